@@ -1,0 +1,31 @@
+# make demo | make test | make bench | make check
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+
+.PHONY: demo test bench check clean
+
+demo: $(READY)  ## set up, then run the main job on bundled data
+	$(BIN)/unlearn demo
+
+test: $(READY)  ## set up, then run the tests
+	$(BIN)/python -m pytest
+
+bench: $(READY)  ## speed and memory, beside the plain way of doing the same
+	$(BIN)/python -m tests.performance
+
+check: $(READY)  ## linter, formatter, type checker
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+$(READY): pyproject.toml
+	@echo "setting up $(VENV) (PyTorch is large: this takes a few minutes once)"
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --upgrade pip
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[dev]'
+	@touch $@
+
+clean:
+	rm -rf $(VENV)

@@ -1,0 +1,31 @@
+"""What one unlearning trial does, in plain PyTorch: data sets, models, scenarios, methods, metrics.
+
+Importing this package does not import torch; the names below load on first use.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from benchmarks.scenarios import Scenario as Scenario
+    from benchmarks.trial import Prepared as Prepared
+    from benchmarks.trial import TrialResult as TrialResult
+    from benchmarks.trial import prepare as prepare
+    from benchmarks.trial import run_trial as run_trial
+
+_HOME = {
+    "Scenario": "benchmarks.scenarios",
+    "Prepared": "benchmarks.trial",
+    "TrialResult": "benchmarks.trial",
+    "prepare": "benchmarks.trial",
+    "run_trial": "benchmarks.trial",
+}
+__all__ = ["Prepared", "Scenario", "TrialResult", "prepare", "run_trial"]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOME:
+        raise AttributeError(f"module 'benchmarks' has no attribute '{name}'")
+    return getattr(importlib.import_module(_HOME[name]), name)

@@ -1,0 +1,91 @@
+"""What a method may see, and the handle that lets it see no more."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import IntEnum
+from typing import TYPE_CHECKING
+
+from benchmarks.errors import AccessDenied
+
+if TYPE_CHECKING:
+    from torch import nn
+
+    from benchmarks.images import ImageSet
+    from benchmarks.training import Recipe
+
+
+class Access(IntEnum):
+    """Levels of access to training data; each includes the ones before it.
+
+    MODEL: the trained model alone. CLASS_ID: also which classes to forget (zero-shot in the sense of
+    Chundawat et al.). FORGET: also the forget images (zero-shot in the sense of Foster et al.).
+    RETAIN: also the retain images.
+    """
+
+    MODEL = 0
+    CLASS_ID = 1
+    FORGET = 2
+    RETAIN = 3
+
+    @property
+    def label(self) -> str:
+        """The lower-case name that stands in the table."""
+        return self.name.lower()
+
+
+@dataclass(frozen=True, eq=False)
+class TrialData:
+    """What `unlearn` receives. Reading anything beyond the declared access raises AccessDenied.
+
+    There are no test images in it at all. Open to every method are the task's name, the shape of an
+    image, the number of classes and `new_model`, which builds the network anew, freshly initialised.
+
+    Attributes:
+        method, access: Who reads, and what it declared.
+        recipe: How the original model was trained.
+    """
+
+    method: str
+    access: Access
+    task: str
+    num_classes: int
+    image_shape: tuple[int, int, int]
+    recipe: Recipe
+    new_model: Callable[[], nn.Module]
+    _forget_classes: tuple[int, ...]
+    _forget: ImageSet
+    _retain: ImageSet
+    _validation: ImageSet
+
+    @property
+    def forget_classes(self) -> tuple[int, ...]:
+        """Labels of the classes to forget, empty in the task `random`. Needs CLASS_ID."""
+        self._require(Access.CLASS_ID, "the forget classes")
+        return self._forget_classes
+
+    @property
+    def forget(self) -> ImageSet:
+        """Training images to forget, with their labels. Needs FORGET."""
+        self._require(Access.FORGET, "the forget images")
+        return self._forget
+
+    @property
+    def retain(self) -> ImageSet:
+        """Training images to retain, with their labels. Needs RETAIN."""
+        self._require(Access.RETAIN, "the retain images")
+        return self._retain
+
+    @property
+    def validation(self) -> ImageSet:
+        """Held-out training images of what is retained, for selection. Needs RETAIN."""
+        self._require(Access.RETAIN, "the validation images")
+        return self._validation
+
+    def _require(self, needed: Access, what: str) -> None:
+        if self.access < needed:
+            raise AccessDenied(
+                f"method '{self.method}' declares access '{self.access.label}' but reads {what}; "
+                f"declare Access.{needed.name} or do without them"
+            )

@@ -1,0 +1,114 @@
+"""Trained models on disk: one safetensors file and one JSON file per model, safe among processes."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from filelock import FileLock
+
+from benchmarks.datasets import data_folder
+from benchmarks.errors import CacheError
+
+if TYPE_CHECKING:
+    import torch
+
+
+@dataclass(frozen=True)
+class CachedModel:
+    """A trained model: its identity, its weights, and how well it does."""
+
+    id: str
+    state: dict[str, torch.Tensor]
+    report: dict[str, Any]
+
+
+def model_folder() -> Path:
+    """Where trained models are kept: `models` inside the data folder."""
+    return data_folder() / "models"
+
+
+def get_or_train(
+    label: str,
+    identity: Mapping[str, Any],
+    train: Callable[[], tuple[dict[str, torch.Tensor], dict[str, Any]]],
+) -> CachedModel:
+    """The model with that identity, from the cache or, if it is not there, trained now and stored.
+
+    Processes that ask for the same model wait for the one that trains it. The JSON file is written last,
+    so a model is either there with its description or not at all.
+
+    Args:
+        label: The readable part of the file name.
+        identity: Everything that determines the weights, as JSON values.
+        train: Returns the weights and a report of how well they do.
+
+    Raises:
+        CacheError: if the stored weights do not match their checksum.
+    """
+    text = json.dumps(identity, sort_keys=True)
+    model_id = f"{label}-{hashlib.sha256(text.encode()).hexdigest()[:12]}"
+    folder = model_folder()
+    folder.mkdir(parents=True, exist_ok=True)
+    with FileLock(folder / f".{model_id}.lock"):
+        found = _read(folder, model_id)
+        if found is None:
+            state, report = train()
+            _write(folder, model_id, dict(identity), state, report)
+            found = CachedModel(model_id, state, report)
+    return found
+
+
+def _read(folder: Path, model_id: str) -> CachedModel | None:
+    from safetensors.torch import load
+
+    description = folder / f"{model_id}.json"
+    weights = folder / f"{model_id}.safetensors"
+    if not description.exists():
+        return None
+    advice = f"delete {description} and it is trained again"
+    try:
+        stored = json.loads(description.read_text())
+        raw = weights.read_bytes()
+        if hashlib.sha256(raw).hexdigest() != stored["sha256"]:
+            raise CacheError(f"{weights} does not match its checksum; {advice}")
+        return CachedModel(model_id, load(raw), stored["report"])
+    except (OSError, ValueError, KeyError) as error:
+        raise CacheError(f"cached model {model_id} cannot be read ({error}); {advice}") from error
+
+
+def _write(
+    folder: Path,
+    model_id: str,
+    identity: dict[str, Any],
+    state: dict[str, torch.Tensor],
+    report: dict[str, Any],
+) -> None:
+    from safetensors.torch import save
+
+    raw = save({name: value.contiguous() for name, value in state.items()})
+    description = {
+        "identity": identity,
+        "report": report,
+        "sha256": hashlib.sha256(raw).hexdigest(),
+    }
+    _replace(folder / f"{model_id}.safetensors", raw)
+    _replace(folder / f"{model_id}.json", json.dumps(description, indent=2).encode())
+
+
+def _replace(path: Path, content: bytes) -> None:
+    """Write beside, flush to the disk, rename: a reader sees the old file or the new one, whole."""
+    beside = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        with beside.open("wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        beside.replace(path)
+    finally:
+        beside.unlink(missing_ok=True)

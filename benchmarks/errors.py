@@ -1,0 +1,51 @@
+"""Errors that a person can act on: one line that says what was wrong, what is valid and what to do."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+
+
+class BenchmarkError(Exception):
+    """Base of every error that a user of this package can cause and mend."""
+
+
+class UnknownName(BenchmarkError):
+    """A name that is not registered; the message lists the nearest valid names."""
+
+    def __init__(self, kind: str, name: str, valid: Iterable[str]) -> None:
+        super().__init__(f"unknown {kind} '{name}'; {suggest(name, valid)}")
+
+
+class InvalidScenario(BenchmarkError):
+    """A combination of data set, model, task and forget set that makes no sense."""
+
+
+class InvalidParameters(BenchmarkError):
+    """Hyper-parameter values that a method does not have or does not take."""
+
+
+class DataError(BenchmarkError):
+    """A data set that is missing, corrupt or cannot be downloaded."""
+
+
+class TrainingError(BenchmarkError):
+    """A training whose loss is no longer finite."""
+
+
+class CacheError(BenchmarkError):
+    """A model in the cache that does not match its recorded checksum or description."""
+
+
+class AccessDenied(BenchmarkError):
+    """A method read data beyond the access that it declares."""
+
+
+def suggest(name: str, valid: Iterable[str]) -> str:
+    """The end of an unknown-name message: the nearest names, or all of them when none is near."""
+    names = list(valid)
+    near = difflib.get_close_matches(name, names, n=3, cutoff=0.6)
+    if near:
+        return f"did you mean {' or '.join(repr(n) for n in near)}?"
+    shown = ", ".join(names[:20]) + (f", ... ({len(names)} in all)" if len(names) > 20 else "")
+    return f"valid: {shown}"

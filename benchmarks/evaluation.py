@@ -1,0 +1,114 @@
+"""One forward pass per split, in eval and inference mode; every metric reads its result."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Literal
+
+import numpy as np
+import torch
+from torch import nn
+
+from benchmarks.images import ImageSet
+
+HeldOut = Literal["validation", "test"]
+# Float pixels of one forward pass, in bytes: larger ones fall out of a CPU's caches
+_PASS_BYTES = {"cpu": 2 * 2**20, "cuda": 64 * 2**20}
+
+
+@dataclass(frozen=True, eq=False)
+class Predictions:
+    """What a model says about one split.
+
+    Attributes:
+        logits: float32, shape (n, num_classes).
+        labels: int64, shape (n,).
+    """
+
+    logits: np.ndarray
+    labels: np.ndarray
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    @cached_property
+    def log_probabilities(self) -> np.ndarray:
+        """Log-softmax of the logits in float64, shape (n, num_classes)."""
+        z = self.logits.astype(np.float64)
+        z -= z.max(axis=1, keepdims=True)
+        return z - np.log(np.exp(z).sum(axis=1, keepdims=True))  # type: ignore[no-any-return]
+
+    @cached_property
+    def entropy(self) -> np.ndarray:
+        """Shannon entropy of every softmax in nats, shape (n,)."""
+        log_p = self.log_probabilities
+        return -(np.exp(log_p) * log_p).sum(axis=1)  # type: ignore[no-any-return]
+
+    @cached_property
+    def correct(self) -> np.ndarray:
+        """Whether the largest logit is the label's, bool of shape (n,)."""
+        return self.logits.argmax(axis=1) == self.labels  # type: ignore[no-any-return]
+
+    @property
+    def log_p_true(self) -> np.ndarray:
+        """Log-probability of the label, shape (n,); its negative is the cross-entropy."""
+        return self.log_probabilities[np.arange(len(self)), self.labels]  # type: ignore[no-any-return]
+
+
+@dataclass(frozen=True, eq=False)
+class Evaluation:
+    """Predictions of one model on the four splits of a scenario.
+
+    `held_out` says whether the last two are validation images (while parameters are chosen) or test
+    images (when results are reported).
+    """
+
+    held_out: HeldOut
+    task: str
+    retain_train: Predictions
+    forget_train: Predictions
+    retain_held_out: Predictions
+    forget_held_out: Predictions
+
+
+@dataclass(frozen=True, eq=False)
+class References:
+    """The two models that an unlearned one is compared with, evaluated on the same splits."""
+
+    original: Evaluation
+    retrained: Evaluation
+
+
+def batch_size(x: torch.Tensor) -> int:
+    """How many images shaped like those of x (n, channels, height, width) go through a network at once."""
+    per_image = 4 * x[0].numel() if len(x) else 1
+    return max(1, _PASS_BYTES.get(x.device.type, _PASS_BYTES["cuda"]) // per_image)
+
+
+def predict(model: nn.Module, images: ImageSet) -> Predictions:
+    """One pass over the images in large batches; the model's mode is put back afterwards."""
+    was_training = model.training
+    model.eval()
+    try:
+        with torch.inference_mode():
+            logits = [model(x).float().cpu() for x, _ in images.batches(batch_size(images.x))]
+    finally:
+        model.train(was_training)
+    labels = images.labels.cpu().numpy()
+    if not logits:
+        return Predictions(np.empty((0, 1), np.float32), labels)
+    return Predictions(torch.cat(logits).numpy(), labels)
+
+
+def evaluate(model: nn.Module, splits: Mapping[str, ImageSet], task: str, held_out: HeldOut) -> Evaluation:
+    """Predictions of a model on the four splits named in Evaluation."""
+    return Evaluation(
+        held_out=held_out,
+        task=task,
+        retain_train=predict(model, splits["retain_train"]),
+        forget_train=predict(model, splits["forget_train"]),
+        retain_held_out=predict(model, splits[f"retain_{held_out}"]),
+        forget_held_out=predict(model, splits[f"forget_{held_out}"]),
+    )

@@ -1,0 +1,121 @@
+"""What a method costs: its own seconds, the memory it peaked at, the samples it passed through."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from torch import nn
+
+
+@dataclass(frozen=True)
+class Cost:
+    """Cost of a trial.
+
+    Attributes:
+        unlearn_s: Seconds in the method alone, the device synchronised before and after.
+        eval_s: Seconds in evaluation and metrics.
+        peak_memory_mb: MiB at the method's peak: allocated on the GPU, or resident in the process.
+        samples_forward, samples_backward: Images that went through a network, and that a gradient came
+            back for, inside the method.
+    """
+
+    unlearn_s: float
+    eval_s: float
+    peak_memory_mb: float
+    samples_forward: int
+    samples_backward: int
+
+
+class Meter:
+    """Measures one trial on one device."""
+
+    def __init__(self, device: torch.device) -> None:
+        self._device = device
+        self._active = False
+        self._seconds = {"unlearn": 0.0, "eval": 0.0}
+        self._forward = 0
+        self._backward = 0
+        self._peak = 0.0
+
+    def watch(self, model: nn.Module) -> None:
+        """Count the images that pass through a network, and through every copy made of it."""
+
+        def after_forward(_module: nn.Module, inputs: tuple[object, ...], output: object) -> None:
+            if not self._active or not isinstance(output, torch.Tensor):
+                return
+            count = len(output)
+            self._forward += count
+            if output.requires_grad:
+                output.register_hook(lambda _gradient: self._count_backward(count))
+
+        model.register_forward_hook(after_forward)
+
+    def _count_backward(self, count: int) -> None:
+        self._backward += count
+
+    @contextmanager
+    def unlearning(self) -> Iterator[None]:
+        """Measure what runs inside as the method's own cost."""
+        self._active = True
+        self._reset_peak()
+        try:
+            with self._timed("unlearn"):
+                yield
+        finally:
+            self._active = False
+            self._peak = self._read_peak()
+
+    @contextmanager
+    def evaluating(self) -> Iterator[None]:
+        """Measure what runs inside as evaluation."""
+        with self._timed("eval"):
+            yield
+
+    def cost(self) -> Cost:
+        """What was measured so far."""
+        return Cost(
+            unlearn_s=self._seconds["unlearn"],
+            eval_s=self._seconds["eval"],
+            peak_memory_mb=self._peak,
+            samples_forward=self._forward,
+            samples_backward=self._backward,
+        )
+
+    @contextmanager
+    def _timed(self, what: str) -> Iterator[None]:
+        self._synchronise()
+        started = time.perf_counter()
+        try:
+            yield
+        finally:
+            self._synchronise()
+            self._seconds[what] += time.perf_counter() - started
+
+    def _synchronise(self) -> None:
+        if self._device.type == "cuda":
+            torch.cuda.synchronize(self._device)
+
+    def _reset_peak(self) -> None:
+        if self._device.type == "cuda":
+            torch.cuda.reset_peak_memory_stats(self._device)
+        else:
+            with suppress(OSError):  # Linux only; elsewhere the mark of the whole process stands
+                Path("/proc/self/clear_refs").write_text("5")
+
+    def _read_peak(self) -> float:
+        if self._device.type == "cuda":
+            return torch.cuda.max_memory_allocated(self._device) / 2**20
+        try:
+            status = Path("/proc/self/status").read_text()
+            return int(status.split("VmHWM:")[1].split()[0]) / 2**10
+        except (OSError, IndexError):
+            import resource
+            import sys
+
+            unit = 1 if sys.platform == "darwin" else 2**10  # bytes on macOS, KiB elsewhere
+            return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / 2**20

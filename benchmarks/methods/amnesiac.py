@@ -1,0 +1,92 @@
+"""Relabelling, under the name it carries in the JiT, SSD and bad-teacher papers."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from benchmarks.access import Access, TrialData
+from benchmarks.hyperparameters import param
+from benchmarks.methods.base import Method, Preset, register
+
+if TYPE_CHECKING:
+    import torch
+    from torch import nn
+
+
+@dataclass(frozen=True)
+class AmnesiacParams:
+    lr: float = param(1e-4, 1e-5, 1e-2, log=True, doc="learning rate of Adam")
+    epochs: int = param(3, 1, 5, doc="passes over forget and retain images together")
+    batch_size: int = param(128, 32, 512, log=True, searched=False, doc="images per step")
+
+
+@register
+class Amnesiac(Method):
+    """Gives every forget image a random wrong label, once, and trains on it beside the retain images.
+
+    A label is drawn uniformly from all classes but the forgotten ones (`full_class`: the forget classes,
+    `sub_class`: the superclass of the forgotten class, `random`: the image's own class).
+
+    This is what Chundawat et al. and Foster et al. call amnesiac; Graves et al. proposed something else
+    under that name, the subtraction of recorded updates, with this as one of their baselines.
+
+    Random: labels, order, dropout. Cost: epochs x training images forward and backward.
+    """
+
+    name = "amnesiac"
+    summary = "train on randomly relabelled forget images and the retain images"
+    source = "Chundawat et al.: Can Bad Teaching Induce Forgetting?, 2023, baseline; Foster et al. 2024"
+    access = Access.RETAIN
+    Params = AmnesiacParams
+    presets = (
+        Preset("ssd", {"lr": 1e-4, "epochs": 3, "batch_size": 128}, source="code of SSD and JiT"),
+        Preset(
+            "ssd_sub_class",
+            {"lr": 1e-4, "epochs": 3, "batch_size": 64},
+            task="sub_class",
+            source="code of SSD and JiT",
+        ),
+    )
+
+    def unlearn(
+        self, model: nn.Module, data: TrialData, params: AmnesiacParams, rng: torch.Generator
+    ) -> nn.Module:
+        import torch
+        from torch.nn import functional as F
+
+        from benchmarks.images import joined
+
+        wrong = random_wrong_labels(data.forget.labels, data.forget_classes, data.num_classes, rng)
+        images = joined(data.forget.relabelled(wrong), data.retain)
+        optimiser = torch.optim.Adam(model.parameters(), lr=params.lr)
+        model.train()
+        for _ in range(params.epochs):
+            for x, y in images.batches(params.batch_size, rng):
+                optimiser.zero_grad()
+                F.cross_entropy(model(x), y).backward()
+                optimiser.step()
+        return model.eval()
+
+
+def random_wrong_labels(
+    labels: torch.Tensor,
+    forget_classes: tuple[int, ...],
+    num_classes: int,
+    rng: torch.Generator,
+) -> torch.Tensor:
+    """A label for every image, uniform over the classes that are not forgotten and not its own.
+
+    Args:
+        labels: int64 true labels, shape (n,).
+
+    Returns:
+        int64 labels, shape (n,).
+    """
+    import torch
+
+    weights = torch.ones(len(labels), num_classes, device=labels.device)
+    weights[torch.arange(len(labels), device=labels.device), labels] = 0
+    if len(forget_classes) < num_classes:
+        weights[:, list(forget_classes)] = 0
+    return torch.multinomial(weights.to(rng.device), 1, generator=rng).squeeze(1).to(labels.device)

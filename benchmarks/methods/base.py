@@ -1,0 +1,118 @@
+"""What an unlearning method is: its access, its hyper-parameters, its published values, its algorithm."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
+
+from benchmarks.access import Access, TrialData
+from benchmarks.errors import InvalidScenario
+from benchmarks.hyperparameters import Scalar
+from benchmarks.registry import Registry
+from benchmarks.scenarios import TASKS
+
+if TYPE_CHECKING:
+    import torch
+    from torch import nn
+
+
+@dataclass(frozen=True)
+class Preset:
+    """Published values of a method's hyper-parameters.
+
+    Attributes:
+        values: Hyper-parameter name -> value; the others keep their defaults.
+        model: The model they were published for, "*" for any.
+        task: The task they were published for, "*" for any.
+        source: Where they stand.
+    """
+
+    name: str
+    values: Mapping[str, Scalar] = field(hash=False)
+    model: str = "*"
+    task: str = "*"
+    source: str = ""
+
+
+@dataclass(frozen=True)
+class NoParams:
+    """The hyper-parameters of a method that has none."""
+
+
+class Method(ABC):
+    """Base of all methods. A subclass sets the class attributes and implements `unlearn`.
+
+    Attributes:
+        name: The registered name, which stands in the table.
+        summary: One line.
+        source: Paper and equation or algorithm.
+        access: What it may see of the training data; reading more raises AccessDenied.
+        tasks: The tasks it is defined for.
+        Params: Frozen dataclass of hyper-parameters, declared with `param` and `option`.
+        presets: Published values.
+        reference: Whether it only marks a bound (original, retrain) and has nothing to tune.
+    """
+
+    name: ClassVar[str]
+    summary: ClassVar[str]
+    source: ClassVar[str]
+    access: ClassVar[Access]
+    tasks: ClassVar[tuple[str, ...]] = TASKS
+    Params: ClassVar[type] = NoParams
+    presets: ClassVar[tuple[Preset, ...]] = ()
+    reference: ClassVar[bool] = False
+
+    @abstractmethod
+    def unlearn(self, model: nn.Module, data: TrialData, params: Any, rng: torch.Generator) -> nn.Module:
+        """Return the unlearned model.
+
+        Args:
+            model: A copy of the original model in eval mode, the method's own to change.
+            data: The training data that the declared access opens.
+            params: An instance of `Params`.
+            rng: The only source of randomness, on the model's device. (Torch's global state is seeded too,
+                for dropout and initialisation.)
+        """
+
+    def published(self, model: str, task: str) -> Preset | None:
+        """The preset that was published for this model and task, or the nearest wider one."""
+        family = model.removesuffix("_133m")
+        for wanted in ((family, task), (family, "*"), ("*", task), ("*", "*")):
+            for preset in self.presets:
+                if (preset.model, preset.task) == wanted:
+                    return preset
+        return None
+
+    def preset(self, name: str) -> Preset:
+        """The preset of that name.
+
+        Raises:
+            UnknownName: with the nearest names.
+        """
+        from benchmarks.errors import UnknownName
+
+        for preset in self.presets:
+            if preset.name == name:
+                return preset
+        raise UnknownName(f"preset of {self.name}", name, [p.name for p in self.presets])
+
+    def check_task(self, task: str) -> None:
+        """Raise InvalidScenario if the method is not defined for a task."""
+        if task not in self.tasks:
+            raise InvalidScenario(
+                f"method '{self.name}' is not defined for task '{task}', only for "
+                f"{' and '.join(self.tasks)}; leave one of the two out"
+            )
+
+
+methods: Registry[Method] = Registry("method", "benchmarks.methods")
+
+M = TypeVar("M", bound=type[Method])
+
+
+def register(method: M) -> M:
+    """Class decorator: register one instance of a method under its name."""
+    methods.add(method())
+    return method

@@ -1,0 +1,66 @@
+"""Fine-tuning on what is retained, in the hope that the rest is forgotten."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from benchmarks.access import Access, TrialData
+from benchmarks.hyperparameters import param
+from benchmarks.methods.base import Method, Preset, register
+
+if TYPE_CHECKING:
+    import torch
+    from torch import nn
+
+
+@dataclass(frozen=True)
+class FinetuneParams:
+    lr: float = param(0.02, 1e-5, 1e-1, log=True, doc="learning rate of SGD")
+    epochs: int = param(5, 1, 20, doc="passes over the retain images")
+    batch_size: int = param(128, 32, 512, log=True, searched=False, doc="images per step")
+    momentum: float = param(0.9, 0.0, 0.99, searched=False, doc="momentum of SGD")
+    weight_decay: float = param(5e-4, 1e-5, 1e-1, log=True, searched=False, doc="weight decay of SGD")
+
+
+@register
+class Finetune(Method):
+    """Minimises cross-entropy on the retain images with SGD, in train mode, without augmentation.
+
+    Random: the order of the images, dropout. Cost: epochs x retain images forward and backward.
+    """
+
+    name = "finetune"
+    summary = "continue training on the retain images"
+    source = "Foster et al.: SSD, 2024, baseline FT; Fan et al.: SalUn, 2024"
+    access = Access.RETAIN
+    Params = FinetuneParams
+    presets = (
+        Preset("ssd", {"lr": 0.02, "epochs": 5}, source="code of SSD and JiT"),
+        Preset(
+            "salun",
+            {"lr": 0.01, "epochs": 10, "batch_size": 256},
+            model="resnet18",
+            source="code of SalUn",
+        ),
+    )
+
+    def unlearn(
+        self, model: nn.Module, data: TrialData, params: FinetuneParams, rng: torch.Generator
+    ) -> nn.Module:
+        import torch
+        from torch.nn import functional as F
+
+        optimiser = torch.optim.SGD(
+            model.parameters(),
+            lr=params.lr,
+            momentum=params.momentum,
+            weight_decay=params.weight_decay,
+        )
+        model.train()
+        for _ in range(params.epochs):
+            for x, y in data.retain.batches(params.batch_size, rng):
+                optimiser.zero_grad()
+                F.cross_entropy(model(x), y).backward()
+                optimiser.step()
+        return model.eval()

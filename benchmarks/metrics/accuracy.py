@@ -1,0 +1,59 @@
+"""The accuracies, in percent, exact: correct images over images, never a mean of batch means.
+
+In the task `random` single training images are forgotten, so `forget_acc` is measured on those, as
+published, and `retain_acc` on all held-out images; the table's `forget_split` says which it was.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from benchmarks.metrics.base import Metric, metrics
+
+if TYPE_CHECKING:
+    from benchmarks.evaluation import Evaluation, Predictions
+
+_SOURCE = "Foster et al.: SSD, 2024, and JiT, 2025, table columns D_r and D_f"
+
+
+def accuracy(*parts: Predictions) -> float:
+    """Percent of correct images over all parts together; NaN without an image."""
+    total = sum(len(p) for p in parts)
+    return 100 * sum(int(p.correct.sum()) for p in parts) / total if total else float("nan")
+
+
+def retain_acc(e: Evaluation) -> float:
+    """Percent of correct held-out images of what is retained."""
+    return accuracy(e.retain_held_out)
+
+
+def forget_acc(e: Evaluation) -> float:
+    """Percent of correct held-out images of the forgotten class; in `random` of the forget images."""
+    return accuracy(e.forget_train if e.task == "random" else e.forget_held_out)
+
+
+def test_acc(e: Evaluation) -> float:
+    """Percent of correct held-out images, the forgotten class included."""
+    return accuracy(e.retain_held_out, e.forget_held_out)
+
+
+def retain_train_acc(e: Evaluation) -> float:
+    """Percent of correct retain training images."""
+    return accuracy(e.retain_train)
+
+
+def forget_train_acc(e: Evaluation) -> float:
+    """Percent of correct forget training images."""
+    return accuracy(e.forget_train)
+
+
+for function in (retain_acc, forget_acc, test_acc, retain_train_acc, forget_train_acc):
+    metrics.add(
+        Metric(
+            name=function.__name__,
+            summary=(function.__doc__ or "").split(".")[0],
+            source=_SOURCE,
+            unit="%",
+            compute=lambda e, _, f=function: f(e),  # type: ignore[misc]
+        )
+    )

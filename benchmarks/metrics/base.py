@@ -1,0 +1,60 @@
+"""What a metric is: a pure function of predictions, with a unit and a direction."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from functools import wraps
+from typing import TYPE_CHECKING
+from weakref import WeakKeyDictionary
+
+from benchmarks.registry import Registry
+
+if TYPE_CHECKING:
+    from benchmarks.evaluation import Evaluation, References
+
+
+@dataclass(frozen=True)
+class Metric:
+    """A registered metric.
+
+    Attributes:
+        compute: `compute(evaluation, references)` of the unlearned model; NaN where undefined.
+        unit: "%", "points", "nats".
+        ideal: What a perfect method reaches: "retrained" (the retrained model's value) or "zero".
+        costly: Whether it trains or differentiates, so that a search leaves it out.
+    """
+
+    name: str
+    summary: str
+    source: str
+    unit: str
+    compute: Callable[[Evaluation, References], float]
+    ideal: str = "retrained"
+    costly: bool = False
+
+
+metrics: Registry[Metric] = Registry("metric", "benchmarks.metrics")
+
+Single = Callable[["Evaluation"], float]
+
+
+def once(function: Single) -> Single:
+    """Remember what a function of one evaluation returned, as long as that evaluation lives."""
+    memory: WeakKeyDictionary[Evaluation, float] = WeakKeyDictionary()
+
+    @wraps(function)
+    def remembered(evaluation: Evaluation) -> float:
+        if evaluation not in memory:
+            memory[evaluation] = function(evaluation)
+        return memory[evaluation]
+
+    return remembered
+
+
+def measure(
+    evaluation: Evaluation, references: References, names: Iterable[str] | None = None
+) -> dict[str, float]:
+    """The named metrics of one model; by default all that are not costly."""
+    chosen = [m.name for m in metrics if not m.costly] if names is None else list(names)
+    return {name: metrics.get(name).compute(evaluation, references) for name in chosen}

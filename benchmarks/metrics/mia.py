@@ -1,0 +1,79 @@
+"""The entropy membership-inference attack of Chundawat et al. and Foster et al.
+
+A logistic regression on one number per image, the Shannon entropy of the softmax, learns to tell
+retain training images (members) from held-out images (non-members), both weighted equally. The metric is
+the percentage of the forget training images that it calls members: high before unlearning, and right
+when it equals the retrained model's.
+
+The published code fits a two-class multinomial regression, whose symmetric weights (w/2, -w/2) halve the L2
+penalty; scikit-learn has since removed it. The binary regression used here therefore takes C=2, which is
+the same optimisation problem, so thresholds agree with the published code's.
+"""
+
+from __future__ import annotations
+
+import warnings
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from benchmarks.metrics.base import Metric, metrics, once
+
+if TYPE_CHECKING:
+    from benchmarks.evaluation import Evaluation
+
+_SOURCE = "Chundawat et al.: Can Bad Teaching Induce Forgetting?, 2023; Foster et al.: SSD, 2024"
+
+
+@once
+def mia(e: Evaluation) -> float:
+    """Percent of the forget training images that the attack calls members; NaN without an image."""
+    if not len(e.forget_train):
+        return float("nan")
+    weight, bias = _attack(e)
+    return 100 * float(np.mean(weight * e.forget_train.entropy + bias > 0))
+
+
+@once
+def mia_threshold(e: Evaluation) -> float:
+    """Entropy at which the attack changes its answer, in nats.
+
+    NaN when the fit is degenerate: entropies so alike that the attack found no threshold, and its
+    answer for every image (0 or 100 %) is an accident.
+    """
+    weight, bias = _attack(e)
+    return -bias / weight if abs(weight) > 1e-3 else float("nan")
+
+
+def _attack(e: Evaluation) -> tuple[float, float]:
+    """Slope and intercept of the fitted regression; positive values are called members."""
+    from sklearn.exceptions import ConvergenceWarning
+    from sklearn.linear_model import LogisticRegression
+
+    outside = [e.retain_held_out.entropy, e.forget_held_out.entropy]
+    entropy = np.concatenate([e.retain_train.entropy, *outside])
+    member = np.arange(len(entropy)) < len(e.retain_train)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)  # mia_threshold reports a bad fit
+        model = LogisticRegression(class_weight="balanced", C=2.0).fit(entropy[:, None], member)
+    return float(model.coef_[0, 0]), float(model.intercept_[0])
+
+
+metrics.add(
+    Metric(
+        name="mia",
+        summary="Percent of the forget images that an entropy attack calls members",
+        source=_SOURCE,
+        unit="%",
+        compute=lambda e, _: mia(e),
+    )
+)
+metrics.add(
+    Metric(
+        name="mia_threshold",
+        summary="Entropy below which that attack says member; missing when its fit is degenerate",
+        source=_SOURCE,
+        unit="nats",
+        compute=lambda e, _: mia_threshold(e),
+    )
+)

@@ -1,0 +1,93 @@
+"""One registry for methods, models, data sets and metrics.
+
+An entry is any object with a `name` and a `summary`. The modules of a kind's package register their
+entries when they are imported, and none of them imports torch, so listing and validating names is fast.
+Other distributions add entries through the entry-point group `unlearnbench.<kind>s`.
+"""
+
+from __future__ import annotations
+
+import importlib
+import pkgutil
+from collections.abc import Iterator
+from importlib.metadata import entry_points
+from typing import Generic, Protocol, TypeVar
+
+from benchmarks.errors import BenchmarkError, UnknownName
+
+
+class Entry(Protocol):
+    """What every registered object tells about itself."""
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def summary(self) -> str: ...
+
+
+E = TypeVar("E", bound=Entry)
+
+
+class Registry(Generic[E]):
+    """Names to entries of one kind, filled on first use.
+
+    Args:
+        kind: What an entry is called in messages, for example "method".
+        package: The package whose modules register the built-in entries.
+    """
+
+    def __init__(self, kind: str, package: str) -> None:
+        self.kind = kind
+        self._package = package
+        self._entries: dict[str, E] = {}
+        self._loaded = False
+
+    def add(self, entry: E) -> E:
+        """Register an entry and return it; registering another one under the same name is an error."""
+        known = self._entries.get(entry.name)
+        if known is not None and known is not entry:
+            raise BenchmarkError(f"two {self.kind}s are named '{entry.name}'; give one of them another name")
+        self._entries[entry.name] = entry
+        return entry
+
+    def remove(self, name: str) -> None:
+        """Forget an entry, for tests that register their own."""
+        self._entries.pop(name, None)
+
+    def get(self, name: str) -> E:
+        """The entry of that name.
+
+        Raises:
+            UnknownName: with the nearest names.
+        """
+        self._load()
+        try:
+            return self._entries[name]
+        except KeyError:
+            raise UnknownName(self.kind, name, self._entries) from None
+
+    def names(self) -> list[str]:
+        """All names, in alphabetical order."""
+        self._load()
+        return sorted(self._entries)
+
+    def __iter__(self) -> Iterator[E]:
+        return (self._entries[name] for name in self.names())
+
+    def _load(self) -> None:
+        if self._loaded:
+            return
+        self._loaded = True  # first, because a module that registers may look names up
+        package = importlib.import_module(self._package)
+        for module in pkgutil.iter_modules(package.__path__):
+            importlib.import_module(f"{self._package}.{module.name}")
+        for point in entry_points(group=f"unlearnbench.{self.kind.replace(' ', '_')}s"):
+            try:
+                point.load()
+            except Exception as error:
+                self._loaded = False
+                raise BenchmarkError(
+                    f"the plug-in '{point.value}' for {self.kind}s does not load: {error}; "
+                    "mend or uninstall it"
+                ) from error

@@ -1,0 +1,1 @@
+"""Finding hyper-parameters: the only room that imports Optuna and Ray Tune."""

@@ -1,0 +1,113 @@
+"""From a trial's result to rows of the tables."""
+
+from __future__ import annotations
+
+import platform
+from collections.abc import Mapping
+from dataclasses import asdict
+from functools import cache
+from importlib.metadata import PackageNotFoundError, version
+from typing import Any
+
+import numpy as np
+
+from benchmarks.evaluation import Predictions
+from benchmarks.trial import Prepared, TrialResult
+
+Row = dict[str, Any]
+
+
+def trial_row(result: TrialResult, prepared: Prepared, identity: Mapping[str, Any]) -> Row:
+    """The row of the trials table.
+
+    Args:
+        identity: run_id, trial_id, trial_number, kind, regime, preset, times, overhead_s, gpu_fraction.
+    """
+    import torch
+
+    scenario = result.scenario
+    cuda = prepared.device.type == "cuda"
+    return {
+        "dataset": scenario.dataset,
+        "model": scenario.model,
+        "task": scenario.task,
+        "method": result.method,
+        "forget": scenario.forget,
+        "forget_count": len(prepared.splits["forget_train"]),
+        "scenario_seed": scenario.seed,
+        "original_id": prepared.original_id,
+        "eval_split": result.held_out,
+        "forget_split": "train" if scenario.task == "random" else result.held_out,
+        "eval_limit": prepared.packed.eval_limit,
+        "access": result.access,
+        "seed": result.seed,
+        "state": result.state,
+        "error": result.error,
+        **{f"param_{name}": value for name, value in result.params.items()},
+        **{name: _finite(value) for name, value in result.metrics.items()},
+        **{f"target_{name}": _finite(value) for name, value in result.targets.items()},
+        **asdict(result.cost),
+        "device": torch.cuda.get_device_name(prepared.device) if cuda else "cpu",
+        "host": platform.node(),
+        "version": package_version(),
+        "torch_version": torch.__version__,
+        **identity,
+    }
+
+
+def class_rows(result: TrialResult, prepared: Prepared) -> list[Row]:
+    """Correct and total images per split and finest class; empty when the trial failed."""
+    e = result.evaluation
+    if e is None:
+        return []
+    data, held_out = prepared.packed.data, e.held_out
+    parts = (
+        ("train", "retain_train", e.retain_train, data.train.y),
+        ("train", "forget_train", e.forget_train, data.train.y),
+        ("test", f"retain_{held_out}", e.retain_held_out, data.test.y),
+        ("test", f"forget_{held_out}", e.forget_held_out, data.test.y),
+    )
+    rows: list[Row] = []
+    for split, name, predictions, y in parts:
+        fine = y[prepared.measured[name].index.cpu().numpy()]
+        for index in np.unique(fine):
+            correct = predictions.correct[fine == index]
+            rows.append(
+                {
+                    "split": split,
+                    "class": data.source.classes[index],
+                    "forgotten": name.startswith("forget"),
+                    "correct": int(correct.sum()),
+                    "total": len(correct),
+                }
+            )
+    return rows
+
+
+def sample_rows(result: TrialResult, prepared: Prepared) -> list[Row]:
+    """What the model says about every forgotten training image; empty when the trial failed."""
+    if result.evaluation is None:
+        return []
+    p: Predictions = result.evaluation.forget_train
+    images = prepared.measured["forget_train"].index.cpu().numpy()
+    columns = {
+        "image": images.tolist(),
+        "entropy": p.entropy.tolist(),
+        "loss": (-p.log_p_true).tolist(),
+        "p_true": np.exp(p.log_p_true).tolist(),
+        "correct": p.correct.tolist(),
+    }
+    return [dict(zip(columns, values, strict=True)) for values in zip(*columns.values(), strict=True)]
+
+
+@cache
+def package_version() -> str:
+    """The installed version of unlearnbench."""
+    try:
+        return version("unlearnbench")
+    except PackageNotFoundError:
+        return "not installed"
+
+
+def _finite(value: float) -> float | None:
+    return value if np.isfinite(value) else None

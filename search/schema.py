@@ -1,0 +1,181 @@
+"""Every column of the three tables: its type, its unit and what it means, in one place.
+
+The trials table has a column for every hyper-parameter of every registered method, whatever a file
+holds, because readers take the columns of the first file they meet and drop the others'.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import pyarrow as pa
+
+from benchmarks.hyperparameters import Hyperparameter, declared
+from benchmarks.methods import methods
+from benchmarks.metrics import metrics
+
+VERSION = 1
+VERSION_KEY = b"unlearnbench.schema"
+PARTITIONS = ("dataset", "model", "task", "method")
+_TYPES: dict[type, pa.DataType] = {float: pa.float64(), int: pa.int64(), str: pa.string(), bool: pa.bool_()}
+
+
+@dataclass(frozen=True)
+class Column:
+    """One column of a table; `extra` is stored beside unit and description in the Parquet field."""
+
+    name: str
+    type: pa.DataType
+    doc: str
+    unit: str = ""
+    group: str = ""
+    extra: dict[str, Any] = field(default_factory=dict, hash=False)
+
+    def field(self) -> pa.Field:
+        meta = {"description": self.doc, "unit": self.unit, "group": self.group}
+        meta |= {key: json.dumps(value) for key, value in self.extra.items()}
+        return pa.field(self.name, self.type, metadata=meta)
+
+
+_TEXT, _INT, _REAL, _TIME = pa.string(), pa.int64(), pa.float64(), pa.timestamp("us", tz="UTC")
+
+_IDENTITY = (
+    Column("run_id", _TEXT, "The run that wrote the row; names its file and its plan in _runs"),
+    Column("trial_id", _TEXT, "Unique in the folder; joins the tables"),
+    Column("trial_number", _INT, "Position in its study, from 0"),
+    Column("kind", _TEXT, "search, benchmark, sensitivity or reference (original, retrain)"),
+    Column(
+        "regime",
+        _TEXT,
+        "Where the hyper-parameters come from: published, tuned (searched on this forget set), "
+        "transferred (searched on another one), default; empty for references",
+    ),
+    Column("seed", _INT, "Seed of the method's randomness"),
+)
+_SCENARIO = (
+    Column("forget", _TEXT, "Forgotten classes, joined by +, or the number of images"),
+    Column("forget_count", _INT, "Training images to forget", "images"),
+    Column("scenario_seed", _INT, "Seed of the original and the retrained model"),
+    Column("original_id", _TEXT, "The original model in the model cache"),
+    Column("eval_split", _TEXT, "Held-out images measured: validation (search) or test (benchmark)"),
+    Column("forget_split", _TEXT, "Images behind forget_acc: train (task random) or as eval_split"),
+    Column("eval_limit", _INT, "Most images evaluated per split; missing for all", "images"),
+)
+_METHOD = (
+    Column("access", _TEXT, "What the method may see: model, class_id, forget or retain"),
+    Column("preset", _TEXT, "Name of the published values used; empty for others"),
+)
+_OUTCOME = (
+    Column("state", _TEXT, "complete, failed or pruned"),
+    Column("error", _TEXT, "Why it failed, in one line"),
+    Column("objective", _REAL, "What the search minimises; gap also for pareto", "points"),
+)
+_COST = (
+    Column("unlearn_s", _REAL, "The method alone, synchronised", "s"),
+    Column("eval_s", _REAL, "Evaluation and metrics", "s"),
+    Column("overhead_s", _REAL, "The worker's rest of the trial: copying the model, details", "s"),
+    Column("peak_memory_mb", _REAL, "Peak while the method ran: GPU, or the process on a CPU", "MiB"),
+    Column("samples_forward", _INT, "Images passed forward by the method", "images"),
+    Column("samples_backward", _INT, "Images passed backward by the method", "images"),
+    Column("device", _TEXT, "cpu or the GPU's name"),
+    Column("gpu_fraction", _REAL, "Share of a GPU that the trial had", "GPU"),
+)
+_PROVENANCE = (
+    Column("started_at", _TIME, "Start of the trial, UTC"),
+    Column("finished_at", _TIME, "End of the trial, UTC"),
+    Column("host", _TEXT, "Machine that ran it"),
+    Column("version", _TEXT, "Version of unlearnbench"),
+    Column("torch_version", _TEXT, "Version of torch"),
+)
+
+
+def trial_columns() -> tuple[Column, ...]:
+    """Columns of the trials table, with those of all registered methods and metrics."""
+    groups = {
+        "identity": _IDENTITY,
+        "scenario": _SCENARIO,
+        "method": (*_METHOD, *_parameters()),
+        "outcome": _OUTCOME,
+        "metrics": _metrics(),
+        "cost": _COST,
+        "provenance": _PROVENANCE,
+    }
+    return tuple(_grouped(groups))
+
+
+def class_columns() -> tuple[Column, ...]:
+    """Columns of the classes table: one row per trial, split and class."""
+    return (
+        Column("run_id", _TEXT, "As in trials"),
+        Column("trial_id", _TEXT, "As in trials"),
+        Column("forget", _TEXT, "As in trials"),
+        Column("split", _TEXT, "train or test"),
+        Column("class", _TEXT, "Name of the (finest) class"),
+        Column("forgotten", pa.bool_(), "Whether these images are the forget set"),
+        Column("correct", _INT, "Images whose label the model predicts", "images"),
+        Column("total", _INT, "Images of the class in the split", "images"),
+    )
+
+
+def sample_columns() -> tuple[Column, ...]:
+    """Columns of the samples table: one row per trial and forgotten training image."""
+    return (
+        Column("run_id", _TEXT, "As in trials"),
+        Column("trial_id", _TEXT, "As in trials"),
+        Column("forget", _TEXT, "As in trials"),
+        Column("image", _INT, "Index of the image in the data set's training split"),
+        Column("entropy", _REAL, "Entropy of the softmax", "nats"),
+        Column("loss", _REAL, "Cross-entropy of the true label", "nats"),
+        Column("p_true", _REAL, "Probability of the true label"),
+        Column("correct", pa.bool_(), "Whether the model predicts the true label"),
+    )
+
+
+TABLES = {"trials": trial_columns, "classes": class_columns, "samples": sample_columns}
+
+
+def schema(table: str) -> pa.Schema:
+    """The declared Arrow schema of a table, without the partition columns."""
+    fields = [column.field() for column in TABLES[table]()]
+    return pa.schema(fields, metadata={VERSION_KEY: str(VERSION).encode()})
+
+
+def _parameters() -> list[Column]:
+    """One column per hyper-parameter name; methods that share a name must mean the same type."""
+    by_name: dict[str, dict[str, Hyperparameter]] = {}
+    for method in methods:
+        for p in declared(method.Params):
+            by_name.setdefault(p.name, {})[method.name] = p
+    columns = []
+    for name, users in sorted(by_name.items()):
+        kinds = {p.kind for p in users.values()}
+        if kinds == {int, float}:
+            kinds = {float}
+        if len(kinds) > 1:
+            raise TypeError(f"methods {', '.join(users)} declare '{name}' with different types")
+        docs = sorted({p.doc for p in users.values()})
+        ranges = {m: [p.low, p.high, p.log] for m, p in users.items() if p.has_range}
+        columns.append(
+            Column(
+                f"param_{name}",
+                _TYPES[kinds.pop()],
+                "; ".join(docs),
+                extra={"methods": sorted(users), "ranges": ranges},
+            )
+        )
+    return columns
+
+
+def _metrics() -> list[Column]:
+    columns = [Column(m.name, _REAL, m.summary, m.unit) for m in metrics]
+    targets = [Column(f"target_{m.name}", _REAL, f"{m.name} of the retrained model", m.unit) for m in metrics]
+    return columns + targets
+
+
+def _grouped(groups: Mapping[str, Iterable[Column]]) -> Iterable[Column]:
+    for group, columns in groups.items():
+        for c in columns:
+            yield Column(c.name, c.type, c.doc, c.unit, group, c.extra)
