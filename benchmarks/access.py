@@ -39,8 +39,10 @@ class Access(IntEnum):
 class TrialData:
     """What `unlearn` receives. Reading anything beyond the declared access raises AccessDenied.
 
+    Below RETAIN, `forget` lies in memory of its own, so that no other image can be reached through it.
     There are no test images in it at all. Open to every method are the task's name, the shape of an
-    image, the number of classes and `new_model`, which builds the network anew, freshly initialised.
+    image, the number of classes and `new_model`, which builds the network anew, with fresh random
+    weights at every call.
 
     Attributes:
         method, access: Who reads, and what it declared.

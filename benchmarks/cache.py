@@ -49,18 +49,24 @@ def get_or_train(
         train: Returns the weights and a report of how well they do.
 
     Raises:
-        CacheError: if the stored weights do not match their checksum.
+        CacheError: if the stored weights do not match their checksum, or cannot be written.
     """
     text = json.dumps(identity, sort_keys=True)
     model_id = f"{label}-{hashlib.sha256(text.encode()).hexdigest()[:12]}"
     folder = model_folder()
-    folder.mkdir(parents=True, exist_ok=True)
-    with FileLock(folder / f".{model_id}.lock"):
-        found = _read(folder, model_id)
-        if found is None:
-            state, report = train()
-            _write(folder, model_id, dict(identity), state, report)
-            found = CachedModel(model_id, state, report)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with FileLock(folder / f".{model_id}.lock"):
+            found = _read(folder, model_id)
+            if found is None:
+                state, report = train()
+                _write(folder, model_id, dict(identity), state, report)
+                found = CachedModel(model_id, state, report)
+    except OSError as error:
+        raise CacheError(
+            f"the model cache {folder} cannot be written ({error}); free some space there, "
+            "or set UNLEARN_DATA to another folder"
+        ) from error
     return found
 
 
@@ -78,7 +84,7 @@ def _read(folder: Path, model_id: str) -> CachedModel | None:
         if hashlib.sha256(raw).hexdigest() != stored["sha256"]:
             raise CacheError(f"{weights} does not match its checksum; {advice}")
         return CachedModel(model_id, load(raw), stored["report"])
-    except (OSError, ValueError, KeyError) as error:
+    except (OSError, ValueError, KeyError, TypeError) as error:
         raise CacheError(f"cached model {model_id} cannot be read ({error}); {advice}") from error
 
 

@@ -14,7 +14,11 @@ class UnknownName(BenchmarkError):
     """A name that is not registered; the message lists the nearest valid names."""
 
     def __init__(self, kind: str, name: str, valid: Iterable[str]) -> None:
-        super().__init__(f"unknown {kind} '{name}'; {suggest(name, valid)}")
+        super().__init__(kind, name, tuple(valid))  # as given, so that it survives pickling
+
+    def __str__(self) -> str:
+        kind, name, valid = self.args
+        return f"unknown {kind} '{name}'; {suggest(name, valid)}"
 
 
 class InvalidScenario(BenchmarkError):

@@ -72,6 +72,12 @@ class Evaluation:
     retain_held_out: Predictions
     forget_held_out: Predictions
 
+    @property
+    def finite(self) -> bool:
+        """Whether no logit is infinite or NaN."""
+        parts = (self.retain_train, self.forget_train, self.retain_held_out, self.forget_held_out)
+        return all(bool(np.isfinite(part.logits).all()) for part in parts)
+
 
 @dataclass(frozen=True, eq=False)
 class References:

@@ -6,7 +6,7 @@ The search space, the command line's help, the table's columns and the checks ar
 from __future__ import annotations
 
 import dataclasses
-import math
+import sys
 import typing
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -54,21 +54,26 @@ class Hyperparameter:
         """The value as this hyper-parameter's type.
 
         Raises:
-            InvalidParameters: when the value has another type or is no valid choice.
+            InvalidParameters: when the value has another type, is no valid choice, or is not above 0
+                although the whole range is. (The range itself bounds a search, not a user.)
         """
         if value is None and self.optional:
             return None
+        if hasattr(value, "item"):
+            value = value.item()  # a NumPy scalar, as the rows of a DataFrame hold them
         if self.kind is bool:
             valid = isinstance(value, bool)
         elif self.kind is str:
             valid = isinstance(value, str)
         else:
             valid = isinstance(value, (int, float)) and not isinstance(value, bool)
-            valid = valid and math.isfinite(value)
+            valid = valid and abs(value) <= sys.float_info.max  # neither infinite nor NaN
             valid = valid and (self.kind is float or float(value).is_integer())
         if not valid:
-            raise InvalidParameters(f"'{self.name}' must be a {self.kind.__name__}, not {value!r}")
+            raise InvalidParameters(f"'{self.name}' must be of type {self.kind.__name__}, not {value!r}")
         value = self.kind(value)
+        if self.low is not None and self.low > 0 and value <= 0:
+            raise InvalidParameters(f"'{self.name}' must be above 0, not {value!r}")
         if self.choices is not None and value not in self.choices:
             raise InvalidParameters(
                 f"'{self.name}' cannot be {value!r}; {suggest(str(value), map(str, self.choices))}"

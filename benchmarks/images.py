@@ -68,6 +68,11 @@ class ImageSet:
         """The images at some positions of this set."""
         return replace(self, index=self.index[positions])
 
+    def alone(self) -> ImageSet:
+        """The same images in memory of their own, away from the rest of the split."""
+        order = torch.arange(len(self), device=self.index.device)
+        return replace(self, x=self.x[self.index], y=self.y[self.index], index=order)
+
     def relabelled(self, labels: torch.Tensor) -> ImageSet:
         """The same images under other labels, int64 of shape (n,)."""
         y = self.y.clone()

@@ -36,6 +36,7 @@ class Meter:
 
     def __init__(self, device: torch.device) -> None:
         self._device = device
+        self._hooks: set[int] = set()
         self._active = False
         self._seconds = {"unlearn": 0.0, "eval": 0.0}
         self._forward = 0
@@ -53,7 +54,13 @@ class Meter:
             if output.requires_grad:
                 output.register_hook(lambda _gradient: self._count_backward(count))
 
-        model.register_forward_hook(after_forward)
+        self._hooks.add(model.register_forward_hook(after_forward).id)
+
+    def release(self, model: nn.Module) -> None:
+        """Take the counter off a network or a copy, which can then be pickled again."""
+        for module in model.modules():
+            for hook in self._hooks:
+                module._forward_hooks.pop(hook, None)
 
     def _count_backward(self, count: int) -> None:
         self._backward += count

@@ -79,6 +79,13 @@ class Registry(Generic[E]):
         if self._loaded:
             return
         self._loaded = True  # first, because a module that registers may look names up
+        try:
+            self._import()
+        except BaseException:
+            self._loaded = False
+            raise
+
+    def _import(self) -> None:
         package = importlib.import_module(self._package)
         for module in pkgutil.iter_modules(package.__path__):
             importlib.import_module(f"{self._package}.{module.name}")
@@ -86,7 +93,6 @@ class Registry(Generic[E]):
             try:
                 point.load()
             except Exception as error:
-                self._loaded = False
                 raise BenchmarkError(
                     f"the plug-in '{point.value}' for {self.kind}s does not load: {error}; "
                     "mend or uninstall it"

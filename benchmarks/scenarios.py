@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 from dataclasses import asdict, dataclass
 from typing import Literal, get_args
 
@@ -75,16 +76,23 @@ class Scenario:
                 f"task 'sub_class' needs superclasses, which '{self.dataset}' does not have; "
                 f"data sets that have them: {', '.join(have)}"
             )
+        try:
+            seed = operator.index(self.seed)
+        except TypeError:
+            seed = -1
+        if seed < 0:
+            raise InvalidScenario(f"'seed' must be a whole number from 0, not {self.seed!r}")
+        object.__setattr__(self, "seed", seed)
         object.__setattr__(self, "forget", self._canonical(source))
 
     def _canonical(self, source: DataSource) -> str:
         if self.task == "random":
             limit = source.train_size - _validation_size(source)
             text = str(self.forget)
-            if not text.isdecimal() or not 0 < int(text) < limit:
+            if not _is_number(text) or not 0 < int(text) < limit:
                 raise InvalidScenario(
                     f"task 'random' forgets a number of training images between 1 and {limit - 1}, "
-                    f"not '{self.forget}'"
+                    f"not '{text}'"
                 )
             return str(int(text))
         level = source.predicts if self.task == "full_class" else "class"
@@ -163,9 +171,13 @@ def _find(part: str, names: tuple[str, ...], dataset: str) -> str:
     """A class by its name or, where no class has that name, by its index."""
     if part in names:
         return part
-    if part.isdecimal() and int(part) < len(names):
+    if _is_number(part) and int(part) < len(names):
         return names[int(part)]
     raise InvalidScenario(f"'{dataset}' has no class '{part}'; {suggest(part, names)}")
+
+
+def _is_number(text: str) -> bool:
+    return text.isdecimal() and len(text) < 16
 
 
 def _validation_size(source: DataSource) -> int:

@@ -4,26 +4,27 @@ from __future__ import annotations
 
 import copy
 import hashlib
-import math
+import operator
 import traceback
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import asdict, dataclass
-from functools import cache
-from typing import Any, Literal
+from dataclasses import asdict, dataclass, field
+from typing import Any, Literal, get_args
 
 import numpy as np
 import torch
 from torch import nn
 
-from benchmarks.access import TrialData
+from benchmarks.access import Access, TrialData
 from benchmarks.cache import CachedModel, get_or_train
 from benchmarks.datasets import Dataset, load
+from benchmarks.errors import UnknownName
 from benchmarks.evaluation import Evaluation, HeldOut, Predictions, References, evaluate, predict
 from benchmarks.hyperparameters import build
 from benchmarks.images import ImageSet, on_device
 from benchmarks.meter import Cost, Meter
 from benchmarks.methods import Method, methods
 from benchmarks.metrics import measure
+from benchmarks.metrics import metrics as registered_metrics
 from benchmarks.models import models
 from benchmarks.scenarios import Scenario, Split
 from benchmarks.training import Recipe, published_recipe, seeded, train
@@ -41,11 +42,10 @@ _SPLITS = (
 
 @dataclass(frozen=True, eq=False)
 class Packed:
-    """A prepared scenario as plain arrays, to be shared between processes without a copy."""
+    """A prepared scenario as plain arrays, all but the data set, to be shared between processes."""
 
     scenario: Scenario
     recipe: Recipe
-    data: Dataset
     eval_limit: int | None
     original_id: str
     original: dict[str, np.ndarray]
@@ -62,26 +62,30 @@ class Prepared:
         original_id: Its identity in the model cache.
         splits: Images of the six splits (retain/forget x train/validation/test) to learn from.
         measured: The same splits as they are evaluated; smaller ones if `eval_limit` was given.
-        packed: Everything as arrays.
+        packed: The trained models and what they predict, as arrays.
     """
 
     scenario: Scenario
+    data: Dataset
     original: nn.Module
     original_id: str
     splits: Mapping[str, ImageSet]
     measured: Mapping[str, ImageSet]
     device: torch.device
     packed: Packed
+    _references: dict[str, References] = field(default_factory=dict, repr=False)
+    _targets: dict[str, dict[str, float]] = field(default_factory=dict, repr=False)
 
     @classmethod
-    def unpack(cls, packed: Packed, device: torch.device | str = "cpu") -> Prepared:
-        """A prepared scenario on a device, over the packed arrays' memory where that is possible."""
+    def unpack(cls, packed: Packed, data: Dataset, device: torch.device | str = "cpu") -> Prepared:
+        """A prepared scenario on a device; on a CPU its images lie in the memory of `data`."""
         device = torch.device(device)
-        splits = _image_sets(packed.scenario, packed.data, device)
+        splits = _image_sets(packed.scenario, data, device)
         model = _build(packed.scenario, packed.scenario.seed)
         model.load_state_dict({k: torch.tensor(v) for k, v in packed.original.items()})
         return cls(
             scenario=packed.scenario,
+            data=data,
             original=_placed(model, device).eval(),
             original_id=packed.original_id,
             splits=splits,
@@ -92,11 +96,32 @@ class Prepared:
 
     def references(self, held_out: HeldOut) -> References:
         """The evaluations of the original and the retrained model, made once when it was prepared."""
-        return _references(self, held_out)
+        if held_out not in self._references:
+            original, retrained = self.packed.original_logits, self.packed.retrained_logits
+            self._references[held_out] = References(
+                self._evaluation(original, held_out), self._evaluation(retrained, held_out)
+            )
+        return self._references[held_out]
 
     def targets(self, held_out: HeldOut) -> dict[str, float]:
         """The retrained model's metrics, which an unlearned model should reach."""
-        return _targets(self, held_out)
+        if held_out not in self._targets:
+            references = self.references(held_out)
+            self._targets[held_out] = measure(references.retrained, references)
+        return dict(self._targets[held_out])
+
+    def _evaluation(self, logits: Mapping[str, np.ndarray], held_out: HeldOut) -> Evaluation:
+        def part(split: str) -> Predictions:
+            return Predictions(logits[split], self.measured[split].labels.cpu().numpy())
+
+        return Evaluation(
+            held_out=held_out,
+            task=self.scenario.task,
+            retain_train=part("retain_train"),
+            forget_train=part("forget_train"),
+            retain_held_out=part(f"retain_{held_out}"),
+            forget_held_out=part(f"forget_{held_out}"),
+        )
 
 
 @dataclass(frozen=True, eq=False)
@@ -163,14 +188,13 @@ def prepare(
     packed = Packed(
         scenario=scenario,
         recipe=how,
-        data=data,
         eval_limit=eval_limit,
         original_id=original.id,
         original={name: value.cpu().numpy() for name, value in original.state.items()},
         original_logits=logits(original),
         retrained_logits=logits(retrained),
     )
-    return Prepared.unpack(packed, device)
+    return Prepared.unpack(packed, data, device)
 
 
 def run_trial(
@@ -199,25 +223,35 @@ def run_trial(
     algorithm = methods.get(method) if isinstance(method, str) else method
     algorithm.check_task(prepared.scenario.task)
     values = build(algorithm.Params, params or {})
+    chosen = None if metrics is None else [registered_metrics.get(name).name for name in metrics]
+    if held_out not in get_args(HeldOut):
+        raise UnknownName("held-out split", str(held_out), get_args(HeldOut))
+    seed = operator.index(seed)
     meter = Meter(prepared.device)
-    model = copy.deepcopy(prepared.original)
-    meter.watch(model)
     unlearned: nn.Module | None = None
     evaluation: Evaluation | None = None
     measured: dict[str, float] = {}
     error = ""
     try:
+        model = copy.deepcopy(prepared.original)
+        meter.watch(model)
         rng = torch.Generator(prepared.device).manual_seed(seed)
-        data = _trial_data(prepared, algorithm, meter, seed)
+        data = _trial_data(prepared, algorithm, meter, rng)
         with seeded(seed), meter.unlearning(), _repeatable():
             unlearned = algorithm.unlearn(model, data, values, rng)
+        if not isinstance(unlearned, nn.Module):
+            raise TypeError(f"it returned {type(unlearned).__name__}, not a torch.nn.Module")
+        meter.release(unlearned)
         if not all(bool(torch.isfinite(p).all()) for p in unlearned.parameters()):
             raise ArithmeticError("the weights are not finite")
         with meter.evaluating():
             evaluation = evaluate(unlearned, prepared.measured, prepared.scenario.task, held_out)
-            measured = measure(evaluation, prepared.references(held_out), metrics)
-        if not math.isfinite(float(np.abs(evaluation.retain_train.logits).max(initial=0))):
-            raise ArithmeticError("the logits are not finite")
+            outputs, classes = evaluation.retain_train.logits.shape[1:], len(prepared.scenario.classes)
+            if outputs != (classes,):
+                raise ValueError(f"the model has {outputs} outputs per image, not {classes}")
+            if not evaluation.finite:
+                raise ArithmeticError("the logits are not finite")
+            measured = measure(evaluation, prepared.references(held_out), chosen)
     except torch.OutOfMemoryError as problem:
         error = f"out of memory: {_one_line(problem)}"
     except Exception as problem:
@@ -267,6 +301,8 @@ def _cached(
         "dataset": scenario.dataset,
         "model": scenario.model,
         "predicts": scenario.level,
+        "data": data.fingerprint,
+        "network": hashlib.sha256(repr(_build(scenario, 0)).encode()).hexdigest()[:16],
         "recipe": asdict(how),
         "seed": scenario.seed,
         "train": _digest(index),
@@ -333,11 +369,14 @@ def _image_sets(scenario: Scenario, data: Dataset, device: torch.device) -> dict
     }
 
 
-def _trial_data(prepared: Prepared, method: Method, meter: Meter, seed: int) -> TrialData:
+def _trial_data(prepared: Prepared, method: Method, meter: Meter, rng: torch.Generator) -> TrialData:
     source = prepared.scenario.source
+    forget = prepared.splits["forget_train"]
 
     def new_model() -> nn.Module:
-        model = _placed(_build(prepared.scenario, seed), prepared.device)
+        # Drawn, because the trial's own seed may be the one that initialised the scenario's models
+        seed = torch.randint(2**31, (), generator=rng, device=rng.device).item()
+        model = _placed(_build(prepared.scenario, int(seed)), prepared.device)
         meter.watch(model)
         return model
 
@@ -350,35 +389,10 @@ def _trial_data(prepared: Prepared, method: Method, meter: Meter, seed: int) -> 
         recipe=prepared.packed.recipe,
         new_model=new_model,
         _forget_classes=prepared.scenario.forget_labels,
-        _forget=prepared.splits["forget_train"],
+        _forget=forget if method.access >= Access.RETAIN else forget.alone(),
         _retain=prepared.splits["retain_train"],
         _validation=prepared.splits["retain_validation"],
     )
-
-
-@cache
-def _references(prepared: Prepared, held_out: HeldOut) -> References:
-    def evaluation(logits: Mapping[str, np.ndarray]) -> Evaluation:
-        def part(split: str) -> Predictions:
-            return Predictions(logits[split], prepared.measured[split].labels.cpu().numpy())
-
-        return Evaluation(
-            held_out=held_out,
-            task=prepared.scenario.task,
-            retain_train=part("retain_train"),
-            forget_train=part("forget_train"),
-            retain_held_out=part(f"retain_{held_out}"),
-            forget_held_out=part(f"forget_{held_out}"),
-        )
-
-    packed = prepared.packed
-    return References(evaluation(packed.original_logits), evaluation(packed.retrained_logits))
-
-
-@cache
-def _targets(prepared: Prepared, held_out: HeldOut) -> dict[str, float]:
-    references = prepared.references(held_out)
-    return measure(references.retrained, references)
 
 
 def _repeatable() -> Any:

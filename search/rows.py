@@ -7,12 +7,15 @@ from collections.abc import Mapping
 from dataclasses import asdict
 from functools import cache
 from importlib.metadata import PackageNotFoundError, version
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from benchmarks.evaluation import Predictions
-from benchmarks.trial import Prepared, TrialResult
+from search.assignments import Assignment
+
+if TYPE_CHECKING:
+    from benchmarks.evaluation import Predictions
+    from benchmarks.trial import Prepared, TrialResult
 
 Row = dict[str, Any]
 
@@ -55,12 +58,37 @@ def trial_row(result: TrialResult, prepared: Prepared, identity: Mapping[str, An
     }
 
 
+def lost_row(assignment: Assignment) -> Row:
+    """The row of a trial whose worker died every time it was tried."""
+    scenario = assignment.scenario
+    return {
+        "dataset": scenario.dataset,
+        "model": scenario.model,
+        "task": scenario.task,
+        "method": assignment.method,
+        "forget": scenario.forget,
+        "scenario_seed": scenario.seed,
+        "eval_split": assignment.held_out,
+        "run_id": assignment.run_id,
+        "trial_id": assignment.trial_id,
+        "trial_number": assignment.number,
+        "kind": assignment.kind,
+        "regime": assignment.regime,
+        "preset": assignment.preset,
+        "seed": assignment.seed,
+        "state": "failed",
+        "error": f"its worker died {assignment.attempt} times, out of memory perhaps; try fewer workers",
+        **{f"param_{name}": value for name, value in assignment.params.items()},
+        "version": package_version(),
+    }
+
+
 def class_rows(result: TrialResult, prepared: Prepared) -> list[Row]:
     """Correct and total images per split and finest class; empty when the trial failed."""
     e = result.evaluation
     if e is None:
         return []
-    data, held_out = prepared.packed.data, e.held_out
+    data, held_out = prepared.data, e.held_out
     parts = (
         ("train", "retain_train", e.retain_train, data.train.y),
         ("train", "forget_train", e.forget_train, data.train.y),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -90,6 +91,16 @@ class Dataset:
     @property
     def name(self) -> str:
         return self.source.name
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """A digest of what a model learns from: training pixels, classes, superclasses, normalisation."""
+        source = self.source
+        told = (source.classes, source.superclasses, source.mean, source.std)
+        digest = hashlib.sha256(repr(told).encode())
+        digest.update(np.ascontiguousarray(self.train.x).data)
+        digest.update(np.ascontiguousarray(self.train.y).data)
+        return digest.hexdigest()[:16]
 
 
 datasets: Registry[DataSource] = Registry("data set", "benchmarks.datasets")

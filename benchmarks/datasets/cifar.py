@@ -17,10 +17,12 @@ _CIFAR10_MD5 = {
     "cifar-10-batches-py/data_batch_4": "634d18415352ddfa80567beed471001a",
     "cifar-10-batches-py/data_batch_5": "482c414d41f54cd18b22e5b47cb7c3cb",
     "cifar-10-batches-py/test_batch": "40351d587109b95175f43aff81a1287e",
+    "cifar-10-batches-py/batches.meta": "5ff9c542aee3614f3951f8cda6e48888",
 }
 _CIFAR100_MD5 = {
     "cifar-100-python/train": "16019d7e3df5f24257cddd939b257f8d",
     "cifar-100-python/test": "f0ef6b0ae62326f3e7ffdfab6717acfc",
+    "cifar-100-python/meta": "7973b15100ade9c7d40fb424638fde48",
 }
 _SUPERCLASSES: dict[str, tuple[str, ...]] = {
     "aquatic_mammals": ("beaver", "dolphin", "otter", "seal", "whale"),
@@ -68,9 +70,9 @@ def _read_cifar10(folder: Path) -> tuple[Images, Images]:
         "cifar10",
         folder,
         _CIFAR10_MD5,
-        lambda: (
-            _images(CIFAR10(str(folder), train=True, download=True)),
-            _images(CIFAR10(str(folder), train=False, download=True)),
+        lambda missing: (
+            _images(CIFAR10(str(folder), train=True, download=missing)),
+            _images(CIFAR10(str(folder), train=False, download=missing)),
         ),
         f"unpack cifar-10-python.tar.gz (md5 c58f30108f718f92721af3b95e74349a) into {folder}",
     )
@@ -83,9 +85,9 @@ def _read_cifar100(folder: Path) -> tuple[Images, Images]:
         "cifar100",
         folder,
         _CIFAR100_MD5,
-        lambda: (
-            _images(CIFAR100(str(folder), train=True, download=True)),
-            _images(CIFAR100(str(folder), train=False, download=True)),
+        lambda missing: (
+            _images(CIFAR100(str(folder), train=True, download=missing)),
+            _images(CIFAR100(str(folder), train=False, download=missing)),
         ),
         f"unpack cifar-100-python.tar.gz (md5 eb9058c3a382ffc7106e4002c42a8d85) into {folder}",
     )

@@ -18,15 +18,15 @@ _MD5 = {
 def _read(folder: Path) -> tuple[Images, Images]:
     from torchvision.datasets import MNIST
 
-    def split(train: bool) -> Images:
-        raw = MNIST(str(folder), train=train, download=True)
+    def split(train: bool, missing: bool) -> Images:
+        raw = MNIST(str(folder), train=train, download=missing)
         return Images(raw.data.numpy()[:, None], raw.targets.numpy())
 
     return fetch(
         "mnist",
         folder,
         _MD5,
-        lambda: (split(train=True), split(train=False)),
+        lambda missing: (split(True, missing), split(False, missing)),
         f"put the four *-ubyte.gz files of MNIST into {folder / 'MNIST' / 'raw'}",
     )
 

@@ -38,6 +38,12 @@ class Finetune(Method):
     presets = (
         Preset("ssd", {"lr": 0.02, "epochs": 5}, source="code of SSD and JiT"),
         Preset(
+            "ssd_sub_class",
+            {"lr": 0.02, "epochs": 5, "batch_size": 64},
+            task="sub_class",
+            source="code of SSD and JiT",
+        ),
+        Preset(
             "salun",
             {"lr": 0.01, "epochs": 10, "batch_size": 256},
             model="resnet18",

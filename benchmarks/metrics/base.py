@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import wraps
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 from weakref import WeakKeyDictionary
 
 from benchmarks.registry import Registry
@@ -36,15 +36,15 @@ class Metric:
 
 metrics: Registry[Metric] = Registry("metric", "benchmarks.metrics")
 
-Single = Callable[["Evaluation"], float]
+T = TypeVar("T")
 
 
-def once(function: Single) -> Single:
+def once(function: Callable[[Evaluation], T]) -> Callable[[Evaluation], T]:
     """Remember what a function of one evaluation returned, as long as that evaluation lives."""
-    memory: WeakKeyDictionary[Evaluation, float] = WeakKeyDictionary()
+    memory: WeakKeyDictionary[Evaluation, T] = WeakKeyDictionary()
 
     @wraps(function)
-    def remembered(evaluation: Evaluation) -> float:
+    def remembered(evaluation: Evaluation) -> T:
         if evaluation not in memory:
             memory[evaluation] = function(evaluation)
         return memory[evaluation]

@@ -1,0 +1,163 @@
+"""The report's chapters about the benchmark stage: results, classes, collateral damage, entropies."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping
+
+import pandas as pd
+
+from analysis import charts
+from analysis.breakdown import by_class, collateral, entropies, overall
+from analysis.labels import label, mean_std, number, variant
+from analysis.page import Picture, Section, Table, picture, table
+from analysis.studies import REFERENCES, SCENARIO
+from analysis.tables import metrics_of, shown
+
+TOO_MANY = 12
+
+
+def results(trials: pd.DataFrame) -> Section | None:
+    """The main table of every scenario: mean ± std, distance to retrain, the best marked."""
+    frame = overall(trials)
+    if frame.empty:
+        return None
+    blocks = [_main_table(name, rows.reset_index(drop=True)) for name, rows in scenarios(frame)]
+    text = [
+        "Mean ± standard deviation over forget sets and seeds. Distance to retrain is the mean absolute "
+        "difference to the retrained model over retain accuracy, forget accuracy and MIA. Bold: nearest to "
+        "the retrained model, and fastest, among the methods that were run on every forget set of the table."
+    ]
+    if "random" in set(frame["task"]):
+        text.append(
+            "In the task random nothing of the forget set is held out: its forget accuracy is measured on "
+            "the forgotten training images themselves."
+        )
+    return Section("results", "Results", text, blocks)
+
+
+def classes(trials: pd.DataFrame, palette: Mapping[str, str]) -> Section | None:
+    """Every method on every forget set: a chart and the full table."""
+    frame = by_class(trials)
+    if frame.empty:
+        return None
+    blocks: list[Table | Picture] = []
+    for name, rows in scenarios(frame):
+        if rows["forget"].nunique() <= TOO_MANY:
+            blocks.append(picture(charts.breakdown(rows, palette=palette), _spread_sentence(name, rows)))
+        text = shown(rows)
+        heads = list(text.columns)
+        figures = {label(m) for m in metrics_of(rows)} | {"n", "Failed"}
+        caption = f"{name}: mean ± standard deviation over seeds"
+        blocks.append(table(caption, heads, text.to_numpy().tolist(), figures, folded=len(rows) > 24))
+    return Section("classes", "By forgotten class", [], blocks)
+
+
+def damage(trials: pd.DataFrame, per_class: pd.DataFrame) -> Section | None:
+    """What happens to the classes that stay, relative to retraining."""
+    frame = collateral(trials, per_class)
+    frame = frame[frame["method"] != "retrain"]
+    if frame.empty:
+        return None
+    blocks = []
+    for name, rows in scenarios(frame):
+        sets = list(dict.fromkeys(rows["forget"]))[:6]
+        part = rows[rows["forget"].isin(sets)]
+        methods = part[~part["method"].isin(REFERENCES)]
+        worst = (part if methods.empty else methods).nsmallest(1, "change").iloc[0]
+        who = variant(worst["method"], worst["regime"], worst["preset"])
+        blocks.append(
+            picture(
+                charts.collateral(part),
+                f"{name}: test accuracy of the classes that stay, relative to the retrained model. "
+                f"Furthest below is {who} when it forgets {worst['forget']}: {worst['change']:+.1f} points "
+                f"on {worst['class']}.",
+            )
+        )
+    return Section("collateral", "Classes that stay", [], blocks)
+
+
+def entropy(trials: pd.DataFrame, samples: pd.DataFrame, palette: Mapping[str, str]) -> Section | None:
+    """How sure the models are of the forgotten images."""
+    frame = entropies(trials, samples)
+    if frame.empty:
+        return None
+    blocks = []
+    for name, rows in scenarios(frame):
+        groups = rows.groupby(["method", "regime", "preset"], sort=False)["entropy"]
+        known = [f"{variant(*map(str, key))}: {values.median():.2g}" for key, values in groups]
+        blocks.append(
+            picture(
+                charts.entropy(rows, palette),
+                f"{name}: entropy of the softmax on the forgotten training images, over the retrained "
+                f"model's in grey; low entropy gives a member away. Medians in nats: {'; '.join(known)}.",
+            )
+        )
+    return Section("entropy", "Entropy of the forgotten images", [], blocks)
+
+
+def scenarios(frame: pd.DataFrame) -> Iterator[tuple[str, pd.DataFrame]]:
+    """The rows of each scenario under a name people read, in the order of the frame."""
+    for values, rows in frame.groupby(SCENARIO, sort=False):
+        yield ", ".join(map(str, values)), rows
+
+
+def _main_table(name: str, rows: pd.DataFrame) -> Table:
+    metrics = metrics_of(rows)
+    retrain = rows[rows["method"] == "retrain"]
+    full = rows["forget_sets"] == rows["forget_sets"].max()
+    own = rows[full & ~rows["method"].isin(REFERENCES) & (rows["n"] > 0)]
+    if own.empty:
+        own = rows[~rows["method"].isin(REFERENCES) & (rows["n"] > 0)]
+    text = shown(rows)
+    heads = list(text.columns)
+    strong = set()
+    for metric in metrics:
+        goal = 0.0
+        if metric not in ("gap", "unlearn_s"):
+            goal = float(retrain[f"{metric}_mean"].iloc[0]) if len(retrain) else math.nan
+        far = (own[f"{metric}_mean"] - goal).abs().dropna()
+        strong |= {(int(i), heads.index(label(metric))) for i in far.index[far <= far.min() + 1e-9]}
+    figures = {label(m) for m in metrics} | {"n", "Failed"}
+    return table(_main_sentence(name, rows, own), heads, text.to_numpy().tolist(), figures, strong)
+
+
+def _main_sentence(name: str, rows: pd.DataFrame, own: pd.DataFrame) -> str:
+    ranked = own.dropna(subset=["gap_mean"]).sort_values("gap_mean")
+    said = []
+    if len(ranked):
+        first = ranked.iloc[0]
+        who = variant(first["method"], first["regime"], first["preset"])
+        said.append(f"On {name}: {who} comes nearest to retraining: {_gap(first)} points away.")
+    for method, words in (
+        ("original", "The original model, which forgot nothing, is {} points away."),
+        (
+            "retrain",
+            "Retraining again with another seed is itself {} points away; nothing closer can be expected.",
+        ),
+    ):
+        row = rows[rows["method"] == method]
+        if len(row) and math.isfinite(row["gap_mean"].iloc[0]):
+            said.append(words.format(_gap(row.iloc[0])))
+    return " ".join(said) or name
+
+
+def _gap(row: pd.Series) -> str:
+    return mean_std(float(row["gap_mean"]), float(row["gap_std"]), "gap")
+
+
+def _spread_sentence(name: str, rows: pd.DataFrame) -> str:
+    own = rows[~rows["method"].isin(REFERENCES)].dropna(subset=["gap_mean"])
+    groups = own.groupby(["method", "regime", "preset"])["gap_mean"]
+    said = (
+        f"{name}: mean (marker) and standard deviation over seeds (line) per forget set; the bar is retrain."
+    )
+    wide = (groups.max() - groups.min()).sort_values()
+    if not len(wide) or rows["forget"].nunique() < 2 or wide.iloc[-1] <= 0:
+        return said
+    key = wide.index[-1]
+    low, high = groups.min()[key], groups.max()[key]
+    return (
+        f"{said} The forget set matters most to {variant(*key)}: its distance to retrain goes from "
+        f"{number(float(low))} to {number(float(high))} points."
+    )

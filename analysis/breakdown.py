@@ -1,0 +1,153 @@
+"""The result tables: per method, per forgotten class, and what happens to the classes that stay.
+
+All take the rows of the benchmark stage (kinds `benchmark` and `reference`). Where several runs measured the
+same thing (scenario, forget set, method, regime, preset), the latest run counts and the others are left out,
+so no seed is counted twice and no two choices of parameters are averaged.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import pandas as pd
+
+from analysis.studies import REFERENCES, SCENARIO, complete
+
+FIGURES = ("retain_acc", "forget_acc", "mia", "gap", "unlearn_s")
+REGIMES = ["", "published", "default", "tuned", "transferred", "tuned + transferred"]
+BOTH = "tuned + transferred"
+_VARIANT = ["method", "regime", "preset"]
+
+
+def benchmarked(trials: pd.DataFrame) -> pd.DataFrame:
+    """The rows of the benchmark stage that count, failed ones included; `regime` and `preset` never null."""
+    rows = trials[trials["kind"].isin(["benchmark", "reference"])].copy()
+    for name in ("regime", "preset"):
+        rows[name] = rows[name].fillna("").astype(str)
+    if rows.empty:
+        return rows
+    keys = [*SCENARIO, "forget", *_VARIANT]
+    ended = rows.groupby([*keys, "run_id"])["finished_at"].max().reset_index()
+    latest = ended.sort_values("finished_at", kind="stable").groupby(keys).tail(1)
+    return rows.merge(latest[[*keys, "run_id"]], on=[*keys, "run_id"])
+
+
+def by_class(trials: pd.DataFrame, metrics: Sequence[str] = FIGURES) -> pd.DataFrame:
+    """Mean and standard deviation over seeds, one row per forget set, method, regime and preset.
+
+    Returns:
+        dataset, model, task, method, regime, preset, forget, n (complete trials), failed, and per metric
+        `<metric>_mean` and `<metric>_std` (ddof=1; nan for one seed), in the metric's unit. Original first,
+        then retrain, then the methods by name.
+    """
+    rows = benchmarked(trials)
+    return _summary(rows, [*SCENARIO, *_VARIANT, "forget"], metrics)
+
+
+def overall(trials: pd.DataFrame, metrics: Sequence[str] = FIGURES) -> pd.DataFrame:
+    """Mean and standard deviation over all forget sets and seeds, one row per method, regime and preset.
+
+    A method with rows of both searched regimes, tuned on some forget sets and transferred to the others,
+    gets a further row `tuned + transferred` over all of them, which is comparable with methods that were
+    run on every forget set.
+
+    Returns:
+        dataset, model, task, method, regime, preset, forget (the sets averaged, joined by ", "), forget_sets
+        (their number), n, failed, and per metric `<metric>_mean` and `<metric>_std`.
+    """
+    rows = benchmarked(trials)
+    searched = rows[rows["regime"].isin(["tuned", "transferred"])]
+    if not searched.empty:
+        both = searched.groupby([*SCENARIO, "method"])["regime"].transform("nunique") > 1
+        searched = searched[both].assign(regime=BOTH, preset="")
+        twice = searched.duplicated([*SCENARIO, "method", "forget", "seed"])
+        rows = pd.concat([rows, searched[~twice]], ignore_index=True)
+    return _summary(rows, [*SCENARIO, *_VARIANT], metrics)
+
+
+def collateral(trials: pd.DataFrame, classes: pd.DataFrame, split: str = "test") -> pd.DataFrame:
+    """What forgetting does to the classes that stay: accuracy relative to the retrained model's.
+
+    Args:
+        trials, classes: The two tables.
+        split: `test` or `train` images.
+
+    Returns:
+        dataset, model, task, method, regime, preset, forget, class, n (seeds), accuracy (mean, %), retrain
+        (mean of the retrained models, %), change (accuracy - retrain, points) and change_std over the seeds.
+        Rows without a retrained model to compare with are left out.
+    """
+    keys = [*SCENARIO, *_VARIANT, "forget"]
+    empty = pd.DataFrame(columns=[*keys, "class", "n", "accuracy", "retrain", "change", "change_std"])
+    if classes.empty:
+        return empty
+    kept = classes[(classes["split"] == split) & ~classes["forgotten"].astype(bool) & (classes["total"] > 0)]
+    rows = kept[["trial_id", "run_id", "class", "correct", "total"]].merge(
+        complete(benchmarked(trials))[[*keys, "trial_id", "run_id"]], on=["trial_id", "run_id"]
+    )
+    rows["accuracy"] = 100.0 * rows["correct"] / rows["total"]
+    place = [*SCENARIO, "forget", "class"]
+    retrain = rows[rows["method"] == "retrain"].groupby(place)["accuracy"].mean().rename("retrain")
+    rows = rows.merge(retrain.reset_index(), on=place)
+    if rows.empty:
+        return empty
+    rows["change"] = rows["accuracy"] - rows["retrain"]
+    found = rows.groupby([*keys, "class"]).agg(
+        n=("change", "size"),
+        accuracy=("accuracy", "mean"),
+        retrain=("retrain", "first"),
+        change=("change", "mean"),
+        change_std=("change", "std"),
+    )
+    return _ordered(found.reset_index(), [*keys, "class"])
+
+
+def entropies(trials: pd.DataFrame, samples: pd.DataFrame) -> pd.DataFrame:
+    """The entropy (nats) that each unlearned model has on each forgotten training image.
+
+    Returns:
+        dataset, model, task, method, regime, preset, forget, seed, image, entropy.
+    """
+    keys = [*SCENARIO, *_VARIANT, "forget", "seed"]
+    if samples.empty:
+        return pd.DataFrame(columns=[*keys, "image", "entropy"])
+    rows = samples[["trial_id", "run_id", "image", "entropy"]].merge(
+        complete(benchmarked(trials))[[*keys, "trial_id", "run_id"]], on=["trial_id", "run_id"]
+    )
+    return _ordered(rows[[*keys, "image", "entropy"]], [*keys, "image"])
+
+
+def _summary(rows: pd.DataFrame, keys: list[str], metrics: Sequence[str]) -> pd.DataFrame:
+    figures = [f"{m}_{part}" for m in metrics for part in ("mean", "std")]
+    sets = [] if "forget" in keys else ["forget", "forget_sets"]
+    header = [*keys, *sets, "n", "failed", *figures]
+    found = []
+    for values, group in rows.groupby(keys):
+        done = complete(group)
+        row = dict(zip(keys, values, strict=True))
+        if sets:
+            names = sorted(set(group["forget"]), key=natural)
+            row |= {"forget": ", ".join(names), "forget_sets": len(names)}
+        row |= {"n": len(done), "failed": int((group["state"] == "failed").sum())}
+        for metric in metrics:
+            row |= {f"{metric}_mean": done[metric].mean(), f"{metric}_std": done[metric].std()}
+        found.append(row)
+    return _ordered(pd.DataFrame(found, columns=header), keys)
+
+
+def _ordered(frame: pd.DataFrame, keys: list[str]) -> pd.DataFrame:
+    """Original, retrain, then methods by name; regimes in the order of REGIMES; class 10 after class 9."""
+
+    def rank(column: pd.Series) -> pd.Series:
+        if column.name == "method":
+            return column.map(lambda m: (REFERENCES.index(m) if m in REFERENCES else len(REFERENCES), m))
+        if column.name == "regime":
+            return column.map(lambda r: REGIMES.index(r) if r in REGIMES else len(REGIMES))
+        return column.map(natural) if column.name in ("forget", "class") else column
+
+    return frame.sort_values(keys, key=rank, kind="stable").reset_index(drop=True)
+
+
+def natural(name: str) -> tuple[int, float, str]:
+    """A key that sorts 9 before 10, and numbers before names."""
+    return (0, float(name), "") if str(name).isdigit() else (1, 0.0, str(name))

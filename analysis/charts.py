@@ -1,0 +1,178 @@
+"""Drawings of the benchmark's results: each takes a table of `analysis.breakdown` and returns a Figure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.colors import TwoSlopeNorm
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+
+from analysis.labels import broken, label, variant
+from analysis.studies import METRICS
+from analysis.style import DIVERGING, FAINT, INK, MARKERS, colours, legend_below, log_axis, panels, styled
+
+_VARIANT = ["method", "regime", "preset"]
+MOST_CLASSES = 20
+
+
+@styled
+def breakdown(
+    data: pd.DataFrame, metrics: Sequence[str] = tuple(METRICS), palette: Mapping[str, str] | None = None
+) -> Figure:
+    """One panel per metric: each method's mean and standard deviation per forget set, retrain as a bar.
+
+    Args:
+        data: Rows of one scenario from `analysis.breakdown.by_class`.
+        metrics: The metrics to show, which `data` must hold.
+        palette: Method -> colour; by default from the methods in `data`.
+    """
+    sets = list(dict.fromkeys(data["forget"]))
+    variants = [tuple(v) for v in data[_VARIANT].drop_duplicates().itertuples(index=False)]
+    dots = [v for v in variants if v[0] != "retrain"]
+    shades = palette or colours(data["method"])
+    width = min(7.2, max(3.6, 1.2 + 0.5 * len(sets) * max(1.0, len(dots) / 4)))
+    across = 2 if width <= 3.9 else 1
+    figure, grid = panels(-(-len(metrics) // across), across, 3.6 if across == 2 else 7.2, 2.3)
+    places = [axes for line in grid for axes in line]
+    for axes in places[len(metrics) :]:
+        axes.set_visible(False)
+    for axes, metric in zip(places, metrics, strict=False):
+        for i, key in enumerate(dots):
+            rows = _rows(data, key).set_index("forget").reindex(sets)
+            x = np.arange(len(sets)) + 0.72 * ((i + 0.5) / len(dots) - 0.5)
+            tone = shades.get(key[0], FAINT)
+            std = rows[f"{metric}_std"].fillna(0.0)
+            axes.errorbar(x, rows[f"{metric}_mean"], std, color=tone, **_dot(key[1], tone))
+        for key in (v for v in variants if v[0] == "retrain"):
+            rows = _rows(data, key).set_index("forget").reindex(sets)
+            _bars(axes, rows[f"{metric}_mean"].to_numpy(dtype=float))
+        axes.set_xticks(np.arange(len(sets)), sets, rotation=45 if max(map(len, sets)) > 9 else 0)
+        axes.set_xlim(-0.55, len(sets) - 0.45)
+        axes.grid(axis="x", visible=False)
+        axes.set(ylabel=broken(metric), xlabel="Forget set")
+        for edge in np.arange(len(sets) - 1) + 0.5:
+            axes.axvline(edge, color="#eef0f3", lw=0.8, zorder=0)
+    handles: list[Any] = [Line2D([], [], ls="", **_marker(v[1], shades.get(v[0], FAINT))) for v in dots]
+    names = [variant(*v) for v in dots]
+    if len(dots) < len(variants):
+        handles, names = [Line2D([], [], color=INK, lw=2), *handles], ["retrain", *names]
+    legend_below(figure, handles, names)
+    return figure
+
+
+@styled
+def entropy(data: pd.DataFrame, palette: Mapping[str, str] | None = None) -> Figure:
+    """How sure each model is of the forgotten images: its entropies, over the retrained model's in grey.
+
+    Args:
+        data: Rows of one scenario from `analysis.breakdown.entropies`.
+        palette: Method -> colour.
+    """
+    shades = palette or colours(data["method"])
+    keys = [tuple(v) for v in data[_VARIANT].drop_duplicates().itertuples(index=False)]
+    reference = data.loc[data["method"] == "retrain", "entropy"].dropna()
+    keys = [key for key in keys if key[0] != "retrain"] or keys
+    values = data["entropy"].dropna()
+    floor = max(float(values.quantile(0.01)), 1e-7)
+    edges = np.geomspace(floor, max(float(values.max()), floor * 10), 41)
+    across = min(2, len(keys))
+    figure, grid = panels(
+        -(-len(keys) // across), across, 3.6 if across > 1 else 5.6, 1.5, sharex=True, sharey=True
+    )
+    places = [axes for line in grid for axes in line]
+    for axes in places[len(keys) :]:
+        axes.set_visible(False)
+    for axes, key in zip(places, keys, strict=False):
+        if len(reference):
+            _histogram(axes, reference, edges, color="#b4bac2", alpha=0.6, histtype="stepfilled")
+        tone = shades.get(key[0], FAINT)
+        _histogram(axes, _rows(data, key)["entropy"].dropna(), edges, color=tone, lw=1.7, histtype="step")
+        axes.set_title(variant(*key), loc="left", color=tone if key[0] != "original" else INK)
+        log_axis(axes)
+    for line in grid:
+        line[0].set_ylabel("% of images")
+    for axes in places[max(0, len(keys) - across) : len(keys)]:
+        axes.set_xlabel(label("entropy"))
+        axes.tick_params(labelbottom=True)
+    if len(reference):
+        legend_below(figure, [Line2D([], [], color="#b4bac2", lw=7, alpha=0.6)], ["retrain"])
+    return figure
+
+
+@styled
+def collateral(data: pd.DataFrame, most: int = MOST_CLASSES) -> Figure:
+    """Accuracy of the classes that stay, relative to retraining: a panel per forget set, methods x classes.
+
+    Args:
+        data: Rows of one scenario from `analysis.breakdown.collateral`.
+        most: Of more classes, those that change most are shown.
+    """
+    rows = data[data["method"] != "retrain"]
+    sets = list(dict.fromkeys(rows["forget"]))
+    tables = []
+    for name in sets:
+        here = rows[rows["forget"] == name].copy()
+        here["variant"] = [variant(*v) for v in here[_VARIANT].itertuples(index=False)]
+        table = here.pivot(index="variant", columns="class", values="change")
+        table = table.loc[list(dict.fromkeys(here["variant"])), list(dict.fromkeys(here["class"]))]
+        worst = table.abs().max().nlargest(most).index
+        tables.append(table[[c for c in table.columns if c in worst]])
+    top = max(1.0, float(np.nanmax([np.nanmax(np.abs(t.to_numpy(dtype=float))) for t in tables])))
+    norm = TwoSlopeNorm(0.0, -top, top)
+    height = 0.95 + 0.27 * max(len(t) for t in tables)
+    figure, grid = panels(len(sets), 1, 7.2, height)
+    for [axes], name, table in zip(grid, sets, tables, strict=True):
+        cells = table.to_numpy(dtype=float)
+        image = axes.imshow(cells, cmap=DIVERGING, norm=norm, aspect="auto")
+        axes.grid(False)
+        axes.spines[:].set_visible(False)
+        axes.tick_params(length=0)
+        tilt = 45 if max(len(str(c)) for c in table.columns) > 4 else 0
+        side = "right" if tilt else "center"
+        axes.set_xticks(range(cells.shape[1]), list(map(str, table.columns)), rotation=tilt, ha=side)
+        axes.set_yticks(range(cells.shape[0]), table.index)
+        axes.set_title(f"forgetting {name}", loc="left")
+        for (i, j), value in np.ndenumerate(cells):
+            if np.isfinite(value) and cells.shape[1] <= MOST_CLASSES:
+                tone = "white" if abs(value) > 0.62 * top else INK
+                text = f"{value:+.0f}" if round(value) else "0"
+                axes.text(j, i, text, ha="center", va="center", fontsize=7.5, color=tone)
+    grid[-1][0].set_xlabel("Class that stays")
+    name = "Accuracy, change to retrain (points)"
+    bar = figure.colorbar(image, ax=[line[0] for line in grid], label=name, pad=0.015, aspect=30)
+    bar.outline.set_visible(False)
+    return figure
+
+
+def _rows(data: pd.DataFrame, key: tuple[str, ...]) -> pd.DataFrame:
+    return data[(data[_VARIANT] == list(key)).all(axis=1)]
+
+
+def _marker(regime: str, tone: str) -> dict[str, Any]:
+    hollow = regime in ("published", "default")
+    return {
+        "marker": MARKERS.get(regime, "o"),
+        "ms": 5,
+        "mfc": "white" if hollow else tone,
+        "mec": tone,
+        "mew": 1.3,
+    }
+
+
+def _dot(regime: str, tone: str) -> dict[str, Any]:
+    return {"fmt": "", "ls": "", "capsize": 2.5, "elinewidth": 1.1, **_marker(regime, tone)}
+
+
+def _bars(axes: Axes, values: np.ndarray) -> None:
+    x = np.arange(len(values))
+    axes.hlines(values, x - 0.42, x + 0.42, color=INK, lw=2, zorder=1.5)
+
+
+def _histogram(axes: Axes, values: pd.Series, edges: np.ndarray, **look: Any) -> None:
+    inside = values.clip(edges[0], edges[-1])
+    axes.hist(inside, bins=edges.tolist(), weights=np.full(len(inside), 100.0 / max(1, len(inside))), **look)

@@ -1,0 +1,85 @@
+"""The commands that read results: `report`, `breakdown`, `importance`. Heavy imports wait inside them.
+
+The functions raise AnalysisError; the command that mounts them turns it into one line.
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+class Format(StrEnum):
+    """How a table is printed."""
+
+    markdown = "markdown"
+    latex = "latex"
+    csv = "csv"
+
+
+class By(StrEnum):
+    """What a row of the breakdown is: a method, or a method on one forget set."""
+
+    method = "method"
+    forgotten = "class"
+
+
+Results = Annotated[Path, typer.Argument(metavar="RESULTS", help="Results folder that a search wrote.")]
+Out = Annotated[
+    Path | None, typer.Option("--out", metavar="FILE", help="The HTML file. [default: RESULTS/report.html]")
+]
+
+
+def report(results: Results, out: Out = None) -> None:
+    """Write breakdowns, plots and sensitivity as one self-contained HTML page."""
+    from analysis.report import write_report
+
+    typer.echo(write_report(results, out))
+
+
+def breakdown(
+    results: Results,
+    form: Annotated[Format, typer.Option("--format", help="How to print it.")] = Format.markdown,
+    by: Annotated[By, typer.Option("--by", help="A row per forget set, or one per method.")] = By.forgotten,
+) -> None:
+    """Print mean and standard deviation over seeds, per method and forgotten class."""
+    from analysis import tables
+    from analysis.breakdown import by_class, overall
+    from analysis.errors import AnalysisError
+    from analysis.load import trials
+
+    frame = (by_class if by is By.forgotten else overall)(trials(results))
+    if frame.empty:
+        raise AnalysisError(f"no benchmark in {results} yet; run 'unlearn benchmark PLAN' into it first")
+    write = {Format.markdown: tables.to_markdown, Format.latex: tables.to_latex, Format.csv: tables.to_csv}
+    typer.echo(write[form](frame), nl=False)
+
+
+def importance(results: Results) -> None:
+    """Print which hyper-parameters decide, for every search."""
+    from analysis.errors import AnalysisError
+    from analysis.importance import importance as shares
+    from analysis.load import ranges, trials
+    from analysis.studies import studies
+
+    found = list(studies(trials(results)))
+    if not found:
+        raise AnalysisError(f"no search in {results} yet; run 'unlearn search PLAN' into it first")
+    declared = ranges(results)
+    for study, frame in found:
+        answer = shares(frame, declared)
+        typer.echo(f"{study.method} on {study.scenario} ({answer.trials} complete trials)")
+        if answer.reason:
+            typer.echo(f"  none: {answer.reason}")
+        for row in answer.table.itertuples():
+            name = str(row.parameter).removeprefix("param_")
+            typer.echo(f"  {name:<16} {row.importance:6.1%}   90 % interval {row.low:.1%} to {row.high:.1%}")
+
+
+def register(app: typer.Typer) -> None:
+    """Mount the commands of this package."""
+    for command in (report, breakdown, importance):
+        app.command()(command)

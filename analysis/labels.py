@@ -1,0 +1,75 @@
+"""What people read: names of metrics with units, methods with regimes, numbers with their spread."""
+
+from __future__ import annotations
+
+import math
+
+_NAMES = {
+    "retain_acc": ("Retain accuracy", "%"),
+    "forget_acc": ("Forget accuracy", "%"),
+    "test_acc": ("Test accuracy", "%"),
+    "retain_train_acc": ("Retain accuracy, train", "%"),
+    "forget_train_acc": ("Forget accuracy, train", "%"),
+    "mia": ("MIA", "%"),
+    "mia_threshold": ("MIA threshold", "nats"),
+    "gap": ("Distance to retrain", "points"),
+    "objective": ("Objective", "points"),
+    "unlearn_s": ("Unlearning time", "s"),
+    "entropy": ("Entropy", "nats"),
+}
+DASH = "\N{EN DASH}"
+
+
+def title(column: str) -> str:
+    """A metric's or parameter's name without its unit."""
+    name = column.removeprefix("param_")
+    return _NAMES.get(column, (name if column.startswith("param_") else column.replace("_", " "), ""))[0]
+
+
+def label(column: str) -> str:
+    """A metric's or parameter's name with its unit, as axes and table heads show it."""
+    unit = _NAMES.get(column, ("", ""))[1]
+    return f"{title(column)} ({unit})" if unit else title(column)
+
+
+def broken(column: str) -> str:
+    """A label on two lines, for the axes of low panels."""
+    return label(column).replace(" (", "\n(")
+
+
+def variant(method: str, regime: str = "", preset: str = "") -> str:
+    """A method with where its hyper-parameters come from: `jit (tuned)`, `jit (published: vgg11)`."""
+    source = f"{regime}: {preset}" if preset and regime == "published" else regime
+    return f"{method} ({source})" if source else method
+
+
+def digits(metric: str, value: float) -> int:
+    """Decimals worth printing: one for percent and points, fewer for long times, more for short ones."""
+    if not metric.endswith("_s"):
+        return 1
+    return 2 if abs(value) < 10 else 1 if abs(value) < 100 else 0
+
+
+def number(value: float, metric: str = "") -> str:
+    """One figure; a dash for what is missing."""
+    return DASH if not math.isfinite(value) else f"{value:.{digits(metric, value)}f}"
+
+
+def mean_std(mean: float, std: float, metric: str = "", plus_minus: str = " ± ") -> str:
+    """`88.4 ± 0.6`; without the second part where there was one seed."""
+    if not math.isfinite(mean):
+        return DASH
+    places = digits(metric, mean)
+    spread = f"{plus_minus}{std:.{places}f}" if math.isfinite(std) else ""
+    return f"{mean:.{places}f}{spread}"
+
+
+def duration(seconds: float) -> str:
+    """Seconds as people say them: `4.2 s`, `3 min 20 s`, `2 h 5 min`."""
+    if not math.isfinite(seconds):
+        return DASH
+    if seconds < 60:
+        return f"{seconds:.1f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours} h {minutes} min" if hours else f"{minutes} min {rest} s"

@@ -1,0 +1,117 @@
+"""The report: one HTML file that holds everything it shows and opens without a network."""
+
+from __future__ import annotations
+
+import os
+from contextlib import suppress
+from pathlib import Path
+
+import pandas as pd
+from jinja2 import Environment, PackageLoader, StrictUndefined
+
+from analysis import benchmark_sections, load, run_sections, search_sections
+from analysis.breakdown import natural
+from analysis.errors import AnalysisError
+from analysis.page import Section
+from analysis.studies import REFERENCES
+from analysis.style import colours
+
+
+def write_report(folder: Path | str, out: Path | str | None = None) -> Path:
+    """Write the report of a results folder and return its path; an older report is replaced at once.
+
+    Args:
+        folder: The results folder; only read, unless the report is written into it.
+        out: The HTML file; by default `report.html` in the results folder.
+
+    Raises:
+        AnalysisError: when the results cannot be read or the report cannot be written.
+    """
+    path = Path(out) if out is not None else Path(folder) / "report.html"
+    html = render(folder)
+    beside = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        beside.write_text(html, encoding="utf-8")
+        beside.replace(path)
+    except OSError as error:
+        raise AnalysisError(
+            f"cannot write the report {path}: {error.strerror or error}; choose another file with --out"
+        ) from error
+    finally:
+        with suppress(OSError):
+            beside.unlink()
+    return path
+
+
+def render(folder: Path | str) -> str:
+    """The report of a results folder as HTML.
+
+    Raises:
+        AnalysisError: when the results cannot be read.
+    """
+    trials = load.trials(folder)
+    sections = _sections(folder, trials)
+    page = Environment(
+        loader=PackageLoader("analysis", ""),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    return page.get_template("report.html.j2").render(
+        title=_title(trials), lead=_lead(trials), facts=_facts(trials), sections=sections
+    )
+
+
+def _sections(folder: Path | str, trials: pd.DataFrame) -> list[Section]:
+    """All chapters that have something to show."""
+    ranges = load.ranges(folder)
+    palette = colours(trials["method"])
+    found = [
+        benchmark_sections.results(trials),
+        search_sections.searches(trials, palette),
+        search_sections.check(trials),
+        benchmark_sections.classes(trials, palette),
+        benchmark_sections.damage(trials, load.classes(folder)),
+        search_sections.sensitivity(trials, ranges, palette),
+        search_sections.importance(trials, ranges, palette),
+        benchmark_sections.entropy(trials, load.samples(folder), palette),
+        run_sections.failures(trials),
+        run_sections.provenance(trials),
+        run_sections.dictionary(load.columns(folder)),
+    ]
+    return [section for section in found if section is not None]
+
+
+def _title(trials: pd.DataFrame) -> str:
+    places = trials[["dataset", "model"]].drop_duplicates()
+    names = [f"{row.dataset} with {row.model}" for row in places.itertuples()]
+    return f"Unlearning on {'; '.join(names[:3])}" + (" and more" if len(names) > 3 else "")
+
+
+def _lead(trials: pd.DataFrame) -> str:
+    kinds = trials["kind"].value_counts()
+    words = {
+        "search": "in searches",
+        "sensitivity": "in sensitivity runs",
+        "benchmark": "in the benchmark",
+        "reference": "of the reference models",
+    }
+    parts = [f"{kinds[kind]} {text}" for kind, text in words.items() if kind in kinds]
+    failed = int((trials["state"] == "failed").sum())
+    lost = f"{failed} failed" if failed else "none failed"
+    return f"{len(trials)} trials: {', '.join(parts)}; {lost}."
+
+
+def _facts(trials: pd.DataFrame) -> list[tuple[str, str]]:
+    def listed(name: str, most: int = 12) -> str:
+        values = sorted(set(trials[name]), key=natural)
+        return ", ".join(values[:most]) + (f" and {len(values) - most} more" if len(values) > most else "")
+
+    methods = sorted(set(trials["method"]) - set(REFERENCES))
+    ended = trials["finished_at"].max()
+    facts = [("Task", listed("task")), ("Methods", ", ".join(methods)), ("Forget sets", listed("forget"))]
+    if pd.notna(ended):
+        facts.append(("Finished", f"{ended:%Y-%m-%d %H:%M} UTC"))
+    return facts

@@ -1,0 +1,242 @@
+"""The report's chapters about searches: best parameters, fresh seeds, sensitivity, importance."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Collection, Mapping
+
+import numpy as np
+import pandas as pd
+
+from analysis import plots
+from analysis import sensitivity as sense
+from analysis.importance import importance as shares
+from analysis.labels import DASH, duration, mean_std, number, title, variant
+from analysis.load import Ranges
+from analysis.page import Picture, Section, Table, picture, table
+from analysis.stats import WinnersCurse, winners_curse
+from analysis.studies import METRICS, Study, best, complete, parameters, progress, studies, varied
+from analysis.style import ACCENT, plain
+
+Blocks = list[Table | Picture]
+
+
+def searches(trials: pd.DataFrame, palette: Mapping[str, str]) -> Section | None:
+    """Best parameters of every search, and how the search went."""
+    rows: list[list[str]] = []
+    still: list[list[str]] = []
+    blocks: Blocks = []
+    for study, frame in studies(trials):
+        found, winner = complete(frame), best(frame)
+        took = (frame["finished_at"].max() - frame["started_at"].min()).total_seconds()
+        cells = [study.method, f"{study.dataset}, {study.model}, {study.task}", study.forget, str(len(frame))]
+        cells += [str(int((frame["state"] == "failed").sum())), duration(took)]
+        if winner is None:
+            rows.append([*cells, DASH, DASH, "no trial was complete"])
+            continue
+        moved, fixed_values = _said(frame, winner)
+        rows.append([*cells, str(int(winner["trial_number"])), number(winner["objective"]), moved])
+        still += [[study.method, study.scenario, fixed_values]] if fixed_values else []
+        data = progress(frame)
+        near = int((found["objective"] <= winner["objective"] + 1).sum())
+        caption = (
+            f"{_name(study)}: the best of {len(frame)} trials, number {int(winner['trial_number'])}, "
+            f"reaches {number(winner['objective'])} points; {near - 1} other trial{'' if near == 2 else 's'} "
+            "within a point."
+        )
+        blocks.append(picture(plots.progress(data, palette.get(study.method, ACCENT)), caption))
+    if not rows:
+        return None
+    heads = ["Method", "Scenario", "Forget set", "Trials", "Failed", "Wall time", "Best trial"]
+    heads += ["Objective (points)", "Best parameters"]
+    numbers = {"Trials", "Failed", "Best trial", "Objective (points)", "Wall time"}
+    fixed = table(
+        "Parameters that the searches left alone", ["Method", "Scenario", "Values"], still, folded=True
+    )
+    blocks = [table("", heads, rows, numbers), *([fixed] if still else []), *blocks]
+    return Section("searches", "Searches", [], blocks)
+
+
+def check(trials: pd.DataFrame) -> Section | None:
+    """The winner's curse: the best parameters of each search on seeds that it never saw."""
+    found = winners_curse(trials)
+    if not found:
+        return None
+    heads = ["Method", "Forget set", "In the search (points)", "On fresh seeds (points)", "Seeds"]
+    heads += ["Difference", "95 % interval"]
+    rows = [
+        [
+            c.study.method,
+            c.study.forget,
+            number(c.searched),
+            mean_std(c.fresh_mean, c.fresh_std),
+            str(c.n),
+            f"{c.difference:+.1f}",
+            f"{c.low:+.1f} to {c.high:+.1f}" if np.isfinite(c.low) else DASH,
+        ]
+        for c in found
+    ]
+    text = ["The best of many noisy trials is partly luck, so its parameters ran again on fresh seeds."]
+    text += map(_curse_sentence, found)
+    return Section("check", "Does the best hold?", text, [table("", heads, rows, set(heads[2:]))])
+
+
+def sensitivity(trials: pd.DataFrame, ranges: Ranges, palette: Mapping[str, str]) -> Section | None:
+    """One parameter at a time and grids from sensitivity runs, scatters and maps from the searches."""
+    blocks: Blocks = []
+    winners = {_place(study): best(frame) for study, frame in studies(trials)}
+    for study, frame in studies(trials, "sensitivity"):
+        blocks += _designed(study, frame, winners.get(_place(study)), ranges, palette)
+    for study, frame in studies(trials):
+        blocks += _observed(study, frame, ranges, palette)
+    return Section("sensitivity", "Sensitivity to the hyper-parameters", [], blocks) if blocks else None
+
+
+def importance(trials: pd.DataFrame, ranges: Ranges, palette: Mapping[str, str]) -> Section | None:
+    """Importance of the parameters, and for which searches it cannot be told."""
+    blocks: Blocks = []
+    without = []
+    for study, frame in studies(trials):
+        found = shares(frame, ranges)
+        if found.reason:
+            without.append(f"{_name(study)}: none, since {found.reason}.")
+            continue
+        first = found.table.iloc[0]
+        caption = (
+            f"{_name(study)}: {title(first['parameter'])} carries {first['importance']:.0%} (interval "
+            f"{first['low']:.0%} to {first['high']:.0%}) of what tells the best {found.quantile:.0%} of "
+            f"{found.trials} trials from the others (PED-ANOVA)."
+        )
+        blocks.append(picture(plots.importance(found.table, palette.get(study.method, ACCENT)), caption))
+    if not blocks and not without:
+        return None
+    return Section("importance", "Importance of the hyper-parameters", without, blocks)
+
+
+def _designed(
+    study: Study, frame: pd.DataFrame, winner: pd.Series | None, ranges: Ranges, palette: Mapping[str, str]
+) -> Blocks:
+    blocks: Blocks = []
+    log = _log(study, frame, ranges)
+    tone = palette.get(study.method, ACCENT)
+    lines = {m: sense.curves(frame, m, winner) for m in METRICS}
+    lines = {m: rows for m, rows in lines.items() if len(rows)}
+    if lines:
+        middle = sense.centre(frame, winner) or {}
+        around = ", ".join(f"{title(name)} = {plain(value)}" for name, value in middle.items())
+        said = f"{_name(study)}: one parameter at a time around {around}. {_curve_sentence(lines.get('gap'))}"
+        blocks.append(picture(plots.sensitivity_curves(lines, log, tone), said))
+    for pair in itertools.combinations(varied(frame), 2):
+        cells = {m: sense.grid(frame, m, pair) for m in METRICS}
+        cells = {m: rows for m, rows in cells.items() if len(rows)}
+        if not cells:
+            continue
+        targets = {m: sense.target(frame, m) for m in cells}
+        names = " and ".join(map(title, pair))
+        caption = f"{_name(study)}: a grid of {names}; each line is one value of {title(pair[1])}."
+        blocks.append(picture(plots.grid_lines(cells, targets, log), caption))
+        if "gap" in cells:
+            low = cells["gap"].nsmallest(1, "mean").iloc[0]
+            at = " and ".join(f"{title(name)} = {plain(float(low[name]))}" for name in pair)
+            caption = (
+                f"{_name(study)}: distance to retrain on the grid; lowest, {low['mean']:.1f} points, at {at}."
+            )
+            blocks.append(picture(plots.parameter_map(cells["gap"], as_grid=True), caption))
+    return blocks
+
+
+def _observed(study: Study, frame: pd.DataFrame, ranges: Ranges, palette: Mapping[str, str]) -> Blocks:
+    names, winner = varied(frame), best(frame)
+    if winner is None or not names or len(complete(frame)) < 2:
+        return []
+    log = _log(study, frame, ranges)
+    points = {m: sense.observations(frame, m) for m in METRICS}
+    points = {m: rows for m, rows in points.items() if len(rows)}
+    targets = {m: sense.target(frame, m) for m in points}
+    caption = f"{_name(study)}: the search's trials. {_best_tenth(frame, names)}"
+    tone = palette.get(study.method, ACCENT)
+    blocks: Blocks = [picture(plots.against_parameters(points, targets, log, tone), caption)]
+    for pair in itertools.islice(itertools.combinations(names, 2), 3):
+        data = sense.scatter(frame, pair)
+        if len(data) > 1:
+            caption = (
+                f"{_name(study)}: distance to retrain of {len(data)} trials over {title(pair[0])} and "
+                f"{title(pair[1])}; they crowd where the sampler expected low values."
+            )
+            place = {name: float(winner[name]) for name in pair}
+            blocks.append(picture(plots.parameter_map(data, log=log, best=place), caption))
+    return blocks
+
+
+def _curve_sentence(rows: pd.DataFrame | None) -> str:
+    said = []
+    for name, line in rows.groupby("parameter", sort=False) if rows is not None else ():
+        low, high = line.nsmallest(1, "mean").iloc[0], line["mean"].max()
+        said.append(
+            f"Over {title(str(name))} the distance to retrain is lowest at {plain(float(low['value']))} "
+            f"({low['mean']:.1f} points) and reaches {high:.1f}."
+        )
+    return " ".join(said)
+
+
+def _curse_sentence(c: WinnersCurse) -> str:
+    worse = "worse" if c.difference > 0 else "better"
+    said = (
+        f"{_name(c.study)}: the best of {c.trials} trials had {number(c.searched)} points in the search and "
+        f"has {mean_std(c.fresh_mean, c.fresh_std)} on {c.n} fresh seed{'s' if c.n > 1 else ''}, "
+        f"{abs(c.difference):.1f} points {worse}."
+    )
+    if c.searched_split == c.fresh_split:
+        return (
+            said
+            + f" Both were measured on {c.fresh_split} images, so the difference is the luck of the pick."
+        )
+    return said + (
+        f" Two things are in this difference: the luck of the pick, and the images (the search measures "
+        f"{c.searched_split} images, the benchmark {c.fresh_split} images)."
+    )
+
+
+def _best_tenth(frame: pd.DataFrame, names: list[str]) -> str:
+    found = complete(frame).dropna(subset=["objective"])
+    top = found.nsmallest(max(2, round(len(found) / 10)), "objective")
+    spans = [
+        f"{title(n)} between {plain(float(top[n].min()))} and {plain(float(top[n].max()))}"
+        for n in names
+        if top[n].notna().any()
+    ]
+    return f"The best {len(top)} have {', '.join(spans)}."
+
+
+def _log(study: Study, frame: pd.DataFrame, ranges: Ranges) -> Collection[str]:
+    """Parameters with a logarithmic axis: as declared, or by their spread where nothing is declared."""
+    found = set()
+    for name in varied(frame):
+        low, high = float(frame[name].min()), float(frame[name].max())
+        declared = ranges.get(name, {}).get(study.method)
+        if low > 0 and (declared.log if declared else high / low >= 50):
+            found.add(name)
+    return found
+
+
+def _said(frame: pd.DataFrame, winner: pd.Series) -> tuple[str, str]:
+    """The winner's parameters as text: those that the search varied, and the others."""
+    values = parameters(winner)
+    own = [name.removeprefix("param_") for name in varied(frame)]
+    moved = [f"{name} = {_value(values[name])}" for name in own if name in values]
+    fixed = [f"{name} = {_value(value)}" for name, value in values.items() if name not in own]
+    return ", ".join(moved) or "none was varied", ", ".join(fixed)
+
+
+def _value(value: object) -> str:
+    if isinstance(value, float):
+        return plain(value)
+    return str(value)
+
+
+def _name(study: Study) -> str:
+    return f"{variant(study.method)} on {study.scenario}"
+
+
+def _place(study: Study) -> tuple[object, ...]:
+    return study.dataset, study.model, study.task, study.forget, study.scenario_seed, study.method

@@ -1,0 +1,198 @@
+"""How the metrics answer to the hyper-parameters: data for scatters, curves and maps.
+
+Two sources: the trials of a search (`observations`), which lie where the sampler went, and the trials of a
+sensitivity run (`curves`, `grid`), which change one parameter at a time around a centre, or two in a grid.
+Every function takes the rows of one study, as `analysis.studies.studies` yields them.
+"""
+
+from __future__ import annotations
+
+import itertools
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from analysis.studies import complete, varied
+
+Point = tuple[float, ...]
+
+
+def observations(frame: pd.DataFrame, metric: str = "gap") -> pd.DataFrame:
+    """A metric against each parameter over a search's complete trials.
+
+    Returns:
+        parameter (column name), value, result (in the metric's unit), trial_number; one row per trial and
+        parameter that the search varied.
+    """
+    rows = complete(frame).dropna(subset=[metric])
+    parts = [
+        pd.DataFrame(
+            {
+                "parameter": name,
+                "value": rows[name],
+                "result": rows[metric],
+                "trial_number": rows["trial_number"],
+            }
+        ).dropna(subset=["value"])
+        for name in varied(frame)
+    ]
+    if not parts:
+        return pd.DataFrame(columns=["parameter", "value", "result", "trial_number"])
+    return pd.concat(parts, ignore_index=True)
+
+
+def target(frame: pd.DataFrame, metric: str) -> float:
+    """What the retrained model has for a metric; nan where the table does not say."""
+    name = f"target_{metric}"
+    return float(frame[name].mean()) if name in frame and frame[name].notna().any() else float("nan")
+
+
+def centre(frame: pd.DataFrame, best: pd.Series | None = None) -> dict[str, float] | None:
+    """The point around which a sensitivity run varied one parameter at a time, or None.
+
+    The rule: of all candidates, the one from which the most points of the run differ in at most one
+    parameter. Candidates are every point of the run, the combination of each parameter's most common value
+    (the centre itself need not have been run), and the best point of the search, when it is given. Of equal
+    candidates the search's best wins, then the combination of the most common values. A full grid has no
+    centre (all its points are equal) unless the search's best lies on it, or one value of every parameter
+    has more rows than the others (curves with several seeds that lie in the grid).
+
+    Args:
+        frame: The rows of one sensitivity study; failed trials count too, their parameters are known.
+        best: The best trial of the search on the same scenario and method.
+
+    Returns:
+        Parameter column -> value, for the parameters that the run varied.
+    """
+    names = varied(frame)
+    points = _points(frame, names)
+    if not names or len(points) < 2:
+        return None
+    common = tuple(_commonest(frame[name])[0] for name in names)
+    given = [tuple(float(best[name]) for name in names)] if best is not None else []
+    candidates = [*given, common, *map(tuple, points)]
+    near = [int((_differing(points, point) <= 1).sum()) for point in candidates]
+    top = max(near)
+    leaders = {p for p, n in zip(candidates, near, strict=True) if n == top}
+    is_given = bool(given) and near[0] == top
+    equal = len(names) > 1 and len(leaders) > 1 and not is_given
+    if equal and _is_full_grid(frame, names) and any(len(_commonest(frame[name])) > 1 for name in names):
+        return None
+    return dict(zip(names, candidates[near.index(top)], strict=True))
+
+
+def curves(frame: pd.DataFrame, metric: str = "gap", best: pd.Series | None = None) -> pd.DataFrame:
+    """One-parameter-at-a-time curves: a metric over each parameter, the others at the centre.
+
+    Rows that repeat the same parameters with the same seed (a grid that crosses the curve) count once.
+
+    Args:
+        frame: The rows of one sensitivity study.
+        metric: The metric's column.
+        best: As for `centre`, which says what the centre is.
+
+    Returns:
+        parameter, value, mean, std (over seeds, ddof=1), n, target (the retrained model's), at_centre; empty
+        when the run has no centre.
+    """
+    header = ["parameter", "value", "mean", "std", "n", "target", "at_centre"]
+    middle = centre(frame, best)
+    if middle is None:
+        return pd.DataFrame(columns=header)
+    names = list(middle)
+    rows = _distinct(frame, names, metric)
+    parts = []
+    for name in names:
+        others = [other for other in names if other != name]
+        line = rows[_at(rows, {other: middle[other] for other in others})]
+        if line[name].nunique() < 2:
+            continue
+        part = _mean(line, [name], metric).rename(columns={name: "value"})
+        part.insert(0, "parameter", name)
+        part["at_centre"] = np.isclose(part["value"], middle[name], rtol=1e-6)
+        parts.append(part)
+    if not parts:
+        return pd.DataFrame(columns=header)
+    found = pd.concat(parts, ignore_index=True)
+    found["target"] = target(frame, metric)
+    return found[header]
+
+
+def grid(frame: pd.DataFrame, metric: str = "gap", pair: tuple[str, str] | None = None) -> pd.DataFrame:
+    """The two-parameter grid in a sensitivity run.
+
+    Values of a parameter that meet fewer than two values of the other are no part of a grid (they belong
+    to one-parameter curves) and are left out.
+
+    Args:
+        frame: The rows of one sensitivity study.
+        metric: The metric's column.
+        pair: The two parameter columns; by default the first pair that has a grid.
+
+    Returns:
+        One row per cell: the two parameter columns, mean, std, n; empty without a grid. Cells that failed
+        or were not run are missing.
+    """
+    names = varied(frame)
+    middle = centre(frame)
+    for x, y in [pair] if pair else itertools.combinations(names, 2):
+        others = {k: v for k, v in (middle or {}).items() if k not in (x, y)}
+        rows = frame[_at(frame, others)].dropna(subset=[x, y])
+        while len(rows):
+            crossing_x = rows.groupby(x)[y].transform("nunique") > 1
+            crossing_y = rows.groupby(y)[x].transform("nunique") > 1
+            if (crossing_x & crossing_y).all():
+                break
+            rows = rows[crossing_x & crossing_y]
+        cells = _mean(_distinct(rows, names, metric), [x, y], metric)
+        if len(cells) >= 4:
+            return cells
+    return pd.DataFrame(columns=[*(pair or ("x", "y")), "mean", "std", "n"])
+
+
+def scatter(frame: pd.DataFrame, pair: tuple[str, str], metric: str = "gap") -> pd.DataFrame:
+    """A search's complete trials on the plane of two parameters: the two columns and `mean`, the metric."""
+    rows = complete(frame).dropna(subset=[*pair, metric])
+    return rows[[*pair, metric]].rename(columns={metric: "mean"}).reset_index(drop=True)
+
+
+def _mean(rows: pd.DataFrame, keys: list[str], metric: str) -> pd.DataFrame:
+    figures = rows.groupby(keys)[metric].agg(["mean", "std", "count"])
+    return figures.reset_index().rename(columns={"count": "n"})
+
+
+def _distinct(frame: pd.DataFrame, names: list[str], metric: str) -> pd.DataFrame:
+    rows = complete(frame).dropna(subset=[metric])
+    return rows.assign(**{n: _rounded(rows[n]) for n in names}).drop_duplicates([*names, "seed"], keep="last")
+
+
+def _points(frame: pd.DataFrame, names: list[str]) -> npt.NDArray[np.float64]:
+    return frame[names].apply(_rounded).drop_duplicates().to_numpy(dtype=float)
+
+
+def _rounded(values: pd.Series) -> pd.Series:
+    """To nine digits, so that two ways to compute a step of a range give one value."""
+    return values.map(lambda v: float(f"{v:.9g}") if pd.notna(v) else v)
+
+
+def _commonest(values: pd.Series) -> list[float]:
+    return [float(value) for value in _rounded(values).mode()]
+
+
+def _differing(points: npt.NDArray[np.float64], point: Point) -> npt.NDArray[np.int64]:
+    same: npt.NDArray[np.bool_] = np.isclose(points, np.array(point), rtol=1e-6, atol=0, equal_nan=True)
+    return np.asarray((~same).sum(axis=1), dtype=np.int64)
+
+
+def _is_full_grid(frame: pd.DataFrame, names: list[str]) -> bool:
+    points = _points(frame, names)
+    sizes = [len(np.unique(points[:, i])) for i in range(len(names))]
+    return len(points) == int(np.prod(sizes))
+
+
+def _at(frame: pd.DataFrame, values: dict[str, float]) -> npt.NDArray[np.bool_]:
+    at = np.ones(len(frame), dtype=bool)
+    for name, value in values.items():
+        at &= np.isclose(frame[name].to_numpy(dtype=float), value, rtol=1e-6, atol=0)
+    return at

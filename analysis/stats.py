@@ -1,0 +1,133 @@
+"""Small statistics: mean and spread, bootstrap intervals, the winner's curse."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from analysis.studies import SCENARIO, Study, best, complete, studies
+
+Values = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class WinnersCurse:
+    """The chosen parameters twice: as the search saw them, and on fresh seeds.
+
+    Attributes:
+        study: The search.
+        trial_number: The trial of the search whose parameters the benchmark ran.
+        searched: Its objective in the search, in points.
+        fresh_mean, fresh_std, n: The same parameters on n benchmark seeds.
+        difference: fresh_mean - searched, in points; positive when the search was too hopeful.
+        low, high: 95 % bootstrap interval of the difference over the fresh seeds; nan for one seed.
+        trials: From how many complete trials the best was picked.
+        searched_split, fresh_split: The held-out images that each was measured on. When they differ, the
+            difference has two sources that one number cannot separate: picking the luckiest of many trials,
+            and other images.
+    """
+
+    study: Study
+    trial_number: int
+    searched: float
+    fresh_mean: float
+    fresh_std: float
+    n: int
+    difference: float
+    low: float
+    high: float
+    trials: int
+    searched_split: str
+    fresh_split: str
+
+
+def mean_std(values: pd.Series | Values | list[float]) -> tuple[float, float]:
+    """Mean and sample standard deviation (ddof=1) of what is finite; nan where there are too few values."""
+    v = _finite(values)
+    mean = float(v.mean()) if len(v) else float("nan")
+    std = float(v.std(ddof=1)) if len(v) > 1 else float("nan")
+    return mean, std
+
+
+def bootstrap(
+    values: pd.Series | Values | list[float],
+    statistic: Callable[[Values], float] = lambda v: float(np.mean(v)),
+    *,
+    level: float = 0.95,
+    resamples: int = 2000,
+    seed: int = 0,
+) -> tuple[float, float]:
+    """A percentile bootstrap interval of a statistic of a sample; nan, nan for fewer than two values."""
+    v = _finite(values)
+    if len(v) < 2:
+        return float("nan"), float("nan")
+    rng = np.random.default_rng(seed)
+    draws = v[rng.integers(0, len(v), size=(resamples, len(v)))]
+    found = np.array([statistic(draw) for draw in draws])
+    low, high = np.quantile(found, [(1 - level) / 2, (1 + level) / 2])
+    return float(low), float(high)
+
+
+def winners_curse(trials: pd.DataFrame) -> list[WinnersCurse]:
+    """Each search whose best parameters were benchmarked on the same forget set, checked on the fresh seeds.
+
+    Rows of kind `benchmark` belong to a search when scenario, forget set and method are the same, all
+    parameters agree, and the seed is none that the search used.
+    """
+    done = complete(trials)
+    benchmark = done[done["kind"] == "benchmark"]
+    found = []
+    for study, frame in studies(trials):
+        winner = best(frame)
+        if winner is None:
+            continue
+        same = benchmark[~benchmark["seed"].isin(frame["seed"])]
+        for key in [*SCENARIO, "forget", "scenario_seed", "method"]:
+            same = same[same[key] == getattr(study, key)]
+        fresh = same[_same_parameters(same, winner)]
+        points = fresh["objective"].fillna(fresh["gap"]).dropna()
+        if points.empty:
+            continue
+        mean, std = mean_std(points)
+        searched = float(winner["objective"])
+        low, high = bootstrap(points - searched)
+        found.append(
+            WinnersCurse(
+                study=study,
+                trial_number=int(winner["trial_number"]),
+                searched=searched,
+                fresh_mean=mean,
+                fresh_std=std,
+                n=len(points),
+                difference=mean - searched,
+                low=low,
+                high=high,
+                trials=len(complete(frame)),
+                searched_split=str(winner["eval_split"]),
+                fresh_split=str(fresh["eval_split"].iloc[0]),
+            )
+        )
+    return found
+
+
+def _same_parameters(rows: pd.DataFrame, trial: pd.Series) -> npt.NDArray[np.bool_]:
+    same = np.ones(len(rows), dtype=bool)
+    for name in (c for c in rows.columns if c.startswith("param_")):
+        want, have = trial[name], rows[name]
+        if pd.isna(want):
+            same &= have.isna().to_numpy(dtype=bool)
+        elif isinstance(want, (str, bool, np.bool_)):
+            same &= (have == want).to_numpy(dtype=bool)
+        else:
+            same &= np.isclose(have.to_numpy(dtype=float), float(want), rtol=1e-9, atol=0)
+    return same
+
+
+def _finite(values: pd.Series | Values | list[float]) -> Values:
+    v: Values = np.asarray(values, dtype=float)
+    finite: Values = v[np.isfinite(v)]
+    return finite

@@ -1,0 +1,87 @@
+"""Result tables as text: Markdown, LaTeX and CSV of what `analysis.breakdown` computes."""
+
+from __future__ import annotations
+
+import pandas as pd
+
+from analysis.labels import label, mean_std
+from analysis.studies import SCENARIO
+
+_HEADS = {
+    "dataset": "Data set",
+    "model": "Model",
+    "task": "Task",
+    "method": "Method",
+    "regime": "Parameters",
+    "preset": "Preset",
+    "forget": "Forget set",
+    "n": "n",
+    "failed": "Failed",
+}
+_ESCAPES = {
+    "\\": r"\textbackslash{}",
+    "~": r"\textasciitilde{}",
+    "^": r"\textasciicircum{}",
+    **{c: "\\" + c for c in "&%$#_{}"},
+}
+
+
+def metrics_of(frame: pd.DataFrame) -> list[str]:
+    """The metrics that a summary table holds, in its order."""
+    return [name.removesuffix("_mean") for name in frame.columns if name.endswith("_mean")]
+
+
+def shown(frame: pd.DataFrame, plus_minus: str = " ± ") -> pd.DataFrame:
+    """A summary table as strings with readable heads.
+
+    Scenario columns that are the same in every row are left out, and so are empty columns and `failed` when
+    nothing failed.
+    """
+    found: dict[str, list[str]] = {}
+    for name, head in _HEADS.items():
+        if name not in frame:
+            continue
+        values = [str(value) for value in frame[name]]
+        constant = len(set(values)) < 2 and name in SCENARIO
+        if constant or set(values) <= {""} or (name == "failed" and set(values) <= {"0"}):
+            continue
+        found[head] = values
+    for metric in metrics_of(frame):
+        pairs = zip(frame[f"{metric}_mean"], frame[f"{metric}_std"], strict=True)
+        found[label(metric)] = [mean_std(mean, std, metric, plus_minus) for mean, std in pairs]
+    return pd.DataFrame(found)
+
+
+def to_markdown(frame: pd.DataFrame) -> str:
+    """A pipe table with mean ± standard deviation, columns aligned."""
+    table = shown(frame).map(lambda text: text.replace("|", "\\|"))
+    widths = {name: max([len(name), 3, *map(len, table[name])]) for name in table.columns}
+    rule = ["-" * width for width in widths.values()]
+    rows = [table.columns.tolist(), rule, *table.to_numpy().tolist()]
+    lines = (" | ".join(text.ljust(w) for text, w in zip(row, widths.values(), strict=True)) for row in rows)
+    return "\n".join(f"| {line} |" for line in lines) + "\n"
+
+
+def to_latex(frame: pd.DataFrame) -> str:
+    r"""A `tabular` with $mean \pm std$ to put into a `table`; needs \usepackage{booktabs}."""
+    table = shown(frame, r" \pm ")
+    figures = {label(metric) for metric in metrics_of(frame)}
+    cells = {
+        name: [f"${text}$" if name in figures and text[0].isdigit() else escape(text) for text in table[name]]
+        for name in table.columns
+    }
+    align = "".join("r" if name in figures or name in ("n", "Failed") else "l" for name in table.columns)
+    head = " & ".join(map(escape, table.columns))
+    body = [" & ".join(row) + r" \\" for row in zip(*cells.values(), strict=True)]
+    lines = [rf"\begin{{tabular}}{{{align}}}", r"\toprule", head + r" \\", r"\midrule", *body]
+    return "\n".join([*lines, r"\bottomrule", r"\end{tabular}"]) + "\n"
+
+
+def to_csv(frame: pd.DataFrame) -> str:
+    """Every column with full precision, one line per row."""
+    return frame.to_csv(index=False)
+
+
+def escape(text: str) -> str:
+    """Text that LaTeX prints as it is."""
+    return "".join(_ESCAPES.get(c, c) for c in text).replace("\N{EN DASH}", "--")

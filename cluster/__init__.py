@@ -1,0 +1,1 @@
+"""Where trials run: the only room that imports Ray's core."""

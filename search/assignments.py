@@ -1,0 +1,106 @@
+"""Trials as work: what a worker is told to do, and where the next piece of work comes from."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from typing import Any, Protocol
+
+from benchmarks.scenarios import Scenario
+
+Row = dict[str, Any]
+MAX_ATTEMPTS = 3  # a trial whose worker dies is run again, with the same parameters and seed
+
+
+@dataclass(frozen=True)
+class Assignment:
+    """One trial to run.
+
+    Attributes:
+        number: Position among the trials of one method and scenario in the run.
+        params: Hyper-parameter values; missing ones take the method's defaults.
+        held_out: "validation" while parameters are chosen, "test" when results are reported.
+        details: Whether the rows of the classes and samples tables are wanted too.
+        tag: Stands for the number in the trial's id, where that should outlast a change of the list.
+        attempt: How often it was handed out, from 1.
+    """
+
+    run_id: str
+    number: int
+    scenario: Scenario
+    method: str
+    params: Mapping[str, Any]
+    seed: int
+    kind: str
+    regime: str
+    preset: str = ""
+    held_out: str = "validation"
+    details: bool = False
+    tag: str = ""
+    attempt: int = 1
+
+    @property
+    def trial_id(self) -> str:
+        return f"{self.run_id}:{self.method}:{self.scenario.forget}:{self.tag or self.number}"
+
+    def again(self) -> Assignment | None:
+        """The same trial once more, or None when it has been tried often enough."""
+        return replace(self, attempt=self.attempt + 1) if self.attempt < MAX_ATTEMPTS else None
+
+
+class Source(Protocol):
+    """Hands out trials and is told what came of them."""
+
+    name: str
+    total: int
+
+    @property
+    def done(self) -> int: ...
+
+    @property
+    def running(self) -> int: ...
+
+    @property
+    def best(self) -> Row | None: ...
+
+    def ask(self) -> Assignment | None:
+        """The next trial, or None while there is none to hand out."""
+
+    def tell(self, assignment: Assignment, row: Row) -> None:
+        """A trial has finished, and its row is durable."""
+
+    def lost(self, assignment: Assignment) -> None:
+        """A trial's worker died before it finished; it is to be handed out again."""
+
+
+class FixedList:
+    """Trials that are known from the start, as in a benchmark."""
+
+    def __init__(self, name: str, assignments: Iterable[Assignment], done: Iterable[Row]) -> None:
+        everything = list(assignments)
+        finished = {row["trial_id"] for row in done}
+        self.name = name
+        self.total = len(everything)
+        self._waiting = deque(a for a in everything if a.trial_id not in finished)
+        self._running = 0
+        self.done = self.total - len(self._waiting)
+        self.best: Row | None = None
+
+    @property
+    def running(self) -> int:
+        return self._running
+
+    def ask(self) -> Assignment | None:
+        if not self._waiting:
+            return None
+        self._running += 1
+        return self._waiting.popleft()
+
+    def tell(self, assignment: Assignment, row: Row) -> None:
+        self._running -= 1
+        self.done += 1
+
+    def lost(self, assignment: Assignment) -> None:
+        self._running -= 1
+        self._waiting.appendleft(assignment)

@@ -1,0 +1,234 @@
+"""The command `unlearn`: the commands of this room, and those of the others mounted beside them."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import typer
+
+import analysis.cli
+import benchmarks.cli
+import cluster.cli
+
+if TYPE_CHECKING:
+    from search.plan import Plan
+    from search.stages import Setting
+
+app = typer.Typer(
+    name="unlearn",
+    help="Hyper-parameter search and honest benchmarks for machine unlearning.",
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+
+_PLAN = typer.Argument(..., help="A plan file, or the name of a plan that ships with unlearn.")
+_RESULTS = typer.Option(Path("results"), "--results", help="Results folder.")
+_WORKERS = typer.Option(None, "--workers", min=1, help="Trials at once; by default as many as fit.")
+_TRIALS = typer.Option(None, "--trials", min=1, help="Trials per method and forget set.")
+_SEED = typer.Option(None, "--seed", min=0, help="Seed of the search.")
+_TIMEOUT = typer.Option(None, "--timeout", min=1, help="Start no trial after so many seconds.")
+
+
+@app.callback()
+def _options(
+    debug: bool = typer.Option(False, "--debug", help="Show the traceback of an error."),
+) -> None:
+    """Read by main(), before anything runs; declared here for the help page."""
+
+
+@app.command()
+def demo(
+    results: Path = _RESULTS,
+    workers: int | None = _WORKERS,
+    trials: int | None = _TRIALS,
+) -> None:
+    """The main job on data that ships with scikit-learn: search, benchmark, table, plots, report."""
+    from search import stages
+
+    with _setting("demo", results, workers, trials) as setting:
+        stages.search(setting)
+        stages.benchmark(setting)
+        stages.sensitivity(setting, "jit", [], grid=False, points=9, seeds=3)
+        _finish(setting)
+
+
+@app.command()
+def prepare(plan: str = _PLAN, workers: int | None = _WORKERS) -> None:
+    """Train the original and the retrained models of a plan into the model cache."""
+    from search import stages
+
+    with _setting(plan, Path("results"), workers) as setting:
+        stages.prepare(setting, [*setting.plan.searched(), *setting.plan.benchmarked()])
+
+
+@app.command()
+def search(
+    plan: str = _PLAN,
+    results: Path = _RESULTS,
+    trials: int | None = _TRIALS,
+    seed: int | None = _SEED,
+    workers: int | None = _WORKERS,
+    timeout: float | None = _TIMEOUT,
+) -> None:
+    """Search the hyper-parameters of a plan's methods. The same command again resumes."""
+    from search import stages
+
+    with _setting(plan, results, workers, trials, seed, timeout) as setting:
+        stages.search(setting)
+        _print_best(setting)
+
+
+@app.command()
+def benchmark(
+    plan: str = _PLAN,
+    results: Path = _RESULTS,
+    workers: int | None = _WORKERS,
+    seed: int | None = _SEED,
+    timeout: float | None = _TIMEOUT,
+) -> None:
+    """The parameters found, over forget sets and seeds, beside retrain, original and published values."""
+    from search import stages
+
+    with _setting(plan, results, workers, seed=seed, timeout=timeout) as setting:
+        stages.benchmark(setting)
+        _finish(setting)
+
+
+@app.command()
+def sensitivity(
+    plan: str = _PLAN,
+    method: str = typer.Option("", "--method", help="A method of the plan; by default its first."),
+    parameter: list[str] = typer.Option([], "--parameter", help="What to vary; by default all searched."),  # noqa: B008
+    grid: bool = typer.Option(False, "--grid", help="Vary two parameters together."),
+    points: int = typer.Option(9, "--points", min=2, help="Values per parameter."),
+    seeds: int = typer.Option(3, "--seeds", min=1, help="Repetitions of every point."),
+    results: Path = _RESULTS,
+    workers: int | None = _WORKERS,
+    seed: int | None = _SEED,
+    timeout: float | None = _TIMEOUT,
+) -> None:
+    """New trials around the best point of a search: one parameter at a time, or a grid of two."""
+    from search import stages
+
+    with _setting(plan, results, workers, seed=seed, timeout=timeout) as setting:
+        chosen = method or setting.plan.methods[0]
+        stages.sensitivity(setting, chosen, parameter, grid=grid, points=points, seeds=seeds)
+        _finish(setting)
+
+
+def main() -> None:
+    """Entry point of the command: one line for every error, a traceback only with --debug."""
+    debug = "--debug" in sys.argv
+    argv = [argument for argument in sys.argv[1:] if argument != "--debug"]
+    try:
+        status = app(argv or ["--help"], standalone_mode=False)
+        sys.exit(status if isinstance(status, int) else 0)
+    except KeyboardInterrupt:
+        if debug:
+            raise
+        _fail("interrupted; what was finished is kept, and the same command again goes on", 130)
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(1)
+    except Exception as error:
+        if debug:
+            raise
+        _fail(*_explain(error))
+
+
+def _explain(error: Exception) -> tuple[str, int]:
+    """What to tell about an error, and the exit code."""
+    from analysis.errors import AnalysisError
+    from benchmarks.errors import BenchmarkError
+    from cluster.errors import ClusterError
+    from search.errors import RunError, SearchError
+
+    if isinstance(error, typer.Abort):
+        return "interrupted", 130
+    usage = getattr(error, "format_message", None)  # typer's errors of usage, whose base is not public
+    if usage is not None:
+        return f"{usage()}; see `unlearn --help`", 2
+    if isinstance(error, RunError):
+        return str(error), 3
+    if isinstance(error, (AnalysisError, BenchmarkError, ClusterError, SearchError)):
+        return str(error), 2
+    text = " ".join(str(error).split())
+    return f"unexpected {type(error).__name__}: {text}; run again with --debug and report what it shows", 1
+
+
+def _fail(message: str, status: int) -> None:
+    print(f"error: {message}", file=sys.stderr)
+    sys.exit(status)
+
+
+@contextmanager
+def _setting(
+    name: str,
+    results: Path,
+    workers: int | None,
+    trials: int | None = None,
+    seed: int | None = None,
+    timeout: float | None = None,
+) -> Iterator[Setting]:
+    """A plan with the command line's changes, checked, and a Ray session for it."""
+    from rich.console import Console
+
+    from cluster.connect import session, slots
+    from search.plan import load
+    from search.stages import Setting
+
+    plan = _changed(load(name), trials, seed)
+    resources = plan.resources
+    wanted = slots(workers or resources.workers, resources.cpus_per_trial, resources.gpus_per_trial)
+    console = Console(soft_wrap=True, highlight=False)
+    with session(wanted):
+        yield Setting(plan, results, wanted, console, timeout)
+
+
+def _changed(plan: Plan, trials: int | None, seed: int | None) -> Plan:
+    changes: dict[str, Any] = {"trials": trials, "seed": seed}
+    given = {key: value for key, value in changes.items() if value is not None}
+    return plan.model_copy(update={"search": plan.search.model_copy(update=given)})
+
+
+def _print_best(setting: Setting) -> None:
+    from search import stages
+
+    for line in stages.best_lines(setting):
+        setting.console.print(line)
+    setting.console.print(f"trials: {setting.folder / 'trials'}  (pd.read_parquet reads it)")
+
+
+def _finish(setting: Setting) -> None:
+    """The result table of the plan's benchmark, and where everything is."""
+    from analysis import overall, tables, trials, write_report
+
+    found = trials(setting.folder)
+    results = overall(found[found.run_id.str.startswith(f"{setting.plan.name}-benchmark-")])
+    if len(results):
+        setting.console.print("\n" + tables.to_markdown(results))
+    page = write_report(setting.folder)
+    for table in ("trials", "classes", "samples"):
+        if (setting.folder / table).exists():
+            setting.console.print(f"{table}: {setting.folder / table}")
+    setting.console.print(f"report: {page}")
+
+
+def _plans() -> list[list[str]]:
+    from search.plan import PLANS
+
+    return [
+        [path.stem, path.read_text().splitlines()[0].removeprefix("# ")]
+        for path in sorted(PLANS.glob("*.yaml"))
+    ]
+
+
+benchmarks.cli.register(app, _plans)
+cluster.cli.register(app)
+analysis.cli.register(app)

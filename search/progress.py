@@ -1,0 +1,114 @@
+"""What a person sees while a run goes on: a live table in a terminal, plain lines elsewhere."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from types import TracebackType
+from typing import TYPE_CHECKING, Any
+
+from rich.console import Console
+
+from search.assignments import Source
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+_LINE_EVERY_S = 10.0
+
+
+class Progress:
+    """Trials done, the best so far and the time left of every source.
+
+    Args:
+        title: What runs, for the first line.
+    """
+
+    def __init__(self, title: str, sources: Sequence[Source], console: Console) -> None:
+        self._title = title
+        self._sources = sources
+        self._console = console
+        self._live: Any = None
+        self._began = self._last_line = time.monotonic()
+        self._failed = 0
+        self._before = sum(source.done for source in sources)
+
+    def __enter__(self) -> Progress:
+        if self._console.is_terminal:
+            from rich.live import Live
+
+            self._live = Live(
+                get_renderable=self._table, console=self._console, refresh_per_second=4, transient=True
+            )
+            self._live.__enter__()
+        else:
+            self._console.print(f"{self._title}: {self._summary()}")
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        if self._live is not None:
+            self._live.__exit__(kind, error, trace)
+        seconds = time.monotonic() - self._began
+        self._console.print(f"{self._title}: {self._summary()} in {seconds:.0f} s")
+
+    def update(self, _source: Source, row: dict[str, Any]) -> None:
+        """A trial has finished."""
+        self._failed += row["state"] == "failed"
+        now = time.monotonic()
+        if self._live is None and now - self._last_line > _LINE_EVERY_S:
+            self._last_line = now
+            self._console.print(f"{self._title}: {self._summary()}, {self._left()}")
+
+    def _summary(self) -> str:
+        done, total = (sum(getattr(s, what) for s in self._sources) for what in ("done", "total"))
+        text = f"{done}/{total} trials"
+        if self._failed:
+            text += f" ({self._failed} failed)"
+        bests = [source.best["gap"] for source in self._sources if source.best]
+        return f"{text}, best gap {min(bests):.2f}" if bests else text
+
+    def _left(self) -> str:
+        done, total = (sum(getattr(s, what) for s in self._sources) for what in ("done", "total"))
+        new = done - self._before
+        if not new:
+            return "time left unknown"
+        seconds = (time.monotonic() - self._began) / new * (total - done)
+        return f"{_duration(seconds)} left"
+
+    def _table(self) -> Table:
+        from rich.progress_bar import ProgressBar
+        from rich.table import Table
+
+        table = Table(box=None, pad_edge=False, title=f"{self._title}, {self._left()}", title_justify="left")
+        for name in ("", "trials", "", "best gap", "parameters"):
+            table.add_column(name, justify="left")
+        for source in self._sources:
+            best = source.best
+            table.add_row(
+                source.name,
+                f"{source.done}/{source.total}",
+                ProgressBar(total=max(source.total, 1), completed=source.done, width=24),
+                f"{best['gap']:.2f}" if best else "",
+                _parameters(best) if best else "",
+            )
+        return table
+
+
+def _parameters(row: dict[str, Any]) -> str:
+    numbers = {
+        name.removeprefix("param_"): value
+        for name, value in row.items()
+        if name.startswith("param_") and isinstance(value, (int, float)) and not isinstance(value, bool)
+    }
+    return " ".join(f"{name}={value:.3g}" for name, value in numbers.items())
+
+
+def _duration(seconds: float) -> str:
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours} h {minutes} min" if hours else f"{minutes} min {rest} s" if minutes else f"{rest} s"

@@ -1,0 +1,310 @@
+"""The stages of a plan: prepare, search, benchmark, sensitivity. Each one resumes from the table."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from rich.console import Console
+
+from benchmarks.errors import suggest
+from benchmarks.hyperparameters import Hyperparameter, declared
+from benchmarks.methods import Method, methods
+from benchmarks.scenarios import Scenario
+from cluster.connect import Slots
+from search import runner
+from search.assignments import Assignment, FixedList, Row, Source
+from search.errors import PlanError, RunError
+from search.objectives import best, objective
+from search.plan import Plan
+from search.progress import Progress
+from search.results import Results
+from search.rows import package_version
+from search.spaces import search_space
+from search.studies import SEEDS_PER_STUDY, Study
+
+
+@dataclass(frozen=True)
+class Setting:
+    """Where and how the stages of a plan run."""
+
+    plan: Plan
+    folder: Path
+    slots: Slots
+    console: Console
+    timeout: float | None = None
+
+
+def prepare(setting: Setting, scenarios: Sequence[Scenario]) -> runner.Prepared:
+    """The models of some scenarios, trained now or taken from the cache."""
+    plan = setting.plan
+    return runner.prepare(
+        scenarios, plan.recipe(), plan.eval_limit, setting.slots, partial(_say, setting.console)
+    )
+
+
+def search(setting: Setting) -> None:
+    """Search every method of the plan on every scenario to search, all over the same workers."""
+    plan = setting.plan
+    with Results(setting.folder, search_run(plan)) as results:
+        rows = results.rows()
+        sources = [
+            _study(plan, method, scenario, rows)
+            for method, scenario in itertools.product(plan.algorithms(), plan.searched())
+        ]
+        _run(setting, "search", sources, results, plan.searched)
+
+
+def benchmark(setting: Setting) -> None:
+    """The parameters found, over forget sets and seeds, beside references and published values.
+
+    Raises:
+        PlanError: if the plan has no benchmark.
+        RunError: if the plan's search has no complete trial yet.
+    """
+    plan = setting.plan
+    if plan.benchmark is None:
+        raise PlanError(f"plan '{plan.name}' has no 'benchmark:' section; add one with 'forget' and 'seeds'")
+    entries = list(_entries(plan, setting.folder))
+    run_id = plan.run_id("benchmark", entries=[(e.method.name, e.regime, e.params) for e in entries])
+    with Results(setting.folder, run_id) as results:
+        work = FixedList("benchmark", _benchmark_trials(plan, run_id, entries), results.rows())
+        _run(setting, "benchmark", [work], results, plan.benchmarked)
+
+
+def sensitivity(
+    setting: Setting,
+    method: str,
+    parameters: Sequence[str],
+    *,
+    grid: bool,
+    points: int,
+    seeds: int,
+) -> None:
+    """New trials around the best point of the search, on its first forget set.
+
+    Args:
+        parameters: Names to vary; by default those that were searched.
+        grid: Vary two parameters together instead of one at a time.
+        points: Values per parameter, over its declared range.
+        seeds: Repetitions of every point.
+
+    Raises:
+        PlanError: for a method or parameter that cannot be varied.
+        RunError: if the plan's search has no complete trial yet.
+    """
+    plan = setting.plan
+    scenario = plan.searched()[0]
+    if method not in plan.methods:
+        raise PlanError(
+            f"plan '{plan.name}' does not search method '{method}'; {suggest(method, plan.methods)}"
+        )
+    algorithm = methods.get(method)
+    centre = _best(plan, setting.folder, algorithm, scenario)
+    varied = [_variable(algorithm, name) for name in parameters or _searched(plan, algorithm)]
+    if grid and len(varied) != 2:
+        raise PlanError(f"a grid varies two parameters, not {len(varied)}; name them with --parameter")
+    values = {p.name: _values(plan, algorithm, p, points) for p in varied}
+    lines = _grid(values) if grid else _lines(values)
+    run_id = plan.run_id("sensitivity", method=method, grid=grid, values=values, centre=centre)
+    assignments = [
+        Assignment(
+            run_id=run_id,
+            number=number,
+            scenario=scenario,
+            method=method,
+            params={**centre, **point},
+            seed=plan.seed + seed,
+            kind="sensitivity",
+            regime="",
+            tag=f"{number // seeds}.{seed}",
+        )
+        for number, (point, seed) in enumerate(itertools.product(lines, range(1, seeds + 1)))
+    ]
+    with Results(setting.folder, run_id) as results:
+        work = FixedList(f"sensitivity of {method}", assignments, results.rows())
+        _run(setting, "sensitivity", [work], results, lambda: [scenario])
+
+
+def search_run(plan: Plan) -> str:
+    """The run id of a plan's search."""
+    return plan.run_id("search")
+
+
+def best_lines(setting: Setting) -> Iterator[str]:
+    """The best point of every study, one line each."""
+    plan = setting.plan
+    for method, scenario in itertools.product(plan.algorithms(), plan.searched()):
+        params = _best(plan, setting.folder, method, scenario)
+        shown = " ".join(f"{name}={params[name]:.6g}" for name in _searched(plan, method))
+        yield f"best of {method.name} on {scenario.forget}: {shown}"
+
+
+def _run(
+    setting: Setting,
+    title: str,
+    sources: Sequence[Source],
+    results: Results,
+    scenarios: Any,
+) -> None:
+    console = setting.console
+    total = sum(source.total for source in sources)
+    done = sum(source.done for source in sources)
+    if done >= total:
+        console.print(f"{title}: all {total} trials are done, nothing to do (run {results.run_id})")
+        return
+    if done:
+        console.print(f"{title}: {done} of {total} trials are done already, resuming run {results.run_id}")
+    results.save_plan(
+        {"run_id": results.run_id, "version": package_version(), "plan": setting.plan.model_dump(mode="json")}
+    )
+    prepared = prepare(setting, scenarios())
+    with Progress(title, sources, console) as progress:
+        outcome = runner.run(sources, prepared, results, setting.slots, progress.update, setting.timeout)
+    if outcome.finished:
+        return
+    how = "time is up" if outcome.timed_out else "interrupted"
+    raise RunError(
+        f"{how}: {outcome.done} of {outcome.total} trials are done and kept in {setting.folder}; "
+        "the same command again goes on from there"
+    )
+
+
+def _study(plan: Plan, method: Method, scenario: Scenario, rows: Sequence[Row]) -> Study:
+    run_id = search_run(plan)
+    own = [r for r in rows if r["method"] == method.name and r["forget"] == scenario.forget]
+
+    def assign(number: int, params: dict[str, Any], preset: str) -> Assignment:
+        return Assignment(
+            run_id=run_id,
+            number=number,
+            scenario=scenario,
+            method=method.name,
+            params=params,
+            seed=SEEDS_PER_STUDY * (plan.search.seed + 1) + number,
+            kind="search",
+            regime="tuned",
+            preset=preset,
+        )
+
+    return Study(
+        f"{method.name} · {scenario.dataset} {scenario.task} {scenario.forget}",
+        method,
+        search_space(method.Params, plan.search.space.get(method.name)),
+        objective(plan.search.objective),
+        trials=plan.search.trials,
+        seed=plan.search.seed,
+        assign=assign,
+        done=own,
+        presets=plan.search.presets,
+    )
+
+
+@dataclass(frozen=True)
+class _Entry:
+    """One row of a benchmark's result table: a method with one set of values."""
+
+    method: Method
+    regime: str
+    params: Mapping[str, Any]
+    preset: str = ""
+    tuned_on: str = ""
+
+
+def _entries(plan: Plan, folder: Path) -> Iterator[_Entry]:
+    assert plan.benchmark is not None
+    yield _Entry(methods.get("original"), "", {})
+    yield _Entry(methods.get("retrain"), "", {})
+    for name in plan.benchmark.beside:
+        if name not in ("original", "retrain"):
+            yield _published(methods.get(name), plan) or _Entry(methods.get(name), "default", {})
+    scenario = plan.searched()[0]
+    for method in plan.algorithms():
+        published = _published(method, plan)
+        if published and method.name not in plan.benchmark.beside:
+            yield published
+        params = _best(plan, folder, method, scenario)
+        yield _Entry(method, "tuned", params, tuned_on=scenario.forget)
+
+
+def _published(method: Method, plan: Plan) -> _Entry | None:
+    preset = method.published(plan.model, plan.task)
+    return _Entry(method, "published", preset.values, preset.name) if preset else None
+
+
+def _benchmark_trials(plan: Plan, run_id: str, entries: Sequence[_Entry]) -> Iterator[Assignment]:
+    """Seeds in the outer loop, so that a benchmark that is cut short has every method."""
+    assert plan.benchmark is not None
+    product = itertools.product(range(1, plan.benchmark.seeds + 1), plan.benchmarked(), entries)
+    for number, (seed, scenario, entry) in enumerate(product):
+        regime = entry.regime
+        if regime == "tuned" and scenario.forget != entry.tuned_on:
+            regime = "transferred"
+        yield Assignment(
+            run_id=run_id,
+            number=number,
+            scenario=scenario,
+            method=entry.method.name,
+            params=entry.params,
+            seed=plan.seed + seed,
+            kind="reference" if entry.method.reference else "benchmark",
+            regime=regime,
+            preset=entry.preset,
+            held_out="test",
+            details=True,
+            tag=f"{entry.regime or 'reference'}.{seed}",
+        )
+
+
+def _best(plan: Plan, folder: Path, method: Method, scenario: Scenario) -> dict[str, Any]:
+    """The parameters of the best complete trial of the plan's search."""
+    with Results(folder, search_run(plan)) as results:
+        rows = [
+            row for row in results.rows() if row["method"] == method.name and row["forget"] == scenario.forget
+        ]
+    found = best(rows)
+    if found is None:
+        raise RunError(
+            f"no complete trial of '{method.name}' on '{scenario.forget}' in {folder}; "
+            "run `unlearn search` with this plan first"
+        )
+    return {p.name: found[f"param_{p.name}"] for p in declared(method.Params)}
+
+
+def _searched(plan: Plan, method: Method) -> list[str]:
+    return list(search_space(method.Params, plan.search.space.get(method.name)).varied)
+
+
+def _variable(method: Method, name: str) -> Hyperparameter:
+    known = {p.name: p for p in declared(method.Params) if p.has_range}
+    if name not in known:
+        raise PlanError(f"'{method.name}' has no parameter '{name}' to vary; {suggest(name, known)}")
+    return known[name]
+
+
+def _values(plan: Plan, method: Method, p: Hyperparameter, points: int) -> list[Any]:
+    """Values over the range that was searched, or else the declared one, evenly spaced on its scale."""
+    searched = search_space(method.Params, plan.search.space.get(method.name)).varied.get(p.name)
+    limits: Any = searched or p
+    low, high = float(limits.low), float(limits.high)
+    spaced = np.geomspace(low, high, points) if p.log else np.linspace(low, high, points)
+    if p.kind is int:
+        return sorted({round(float(v)) for v in spaced})
+    return [float(f"{v:.6g}") for v in spaced]
+
+
+def _lines(values: Mapping[str, Sequence[Any]]) -> list[dict[str, Any]]:
+    return [{name: value} for name, line in values.items() for value in line]
+
+
+def _grid(values: Mapping[str, Sequence[Any]]) -> list[dict[str, Any]]:
+    return [dict(zip(values, point, strict=True)) for point in itertools.product(*values.values())]
+
+
+def _say(console: Console, line: str) -> None:
+    console.print(line, highlight=False)

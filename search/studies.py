@@ -1,0 +1,134 @@
+"""One Optuna study of one method on one scenario, rebuilt from the table whenever a search resumes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import Any
+
+import optuna
+from optuna.trial import TrialState, create_trial
+
+from benchmarks.methods import Method
+from search.assignments import Assignment, Row
+from search.objectives import Objective, best
+from search.spaces import Space
+
+MAX_RUNNING = 8  # more trials at once and TPE learns too little between them
+SEEDS_PER_STUDY = 1_000_000  # trials of a study have seeds of their own, apart from a benchmark's 1, 2, 3...
+
+
+class Study:
+    """TPE over one method's space.
+
+    A failed trial is told as FAIL, so the sampler neither learns from it nor waits for it. With one worker
+    and a seed the trials repeat exactly; with more, the order in which they finish feeds the sampler.
+
+    Args:
+        name: Unique in the run, for people and for optuna-dashboard.
+        assign: Makes an assignment from a trial number, parameters and a preset's name.
+        done: Rows that the run has already written for this study.
+        presets: Try the method's published values first.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        method: Method,
+        space: Space,
+        objective: Objective,
+        *,
+        trials: int,
+        seed: int,
+        assign: Callable[[int, dict[str, Any], str], Assignment],
+        done: Iterable[Row] = (),
+        presets: bool = True,
+    ) -> None:
+        optuna.logging.set_verbosity(optuna.logging.WARNING)
+        self.name = name
+        self.total = trials
+        self._space = space
+        self._objective = objective
+        self._assign = assign
+        self._rows = sorted(done, key=lambda row: row["trial_number"])
+        self._running: dict[int, optuna.Trial] = {}
+        self._again: list[tuple[optuna.Trial, Assignment]] = []
+        # A resumed search must not draw again what its first part drew.
+        sampler = optuna.samplers.TPESampler(seed=(seed + 1_000_003 * len(self._rows)) % 2**32)
+        self._study = optuna.create_study(
+            study_name=name, sampler=sampler, directions=["minimize"] * len(objective.parts)
+        )
+        self._study.add_trials([self._as_trial(row) for row in self._rows])
+        used = {row["trial_number"] for row in self._rows}
+        self._numbers = [n for n in range(trials) if n not in used][::-1]
+        self._presets = self._enqueue(method) if presets else {}
+
+    @property
+    def done(self) -> int:
+        return len(self._rows)
+
+    @property
+    def running(self) -> int:
+        return len(self._running) + len(self._again)
+
+    @property
+    def best(self) -> Row | None:
+        return best(self._rows)
+
+    def ask(self) -> Assignment | None:
+        if len(self._running) >= MAX_RUNNING:
+            return None
+        if self._again:
+            trial, assignment = self._again.pop()
+        elif self._numbers:
+            trial = self._study.ask(dict(self._space.varied))
+            params = {**self._space.fixed, **trial.params}
+            preset = self._presets.get(_key(trial.params), "")
+            assignment = self._assign(self._numbers.pop(), params, preset)
+        else:
+            return None
+        self._running[assignment.number] = trial
+        return assignment
+
+    def tell(self, assignment: Assignment, row: Row) -> None:
+        trial = self._running.pop(assignment.number)
+        values = self._objective.of(row)
+        if values is None:
+            self._study.tell(trial, state=TrialState.FAIL)
+        else:
+            self._study.tell(trial, values)
+        self._rows.append(row)
+
+    def lost(self, assignment: Assignment) -> None:
+        self._again.append((self._running.pop(assignment.number), assignment))
+
+    def _enqueue(self, method: Method) -> dict[tuple[tuple[str, Any], ...], str]:
+        """Queue the published points that lie in the space and were not tried yet."""
+        tried = {_key({name: row.get(f"param_{name}") for name in self._space.varied}) for row in self._rows}
+        queued: dict[tuple[tuple[str, Any], ...], str] = {}
+        defaults = {p.name: p.default for p in _declared(method)}
+        for preset in method.presets:
+            point = self._space.point({**defaults, **preset.values})
+            if point and _key(point) not in tried and _key(point) not in queued:
+                queued[_key(point)] = preset.name
+                self._study.enqueue_trial(point)
+        return queued
+
+    def _as_trial(self, row: Row) -> optuna.trial.FrozenTrial:
+        params = {name: row[f"param_{name}"] for name in self._space.varied}
+        values = self._objective.of(row)
+        return create_trial(
+            state=TrialState.FAIL if values is None else TrialState.COMPLETE,
+            values=values,
+            params=params,
+            distributions=dict(self._space.varied),
+        )
+
+
+def _declared(method: Method) -> Any:
+    from benchmarks.hyperparameters import declared
+
+    return declared(method.Params)
+
+
+def _key(point: dict[str, Any]) -> tuple[tuple[str, Any], ...]:
+    return tuple(sorted(point.items()))

@@ -1,0 +1,107 @@
+from __future__ import annotations
+
+import math
+from datetime import timedelta
+
+import pytest
+
+from analysis.breakdown import benchmarked, by_class, collateral, entropies, overall
+from tests.analysis.conftest import (
+    START,
+    benchmark_rows,
+    class_rows,
+    frame,
+    measured,
+    sample_rows,
+    search_rows,
+)
+
+
+def test_by_class_has_mean_and_deviation_over_seeds_in_the_papers_order() -> None:
+    found = by_class(frame([*search_rows(), *benchmark_rows()]))
+    places = list(zip(found["method"], found["regime"], found["forget"], strict=True))
+    references = [(m, "", f) for m in ("original", "retrain") for f in ("2", "8", "10")]
+    own = [("jit", "tuned", "8"), ("jit", "transferred", "2"), ("jit", "transferred", "10")]
+    assert places == references + own
+    tuned = found.iloc[6]
+    assert (tuned["gap_mean"], tuned["n"], tuned["failed"]) == (13.0, 2, 0)
+    assert tuned["gap_std"] == pytest.approx(math.sqrt(2))  # of 12 and 14, ddof = 1
+
+
+def test_overall_adds_both_searched_regimes_together() -> None:
+    found = overall(frame(benchmark_rows())).set_index(["method", "regime"])
+    assert found.loc[("jit", "tuned"), ["forget", "n"]].tolist() == ["8", 2]
+    assert found.loc[("jit", "transferred"), ["forget", "n"]].tolist() == ["2, 10", 4]
+    both = found.loc[("jit", "tuned + transferred")]
+    assert both[["forget", "forget_sets", "n", "gap_mean"]].tolist() == ["2, 8, 10", 3, 6, 13.0]
+
+
+def test_failed_trials_are_counted_and_left_out_of_the_means() -> None:
+    rows = [measured("jit", 1, gap=4.0), measured("jit", 2, state="failed"), measured("jit", 3, gap=6.0)]
+    [row] = by_class(frame(rows)).to_dict("records")
+    assert (row["n"], row["failed"], row["gap_mean"]) == (2, 1, 5.0)
+    [lost] = by_class(frame([measured("jit", 1, state="failed")])).to_dict("records")
+    assert (lost["n"], lost["failed"]) == (0, 1)
+    assert math.isnan(lost["gap_mean"])
+
+
+def test_of_two_runs_of_the_same_thing_the_later_counts() -> None:
+    late = START + timedelta(days=1)
+    rows = [
+        measured("jit", 1, gap=4.0),
+        measured("jit", 2, gap=4.0),
+        measured("jit", 1, gap=7.0, run_id="bench-2", started_at=late),
+        measured("jit", 1, gap=5.0, run_id="bench-0", forget="2"),
+    ]
+    found = by_class(frame(rows)).set_index("forget")
+    assert found["gap_mean"].to_dict() == {"2": 5.0, "8": 7.0}
+    assert set(benchmarked(frame(rows))["run_id"]) == {"bench-2", "bench-0"}
+
+
+def test_scenarios_and_presets_are_kept_apart() -> None:
+    rows = [
+        measured("jit", 1, regime="published", preset="a", gap=1.0),
+        measured("jit", 1, regime="published", preset="b", gap=2.0),
+        measured("jit", 1, task="random", forget="100", gap=3.0, forget_split="train"),
+        measured("jit", 1, dataset="mnist", regime=None, preset=None, gap=4.0),
+    ]
+    found = overall(frame(rows))
+    assert sorted(found["gap_mean"]) == [1.0, 2.0, 3.0, 4.0]
+
+
+def test_without_a_benchmark_the_tables_are_empty_but_have_their_columns() -> None:
+    found = by_class(frame(search_rows()))
+    assert found.empty
+    assert {"method", "forget", "gap_mean", "gap_std"} <= set(found.columns)
+    assert overall(frame(search_rows())).empty
+
+
+def test_collateral_is_the_change_to_retrain_per_class_that_stays() -> None:
+    rows = benchmark_rows()
+    found = collateral(frame(rows), _table(class_rows(rows)))
+    assert set(found["class"]) == {"A", "B"}  # the forgotten class is no collateral
+    jit = found[(found["method"] == "jit") & (found["forget"] == "8")].set_index("class")
+    assert jit["change"].to_dict() == {"A": pytest.approx(-20.0), "B": pytest.approx(0.0)}
+    assert jit.loc["A", ["accuracy", "retrain", "n"]].tolist() == [60.0, 80.0, 2]
+    original = found[(found["method"] == "original") & (found["class"] == "A")]
+    assert original["change"].tolist() == pytest.approx([20.0] * 3)
+
+
+def test_collateral_without_retrain_or_classes_is_empty() -> None:
+    rows = [row for row in benchmark_rows() if row["method"] != "retrain"]
+    assert collateral(frame(rows), _table(class_rows(rows))).empty
+    assert collateral(frame(rows), _table([])).empty
+
+
+def test_entropies_carry_the_regime_of_their_trial() -> None:
+    rows = benchmark_rows()
+    found = entropies(frame(rows), _table(sample_rows(rows)))
+    assert len(found) == len(rows) * 10
+    assert set(found.loc[found["method"] == "jit", "regime"]) == {"tuned", "transferred"}
+    assert entropies(frame(rows), _table([])).empty
+
+
+def _table(rows: list) -> object:
+    import pandas as pd
+
+    return pd.DataFrame(rows)

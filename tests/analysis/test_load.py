@@ -1,0 +1,111 @@
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pyarrow.parquet as pq
+import pytest
+
+from analysis import load
+from analysis.errors import AnalysisError
+from tests.analysis.conftest import benchmark_rows, search_rows, sensitivity_rows, trial, write
+
+
+def test_every_row_once_and_partitions_as_strings(results: Path) -> None:
+    found = load.trials(results)
+    expected = len(search_rows()) + len(sensitivity_rows()) + len(benchmark_rows())
+    assert len(found) == expected == found["trial_id"].nunique()
+    assert set(found["method"]) == {"jit", "original", "retrain"}
+    assert type(found["dataset"].iloc[0]) is str
+    assert found["method"].dtype != "category"
+
+
+def test_columns_that_only_one_file_has_are_kept(tmp_path: Path) -> None:
+    [first] = write(tmp_path, [trial()])
+    [second] = write(tmp_path, [trial(1, method="other")])
+    table = pq.read_table(first, partitioning=None)
+    pq.write_table(table.drop_columns(["param_sigma"]), first)
+    found = load.trials(tmp_path).set_index("method")
+    assert found["param_sigma"].isna()["jit"]
+    assert found.loc["other", "param_sigma"] == 0.5
+    assert second.exists()
+
+
+def test_partition_values_are_decoded(tmp_path: Path) -> None:
+    write(tmp_path, [trial(method="my%20method")])
+    assert set(load.trials(tmp_path)["method"]) == {"my method"}
+
+
+def test_temporary_and_hidden_files_are_no_data(tmp_path: Path) -> None:
+    [path] = write(tmp_path, [trial()])
+    (path.parent / ".half.parquet.123").write_bytes(b"half")
+    (tmp_path / "trials" / "_notes.txt").write_text("mine")
+    assert len(load.trials(tmp_path)) == 1
+
+
+def test_reading_changes_nothing(tmp_path: Path) -> None:
+    [path] = write(tmp_path, [trial()])
+    before = {p: p.stat().st_mtime_ns for p in tmp_path.rglob("*")}
+    content = path.read_bytes()
+    load.trials(tmp_path), load.classes(tmp_path), load.samples(tmp_path), load.columns(tmp_path)
+    assert {p: p.stat().st_mtime_ns for p in tmp_path.rglob("*")} == before
+    assert path.read_bytes() == content
+
+
+def test_tables_of_the_benchmark_stage_may_be_missing(tmp_path: Path) -> None:
+    write(tmp_path, [trial()])
+    assert load.classes(tmp_path).empty
+    assert load.samples(tmp_path).empty
+
+
+def test_columns_and_ranges_come_from_the_files(results: Path) -> None:
+    found = load.columns(results).set_index("column")
+    assert found.loc["mia", ["unit", "group", "description"]].tolist() == ["%", "test", "what mia means"]
+    assert "dataset" in found.index
+    assert load.ranges(results)["param_lr"] == {"jit": load.Range(1e-5, 1.0, True)}
+    assert "param_mode" not in load.ranges(results)
+
+
+def _not_parquet(folder: Path) -> None:
+    write(folder, [trial()])
+    (folder / "trials" / "notes.parquet").write_text("no Parquet")
+
+
+def _newer(folder: Path) -> None:
+    write(folder, [trial()], version=2)
+
+
+@pytest.mark.parametrize(
+    ("prepare", "words"),
+    [
+        (lambda folder: folder.rmdir(), ["no results folder", "give the folder"]),
+        (lambda folder: None, ["no trials in", "trials/"]),
+        (_not_parquet, ["notes.parquet", "no readable Parquet", "move it"]),
+        (_newer, ["newer unlearnbench", "version 2", "upgrade"]),
+    ],
+)
+def test_errors_are_one_line_that_says_what_to_do(tmp_path: Path, prepare, words: list[str]) -> None:
+    folder = tmp_path / "results"
+    folder.mkdir()
+    prepare(folder)
+    with pytest.raises(AnalysisError) as caught:
+        load.trials(folder)
+    message = str(caught.value)
+    assert "\n" not in message
+    assert [word for word in words if word not in message] == []
+
+
+@pytest.mark.parametrize(
+    ("module", "heavy"),
+    [
+        ("analysis", ["pandas", "matplotlib", "numpy", "pyarrow", "torch", "ray", "optuna"]),
+        ("analysis.cli", ["pandas", "matplotlib", "numpy", "pyarrow", "torch", "ray", "optuna"]),
+        ("analysis.report", ["torch", "ray", "optuna", "benchmarks", "search", "cluster"]),
+        ("analysis.importance", ["torch", "ray", "optuna"]),
+    ],
+)
+def test_imports_are_light(module: str, heavy: list[str]) -> None:
+    code = f"import sys, {module}; print([m for m in {heavy!r} if m in sys.modules])"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"

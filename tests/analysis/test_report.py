@@ -1,0 +1,146 @@
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+from matplotlib.figure import Figure
+
+from analysis import load, plots
+from analysis.errors import AnalysisError
+from analysis.page import picture
+from analysis.report import render, write_report
+from analysis.search_sections import check
+from analysis.studies import progress
+from tests.analysis.conftest import frame, measured, search_rows, trial, write
+
+
+@pytest.fixture(scope="module")
+def page(results: Path) -> str:
+    return render(results)
+
+
+@pytest.fixture
+def undrawn(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Figures are made but not rendered, which takes most of a report's time."""
+    monkeypatch.setattr(Figure, "savefig", lambda self, stream, **_: stream.write(b"<svg/>"))
+
+
+def sections(page: str) -> list[str]:
+    return re.findall(r'<section id="(\w+)"', page)
+
+
+def test_it_loads_nothing_from_anywhere(page: str) -> None:
+    assert set(re.findall(r'src="([^"]{5})', page)) == {"data:"}
+    assert all(link.startswith("#") for link in re.findall(r'href="([^"]*)"', page))
+    assert "url(" not in page
+    assert "@import" not in page
+    assert "<script" not in page
+    assert "<link" not in page
+
+
+def test_every_chapter_is_there_and_linked(page: str) -> None:
+    expected = ["results", "searches", "check", "classes", "collateral", "sensitivity", "importance"]
+    expected += ["entropy", "failures", "provenance", "columns"]
+    found = sections(page)
+    assert found == [name for name in expected if name != "check"]  # the benchmark ran other parameters
+    assert set(re.findall(r'href="#(\w+)"', page)) == set(found)
+
+
+def test_the_main_table_holds_the_figures_and_marks_the_best(page: str) -> None:
+    main = page.split('<section id="results">')[1].split("</section>")[0]
+    assert "tuned + transferred" in main
+    assert "<strong>13.0 ± 1.1</strong>" in main  # of 12 and 14, three times each: std 1.095
+    assert "60.0 ± 0.0" in main
+    assert "<strong>60.0" not in main
+    assert "jit (tuned + transferred) comes nearest to retraining: 13.0 ± 1.1 points away" in main
+
+
+def test_failures_versions_and_column_meanings_are_told(page: str) -> None:
+    assert "weights are not finite" in page
+    assert "1 of 59 trials failed (1.7%)" in page
+    assert "laptop" in page
+    assert "what param_lr means" in page
+
+
+def test_every_figure_says_what_it_shows(page: str) -> None:
+    captions = re.findall(r"<figcaption>(.+?)</figcaption>", page, re.S)
+    assert len(captions) == page.count("<figure>") > 5
+    assert all(len(text) > 40 for text in captions)
+    assert any("Over lr the distance to retrain is lowest at 0.01 (2.5 points)" in text for text in captions)
+
+
+def test_the_check_on_fresh_seeds_names_both_sources(tmp_path: Path) -> None:
+    rows = search_rows()
+    winner = min((row for row in rows if row["gap"]), key=lambda row: row["gap"])
+    same = {"param_lr": winner["param_lr"], "param_sigma": winner["param_sigma"]}
+    write(tmp_path, [*rows, *(measured("jit", s, gap=7.0, **same) for s in (1, 2))])
+    section = check(load.trials(tmp_path))
+    assert section is not None
+    text = " ".join(section.text)
+    assert [
+        w for w in ("2.0 points worse", "luck of the pick", "validation", "test images") if w not in text
+    ] == []
+
+
+@pytest.mark.usefixtures("undrawn")
+@pytest.mark.parametrize(
+    ("rows", "missing"),
+    [
+        (search_rows(), {"results", "classes", "check", "collateral", "entropy"}),
+        ([measured("jit", 1), measured("retrain", 1)], {"searches", "sensitivity", "importance", "failures"}),
+        ([trial(i, state="failed", error="out of memory") for i in range(3)], {"results", "sensitivity"}),
+        ([trial(0)], {"results", "sensitivity"}),
+        ([measured("jit", 1, state="failed")], {"entropy"}),
+        (
+            [measured("jit", s, task="random", forget="100", forget_split="train") for s in (1, 2)],
+            {"searches"},
+        ),
+    ],
+)
+def test_chapters_without_data_are_left_out(tmp_path: Path, rows: list, missing: set[str]) -> None:
+    write(tmp_path, rows)
+    found = sections(render(tmp_path))
+    assert not missing & set(found)
+    assert {"provenance", "columns"} <= set(found)
+
+
+@pytest.mark.usefixtures("undrawn")
+def test_several_scenarios_get_a_table_each_and_random_its_note(tmp_path: Path) -> None:
+    write(tmp_path, [measured("jit", 1), measured("jit", 1, task="random", forget="100")])
+    main = render(tmp_path).split('<section id="results">')[1].split("</section>")[0]
+    assert main.count("<table>") == 2
+    assert "training images themselves" in main
+
+
+@pytest.mark.usefixtures("undrawn")
+def test_names_cannot_break_the_page(tmp_path: Path) -> None:
+    write(
+        tmp_path, [measured("jit", 1, forget="<b>x</b>"), trial(0, state="failed", error="<script>alert(1)")]
+    )
+    page = render(tmp_path)
+    assert "<script>" not in page
+    assert "&lt;b&gt;x" in page
+
+
+@pytest.mark.usefixtures("undrawn")
+def test_it_is_written_whole_and_beside_nothing(tmp_path: Path) -> None:
+    write(tmp_path, [measured("jit", 1)])
+    path = write_report(tmp_path)
+    assert path == tmp_path / "report.html"
+    assert path.read_text(encoding="utf-8").rstrip().endswith("</html>")
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["report.html", "trials"]
+    assert write_report(tmp_path, tmp_path / "deep" / "page.html").exists()
+
+
+@pytest.mark.usefixtures("undrawn")
+def test_a_place_that_cannot_be_written_is_one_line(tmp_path: Path) -> None:
+    write(tmp_path, [measured("jit", 1)])
+    (tmp_path / "file").write_text("")
+    with pytest.raises(AnalysisError, match=r"cannot write the report .*--out"):
+        write_report(tmp_path, tmp_path / "file" / "report.html")
+
+
+def test_the_same_figure_gives_the_same_bytes() -> None:
+    data = progress(frame([trial(0), trial(1)]))
+    assert picture(plots.progress(data), "x") == picture(plots.progress(data), "x")

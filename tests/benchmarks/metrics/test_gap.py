@@ -1,0 +1,26 @@
+"""The distance to the retrained model, by hand."""
+
+import pytest
+
+from benchmarks.metrics import gap as module
+
+
+def test_mean_distance_over_the_three_figures(monkeypatch):
+    from benchmarks.evaluation import References
+
+    mine = {"retain_acc": 80.0, "forget_acc": 10.0, "mia": 30.0}
+    target = {"retain_acc": 90.0, "forget_acc": 0.0, "mia": 5.0}
+    parts = [lambda figures, name=name: figures[name] for name in mine]
+    monkeypatch.setattr(module, "PARTS", parts)
+    references = References(original=None, retrained=target)
+    assert module.gap(mine, references) == pytest.approx((10 + 10 + 25) / 3)
+    assert module.gap(target, references) == 0
+
+
+def test_its_parts_are_the_published_three():
+    assert [f.__name__ for f in module.PARTS] == ["retain_acc", "forget_acc", "mia"]
+
+
+def test_the_retrained_model_has_no_gap(digits):
+    for held_out in ("validation", "test"):
+        assert digits.targets(held_out)["gap"] == 0

@@ -1,0 +1,99 @@
+"""The entropy attack against the regression that the published code fits, written out here."""
+
+import math
+
+import numpy as np
+import pytest
+from scipy.optimize import minimize
+
+from benchmarks.evaluation import Evaluation, Predictions
+from benchmarks.metrics.mia import mia, mia_threshold
+
+
+class Entropies(Predictions):
+    """Predictions of which only the entropies are known."""
+
+    def __init__(self, entropy):
+        object.__setattr__(self, "labels", np.zeros(len(entropy), np.int64))
+        self.__dict__["entropy"] = np.asarray(entropy, np.float64)
+
+
+def evaluation(retain, forget, *held_out):
+    return Evaluation("test", "full_class", *map(Entropies, (retain, forget, *held_out)))
+
+
+def softmax_regression(member, other):
+    """Slope and intercept for "member" of the two-class softmax regression, C = 1, classes balanced.
+
+    Each class has a weight and a bias, both weights are penalised: the published attack.
+    """
+    x = np.concatenate([member, other])
+    y = np.arange(len(x)) < len(member)
+    balance = np.where(y, len(x) / (2 * len(member)), len(x) / (2 * len(other)))
+
+    def loss(theta):
+        z = np.outer(x, theta[:2]) + theta[2:]
+        log_p = z - np.logaddexp(z[:, :1], z[:, 1:])
+        residual = balance[:, None] * (np.exp(log_p) - np.stack([~y, y], axis=1))
+        value = -(balance * np.where(y, log_p[:, 1], log_p[:, 0])).sum() + (theta[:2] ** 2).sum() / 2
+        return value, np.concatenate([x @ residual + theta[:2], residual.sum(axis=0)])
+
+    fit = minimize(loss, np.zeros(4), jac=True, method="BFGS", options={"gtol": 1e-10, "maxiter": 5000})
+    return fit.x[1] - fit.x[0], fit.x[3] - fit.x[2]
+
+
+@pytest.mark.parametrize("scale", [1.0, 0.1, 0.01, 0.003])
+@pytest.mark.parametrize("seed", [0, 1])
+def test_threshold_and_value_are_those_of_the_published_attack(scale, seed):
+    draw = np.random.default_rng(seed)
+    retain = scale * draw.gamma(0.5, 0.5, 900)
+    forget = scale * draw.gamma(0.5, 1.0, 100)
+    outside = scale * draw.gamma(0.5, 1.5, 150), scale * draw.gamma(0.5, 3.0, 20)
+    weight, bias = softmax_regression(retain, np.concatenate(outside))
+    e = evaluation(retain, forget, *outside)
+    assert mia_threshold(e) == pytest.approx(-bias / weight, rel=1e-4)
+    assert mia(e) == 100 * np.mean(weight * forget + bias > 0)
+
+
+def test_a_small_dense_set_needs_the_halved_penalty():
+    draw = np.random.default_rng(0)
+    retain, outside = draw.uniform(0, 0.3, 12), draw.uniform(0.1, 0.5, 12)
+    weight, bias = softmax_regression(retain, outside)
+    e = evaluation(retain, draw.uniform(0, 0.5, 40), outside, [])
+    assert mia_threshold(e) == pytest.approx(-bias / weight, rel=1e-6)
+
+
+def test_the_test_images_of_the_forgotten_class_are_outsiders_too():
+    low, high = np.linspace(0, 0.1, 50), np.linspace(0.5, 1, 50)
+    e = evaluation(low, [0.02, 0.9], [], high)
+    assert mia(e) == 50
+    assert 0.1 < mia_threshold(e) < 0.5
+
+
+def test_confident_forget_images_count_as_members():
+    low, high = np.linspace(0, 0.1, 50), np.linspace(0.5, 1, 50)
+    assert mia(evaluation(low, low, high, [])) == 100
+    assert mia(evaluation(low, high, high, [])) == 0
+
+
+@pytest.mark.parametrize("entropy", [0.0, 0.7, 1e-7])
+def test_entropies_all_alike_have_no_threshold(entropy):
+    e = evaluation([entropy] * 30, [entropy] * 5, [entropy] * 10, [entropy] * 3)
+    assert math.isnan(mia_threshold(e))
+    assert mia(e) in (0, 100)
+
+
+def test_nothing_to_forget_has_no_value():
+    assert math.isnan(mia(evaluation([0.1, 0.2], [], [0.3, 0.4], [])))
+
+
+def test_one_fit_serves_both_figures(monkeypatch):
+    from sklearn.linear_model import LogisticRegression
+
+    fits, fit = [], LogisticRegression.fit
+    monkeypatch.setattr(LogisticRegression, "fit", lambda *a, **k: fits.append(1) or fit(*a, **k))
+    e = evaluation([0.1, 0.2], [0.1], [0.3, 0.4], [])
+    mia(e)
+    mia(e)
+    mia_threshold(e)
+    assert len(fits) == 1

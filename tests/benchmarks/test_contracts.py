@@ -1,0 +1,163 @@
+"""Every registered entry keeps the contract of its kind, and the checks notice when one does not."""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from benchmarks.datasets import datasets
+from benchmarks.methods import Preset, methods
+from benchmarks.metrics import Metric, metrics
+from benchmarks.models import models
+from benchmarks.testing import check_dataset, check_method, check_metric, check_model
+
+QUICK = {"amnesiac": {"epochs": 1}, "finetune": {"epochs": 1}, "jit": {"n_samples": 5}}
+ON_DISK = {"mnist", "cifar10", "cifar20", "cifar100"}
+
+GOOD = '''
+"""A method of a user's own."""
+from dataclasses import dataclass
+from benchmarks.access import Access
+from benchmarks.hyperparameters import param
+from benchmarks.methods import Method
+
+@dataclass(frozen=True)
+class Params:
+    scale: float = param(0.9, 0.1, 1.0, doc="factor on the weights")
+
+class Shrink(Method):
+    """Multiplies all weights."""
+    name, summary, source = "shrink", "smaller weights", "nobody"
+    access = Access.MODEL
+    Params = Params
+
+    def unlearn(self, model, data, params, rng):
+        for p in model.parameters():
+            p.data *= params.scale
+        return model
+'''
+
+
+@pytest.mark.parametrize("name", methods.names())
+def test_methods(name):
+    check_method(methods.get(name), QUICK.get(name))
+
+
+@pytest.mark.parametrize("name", models.names())
+def test_models(name):
+    check_model(models.get(name))
+
+
+@pytest.mark.parametrize("name", metrics.names())
+def test_metrics(name):
+    check_metric(metrics.get(name))
+
+
+@pytest.mark.parametrize("name", datasets.names())
+def test_datasets(name, request):
+    if name in ON_DISK:
+        request.getfixturevalue("real_data")
+    check_dataset(datasets.get(name))
+
+
+@pytest.fixture
+def own(tmp_path: Path, monkeypatch):
+    """Imports a module with a changed version of the good method and returns an instance."""
+
+    def load(*changes: tuple[str, str]):
+        text = GOOD
+        for old, new in changes:
+            assert text.count(old) == 1
+            text = text.replace(old, new)
+        (tmp_path / "own_method.py").write_text(text)
+        monkeypatch.syspath_prepend(tmp_path)
+        monkeypatch.delitem(sys.modules, "own_method", raising=False)
+        import own_method
+
+        return own_method.Shrink()
+
+    yield load
+    sys.modules.pop("own_method", None)
+
+
+def test_a_users_own_method_passes(own):
+    check_method(own())
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "complaint"),
+    [
+        ('"shrink"', '"Shrink it"', "lower case"),
+        ('"smaller weights"', '""', "summary"),
+        ('    """Multiplies all weights."""', "", "docstring"),
+        ("frozen=True", "frozen=False", "frozen"),
+        ("0.9, 0.1, 1.0", "1.5, 0.1, 1.0", "outside 0.1 to 1.0"),
+        ("0.1, 1.0, doc", "1.0, 0.1, doc", "empty"),
+        ('doc="factor on the weights"', 'doc=""', "doc is missing"),
+        ("Access.MODEL", "Access.FORGET", "does with 'class_id'"),
+        ("p.data *= params.scale", "p.data *= data.retain.x.float().mean()", "AccessDenied"),
+        ("p.data *= params.scale", "p.data *= float('nan')", "weights are not finite"),
+        ("        return model", "        return model.train()", "eval mode"),
+        ("        return model", "        return None", "NoneType"),
+        (
+            "        return model",
+            "        import time\n        p.data += time.perf_counter()\n        return model",
+            "seed",
+        ),
+    ],
+)
+def test_a_broken_method_is_told_what_is_wrong(own, old, new, complaint):
+    with pytest.raises(AssertionError, match=complaint):
+        check_method(own((old, new)))
+
+
+def test_a_method_that_imports_torch_is_told(own):
+    import benchmarks.testing
+
+    benchmarks.testing._check_light.cache_clear()
+    with pytest.raises(AssertionError, match="import it inside functions"):
+        check_method(own(('"""A method of a user\'s own."""', "import torch")))
+    benchmarks.testing._check_light.cache_clear()
+
+
+def test_a_preset_with_an_unknown_value_is_told(own):
+    method = own()
+    type(method).presets = (Preset("paper", {"scal": 1.0}, source="x"),)
+    with pytest.raises(AssertionError, match="did you mean 'scale'"):
+        check_method(method)
+
+
+def test_a_broken_metric_is_told():
+    def metric(compute, **more):
+        return Metric("mine", "a number", "nobody", "%", compute, **more)
+
+    with pytest.raises(AssertionError, match="order"):
+        check_metric(metric(lambda e, _: float(e.retain_train.entropy[0])))
+    with pytest.raises(AssertionError, match="float"):
+        check_metric(metric(lambda e, _: 3))
+    with pytest.raises(AssertionError, match="0 for the retrained"):
+        check_metric(metric(lambda e, _: 1.0, ideal="zero"))
+
+
+def test_a_broken_model_is_told():
+    from torch import nn
+
+    cnn = models.get("cnn2")
+    flat = replace(
+        cnn, build=lambda n, c, s: nn.Sequential(nn.Flatten(), nn.Linear(c * s * s, n + 1)), name="flat"
+    )
+    with pytest.raises(AssertionError, match=r"must return \(3, 10\)"):
+        check_model(flat)
+
+
+def test_a_broken_data_set_is_told():
+    digits = datasets.get("digits")
+    with pytest.raises(AssertionError, match="exactly one superclass"):
+        check_dataset(replace(digits, superclasses={"loops": ("0", "6")}))
+    with pytest.raises(AssertionError, match="every class"):
+        check_dataset(replace(digits, classes=(*digits.classes, "10"), superclasses={}))
+    with pytest.raises(AssertionError, match="one value per channel"):
+        check_dataset(replace(digits, mean=(0.1, 0.2)))

@@ -1,0 +1,26 @@
+"""Messages that a person can act on."""
+
+import pickle
+
+import pytest
+
+from benchmarks import errors
+
+
+def test_near_names_are_suggested_and_far_ones_list_what_is_valid():
+    assert errors.suggest("jitt", ["jit", "retrain"]) == "did you mean 'jit'?"
+    assert errors.suggest("qqq", ["jit", "retrain"]) == "valid: jit, retrain"
+    assert errors.suggest("qqq", [f"name{i}" for i in range(50)]).endswith("(50 in all)")
+
+
+@pytest.mark.parametrize(
+    "kind", [c for c in vars(errors).values() if isinstance(c, type) and issubclass(c, errors.BenchmarkError)]
+)
+def test_every_error_survives_the_way_between_processes(kind):
+    made = kind("method", "jitt", ["jit"]) if kind is errors.UnknownName else kind("one line")
+    again = pickle.loads(pickle.dumps(made))
+    assert type(again) is kind
+    assert str(again) == str(made)
+    assert str(errors.UnknownName("method", "jitt", iter(["jit"]))) == (
+        "unknown method 'jitt'; did you mean 'jit'?"
+    )

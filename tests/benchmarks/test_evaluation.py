@@ -1,0 +1,87 @@
+"""Predictions: logits once, and the figures that metrics make of them."""
+
+import numpy as np
+import pytest
+import torch
+from scipy.special import log_softmax
+from scipy.stats import entropy
+from torch import nn
+
+from benchmarks import evaluation
+from benchmarks.evaluation import Predictions, batch_size, evaluate, predict
+
+
+@pytest.fixture
+def predictions():
+    draw = np.random.default_rng(0)
+    logits = (10 * draw.normal(size=(50, 7))).astype(np.float32)
+    return Predictions(logits, draw.integers(7, size=50))
+
+
+def test_figures_against_scipy(predictions):
+    log_p = log_softmax(predictions.logits.astype(np.float64), axis=1)
+    assert np.allclose(predictions.log_probabilities, log_p)
+    assert np.allclose(predictions.entropy, entropy(np.exp(log_p), axis=1))
+    assert np.allclose(predictions.log_p_true, log_p[np.arange(50), predictions.labels])
+    assert np.array_equal(predictions.correct, log_p.argmax(axis=1) == predictions.labels)
+
+
+def test_large_logits_do_not_overflow():
+    p = Predictions(np.array([[3e38, -3e38, 0]], np.float32), np.array([0]))
+    assert p.entropy[0] == 0
+    assert p.log_p_true[0] == 0
+
+
+def test_one_pass_over_all_images_in_eval_mode(digits, monkeypatch):
+    monkeypatch.setattr(evaluation, "batch_size", lambda x: 7)
+    modes, seen = [], []
+
+    class Spy(nn.Module):
+        def forward(self, x):
+            modes.append((self.training, torch.is_inference_mode_enabled()))
+            seen.append(len(x))
+            return x.flatten(1)[:, :10]
+
+    model = Spy().train()
+    images = digits.splits["forget_train"]
+    got = predict(model, images)
+    assert model.training
+    assert set(modes) == {(False, True)}
+    assert sum(seen) == len(images)
+    assert max(seen) == 7
+    assert np.array_equal(got.logits, images.normalise(images.x[images.index]).flatten(1)[:, :10].numpy())
+    assert got.labels.tolist() == images.labels.tolist()
+
+
+def test_batches_do_not_change_the_result(digits, monkeypatch):
+    images = digits.splits["retain_test"]
+    whole = predict(digits.original, images).logits
+    monkeypatch.setattr(evaluation, "batch_size", lambda x: 13)
+    assert np.allclose(predict(digits.original, images).logits, whole, atol=1e-4)
+
+
+def test_an_empty_split_has_no_predictions(digits):
+    nothing = predict(digits.original, digits.splits["retain_test"].subset(torch.arange(0)))
+    assert len(nothing) == len(nothing.correct) == len(nothing.entropy) == 0
+
+
+def test_evaluate_takes_the_splits_it_is_asked_for(digits):
+    for held_out in ("validation", "test"):
+        e = evaluate(digits.original, digits.measured, "full_class", held_out)
+        assert len(e.retain_held_out) == len(digits.splits[f"retain_{held_out}"])
+        assert len(e.forget_held_out) == len(digits.splits[f"forget_{held_out}"])
+        assert set(e.forget_train.labels.tolist()) == {8}
+        assert e.finite
+
+
+@pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
+def test_a_logit_that_is_not_finite_is_noticed(digits, bad):
+    e = evaluate(digits.original, digits.measured, "full_class", "test")
+    e.forget_held_out.logits[-1, 3] = bad
+    assert not e.finite
+
+
+def test_images_per_pass_follow_from_their_size():
+    assert batch_size(torch.zeros(1, 3, 32, 32)) == 170
+    assert batch_size(torch.zeros(1, 3, 2000, 2000)) == 1
+    assert batch_size(torch.zeros(0, 3, 32, 32)) > 0

@@ -1,0 +1,118 @@
+"""The registry: names, near names, collisions, plug-ins, and that none of it needs torch."""
+
+import subprocess
+import sys
+from dataclasses import dataclass
+
+import pytest
+
+from benchmarks import registry as module
+from benchmarks.errors import BenchmarkError, UnknownName
+from benchmarks.methods import methods
+from benchmarks.registry import Registry
+
+
+@dataclass(frozen=True)
+class Thing:
+    name: str
+    summary: str = ""
+
+
+@dataclass
+class Point:
+    """A stand-in for an entry point of another distribution."""
+
+    value: str
+    action: object
+
+    def load(self):
+        return self.action()
+
+
+@pytest.fixture
+def empty(tmp_path, monkeypatch):
+    (tmp_path / "nothing_here").mkdir()
+    (tmp_path / "nothing_here" / "__init__.py").touch()
+    monkeypatch.syspath_prepend(tmp_path)
+    return Registry("thing", "nothing_here")
+
+
+def test_an_unknown_name_gets_the_nearest():
+    with pytest.raises(UnknownName, match="unknown method 'retrian'; did you mean 'retrain'"):
+        methods.get("retrian")
+
+
+def test_names_are_sorted_and_iteration_follows(empty):
+    for name in "cab":
+        empty.add(Thing(name))
+    assert empty.names() == ["a", "b", "c"]
+    assert [t.name for t in empty] == ["a", "b", "c"]
+    empty.remove("b")
+    assert empty.names() == ["a", "c"]
+
+
+def test_two_entries_of_one_name_collide_but_the_same_one_may_come_twice(empty):
+    first = empty.add(Thing("a"))
+    assert empty.add(first) is first
+    with pytest.raises(BenchmarkError, match="two things are named 'a'"):
+        empty.add(Thing("a", "another"))
+    assert empty.get("a") is first
+
+
+def test_other_distributions_add_entries(empty, monkeypatch):
+    asked = []
+
+    def points(group):
+        asked.append(group)
+        return [Point("theirs:thing", lambda: empty.add(Thing("theirs")))]
+
+    monkeypatch.setattr(module, "entry_points", points)
+    assert empty.names() == ["theirs"]
+    assert empty.get("theirs").name == "theirs"
+    assert asked == ["unlearnbench.things"]
+
+
+def test_a_broken_plug_in_is_named_and_not_forgotten(empty, monkeypatch):
+    def fails():
+        raise ImportError("no module named theirs")
+
+    monkeypatch.setattr(module, "entry_points", lambda group: [Point("theirs:thing", fails)])
+    for _ in range(2):  # the second look must not find a half-filled registry in order
+        with pytest.raises(
+            BenchmarkError, match="plug-in 'theirs:thing' for things does not load: no module"
+        ):
+            empty.names()
+
+
+def test_a_package_that_does_not_import_is_tried_again(tmp_path, monkeypatch):
+    monkeypatch.syspath_prepend(tmp_path)
+    things = Registry("thing", "not_there_yet")
+    for _ in range(2):
+        with pytest.raises(ModuleNotFoundError):
+            things.names()
+
+
+def test_importing_and_listing_everything_leaves_torch_alone():
+    code = """
+import sys
+import benchmarks
+assert benchmarks.Scenario and "torch" not in sys.modules
+from benchmarks.datasets import datasets
+from benchmarks.hyperparameters import declared
+from benchmarks.methods import methods
+from benchmarks.metrics import metrics
+from benchmarks.models import models
+for entries in (datasets, methods, metrics, models):
+    assert all(e.name and e.summary and e.source for e in entries)
+assert all(p.doc for m in methods for p in declared(m.Params))
+benchmarks.Scenario("cifar100", "vgg11", "full_class", "rocket")
+try:
+    benchmarks.nothing
+except AttributeError:
+    pass
+else:
+    raise AssertionError
+sys.exit(any(name in sys.modules for name in ("torch", "torchvision", "sklearn", "ray", "optuna")))
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr

@@ -1,0 +1,204 @@
+"""Training: the recipe as published, the best epoch, augmentation, seeds."""
+
+import copy
+import math
+from dataclasses import replace
+
+import pytest
+import torch
+from torch import nn
+
+from benchmarks import training
+from benchmarks.datasets import load
+from benchmarks.errors import TrainingError
+from benchmarks.evaluation import predict
+from benchmarks.images import on_device
+from benchmarks.models import models
+from benchmarks.training import Recipe, augment, published_recipe, seeded, train
+
+
+@pytest.fixture
+def sets():
+    data = load("digits")
+    everything = on_device(data.train.x, data.train.y, data.source, torch.device("cpu"))
+    return everything.subset(torch.arange(200)), everything.subset(torch.arange(200, 300))
+
+
+def network(seed=0):
+    with seeded(seed):
+        return models.get("cnn2").build(10, 1, 8)
+
+
+def rng(seed=0):
+    return torch.Generator().manual_seed(seed)
+
+
+def test_the_learning_rate_is_one_cosine_cycle_and_the_momentum_stays(sets, monkeypatch):
+    seen = []
+
+    class Spy(torch.optim.SGD):
+        def step(self, closure=None):
+            seen.append(tuple(self.param_groups[0][k] for k in ("lr", "momentum", "weight_decay")))
+            return super().step(closure)
+
+    monkeypatch.setattr(torch.optim, "SGD", Spy)
+    train(network(), *sets, Recipe(epochs=3, batch_size=64, max_lr=0.1), rng())
+    steps, peak = 12, 0.1
+
+    def cosine(start, end, share):
+        return end + (start - end) / 2 * (1 + math.cos(math.pi * share))
+
+    top = 0.3 * steps - 1  # the cycle as Smith describes it: up for 30 %, from 1/25; down to 1/250,000
+    expected = [
+        cosine(peak / 25, peak, i / top)
+        if i <= top
+        else cosine(peak, peak / 25 / 1e4, (i - top) / (steps - 1 - top))
+        for i in range(steps)
+    ]
+    assert [lr for lr, _, _ in seen] == pytest.approx(expected, rel=1e-9)
+    assert {(momentum, decay) for _, momentum, decay in seen} == {(0.9, 5e-4)}
+
+
+def test_a_step_is_sgd_with_momentum_and_decay(sets):
+    images, validation = sets
+    recipe = Recipe(epochs=1, batch_size=200, max_lr=0.1)
+    model = network()
+    by_hand = copy.deepcopy(model)
+    train(model, images, validation, recipe, rng())
+    x, y = next(images.batches(200, rng()))
+    nn.functional.cross_entropy(by_hand(x), y).backward()
+    lr = torch.optim.lr_scheduler.OneCycleLR(
+        torch.optim.SGD(by_hand.parameters(), 0.1), 0.1, total_steps=1, cycle_momentum=False
+    ).get_last_lr()[0]
+    for p, trained in zip(by_hand.parameters(), model.parameters(), strict=True):
+        assert torch.allclose(trained, p - lr * (p.grad + 5e-4 * p), atol=1e-7)
+
+
+def test_the_best_validation_epoch_is_kept_and_later_ones_win_ties(sets, monkeypatch):
+    states, accuracies = [], iter([50, 80, 80, 70])
+
+    class Said:
+        def __init__(self, percent):
+            import numpy as np
+
+            self.correct = np.arange(100) < percent
+
+    def fake(model, images):
+        states.append(copy.deepcopy(model.state_dict()))
+        return Said(next(accuracies))
+
+    monkeypatch.setattr("benchmarks.evaluation.predict", fake)
+    model, told = network(), []
+    history = train(model, *sets, Recipe(epochs=4), rng(), lambda *args: told.append(args))
+    assert (history.best_epoch, history.validation_acc) == (3, 80)
+    assert told == [(1, 50), (2, 80), (3, 80), (4, 70)]
+    assert not model.training
+    assert all(torch.equal(v, states[2][k]) for k, v in model.state_dict().items())
+    assert any(not torch.equal(v, states[3][k]) for k, v in model.state_dict().items())
+
+
+def test_a_network_learns_the_digits(sets):
+    model = network()
+    train(model, *sets, Recipe(epochs=8), rng())
+    assert predict(model, sets[1]).correct.mean() > 0.8
+
+
+def test_a_diverged_training_is_told(sets):
+    with pytest.raises(TrainingError, match=r"diverged in epoch 1: .* lower peak learning rate than 1e\+20"):
+        train(network(), *sets, Recipe(epochs=2, max_lr=1e20), rng())
+
+
+def test_a_seed_repeats_exactly(sets):
+    def weights(seed):
+        model = network()
+        train(model, *sets, Recipe(epochs=2, augmentation="crop_flip_rotate"), rng(seed))
+        return torch.cat([p.flatten() for p in model.parameters()])
+
+    assert torch.equal(weights(0), weights(0))
+    assert not torch.equal(weights(0), weights(1))
+
+
+def test_seeded_puts_the_global_state_back():
+    torch.manual_seed(5)
+    expected = torch.rand(3)
+    torch.manual_seed(5)
+    with seeded(1):
+        first = torch.rand(3)
+    assert torch.equal(torch.rand(3), expected)
+    with seeded(1):
+        assert torch.equal(torch.rand(3), first)
+
+
+def test_published_epochs():
+    assert published_recipe("vgg11", "cifar100") == Recipe(epochs=210, augmentation="crop_flip_rotate")
+    assert published_recipe("vgg11_133m", "cifar10").epochs == 25
+    assert published_recipe("vgg11", "cifar20").epochs == 50
+    assert published_recipe("cnn2", "digits").augmentation == "none"
+    assert published_recipe("cnn2", "mnist").augmentation == "crop"
+
+
+class Draws:
+    """Stands in for torch.rand: hands out the shifts, mirrors and angles that a test wants."""
+
+    def __init__(self, *values):
+        self.values = list(values)
+
+    def __call__(self, n, generator, device):
+        return torch.full((n,), self.values.pop(0))
+
+
+def share(shift, reach):
+    """The uniform number that stands for a shift in whole pixels."""
+    return (shift + reach + 0.5) / (2 * reach + 1)
+
+
+@pytest.fixture
+def pixels():
+    return torch.randint(1, 256, (2, 3, 32, 32), generator=rng()).to(torch.uint8)
+
+
+def test_no_augmentation_hands_the_bytes_on(pixels):
+    assert augment(pixels, "none", rng()) is pixels
+
+
+@pytest.mark.parametrize(("dx", "dy"), [(0, 0), (4, 0), (-4, 2), (3, -1)])
+def test_shifts_are_whole_pixels_and_black_comes_in(pixels, monkeypatch, dx, dy):
+    monkeypatch.setattr(torch, "rand", Draws(share(dx, 4), share(dy, 4)))
+    got = augment(pixels, "crop", rng())
+    padded = nn.functional.pad(pixels.float(), (4, 4, 4, 4))
+    expected = padded[:, :, 4 + dy : 36 + dy, 4 + dx : 36 + dx]
+    assert torch.allclose(got, expected, atol=0.02)
+
+
+def test_mirroring_is_exact(pixels, monkeypatch):
+    monkeypatch.setattr(torch, "rand", Draws(share(0, 4), share(0, 4), 0.1, 0.5))
+    assert torch.allclose(augment(pixels, "crop_flip_rotate", rng()), pixels.float().flip(3), atol=0.02)
+
+
+@pytest.mark.parametrize("mirror", [0.1, 0.9])
+def test_rotation_turns_by_up_to_15_degrees_and_does_not_shear(monkeypatch, mirror):
+    canvas = torch.zeros(1, 1, 33, 33)
+    canvas[0, 0, 16, 28] = 255  # 12 pixels right of the centre
+    monkeypatch.setattr(torch, "rand", Draws(share(0, 4), share(0, 4), mirror, 1.0))
+    got = augment(canvas.to(torch.uint8), "crop_flip_rotate", rng())[0, 0]
+    y, x = torch.meshgrid(torch.arange(33.0) - 16, torch.arange(33.0) - 16, indexing="ij")
+    where = torch.stack([(got * x).sum(), (got * y).sum()]) / got.sum()
+    assert where.norm().item() == pytest.approx(12, abs=0.3)
+    angle = math.degrees(math.atan2(abs(where[1]), abs(where[0])))
+    assert angle == pytest.approx(15, abs=1.5)
+
+
+def test_all_shifts_are_drawn_equally_often():
+    canvas = torch.zeros(4000, 1, 32, 32, dtype=torch.uint8)
+    canvas[:, :, 16, 16] = 255
+    got = augment(canvas, "crop", rng())
+    where = got.flatten(1).argmax(1)
+    for positions in (where % 32, where // 32):
+        counts = torch.bincount(positions - 12, minlength=9)
+        assert len(counts) == 9
+        assert ((counts - 4000 / 9) ** 2 / (4000 / 9)).sum() < 26  # chi-square, 8 degrees of freedom, .999
+
+
+def test_recipes_are_values():
+    assert replace(Recipe(3), epochs=4) == Recipe(4)
+    assert training.Recipe(3) != Recipe(4)

@@ -1,0 +1,74 @@
+"""Shared fixtures. Heavy imports stay inside them, so that tests of light code start fast."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+from filelock import FileLock
+
+if TYPE_CHECKING:
+    from benchmarks import Prepared
+    from benchmarks.training import Recipe
+
+os.environ["OMP_NUM_THREADS"] = "1"  # before torch is imported: small models are fastest on one thread
+RESTORE = Path(__file__).parents[1].parent / "shared" / "data" / "restore.py"
+
+
+@pytest.fixture(scope="session", autouse=True)
+def data_home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """A data folder for the whole session, so that tests share the models they train."""
+    folder = tmp_path_factory.mktemp("data")
+    before = os.environ.get("UNLEARN_DATA")
+    os.environ["UNLEARN_DATA"] = str(folder)
+    yield folder
+    if before is None:
+        del os.environ["UNLEARN_DATA"]
+    else:
+        os.environ["UNLEARN_DATA"] = before
+
+
+@pytest.fixture(scope="session")
+def short() -> Recipe:
+    """A recipe that takes a second and still gives a digits model to unlearn from."""
+    from benchmarks.training import Recipe
+
+    return Recipe(epochs=6)
+
+
+@pytest.fixture(scope="session")
+def digits(short: Recipe) -> Prepared:
+    """The scenario digits/cnn2/full_class/8, trained by the short recipe."""
+    from benchmarks import Scenario, prepare
+
+    return prepare(Scenario("digits", "cnn2", "full_class", "8"), recipe=short)
+
+
+@pytest.fixture(scope="session")
+def restored() -> Path:
+    """A folder with the real files of MNIST, CIFAR-10 and CIFAR-100; skips where they cannot be had."""
+    if not RESTORE.exists():
+        pytest.skip(f"the stored images are not here: no {RESTORE}")
+    folder = Path(tempfile.gettempdir()) / "unlearnbench-real-data"
+    folder.mkdir(exist_ok=True)
+    with FileLock(folder / ".restore.lock"):
+        if not (folder / ".complete").exists():
+            subprocess.run([sys.executable, str(RESTORE), str(folder)], check=True, capture_output=True)
+            (folder / ".complete").touch()
+    return folder
+
+
+@pytest.fixture
+def real_data(restored: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """The data folder set to the real files; what was loaded from it is forgotten afterwards."""
+    from benchmarks.datasets import base
+
+    monkeypatch.setenv("UNLEARN_DATA", str(restored))
+    yield restored
+    base._load.cache_clear()

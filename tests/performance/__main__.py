@@ -1,0 +1,41 @@
+"""Runs every measurement, prints a table and writes bench.json."""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import sys
+import tempfile
+from collections.abc import Iterator
+from dataclasses import asdict
+from pathlib import Path
+
+from tests.performance import evaluation_speed, memory, search_speed
+from tests.performance.figures import Figure
+from tests.real_data import restored
+
+
+def _all(folder: Path) -> Iterator[Figure]:
+    yield from search_speed.measure(folder)
+    real = restored()
+    if real is None:
+        print("no CIFAR-100 here: its measurements are left out")
+        return
+    os.environ["UNLEARN_DATA"] = str(real)
+    yield from evaluation_speed.measure()
+    yield from memory.measure()
+
+
+def main() -> int:
+    figures = []
+    print(f"{platform.processor() or platform.machine()}, {len(os.sched_getaffinity(0))} cores")
+    with tempfile.TemporaryDirectory() as scratch:
+        for figure in _all(Path(scratch)):
+            figures.append(figure)
+            print(figure.line(), flush=True)
+    Path("bench.json").write_text(json.dumps([asdict(f) | {"reached": f.reached} for f in figures], indent=1))
+    return int(any(f.reached is False for f in figures))
+
+
+sys.exit(main())

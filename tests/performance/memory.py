@@ -1,0 +1,47 @@
+"""Memory of the workers: images are in memory once per machine, however many workers read them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from benchmarks.datasets import load
+from cluster.connect import Slots, session
+from tests.performance.figures import Figure
+
+WORKERS = 4
+
+
+def _private_growth(data: Any) -> float:
+    """MiB of private memory that reading every pixel through a worker's tensors costs."""
+    import psutil
+
+    from benchmarks import Scenario
+    from benchmarks.trial import _all_images
+
+    images = _all_images(Scenario("cifar100", "cnn2", "full_class", "rocket"), data, "cpu")  # type: ignore[arg-type]
+    before = psutil.Process().memory_full_info().uss
+    total = sum(int(part.x.sum()) for part in images.values())
+    assert total > 0
+    return (psutil.Process().memory_full_info().uss - before) / 2**20
+
+
+def measure() -> Iterator[Figure]:
+    """Private memory of four workers that read all images of CIFAR-100; needs the data."""
+    import ray
+
+    data = load("cifar100")
+    size = (data.train.x.nbytes + data.test.x.nbytes) / 2**20
+    with session(Slots(WORKERS, 1, 0)):
+        shared = ray.put(data)
+        task = ray.remote(num_cpus=1)(_private_growth)
+        growth = max(ray.get([task.remote(shared) for _ in range(WORKERS)]))
+    yield Figure("images of CIFAR-100", size, "MiB")
+    yield Figure(
+        "private memory of a worker for them, share of their size",
+        growth / size,
+        "",
+        aim=0.05,
+        at_most=True,
+        note=f"largest of {WORKERS} workers: {growth:.1f} MiB",
+    )

@@ -1,0 +1,71 @@
+"""A search of 250 JiT trials on digits through `unlearn search`, and the plain way of doing the same."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pandas as pd
+
+from tests.performance.figures import Figure
+
+TRIALS, PLAIN_TRIALS = 250, 40
+PLAN = """
+name: bench
+dataset: digits
+model: cnn2
+task: full_class
+methods: [jit]
+search: {forget: "8", trials: 250}
+"""
+
+
+def measure(folder: Path) -> Iterator[Figure]:
+    """Run both in a folder, models trained beforehand."""
+    plan, results = folder / "bench.yaml", folder / "results"
+    plan.write_text(PLAN)
+    environment = {**os.environ, "UNLEARN_DATA": str(folder / "data")}
+    unlearn = [sys.executable, "-c", "from search.cli import main; main()"]
+    subprocess.run([*unlearn, "prepare", plan], env=environment, check=True, capture_output=True)
+    workers = len(os.sched_getaffinity(0))
+
+    began = time.perf_counter()
+    command = [*unlearn, "search", plan, "--results", results]
+    subprocess.run(command, env=environment, check=True, capture_output=True)
+    ours = time.perf_counter() - began
+
+    checkpoint = next((folder / "data" / "models").glob("*original*.safetensors"))
+    script = Path(__file__).with_name("plain_search.py")
+    done = subprocess.run(
+        [sys.executable, script, checkpoint, str(PLAIN_TRIALS), str(workers)],
+        check=True,
+        capture_output=True,
+        text=True,
+    )
+    start, fit = (float(text) for text in done.stdout.split("seconds")[-1].split())
+    plain = start + fit * TRIALS / PLAIN_TRIALS
+
+    yield Figure("search of 250 trials, unlearn search", ours, "s", note="the whole command")
+    yield Figure("search of 250 trials, plain Tune + OptunaSearch", plain, "s", note="40 trials, scaled")
+    yield Figure("search, plain over ours", plain / ours, "times", aim=10)
+    yield from _efficiency(pd.read_parquet(results / "trials"), workers, ours)
+
+
+def _efficiency(trials: pd.DataFrame, workers: int, wall: float) -> Iterator[Figure]:
+    """Where the workers' time went between the first trial's start and the last one's end."""
+    assert (trials.state == "complete").sum() > 0.9 * TRIALS
+    phase = (trials.finished_at.max() - trials.started_at.min()).total_seconds()
+    slots = workers * phase
+    work = float(trials.unlearn_s.sum() + trials.eval_s.sum())
+    rest = float(trials.overhead_s.sum())
+    yield Figure("efficiency: method and evaluation over worker time", work / slots, "", aim=0.85)
+    yield Figure("  in the method", trials.unlearn_s.sum() / slots, "")
+    yield Figure("  in evaluation", trials.eval_s.sum() / slots, "")
+    yield Figure("  rest of the trial: first set-up, copies, row", rest / slots, "")
+    yield Figure("  between trials: Tune, sampler, table", 1 - (work + rest) / slots, "")
+    yield Figure("  mean time of a trial inside method and evaluation", work / len(trials), "s")
+    yield Figure("start of Ray, workers and imports, and the end", wall - phase, "s")

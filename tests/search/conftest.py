@@ -1,0 +1,55 @@
+"""A tiny real scenario, real results folders and one real Ray session for the tests of this room."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from benchmarks.scenarios import Scenario
+from benchmarks.training import Recipe
+from cluster.connect import Slots, session
+from search import runner
+from search.plan import Plan, parse
+
+SLOTS = Slots(workers=2, cpus=1, gpus=0)
+PLAN = """
+name: tiny
+dataset: digits
+model: cnn2
+task: full_class
+methods: [jit, finetune]
+training: {epochs: 2, batch_size: 128}
+search: {forget: "8", trials: 6, space: {finetune: {epochs: 1}}}
+benchmark: {forget: ["3", "8"], seeds: 2, beside: [amnesiac]}
+"""
+
+
+@pytest.fixture
+def plan() -> Plan:
+    return parse(PLAN)
+
+
+@pytest.fixture
+def scenario() -> Scenario:
+    return Scenario("digits", "cnn2", "full_class", "8")
+
+
+@pytest.fixture(scope="session")
+def ray_session() -> Iterator[Slots]:
+    with session(SLOTS):
+        yield SLOTS
+
+
+@pytest.fixture(scope="session")
+def prepared(ray_session: Slots) -> runner.Prepared:
+    scenarios = [Scenario("digits", "cnn2", "full_class", forget) for forget in ("3", "8")]
+    return runner.prepare(scenarios, Recipe(epochs=2, batch_size=128), None, SLOTS, lambda line: None)
+
+
+@pytest.fixture
+def plan_file(tmp_path: Path) -> Path:
+    path = tmp_path / "tiny.yaml"
+    path.write_text(PLAN)
+    return path

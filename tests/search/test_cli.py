@@ -1,0 +1,162 @@
+"""The command as a user runs it: one line for every mistake, and nothing lost when it is cut off."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections import Counter
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+UNLEARN = [sys.executable, "-c", "from search.cli import main; main()"]
+
+
+def start(*arguments: str | Path, **environment: str) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        [*UNLEARN, *map(str, arguments)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env={**os.environ, **environment},
+        start_new_session=True,
+    )
+
+
+def unlearn(*arguments: str | Path, **environment: str) -> tuple[int, str, str]:
+    process = start(*arguments, **environment)
+    out, err = process.communicate(timeout=240)
+    return process.returncode, out, err
+
+
+def rows(folder: Path) -> int:
+    return len(pd.read_parquet(folder / "trials")) if list(folder.rglob("trials/**/[!.]*.parquet")) else 0
+
+
+def wait_for_rows(process: subprocess.Popen[str], folder: Path, count: int) -> None:
+    until = time.monotonic() + 200
+    while rows(folder) < count:
+        assert process.poll() is None, process.communicate()
+        assert time.monotonic() < until
+        time.sleep(0.05)
+
+
+@pytest.fixture
+def broken_results(tmp_path: Path) -> Path:
+    place = tmp_path / "broken" / "trials"
+    place.mkdir(parents=True)
+    (place / "x.parquet").write_text("no table")
+    return tmp_path / "broken"
+
+
+def test_mistakes_are_one_line_that_helps(plan_file: Path, broken_results: Path, tmp_path: Path) -> None:
+    typo = tmp_path / "typo.yaml"
+    typo.write_text(plan_file.read_text().replace("cnn2", "cnn3"))
+    cases = [
+        (["serch", plan_file], "Did you mean 'search'"),
+        (["search", tmp_path / "none.yaml"], "there is no plan"),
+        (["search", typo], "typo.yaml:4: unknown model 'cnn3'; did you mean 'cnn2'"),
+        (["search", plan_file, "--trials", "0"], "greater than or equal to 1"),
+        (["search", plan_file, "--results", broken_results], "x.parquet is no readable Parquet file"),
+        (
+            ["benchmark", plan_file, "--results", tmp_path / "new"],
+            "run `unlearn search` with this plan first",
+        ),
+        (["report", tmp_path / "nowhere"], "no results folder"),
+        (["list", "method"], "did you mean 'methods'"),
+        (["list", "methods", "jitt"], "did you mean 'jit'"),
+    ]
+    for arguments, message in cases:
+        status, _, err = unlearn(*arguments)  # type: ignore[misc]
+        assert status in (2, 3), arguments
+        assert message in err, (arguments, err)
+        assert err.startswith("error: ")
+        assert len(err.strip().splitlines()) == 1, err
+    status, _, err = unlearn("--debug", "search", typo)
+    assert status == 1
+    assert "Traceback" in err
+
+
+def test_a_corrupt_model_in_the_cache_is_named(plan_file: Path, tmp_path: Path) -> None:
+    home = tmp_path / "home"
+    assert unlearn("prepare", plan_file, UNLEARN_DATA=str(home))[0] == 0
+    weights = next((home / "models").glob("*original*.safetensors"))
+    weights.write_bytes(weights.read_bytes()[:-1] + b"!")
+    status, _, err = unlearn("search", plan_file, "--results", tmp_path / "r", UNLEARN_DATA=str(home))
+    assert status == 2
+    assert "does not match its checksum; delete" in err
+    assert len(err.strip().splitlines()) == 1
+
+
+def test_killed_in_the_middle_and_resumed_to_exactly_all_trials(plan_file: Path, tmp_path: Path) -> None:
+    """Mode d: SIGKILL of the driver loses no finished trial and doubles none."""
+    folder = tmp_path / "results"
+    command = ["search", plan_file, "--results", folder, "--trials", "30"]
+    killed = start(*command)
+    wait_for_rows(killed, folder, 12)
+    os.killpg(killed.pid, signal.SIGKILL)
+    killed.communicate()
+    kept = pd.read_parquet(folder / "trials")
+    assert 12 <= len(kept) < 60
+    status, out, err = unlearn(*command)
+    assert status == 0, err
+    assert "resuming run" in out
+    table = pd.read_parquet(folder / "trials")
+    assert Counter(table.method) == {"jit": 30, "finetune": 30}
+    assert not table.trial_id.duplicated().any()
+    assert not table.duplicated(["method", "trial_number"]).any()
+    same = kept.merge(table, on=["trial_id", "finished_at"])
+    assert len(same) == len(kept), "finished trials were run again"
+    status, out, _ = unlearn(*command)
+    assert status == 0
+    assert "all 60 trials are done, nothing to do" in out
+
+
+def test_ctrl_c_ends_within_seconds_and_says_how_to_go_on(plan_file: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "results"
+    process = start("search", plan_file, "--results", folder, "--trials", "500")
+    wait_for_rows(process, folder, 8)
+    pressed = time.monotonic()
+    os.killpg(process.pid, signal.SIGINT)  # as a terminal does: to the whole group
+    _, err = process.communicate(timeout=60)
+    assert time.monotonic() - pressed < 30
+    assert process.returncode in (3, 130)
+    assert "the same command again goes on" in err
+    assert "Traceback" not in err
+    assert len(err.strip().splitlines()) == 1, err
+    assert 8 <= rows(folder) < 1000
+
+
+def test_the_whole_way_prints_tables_and_a_report(plan_file: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "results"
+    status, out, err = unlearn("search", plan_file, "--results", folder)
+    assert status == 0, err
+    assert "best of jit on 8: lr=" in out
+    status, out, err = unlearn("benchmark", plan_file, "--results", folder)
+    assert status == 0, err
+    assert "transferred" in out
+    assert str(folder / "report.html") in out
+    assert "±" in out
+    page = (folder / "report.html").read_text()
+    assert "retrain" in page
+    status, out, err = unlearn("breakdown", folder, "--format", "latex")
+    assert status == 0, err
+    assert r"\toprule" in out
+
+
+def test_help_is_quick_and_imports_nothing_heavy() -> None:
+    code = (
+        "import sys, search.cli; "
+        "heavy = {'torch', 'ray', 'optuna', 'pandas', 'matplotlib', 'pyarrow'} & set(sys.modules); "
+        "sys.exit(', '.join(heavy))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    status, out, _ = unlearn("--help")
+    assert status == 0
+    for command in ("demo", "search", "benchmark", "sensitivity", "report", "list", "doctor"):
+        assert command in out

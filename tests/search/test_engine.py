@@ -1,0 +1,204 @@
+"""Real Ray Tune, real Optuna, real trials: the ways in which the obvious build fails do not happen here."""
+
+from __future__ import annotations
+
+import math
+import os
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import psutil
+import pytest
+from rich.console import Console
+
+from benchmarks.scenarios import Scenario
+from cluster.connect import Slots
+from search import runner, stages
+from search.assignments import Assignment, FixedList, Row, Source
+from search.errors import ResultsError, RunError
+from search.objectives import best
+from search.plan import Plan
+from search.results import Results
+
+SCENARIO = Scenario("digits", "cnn2", "full_class", "8")
+
+
+def nothing(source: Source, row: Row) -> None:
+    """A report that says nothing."""
+
+
+def jit(number: int, run_id: str = "run", method: str = "jit", **params: Any) -> Assignment:
+    return Assignment(run_id, number, SCENARIO, method, params, number, "search", "tuned")
+
+
+def run(
+    trials: list[Assignment], prepared: runner.Prepared, slots: Slots, folder: Path, report: Any = nothing
+) -> list[Row]:
+    with Results(folder, "run") as results:
+        work = FixedList("list", trials, results.rows())
+        runner.run([work], prepared, results, slots, report)
+        return sorted(results.rows(), key=lambda row: row["trial_number"])
+
+
+def workers() -> set[int]:
+    """Processes of trial actors that live now, below this one."""
+    found = set()
+    for process in psutil.Process().children(recursive=True):
+        try:
+            if "TrialActor" in " ".join(process.cmdline()) + process.name():
+                found.add(process.pid)
+        except psutil.Error:
+            continue
+    return found
+
+
+def test_every_trial_completes_and_bad_ones_are_rows_too_on_the_same_warm_workers(
+    prepared: runner.Prepared, ray_session: Slots, tmp_path: Path
+) -> None:
+    """Modes a, b, j and k: NaN, an exception, no checkpoints, and a raising trial under reuse."""
+    exploding, raising = {"lr": 1e30}, {"method": "finetune", "momentum": -1.0}
+    trials = [jit(n, **(exploding if n % 4 == 1 else raising if n % 4 == 3 else {})) for n in range(12)]
+    seen: set[int] = set()
+    rows = run(trials, prepared, ray_session, tmp_path, lambda source, row: seen.update(workers()))
+    assert [r["state"] for r in rows] == ["complete", "failed"] * 6
+    assert "not finite" in rows[1]["error"]
+    assert rows[1]["gap"] is None
+    assert rows[3]["error"].startswith("ValueError: Invalid momentum")
+    assert all(math.isfinite(r["gap"]) for r in rows[::2])
+    assert 1 <= len(seen) <= ray_session.workers, "a failed trial must not cost its worker"
+    chosen = best(rows)
+    assert chosen is not None
+    assert chosen["state"] == "complete"
+
+
+def test_a_killed_worker_costs_nothing_but_time(
+    prepared: runner.Prepared, ray_session: Slots, tmp_path: Path
+) -> None:
+    killed: list[int] = []
+
+    def kill_once(source: Source, row: Row) -> None:
+        if not killed and row["trial_number"] >= 2:
+            victim = next(iter(workers()))
+            killed.append(victim)
+            os.kill(victim, 9)
+
+    trials = [jit(n, method="finetune", epochs=10) for n in range(8)]
+    rows = run(trials, prepared, ray_session, tmp_path, kill_once)
+    assert killed
+    assert [r["trial_number"] for r in rows] == list(range(8))
+    assert {r["state"] for r in rows} == {"complete"}
+
+
+def test_a_failure_in_a_callback_ends_one_run_with_its_own_words_and_keeps_the_rows(
+    prepared: runner.Prepared, ray_session: Slots, tmp_path: Path
+) -> None:
+    """Mode h."""
+
+    def broken(source: Source, row: Row) -> None:
+        raise ResultsError("the disk is full; free some space")
+
+    with pytest.raises(ResultsError, match="free some space"):
+        run([jit(n) for n in range(6)], prepared, ray_session, tmp_path, broken)
+    kept = len(pd.read_parquet(tmp_path / "trials"))
+    assert 1 <= kept < 6
+    assert len(run([jit(n) for n in range(6)], prepared, ray_session, tmp_path)) == 6
+
+
+def setting(plan: Plan, folder: Path, slots: Slots, **more: Any) -> stages.Setting:
+    return stages.Setting(plan, folder, slots, Console(quiet=True), **more)
+
+
+def test_studies_of_a_plan_stay_apart_share_workers_and_resume(
+    plan: Plan, ray_session: Slots, tmp_path: Path
+) -> None:
+    """Modes d and g, and the whole way from search to benchmark to sensitivity."""
+    small = plan.model_copy(update={"search": plan.search.model_copy(update={"trials": 3})})
+    stages.search(setting(small, tmp_path, ray_session))
+    stages.search(setting(plan, tmp_path, ray_session))
+    table = pd.read_parquet(tmp_path / "trials")
+    assert Counter(table.method) == {"jit": 6, "finetune": 6}
+    for _, rows in table.groupby("method", observed=True):
+        assert sorted(rows.trial_number) == list(range(6))
+    assert not table.trial_id.duplicated().any()
+    assert set(table.eval_split) == {"validation"}
+    assert table.param_epochs[table.method == "finetune"].eq(1).all(), "the plan's fixed value holds"
+    assert table.param_sigma[table.method == "finetune"].isna().all()
+    before = {p: p.stat().st_mtime_ns for p in (tmp_path / "trials").rglob("*.parquet")}
+    stages.search(setting(plan, tmp_path, ray_session))
+    assert {p: p.stat().st_mtime_ns for p in (tmp_path / "trials").rglob("*.parquet")} == before
+
+    stages.benchmark(setting(plan, tmp_path, ray_session))
+    table = pd.read_parquet(tmp_path / "trials")
+    bench = table[table.kind.isin(["benchmark", "reference"])]
+    assert set(bench.eval_split) == {"test"}
+    counted = Counter(zip(bench.method, bench.regime, bench.forget, strict=True))
+    assert set(counted.values()) == {2}
+    assert ("jit", "tuned", "8") in counted
+    assert ("jit", "transferred", "3") in counted
+    assert ("jit", "tuned", "3") not in counted
+    assert ("jit", "published", "3") in counted
+    assert ("retrain", "", "8") in counted
+    retrains = bench[(bench.method == "retrain") & (bench.forget == "8")]
+    assert retrains.gap.gt(0).any(), "a retrained model of another seed is not the target itself"
+    classes = pd.read_parquet(tmp_path / "classes")
+    one = classes[(classes.trial_id == bench.trial_id.iloc[0]) & (classes.split == "test")]
+    assert one.total.sum() == 360
+    samples = pd.read_parquet(tmp_path / "samples")
+    assert samples.groupby("trial_id").size().max() <= 130
+
+    stages.sensitivity(setting(plan, tmp_path, ray_session), "jit", ["sigma"], grid=False, points=3, seeds=2)
+    table = pd.read_parquet(tmp_path / "trials")
+    lines = table[table.kind == "sensitivity"]
+    assert len(lines) == 6
+    assert lines.param_sigma.nunique() == 3
+    assert lines.param_lr.nunique() == 1
+
+
+def test_one_worker_and_a_seed_repeat_exactly(plan: Plan, ray_session: Slots, tmp_path: Path) -> None:
+    """Everything but times and places."""
+    only_jit = plan.model_copy(update={"methods": ("jit",), "search": plan.search.model_copy(
+        update={"trials": 14, "space": {}})})  # fmt: skip
+    one = Slots(1, 1, 0)
+    tables = []
+    for name in ("first", "second"):
+        stages.search(setting(only_jit, tmp_path / name, one))
+        tables.append(pd.read_parquet(tmp_path / name / "trials"))
+    for table in tables:
+        table.drop(
+            columns=["unlearn_s", "eval_s", "overhead_s", "peak_memory_mb", "started_at", "finished_at"],
+            inplace=True,
+        )
+    pd.testing.assert_frame_equal(*tables)
+
+
+def test_time_up_is_said_and_the_next_run_goes_on(plan: Plan, ray_session: Slots, tmp_path: Path) -> None:
+    with pytest.raises(RunError, match=r"time is up: \d+ of 12 trials are done and kept"):
+        stages.search(setting(plan, tmp_path, ray_session, timeout=0.0))
+    stages.search(setting(plan, tmp_path, ray_session))
+    assert len(pd.read_parquet(tmp_path / "trials")) == 12
+
+
+def test_pareto_keeps_every_part(plan: Plan, ray_session: Slots, tmp_path: Path) -> None:
+    pareto = plan.model_copy(update={"methods": ("jit",), "search": plan.search.model_copy(
+        update={"objective": "pareto", "trials": 12, "space": {}})})  # fmt: skip
+    stages.search(setting(pareto, tmp_path, ray_session))
+    stages.search(setting(pareto, tmp_path, ray_session))
+    assert len(pd.read_parquet(tmp_path / "trials")) == 12
+
+
+def test_benchmark_before_search_says_what_to_do(plan: Plan, ray_session: Slots, tmp_path: Path) -> None:
+    with pytest.raises(RunError, match="run `unlearn search` with this plan first"):
+        stages.benchmark(setting(plan, tmp_path, ray_session))
+
+
+def test_images_are_in_memory_once(prepared: runner.Prepared, ray_session: Slots) -> None:
+    import ray
+
+    @ray.remote
+    def owns(data: Any) -> bool:
+        return bool(data["digits"].train.x.flags.owndata or data["digits"].train.x.flags.writeable)
+
+    reference = ray.put(prepared.data)
+    assert not ray.get(owns.remote(reference)), "a worker copied the images"

@@ -1,0 +1,91 @@
+"""Plans are refused at once: line, reason, nearest valid name."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from search.errors import PlanError
+from search.plan import PLANS, Plan, load, parse
+
+GOOD = """name: mine
+dataset: digits
+model: cnn2
+task: full_class
+methods: [jit]
+search:
+  forget: [3, "8"]
+  trials: 10
+"""
+
+
+def test_numbers_and_names_both_name_a_class() -> None:
+    plan = parse(GOOD)
+    assert [s.forget for s in plan.searched()] == ["3", "8"]
+    assert plan.search.objective == "gap"
+    assert plan.benchmark is None
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        (
+            "dataset: digits",
+            "dataset: digit",
+            r"mine.yaml:2: unknown data set 'digit'; did you mean 'digits'",
+        ),
+        ("model: cnn2", "model: cnn", r"mine.yaml:3: unknown model 'cnn'; did you mean 'cnn2'"),
+        ("task: full_class", "task: fullclass", r"mine.yaml:4: unknown task 'fullclass'; did you mean"),
+        ("[jit]", "[jitt]", r"mine.yaml:5: unknown method 'jitt'; did you mean 'jit'"),
+        ("[jit]", "[]", r"mine.yaml:5: 'methods' is \(\)|mine.yaml:5: 'methods'"),
+        ("[jit]", "[retrain]", r"mine.yaml:5: 'retrain' has nothing to search"),
+        ('[3, "8"]', "[3, 12]", r"mine.yaml:7: 'digits' has no class '12'"),
+        ("trials: 10", "trials: 0", r"mine.yaml:8: 'search.trials' is 0"),
+        ("trials: 10", "trails: 10", r"mine.yaml:8: unknown key 'trails'; did you mean 'trials'"),
+        ("trials: 10", "objective: gapp", r"mine.yaml:8: unknown objective 'gapp'; did you mean 'gap'"),
+        ("trials: 10", "space: {jit: {lrr: 1}}", r"mine.yaml:8: unknown hyper-parameter 'lrr'"),
+        ("trials: 10", "space: {salun: {lr: 1}}", r"mine.yaml:8: a space for 'salun', which is not among"),
+        ("name: mine", "nam: mine", r"mine.yaml:1: 'name' is missing|mine.yaml:1: unknown key 'nam'"),
+        ("name: mine", "name: ../x", r"mine.yaml:1: 'name' may hold letters"),
+        ("name: mine", "name: [", r"mine.yaml:\d+: not valid YAML"),
+        (GOOD, "- a\n- b\n", r"mine.yaml: a plan is a list of"),
+    ],
+)
+def test_mistakes_are_named_with_their_line(old: str, new: str, message: str) -> None:
+    with pytest.raises(PlanError, match=message) as caught:
+        parse(GOOD.replace(old, new), "mine.yaml")
+    assert "\n" not in str(caught.value)
+
+
+def test_forgetting_the_only_classes_is_refused() -> None:
+    everything = "+".join(str(i) for i in range(10))
+    with pytest.raises(PlanError, match="leaves no class"):
+        parse(GOOD.replace('[3, "8"]', f'"{everything}"'))
+
+
+def test_missing_plan_suggests_those_that_ship(tmp_path: Path) -> None:
+    with pytest.raises(PlanError, match="did you mean 'demo'"):
+        load("dem")
+    with pytest.raises(PlanError, match="no plan"):
+        load(tmp_path / "none.yaml")
+
+
+@pytest.mark.parametrize("path", sorted(PLANS.glob("*.yaml")), ids=lambda p: p.stem)
+def test_shipped_plans_are_valid(path: Path) -> None:
+    assert load(path.stem).name
+
+
+def renamed(plan: Plan, **search: object) -> Plan:
+    return plan.model_copy(update={"search": plan.search.model_copy(update=search)})
+
+
+def test_run_id_changes_with_what_changes_the_trials_and_only_with_that() -> None:
+    plan = parse(GOOD)
+    same = plan.run_id("search")
+    assert renamed(plan, trials=20).run_id("search") == same
+    assert renamed(plan, forget=("1",)).run_id("search") == same
+    assert renamed(plan, seed=1).run_id("search") != same
+    assert renamed(plan, presets=False).run_id("search") != same
+    assert plan.model_copy(update={"seed": 5}).run_id("search") != same
+    assert plan.run_id("benchmark") != same

@@ -1,0 +1,206 @@
+"""The tables: every column whatever is mixed, whole at every moment, nothing lost or doubled."""
+
+from __future__ import annotations
+
+import errno
+import multiprocessing
+import os
+import subprocess
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from benchmarks.hyperparameters import declared
+from benchmarks.methods import methods
+from search.errors import ResultsError
+from search.results import Results
+from search.schema import TABLES, VERSION_KEY, schema, trial_columns
+
+
+def trial(number: int, method: str = "jit", run_id: str = "run", **more: Any) -> dict[str, Any]:
+    return {
+        "dataset": "digits",
+        "model": "cnn2",
+        "task": "full_class",
+        "method": method,
+        "run_id": run_id,
+        "trial_id": f"{run_id}:{method}:{number}",
+        "trial_number": number,
+        "forget": "8",
+        "state": "complete",
+        "gap": 1.0 + number,
+        **more,
+    }
+
+
+def test_a_folder_that_mixes_methods_reads_with_the_columns_of_both(tmp_path: Path) -> None:
+    with Results(tmp_path, "one") as results:
+        results.append(trial(0, "finetune", "one", param_epochs=3, param_momentum=0.9))
+        results.append(trial(0, "jit", "one", param_sigma=0.5, param_norm="l2", param_accumulate=True))
+        results.append(trial(0, "original", "one", gap=None))
+    table = pd.read_parquet(tmp_path / "trials")
+    assert {"param_sigma", "param_epochs", "param_norm", "dataset", "method"} <= set(table)
+    for method in methods:
+        assert {f"param_{p.name}" for p in declared(method.Params)} <= set(table)
+    assert sorted(table.method) == ["finetune", "jit", "original"]
+    assert table.set_index("method").param_sigma["jit"] == 0.5
+
+
+def test_every_column_is_described(tmp_path: Path) -> None:
+    for name in TABLES:
+        for field in schema(name):
+            assert field.metadata[b"description"], field.name
+    units = {c.name: c.unit for c in trial_columns()}
+    assert units["unlearn_s"] == "s"
+    assert units["retain_acc"] == "%"
+    assert units["peak_memory_mb"] == "MiB"
+
+
+def test_rows_come_back_as_they_were_for_a_resumed_run(tmp_path: Path) -> None:
+    with Results(tmp_path, "run") as results:
+        for n in range(3):
+            results.append(trial(n, seed=n, param_lr=0.1), [{"split": "test", "class": "1"}], [{"image": n}])
+    with Results(tmp_path, "other") as results:
+        results.append(trial(0, run_id="other"))
+    with Results(tmp_path, "run") as results:
+        rows = results.rows()
+        assert [r["trial_number"] for r in rows] == [0, 1, 2]
+        assert rows[0]["method"] == "jit"
+        assert rows[0]["param_lr"] == 0.1
+        results.append(trial(3))
+        assert len(results.rows()) == 4
+    assert len(pd.read_parquet(tmp_path / "trials")) == 5
+    assert len(pd.read_parquet(tmp_path / "classes")) == 3
+
+
+def test_details_without_their_trial_are_dropped_on_resume(tmp_path: Path) -> None:
+    with Results(tmp_path, "run") as results:
+        results.append(trial(0), [], [{"image": 1}])
+        results._add("samples", {k: trial(1)[k] for k in ("dataset", "model", "task", "method")},
+                     [{"image": 2, "trial_id": "run:jit:1", "run_id": "run", "forget": "8"}])  # fmt: skip
+    with Results(tmp_path, "run") as results:
+        results.append(trial(1), [], [{"image": 2}])
+    samples = pd.read_parquet(tmp_path / "samples")
+    assert sorted(samples.trial_id) == ["run:jit:0", "run:jit:1"]
+
+
+def test_an_older_file_is_brought_up_to_the_schema_and_keeps_columns_of_its_own(tmp_path: Path) -> None:
+    place = tmp_path / "trials/dataset=digits/model=cnn2/task=full_class/method=old"
+    place.mkdir(parents=True)
+    old = pa.table({"run_id": ["past"], "trial_id": ["past:0"], "gap": [2], "param_gone": [7.0]})
+    pq.write_table(old, place / "past.parquet")
+    with Results(tmp_path, "run") as results:
+        results.append(trial(0))
+    table = pd.read_parquet(tmp_path / "trials")
+    assert table.set_index("run_id").param_gone["past"] == 7.0
+    assert table.set_index("run_id").gap["past"] == 2.0
+    assert "param_sigma" in table
+    assert len(table) == 2
+
+
+def test_a_file_that_is_no_parquet_is_named(tmp_path: Path) -> None:
+    place = tmp_path / "trials/dataset=digits"
+    place.mkdir(parents=True)
+    (place / "notes.parquet").write_text("not a table")
+    with pytest.raises(ResultsError, match=r"notes.parquet is no readable Parquet file; move it out"):
+        Results(tmp_path, "run")
+    assert (place / "notes.parquet").read_text() == "not a table"
+
+
+def test_a_newer_folder_is_left_alone(tmp_path: Path) -> None:
+    place = tmp_path / "trials/dataset=digits/model=m/task=t/method=x"
+    place.mkdir(parents=True)
+    newer = pa.table({"a": [1]}).replace_schema_metadata({VERSION_KEY: b"99"})
+    pq.write_table(newer, place / "new.parquet")
+    before = (place / "new.parquet").read_bytes()
+    with pytest.raises(ResultsError, match=r"newer unlearnbench .*version 99.*upgrade"):
+        Results(tmp_path, "run")
+    assert (place / "new.parquet").read_bytes() == before
+
+
+def test_a_second_writer_of_the_same_run_is_refused(tmp_path: Path) -> None:
+    with Results(tmp_path, "run"):
+        with pytest.raises(ResultsError, match="being written by another process"):
+            Results(tmp_path, "run")
+        Results(tmp_path, "other").close()
+    Results(tmp_path, "run").close()
+
+
+def test_a_write_that_fails_leaves_the_table_as_it_was(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with Results(tmp_path, "run") as results:
+        results.append(trial(0))
+
+        def full(*args: Any, **kwargs: Any) -> None:
+            Path(args[1]).write_bytes(b"half")
+            raise OSError(errno.ENOSPC, "No space left on device")
+
+        monkeypatch.setattr("search.results.pq.write_table", full)
+        with pytest.raises(ResultsError, match="disk is full; free some space, then run the same command"):
+            results.append(trial(1))
+        monkeypatch.undo()
+        assert len(pd.read_parquet(tmp_path / "trials")) == 1
+        assert [p for p in (tmp_path / "trials").rglob("*") if p.name.startswith(".")] == []
+        results.append(trial(1))
+    assert sorted(pd.read_parquet(tmp_path / "trials").trial_number) == [0, 1]
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """A real file system of 512 KiB."""
+    folder = tmp_path / "disk"
+    folder.mkdir()
+    made = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=512k", "tmpfs", folder], capture_output=True)
+    if made.returncode:
+        pytest.skip("no right to mount a small disk here")
+    yield folder
+    subprocess.run(["umount", folder], check=True)
+
+
+def test_a_full_disk_loses_nothing_and_goes_on_once_it_is_freed(small_disk: Path) -> None:
+    with Results(small_disk, "run") as results:
+        results.append(trial(0))
+        ballast = small_disk / "ballast"
+        free = os.statvfs(small_disk)
+        ballast.write_bytes(os.urandom(free.f_bavail * free.f_frsize))
+        with pytest.raises(ResultsError, match="disk is full"):
+            results.append(trial(1))
+        assert len(pd.read_parquet(small_disk / "trials")) == 1
+        ballast.unlink()
+        results.append(trial(1))
+    assert len(pd.read_parquet(small_disk / "trials")) == 2
+
+
+def _read_in_a_loop(folder: str, found: Any, stop: Any) -> None:
+    while not stop.is_set():
+        try:
+            found.put(len(pd.read_parquet(folder)))
+        except Exception as error:
+            found.put(repr(error))
+
+
+def test_a_reader_in_another_process_never_sees_half_a_file(tmp_path: Path) -> None:
+    context = multiprocessing.get_context("spawn")
+    found, stop = context.Queue(), context.Event()
+    with Results(tmp_path, "run") as results:
+        results.append(trial(0))
+        reader = context.Process(target=_read_in_a_loop, args=(str(tmp_path / "trials"), found, stop))
+        reader.start()
+        counts = [found.get(timeout=60)]
+        for n in range(1, 60):
+            results.append(trial(n))
+            time.sleep(0.005)
+        stop.set()
+        reader.join(60)
+    while not found.empty():
+        counts.append(found.get())
+    assert all(isinstance(c, int) for c in counts), [c for c in counts if not isinstance(c, int)]
+    assert counts == sorted(counts)
+    assert len(counts) > 2

@@ -1,0 +1,127 @@
+"""The searcher never raises, loses nothing and writes before it tells."""
+
+from __future__ import annotations
+
+import pickle
+import time
+from collections.abc import Callable
+from typing import Any
+
+from ray.tune.search import Searcher
+
+from benchmarks.scenarios import Scenario
+from search.assignments import MAX_ATTEMPTS, Assignment, FixedList
+from search.searcher import TableSearcher
+
+SCENARIO = Scenario("digits", "cnn2", "full_class", "8")
+
+
+class FakeResults:
+    """Remembers rows, or fails to write them."""
+
+    def __init__(self, error: Exception | None = None) -> None:
+        self.written: list[dict[str, Any]] = []
+        self.error = error
+
+    def append(self, row: dict[str, Any], classes: Any = (), samples: Any = ()) -> None:
+        if self.error:
+            raise self.error
+        self.written.append(row)
+
+
+class FixedListWithOrder(FixedList):
+    """Checks that a row is written before its source hears of it."""
+
+    results: FakeResults
+
+    def tell(self, assignment: Assignment, row: dict[str, Any]) -> None:
+        assert row in self.results.written
+        super().tell(assignment, row)
+
+
+def work(name: str, count: int) -> FixedListWithOrder:
+    trials = [Assignment("run", n, SCENARIO, name, {}, n, "search", "tuned") for n in range(count)]
+    return FixedListWithOrder(name, trials, [])
+
+
+def searcher(
+    *sources: FixedListWithOrder,
+    error: Exception | None = None,
+    deadline: float | None = None,
+    report: Callable[..., None] = lambda source, row: None,
+) -> tuple[TableSearcher, FakeResults]:
+    results = FakeResults(error)
+    for source in sources:
+        source.results = results
+    return TableSearcher(sources, results, deadline, report), results  # type: ignore[arg-type]
+
+
+def result(n: int = 0) -> dict[str, Any]:
+    return {"objective": 1.0, "payload": pickle.dumps(({"n": n, "state": "complete"}, [], []))}
+
+
+def test_sources_take_turns_and_the_end_is_said_once_all_is_done() -> None:
+    a, b = work("a", 2), work("b", 2)
+    s, results = searcher(a, b)
+    handed = [s.suggest(str(i)) for i in range(4)]
+    assert [h["assignment"].method for h in handed if isinstance(h, dict)] == ["a", "b", "a", "b"]
+    assert s.suggest("4") is None, "not finished while trials run: one may be lost and come back"
+    for i in range(4):
+        s.on_trial_complete(str(i), result(i))
+    assert s.suggest("5") == Searcher.FINISHED
+    assert len(results.written) == 4
+
+
+def test_a_trial_whose_worker_dies_is_tried_again_and_in_the_end_recorded_as_failed() -> None:
+    s, results = searcher(work("a", 1))
+    for attempt in range(1, MAX_ATTEMPTS + 1):
+        handed = s.suggest(str(attempt))
+        assert isinstance(handed, dict)
+        assert handed["assignment"].attempt == attempt
+        s.on_trial_complete(str(attempt), error=True)
+    assert s.suggest("x") == Searcher.FINISHED
+    assert s.failure is None
+    (row,) = results.written
+    assert row["state"] == "failed"
+    assert "worker died 3 times" in row["error"]
+
+
+def test_a_row_that_cannot_be_written_ends_the_run_without_raising() -> None:
+    full = OSError("disk full")
+    s, results = searcher(work("a", 3), error=full)
+    s.suggest("1")
+    s.suggest("2")
+    s.on_trial_complete("1", result())
+    assert s.failure is full
+    assert s.suggest("3") == Searcher.FINISHED
+    s.on_trial_complete("2", result())
+    assert results.written == []
+
+
+def test_a_report_or_a_source_that_raises_does_not_escape() -> None:
+    def broken(source: Any, row: Any) -> None:
+        raise ValueError("screen gone")
+
+    s, results = searcher(work("a", 2), report=broken)
+    s.suggest("1")
+    s.on_trial_complete("1", result())
+    assert isinstance(s.failure, ValueError)
+    assert len(results.written) == 1, "what was finished is kept"
+    source = work("b", 1)
+    source.ask = lambda: 1 / 0  # type: ignore[method-assign,assignment,return-value]
+    s, _ = searcher(source)
+    assert s.suggest("1") == Searcher.FINISHED
+    assert isinstance(s.failure, ZeroDivisionError)
+
+
+def test_time_up() -> None:
+    s, _ = searcher(work("a", 2), deadline=time.monotonic() - 1)
+    assert s.suggest("1") == Searcher.FINISHED
+    assert s.stopped
+
+
+def test_unknown_trials_are_none_of_its_business_and_nothing_of_it_is_pickled() -> None:
+    s, results = searcher(work("a", 1))
+    s.on_trial_complete("never seen", result())
+    assert results.written == []
+    assert vars(pickle.loads(pickle.dumps(s))) == {}

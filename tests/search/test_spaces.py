@@ -1,0 +1,62 @@
+"""Search spaces come from the declarations and nowhere else."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from optuna.distributions import FloatDistribution, IntDistribution
+
+from benchmarks.errors import InvalidParameters
+from benchmarks.hyperparameters import declared
+from benchmarks.methods import methods
+from search.spaces import search_space
+
+JIT = methods.get("jit").Params
+FINETUNE = methods.get("finetune").Params
+
+
+def test_every_searched_parameter_keeps_its_range_and_scale() -> None:
+    for method in methods:
+        space = search_space(method.Params)
+        wanted = {p.name: (p.low, p.high, p.log) for p in declared(method.Params) if p.searched}
+        found = {name: (d.low, d.high, d.log) for name, d in space.varied.items()}  # type: ignore[attr-defined]
+        assert found == wanted
+        assert not space.fixed
+
+
+def test_a_range_varies_and_a_value_fixes() -> None:
+    space = search_space(JIT, {"n_samples": [10, 50], "sigma": 0.3})
+    assert space.varied["n_samples"] == IntDistribution(10, 50, log=True)
+    assert "sigma" not in space.varied
+    assert space.fixed == {"sigma": 0.3}
+
+
+def test_yaml_writes_small_numbers_as_text() -> None:
+    space = search_space(JIT, {"lr": ["1e-5", "1e-2"]})
+    assert space.varied["lr"] == FloatDistribution(1e-5, 1e-2, log=True)
+
+
+@pytest.mark.parametrize(
+    ("overrides", "message"),
+    [
+        ({"lrr": 0.1}, "did you mean 'lr'"),
+        ({"norm": ["l2", "squared"]}, "is an option and cannot be searched"),
+        ({"lr": [1e-2, 1e-5]}, r"must be \[low, high\]"),
+        ({"lr": [1e-2]}, r"must be \[low, high\]"),
+        ({"lr": [0.0, 1.0]}, "above 0"),
+        ({"lr": "fast"}, "of type float"),
+        ({"norm": "l3"}, "cannot be 'l3'"),
+        ({"n_samples": 2.5}, "of type int"),
+    ],
+)
+def test_nonsense_is_refused_with_what_is_valid(overrides: dict[str, object], message: str) -> None:
+    with pytest.raises(InvalidParameters, match=message):
+        search_space(JIT, overrides)
+
+
+@given(st.floats(1e-7, 10), st.integers(-3, 40))
+def test_a_point_is_given_only_inside_the_space(lr: float, epochs: int) -> None:
+    inside = 1e-5 <= lr <= 1e-1 and 1 <= epochs <= 20
+    point = search_space(FINETUNE).point({"lr": lr, "epochs": epochs, "batch_size": 64})
+    assert point == ({"lr": lr, "epochs": epochs} if inside else None)

@@ -1,0 +1,154 @@
+"""Studies: published points first, failures told as failures, rebuilt from rows."""
+
+from __future__ import annotations
+
+import math
+import statistics
+from typing import Any
+
+import optuna
+import pytest
+
+from benchmarks.methods import methods
+from benchmarks.scenarios import Scenario
+from search.assignments import Assignment, FixedList
+from search.objectives import objective
+from search.spaces import search_space
+from search.studies import MAX_RUNNING, Study
+
+SCENARIO = Scenario("digits", "cnn2", "full_class", "8")
+JIT = methods.get("jit")
+
+
+def assign(number: int, params: dict[str, Any], preset: str) -> Assignment:
+    return Assignment("run", number, SCENARIO, "jit", params, number, "search", "tuned", preset)
+
+
+def study(trials: int = 30, seed: int = 0, **more: Any) -> Study:
+    return Study(
+        "s", JIT, search_space(JIT.Params), objective("gap"), trials=trials, seed=seed, assign=assign, **more
+    )
+
+
+def row(a: Assignment, gap: float | None, state: str = "complete") -> dict[str, Any]:
+    params = {f"param_{name}": value for name, value in a.params.items()}
+    return {"trial_number": a.number, "state": state, "gap": gap, **params}
+
+
+def play(s: Study, count: int) -> list[dict[str, Any]]:
+    """Run some trials in sequence on a smooth made-up landscape."""
+    rows = []
+    for _ in range(count):
+        a = s.ask()
+        if a is None:
+            break
+        rows.append(row(a, abs(math.log10(a.params["lr"]) + 3) + abs(math.log10(a.params["sigma"]) + 1)))
+        s.tell(a, rows[-1])
+    return rows
+
+
+def test_published_values_come_first_once_each_and_can_be_turned_off() -> None:
+    asked = [study().ask() for _ in range(1)]
+    s = study()
+    first = play(s, 12)
+    published = {(p.values["lr"], p.values["sigma"]) for p in JIT.presets}
+    names = {(r["param_lr"], r["param_sigma"]) for r in first[: len(published)]}
+    assert names == published
+    assert asked[0] is not None
+    assert asked[0].preset
+    without = study(presets=False).ask()
+    assert without is not None
+    assert without.preset == ""
+    assert (without.params["lr"], without.params["sigma"]) not in published
+
+
+def test_same_seed_same_trials_other_seed_others() -> None:
+    one, same, other = (play(study(seed=s), 25) for s in (0, 0, 1))
+    assert one == same
+    assert one != other
+
+
+def test_it_learns() -> None:
+    gaps = [r["gap"] for r in play(study(trials=60, presets=False), 60)]
+    assert statistics.median(gaps[40:]) < statistics.median(gaps[:10]) / 2
+
+
+def test_never_more_than_the_cap_run_at_once() -> None:
+    s = study()
+    asked = [s.ask() for _ in range(MAX_RUNNING + 3)]
+    assert sum(a is not None for a in asked) == MAX_RUNNING == s.running
+    assert asked[0] is not None
+    s.tell(asked[0], row(asked[0], 1.0))
+    assert s.ask() is not None
+
+
+@pytest.mark.parametrize("gap", [None, float("nan"), float("inf")])
+def test_what_is_not_finite_is_told_as_failed_and_leaves_nothing_running(gap: float | None) -> None:
+    s = study(trials=5, presets=False)
+    while (a := s.ask()) is not None:
+        s.tell(a, row(a, gap))
+    states = {t.state for t in s._study.trials}
+    assert states == {optuna.trial.TrialState.FAIL}
+    assert s.done == 5
+    assert s.best is None
+
+
+def test_a_lost_trial_is_handed_out_again_unchanged() -> None:
+    s = study(trials=3)
+    first = s.ask()
+    assert first is not None
+    again = first.again()
+    assert again is not None
+    s.lost(again)
+    assert s.running == 1
+    second = s.ask()
+    assert second == again
+    assert (second.params, second.seed, second.attempt) == (first.params, first.seed, 2)
+    play(s, 5)
+    s.tell(second, row(second, 1.0))
+    assert s.done == 3
+    assert sorted(r["trial_number"] for r in s._rows) == [0, 1, 2]
+
+
+def test_rebuilding_from_rows_goes_on_where_it_stopped() -> None:
+    rows = play(study(trials=20), 12)
+    lost = rows.pop(4)  # was running when the driver died
+    s = study(trials=20, done=rows)
+    assert s.done == 11
+    new = play(s, 50)
+    numbers = [r["trial_number"] for r in rows + new]
+    assert sorted(numbers) == list(range(20))
+    points = [(r["param_lr"], r["param_sigma"]) for r in rows + new]
+    assert len(set(points)) == len(points), "a resumed sampler repeated itself"
+    assert lost["trial_number"] in {r["trial_number"] for r in new}
+    assert len(s._study.trials) == 20
+
+
+def test_a_finished_study_has_nothing_to_hand_out() -> None:
+    rows = play(study(trials=4), 4)
+    s = study(trials=4, done=rows)
+    assert s.ask() is None
+    assert s.done == s.total == 4
+
+
+def test_studies_are_kept_apart() -> None:
+    first, second = study(), study()
+    play(first, 5)
+    assert len(second._study.trials) <= len(JIT.presets)
+    assert second.done == 0
+
+
+def test_fixed_list_skips_what_is_done_and_takes_back_what_is_lost() -> None:
+    work = [assign(n, {}, "") for n in range(3)]
+    listed = FixedList("list", work, [{"trial_id": work[1].trial_id}])
+    assert (listed.total, listed.done) == (3, 1)
+    a = listed.ask()
+    assert a is not None
+    listed.lost(a)
+    assert listed.ask() == a
+    b = listed.ask()
+    assert b == work[2]
+    assert listed.ask() is None
+    listed.tell(a, {})
+    listed.tell(work[2], {})
+    assert (listed.done, listed.running) == (3, 0)
