@@ -34,7 +34,7 @@ Out = Annotated[
 
 
 def report(results: Results, out: Out = None) -> None:
-    """Write breakdowns, plots and sensitivity as one self-contained HTML page."""
+    """Write tables and plots as one self-contained HTML page."""
     from analysis.report import write_report
 
     typer.echo(write_report(results, out))
@@ -45,7 +45,7 @@ def breakdown(
     form: Annotated[Format, typer.Option("--format", help="How to print it.")] = Format.markdown,
     by: Annotated[By, typer.Option("--by", help="A row per forget set, or one per method.")] = By.forgotten,
 ) -> None:
-    """Print mean and standard deviation over seeds, per method and forgotten class."""
+    """Print mean and deviation per method and forgotten class."""
     from analysis import tables
     from analysis.breakdown import by_class, overall
     from analysis.errors import AnalysisError

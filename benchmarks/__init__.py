@@ -9,17 +9,17 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from benchmarks.prepared import Prepared as Prepared
+    from benchmarks.prepared import prepare as prepare
     from benchmarks.scenarios import Scenario as Scenario
-    from benchmarks.trial import Prepared as Prepared
     from benchmarks.trial import TrialResult as TrialResult
-    from benchmarks.trial import prepare as prepare
     from benchmarks.trial import run_trial as run_trial
 
 _HOME = {
     "Scenario": "benchmarks.scenarios",
-    "Prepared": "benchmarks.trial",
+    "Prepared": "benchmarks.prepared",
     "TrialResult": "benchmarks.trial",
-    "prepare": "benchmarks.trial",
+    "prepare": "benchmarks.prepared",
     "run_trial": "benchmarks.trial",
 }
 __all__ = ["Prepared", "Scenario", "TrialResult", "prepare", "run_trial"]

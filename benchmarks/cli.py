@@ -2,67 +2,61 @@
 
 from __future__ import annotations
 
-from enum import StrEnum
-from typing import Any
+from collections.abc import Callable
 
 import typer
 
-
-class Kind(StrEnum):
-    """What can be listed."""
-
-    methods = "methods"
-    models = "models"
-    datasets = "datasets"
-    metrics = "metrics"
+Listing = tuple[list[str], list[list[str]]]  # header and rows
 
 
-def list_entries(kind: Kind, plans: dict[str, str] | None = None) -> tuple[list[str], list[list[str]]]:
-    """Header and rows of a listing."""
-    if kind is Kind.methods:
-        from benchmarks.hyperparameters import declared
-        from benchmarks.methods import methods
+def list_methods() -> Listing:
+    """What each method may see, does and searches."""
+    from benchmarks.hyperparameters import declared
+    from benchmarks.methods import methods
 
-        header = ["method", "access", "tasks", "searched", "what it does"]
-        rows = [
-            [
-                m.name,
-                m.access.label,
-                " ".join(m.tasks),
-                " ".join(p.name for p in declared(m.Params) if p.searched),
-                m.summary,
-            ]
-            for m in methods
+    def searched(params: type) -> str:
+        return " ".join(p.name for p in declared(params) if p.searched)
+
+    header = ["method", "access", "tasks", "searched", "what it does"]
+    return header, [
+        [m.name, m.access.label, " ".join(m.tasks), searched(m.Params), m.summary] for m in methods
+    ]
+
+
+def list_models() -> Listing:
+    """The networks and the smallest images they take."""
+    from benchmarks.models import models
+
+    header = ["model", "smallest image", "what it is"]
+    return header, [[m.name, f"{m.min_size} px", m.summary] for m in models]
+
+
+def list_datasets() -> Listing:
+    """The data sets, their sizes and the tasks they allow."""
+    from benchmarks.datasets import datasets
+
+    header = ["data set", "classes", "images", "tasks", "what it is"]
+    return header, [
+        [
+            d.name,
+            str(len(d.names(d.predicts))),
+            f"{d.train_size}+{d.test_size}",
+            "full_class random" + (" sub_class" if d.superclasses else ""),
+            d.summary,
         ]
-    elif kind is Kind.models:
-        from benchmarks.models import models
-
-        header = ["model", "smallest image", "what it is"]
-        rows = [[m.name, f"{m.min_size} px", m.summary] for m in models]
-    elif kind is Kind.datasets:
-        from benchmarks.datasets import datasets
-
-        header = ["data set", "classes", "images", "tasks", "what it is"]
-        rows = [
-            [
-                d.name,
-                str(len(d.names(d.predicts))),
-                f"{d.train_size}+{d.test_size}",
-                "full_class random" + (" sub_class" if d.superclasses else ""),
-                d.summary,
-            ]
-            for d in datasets
-        ]
-    else:
-        from benchmarks.metrics import metrics
-
-        header = ["metric", "unit", "what it says"]
-        rows = [[m.name, m.unit, m.summary] for m in metrics]
-    return header, rows
+        for d in datasets
+    ]
 
 
-def describe_method(name: str) -> tuple[list[str], list[list[str]]]:
-    """Header and rows of one method's hyper-parameters.
+def list_metrics() -> Listing:
+    """The metrics and their units."""
+    from benchmarks.metrics import metrics
+
+    return ["metric", "unit", "what it says"], [[m.name, m.unit, m.summary] for m in metrics]
+
+
+def describe_method(name: str) -> Listing:
+    """The hyper-parameters of one method.
 
     Raises:
         UnknownName: with the nearest names.
@@ -96,23 +90,24 @@ def print_table(header: list[str], rows: list[list[str]]) -> None:
     console.print(table)
 
 
-def register(app: typer.Typer, list_plans: Any) -> None:
-    """Add this package's commands; `list_plans` gives the rows of `unlearn list plans`."""
-    choices = [*Kind, "plans"]
+def register(app: typer.Typer, list_plans: Callable[[], Listing]) -> None:
+    """Add this package's commands; `list_plans` gives what `unlearn list plans` prints."""
+    kinds = {
+        "methods": list_methods,
+        "models": list_models,
+        "datasets": list_datasets,
+        "metrics": list_metrics,
+        "plans": list_plans,
+    }
 
     @app.command("list")
     def list_command(
-        kind: str = typer.Argument(..., metavar="|".join(choices), help="What to list."),
-        name: str = typer.Argument("", help="A method, to see its hyper-parameters."),
+        kind: str = typer.Argument(..., metavar="|".join(kinds), help="What to list."),
+        name: str = typer.Argument("", metavar="[METHOD]", help="A method, to see its hyper-parameters."),
     ) -> None:
-        """What there is: methods, models, data sets, metrics, plans."""
+        """List methods, models, data sets, metrics or plans."""
         from benchmarks.errors import UnknownName
 
-        if kind == "plans":
-            print_table(["plan", "what it is"], list_plans())
-        elif kind not in list(Kind):
-            raise UnknownName("list", kind, choices)
-        elif name and kind == Kind.methods:
-            print_table(*describe_method(name))
-        else:
-            print_table(*list_entries(Kind(kind)))
+        if kind not in kinds:
+            raise UnknownName("list", kind, kinds)
+        print_table(*(describe_method(name) if name and kind == "methods" else kinds[kind]()))

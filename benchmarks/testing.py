@@ -35,7 +35,8 @@ if TYPE_CHECKING:
     from benchmarks.methods import Method
     from benchmarks.metrics import Metric
     from benchmarks.models import Model
-    from benchmarks.trial import Prepared, TrialResult
+    from benchmarks.prepared import Prepared
+    from benchmarks.trial import TrialResult
 
 _FORGET = {"full_class": "8", "sub_class": "1", "random": "20"}
 # Parameters above which shapes are checked without memory for the weights, and learning not at all
@@ -268,9 +269,9 @@ def _complete(method: Method, prepared: Prepared, params: Mapping[str, Any]) -> 
 
 @cache
 def _prepared(task: str) -> Prepared:
+    from benchmarks.prepared import prepare
     from benchmarks.scenarios import Scenario
     from benchmarks.training import Recipe
-    from benchmarks.trial import prepare
 
     return prepare(Scenario("digits", "cnn2", task, _FORGET[task]), recipe=Recipe(epochs=2))
 

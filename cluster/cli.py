@@ -10,7 +10,7 @@ def register(app: typer.Typer) -> None:
 
     @app.command()
     def doctor() -> None:
-        """Check this machine before a long run: versions, cores, memory, GPUs, disk."""
+        """Check this machine before a long run."""
         from cluster.doctor import checks
         from cluster.errors import ClusterError
 

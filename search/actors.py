@@ -75,7 +75,7 @@ class TrialActor(tune.Trainable):
         }
 
     def _scenario(self, key: str) -> Any:
-        from benchmarks.trial import Prepared
+        from benchmarks.prepared import Prepared
 
         if key not in self._prepared:
             packed = self._packed[key]

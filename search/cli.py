@@ -48,7 +48,7 @@ def demo(
     workers: int | None = _WORKERS,
     trials: int | None = _TRIALS,
 ) -> None:
-    """The main job on data that ships with scikit-learn: search, benchmark, table, plots, report."""
+    """Run the main job on bundled digits: search, benchmark, report."""
     from search import stages
 
     with _setting("demo", results, workers, trials) as setting:
@@ -60,7 +60,7 @@ def demo(
 
 @app.command()
 def prepare(plan: str = _PLAN, workers: int | None = _WORKERS) -> None:
-    """Train the original and the retrained models of a plan into the model cache."""
+    """Train the models of a plan into the model cache."""
     from search import stages
 
     with _setting(plan, Path("results"), workers) as setting:
@@ -76,7 +76,7 @@ def search(
     workers: int | None = _WORKERS,
     timeout: float | None = _TIMEOUT,
 ) -> None:
-    """Search the hyper-parameters of a plan's methods. The same command again resumes."""
+    """Search hyper-parameters; the same command again resumes."""
     from search import stages
 
     with _setting(plan, results, workers, trials, seed, timeout) as setting:
@@ -92,7 +92,7 @@ def benchmark(
     seed: int | None = _SEED,
     timeout: float | None = _TIMEOUT,
 ) -> None:
-    """The parameters found, over forget sets and seeds, beside retrain, original and published values."""
+    """Run the parameters found over forget sets and seeds."""
     from search import stages
 
     with _setting(plan, results, workers, seed=seed, timeout=timeout) as setting:
@@ -113,7 +113,7 @@ def sensitivity(
     seed: int | None = _SEED,
     timeout: float | None = _TIMEOUT,
 ) -> None:
-    """New trials around the best point of a search: one parameter at a time, or a grid of two."""
+    """Run new trials around the best point of a search."""
     from search import stages
 
     with _setting(plan, results, workers, seed=seed, timeout=timeout) as setting:
@@ -220,13 +220,13 @@ def _finish(setting: Setting) -> None:
     setting.console.print(f"report: {page}")
 
 
-def _plans() -> list[list[str]]:
+def _plans() -> benchmarks.cli.Listing:
     from search.plan import PLANS
 
-    return [
-        [path.stem, path.read_text().splitlines()[0].removeprefix("# ")]
-        for path in sorted(PLANS.glob("*.yaml"))
-    ]
+    def what(path: Path) -> str:
+        return path.read_text().splitlines()[0].removeprefix("# ")
+
+    return ["plan", "what it is"], [[path.stem, what(path)] for path in sorted(PLANS.glob("*.yaml"))]
 
 
 benchmarks.cli.register(app, _plans)

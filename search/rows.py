@@ -15,7 +15,8 @@ from search.assignments import Assignment
 
 if TYPE_CHECKING:
     from benchmarks.evaluation import Predictions
-    from benchmarks.trial import Prepared, TrialResult
+    from benchmarks.prepared import Prepared
+    from benchmarks.trial import TrialResult
 
 Row = dict[str, Any]
 

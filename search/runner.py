@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import logging
 import os
 import tempfile
@@ -21,7 +20,7 @@ from search.errors import RunError
 from search.results import Results
 
 if TYPE_CHECKING:
-    from benchmarks.trial import Packed
+    from benchmarks.prepared import Packed
 
 # Read by Tune. Its loggers, its snapshots of the run's state and its change of folder cost more per trial
 # than everything else it does, and the table makes all three superfluous.
@@ -35,7 +34,7 @@ _TUNE_SETTINGS = {
 
 
 @dataclass(frozen=True)
-class Prepared:
+class Shared:
     """Scenarios with their models, as arrays that workers share; keys are `Scenario.key`."""
 
     packed: dict[str, Packed]
@@ -61,7 +60,7 @@ def prepare(
     eval_limit: int | None,
     slots: Slots,
     say: Callable[[str], None],
-) -> Prepared:
+) -> Shared:
     """Train what is not in the model cache, in parallel, and evaluate the original and retrained models."""
     wanted = list({scenario.key: scenario for scenario in scenarios}.values())
     jobs = [_Job("original", wanted[0], recipe, None, slots)]
@@ -70,12 +69,12 @@ def prepare(
         say(f"{job.label}: {report}")
     jobs = [_Job("packed", scenario, recipe, eval_limit, slots) for scenario in wanted]
     packed = {job.scenario.key: result for job, result in in_parallel(_pack, jobs, slots)}
-    return Prepared(packed, {name: load(name) for name in {s.dataset for s in wanted}})
+    return Shared(packed, {name: load(name) for name in {s.dataset for s in wanted}})
 
 
 def run(
     sources: Sequence[Source],
-    prepared: Prepared,
+    shared: Shared,
     results: Results,
     slots: Slots,
     report: Callable[[Source, dict[str, Any]], None],
@@ -103,8 +102,8 @@ def run(
     trainable = tune.with_resources(
         tune.with_parameters(
             TrialActor,
-            packed=prepared.packed,
-            data=prepared.data,
+            packed=shared.packed,
+            data=shared.data,
             threads=slots.cpus,
             gpus=slots.gpus,
         ),
@@ -160,7 +159,7 @@ def _device(slots: Slots) -> Any:
 
 
 def _train(job: _Job) -> str:
-    from benchmarks.trial import original_model, retrained_model
+    from benchmarks.prepared import original_model, retrained_model
 
     train = original_model if job.role == "original" else retrained_model
     model = train(job.scenario, job.recipe, _device(job.slots), lambda line: None)
@@ -172,8 +171,8 @@ def _train(job: _Job) -> str:
 
 
 def _pack(job: _Job) -> Packed:
-    from benchmarks.trial import prepare as prepare_one
+    from benchmarks.prepared import prepare as prepare_one
 
     device = _device(job.slots)
     prepared = prepare_one(job.scenario, recipe=job.recipe, eval_limit=job.eval_limit, device=device)
-    return dataclasses.replace(prepared.packed)
+    return prepared.packed

@@ -40,7 +40,7 @@ class Setting:
     timeout: float | None = None
 
 
-def prepare(setting: Setting, scenarios: Sequence[Scenario]) -> runner.Prepared:
+def prepare(setting: Setting, scenarios: Sequence[Scenario]) -> runner.Shared:
     """The models of some scenarios, trained now or taken from the cache."""
     plan = setting.plan
     return runner.prepare(
@@ -163,9 +163,9 @@ def _run(
     results.save_plan(
         {"run_id": results.run_id, "version": package_version(), "plan": setting.plan.model_dump(mode="json")}
     )
-    prepared = prepare(setting, scenarios())
+    shared = prepare(setting, scenarios())
     with Progress(title, sources, console) as progress:
-        outcome = runner.run(sources, prepared, results, setting.slots, progress.update, setting.timeout)
+        outcome = runner.run(sources, shared, results, setting.slots, progress.update, setting.timeout)
     if outcome.finished:
         return
     how = "time is up" if outcome.timed_out else "interrupted"

@@ -3,22 +3,20 @@
 from __future__ import annotations
 
 import os
-import subprocess
-import sys
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from filelock import FileLock
+
+from tests.real_data import RESTORE
+from tests.real_data import restored as real_data_folder
 
 if TYPE_CHECKING:
     from benchmarks import Prepared
     from benchmarks.training import Recipe
 
 os.environ["OMP_NUM_THREADS"] = "1"  # before torch is imported: small models are fastest on one thread
-RESTORE = Path(__file__).parents[1].parent / "shared" / "data" / "restore.py"
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -53,14 +51,9 @@ def digits(short: Recipe) -> Prepared:
 @pytest.fixture(scope="session")
 def restored() -> Path:
     """A folder with the real files of MNIST, CIFAR-10 and CIFAR-100; skips where they cannot be had."""
-    if not RESTORE.exists():
+    folder = real_data_folder()
+    if folder is None:
         pytest.skip(f"the stored images are not here: no {RESTORE}")
-    folder = Path(tempfile.gettempdir()) / "unlearnbench-real-data"
-    folder.mkdir(exist_ok=True)
-    with FileLock(folder / ".restore.lock"):
-        if not (folder / ".complete").exists():
-            subprocess.run([sys.executable, str(RESTORE), str(folder)], check=True, capture_output=True)
-            (folder / ".complete").touch()
     return folder
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -63,34 +64,30 @@ def _images(raw: Any) -> Images:
     return Images(np.ascontiguousarray(raw.data.transpose(0, 3, 1, 2)), np.array(raw.targets, dtype=np.int64))
 
 
-def _read_cifar10(folder: Path) -> tuple[Images, Images]:
-    from torchvision.datasets import CIFAR10
+def _read(name: str, md5: dict[str, str], archive: str, folder: Path) -> tuple[Images, Images]:
+    """Both splits of one of torchvision's two classes; `archive` is what to unpack by hand."""
+    import torchvision.datasets
+
+    files = getattr(torchvision.datasets, name.upper())
+
+    def split(train: bool, missing: bool) -> Images:
+        return _images(files(str(folder), train=train, download=missing))
 
     return fetch(
-        "cifar10",
+        name,
         folder,
-        _CIFAR10_MD5,
-        lambda missing: (
-            _images(CIFAR10(str(folder), train=True, download=missing)),
-            _images(CIFAR10(str(folder), train=False, download=missing)),
-        ),
-        f"unpack cifar-10-python.tar.gz (md5 c58f30108f718f92721af3b95e74349a) into {folder}",
+        md5,
+        lambda missing: (split(True, missing), split(False, missing)),
+        f"unpack {archive} into {folder}",
     )
 
 
-def _read_cifar100(folder: Path) -> tuple[Images, Images]:
-    from torchvision.datasets import CIFAR100
-
-    return fetch(
-        "cifar100",
-        folder,
-        _CIFAR100_MD5,
-        lambda missing: (
-            _images(CIFAR100(str(folder), train=True, download=missing)),
-            _images(CIFAR100(str(folder), train=False, download=missing)),
-        ),
-        f"unpack cifar-100-python.tar.gz (md5 eb9058c3a382ffc7106e4002c42a8d85) into {folder}",
-    )
+_read_cifar10 = partial(
+    _read, "cifar10", _CIFAR10_MD5, "cifar-10-python.tar.gz (md5 c58f30108f718f92721af3b95e74349a)"
+)
+_read_cifar100 = partial(
+    _read, "cifar100", _CIFAR100_MD5, "cifar-100-python.tar.gz (md5 eb9058c3a382ffc7106e4002c42a8d85)"
+)
 
 
 datasets.add(

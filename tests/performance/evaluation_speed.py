@@ -15,7 +15,7 @@ from benchmarks.datasets import load
 from benchmarks.evaluation import References, evaluate
 from benchmarks.images import ImageSet
 from benchmarks.metrics import measure as measure_metrics
-from benchmarks.trial import _all_images, _build, _placed
+from benchmarks.prepared import all_images, build_network, placed
 from tests.performance.figures import Figure
 
 AIMS = {"vgg11": 8.0, "cnn2": 40.0}
@@ -29,14 +29,14 @@ def measure() -> Iterator[Figure]:
     data, device = load("cifar100"), torch.device("cpu")
     for name, aim in AIMS.items():
         scenario = Scenario("cifar100", name, "full_class", "rocket")
-        images = _all_images(scenario, data, device)
+        images = all_images(scenario, data, device)
         splits = {
             f"{part}_{split}": images[split].subset(_where(images[split], scenario, part))
             for part in ("retain", "forget")
             for split in ("train", "test")
         }
-        model = _placed(_build(scenario, 0), device).eval()
-        plain_model = _build(scenario, 0).eval()
+        model = placed(build_network(scenario, 0), device).eval()
+        plain_model = build_network(scenario, 0).eval()
         small = {k: v.limited(SUBSET[name] // (1 if k == "retain_train" else 4)) for k, v in splits.items()}
         _same(_ours(model, small), _plain(plain_model, small))
         ratios = []

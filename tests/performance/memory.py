@@ -17,9 +17,9 @@ def _private_growth(data: Any) -> float:
     import psutil
 
     from benchmarks import Scenario
-    from benchmarks.trial import _all_images
+    from benchmarks.prepared import all_images
 
-    images = _all_images(Scenario("cifar100", "cnn2", "full_class", "rocket"), data, "cpu")  # type: ignore[arg-type]
+    images = all_images(Scenario("cifar100", "cnn2", "full_class", "rocket"), data, "cpu")  # type: ignore[arg-type]
     before = psutil.Process().memory_full_info().uss
     total = sum(int(part.x.sum()) for part in images.values())
     assert total > 0

@@ -34,7 +34,7 @@ def jit(number: int, run_id: str = "run", method: str = "jit", **params: Any) ->
 
 
 def run(
-    trials: list[Assignment], prepared: runner.Prepared, slots: Slots, folder: Path, report: Any = nothing
+    trials: list[Assignment], prepared: runner.Shared, slots: Slots, folder: Path, report: Any = nothing
 ) -> list[Row]:
     with Results(folder, "run") as results:
         work = FixedList("list", trials, results.rows())
@@ -55,7 +55,7 @@ def workers() -> set[int]:
 
 
 def test_every_trial_completes_and_bad_ones_are_rows_too_on_the_same_warm_workers(
-    prepared: runner.Prepared, ray_session: Slots, tmp_path: Path
+    prepared: runner.Shared, ray_session: Slots, tmp_path: Path
 ) -> None:
     """Modes a, b, j and k: NaN, an exception, no checkpoints, and a raising trial under reuse."""
     exploding, raising = {"lr": 1e30}, {"method": "finetune", "momentum": -1.0}
@@ -74,7 +74,7 @@ def test_every_trial_completes_and_bad_ones_are_rows_too_on_the_same_warm_worker
 
 
 def test_a_killed_worker_costs_nothing_but_time(
-    prepared: runner.Prepared, ray_session: Slots, tmp_path: Path
+    prepared: runner.Shared, ray_session: Slots, tmp_path: Path
 ) -> None:
     killed: list[int] = []
 
@@ -92,7 +92,7 @@ def test_a_killed_worker_costs_nothing_but_time(
 
 
 def test_a_failure_in_a_callback_ends_one_run_with_its_own_words_and_keeps_the_rows(
-    prepared: runner.Prepared, ray_session: Slots, tmp_path: Path
+    prepared: runner.Shared, ray_session: Slots, tmp_path: Path
 ) -> None:
     """Mode h."""
 
@@ -193,7 +193,7 @@ def test_benchmark_before_search_says_what_to_do(plan: Plan, ray_session: Slots,
         stages.benchmark(setting(plan, tmp_path, ray_session))
 
 
-def test_images_are_in_memory_once(prepared: runner.Prepared, ray_session: Slots) -> None:
+def test_images_are_in_memory_once(prepared: runner.Shared, ray_session: Slots) -> None:
     import ray
 
     @ray.remote

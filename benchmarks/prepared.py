@@ -1,0 +1,259 @@
+"""A scenario made ready for trials: its images on a device, its trained models and what they predict."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, field
+from typing import Any, Literal
+
+import numpy as np
+import torch
+from torch import nn
+
+from benchmarks.cache import CachedModel, get_or_train
+from benchmarks.datasets import Dataset, load
+from benchmarks.evaluation import Evaluation, HeldOut, Predictions, References, predict
+from benchmarks.images import ImageSet, on_device
+from benchmarks.metrics import measure
+from benchmarks.models import models
+from benchmarks.scenarios import Scenario, Split
+from benchmarks.training import Recipe, published_recipe, seeded, train
+
+Progress = Callable[[str], None]
+_SPLITS = (
+    "retain_train",
+    "forget_train",
+    "retain_validation",
+    "forget_validation",
+    "retain_test",
+    "forget_test",
+)
+
+
+@dataclass(frozen=True, eq=False)
+class Packed:
+    """A prepared scenario as plain arrays, all but the data set, to be shared between processes."""
+
+    scenario: Scenario
+    recipe: Recipe
+    eval_limit: int | None
+    original_id: str
+    original: dict[str, np.ndarray]
+    original_logits: dict[str, np.ndarray]
+    retrained_logits: dict[str, np.ndarray]
+
+
+@dataclass(frozen=True, eq=False)
+class Prepared:
+    """A scenario with its trained models, on a device, ready for trials.
+
+    Attributes:
+        original: The trained model, in eval mode; trials work on copies of it.
+        original_id: Its identity in the model cache.
+        splits: Images of the six splits (retain/forget x train/validation/test) to learn from.
+        measured: The same splits as they are evaluated; smaller ones if `eval_limit` was given.
+        packed: The trained models and what they predict, as arrays.
+    """
+
+    scenario: Scenario
+    data: Dataset
+    original: nn.Module
+    original_id: str
+    splits: Mapping[str, ImageSet]
+    measured: Mapping[str, ImageSet]
+    device: torch.device
+    packed: Packed
+    _references: dict[str, References] = field(default_factory=dict, repr=False)
+    _targets: dict[str, dict[str, float]] = field(default_factory=dict, repr=False)
+
+    @classmethod
+    def unpack(cls, packed: Packed, data: Dataset, device: torch.device | str = "cpu") -> Prepared:
+        """A prepared scenario on a device; on a CPU its images lie in the memory of `data`."""
+        device = torch.device(device)
+        splits = _image_sets(packed.scenario, data, device)
+        model = build_network(packed.scenario, packed.scenario.seed)
+        model.load_state_dict({k: torch.tensor(v) for k, v in packed.original.items()})
+        return cls(
+            scenario=packed.scenario,
+            data=data,
+            original=placed(model, device).eval(),
+            original_id=packed.original_id,
+            splits=splits,
+            measured={name: images.limited(packed.eval_limit) for name, images in splits.items()},
+            device=device,
+            packed=packed,
+        )
+
+    def references(self, held_out: HeldOut) -> References:
+        """The evaluations of the original and the retrained model, made once when it was prepared."""
+        if held_out not in self._references:
+            original, retrained = self.packed.original_logits, self.packed.retrained_logits
+            self._references[held_out] = References(
+                self._evaluation(original, held_out), self._evaluation(retrained, held_out)
+            )
+        return self._references[held_out]
+
+    def targets(self, held_out: HeldOut) -> dict[str, float]:
+        """The retrained model's metrics, which an unlearned model should reach."""
+        if held_out not in self._targets:
+            references = self.references(held_out)
+            self._targets[held_out] = measure(references.retrained, references)
+        return dict(self._targets[held_out])
+
+    def _evaluation(self, logits: Mapping[str, np.ndarray], held_out: HeldOut) -> Evaluation:
+        def part(split: str) -> Predictions:
+            return Predictions(logits[split], self.measured[split].labels.cpu().numpy())
+
+        return Evaluation(
+            held_out=held_out,
+            task=self.scenario.task,
+            retain_train=part("retain_train"),
+            forget_train=part("forget_train"),
+            retain_held_out=part(f"retain_{held_out}"),
+            forget_held_out=part(f"forget_{held_out}"),
+        )
+
+
+def prepare(
+    scenario: Scenario,
+    *,
+    recipe: Recipe | None = None,
+    eval_limit: int | None = None,
+    device: torch.device | str = "cpu",
+    progress: Progress = lambda message: None,
+) -> Prepared:
+    """Load the data, and train the original and the retrained model or take them from the cache.
+
+    Args:
+        recipe: How to train, in place of the published recipe.
+        eval_limit: Evaluate at most so many images of each split, a fixed random choice.
+        progress: Called with a line of text whenever there is something to tell.
+
+    Raises:
+        DataError, CacheError, TrainingError: with what to do about it.
+    """
+    device = torch.device(device)
+    how = recipe or published_recipe(scenario.model, scenario.dataset)
+    data = load(scenario.dataset)
+    original = original_model(scenario, how, device, progress)
+    retrained = retrained_model(scenario, how, device, progress)
+    splits = _image_sets(scenario, data, device)
+    measured = {name: images.limited(eval_limit) for name, images in splits.items()}
+
+    def logits(model: CachedModel) -> dict[str, np.ndarray]:
+        network = build_network(scenario, scenario.seed)
+        network.load_state_dict(model.state)
+        network = placed(network, device)
+        return {name: predict(network, images).logits for name, images in measured.items()}
+
+    packed = Packed(
+        scenario=scenario,
+        recipe=how,
+        eval_limit=eval_limit,
+        original_id=original.id,
+        original={name: value.cpu().numpy() for name, value in original.state.items()},
+        original_logits=logits(original),
+        retrained_logits=logits(retrained),
+    )
+    return Prepared.unpack(packed, data, device)
+
+
+def original_model(scenario: Scenario, how: Recipe, device: torch.device, progress: Progress) -> CachedModel:
+    """The model trained on all training images, from the cache or trained now."""
+    return _cached("original", scenario, how, device, progress)
+
+
+def retrained_model(scenario: Scenario, how: Recipe, device: torch.device, progress: Progress) -> CachedModel:
+    """The model trained without the forget images, from a fresh initialisation with the same seed."""
+    return _cached("retrained", scenario, how, device, progress)
+
+
+def _cached(
+    role: Literal["original", "retrained"],
+    scenario: Scenario,
+    how: Recipe,
+    device: torch.device,
+    progress: Progress,
+) -> CachedModel:
+    data = load(scenario.dataset)
+    split = scenario.split(data)
+    if role == "original":
+        index, validation, name = split.train, split.validation, "original"
+    else:
+        index, validation = split.retain_train, split.retain_validation
+        name = f"without-{scenario.task}-{scenario.forget}"
+    identity = {
+        "dataset": scenario.dataset,
+        "model": scenario.model,
+        "predicts": scenario.level,
+        "data": data.fingerprint,
+        "network": hashlib.sha256(repr(build_network(scenario, 0)).encode()).hexdigest()[:16],
+        "recipe": asdict(how),
+        "seed": scenario.seed,
+        "train": _digest(index),
+        "validation": _digest(validation),
+    }
+
+    def run() -> tuple[dict[str, torch.Tensor], dict[str, Any]]:
+        progress(f"training {scenario.model} on {scenario.dataset} ({name}, {how.epochs} epochs)")
+        images = all_images(scenario, data, device)
+        model = placed(build_network(scenario, scenario.seed), device)
+        with seeded(scenario.seed):
+            history = train(
+                model,
+                images["train"].subset(torch.from_numpy(index)),
+                images["train"].subset(torch.from_numpy(validation)),
+                how,
+                torch.Generator(device).manual_seed(scenario.seed),
+                lambda epoch, accuracy: progress(
+                    f"{name}: epoch {epoch}/{how.epochs}, validation {accuracy:.1f} %"
+                ),
+            )
+        test = images["test"].subset(
+            torch.from_numpy(split.retain_test if role == "retrained" else np.arange(len(data.test)))
+        )
+        report = {
+            **asdict(history),
+            "test_acc": 100 * float(predict(model, test).correct.mean()),
+            "torch": torch.__version__,
+            "device": str(device),
+        }
+        return {k: v.detach().cpu() for k, v in model.state_dict().items()}, report
+
+    label = f"{scenario.dataset}-{scenario.model}-{name}".replace("/", "_")[:80]
+    return get_or_train(label, identity, run)
+
+
+def build_network(scenario: Scenario, seed: int) -> nn.Module:
+    """The scenario's network, freshly initialised from a seed."""
+    source = scenario.source
+    with seeded(seed):
+        return models.get(scenario.model).build(len(scenario.classes), source.channels, source.image_size)
+
+
+def placed(model: nn.Module, device: torch.device) -> nn.Module:
+    return model.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload,no-any-return]
+
+
+def all_images(scenario: Scenario, data: Dataset, device: torch.device) -> dict[str, ImageSet]:
+    source, level = scenario.source, scenario.level
+    return {
+        name: on_device(part.x, source.labels(part.y, level), source, device)
+        for name, part in (("train", data.train), ("test", data.test))
+    }
+
+
+def _image_sets(scenario: Scenario, data: Dataset, device: torch.device) -> dict[str, ImageSet]:
+    images = all_images(scenario, data, device)
+    split: Split = scenario.split(data)
+    return {
+        name: images["test" if name.endswith("test") else "train"].subset(
+            torch.from_numpy(getattr(split, name)).to(device)
+        )
+        for name in _SPLITS
+    }
+
+
+def _digest(index: np.ndarray) -> str:
+    return hashlib.sha256(index.astype(np.int64).tobytes()).hexdigest()[:16]

@@ -1,0 +1,72 @@
+"""The examples of the README and the docs run as they stand."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+
+
+def blocks(page: str, language: str) -> list[str]:
+    text = (ROOT / page).read_text()
+    return re.findall(rf"```{language}\n(.*?)```", text, flags=re.DOTALL)
+
+
+def test_the_notebook_example(capsys: pytest.CaptureFixture[str]) -> None:
+    (example,) = blocks("README.md", "python")
+    assert len([line for line in example.splitlines() if line.strip()]) <= 5
+    exec(example, {})
+    forgotten, target, seconds = map(float, capsys.readouterr().out.split())
+    assert target == 0
+    assert forgotten < 90
+    assert 0 < seconds < 60
+
+
+def test_the_plan_of_the_readme_is_valid() -> None:
+    from search.plan import parse
+
+    (plan,) = blocks("README.md", "yaml")
+    assert parse(plan).name == "rocket"
+
+
+def test_adding_a_method(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from benchmarks.methods import methods
+
+    definition, use, contract = blocks("docs/adding-a-method.md", "python")
+    (tmp_path / "uniform_method.py").write_text(definition)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    methods.names()
+    try:
+        __import__("uniform_method")
+        names: dict[str, object] = {}
+        exec(use, names)
+        result = names["result"]
+        assert result.state == "complete", result.error  # type: ignore[attr-defined]
+        assert result.metrics["forget_acc"] < 100  # type: ignore[attr-defined]
+        exec(contract, {})
+    finally:
+        methods.remove("uniform")
+
+
+def test_every_key_of_a_plan_is_documented() -> None:
+    from search.plan import Benchmark, Plan, Resources, Search, Training
+
+    page = (ROOT / "docs/plans.md").read_text()
+    sections = {"search": Search, "benchmark": Benchmark, "training": Training, "resources": Resources}
+    for key in Plan.model_fields:
+        if key not in sections:
+            assert f"`{key}`" in page, key
+    for section, model in sections.items():
+        for key in model.model_fields:
+            assert f"`{section}.{key}`" in page, f"{section}.{key}"
+
+
+@pytest.mark.parametrize("page", ["README.md", *(f"docs/{p.name}" for p in (ROOT / "docs").glob("*.md"))])
+def test_links_lead_somewhere(page: str) -> None:
+    folder = (ROOT / page).parent
+    for target in re.findall(r"\]\(([^)#]+)\)", (ROOT / page).read_text()):
+        if not target.startswith("http"):
+            assert (folder / target).exists(), target
