@@ -1,4 +1,4 @@
-"""A Ray session: on this machine, quiet, bound to the loopback, and gone when the work is done."""
+"""A Ray session: on this machine, quiet, without a dashboard, and gone when the work is done."""
 
 from __future__ import annotations
 

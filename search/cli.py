@@ -147,13 +147,15 @@ def _explain(error: Exception) -> tuple[str, int]:
     from analysis.errors import AnalysisError
     from benchmarks.errors import BenchmarkError
     from cluster.errors import ClusterError
-    from search.errors import RunError, SearchError
+    from search.errors import Interrupted, RunError, SearchError
 
     if isinstance(error, typer.Abort):
         return "interrupted", 130
     usage = getattr(error, "format_message", None)  # typer's errors of usage, whose base is not public
     if usage is not None:
         return f"{usage()}; see `unlearn --help`", 2
+    if isinstance(error, Interrupted):
+        return str(error), 130
     if isinstance(error, RunError):
         return str(error), 3
     if isinstance(error, (AnalysisError, BenchmarkError, ClusterError, SearchError)):

@@ -17,3 +17,7 @@ class ResultsError(SearchError):
 
 class RunError(SearchError):
     """A run that could not be finished; what was done is kept."""
+
+
+class Interrupted(RunError):
+    """A run that a person stopped; what was done is kept."""

@@ -19,7 +19,7 @@ from benchmarks.scenarios import Scenario
 from cluster.connect import Slots
 from search import runner
 from search.assignments import Assignment, FixedList, Row, Source
-from search.errors import PlanError, RunError
+from search.errors import Interrupted, PlanError, RunError
 from search.objectives import best, objective
 from search.plan import Plan
 from search.progress import Progress
@@ -168,8 +168,8 @@ def _run(
         outcome = runner.run(sources, shared, results, setting.slots, progress.update, setting.timeout)
     if outcome.finished:
         return
-    how = "time is up" if outcome.timed_out else "interrupted"
-    raise RunError(
+    how, problem = ("time is up", RunError) if outcome.timed_out else ("interrupted", Interrupted)
+    raise problem(
         f"{how}: {outcome.done} of {outcome.total} trials are done and kept in {setting.folder}; "
         "the same command again goes on from there"
     )
