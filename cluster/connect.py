@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -85,6 +86,12 @@ def session(wanted: Slots) -> Iterator[None]:
         yield
     finally:
         ray.shutdown()
+
+
+def running() -> bool:
+    """Whether a session is open in this process; does not import Ray to find out."""
+    ray = sys.modules.get("ray")
+    return ray is not None and bool(ray.is_initialized())
 
 
 def _gpu_count() -> int:

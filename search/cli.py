@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -178,10 +178,10 @@ def _setting(
     seed: int | None = None,
     timeout: float | None = None,
 ) -> Iterator[Setting]:
-    """A plan with the command line's changes, checked, and a Ray session for it."""
+    """A plan with the command line's changes, checked; what its stages open is closed at the end."""
     from rich.console import Console
 
-    from cluster.connect import session, slots
+    from cluster.connect import slots
     from search.plan import load
     from search.stages import Setting
 
@@ -189,8 +189,8 @@ def _setting(
     resources = plan.resources
     wanted = slots(workers or resources.workers, resources.cpus_per_trial, resources.gpus_per_trial)
     console = Console(soft_wrap=True, highlight=False)
-    with session(wanted):
-        yield Setting(plan, results, wanted, console, timeout)
+    with ExitStack() as stack:
+        yield Setting(plan, results, wanted, console, stack, timeout)
 
 
 def _changed(plan: Plan, trials: int | None, seed: int | None) -> Plan:

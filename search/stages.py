@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -16,7 +17,7 @@ from benchmarks.errors import suggest
 from benchmarks.hyperparameters import Hyperparameter, declared
 from benchmarks.methods import Method, methods
 from benchmarks.scenarios import Scenario
-from cluster.connect import Slots
+from cluster.connect import Slots, running, session
 from search import runner
 from search.assignments import Assignment, FixedList, Row, Source
 from search.errors import Interrupted, PlanError, RunError
@@ -31,18 +32,27 @@ from search.studies import SEEDS_PER_STUDY, Study
 
 @dataclass(frozen=True)
 class Setting:
-    """Where and how the stages of a plan run."""
+    """Where and how the stages of a plan run.
+
+    Attributes:
+        folder: The results folder.
+        open: Closed by whoever made the setting; holds the Ray session once a stage has needed one.
+        timeout: Seconds after which a stage starts no further trial.
+    """
 
     plan: Plan
     folder: Path
     slots: Slots
     console: Console
+    open: ExitStack
     timeout: float | None = None
 
 
 def prepare(setting: Setting, scenarios: Sequence[Scenario]) -> runner.Shared:
     """The models of some scenarios, trained now or taken from the cache."""
     plan = setting.plan
+    if not running():
+        setting.open.enter_context(session(setting.slots))
     return runner.prepare(
         scenarios, plan.recipe(), plan.eval_limit, setting.slots, partial(_say, setting.console)
     )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import os
 from collections import Counter
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -107,7 +108,7 @@ def test_a_failure_in_a_callback_ends_one_run_with_its_own_words_and_keeps_the_r
 
 
 def setting(plan: Plan, folder: Path, slots: Slots, **more: Any) -> stages.Setting:
-    return stages.Setting(plan, folder, slots, Console(quiet=True), **more)
+    return stages.Setting(plan, folder, slots, Console(quiet=True), ExitStack(), **more)
 
 
 def test_studies_of_a_plan_stay_apart_share_workers_and_resume(
