@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime
-import math
 import pickle
 import time
 from typing import Any
@@ -11,10 +10,11 @@ from typing import Any
 from ray import tune
 
 from search.assignments import Assignment
+from search.results import Finished
 
 
 class TrialActor(tune.Trainable):
-    """One step is one trial; Tune hands the warm process from trial to trial.
+    """One step is a hand of trials, mostly one; Tune gives the warm process hand after hand.
 
     What `setup` receives lies in Ray's object store once per machine; images are read from there.
     """
@@ -34,17 +34,20 @@ class TrialActor(tune.Trainable):
         self._data = data or {}
         self._gpus = gpus
         self._prepared: dict[str, Any] = {}
-        self._assignment: Assignment = config["assignment"]
+        self._assignments: list[Assignment] = config["assignments"]
 
     def reset_config(self, new_config: dict[str, Any]) -> bool:
-        self._assignment = new_config["assignment"]
+        self._assignments = new_config["assignments"]
         return True
 
     def step(self) -> dict[str, Any]:
+        finished = [self._run(assignment) for assignment in self._assignments]
+        return {"objective": 0.0, "payload": pickle.dumps(finished), "done": True}
+
+    def _run(self, a: Assignment) -> Finished:
         from benchmarks.trial import run_trial
         from search.rows import class_rows, sample_rows, trial_row
 
-        a = self._assignment
         started, clock = datetime.datetime.now(datetime.UTC), time.perf_counter()
         prepared = self._scenario(a.scenario.key)
         result = run_trial(prepared, a.method, a.params, seed=a.seed, held_out=a.held_out)  # type: ignore[arg-type]
@@ -68,11 +71,7 @@ class TrialActor(tune.Trainable):
                 "finished_at": datetime.datetime.now(datetime.UTC),
             },
         )
-        return {
-            "objective": row["objective"] if row["objective"] is not None else math.inf,
-            "payload": pickle.dumps((row, classes, samples)),
-            "done": True,
-        }
+        return Finished(row, classes, samples)
 
     def _scenario(self, key: str) -> Any:
         from benchmarks.prepared import Prepared

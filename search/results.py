@@ -10,6 +10,7 @@ from __future__ import annotations
 import errno
 import os
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,15 @@ from search.errors import ResultsError
 from search.schema import PARTITIONS, TABLES, VERSION, VERSION_KEY, schema
 
 Row = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Finished:
+    """What one trial adds to the tables: its row, and rows of details without the columns that join them."""
+
+    trial: Row
+    classes: list[Row] = field(default_factory=list)
+    samples: list[Row] = field(default_factory=list)
 
 
 class Results:
@@ -73,19 +83,22 @@ class Results:
                 found += [row | place for row in table.to_pylist()]
         return found
 
-    def append(self, trial: Row, classes: Iterable[Row] = (), samples: Iterable[Row] = ()) -> None:
-        """Make one finished trial durable; when this returns, it survives a crash.
+    def append(self, finished: Iterable[Finished]) -> None:
+        """Make finished trials durable; when this returns, they survive a crash.
 
         The details go first, so that a crash in between leaves no trial without them.
 
         Raises:
             ResultsError: when the disk is full or not writable; the files are then as they were.
         """
-        place = {name: str(trial[name]) for name in PARTITIONS}
-        ids = {name: trial[name] for name in ("run_id", "trial_id", "forget")}
-        self._add("classes", place, [row | ids for row in classes])
-        self._add("samples", place, [row | ids for row in samples])
-        self._add("trials", place, [trial])
+        by_place: dict[tuple[str, ...], list[Finished]] = {}
+        for one in finished:
+            by_place.setdefault(tuple(str(one.trial[name]) for name in PARTITIONS), []).append(one)
+        for values, group in by_place.items():
+            place = dict(zip(PARTITIONS, values, strict=True))
+            self._add("classes", place, [row | _ids(one) for one in group for row in one.classes])
+            self._add("samples", place, [row | _ids(one) for one in group for row in one.samples])
+            self._add("trials", place, [one.trial for one in group])
 
     def save_plan(self, content: Mapping[str, Any]) -> None:
         """Keep the plan as run, beside the tables."""
@@ -114,9 +127,9 @@ class Results:
         declared = schema(table)
         files = {path: _read_schema(path) for path in sorted(_files(self.folder / table))}
         for found in files.values():
-            for field in found:
-                if field.name not in declared.names:
-                    declared = declared.append(field)
+            for column in found:
+                if column.name not in declared.names:
+                    declared = declared.append(column)
         for path, found in files.items():
             if found.names != declared.names or found.types != declared.types:
                 self._rewrite(path, declared)
@@ -130,10 +143,10 @@ class Results:
         try:
             old = pq.ParquetFile(path).read()
             columns = [
-                old[field.name].cast(field.type)
-                if field.name in old.column_names
-                else pa.nulls(len(old), field.type)
-                for field in declared
+                old[column.name].cast(column.type)
+                if column.name in old.column_names
+                else pa.nulls(len(old), column.type)
+                for column in declared
             ]
             upgraded = pa.table(columns, schema=declared)
             _write(path, lambda beside: pq.write_table(upgraded, beside))
@@ -152,6 +165,10 @@ class Results:
             table = pq.ParquetFile(path).read()
             keep = [trial in finished for trial in table["trial_id"].to_pylist()]
             self._tables[path] = table.filter(pa.array(keep, pa.bool_()))
+
+
+def _ids(one: Finished) -> Row:
+    return {name: one.trial[name] for name in ("run_id", "trial_id", "forget")}
 
 
 def _files(folder: Path) -> list[Path]:

@@ -98,7 +98,7 @@ def run(
 
     logging.getLogger("ray.tune").setLevel(logging.CRITICAL)
     deadline = time.monotonic() + timeout if timeout is not None else None
-    searcher = TableSearcher(sources, results, deadline, report)
+    searcher = TableSearcher(sources, results, deadline, report, slots.workers)
     trainable = tune.with_resources(
         tune.with_parameters(
             TrialActor,

@@ -6,6 +6,8 @@ handed out, and the runner reports it.
 
 from __future__ import annotations
 
+import itertools
+import math
 import pickle
 import time
 from collections.abc import Callable, Sequence
@@ -14,8 +16,11 @@ from typing import Any
 from ray.tune.search import Searcher
 
 from search.assignments import Assignment, Source
-from search.results import Results
+from search.results import Finished, Results
 from search.rows import lost_row
+from search.studies import MAX_RUNNING
+
+HAND_S = 0.5  # seconds of work that make the 0.04 s between two hands small
 
 
 class TableSearcher(Searcher):
@@ -28,6 +33,7 @@ class TableSearcher(Searcher):
         results: The tables to write.
         deadline: `time.monotonic()` after which nothing new is handed out; None for never.
         report: Called after every finished trial.
+        workers: How many trials or hands of trials run at once.
     """
 
     def __init__(
@@ -36,6 +42,7 @@ class TableSearcher(Searcher):
         results: Results,
         deadline: float | None,
         report: Callable[[Source, dict[str, Any]], None],
+        workers: int = 1,
     ) -> None:
         super().__init__(metric="objective", mode="min")
         self.sources = sources
@@ -44,7 +51,9 @@ class TableSearcher(Searcher):
         self._results = results
         self._deadline = deadline
         self._report = report
-        self._running: dict[str, tuple[Source, Assignment]] = {}
+        self._workers = workers
+        self._seconds, self._count = 0.0, 0
+        self._running: dict[str, tuple[Source, list[Assignment]]] = {}
 
     def suggest(self, trial_id: str) -> dict[str, Any] | str | None:  # type: ignore[override]
         try:
@@ -76,30 +85,53 @@ class TableSearcher(Searcher):
         if self.stopped or self.failure:
             return str(Searcher.FINISHED)
         for source in sorted(self.sources, key=lambda source: source.running):
-            assignment = source.ask()
-            if assignment is not None:
-                self._running[trial_id] = (source, assignment)
-                return {"assignment": assignment}
+            hand = list(itertools.islice(iter(source.ask, None), self._hand_size()))
+            if hand:
+                self._running[trial_id] = (source, hand)
+                return {"assignments": hand}
         return None if self._running else str(Searcher.FINISHED)
+
+    def _hand_size(self) -> int:
+        """How many trials one worker gets at once.
+
+        One, but for trials so short that Tune's own work between them would cost as much; and always one
+        with a single worker, whose sampler then learns from every trial before the next.
+        """
+        if self._workers == 1 or not self._count:
+            return 1
+        worthwhile = math.ceil(HAND_S / max(self._seconds / self._count, 1e-3))
+        return max(1, min(worthwhile, MAX_RUNNING // self._workers))
 
     def _complete(self, trial_id: str, result: dict[str, Any] | None) -> None:
         if trial_id not in self._running:
             return
-        source, assignment = self._running.pop(trial_id)
+        source, hand = self._running.pop(trial_id)
         if self.failure:
             return
         if result is None or "payload" not in result:
-            again = assignment.again()
-            if again is not None:
-                source.lost(again)
-                return
-            row, classes, samples = lost_row(assignment), [], []
+            finished = self._give_back(source, hand)
         else:
             # Tune keeps every trial's last result for good; what is in the table need not be there too.
-            row, classes, samples = pickle.loads(result.pop("payload"))
-        self._results.append(row, classes, samples)
-        source.tell(assignment, row)
-        self._report(source, row)
+            finished = pickle.loads(result.pop("payload"))
+            self._seconds += sum(one.trial["unlearn_s"] + one.trial["eval_s"] for one in finished)
+            self._count += len(finished)
+        self._results.append(finished)
+        done = {one.trial["trial_id"]: one.trial for one in finished}
+        for assignment in hand:
+            if assignment.trial_id in done:
+                source.tell(assignment, done[assignment.trial_id])
+                self._report(source, done[assignment.trial_id])
+
+    def _give_back(self, source: Source, hand: list[Assignment]) -> list[Finished]:
+        """Return lost trials to their source; those that were tried often enough become failed rows."""
+        spent = []
+        for assignment in hand:
+            again = assignment.again()
+            if again is None:
+                spent.append(Finished(lost_row(assignment)))
+            else:
+                source.lost(again)
+        return spent
 
     def _fail(self, error: BaseException) -> str:
         self.failure = self.failure or error

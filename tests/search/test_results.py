@@ -19,7 +19,7 @@ import pytest
 from benchmarks.hyperparameters import declared
 from benchmarks.methods import methods
 from search.errors import ResultsError
-from search.results import Results
+from search.results import Finished, Results
 from search.schema import TABLES, VERSION_KEY, schema, trial_columns
 
 
@@ -41,9 +41,10 @@ def trial(number: int, method: str = "jit", run_id: str = "run", **more: Any) ->
 
 def test_a_folder_that_mixes_methods_reads_with_the_columns_of_both(tmp_path: Path) -> None:
     with Results(tmp_path, "one") as results:
-        results.append(trial(0, "finetune", "one", param_epochs=3, param_momentum=0.9))
-        results.append(trial(0, "jit", "one", param_sigma=0.5, param_norm="l2", param_accumulate=True))
-        results.append(trial(0, "original", "one", gap=None))
+        results.append([Finished(trial(0, "finetune", "one", param_epochs=3, param_momentum=0.9))])
+        jit = trial(0, "jit", "one", param_sigma=0.5, param_norm="l2", param_accumulate=True)
+        results.append([Finished(jit)])
+        results.append([Finished(trial(0, "original", "one", gap=None))])
     table = pd.read_parquet(tmp_path / "trials")
     assert {"param_sigma", "param_epochs", "param_norm", "dataset", "method"} <= set(table)
     for method in methods:
@@ -65,15 +66,16 @@ def test_every_column_is_described(tmp_path: Path) -> None:
 def test_rows_come_back_as_they_were_for_a_resumed_run(tmp_path: Path) -> None:
     with Results(tmp_path, "run") as results:
         for n in range(3):
-            results.append(trial(n, seed=n, param_lr=0.1), [{"split": "test", "class": "1"}], [{"image": n}])
+            one = trial(n, seed=n, param_lr=0.1)
+            results.append([Finished(one, [{"split": "test", "class": "1"}], [{"image": n}])])
     with Results(tmp_path, "other") as results:
-        results.append(trial(0, run_id="other"))
+        results.append([Finished(trial(0, run_id="other"))])
     with Results(tmp_path, "run") as results:
         rows = results.rows()
         assert [r["trial_number"] for r in rows] == [0, 1, 2]
         assert rows[0]["method"] == "jit"
         assert rows[0]["param_lr"] == 0.1
-        results.append(trial(3))
+        results.append([Finished(trial(3))])
         assert len(results.rows()) == 4
     assert len(pd.read_parquet(tmp_path / "trials")) == 5
     assert len(pd.read_parquet(tmp_path / "classes")) == 3
@@ -81,11 +83,11 @@ def test_rows_come_back_as_they_were_for_a_resumed_run(tmp_path: Path) -> None:
 
 def test_details_without_their_trial_are_dropped_on_resume(tmp_path: Path) -> None:
     with Results(tmp_path, "run") as results:
-        results.append(trial(0), [], [{"image": 1}])
+        results.append([Finished(trial(0), [], [{"image": 1}])])
         results._add("samples", {k: trial(1)[k] for k in ("dataset", "model", "task", "method")},
                      [{"image": 2, "trial_id": "run:jit:1", "run_id": "run", "forget": "8"}])  # fmt: skip
     with Results(tmp_path, "run") as results:
-        results.append(trial(1), [], [{"image": 2}])
+        results.append([Finished(trial(1), [], [{"image": 2}])])
     samples = pd.read_parquet(tmp_path / "samples")
     assert sorted(samples.trial_id) == ["run:jit:0", "run:jit:1"]
 
@@ -96,7 +98,7 @@ def test_an_older_file_is_brought_up_to_the_schema_and_keeps_columns_of_its_own(
     old = pa.table({"run_id": ["past"], "trial_id": ["past:0"], "gap": [2], "param_gone": [7.0]})
     pq.write_table(old, place / "past.parquet")
     with Results(tmp_path, "run") as results:
-        results.append(trial(0))
+        results.append([Finished(trial(0))])
     table = pd.read_parquet(tmp_path / "trials")
     assert table.set_index("run_id").param_gone["past"] == 7.0
     assert table.set_index("run_id").gap["past"] == 2.0
@@ -136,7 +138,7 @@ def test_a_write_that_fails_leaves_the_table_as_it_was(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with Results(tmp_path, "run") as results:
-        results.append(trial(0))
+        results.append([Finished(trial(0))])
 
         def full(*args: Any, **kwargs: Any) -> None:
             Path(args[1]).write_bytes(b"half")
@@ -144,11 +146,11 @@ def test_a_write_that_fails_leaves_the_table_as_it_was(
 
         monkeypatch.setattr("search.results.pq.write_table", full)
         with pytest.raises(ResultsError, match="disk is full; free some space, then run the same command"):
-            results.append(trial(1))
+            results.append([Finished(trial(1))])
         monkeypatch.undo()
         assert len(pd.read_parquet(tmp_path / "trials")) == 1
         assert [p for p in (tmp_path / "trials").rglob("*") if p.name.startswith(".")] == []
-        results.append(trial(1))
+        results.append([Finished(trial(1))])
     assert sorted(pd.read_parquet(tmp_path / "trials").trial_number) == [0, 1]
 
 
@@ -166,15 +168,15 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
 
 def test_a_full_disk_loses_nothing_and_goes_on_once_it_is_freed(small_disk: Path) -> None:
     with Results(small_disk, "run") as results:
-        results.append(trial(0))
+        results.append([Finished(trial(0))])
         ballast = small_disk / "ballast"
         free = os.statvfs(small_disk)
         ballast.write_bytes(os.urandom(free.f_bavail * free.f_frsize))
         with pytest.raises(ResultsError, match="disk is full"):
-            results.append(trial(1))
+            results.append([Finished(trial(1))])
         assert len(pd.read_parquet(small_disk / "trials")) == 1
         ballast.unlink()
-        results.append(trial(1))
+        results.append([Finished(trial(1))])
     assert len(pd.read_parquet(small_disk / "trials")) == 2
 
 
@@ -190,12 +192,12 @@ def test_a_reader_in_another_process_never_sees_half_a_file(tmp_path: Path) -> N
     context = multiprocessing.get_context("spawn")
     found, stop = context.Queue(), context.Event()
     with Results(tmp_path, "run") as results:
-        results.append(trial(0))
+        results.append([Finished(trial(0))])
         reader = context.Process(target=_read_in_a_loop, args=(str(tmp_path / "trials"), found, stop))
         reader.start()
         counts = [found.get(timeout=60)]
         for n in range(1, 60):
-            results.append(trial(n))
+            results.append([Finished(trial(n))])
             time.sleep(0.005)
         stop.set()
         reader.join(60)

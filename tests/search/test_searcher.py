@@ -11,6 +11,7 @@ from ray.tune.search import Searcher
 
 from benchmarks.scenarios import Scenario
 from search.assignments import MAX_ATTEMPTS, Assignment, FixedList
+from search.results import Finished
 from search.searcher import TableSearcher
 
 SCENARIO = Scenario("digits", "cnn2", "full_class", "8")
@@ -23,10 +24,10 @@ class FakeResults:
         self.written: list[dict[str, Any]] = []
         self.error = error
 
-    def append(self, row: dict[str, Any], classes: Any = (), samples: Any = ()) -> None:
+    def append(self, finished: list[Finished]) -> None:
         if self.error:
             raise self.error
-        self.written.append(row)
+        self.written += [one.trial for one in finished]
 
 
 class FixedListWithOrder(FixedList):
@@ -56,18 +57,24 @@ def searcher(
     return TableSearcher(sources, results, deadline, report), results  # type: ignore[arg-type]
 
 
-def result(n: int = 0) -> dict[str, Any]:
-    return {"objective": 1.0, "payload": pickle.dumps(({"n": n, "state": "complete"}, [], []))}
+def result(handed: dict[str, Any] | str | None, seconds: float = 0.1) -> dict[str, Any]:
+    """What a worker returns for what it was handed."""
+    assert isinstance(handed, dict)
+    rows = [
+        {"trial_id": a.trial_id, "state": "complete", "unlearn_s": seconds, "eval_s": 0.0}
+        for a in handed["assignments"]
+    ]
+    return {"objective": 0.0, "payload": pickle.dumps([Finished(row) for row in rows])}
 
 
 def test_sources_take_turns_and_the_end_is_said_once_all_is_done() -> None:
     a, b = work("a", 2), work("b", 2)
     s, results = searcher(a, b)
     handed = [s.suggest(str(i)) for i in range(4)]
-    assert [h["assignment"].method for h in handed if isinstance(h, dict)] == ["a", "b", "a", "b"]
+    assert [h["assignments"][0].method for h in handed if isinstance(h, dict)] == ["a", "b", "a", "b"]
     assert s.suggest("4") is None, "not finished while trials run: one may be lost and come back"
     for i in range(4):
-        s.on_trial_complete(str(i), result(i))
+        s.on_trial_complete(str(i), result(handed[i]))
     assert s.suggest("5") == Searcher.FINISHED
     assert len(results.written) == 4
 
@@ -77,7 +84,7 @@ def test_a_trial_whose_worker_dies_is_tried_again_and_in_the_end_recorded_as_fai
     for attempt in range(1, MAX_ATTEMPTS + 1):
         handed = s.suggest(str(attempt))
         assert isinstance(handed, dict)
-        assert handed["assignment"].attempt == attempt
+        assert handed["assignments"][0].attempt == attempt
         s.on_trial_complete(str(attempt), error=True)
     assert s.suggest("x") == Searcher.FINISHED
     assert s.failure is None
@@ -89,12 +96,11 @@ def test_a_trial_whose_worker_dies_is_tried_again_and_in_the_end_recorded_as_fai
 def test_a_row_that_cannot_be_written_ends_the_run_without_raising() -> None:
     full = OSError("disk full")
     s, results = searcher(work("a", 3), error=full)
-    s.suggest("1")
-    s.suggest("2")
-    s.on_trial_complete("1", result())
+    first, second = s.suggest("1"), s.suggest("2")
+    s.on_trial_complete("1", result(first))
     assert s.failure is full
     assert s.suggest("3") == Searcher.FINISHED
-    s.on_trial_complete("2", result())
+    s.on_trial_complete("2", result(second))
     assert results.written == []
 
 
@@ -103,8 +109,7 @@ def test_a_report_or_a_source_that_raises_does_not_escape() -> None:
         raise ValueError("screen gone")
 
     s, results = searcher(work("a", 2), report=broken)
-    s.suggest("1")
-    s.on_trial_complete("1", result())
+    s.on_trial_complete("1", result(s.suggest("1")))
     assert isinstance(s.failure, ValueError)
     assert len(results.written) == 1, "what was finished is kept"
     source = work("b", 1)
@@ -122,6 +127,45 @@ def test_time_up() -> None:
 
 def test_unknown_trials_are_none_of_its_business_and_nothing_of_it_is_pickled() -> None:
     s, results = searcher(work("a", 1))
-    s.on_trial_complete("never seen", result())
+    s.on_trial_complete("never seen", {"payload": b""})
     assert results.written == []
     assert vars(pickle.loads(pickle.dumps(s))) == {}
+
+
+def handed(workers: int, seconds: float, count: int = 40) -> list[int]:
+    """Sizes of the hands that a run of equal trials gets, in order."""
+    source = work("a", count)
+    results = FakeResults()
+    source.results = results
+    s = TableSearcher([source], results, None, lambda source, row: None, workers)  # type: ignore[arg-type]
+    sizes = []
+    while isinstance(hand := s.suggest(str(len(sizes))), dict):
+        s.on_trial_complete(str(len(sizes)), result(hand, seconds))
+        sizes.append(len(hand["assignments"]))
+    assert sum(sizes) == count == len(results.written)
+    return sizes
+
+
+def test_short_trials_are_handed_out_together_but_never_to_a_single_worker() -> None:
+    assert max(handed(workers=2, seconds=0.1)) == 4
+    assert handed(workers=2, seconds=0.3)[1:3] == [2, 2]
+    assert set(handed(workers=2, seconds=5.0)) == {1}
+    assert set(handed(workers=1, seconds=0.001)) == {1}
+    assert set(handed(workers=8, seconds=0.001)) == {1}, "more would pass the cap of a study"
+
+
+def test_a_lost_hand_comes_back_trial_by_trial() -> None:
+    source = work("a", 12)
+    results = FakeResults()
+    source.results = results
+    s = TableSearcher([source], results, None, lambda source, row: None, 2)  # type: ignore[arg-type]
+    s.on_trial_complete("0", result(s.suggest("0")))
+    hand = s.suggest("1")
+    assert isinstance(hand, dict)
+    assert len(hand["assignments"]) == 4
+    s.on_trial_complete("1", error=True)
+    number = 2
+    while isinstance(again := s.suggest(str(number)), dict):
+        s.on_trial_complete(str(number), result(again))
+        number += 1
+    assert len({row["trial_id"] for row in results.written}) == len(results.written) == 12
