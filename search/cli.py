@@ -52,6 +52,7 @@ def demo(
     from search import stages
 
     with _setting("demo", results, workers, trials) as setting:
+        stages.prepare(setting, [*setting.plan.searched(), *setting.plan.benchmarked()])
         stages.search(setting)
         stages.benchmark(setting)
         stages.sensitivity(setting, "jit", [], grid=False, points=9, seeds=3)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -38,6 +38,7 @@ class Setting:
         folder: The results folder.
         open: Closed by whoever made the setting; holds the Ray session once a stage has needed one.
         timeout: Seconds after which a stage starts no further trial.
+        shared: Scenarios that a stage has prepared, for the stages after it.
     """
 
     plan: Plan
@@ -46,16 +47,21 @@ class Setting:
     console: Console
     open: ExitStack
     timeout: float | None = None
+    shared: runner.Shared = field(default_factory=lambda: runner.Shared({}, {}))
 
 
 def prepare(setting: Setting, scenarios: Sequence[Scenario]) -> runner.Shared:
     """The models of some scenarios, trained now or taken from the cache."""
-    plan = setting.plan
+    plan, known = setting.plan, setting.shared
     if not running():
         setting.open.enter_context(session(setting.slots))
-    return runner.prepare(
-        scenarios, plan.recipe(), plan.eval_limit, setting.slots, partial(_say, setting.console)
-    )
+    missing = [scenario for scenario in scenarios if scenario.key not in known.packed]
+    if missing:
+        say = partial(_say, setting.console)
+        new = runner.prepare(missing, plan.recipe(), plan.eval_limit, setting.slots, say)
+        known.packed.update(new.packed)
+        known.data.update(new.data)
+    return runner.Shared({scenario.key: known.packed[scenario.key] for scenario in scenarios}, known.data)
 
 
 def search(setting: Setting) -> None:
