@@ -31,7 +31,7 @@ class Progress:
         self._live: Any = None
         self._began = self._last_line = time.monotonic()
         self._failed = 0
-        self._before = sum(source.done for source in sources)
+        self._first: tuple[float, int] | None = None  # when the first trial ended, and how many were done
 
     def __enter__(self) -> Progress:
         if self._console.is_terminal:
@@ -60,6 +60,8 @@ class Progress:
         """A trial has finished."""
         self._failed += row["state"] == "failed"
         now = time.monotonic()
+        if self._first is None:
+            self._first = (now, sum(source.done for source in self._sources))
         if self._live is None and now - self._last_line > _LINE_EVERY_S:
             self._last_line = now
             self._console.print(f"{self._title}: {self._summary()}, {self._left()}")
@@ -73,11 +75,11 @@ class Progress:
         return f"{text}, best gap {min(bests):.2f}" if bests else text
 
     def _left(self) -> str:
+        """From the first finished trial on: what comes before it is the start of the workers."""
         done, total = (sum(getattr(s, what) for s in self._sources) for what in ("done", "total"))
-        new = done - self._before
-        if not new:
+        if self._first is None or done <= self._first[1]:
             return "time left unknown"
-        seconds = (time.monotonic() - self._began) / new * (total - done)
+        seconds = (time.monotonic() - self._first[0]) / (done - self._first[1]) * (total - done)
         return f"{_duration(seconds)} left"
 
     def _table(self) -> Table:
