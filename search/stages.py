@@ -57,7 +57,7 @@ def prepare(setting: Setting, scenarios: Sequence[Scenario]) -> runner.Shared:
         setting.open.enter_context(session(setting.slots))
     missing = [scenario for scenario in scenarios if scenario.key not in known.packed]
     if missing:
-        say = partial(_say, setting.console)
+        say = partial(setting.console.print, highlight=False)
         new = runner.prepare(missing, plan.recipe(), plan.eval_limit, setting.slots, say)
         known.packed.update(new.packed)
         known.data.update(new.data)
@@ -320,7 +320,3 @@ def _lines(values: Mapping[str, Sequence[Any]]) -> list[dict[str, Any]]:
 
 def _grid(values: Mapping[str, Sequence[Any]]) -> list[dict[str, Any]]:
     return [dict(zip(values, point, strict=True)) for point in itertools.product(*values.values())]
-
-
-def _say(console: Console, line: str) -> None:
-    console.print(line, highlight=False)

@@ -8,6 +8,7 @@ from typing import Any
 import optuna
 from optuna.trial import TrialState, create_trial
 
+from benchmarks.hyperparameters import declared
 from benchmarks.methods import Method
 from search.assignments import Assignment, Row
 from search.objectives import Objective, best
@@ -105,7 +106,7 @@ class Study:
         """Queue the published points that lie in the space and were not tried yet."""
         tried = {_key({name: row.get(f"param_{name}") for name in self._space.varied}) for row in self._rows}
         queued: dict[tuple[tuple[str, Any], ...], str] = {}
-        defaults = {p.name: p.default for p in _declared(method)}
+        defaults = {p.name: p.default for p in declared(method.Params)}
         for preset in method.presets:
             point = self._space.point({**defaults, **preset.values})
             if point and _key(point) not in tried and _key(point) not in queued:
@@ -122,12 +123,6 @@ class Study:
             params=params,
             distributions=dict(self._space.varied),
         )
-
-
-def _declared(method: Method) -> Any:
-    from benchmarks.hyperparameters import declared
-
-    return declared(method.Params)
 
 
 def _key(point: dict[str, Any]) -> tuple[tuple[str, Any], ...]:
