@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import itertools
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import IntEnum
 from typing import TYPE_CHECKING
 
-from benchmarks.errors import AccessDenied
+from benchmarks.errors import AccessDenied, NotRecorded
 
 if TYPE_CHECKING:
+    import torch
     from torch import nn
 
     from benchmarks.images import ImageSet
@@ -60,6 +62,27 @@ class TrialData:
     _forget: ImageSet
     _retain: ImageSet
     _validation: ImageSet
+    _updates: Mapping[str, torch.Tensor] | None = None
+    _observe: Callable[[nn.Module, float], None] = lambda model, share: None
+    _count: Callable[[int, int], None] = lambda forward, backward: None
+
+    def track(self, model: nn.Module, steps: int) -> Callable[[], None]:
+        """A function to call after each of so many steps of a method.
+
+        A person then sees how far a trial is, and a search can end it when it is hopeless: between two
+        steps the model is measured as it stands (in eval mode, its modes put back). Nothing of what was
+        measured reaches the method.
+
+        Args:
+            model: What the method would return if it stopped now.
+            steps: How many calls there will be.
+        """
+        done = itertools.count(1)
+        return lambda: self._observe(model, next(done) / steps)
+
+    def count(self, forward: int = 0, backward: int = 0) -> None:
+        """Add images to the trial's cost that its hooks cannot see: those inside `torch.func`."""
+        self._count(forward, backward)
 
     @property
     def forget_classes(self) -> tuple[int, ...]:
@@ -84,6 +107,21 @@ class TrialData:
         """Held-out training images of what is retained, for selection. Needs RETAIN."""
         self._require(Access.RETAIN, "the validation images")
         return self._validation
+
+    @property
+    def recorded_updates(self) -> Mapping[str, torch.Tensor]:
+        """Parameter name -> the sum of all training steps whose batch held a forget image. Needs RETAIN.
+
+        Raises:
+            NotRecorded: if the scenario was prepared without recording them.
+        """
+        self._require(Access.RETAIN, "the recorded training steps")
+        if self._updates is None:
+            raise NotRecorded(
+                f"method '{self.method}' needs a training run that recorded its steps; "
+                "prepare the scenario with `record=True`"
+            )
+        return self._updates
 
     def _require(self, needed: Access, what: str) -> None:
         if self.access < needed:

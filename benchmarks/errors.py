@@ -45,6 +45,14 @@ class AccessDenied(BenchmarkError):
     """A method read data beyond the access that it declares."""
 
 
+class NotRecorded(BenchmarkError):
+    """A method needs a training run that recorded its steps, and the scenario has none."""
+
+
+class UnsuitableModel(BenchmarkError):
+    """A network without a part that a method works on, such as a linear layer at its end."""
+
+
 def suggest(name: str, valid: Iterable[str]) -> str:
     """The end of an unknown-name message: the nearest names, or all of them when none is near."""
     names = list(valid)

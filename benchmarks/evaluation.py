@@ -94,14 +94,15 @@ def batch_size(x: torch.Tensor) -> int:
 
 
 def predict(model: nn.Module, images: ImageSet) -> Predictions:
-    """One pass over the images in large batches; the model's mode is put back afterwards."""
-    was_training = model.training
+    """One pass over the images in large batches; the modes of its modules are put back afterwards."""
+    modes = [(module, module.training) for module in model.modules()]
     model.eval()
     try:
         with torch.inference_mode():
             logits = [model(x).float().cpu() for x, _ in images.batches(batch_size(images.x))]
     finally:
-        model.train(was_training)
+        for module, training in modes:
+            module.training = training
     labels = images.labels.cpu().numpy()
     if not logits:
         return Predictions(np.empty((0, 1), np.float32), labels)

@@ -58,6 +58,10 @@ class ImageSet:
             index = self.index[positions]
             yield self.normalise(self.x[index]), self.y[index]
 
+    def steps(self, size: int) -> int:
+        """How many batches of that size `batches` gives."""
+        return -(-len(self) // size)
+
     def order(self, rng: torch.Generator | None = None) -> torch.Tensor:
         """All positions of this set, shape (n,); in random order if a generator is given."""
         if rng is None:

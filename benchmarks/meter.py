@@ -78,6 +78,24 @@ class Meter:
             self._peak = self._read_peak()
 
     @contextmanager
+    def paused(self) -> Iterator[None]:
+        """Leave what runs inside out of the method's own cost."""
+        self._active = False
+        self._synchronise()
+        started = time.perf_counter()
+        try:
+            yield
+        finally:
+            self._synchronise()
+            self._seconds["unlearn"] -= time.perf_counter() - started
+            self._active = True
+
+    def count(self, forward: int, backward: int) -> None:
+        """Add images that no hook sees."""
+        self._forward += forward
+        self._backward += backward
+
+    @contextmanager
     def evaluating(self) -> Iterator[None]:
         """Measure what runs inside as evaluation."""
         with self._timed("eval"):

@@ -11,14 +11,15 @@ import numpy as np
 import torch
 from torch import nn
 
-from benchmarks.cache import CachedModel, get_or_train
+from benchmarks.cache import CachedModel, get_or_train, model_folder
 from benchmarks.datasets import Dataset, load
+from benchmarks.errors import TrainingError
 from benchmarks.evaluation import Evaluation, HeldOut, Predictions, References, predict
 from benchmarks.images import ImageSet, on_device
 from benchmarks.metrics import measure
 from benchmarks.models import models
 from benchmarks.scenarios import Scenario, Split
-from benchmarks.training import Recipe, published_recipe, seeded, train
+from benchmarks.training import Recipe, Recorder, published_recipe, seeded, train
 
 Progress = Callable[[str], None]
 _SPLITS = (
@@ -42,6 +43,7 @@ class Packed:
     original: dict[str, np.ndarray]
     original_logits: dict[str, np.ndarray]
     retrained_logits: dict[str, np.ndarray]
+    updates: dict[str, np.ndarray] | None
 
 
 @dataclass(frozen=True, eq=False)
@@ -53,6 +55,7 @@ class Prepared:
         original_id: Its identity in the model cache.
         splits: Images of the six splits (retain/forget x train/validation/test) to learn from.
         measured: The same splits as they are evaluated; smaller ones if `eval_limit` was given.
+        updates: The recorded training steps, if it was prepared with them; see `TrialData`.
         packed: The trained models and what they predict, as arrays.
     """
 
@@ -63,6 +66,7 @@ class Prepared:
     splits: Mapping[str, ImageSet]
     measured: Mapping[str, ImageSet]
     device: torch.device
+    updates: Mapping[str, torch.Tensor] | None
     packed: Packed
     _references: dict[str, References] = field(default_factory=dict, repr=False)
     _targets: dict[str, dict[str, float]] = field(default_factory=dict, repr=False)
@@ -73,7 +77,7 @@ class Prepared:
         device = torch.device(device)
         splits = _image_sets(packed.scenario, data, device)
         model = build_network(packed.scenario, packed.scenario.seed)
-        model.load_state_dict({k: torch.tensor(v) for k, v in packed.original.items()})
+        model.load_state_dict(_tensors(packed.original, device))
         return cls(
             scenario=packed.scenario,
             data=data,
@@ -82,6 +86,7 @@ class Prepared:
             splits=splits,
             measured={name: images.limited(packed.eval_limit) for name, images in splits.items()},
             device=device,
+            updates=None if packed.updates is None else _tensors(packed.updates, device),
             packed=packed,
         )
 
@@ -120,6 +125,7 @@ def prepare(
     *,
     recipe: Recipe | None = None,
     eval_limit: int | None = None,
+    record: bool = False,
     device: torch.device | str = "cpu",
     progress: Progress = lambda message: None,
 ) -> Prepared:
@@ -128,6 +134,7 @@ def prepare(
     Args:
         recipe: How to train, in place of the published recipe.
         eval_limit: Evaluate at most so many images of each split, a fixed random choice.
+        record: Also record the training steps that the forget images took part in.
         progress: Called with a line of text whenever there is something to tell.
 
     Raises:
@@ -138,6 +145,7 @@ def prepare(
     data = load(scenario.dataset)
     original = original_model(scenario, how, device, progress)
     retrained = retrained_model(scenario, how, device, progress)
+    recorded = recorded_updates(scenario, how, device, progress).state if record else None
     splits = _image_sets(scenario, data, device)
     measured = {name: images.limited(eval_limit) for name, images in splits.items()}
 
@@ -155,6 +163,7 @@ def prepare(
         original={name: value.cpu().numpy() for name, value in original.state.items()},
         original_logits=logits(original),
         retrained_logits=logits(retrained),
+        updates=None if recorded is None else {k: v.cpu().numpy() for k, v in recorded.items()},
     )
     return Prepared.unpack(packed, data, device)
 
@@ -169,8 +178,21 @@ def retrained_model(scenario: Scenario, how: Recipe, device: torch.device, progr
     return _cached("retrained", scenario, how, device, progress)
 
 
+def recorded_updates(
+    scenario: Scenario, how: Recipe, device: torch.device, progress: Progress
+) -> CachedModel:
+    """The summed training steps of the original model whose batch held a forget image.
+
+    The original is trained once more, with the same seed, and must come out the same.
+
+    Raises:
+        TrainingError: if it does not.
+    """
+    return _cached("recorded", scenario, how, device, progress)
+
+
 def _cached(
-    role: Literal["original", "retrained"],
+    role: Literal["original", "retrained", "recorded"],
     scenario: Scenario,
     how: Recipe,
     device: torch.device,
@@ -178,11 +200,12 @@ def _cached(
 ) -> CachedModel:
     data = load(scenario.dataset)
     split = scenario.split(data)
-    if role == "original":
-        index, validation, name = split.train, split.validation, "original"
-    else:
+    if role == "retrained":
         index, validation = split.retain_train, split.retain_validation
         name = f"without-{scenario.task}-{scenario.forget}"
+    else:
+        index, validation = split.train, split.validation
+        name = role if role == "original" else f"steps-of-{scenario.task}-{scenario.forget}"
     identity = {
         "dataset": scenario.dataset,
         "model": scenario.model,
@@ -194,12 +217,17 @@ def _cached(
         "train": _digest(index),
         "validation": _digest(validation),
     }
+    if role == "recorded":
+        identity["recorded"] = _digest(split.forget_train)
 
     def run() -> tuple[dict[str, torch.Tensor], dict[str, Any]]:
         progress(f"training {scenario.model} on {scenario.dataset} ({name}, {how.epochs} epochs)")
         images = all_images(scenario, data, device)
         model = placed(build_network(scenario, scenario.seed), device)
-        with seeded(scenario.seed):
+        recorder = None
+        if role == "recorded":
+            recorder = Recorder(model, torch.from_numpy(split.forget_train).to(device))
+        with seeded(scenario.seed), repeatable():
             history = train(
                 model,
                 images["train"].subset(torch.from_numpy(index)),
@@ -209,7 +237,14 @@ def _cached(
                 lambda epoch, accuracy: progress(
                     f"{name}: epoch {epoch}/{how.epochs}, validation {accuracy:.1f} %"
                 ),
+                recorder=recorder,
             )
+        if recorder:
+            _must_repeat(original_model(scenario, how, device, progress), model)
+            return {k: v.cpu() for k, v in recorder.updates.items()}, {
+                **asdict(history),
+                "steps": recorder.steps,
+            }
         test = images["test"].subset(
             torch.from_numpy(split.retain_test if role == "retrained" else np.arange(len(data.test)))
         )
@@ -223,6 +258,21 @@ def _cached(
 
     label = f"{scenario.dataset}-{scenario.model}-{name}".replace("/", "_")[:80]
     return get_or_train(label, identity, run)
+
+
+def _must_repeat(original: CachedModel, again: nn.Module) -> None:
+    for name, value in again.state_dict().items():
+        if not torch.allclose(value.cpu().float(), original.state[name].float(), rtol=1e-3, atol=1e-5):
+            raise TrainingError(
+                f"training {original.id} once more, to record its steps, gave other weights than those in "
+                f"the cache, which come from another device or number of threads; delete "
+                f"{model_folder() / original.id}.json, and both are trained here"
+            )
+
+
+def repeatable() -> Any:
+    """A context in which cuDNN computes the same thing the same way every time."""
+    return torch.backends.cudnn.flags(enabled=True, benchmark=False, deterministic=True)
 
 
 def build_network(scenario: Scenario, seed: int) -> nn.Module:
@@ -253,6 +303,10 @@ def _image_sets(scenario: Scenario, data: Dataset, device: torch.device) -> dict
         )
         for name in _SPLITS
     }
+
+
+def _tensors(arrays: Mapping[str, np.ndarray], device: torch.device) -> dict[str, torch.Tensor]:
+    return {name: torch.tensor(value, device=device) for name, value in arrays.items()}
 
 
 def _digest(index: np.ndarray) -> str:

@@ -61,6 +61,7 @@ def check_method(method: Method, params: Mapping[str, Any] | None = None) -> Non
     for task in method.tasks:
         _check_trials(method, _prepared(task), params or {})
     _check_least_access(method, _prepared(method.tasks[0]), params or {})
+    _check_autocast(method, _prepared(method.tasks[0]), params or {})
 
 
 def check_model(model: Model) -> None:
@@ -259,10 +260,19 @@ def _check_least_access(method: Method, prepared: Prepared, params: Mapping[str,
     )
 
 
-def _complete(method: Method, prepared: Prepared, params: Mapping[str, Any]) -> TrialResult:
+def _check_autocast(method: Method, prepared: Prepared, params: Mapping[str, Any]) -> None:
+    import torch
+
+    result = _complete(method, prepared, params, precision="bfloat16")
+    assert result.model is not None
+    kept = all(p.dtype == torch.float32 for p in result.model.parameters())
+    _require(kept, f"{method.name}: under bfloat16 autocast the weights must stay float32")
+
+
+def _complete(method: Method, prepared: Prepared, params: Mapping[str, Any], **how: Any) -> TrialResult:
     from benchmarks.trial import run_trial
 
-    result = run_trial(prepared, method, params, seed=1)
+    result = run_trial(prepared, method, params, seed=1, **how)
     _require(result.state == "complete", f"{method.name} on {prepared.scenario.task} failed: {result.error}")
     return result
 
@@ -273,7 +283,7 @@ def _prepared(task: str) -> Prepared:
     from benchmarks.scenarios import Scenario
     from benchmarks.training import Recipe
 
-    return prepare(Scenario("digits", "cnn2", task, _FORGET[task]), recipe=Recipe(epochs=2))
+    return prepare(Scenario("digits", "cnn2", task, _FORGET[task]), recipe=Recipe(epochs=2), record=True)
 
 
 def _evaluation(task: str, seed: int, shuffled: bool = False) -> Evaluation:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -48,6 +48,48 @@ class History:
     seconds: float
 
 
+class Recorder:
+    """Sums up, during a training, the steps whose batch holds any of the watched images (Graves et al.).
+
+    Args:
+        model: The network that is trained.
+        watched: int64 positions of the images in their split.
+
+    Attributes:
+        updates: Parameter name -> sum of the recorded steps up to the epoch whose weights were kept.
+        steps: How many steps that were.
+    """
+
+    def __init__(self, model: nn.Module, watched: torch.Tensor) -> None:
+        import torch
+
+        self._parameters = dict(model.named_parameters())
+        self._watched = watched
+        self._sum = {name: torch.zeros_like(p) for name, p in self._parameters.items()}
+        self._steps = 0
+        self.updates: dict[str, torch.Tensor] = {}
+        self.steps = 0
+
+    @contextmanager
+    def step(self, index: torch.Tensor) -> Iterator[None]:
+        """Around an optimiser's step on a batch, whose images are given by their positions in the split."""
+        import torch
+
+        if not torch.isin(index, self._watched).any():
+            yield
+            return
+        before = {name: p.detach().clone() for name, p in self._parameters.items()}
+        yield
+        self._steps += 1
+        for name, p in self._parameters.items():
+            self._sum[name] += p.detach() - before[name]
+
+    def keep(self) -> None:
+        """The weights of this moment are the best so far, so the sums of this moment belong to them."""
+        self.updates = {name: value.clone() for name, value in self._sum.items()}
+        self.steps = self._steps
+
+
 # Epochs per model and data set, as published where the papers have the pair (JiT: VGG11).
 _EPOCHS = {
     ("cnn2", "digits"): 20,
@@ -86,6 +128,8 @@ def train(
     recipe: Recipe,
     rng: torch.Generator,
     on_epoch: Callable[[int, float], None] = lambda epoch, accuracy: None,
+    after_step: Callable[[], None] = lambda: None,
+    recorder: Recorder | None = None,
 ) -> History:
     """Train a model in place and leave it with the weights of its best validation epoch, in eval mode.
 
@@ -93,6 +137,8 @@ def train(
         images: Training images; `validation` never overlaps with them or with the test images.
         rng: Draws the order of the images and the augmentation.
         on_epoch: Called after each epoch with its number, from 1, and the validation accuracy in percent.
+        after_step: Called after each of `recipe.epochs * images.steps(recipe.batch_size)` steps.
+        recorder: Records the steps on the images that it watches.
     """
     import torch
     from torch.nn import functional as F
@@ -106,7 +152,7 @@ def train(
         momentum=recipe.momentum,
         weight_decay=recipe.weight_decay,
     )
-    steps = -(-len(images) // recipe.batch_size) * recipe.epochs
+    steps = images.steps(recipe.batch_size) * recipe.epochs
     schedule = torch.optim.lr_scheduler.OneCycleLR(
         optimiser, recipe.max_lr, total_steps=steps, cycle_momentum=False
     )
@@ -119,8 +165,10 @@ def train(
             loss = F.cross_entropy(model(x), images.y[index])
             optimiser.zero_grad()
             loss.backward()
-            optimiser.step()
+            with recorder.step(index) if recorder else nullcontext():
+                optimiser.step()
             schedule.step()
+            after_step()
         if not math.isfinite(loss.item()):
             raise TrainingError(
                 f"training diverged in epoch {epoch}: the loss is {loss.item()}; "
@@ -131,6 +179,8 @@ def train(
         on_epoch(epoch, accuracy)
         if accuracy >= best[0]:  # later epochs win ties: they have seen a lower learning rate
             best = (accuracy, epoch, {k: v.clone() for k, v in model.state_dict().items()})
+            if recorder:
+                recorder.keep()
     model.load_state_dict(best[2])
     model.eval()
     return History(best[1], best[0], time.perf_counter() - started)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import operator
 import traceback
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any, Literal, get_args
 
@@ -20,9 +20,19 @@ from benchmarks.meter import Cost, Meter
 from benchmarks.methods import Method, methods
 from benchmarks.metrics import measure
 from benchmarks.metrics import metrics as registered_metrics
-from benchmarks.prepared import Prepared, build_network, placed
+from benchmarks.prepared import Prepared, build_network, placed, repeatable
 from benchmarks.scenarios import Scenario
 from benchmarks.training import seeded
+
+Precision = Literal["float32", "bfloat16"]
+
+# Called after every step that a method reports, with the share of its steps that are done and a function
+# that measures the model as it is now. It may raise Pruned.
+Observer = Callable[[float, Callable[[], dict[str, float]]], None]
+
+
+class Pruned(Exception):
+    """Raised by an observer to end a trial that is not worth going on with."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -30,13 +40,14 @@ class TrialResult:
     """What came of a trial; it is returned also when the method failed.
 
     Attributes:
-        state: "complete" or "failed".
-        error: Why it failed, in one line; empty otherwise.
-        metrics: Metric name -> value, empty when it failed.
+        access: What the method may see with these hyper-parameters.
+        state: "complete", "failed" or "pruned".
+        error: Why it failed or was pruned, in one line; empty otherwise.
+        metrics: Metric name -> value, empty unless it is complete.
         targets: The same metrics of the retrained model.
         cost: Seconds, memory and passes.
-        model: The unlearned model; None when it failed.
-        evaluation: Its predictions; None when it failed.
+        model: The unlearned model; None unless it is complete.
+        evaluation: Its predictions; None unless it is complete.
     """
 
     scenario: Scenario
@@ -45,7 +56,8 @@ class TrialResult:
     params: dict[str, Any]
     seed: int
     held_out: HeldOut
-    state: Literal["complete", "failed"]
+    precision: Precision
+    state: Literal["complete", "failed", "pruned"]
     error: str
     metrics: dict[str, float]
     targets: dict[str, float]
@@ -62,6 +74,8 @@ def run_trial(
     seed: int = 0,
     held_out: HeldOut = "test",
     metrics: Iterable[str] | None = None,
+    precision: Precision = "float32",
+    observe: Observer | None = None,
 ) -> TrialResult:
     """Run one method on a prepared scenario and evaluate what it returns.
 
@@ -73,6 +87,8 @@ def run_trial(
         params: Hyper-parameter values; missing ones take the method's defaults.
         held_out: Evaluate on validation images (to choose parameters) or test images (to report).
         metrics: Names of metrics; by default all that are not costly.
+        precision: With bfloat16 the method runs under autocast; weights and evaluation stay float32.
+        observe: Told how far a method is that reports its steps; it may end the trial.
 
     Raises:
         UnknownName, InvalidParameters, InvalidScenario: for a call that no method could satisfy.
@@ -83,54 +99,77 @@ def run_trial(
     chosen = None if metrics is None else [registered_metrics.get(name).name for name in metrics]
     if held_out not in get_args(HeldOut):
         raise UnknownName("held-out split", str(held_out), get_args(HeldOut))
+    if precision not in get_args(Precision):
+        raise UnknownName("precision", str(precision), get_args(Precision))
     seed = operator.index(seed)
     meter = Meter(prepared.device)
     unlearned: nn.Module | None = None
     evaluation: Evaluation | None = None
     measured: dict[str, float] = {}
+    state: Literal["complete", "failed", "pruned"] = "complete"
     error = ""
+    access = algorithm.access_with(values)
+
+    def measured_now(model: nn.Module) -> tuple[Evaluation, dict[str, float]]:
+        with meter.evaluating():
+            now = evaluate(model, prepared.measured, prepared.scenario.task, held_out)
+            outputs, classes = now.retain_train.logits.shape[1:], len(prepared.scenario.classes)
+            if outputs != (classes,):
+                raise ValueError(f"the model has {outputs} outputs per image, not {classes}")
+            if not now.finite:
+                raise ArithmeticError("the logits are not finite")
+            return now, measure(now, prepared.references(held_out), chosen)
+
+    def observed(model: nn.Module, share: float) -> None:
+        if observe is not None:
+            with meter.paused(), _autocast(prepared.device, "float32"):
+                observe(share, lambda: measured_now(model)[1])
+
     try:
         model = copy.deepcopy(prepared.original)
         meter.watch(model)
         rng = torch.Generator(prepared.device).manual_seed(seed)
-        data = _trial_data(prepared, algorithm, meter, rng)
-        with seeded(seed), meter.unlearning(), _repeatable():
+        data = _trial_data(prepared, algorithm, access, meter, rng, observed)
+        with seeded(seed), meter.unlearning(), repeatable(), _autocast(prepared.device, precision):
             unlearned = algorithm.unlearn(model, data, values, rng)
         if not isinstance(unlearned, nn.Module):
             raise TypeError(f"it returned {type(unlearned).__name__}, not a torch.nn.Module")
         meter.release(unlearned)
         if not all(bool(torch.isfinite(p).all()) for p in unlearned.parameters()):
             raise ArithmeticError("the weights are not finite")
-        with meter.evaluating():
-            evaluation = evaluate(unlearned, prepared.measured, prepared.scenario.task, held_out)
-            outputs, classes = evaluation.retain_train.logits.shape[1:], len(prepared.scenario.classes)
-            if outputs != (classes,):
-                raise ValueError(f"the model has {outputs} outputs per image, not {classes}")
-            if not evaluation.finite:
-                raise ArithmeticError("the logits are not finite")
-            measured = measure(evaluation, prepared.references(held_out), chosen)
+        evaluation, measured = measured_now(unlearned)
+    except Pruned as reason:
+        state, error = "pruned", _one_line(reason)
     except torch.OutOfMemoryError as problem:
-        error = f"out of memory: {_one_line(problem)}"
+        state, error = "failed", f"out of memory: {_one_line(problem)}"
     except Exception as problem:
-        error = f"{type(problem).__name__}: {_one_line(problem)}{_where(problem)}"
+        state, error = "failed", f"{type(problem).__name__}: {_one_line(problem)}{_where(problem)}"
     return TrialResult(
         scenario=prepared.scenario,
         method=algorithm.name,
-        access=algorithm.access.label,
+        access=access.label,
         params=asdict(values),
         seed=seed,
         held_out=held_out,
-        state="failed" if error else "complete",
+        precision=precision,
+        state=state,
         error=error,
-        metrics={} if error else measured,
+        metrics=measured if state == "complete" else {},
         targets=prepared.targets(held_out),
         cost=meter.cost(),
-        model=None if error else unlearned,
-        evaluation=None if error else evaluation,
+        model=unlearned if state == "complete" else None,
+        evaluation=evaluation if state == "complete" else None,
     )
 
 
-def _trial_data(prepared: Prepared, method: Method, meter: Meter, rng: torch.Generator) -> TrialData:
+def _trial_data(
+    prepared: Prepared,
+    method: Method,
+    access: Access,
+    meter: Meter,
+    rng: torch.Generator,
+    observe: Callable[[nn.Module, float], None] = lambda model, share: None,
+) -> TrialData:
     source = prepared.scenario.source
     forget = prepared.splits["forget_train"]
 
@@ -143,21 +182,26 @@ def _trial_data(prepared: Prepared, method: Method, meter: Meter, rng: torch.Gen
 
     return TrialData(
         method=method.name,
-        access=method.access,
+        access=access,
         task=prepared.scenario.task,
         num_classes=len(prepared.scenario.classes),
         image_shape=(source.channels, source.image_size, source.image_size),
         recipe=prepared.packed.recipe,
         new_model=new_model,
         _forget_classes=prepared.scenario.forget_labels,
-        _forget=forget if method.access >= Access.RETAIN else forget.alone(),
+        _forget=forget if access >= Access.RETAIN else forget.alone(),
         _retain=prepared.splits["retain_train"],
         _validation=prepared.splits["retain_validation"],
+        _updates=prepared.updates,
+        _observe=observe,
+        _count=meter.count,
     )
 
 
-def _repeatable() -> Any:
-    return torch.backends.cudnn.flags(enabled=True, benchmark=False, deterministic=True)
+def _autocast(device: torch.device, precision: Precision) -> Any:
+    # Without a cache, which would keep serving the weights as they were before an optimiser's step
+    enabled = precision == "bfloat16"
+    return torch.autocast(device.type, dtype=torch.bfloat16, enabled=enabled, cache_enabled=False)
 
 
 def _one_line(problem: BaseException) -> str:

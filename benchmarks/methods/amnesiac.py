@@ -53,19 +53,23 @@ class Amnesiac(Method):
         self, model: nn.Module, data: TrialData, params: AmnesiacParams, rng: torch.Generator
     ) -> nn.Module:
         import torch
-        from torch.nn import functional as F
 
+        from benchmarks.fitting import fit
         from benchmarks.images import joined
 
         wrong = random_wrong_labels(data.forget.labels, data.forget_classes, data.num_classes, rng)
         images = joined(data.forget.relabelled(wrong), data.retain)
         optimiser = torch.optim.Adam(model.parameters(), lr=params.lr)
         model.train()
-        for _ in range(params.epochs):
-            for x, y in images.batches(params.batch_size, rng):
-                optimiser.zero_grad()
-                F.cross_entropy(model(x), y).backward()
-                optimiser.step()
+        fit(
+            model,
+            images,
+            optimiser,
+            epochs=params.epochs,
+            batch_size=params.batch_size,
+            rng=rng,
+            after_step=data.track(model, params.epochs * images.steps(params.batch_size)),
+        )
         return model.eval()
 
 

@@ -53,6 +53,7 @@ class Method(ABC):
         Params: Frozen dataclass of hyper-parameters, declared with `param` and `option`.
         presets: Published values.
         reference: Whether it only marks a bound (original, retrain) and has nothing to tune.
+        needs_recording: Whether the original's training must have recorded its steps.
     """
 
     name: ClassVar[str]
@@ -63,6 +64,7 @@ class Method(ABC):
     Params: ClassVar[type] = NoParams
     presets: ClassVar[tuple[Preset, ...]] = ()
     reference: ClassVar[bool] = False
+    needs_recording: ClassVar[bool] = False
 
     @abstractmethod
     def unlearn(self, model: nn.Module, data: TrialData, params: Any, rng: torch.Generator) -> nn.Module:
@@ -75,6 +77,10 @@ class Method(ABC):
             rng: The only source of randomness, on the model's device. (Torch's global state is seeded too,
                 for dropout and initialisation.)
         """
+
+    def access_with(self, params: Any) -> Access:
+        """What it may see with these hyper-parameters; more than `access` only where an option says so."""
+        return self.access
 
     def published(self, model: str, task: str) -> Preset | None:
         """The preset that was published for this model and task, or the nearest wider one."""

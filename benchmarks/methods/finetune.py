@@ -55,7 +55,8 @@ class Finetune(Method):
         self, model: nn.Module, data: TrialData, params: FinetuneParams, rng: torch.Generator
     ) -> nn.Module:
         import torch
-        from torch.nn import functional as F
+
+        from benchmarks.fitting import fit
 
         optimiser = torch.optim.SGD(
             model.parameters(),
@@ -64,9 +65,13 @@ class Finetune(Method):
             weight_decay=params.weight_decay,
         )
         model.train()
-        for _ in range(params.epochs):
-            for x, y in data.retain.batches(params.batch_size, rng):
-                optimiser.zero_grad()
-                F.cross_entropy(model(x), y).backward()
-                optimiser.step()
+        fit(
+            model,
+            data.retain,
+            optimiser,
+            epochs=params.epochs,
+            batch_size=params.batch_size,
+            rng=rng,
+            after_step=data.track(model, params.epochs * data.retain.steps(params.batch_size)),
+        )
         return model.eval()

@@ -36,5 +36,7 @@ class Retrain(Method):
         from benchmarks.training import train
 
         fresh = data.new_model()
-        train(fresh, data.retain, data.validation, data.recipe, rng)
+        steps = data.retain.steps(data.recipe.batch_size) * data.recipe.epochs
+        step = data.track(fresh, steps)
+        train(fresh, data.retain, data.validation, data.recipe, rng, after_step=step)
         return fresh
