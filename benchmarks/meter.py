@@ -39,6 +39,7 @@ class Meter:
         self._hooks: set[int] = set()
         self._active = False
         self._seconds = {"unlearn": 0.0, "eval": 0.0}
+        self._began: dict[str, float] = {}
         self._forward = 0
         self._backward = 0
         self._peak = 0.0
@@ -81,13 +82,12 @@ class Meter:
     def paused(self) -> Iterator[None]:
         """Leave what runs inside out of the method's own cost."""
         self._active = False
-        self._synchronise()
-        started = time.perf_counter()
+        self._stop("unlearn")
+        self._peak = self._read_peak()
         try:
             yield
         finally:
-            self._synchronise()
-            self._seconds["unlearn"] -= time.perf_counter() - started
+            self._start("unlearn")
             self._active = True
 
     def count(self, forward: int, backward: int) -> None:
@@ -113,13 +113,19 @@ class Meter:
 
     @contextmanager
     def _timed(self, what: str) -> Iterator[None]:
-        self._synchronise()
-        started = time.perf_counter()
+        self._start(what)
         try:
             yield
         finally:
-            self._synchronise()
-            self._seconds[what] += time.perf_counter() - started
+            self._stop(what)
+
+    def _start(self, what: str) -> None:
+        self._synchronise()
+        self._began[what] = time.perf_counter()
+
+    def _stop(self, what: str) -> None:
+        self._synchronise()
+        self._seconds[what] += time.perf_counter() - self._began[what]
 
     def _synchronise(self) -> None:
         if self._device.type == "cuda":

@@ -25,10 +25,7 @@ from benchmarks.scenarios import Scenario
 from benchmarks.training import seeded
 
 Precision = Literal["float32", "bfloat16"]
-
-# Called after every step that a method reports, with the share of its steps that are done and a function
-# that measures the model as it is now. It may raise Pruned.
-Observer = Callable[[float, Callable[[], dict[str, float]]], None]
+State = Literal["complete", "failed", "pruned", "running"]
 
 
 class Pruned(Exception):
@@ -39,11 +36,14 @@ class Pruned(Exception):
 class TrialResult:
     """What came of a trial; it is returned also when the method failed.
 
+    An observer may ask for the result of a trial that runs: its metrics are then those of the model as it
+    stands.
+
     Attributes:
         access: What the method may see with these hyper-parameters.
-        state: "complete", "failed" or "pruned".
+        state: "complete", "failed" or "pruned"; "running" while an observer looks at it.
         error: Why it failed or was pruned, in one line; empty otherwise.
-        metrics: Metric name -> value, empty unless it is complete.
+        metrics: Metric name -> value, empty if it failed or was pruned.
         targets: The same metrics of the retrained model.
         cost: Seconds, memory and passes.
         model: The unlearned model; None unless it is complete.
@@ -57,13 +57,18 @@ class TrialResult:
     seed: int
     held_out: HeldOut
     precision: Precision
-    state: Literal["complete", "failed", "pruned"]
+    state: State
     error: str
     metrics: dict[str, float]
     targets: dict[str, float]
     cost: Cost
     model: nn.Module | None = None
     evaluation: Evaluation | None = None
+
+
+# Called after every step that a method reports, with the share of its steps that are done and a function
+# that measures the model as it stands. It may raise Pruned.
+Observer = Callable[[float, Callable[[], TrialResult]], None]
 
 
 def run_trial(
@@ -103,14 +108,26 @@ def run_trial(
         raise UnknownName("precision", str(precision), get_args(Precision))
     seed = operator.index(seed)
     meter = Meter(prepared.device)
-    unlearned: nn.Module | None = None
-    evaluation: Evaluation | None = None
-    measured: dict[str, float] = {}
-    state: Literal["complete", "failed", "pruned"] = "complete"
-    error = ""
     access = algorithm.access_with(values)
 
-    def measured_now(model: nn.Module) -> tuple[Evaluation, dict[str, float]]:
+    def result(state: State, **found: Any) -> TrialResult:
+        return TrialResult(
+            scenario=prepared.scenario,
+            method=algorithm.name,
+            access=access.label,
+            params=asdict(values),
+            seed=seed,
+            held_out=held_out,
+            precision=precision,
+            state=state,
+            error=found.pop("error", ""),
+            metrics=found.pop("metrics", {}),
+            targets=prepared.targets(held_out),
+            cost=meter.cost(),
+            **found,
+        )
+
+    def measured(state: State, model: nn.Module) -> TrialResult:
         with meter.evaluating():
             now = evaluate(model, prepared.measured, prepared.scenario.task, held_out)
             outputs, classes = now.retain_train.logits.shape[1:], len(prepared.scenario.classes)
@@ -118,12 +135,13 @@ def run_trial(
                 raise ValueError(f"the model has {outputs} outputs per image, not {classes}")
             if not now.finite:
                 raise ArithmeticError("the logits are not finite")
-            return now, measure(now, prepared.references(held_out), chosen)
+            metrics = measure(now, prepared.references(held_out), chosen)
+        return result(state, metrics=metrics, model=model, evaluation=now)
 
     def observed(model: nn.Module, share: float) -> None:
         if observe is not None:
             with meter.paused(), _autocast(prepared.device, "float32"):
-                observe(share, lambda: measured_now(model)[1])
+                observe(share, lambda: measured("running", model))
 
     try:
         model = copy.deepcopy(prepared.original)
@@ -137,29 +155,13 @@ def run_trial(
         meter.release(unlearned)
         if not all(bool(torch.isfinite(p).all()) for p in unlearned.parameters()):
             raise ArithmeticError("the weights are not finite")
-        evaluation, measured = measured_now(unlearned)
+        return measured("complete", unlearned)
     except Pruned as reason:
-        state, error = "pruned", _one_line(reason)
+        return result("pruned", error=_one_line(reason))
     except torch.OutOfMemoryError as problem:
-        state, error = "failed", f"out of memory: {_one_line(problem)}"
+        return result("failed", error=f"out of memory: {_one_line(problem)}")
     except Exception as problem:
-        state, error = "failed", f"{type(problem).__name__}: {_one_line(problem)}{_where(problem)}"
-    return TrialResult(
-        scenario=prepared.scenario,
-        method=algorithm.name,
-        access=access.label,
-        params=asdict(values),
-        seed=seed,
-        held_out=held_out,
-        precision=precision,
-        state=state,
-        error=error,
-        metrics=measured if state == "complete" else {},
-        targets=prepared.targets(held_out),
-        cost=meter.cost(),
-        model=unlearned if state == "complete" else None,
-        evaluation=evaluation if state == "complete" else None,
-    )
+        return result("failed", error=f"{type(problem).__name__}: {_one_line(problem)}{_where(problem)}")
 
 
 def _trial_data(

@@ -5,18 +5,29 @@ from __future__ import annotations
 import datetime
 import pickle
 import time
-from typing import Any
+from collections.abc import Callable
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
 
 from ray import tune
 
 from search.assignments import Assignment
+from search.background import Background
+from search.pruning import QUARTERS
 from search.results import Finished
+
+if TYPE_CHECKING:
+    from benchmarks.trial import TrialResult
+
+_SAY_EVERY_S = 2.0
 
 
 class TrialActor(tune.Trainable):
     """One step is a hand of trials, mostly one; Tune gives the warm process hand after hand.
 
-    What `setup` receives lies in Ray's object store once per machine; images are read from there.
+    What `setup` receives lies in Ray's object store once per machine; images are read from there. The trials
+    run in a thread, so that a step of Tune can also end with a report from inside a trial: how far it is or,
+    where it may be pruned, its gap so far and the row to write if it is.
     """
 
     def setup(
@@ -35,22 +46,73 @@ class TrialActor(tune.Trainable):
         self._gpus = gpus
         self._prepared: dict[str, Any] = {}
         self._assignments: list[Assignment] = config["assignments"]
+        self._work: Background | None = None
 
     def reset_config(self, new_config: dict[str, Any]) -> bool:
+        self.cleanup()
         self._assignments = new_config["assignments"]
         return True
 
-    def step(self) -> dict[str, Any]:
-        finished = [self._run(assignment) for assignment in self._assignments]
-        return {"objective": 0.0, "payload": pickle.dumps(finished), "done": True}
+    def cleanup(self) -> None:
+        if self._work is not None:
+            self._work.stop()
+            self._work = None
 
-    def _run(self, a: Assignment) -> Finished:
+    def step(self) -> dict[str, Any]:
+        self._work = self._work or Background(self._all)
+        last, report = self._work.next()
+        return {"objective": 0.0, "done": last, **report}
+
+    def _all(self, work: Background) -> dict[str, Any]:
+        return {"payload": pickle.dumps([self._run(a, work) for a in self._assignments])}
+
+    def _run(self, a: Assignment, work: Background) -> Finished:
         from benchmarks.trial import run_trial
-        from search.rows import class_rows, sample_rows, trial_row
 
         started, clock = datetime.datetime.now(datetime.UTC), time.perf_counter()
         prepared = self._scenario(a.scenario.key)
-        result = run_trial(prepared, a.method, a.params, seed=a.seed, held_out=a.held_out)  # type: ignore[arg-type]
+        gaps: dict[str, float] = {}
+        said = time.monotonic()
+
+        def finished(result: TrialResult) -> Finished:
+            return self._finished(a, prepared, result, gaps, started, time.perf_counter() - clock)
+
+        def observe(share: float, measure: Callable[[], TrialResult]) -> None:
+            nonlocal said
+            quarter = int(4 * share + 1e-9)
+            if a.prunable and quarter in QUARTERS and QUARTERS[quarter] not in gaps:
+                now = measure()
+                gaps[QUARTERS[quarter]] = gap = now.metrics["gap"]
+                reason = f"after {25 * quarter} % of its steps, with a gap of {gap:.2f}"
+                if_pruned = finished(replace(now, state="pruned", error=reason, metrics={}))
+                report = {"quarter": quarter, "gap": gap, "payload": pickle.dumps([if_pruned])}
+                work.report({"share": share, **report}, wait=True)
+            elif time.monotonic() - said > _SAY_EVERY_S:
+                said = time.monotonic()
+                work.report({"share": share})
+
+        result = run_trial(
+            prepared,
+            a.method,
+            a.params,
+            seed=a.seed,
+            held_out=a.held_out,  # type: ignore[arg-type]
+            precision=a.precision,  # type: ignore[arg-type]
+            observe=observe,
+        )
+        return finished(result)
+
+    def _finished(
+        self,
+        a: Assignment,
+        prepared: Any,
+        result: TrialResult,
+        gaps: dict[str, float],
+        started: datetime.datetime,
+        seconds: float,
+    ) -> Finished:
+        from search.rows import class_rows, sample_rows, trial_row
+
         classes = class_rows(result, prepared) if a.details else []
         samples = sample_rows(result, prepared) if a.details else []
         cost = result.cost
@@ -67,8 +129,9 @@ class TrialActor(tune.Trainable):
                 "objective": result.metrics.get("gap"),
                 "gpu_fraction": self._gpus,
                 "started_at": started,
-                "overhead_s": time.perf_counter() - clock - cost.unlearn_s - cost.eval_s,
+                "overhead_s": seconds - cost.unlearn_s - cost.eval_s,
                 "finished_at": datetime.datetime.now(datetime.UTC),
+                **gaps,
             },
         )
         return Finished(row, classes, samples)

@@ -38,6 +38,8 @@ class Assignment:
     held_out: str = "validation"
     details: bool = False
     tag: str = ""
+    precision: str = "float32"
+    prunable: bool = False
     attempt: int = 1
 
     @property
@@ -54,6 +56,7 @@ class Source(Protocol):
 
     name: str
     total: int
+    prunes: bool
 
     @property
     def done(self) -> int: ...
@@ -67,6 +70,9 @@ class Source(Protocol):
     def ask(self) -> Assignment | None:
         """The next trial, or None while there is none to hand out."""
 
+    def hopeless(self, assignment: Assignment, quarter: int, gap: float) -> bool:
+        """Whether a running trial whose gap was measured after some quarters is to end."""
+
     def tell(self, assignment: Assignment, row: Row) -> None:
         """A trial has finished, and its row is durable."""
 
@@ -75,7 +81,9 @@ class Source(Protocol):
 
 
 class FixedList:
-    """Trials that are known from the start, as in a benchmark."""
+    """Trials that are known from the start, as in a benchmark; all of them run to their end."""
+
+    prunes = False
 
     def __init__(self, name: str, assignments: Iterable[Assignment], done: Iterable[Row]) -> None:
         everything = list(assignments)
@@ -96,6 +104,9 @@ class FixedList:
             return None
         self._running += 1
         return self._waiting.popleft()
+
+    def hopeless(self, assignment: Assignment, quarter: int, gap: float) -> bool:
+        return False
 
     def tell(self, assignment: Assignment, row: Row) -> None:
         self._running -= 1

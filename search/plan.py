@@ -7,7 +7,7 @@ import json
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Literal, TypeVar
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
@@ -18,6 +18,7 @@ from benchmarks.scenarios import Scenario
 from benchmarks.training import Recipe, published_recipe
 from search.errors import PlanError
 from search.objectives import objective
+from search.pruning import Rule
 from search.spaces import search_space
 
 T = TypeVar("T")
@@ -41,6 +42,7 @@ class Search(_Section):
 
     Attributes:
         presets: Try published values first.
+        pruner: Ends hopeless trials of methods that report their steps: none, median or halving.
         space: Method -> hyper-parameter -> `[low, high]` to vary it, or one value to hold it fixed.
     """
 
@@ -49,6 +51,7 @@ class Search(_Section):
     objective: str = "gap"
     seed: int = Field(0, ge=0)
     presets: bool = True
+    pruner: Rule = "none"
     space: dict[str, dict[str, Any]] = Field(default_factory=dict)
 
     @field_validator("forget", mode="before")
@@ -84,6 +87,7 @@ class Plan(_Section):
     Attributes:
         seed: Seed of the original and the retrained models.
         eval_limit: Evaluate at most so many images of each split, a fixed random choice.
+        precision: float32, or bfloat16: methods run under autocast.
     """
 
     name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")
@@ -93,6 +97,7 @@ class Plan(_Section):
     methods: tuple[str, ...] = Field(min_length=1)
     seed: int = Field(0, ge=0)
     eval_limit: int | None = Field(None, ge=100)
+    precision: Literal["float32", "bfloat16"] = "float32"
     training: Training = Training()
     search: Search
     benchmark: Benchmark | None = None
@@ -114,6 +119,11 @@ class Plan(_Section):
         """The methods to search."""
         return [methods.get(name) for name in self.methods]
 
+    def needs_recording(self) -> bool:
+        """Whether any of its methods needs a training that recorded its steps."""
+        beside = self.benchmark.beside if self.benchmark else ()
+        return any(methods.get(name).needs_recording for name in (*self.methods, *beside))
+
     def recipe(self) -> Recipe:
         """How the models are trained."""
         changes = {k: v for k, v in self.training.model_dump().items() if v is not None}
@@ -128,6 +138,7 @@ class Plan(_Section):
             "scenario": [self.dataset, self.model, self.task, self.seed],
             "recipe": self.training.model_dump(),
             "eval_limit": self.eval_limit,
+            "precision": self.precision,
             "search": self.search.model_dump(exclude={"trials", "forget"}),
             **more,
         }
@@ -216,7 +227,12 @@ def _check(plan: Plan, at: Callable[..., str]) -> None:
             ("search", "space", name),
             lambda m=method, s=space: search_space(m.Params, s),  # type: ignore[misc]
         )
-    checked(("search", "objective"), lambda: objective(plan.search.objective))
+    wanted = checked(("search", "objective"), lambda: objective(plan.search.objective))
+    if plan.search.pruner != "none" and len(wanted.parts) > 1:
+        raise PlanError(
+            f"{at('search', 'pruner')}: pruning compares one number, and objective '{wanted.name}' has "
+            f"{len(wanted.parts)}; use 'objective: gap' or 'pruner: none'"
+        )
     for name in plan.search.space:
         if name not in plan.methods:
             raise PlanError(

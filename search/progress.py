@@ -30,7 +30,8 @@ class Progress:
         self._console = console
         self._live: Any = None
         self._began = self._last_line = time.monotonic()
-        self._failed = 0
+        self._failed = self._pruned = 0
+        self._running: dict[str, float] = {}
         self._first: tuple[float, int] | None = None  # when the first trial ended, and how many were done
 
     def __enter__(self) -> Progress:
@@ -56,21 +57,40 @@ class Progress:
         seconds = time.monotonic() - self._began
         self._console.print(f"{self._title}: {self._summary()} in {seconds:.0f} s")
 
+    def watch(self, trial: str, share: float | None) -> None:
+        """A running trial says what share of it is done; None at its end."""
+        if share is None:
+            self._running.pop(trial, None)
+            return
+        self._running[trial] = share
+        self._line()
+
     def update(self, _source: Source, row: dict[str, Any]) -> None:
         """A trial has finished."""
         self._failed += row["state"] == "failed"
+        self._pruned += row["state"] == "pruned"
         now = time.monotonic()
         if self._first is None:
             self._first = (now, sum(source.done for source in self._sources))
+        self._line()
+
+    def _line(self) -> None:
+        now = time.monotonic()
         if self._live is None and now - self._last_line > _LINE_EVERY_S:
             self._last_line = now
-            self._console.print(f"{self._title}: {self._summary()}, {self._left()}")
+            self._console.print(f"{self._title}: {self._summary()}, {self._left()}{self._shares()}")
+
+    def _shares(self) -> str:
+        """How far the long ones among the running trials are."""
+        shares = ", ".join(f"{share:.0%}" for share in sorted(self._running.values(), reverse=True))
+        return f", running: {shares}" if shares else ""
 
     def _summary(self) -> str:
         done, total = (sum(getattr(s, what) for s in self._sources) for what in ("done", "total"))
         text = f"{done}/{total} trials"
-        if self._failed:
-            text += f" ({self._failed} failed)"
+        ended = [f"{n} {what}" for n, what in ((self._failed, "failed"), (self._pruned, "pruned")) if n]
+        if ended:
+            text += f" ({', '.join(ended)})"
         bests = [source.best["gap"] for source in self._sources if source.best]
         return f"{text}, best gap {min(bests):.2f}" if bests else text
 
@@ -86,7 +106,12 @@ class Progress:
         from rich.progress_bar import ProgressBar
         from rich.table import Table
 
-        table = Table(box=None, pad_edge=False, title=f"{self._title}, {self._left()}", title_justify="left")
+        table = Table(
+            box=None,
+            pad_edge=False,
+            title=f"{self._title}, {self._left()}{self._shares()}",
+            title_justify="left",
+        )
         for name in ("", "trials", "", "best gap", "parameters"):
             table.add_column(name, justify="left")
         for source in self._sources:

@@ -44,6 +44,7 @@ def trial_row(result: TrialResult, prepared: Prepared, identity: Mapping[str, An
         "forget_split": "train" if scenario.task == "random" else result.held_out,
         "eval_limit": prepared.packed.eval_limit,
         "access": result.access,
+        "precision": result.precision,
         "seed": result.seed,
         "state": result.state,
         "error": result.error,

@@ -58,16 +58,23 @@ def prepare(
     scenarios: Iterable[Scenario],
     recipe: Recipe,
     eval_limit: int | None,
+    record: bool,
     slots: Slots,
     say: Callable[[str], None],
 ) -> Shared:
-    """Train what is not in the model cache, in parallel, and evaluate the original and retrained models."""
+    """Train what is not in the model cache, in parallel, and evaluate the original and retrained models.
+
+    Args:
+        record: Also record the training steps of every forget set, in one more training each.
+    """
     wanted = list({scenario.key: scenario for scenario in scenarios}.values())
-    jobs = [_Job("original", wanted[0], recipe, None, slots)]
-    jobs += [_Job("retrained", scenario, recipe, None, slots) for scenario in wanted]
+    jobs = [_Job("original", wanted[0], recipe, slots)]
+    jobs += [_Job("retrained", scenario, recipe, slots) for scenario in wanted]
+    if record:
+        jobs += [_Job("recorded", scenario, recipe, slots) for scenario in wanted]
     for job, report in in_parallel(_train, jobs, slots):
         say(f"{job.label}: {report}")
-    jobs = [_Job("packed", scenario, recipe, eval_limit, slots) for scenario in wanted]
+    jobs = [_Job("packed", scenario, recipe, slots, eval_limit, record) for scenario in wanted]
     packed = {job.scenario.key: result for job, result in in_parallel(_pack, jobs, slots)}
     return Shared(packed, {name: load(name) for name in {s.dataset for s in wanted}})
 
@@ -79,11 +86,13 @@ def run(
     slots: Slots,
     report: Callable[[Source, dict[str, Any]], None],
     timeout: float | None = None,
+    watch: Callable[[str, float | None], None] = lambda trial, share: None,
 ) -> Outcome:
     """Run trials until every source is exhausted, time is up, or Ctrl-C.
 
     Args:
         report: Called after every finished trial.
+        watch: Called with a running trial's id and the share of it that is done; with None at its end.
         timeout: Seconds after which no trial is started; those that run are finished.
 
     Raises:
@@ -94,11 +103,11 @@ def run(
     from ray import tune
 
     from search.actors import TrialActor
-    from search.searcher import TableSearcher
+    from search.searcher import Pruning, TableSearcher
 
     logging.getLogger("ray.tune").setLevel(logging.CRITICAL)
     deadline = time.monotonic() + timeout if timeout is not None else None
-    searcher = TableSearcher(sources, results, deadline, report, slots.workers)
+    searcher = TableSearcher(sources, results, deadline, report, slots.workers, watch)
     trainable = tune.with_resources(
         tune.with_parameters(
             TrialActor,
@@ -114,6 +123,7 @@ def run(
             trainable,
             tune_config=tune.TuneConfig(
                 search_alg=searcher,
+                scheduler=Pruning(searcher),
                 num_samples=-1,
                 max_concurrent_trials=slots.workers,
                 reuse_actors=True,
@@ -141,14 +151,15 @@ class _Job:
     role: str
     scenario: Scenario
     recipe: Recipe
-    eval_limit: int | None
     slots: Slots
+    eval_limit: int | None = None
+    record: bool = False
 
     @property
     def label(self) -> str:
         s = self.scenario
-        what = "original" if self.role == "original" else f"retrained without {s.forget}"
-        return f"{s.model} on {s.dataset}, {what}"
+        what = {"retrained": f"retrained without {s.forget}", "recorded": f"steps of {s.forget}"}
+        return f"{s.model} on {s.dataset}, {what.get(self.role, self.role)}"
 
 
 def _device(slots: Slots) -> Any:
@@ -159,11 +170,12 @@ def _device(slots: Slots) -> Any:
 
 
 def _train(job: _Job) -> str:
-    from benchmarks.prepared import original_model, retrained_model
+    from benchmarks.prepared import original_model, recorded_updates, retrained_model
 
-    train = original_model if job.role == "original" else retrained_model
-    model = train(job.scenario, job.recipe, _device(job.slots), lambda line: None)
-    found = model.report
+    train = {"original": original_model, "retrained": retrained_model, "recorded": recorded_updates}[job.role]
+    found = train(job.scenario, job.recipe, _device(job.slots), lambda line: None).report
+    if job.role == "recorded":
+        return f"recorded {found['steps']} training steps in {found['seconds']:.1f} s"
     return (
         f"test accuracy {found['test_acc']:.1f} %, best of {job.recipe.epochs} epochs was "
         f"{found['best_epoch']}, trained in {found['seconds']:.1f} s"
@@ -173,6 +185,10 @@ def _train(job: _Job) -> str:
 def _pack(job: _Job) -> Packed:
     from benchmarks.prepared import prepare as prepare_one
 
-    device = _device(job.slots)
-    prepared = prepare_one(job.scenario, recipe=job.recipe, eval_limit=job.eval_limit, device=device)
-    return prepared.packed
+    return prepare_one(
+        job.scenario,
+        recipe=job.recipe,
+        eval_limit=job.eval_limit,
+        record=job.record,
+        device=_device(job.slots),
+    ).packed

@@ -65,13 +65,21 @@ _SCENARIO = (
     Column("eval_limit", _INT, "Most images evaluated per split; missing for all", "images"),
 )
 _METHOD = (
-    Column("access", _TEXT, "What the method may see: model, class_id, forget or retain"),
+    Column(
+        "access",
+        _TEXT,
+        "What the method may see with these hyper-parameters: model, class_id, forget or retain",
+    ),
     Column("preset", _TEXT, "Name of the published values used; empty for others"),
+    Column("precision", _TEXT, "float32, or bfloat16: the method ran under autocast"),
 )
 _OUTCOME = (
     Column("state", _TEXT, "complete, failed or pruned"),
-    Column("error", _TEXT, "Why it failed, in one line"),
+    Column("error", _TEXT, "Why it failed or was pruned, in one line"),
     Column("objective", _REAL, "What the search minimises; gap also for pareto", "points"),
+    Column("gap_at_25", _REAL, "Gap after a quarter of the method, where the search may prune it", "points"),
+    Column("gap_at_50", _REAL, "Gap after half of the method, where the search may prune it", "points"),
+    Column("gap_at_75", _REAL, "Gap after three quarters, where the search may prune it", "points"),
 )
 _COST = (
     Column("unlearn_s", _REAL, "The method alone, synchronised", "s"),

@@ -13,6 +13,7 @@ import time
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from ray.tune.schedulers import FIFOScheduler
 from ray.tune.search import Searcher
 
 from search.assignments import Assignment, Source
@@ -34,6 +35,7 @@ class TableSearcher(Searcher):
         deadline: `time.monotonic()` after which nothing new is handed out; None for never.
         report: Called after every finished trial.
         workers: How many trials or hands of trials run at once.
+        watch: Called with a trial's method and forget set, and the share of it that is done; None at its end.
     """
 
     def __init__(
@@ -43,6 +45,7 @@ class TableSearcher(Searcher):
         deadline: float | None,
         report: Callable[[Source, dict[str, Any]], None],
         workers: int = 1,
+        watch: Callable[[str, float | None], None] = lambda trial, share: None,
     ) -> None:
         super().__init__(metric="objective", mode="min")
         self.sources = sources
@@ -52,6 +55,7 @@ class TableSearcher(Searcher):
         self._deadline = deadline
         self._report = report
         self._workers = workers
+        self._watch = watch
         self._seconds, self._count = 0.0, 0
         self._running: dict[str, tuple[Source, list[Assignment]]] = {}
 
@@ -61,10 +65,24 @@ class TableSearcher(Searcher):
         except Exception as error:
             return self._fail(error)
 
+    def on_trial_result(self, trial_id: str, result: dict[str, Any]) -> None:
+        """Nothing: `hopeless` has seen the result."""
+
+    def hopeless(self, trial_id: str, result: dict[str, Any]) -> bool:
+        """Whether a trial that reports from its middle is to end; its row is then the one it reported."""
+        try:
+            source, hand = self._running[trial_id]
+            self._watch(trial_id, result["share"])
+            return "quarter" in result and source.hopeless(hand[0], result["quarter"], result["gap"])
+        except Exception as error:
+            self._fail(error)
+            return True
+
     def on_trial_complete(
         self, trial_id: str, result: dict[str, Any] | None = None, error: bool = False
     ) -> None:
         try:
+            self._watch(trial_id, None)
             self._complete(trial_id, None if error else result)
         except Exception as problem:
             self._fail(problem)
@@ -85,7 +103,8 @@ class TableSearcher(Searcher):
         if self.stopped or self.failure:
             return str(Searcher.FINISHED)
         for source in sorted(self.sources, key=lambda source: source.running):
-            hand = list(itertools.islice(iter(source.ask, None), self._hand_size()))
+            size = 1 if source.prunes else self._hand_size()
+            hand = list(itertools.islice(iter(source.ask, None), size))
             if hand:
                 self._running[trial_id] = (source, hand)
                 return {"assignments": hand}
@@ -136,3 +155,19 @@ class TableSearcher(Searcher):
     def _fail(self, error: BaseException) -> str:
         self.failure = self.failure or error
         return str(Searcher.FINISHED)
+
+
+class Pruning(FIFOScheduler):
+    """First come, first served; ends the trials that the searcher calls hopeless."""
+
+    def __init__(self, searcher: TableSearcher) -> None:
+        super().__init__()
+        self._searcher = searcher
+
+    def on_trial_result(self, tune_controller: Any, trial: Any, result: dict[str, Any]) -> str:
+        hopeless = self._searcher.hopeless(trial.trial_id, result)
+        return str(FIFOScheduler.STOP if hopeless else FIFOScheduler.CONTINUE)
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Nothing, as for the searcher."""
+        return {}

@@ -24,6 +24,7 @@ from search.errors import Interrupted, PlanError, RunError
 from search.objectives import best, objective
 from search.plan import Plan
 from search.progress import Progress
+from search.pruning import pruner
 from search.results import Results
 from search.rows import package_version
 from search.spaces import search_space
@@ -58,7 +59,8 @@ def prepare(setting: Setting, scenarios: Sequence[Scenario]) -> runner.Shared:
     missing = [scenario for scenario in scenarios if scenario.key not in known.packed]
     if missing:
         say = partial(setting.console.print, highlight=False)
-        new = runner.prepare(missing, plan.recipe(), plan.eval_limit, setting.slots, say)
+        record = plan.needs_recording()
+        new = runner.prepare(missing, plan.recipe(), plan.eval_limit, record, setting.slots, say)
         known.packed.update(new.packed)
         known.data.update(new.data)
     return runner.Shared({scenario.key: known.packed[scenario.key] for scenario in scenarios}, known.data)
@@ -138,6 +140,7 @@ def sensitivity(
             seed=plan.seed + seed,
             kind="sensitivity",
             regime="",
+            precision=plan.precision,
             tag=f"{number // seeds}.{seed}",
         )
         for number, (point, seed) in enumerate(itertools.product(lines, range(1, seeds + 1)))
@@ -181,7 +184,9 @@ def _run(
     )
     shared = prepare(setting, scenarios())
     with Progress(title, sources, console) as progress:
-        outcome = runner.run(sources, shared, results, setting.slots, progress.update, setting.timeout)
+        outcome = runner.run(
+            sources, shared, results, setting.slots, progress.update, setting.timeout, progress.watch
+        )
     if outcome.finished:
         return
     how, problem = ("time is up", RunError) if outcome.timed_out else ("interrupted", Interrupted)
@@ -206,6 +211,8 @@ def _study(plan: Plan, method: Method, scenario: Scenario, rows: Sequence[Row]) 
             kind="search",
             regime="tuned",
             preset=preset,
+            precision=plan.precision,
+            prunable=plan.search.pruner != "none",
         )
 
     return Study(
@@ -218,6 +225,7 @@ def _study(plan: Plan, method: Method, scenario: Scenario, rows: Sequence[Row]) 
         assign=assign,
         done=own,
         presets=plan.search.presets,
+        pruner=pruner(plan.search.pruner),
     )
 
 
@@ -273,6 +281,7 @@ def _benchmark_trials(plan: Plan, run_id: str, entries: Sequence[_Entry]) -> Ite
             preset=entry.preset,
             held_out="test",
             details=True,
+            precision=plan.precision,
             tag=f"{entry.regime or 'reference'}.{seed}",
         )
 

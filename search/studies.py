@@ -12,6 +12,7 @@ from benchmarks.hyperparameters import declared
 from benchmarks.methods import Method
 from search.assignments import Assignment, Row
 from search.objectives import Objective, best
+from search.pruning import measured, rungs
 from search.spaces import Space
 
 MAX_RUNNING = 8  # more trials at once and TPE learns too little between them
@@ -29,6 +30,7 @@ class Study:
         assign: Makes an assignment from a trial number, parameters and a preset's name.
         done: Rows that the run has already written for this study.
         presets: Try the method's published values first.
+        pruner: Ends hopeless trials; None lets all run to their end.
     """
 
     def __init__(
@@ -43,10 +45,12 @@ class Study:
         assign: Callable[[int, dict[str, Any], str], Assignment],
         done: Iterable[Row] = (),
         presets: bool = True,
+        pruner: optuna.pruners.BasePruner | None = None,
     ) -> None:
         optuna.logging.set_verbosity(optuna.logging.WARNING)
         self.name = name
         self.total = trials
+        self.prunes = pruner is not None
         self._space = space
         self._objective = objective
         self._assign = assign
@@ -56,7 +60,10 @@ class Study:
         # A resumed search must not draw again what its first part drew.
         sampler = optuna.samplers.TPESampler(seed=(seed + 1_000_003 * len(self._rows)) % 2**32)
         self._study = optuna.create_study(
-            study_name=name, sampler=sampler, directions=["minimize"] * len(objective.parts)
+            study_name=name,
+            sampler=sampler,
+            pruner=pruner or optuna.pruners.NopPruner(),
+            directions=["minimize"] * len(objective.parts),
         )
         self._study.add_trials([self._as_trial(row) for row in self._rows])
         used = {row["trial_number"] for row in self._rows}
@@ -90,10 +97,17 @@ class Study:
         self._running[assignment.number] = trial
         return assignment
 
+    def hopeless(self, assignment: Assignment, quarter: int, gap: float) -> bool:
+        trial = self._running[assignment.number]
+        trial.report(gap, step=quarter)
+        return trial.should_prune()
+
     def tell(self, assignment: Assignment, row: Row) -> None:
         trial = self._running.pop(assignment.number)
         values = self._objective.of(row)
-        if values is None:
+        if row["state"] == "pruned":
+            self._study.tell(trial, state=TrialState.PRUNED)
+        elif values is None:
             self._study.tell(trial, state=TrialState.FAIL)
         else:
             self._study.tell(trial, values)
@@ -117,11 +131,15 @@ class Study:
     def _as_trial(self, row: Row) -> optuna.trial.FrozenTrial:
         params = {name: row[f"param_{name}"] for name in self._space.varied}
         values = self._objective.of(row)
+        ended = TrialState.PRUNED if row["state"] == "pruned" else TrialState.FAIL
+        gaps = measured(row)
         return create_trial(
-            state=TrialState.FAIL if values is None else TrialState.COMPLETE,
+            state=ended if values is None else TrialState.COMPLETE,
             values=values,
             params=params,
             distributions=dict(self._space.varied),
+            intermediate_values=gaps,
+            system_attrs=rungs(gaps),
         )
 
 

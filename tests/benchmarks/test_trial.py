@@ -4,6 +4,7 @@ import copy
 import math
 import pickle
 import re
+import time
 from dataclasses import replace
 
 import numpy as np
@@ -14,6 +15,7 @@ from torch import nn
 from benchmarks import Prepared, Scenario, prepare, run_trial
 from benchmarks.errors import InvalidParameters, InvalidScenario, UnknownName
 from benchmarks.metrics import metrics
+from benchmarks.trial import Pruned
 from tests.benchmarks.helpers import own_method, weights
 
 JIT = {"lr": 1e-3, "n_samples": 5}
@@ -263,3 +265,89 @@ def test_five_lines_in_a_notebook(short):
     result = run_trial(prepared, "jit", {"lr": 1e-3, "sigma": 0.5}, seed=0)
     print(result.metrics, result.targets, result.cost.unlearn_s)
     assert result.metrics["retain_acc"] > 50
+
+
+def test_an_observer_sees_every_step_and_changes_nothing(digits):
+    seen = []
+
+    def observe(share, measure):
+        seen.append((share, measure() if len(seen) == 10 else None))
+
+    params = {"epochs": 2, "batch_size": 100}
+    alone = run_trial(digits, "finetune", params, seed=1)
+    watched = run_trial(digits, "finetune", params, seed=1, observe=observe)
+    steps = 2 * digits.splits["retain_train"].steps(100)
+    assert [share for share, _ in seen] == pytest.approx([(i + 1) / steps for i in range(steps)])
+    assert torch.equal(weights(alone.model), weights(watched.model))
+    assert watched.cost.samples_forward == alone.cost.samples_forward
+    middle = seen[10][1]
+    assert middle.state == "running"
+    assert middle.metrics["gap"] != watched.metrics["gap"]
+    assert 0 < middle.cost.samples_backward < watched.cost.samples_backward
+    assert 0 < middle.cost.unlearn_s < watched.cost.unlearn_s
+
+
+def test_measuring_in_the_middle_is_not_the_methods_time(digits):
+    def slow(share, measure):
+        time.sleep(0.2)
+
+    watched = run_trial(digits, "finetune", {"epochs": 1, "batch_size": 1000}, observe=slow)
+    assert 0 < watched.cost.unlearn_s < 0.2
+
+
+def test_a_pruned_trial_says_why_and_what_it_cost(digits):
+    def observe(share, measure):
+        if share >= 0.5:
+            raise Pruned("half is enough")
+
+    result = run_trial(digits, "finetune", {"epochs": 2, "batch_size": 100}, observe=observe)
+    assert (result.state, result.error) == ("pruned", "half is enough")
+    assert result.metrics == {}
+    assert result.model is None
+    half = len(digits.splits["retain_train"])
+    assert result.cost.samples_backward == pytest.approx(half, abs=100)
+
+
+def test_a_model_watched_in_train_mode_is_measured_in_eval_mode_and_goes_on_in_train_mode(digits):
+    modes = []
+
+    def does(model, data, rng):
+        step = data.track(model, 1)
+        model.train()
+        model[0].eval()  # as a method does that freezes some layers
+        model.register_forward_pre_hook(lambda m, x: modes.append(m.training))
+        step()
+        assert model.training
+        assert not model[0].training
+        return model.eval()
+
+    result = run_trial(digits, own_method(does), observe=lambda share, measure: measure())
+    assert result.state == "complete", result.error
+    assert modes
+    assert not any(modes)
+
+
+def test_bfloat16_changes_the_method_not_the_evaluation(digits):
+    types = []
+
+    def does(model, data, rng):
+        x, _ = next(data.retain.batches(8))
+        types.append(model(x).dtype)
+        step = data.track(model, 1)
+        step()
+        return model
+
+    def observe(share, measure):
+        measure()
+        types.append(torch.is_autocast_enabled("cpu"))
+
+    result = run_trial(digits, own_method(does), precision="bfloat16", observe=observe)
+    assert types == [torch.bfloat16, False]
+    assert result.precision == "bfloat16"
+    original = digits.references("test").original.retain_train.logits
+    assert np.array_equal(result.evaluation.retain_train.logits, original)
+    half, full = (run_trial(digits, "finetune", {"epochs": 1}, precision=p) for p in ("bfloat16", "float32"))
+    assert not torch.equal(weights(half.model), weights(full.model))
+    assert torch.allclose(weights(half.model), weights(full.model), atol=0.05)
+    with pytest.raises(UnknownName, match="did you mean 'bfloat16'"):
+        run_trial(digits, "original", precision="bfloat")

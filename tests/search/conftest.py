@@ -45,7 +45,7 @@ def ray_session() -> Iterator[Slots]:
 @pytest.fixture(scope="session")
 def prepared(ray_session: Slots) -> runner.Shared:
     scenarios = [Scenario("digits", "cnn2", "full_class", forget) for forget in ("3", "8")]
-    return runner.prepare(scenarios, Recipe(epochs=2, batch_size=128), None, SLOTS, lambda line: None)
+    return runner.prepare(scenarios, Recipe(epochs=2, batch_size=128), None, False, SLOTS, lambda line: None)
 
 
 @pytest.fixture

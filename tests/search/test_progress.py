@@ -20,10 +20,14 @@ class Fake:
     name: str = "jit on 8"
     total: int = 10
     done: int = 0
+    prunes: bool = False
     running: int = 0
     best: dict[str, Any] | None = None
 
     def ask(self) -> None: ...
+
+    def hopeless(self, assignment: Any, quarter: int, gap: float) -> bool:
+        return False
 
     def tell(self, assignment: Any, row: Any) -> None: ...
 
@@ -55,6 +59,21 @@ def test_plain_lines(clock: list[float]) -> None:
     assert lines[-1] == "search: 5/10 trials (1 failed), best gap 2.00 in 60 s"
     assert "3/10 trials (1 failed), best gap 3.33, 42 s left" in out.getvalue()
     assert "\x1b" not in out.getvalue()
+
+
+def test_running_trials_say_how_far_they_are_and_pruned_ones_are_counted(clock: list[float]) -> None:
+    out, source = io.StringIO(), Fake()
+    with Progress("search", [source], Console(file=out, width=100)) as shown:
+        shown.watch("a", 0.4)
+        shown.watch("b", 0.75)
+        clock[0] += 11
+        shown.watch("a", 0.5)
+        assert out.getvalue().splitlines()[-1] == "search: 0/10 trials, time left unknown, running: 75%, 50%"
+        shown.watch("b", None)
+        clock[0] += 11
+        source.done = 1
+        shown.update(source, {"state": "pruned"})
+    assert "1/10 trials (1 pruned), time left unknown, running: 50%" in out.getvalue()
 
 
 def test_live_table(clock: list[float]) -> None:
