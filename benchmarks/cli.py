@@ -72,6 +72,25 @@ def describe_method(name: str) -> Listing:
     return ["hyper-parameter", "default", "range", "searched", "what it is"], rows
 
 
+def list_presets() -> Listing:
+    """The published values of all methods."""
+    from benchmarks.methods import methods
+
+    header = ["method", "preset", "model", "task", "values", "source"]
+    return header, [
+        [
+            method.name,
+            preset.name,
+            preset.model,
+            preset.task,
+            " ".join(f"{name}={value}" for name, value in preset.values.items()),
+            preset.source,
+        ]
+        for method in methods
+        for preset in method.presets
+    ]
+
+
 def print_table(header: list[str], rows: list[list[str]]) -> None:
     """A table for a terminal; tab-separated lines where the output is none."""
     from rich.console import Console
@@ -97,17 +116,22 @@ def register(app: typer.Typer, list_plans: Callable[[], Listing]) -> None:
         "models": list_models,
         "datasets": list_datasets,
         "metrics": list_metrics,
+        "presets": list_presets,
         "plans": list_plans,
     }
 
     @app.command("list")
     def list_command(
         kind: str = typer.Argument(..., metavar="|".join(kinds), help="What to list."),
-        name: str = typer.Argument("", metavar="[METHOD]", help="A method, to see its hyper-parameters."),
+        name: str = typer.Argument("", metavar="[METHOD]", help="A method, to see its hyper-parameters or presets."),
     ) -> None:
-        """List methods, models, data sets, metrics or plans."""
+        """List methods, models, data sets, metrics, presets (published values) or plans."""
         from benchmarks.errors import UnknownName
 
         if kind not in kinds:
             raise UnknownName("list", kind, kinds)
-        print_table(*(describe_method(name) if name and kind == "methods" else kinds[kind]()))
+        header, rows = kinds[kind]()
+        if name:
+            described = describe_method(name)
+            header, rows = described if kind == "methods" else (header, [r for r in rows if r[0] == name])
+        print_table(header, rows)

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, Literal, TypeVar
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from benchmarks.errors import BenchmarkError, suggest
 from benchmarks.methods import Method, methods
@@ -85,6 +85,7 @@ class Plan(_Section):
     """A whole experiment. See `docs/plans.md` for every key.
 
     Attributes:
+        methods: Names; in the file `all` stands for every method that the task has.
         seed: Seed of the original and the retrained models.
         eval_limit: Evaluate at most so many images of each split, a fixed random choice.
         precision: float32, or bfloat16: methods run under autocast.
@@ -102,6 +103,14 @@ class Plan(_Section):
     search: Search
     benchmark: Benchmark | None = None
     resources: Resources = Resources()
+
+    @model_validator(mode="before")
+    @classmethod
+    def _all_methods(cls, content: Any) -> Any:
+        if not isinstance(content, dict) or content.get("methods") != "all":
+            return content
+        every = [m.name for m in methods if content.get("task") in m.tasks and not m.reference]
+        return {**content, "methods": every}
 
     def scenario(self, forget: str) -> Scenario:
         """The scenario of one forget set."""

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from benchmarks.methods import methods
 from search.errors import PlanError
 from search.plan import PLANS, Plan, load, parse
 
@@ -89,3 +90,11 @@ def test_run_id_changes_with_what_changes_the_trials_and_only_with_that() -> Non
     assert renamed(plan, presets=False).run_id("search") != same
     assert plan.model_copy(update={"seed": 5}).run_id("search") != same
     assert plan.run_id("benchmark") != same
+
+
+def test_all_methods_are_those_of_the_task() -> None:
+    chosen = parse(GOOD.replace("[jit]", "all")).methods
+    assert {"jit", "finetune", "amnesiac"} <= set(chosen)
+    assert not {"original", "retrain"} & set(chosen)
+    for method in methods:
+        assert (method.name in chosen) == ("full_class" in method.tasks and not method.reference)
