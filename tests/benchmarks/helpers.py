@@ -62,7 +62,7 @@ def tiny_data(
         recipe=Recipe(epochs=1),
         new_model=new_model,
         _forget_classes=forget_classes,
-        _forget=everything.subset(torch.tensor(forget)),
+        _forget=everything.subset(torch.tensor(forget, dtype=torch.int64)),
         _retain=everything.subset(torch.tensor(rest)),
         _validation=everything.subset(torch.tensor(list(validation), dtype=torch.int64)),
         _updates=updates,

@@ -1,0 +1,58 @@
+"""SSD without labels: what matters is told by how strongly the outputs depend on a weight."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from benchmarks.access import Access, TrialData
+from benchmarks.hyperparameters import param
+from benchmarks.methods.base import Method, register
+from benchmarks.methods.ssd import dampen, per_batch
+
+if TYPE_CHECKING:
+    import torch
+    from torch import nn
+
+
+@dataclass(frozen=True)
+class LfssdParams:
+    alpha: float = param(10.0, 0.1, 100.0, log=True, doc="how many times more a weight must matter to go")
+    dampening: float = param(1.0, 0.1, 10.0, log=True, doc="scale of what is left of it, lambda in the paper")
+    batch_size: int = param(128, 1, 512, log=True, searched=False, doc="images per gradient")
+
+
+@register
+class Lfssd(Method):
+    """Label-free selective synaptic dampening: as `ssd`, with an importance that needs no labels.
+
+    I(S) is the absolute gradient of a batch's mean squared length of the logits, ||f(x)||^2, averaged over
+    the batches of S. Selection and dampening are those of SSD.
+
+    Random: which retain and forget images share a batch.
+    Cost: (training images + forget images) forward and backward.
+    There are no published values for the tasks here, so there is no preset.
+    """
+
+    name = "lfssd"
+    summary = "ssd with an importance that needs no labels"
+    source = "Foster et al.: code of SSD, label-free variant"
+    access = Access.RETAIN
+    Params = LfssdParams
+
+    def unlearn(
+        self, model: nn.Module, data: TrialData, params: LfssdParams, rng: torch.Generator
+    ) -> nn.Module:
+        from benchmarks.images import joined
+
+        of_all, of_forget = (
+            per_batch(model, images, params.batch_size, squared_length, lambda g: g.abs(), order)
+            for images, order in ((joined(data.forget, data.retain), rng), (data.forget, None))
+        )
+        dampen(model, of_all, of_forget, params.alpha, params.dampening)
+        return model
+
+
+def squared_length(logits: torch.Tensor, _labels: torch.Tensor) -> torch.Tensor:
+    """The mean over a batch of the squared L2 norm of the logits (n, classes)."""
+    return logits.square().sum(dim=1).mean()

@@ -1,0 +1,126 @@
+"""Random labels: forget images under labels that change every epoch, beside the retain images."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from benchmarks.access import Access, TrialData
+from benchmarks.hyperparameters import option, param
+from benchmarks.methods.amnesiac import random_wrong_labels
+from benchmarks.methods.base import Method, Preset, register
+
+if TYPE_CHECKING:
+    import torch
+    from torch import nn
+
+    from benchmarks.images import ImageSet
+
+
+@dataclass(frozen=True)
+class RandomLabelsParams:
+    lr: float = param(0.013, 1e-4, 1e-1, log=True, doc="learning rate of SGD")
+    epochs: int = param(10, 1, 10, doc="passes over forget and retain images")
+    batch_size: int = param(128, 32, 512, log=True, searched=False, doc="images per step")
+    momentum: float = param(0.9, 0.0, 0.99, searched=False, doc="momentum of SGD")
+    weight_decay: float = param(5e-4, 0.0, 1e-1, searched=False, doc="weight decay of SGD")
+    order: str = option(
+        "joined",
+        choices=("joined", "sequential"),
+        doc="forget and retain images shuffled together, or all forget batches before the retain batches",
+    )
+    labels: str = option(
+        "wrong",
+        choices=("wrong", "any", "permuted"),
+        doc="neither its own nor a forgotten class, or any class at all, or the forget images' labels dealt "
+        "out among them (which changes nothing where they all have the same)",
+    )
+
+
+@register
+class RandomLabels(Method):
+    """Minimises cross-entropy on forget images with random labels and retain images with true ones.
+
+    Labels are drawn anew every epoch; in train mode, with SGD. `amnesiac` draws them once and uses Adam.
+
+    Random: labels, order, dropout. Cost: epochs x training images forward and backward.
+
+    Deviations from SalUn's code: a label is never the true one (`labels="any"` draws from all classes, as it
+    does); forget and retain images are shuffled together, as in its equation and as its code does for
+    CIFAR-100 only (`order="sequential"`: for CIFAR-10 it passes the forget images first).
+    """
+
+    name = "random_labels"
+    summary = "train on forget images under ever new random labels and on the retain images"
+    source = "Fan et al.: SalUn, 2024, equation 6 and baseline RL; Golatkar et al. 2020"
+    access = Access.RETAIN
+    Params = RandomLabelsParams
+    presets = (
+        Preset(
+            "salun",
+            {"lr": 0.013, "epochs": 10, "batch_size": 256, "order": "sequential", "labels": "any"},
+            model="resnet18",
+            task="random",
+            source="code of SalUn for CIFAR-10",
+        ),
+    )
+
+    def unlearn(
+        self, model: nn.Module, data: TrialData, params: RandomLabelsParams, rng: torch.Generator
+    ) -> nn.Module:
+        train_relabelled(model, data, params, sgd(model, params), rng)
+        return model.eval()
+
+
+def sgd(model: nn.Module, params: RandomLabelsParams) -> torch.optim.Optimizer:
+    """The optimiser that the hyper-parameters describe."""
+    import torch
+
+    return torch.optim.SGD(
+        model.parameters(),
+        lr=params.lr,
+        momentum=params.momentum,
+        weight_decay=params.weight_decay,
+    )
+
+
+def train_relabelled(
+    model: nn.Module,
+    data: TrialData,
+    params: RandomLabelsParams,
+    optimiser: torch.optim.Optimizer,
+    rng: torch.Generator,
+) -> None:
+    """Train a model in place, in train mode, under labels that are drawn anew every epoch."""
+    from benchmarks.fitting import fit
+    from benchmarks.images import joined
+
+    def passes(forget: ImageSet) -> list[ImageSet]:
+        return [joined(forget, data.retain)] if params.order == "joined" else [forget, data.retain]
+
+    steps = sum(images.steps(params.batch_size) for images in passes(data.forget))
+    after_step = data.track(model, params.epochs * steps)
+    model.train()
+    for _ in range(params.epochs):
+        for images in passes(data.forget.relabelled(_draw(data, params.labels, rng))):
+            fit(
+                model,
+                images,
+                optimiser,
+                epochs=1,
+                batch_size=params.batch_size,
+                rng=rng,
+                after_step=after_step,
+            )
+
+
+def _draw(data: TrialData, labels: str, rng: torch.Generator) -> torch.Tensor:
+    import torch
+
+    true = data.forget.labels
+    if labels == "wrong":
+        return random_wrong_labels(true, data.forget_classes, data.num_classes, rng)
+    if labels == "any":
+        drawn = torch.randint(data.num_classes, true.shape, generator=rng, device=rng.device)
+        return drawn.to(true.device)
+    return true[data.forget.order(rng)]

@@ -1,0 +1,108 @@
+"""SalUn: random labels, but only the weights that matter most for the forget images may change."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from benchmarks.access import Access, TrialData
+from benchmarks.hyperparameters import param
+from benchmarks.methods.base import Method, Preset, register
+from benchmarks.methods.random_labels import RandomLabelsParams, sgd, train_relabelled
+
+if TYPE_CHECKING:
+    import torch
+    from torch import nn
+
+    from benchmarks.images import ImageSet
+
+
+@dataclass(frozen=True)
+class SalunParams(RandomLabelsParams):
+    mask_fraction: float = param(0.5, 0.1, 1.0, doc="share of all weights that may change")
+
+
+@register
+class Salun(Method):
+    """Trains as `random_labels` does, with all weights held but the most salient ones.
+
+    The saliency of a weight is |sum over the forget images of dCE(f(x), y)/dw|, taken once, at the original
+    weights, in eval mode. The `mask_fraction` of all weights of the network with the largest saliency form
+    the mask m; after every step the weights become m * w + (1 - m) * w_original. The others so stay
+    exactly as they were, whatever momentum and weight decay add; batch-norm statistics are no weights and
+    follow the images.
+
+    Random: labels, order, dropout. Cost: forget images, and epochs x training images, forward and backward.
+
+    Deviation: SalUn's code sums the gradients of batch means, so that images of a smaller last batch count
+    more; here every image counts the same. For the others, and the options, see `random_labels`.
+    """
+
+    name = "salun"
+    summary = "random labels, confined to the weights with the largest gradient on the forget images"
+    source = "Fan et al.: SalUn, 2024; the mask made once, then its equation 6"
+    access = Access.RETAIN
+    Params = SalunParams
+    presets = (
+        Preset(
+            "salun",
+            {
+                "lr": 0.013,
+                "epochs": 10,
+                "batch_size": 256,
+                "mask_fraction": 0.5,
+                "order": "sequential",
+                "labels": "any",
+            },
+            model="resnet18",
+            task="random",
+            source="code of SalUn for CIFAR-10",
+        ),
+    )
+
+    def unlearn(
+        self, model: nn.Module, data: TrialData, params: SalunParams, rng: torch.Generator
+    ) -> nn.Module:
+        import torch
+
+        masks = most_salient(saliency(model, data.forget, params.batch_size), params.mask_fraction)
+        weights = list(model.parameters())
+        original = [w.detach().clone() for w in weights]
+
+        def restore(*_: object) -> None:
+            with torch.no_grad():
+                for w, mask, before in zip(weights, masks, original, strict=True):
+                    w.copy_(torch.where(mask, w, before))
+
+        optimiser = sgd(model, params)
+        optimiser.register_step_post_hook(restore)
+        train_relabelled(model, data, params, optimiser, rng)
+        return model.eval()
+
+
+def saliency(model: nn.Module, images: ImageSet, batch_size: int) -> list[torch.Tensor]:
+    """How strongly the loss on all images together depends on each weight: one tensor per parameter.
+
+    Leaves the model in eval mode.
+    """
+    import torch
+    from torch.nn import functional as F
+
+    model.eval()
+    for w in model.parameters():
+        w.grad = torch.zeros_like(w)
+    for x, y in images.batches(batch_size):
+        F.cross_entropy(model(x), y, reduction="sum").backward()
+    return [w.grad.abs() for w in model.parameters() if w.grad is not None]
+
+
+def most_salient(saliencies: list[torch.Tensor], fraction: float) -> list[torch.Tensor]:
+    """Boolean masks of the largest values of all tensors together; of equal ones the first."""
+    import torch
+
+    everything = torch.cat([s.flatten() for s in saliencies])
+    count = max(1, round(fraction * len(everything)))
+    mask = torch.zeros_like(everything, dtype=torch.bool)
+    mask[everything.argsort(descending=True, stable=True)[:count]] = True
+    parts = mask.split([s.numel() for s in saliencies])
+    return [part.view_as(s) for part, s in zip(parts, saliencies, strict=True)]

@@ -1,0 +1,141 @@
+"""SSD's dampening rule and both kinds of importance, worked out in NumPy for a linear model."""
+
+import copy
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from benchmarks import run_trial
+from benchmarks.methods import methods
+from benchmarks.methods.ssd import SsdParams
+from tests.benchmarks.helpers import data_for, rng, tiny_data, weights
+
+SSD = methods.get("ssd")
+CLASSES, SIZE, FORGET = 3, 4, [0, 1, 2]
+BASE = SsdParams(alpha=1.5, dampening=0.8, batch_size=2)
+
+
+@pytest.fixture
+def problem():
+    draw = np.random.default_rng(0)
+    x, y = draw.normal(size=(9, 1, 2, 2)), np.array([0, 0, 0, 1, 2, 1, 2, 1, 2])
+    return draw.normal(size=(CLASSES, SIZE)), draw.normal(size=CLASSES), x, y
+
+
+def linear(w, b):
+    layer = nn.Linear(SIZE, CLASSES, dtype=torch.float64)
+    layer.weight.data, layer.bias.data = torch.from_numpy(w.copy()), torch.from_numpy(b.copy())
+    return nn.Sequential(nn.Flatten(), layer)
+
+
+def gradients(w, b, x, y):
+    """Of each image's cross-entropy, weight and bias side by side: shape (n, classes, size + 1)."""
+    inputs = np.concatenate([x.reshape(len(x), -1), np.ones((len(x), 1))], axis=1)
+    z = inputs @ np.concatenate([w, b[:, None]], axis=1).T
+    p = np.exp(z) / np.exp(z).sum(1, keepdims=True)
+    p[np.arange(len(x)), y] -= 1
+    return p[:, :, None] * inputs[:, None, :]
+
+
+def importance(w, b, x, y, params):
+    each = gradients(w, b, x, y)
+    if params.importance == "per_image":
+        return (each**2).mean(0)
+    parts = [each[i : i + params.batch_size].mean(0) ** 2 for i in range(0, len(x), params.batch_size)]
+    return np.mean(parts, axis=0)
+
+
+def expected(problem, params, order):
+    w, b, x, y = problem
+    of_all = importance(w, b, x[order], y[order], params)
+    of_forget = importance(w, b, x[FORGET], y[FORGET], params)
+    theta = np.concatenate([w, b[:, None]], axis=1)
+    for i, j in np.ndindex(*theta.shape):
+        if of_forget[i, j] > params.alpha * of_all[i, j]:
+            theta[i, j] *= min(params.dampening * of_all[i, j] / of_forget[i, j], 1.0)
+    return theta
+
+
+VARIANTS = {
+    "default": {},
+    "selects_more": {"alpha": 0.5},
+    "never_enlarges": {"alpha": 0.2, "dampening": 5.0},
+    "dampens_more": {"dampening": 0.1},
+    "per_image": {"importance": "per_image"},
+    "one_batch": {"batch_size": 100},
+    "batches_of_one": {"batch_size": 1},
+}
+
+
+def unlearn(problem, params):
+    w, b, x, y = problem
+    data = tiny_data(SSD, torch.from_numpy(x), torch.from_numpy(y), FORGET, num_classes=CLASSES)
+    model = SSD.unlearn(linear(w, b), data, params, rng(3))
+    layer = model[1]
+    return torch.cat([layer.weight, layer.bias[:, None]], dim=1).detach().numpy()
+
+
+@pytest.mark.parametrize("changes", VARIANTS.values(), ids=VARIANTS)
+def test_the_weights_are_those_of_the_rule(problem, changes):
+    params = replace(BASE, **changes)
+    joined = np.array([*FORGET, 3, 4, 5, 6, 7, 8])
+    order = joined[torch.randperm(9, generator=rng(3)).numpy()]
+    assert np.allclose(unlearn(problem, params), expected(problem, params, order), rtol=1e-6, atol=0)
+
+
+def test_every_variant_gives_other_weights(problem):
+    found = {name: unlearn(problem, replace(BASE, **v)).tobytes() for name, v in VARIANTS.items()}
+    assert len(set(found.values())) == len(VARIANTS)
+
+
+def test_batches_of_one_are_the_importance_per_image(problem):
+    one = unlearn(problem, replace(BASE, batch_size=1))
+    assert np.allclose(one, unlearn(problem, replace(BASE, importance="per_image")), rtol=1e-9)
+
+
+def test_unimportant_and_equally_important_weights_stay_bit_for_bit(problem):
+    w, b, x, y = problem
+    x = x.copy()
+    x[:, 0, 0, 0] = 0  # no gradient ever reaches the first column: 0 > alpha * 0 is false
+    found = unlearn((w, b, x, y), replace(BASE, alpha=0.1, dampening=0.1))
+    assert np.array_equal(found[:, 0], w[:, 0])
+    assert not np.isnan(found).any()
+    assert not np.array_equal(found[:, 1:SIZE], w[:, 1:])
+
+
+def test_batch_norm_statistics_stay():
+    torch.manual_seed(0)
+    model = nn.Sequential(nn.Conv2d(1, 2, 1), nn.BatchNorm2d(2), nn.Flatten(), nn.Linear(8, 3)).double()
+    data = tiny_data(
+        SSD, torch.randn(9, 1, 2, 2, dtype=torch.float64), torch.arange(9) % 3, [0, 3], num_classes=3
+    )
+    before = copy.deepcopy(model[1].state_dict())
+    after = SSD.unlearn(model.eval(), data, replace(BASE, alpha=0.1), rng())[1].state_dict()
+    for name in ("running_mean", "running_var"):
+        assert torch.equal(before[name], after[name])
+    assert not torch.equal(before["weight"], after["weight"])
+
+
+@pytest.mark.parametrize("importance", ["per_batch", "per_image"])
+def test_it_forgets_digits_and_counts_its_passes(digits, importance):
+    alpha = 20.0 if importance == "per_batch" else 2.0
+    result = run_trial(digits, "ssd", {"alpha": alpha, "dampening": 1.0, "importance": importance})
+    assert result.metrics["gap"] < digits_gap(digits) / 2
+    retain, forget = (len(digits.splits[f"{part}_train"]) for part in ("retain", "forget"))
+    assert result.cost.samples_forward == result.cost.samples_backward == retain + 2 * forget
+
+
+def digits_gap(digits):
+    return run_trial(digits, "original").metrics["gap"]
+
+
+def test_it_draws_from_its_generator_only(digits):
+    def run(seed):
+        model = copy.deepcopy(digits.original)
+        return weights(SSD.unlearn(model, data_for(digits, SSD), SsdParams(), rng(seed)))
+
+    assert torch.equal(run(0), run(0))
+    assert not torch.equal(run(0), run(1))
