@@ -46,11 +46,12 @@ def squared_gradients(
         with _watched(model) as calls, torch.enable_grad():
             logits = model(x)
             layers = {layer: uses[0] for layer, uses in calls.items() if len(uses) == 1}
-            wanted = [output for _, output in layers.values()]
+            outputs = [output for _, output in layers.values()]
+            prepared = [_prepared(layer, inputs) for layer, (inputs, _) in layers.items()]
             values = list(losses(at_least_float32(logits), y))
             for value in values:
-                found = torch.autograd.grad(value.sum(), wanted, retain_graph=True)
-                for (layer, (inputs, _)), gradient in zip(layers.items(), found, strict=True):
+                found = torch.autograd.grad(value.sum(), outputs, retain_graph=True)
+                for layer, inputs, gradient in zip(layers, prepared, found, strict=True):
                     for p, square in _squares(layer, inputs, gradient.detach()):
                         if p.requires_grad:
                             total[names[p]] += square
@@ -73,10 +74,12 @@ def images_per_pass(model: nn.Module) -> int:
 def _watched(model: nn.Module) -> Iterator[dict[nn.Module, list[tuple[torch.Tensor, torch.Tensor]]]]:
     """Inputs and outputs of every layer that `_squares` knows, for each of its calls."""
     calls: dict[nn.Module, list[tuple[torch.Tensor, torch.Tensor]]] = {}
+    # An activation in place would put its own output in the place of a layer's
+    in_place = any(getattr(module, "inplace", False) for module in model.modules())
 
     def keep(layer: nn.Module, inputs: tuple[torch.Tensor, ...], output: torch.Tensor) -> torch.Tensor:
         calls.setdefault(layer, []).append((inputs[0].detach(), output))
-        return output.clone()  # an activation in place may follow, which would cut the output off
+        return output.clone() if in_place else output
 
     hooks = [m.register_forward_hook(keep) for m in model.modules() if _known(m)]
     try:
@@ -94,37 +97,45 @@ def _known(layer: nn.Module) -> bool:
     return isinstance(layer, nn.Linear) or (isinstance(layer, nn.LayerNorm) and layer.elementwise_affine)
 
 
+def _prepared(layer: nn.Module, inputs: torch.Tensor) -> torch.Tensor:
+    """What a layer's inputs contribute to its gradients, whatever the loss."""
+    inputs = inputs.to(next(layer.parameters()).dtype)
+    if isinstance(layer, nn.Conv2d):
+        size, dilation, padding, stride = layer.kernel_size, layer.dilation, layer.padding, layer.stride
+        return F.unfold(inputs, size, dilation, padding, stride).transpose(1, 2).contiguous()  # type: ignore[arg-type]
+    if isinstance(layer, nn.BatchNorm2d):
+        return F.batch_norm(inputs, layer.running_mean, layer.running_var, eps=layer.eps)
+    if isinstance(layer, nn.LayerNorm):
+        return F.layer_norm(inputs, layer.normalized_shape, eps=layer.eps)
+    return inputs.square() if inputs.dim() == 2 else inputs.flatten(1, -2)
+
+
 def _squares(
-    layer: nn.Module, inputs: torch.Tensor, gradient: torch.Tensor
+    layer: nn.Module, prepared: torch.Tensor, gradient: torch.Tensor
 ) -> Iterator[tuple[nn.Parameter, torch.Tensor]]:
     """A layer's parameters with the sum over images of their squared single-image gradients."""
     own = dict(layer.named_parameters(recurse=False))
-    inputs, gradient = inputs.to(own["weight"].dtype), gradient.to(own["weight"].dtype)
-    if isinstance(layer, nn.Linear) and inputs.dim() == 2:
+    gradient = gradient.to(own["weight"].dtype)
+    if isinstance(layer, nn.Linear) and prepared.dim() == 2:
         square = gradient.square()
-        yield own["weight"], square.T @ inputs.square()
+        yield own["weight"], square.T @ prepared
         if "bias" in own:
             yield own["bias"], square.sum(0)
         return
     if isinstance(layer, nn.Linear):
-        each = gradient.flatten(1, -2).transpose(1, 2) @ inputs.flatten(1, -2)
-        summed = gradient.flatten(1, -2).sum(1)
+        gradient = gradient.flatten(1, -2)
+        each, summed = gradient.transpose(1, 2) @ prepared, gradient.sum(1)
     elif isinstance(layer, nn.Conv2d):
-        patches = F.unfold(inputs, layer.kernel_size, layer.dilation, layer.padding, layer.stride)  # type: ignore[arg-type]
-        each = torch.bmm(gradient.flatten(2), patches.transpose(1, 2))
-        each = each.unflatten(2, layer.weight.shape[1:])
-        summed = gradient.flatten(2).sum(2)
+        gradient = gradient.flatten(2)
+        each, summed = torch.bmm(gradient, prepared), gradient.sum(2)
     elif isinstance(layer, nn.BatchNorm2d):
-        normal = F.batch_norm(inputs, layer.running_mean, layer.running_var, eps=layer.eps)
-        each, summed = (gradient * normal).sum((2, 3)), gradient.sum((2, 3))
+        each, summed = (gradient * prepared).sum((2, 3)), gradient.sum((2, 3))
     else:
-        assert isinstance(layer, nn.LayerNorm)
-        shape = layer.normalized_shape
-        normal = F.layer_norm(inputs, shape, eps=layer.eps)
-        each, summed = (t.reshape(len(t), -1, *shape).sum(1) for t in (gradient * normal, gradient))
-    yield own["weight"], each.square().sum(0)
+        shape = own["weight"].shape
+        each, summed = (t.reshape(len(t), -1, *shape).sum(1) for t in (gradient * prepared, gradient))
+    yield own["weight"], each.square_().sum(0).view_as(own["weight"])
     if "bias" in own:
-        yield own["bias"], summed.square().sum(0)
+        yield own["bias"], summed.square_().sum(0)
 
 
 def _through_func(

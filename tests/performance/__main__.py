@@ -11,13 +11,15 @@ from collections.abc import Iterator
 from dataclasses import asdict
 from pathlib import Path
 
-from tests.performance import evaluation_speed, memory, search_speed
+from tests.performance import evaluation_speed, fisher_speed, jit_speed, memory, search_speed
 from tests.performance.figures import Figure
 from tests.real_data import restored
 
 
 def _all(folder: Path) -> Iterator[Figure]:
     yield from search_speed.measure(folder)
+    yield from fisher_speed.measure()
+    yield from jit_speed.measure(folder)
     real = restored()
     if real is None:
         print("no CIFAR-100 here: its measurements are left out")
