@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class LfssdParams:
-    alpha: float = param(10.0, 0.1, 100.0, log=True, doc="how many times more a weight must matter to go")
+    alpha: float = param(3.0, 0.1, 100.0, log=True, doc="how many times more a weight must matter to go")
     dampening: float = param(1.0, 0.1, 10.0, log=True, doc="scale of what is left of it, lambda in the paper")
     batch_size: int = param(128, 1, 512, log=True, searched=False, doc="images per gradient")
 
@@ -28,6 +28,8 @@ class Lfssd(Method):
 
     I(S) is the absolute gradient of a batch's mean squared length of the logits, ||f(x)||^2, averaged over
     the batches of S. Selection and dampening are those of SSD.
+
+    Gradients enter unsquared, so that an alpha here is about the square root of one of SSD.
 
     Random: which retain and forget images share a batch.
     Cost: (training images + forget images) forward and backward.
@@ -47,7 +49,7 @@ class Lfssd(Method):
 
         of_all, of_forget = (
             per_batch(model, images, params.batch_size, squared_length, lambda g: g.abs(), order)
-            for images, order in ((joined(data.forget, data.retain), rng), (data.forget, None))
+            for images, order in ((joined(data.retain, data.forget), rng), (data.forget, None))
         )
         dampen(model, of_all, of_forget, params.alpha, params.dampening)
         return model

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import itertools
-
 import pytest
 import torch
 from torch import nn
 from torch.nn import functional as F
 
-from benchmarks.gradients import images_per_pass, squared_gradients
+from benchmarks import gradients
+from benchmarks.gradients import squared_gradients
 from benchmarks.meter import Meter
+from tests.benchmarks.helpers import FloatImages
 
 CLASSES = 4
 
@@ -81,6 +81,14 @@ def problem():
     return x, torch.randint(CLASSES, (7,), generator=draw)
 
 
+def images(x, y):
+    return FloatImages(x, y, torch.arange(len(x)), x.new_ones(1), x.new_zeros(1))
+
+
+def nothing(forward, backward):
+    """Counts nothing."""
+
+
 def one_by_one(model, x, y, losses):
     total = {name: torch.zeros_like(p) for name, p in model.named_parameters() if p.requires_grad}
     for i in range(len(x)):
@@ -105,7 +113,7 @@ def three(logits, y):
 @pytest.mark.parametrize("name", NETWORKS)
 def test_they_are_those_of_a_backward_pass_per_image(name, losses):
     model, (x, y) = network(name), problem()
-    found = squared_gradients(model, [(x[:4], y[:4]), (x[4:], y[4:])], losses, lambda f, b: None)
+    found = squared_gradients(model, images(x, y), losses, nothing)
     expected = one_by_one(model, x, y, losses)
     assert found.keys() == expected.keys()
     for key, value in expected.items():
@@ -117,7 +125,7 @@ def test_frozen_parameters_are_left_out_and_the_network_is_left_as_it_was():
     model, (x, y) = network("batch_norm"), problem()
     model[0].weight.requires_grad_(False)
     before = {k: v.clone() for k, v in model.state_dict().items()}
-    found = squared_gradients(model, [(x, y)], cross_entropy, lambda f, b: None)
+    found = squared_gradients(model, images(x, y), cross_entropy, nothing)
     assert "0.weight" not in found
     assert torch.allclose(found["0.bias"], one_by_one(model, x, y, cross_entropy)["0.bias"])
     assert all(torch.equal(v, before[k]) for k, v in model.state_dict().items())
@@ -130,14 +138,75 @@ def test_every_pass_is_counted(name, extra):
     meter = Meter(torch.device("cpu"))
     meter.watch(model)
     with meter.unlearning():
-        squared_gradients(model, [(x, y)], three, meter.count)
-    assert meter.cost().samples_forward == 7 * (1 + extra)
+        squared_gradients(model, images(x, y), three, meter.count)
+    assert meter.cost().samples_forward == 7 * (1 + 3 * extra)
     assert meter.cost().samples_backward == 7 * 3 * (1 + extra)
 
 
-def test_the_images_of_a_pass_fit_the_memory():
-    small, large = network("linear"), nn.Linear(8192, 8192, device="meta")
-    assert images_per_pass(small) == 256
-    assert images_per_pass(large) == 1
-    sizes = [images_per_pass(nn.Linear(n, n, device="meta")) for n in (500, 1000, 2000, 4000)]
-    assert all(a >= b for a, b in itertools.pairwise(sizes))
+def test_layers_that_are_frozen_are_no_obstacle():
+    model, (x, y) = network("convolution"), problem()
+    for p in model[0].parameters():
+        p.requires_grad_(False)
+    expected = one_by_one(model, x, y, cross_entropy)
+    found = squared_gradients(model, images(x, y), cross_entropy, nothing)
+    assert found.keys() == expected.keys()
+    assert all(torch.allclose(found[k], v, rtol=1e-6) for k, v in expected.items())
+
+
+class Beside(nn.Module):
+    """A layer that runs and does not reach the logits."""
+
+    def __init__(self):
+        super().__init__()
+        self.aside, self.head = nn.Linear(72, 3), nn.Linear(72, CLASSES)
+
+    def forward(self, x):
+        self.aside(x.flatten(1))
+        return self.head(x.flatten(1))
+
+
+def test_a_layer_that_does_not_reach_the_logits_has_no_gradient():
+    x, y = problem()
+    found = squared_gradients(Beside().double(), images(x, y), cross_entropy, nothing)
+    assert found["aside.weight"].abs().max() == 0
+    assert found["head.weight"].abs().max() > 0
+
+
+def test_weights_that_two_layers_share_are_summed_before_they_are_squared():
+    torch.manual_seed(0)
+    first, second = nn.Linear(72, 72).double(), nn.Linear(72, 72).double()
+    second.weight = first.weight
+    model = nn.Sequential(nn.Flatten(), first, nn.Tanh(), second, nn.Linear(72, CLASSES).double())
+    x, y = problem()
+    found = squared_gradients(model, images(x, y), cross_entropy, nothing)
+    for key, value in one_by_one(model, x, y, cross_entropy).items():
+        assert torch.allclose(found[key], value, rtol=1e-6, atol=1e-12), key
+
+
+def test_reparametrised_layers_go_the_general_way():
+    torch.manual_seed(0)
+    layer = torch.nn.utils.parametrizations.weight_norm(nn.Linear(72, CLASSES).double())
+    model, (x, y) = nn.Sequential(nn.Flatten(), layer), problem()
+    found = squared_gradients(model, images(x, y), cross_entropy, nothing)
+    for key, value in one_by_one(model, x, y, cross_entropy).items():
+        assert torch.allclose(found[key], value, rtol=1e-6, atol=1e-12), key
+
+
+@pytest.mark.parametrize("name", ["convolution", "tokens", "raw"])
+def test_slices_change_nothing(name, monkeypatch):
+    model, (x, y) = network(name), problem()
+    whole = squared_gradients(model, images(x, y), three, nothing)
+    monkeypatch.setattr(gradients, "_SLICE_BYTES", 1)
+    monkeypatch.setattr(gradients, "_MOST_IMAGES", 3)
+    sliced = squared_gradients(model, images(x, y), three, nothing)
+    assert all(torch.allclose(sliced[k], v, rtol=1e-9) for k, v in whole.items())
+
+
+def test_under_autocast_the_squares_are_float32():
+    model, (x, y) = network("convolution").float(), problem()
+    plain = squared_gradients(model, images(x.float(), y), cross_entropy, nothing)
+    with torch.autocast("cpu", dtype=torch.bfloat16, cache_enabled=False):
+        found = squared_gradients(model, images(x.float(), y), cross_entropy, nothing)
+    for key, value in plain.items():
+        assert found[key].dtype == torch.float32
+        assert torch.allclose(found[key], value, rtol=0.1, atol=0.05 * float(value.max()))
