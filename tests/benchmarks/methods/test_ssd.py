@@ -61,7 +61,7 @@ def expected(problem, params, order):
 
 VARIANTS = {
     "default": {},
-    "selects_less": {"alpha": 1.3},
+    "selects_more": {"alpha": 0.2, "dampening": 0.15},
     "never_enlarges": {"alpha": 0.2, "dampening": 5.0},
     "dampens_more": {"dampening": 0.05},
     "per_image": {"importance": "per_image"},
