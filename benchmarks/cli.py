@@ -123,7 +123,9 @@ def register(app: typer.Typer, list_plans: Callable[[], Listing]) -> None:
     @app.command("list")
     def list_command(
         kind: str = typer.Argument(..., metavar="|".join(kinds), help="What to list."),
-        name: str = typer.Argument("", metavar="[METHOD]", help="A method, to see its hyper-parameters or presets."),
+        name: str = typer.Argument(
+            "", metavar="[METHOD]", help="A method, to see its hyper-parameters or presets."
+        ),
     ) -> None:
         """List methods, models, data sets, metrics, presets (published values) or plans."""
         from benchmarks.errors import UnknownName

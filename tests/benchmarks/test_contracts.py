@@ -3,18 +3,44 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
+import torch
+from torch import nn
 
+from benchmarks import Prepared, Scenario, prepare, run_trial
 from benchmarks.datasets import datasets
 from benchmarks.methods import Preset, methods
 from benchmarks.metrics import Metric, metrics
 from benchmarks.models import models
+from benchmarks.models.base import Model
 from benchmarks.testing import check_dataset, check_method, check_metric, check_model
+from benchmarks.training import Recipe
 
-QUICK = {"amnesiac": {"epochs": 1}, "finetune": {"epochs": 1}, "jit": {"n_samples": 5}}
+# Cheap values for methods that would train for long
+QUICK: dict[str, dict[str, float]] = {
+    "activation_pruning": {"prune_rounds": 1, "epochs": 1},
+    "amnesiac": {"epochs": 1},
+    "amnesiac_delta": {"repair_epochs": 1},
+    "boundary_expand": {"epochs": 1},
+    "boundary_shrink": {"epochs": 1},
+    "emmn": {"noise_steps": 10, "noise_images": 8, "epochs": 1},
+    "finetune": {"epochs": 1},
+    "gkt": {"pseudo_batches": 3, "batch_size": 32},
+    "gradient_surgery": {"epochs": 1, "repair_epochs": 1},
+    "jit": {"n_samples": 5},
+    "l1_sparse": {"epochs": 1},
+    "neggrad_plus": {"epochs": 1},
+    "random_labels": {"epochs": 1},
+    "salun": {"epochs": 1},
+    "scrub": {"forget_epochs": 1, "repair_epochs": 0},
+    "scrub_rewind": {"forget_epochs": 1, "repair_epochs": 0},
+    "soft_relabeling": {"epochs": 2, "repair_epochs": 1},
+    "unsir": {"noise_steps": 10, "noise_copies": 2},
+}
 ON_DISK = {"mnist", "cifar10", "cifar20", "cifar100"}
 
 GOOD = '''
@@ -44,6 +70,43 @@ class Shrink(Method):
 @pytest.mark.parametrize("name", methods.names())
 def test_methods(name):
     check_method(methods.get(name), QUICK.get(name))
+
+
+def _normalised(num_classes: int, channels: int, image_size: int) -> nn.Module:
+    """Batch norm, dropout, an activation in place, and one ReLU used twice."""
+    relu = nn.ReLU()
+    return nn.Sequential(
+        nn.Conv2d(channels, 8, 3, padding=1, bias=False),
+        nn.BatchNorm2d(8),
+        nn.ReLU(inplace=True),
+        nn.Conv2d(8, 8, 3, padding=1),
+        nn.BatchNorm2d(8),
+        relu,
+        nn.Conv2d(8, 8, 3, padding=1),
+        relu,
+        nn.AdaptiveAvgPool2d(2),
+        nn.Flatten(),
+        nn.Dropout(0.2),
+        nn.Linear(32, num_classes),
+    )
+
+
+@pytest.fixture(scope="module")
+def normalised() -> Iterator[Prepared]:
+    """Two classes to forget at once, from a network with batch norm and dropout."""
+    models.add(Model("normalised", "made by a test", "nobody", _normalised, min_size=4))
+    yield prepare(Scenario("digits", "normalised", "full_class", "3+8"), recipe=Recipe(epochs=2), record=True)
+    models.remove("normalised")
+
+
+@pytest.mark.parametrize("name", [m.name for m in methods if "full_class" in m.tasks])
+def test_methods_work_with_batch_norm_and_dropout_and_forget_two_classes_at_once(name, normalised):
+    first, second = (run_trial(normalised, name, QUICK.get(name), seed=1) for _ in range(2))
+    assert first.state == "complete", first.error
+    for key, value in first.model.state_dict().items():
+        assert torch.equal(value, second.model.state_dict()[key]), key
+        assert torch.isfinite(value.float()).all(), key
+    assert not any(module.training for module in first.model.modules())
 
 
 @pytest.mark.parametrize("name", models.names())

@@ -1,0 +1,80 @@
+"""Amnesiac unlearning as Graves et al. proposed it: take back the training steps that saw a forget image."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from benchmarks.access import Access, TrialData
+from benchmarks.hyperparameters import param
+from benchmarks.methods.base import Method, Preset, register
+
+if TYPE_CHECKING:
+    import torch
+    from torch import nn
+
+
+@dataclass(frozen=True)
+class AmnesiacDeltaParams:
+    repair_lr: float = param(1e-3, 1e-5, 1e-2, log=True, doc="learning rate of Adam in the repair")
+    repair_epochs: int = param(10, 1, 20, doc="passes over the retain images")
+    batch_size: int = param(64, 16, 512, log=True, searched=False, doc="images per step")
+
+
+@register
+class AmnesiacDelta(Method):
+    """Subtracts from the weights all training steps whose batch held a forget image, then trains on.
+
+    w <- w - sum of (w_after - w_before) over those steps, which the original's training must have
+    recorded; then cross-entropy on the retain images with Adam, in train mode, without augmentation.
+
+    A step of SGD holds momentum and weight decay besides the gradient of its batch, so taking it back is
+    not the same as never having made it. With a batch of 64, a class of a tenth of the images is in
+    nearly every batch: then hardly more than the initial weights remain, and the repair is a retraining.
+    It is meant for forget sets that few batches saw.
+
+    Batch norm's running statistics are buffers and no part of the steps, in the published code neither.
+    They stay as they are, do not fit the new weights, and are renewed by the repair: after n of its steps
+    0.9^n of the old ones is left, with torch's default momentum.
+
+    The relabelling that other papers call amnesiac is the method `amnesiac`.
+
+    Random: the order of the images, dropout.
+    Cost: repair_epochs x retain images, forward and backward. The recording is part of the preparation.
+    """
+
+    name = "amnesiac_delta"
+    summary = "subtract the training steps that saw forget images, then repair"
+    source = "Graves et al.: Amnesiac Machine Learning, 2021"
+    access = Access.RETAIN
+    Params = AmnesiacDeltaParams
+    presets = (
+        Preset(
+            "graves",
+            {"repair_lr": 1e-3, "repair_epochs": 10, "batch_size": 64},
+            source="its code, ResNet18 on MNIST and CIFAR-100",
+        ),
+    )
+    needs_recording = True
+
+    def unlearn(
+        self, model: nn.Module, data: TrialData, params: AmnesiacDeltaParams, rng: torch.Generator
+    ) -> nn.Module:
+        import torch
+
+        from benchmarks.fitting import fit
+
+        with torch.no_grad():
+            for name, p in model.named_parameters():
+                p.sub_(data.recorded_updates[name])
+        model.train()
+        fit(
+            model,
+            data.retain,
+            torch.optim.Adam(model.parameters(), lr=params.repair_lr),
+            epochs=params.repair_epochs,
+            batch_size=params.batch_size,
+            rng=rng,
+            after_step=data.track(model, params.repair_epochs * data.retain.steps(params.batch_size)),
+        )
+        return model.eval()

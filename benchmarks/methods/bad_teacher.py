@@ -1,0 +1,135 @@
+"""Bad teacher: unlearn by imitating a network that knows nothing, where it is asked about forget images."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from benchmarks.access import Access, TrialData
+from benchmarks.hyperparameters import Scalar, option, param
+from benchmarks.methods.base import Method, Preset, register
+
+if TYPE_CHECKING:
+    import torch
+    from torch import nn
+
+    from benchmarks.images import ImageSet
+
+
+@dataclass(frozen=True)
+class BadTeacherParams:
+    lr: float = param(1e-4, 1e-5, 1e-1, log=True, doc="learning rate of Adam")
+    epochs: int = param(1, 1, 10, doc="passes over the forget images and the chosen retain images")
+    temperature: float = param(1.0, 0.5, 5.0, log=True, doc="what logits are divided by in the divergence")
+    retain_share: float = param(0.3, 0.1, 1.0, doc="share of the retain images that are used")
+    batch_size: int = param(256, 32, 512, log=True, searched=False, doc="images per step")
+    divergence: str = option(
+        "per_image",
+        choices=("per_image", "per_entry"),
+        doc="mean over images, or over images and classes as in the published code, which Adam hardly feels",
+    )
+
+
+_PUBLISHED: dict[str, Scalar] = {
+    "lr": 1e-4,
+    "epochs": 1,
+    "temperature": 1.0,
+    "retain_share": 0.3,
+    "batch_size": 256,
+    "divergence": "per_entry",
+}
+
+
+@register
+class BadTeacher(Method):
+    """Minimises, over forget images f and a random share of the retain images r, with Adam,
+
+        mean of KL(p_bad(f) || p(f)) and KL(p_good(r) || p(r))        p(x) = softmax(logits / temperature)
+
+    p is the student, which starts as the original; p_good is the original, p_bad a freshly initialised
+    network of the same kind. Labels are not used.
+
+    The student learns in train mode, as it does in the published code; the teachers stay in eval mode. What
+    they say never changes, so they are asked once, each about its own images, before the first step.
+
+    Shapes: logits (n, num_classes).
+    Random: the bad teacher, which retain images are used, their order, dropout.
+    Cost: epochs x n images forward and backward and n more forward, n = forget images + retain_share x
+    retain images. The published code asks both teachers about every image in every epoch.
+
+    Deviations from the published code: it averages the divergence over images x classes
+    (`divergence="per_entry"`), not over images. That is no other learning rate, because Adam's steps hardly
+    depend on the loss's scale. Its bad teacher for ViT has a pretrained body; here all is random.
+    """
+
+    name = "bad_teacher"
+    summary = "imitate a random network on the forget images and the original on retain images"
+    source = "Chundawat et al.: Can Bad Teaching Induce Forgetting?, AAAI 2023"
+    access = Access.RETAIN
+    Params = BadTeacherParams
+    presets = (
+        Preset("ssd", _PUBLISHED, source="code of SSD and JiT"),
+        Preset("ssd_vit", {**_PUBLISHED, "batch_size": 128}, "vit_b16", source="code of SSD and JiT"),
+        Preset("defaults", {**_PUBLISHED, "lr": 1e-2, "epochs": 10}, source="defaults of the authors' code"),
+    )
+
+    def unlearn(
+        self, model: nn.Module, data: TrialData, params: BadTeacherParams, rng: torch.Generator
+    ) -> nn.Module:
+        import torch
+
+        from benchmarks.images import joined
+
+        chosen = max(1, round(params.retain_share * len(data.retain)))
+        retain = data.retain.subset(data.retain.order(rng)[:chosen])
+        bad = frozen_logits(data.new_model(), data.forget)
+        targets = torch.cat([bad, frozen_logits(model, retain)])
+        images = numbered(joined(data.forget, retain))
+        optimiser = torch.optim.Adam(model.parameters(), lr=params.lr)
+        step = data.track(model, params.epochs * images.steps(params.batch_size))
+        model.train()
+        for _ in range(params.epochs):
+            for x, number in images.batches(params.batch_size, rng):
+                loss = divergence(targets[number], model(x), params.temperature)
+                if params.divergence == "per_entry":
+                    loss = loss / data.num_classes
+                optimiser.zero_grad()
+                loss.backward()
+                optimiser.step()
+                step()
+        return model.eval()
+
+
+def divergence(teacher: torch.Tensor, student: torch.Tensor, temperature: float) -> torch.Tensor:
+    """KL(teacher || student) at a temperature, averaged over images.
+
+    Args:
+        teacher, student: Logits, shape (n, classes); the teacher's precision is used.
+    """
+    from torch.nn import functional as F
+
+    target = (teacher / temperature).log_softmax(dim=1)
+    log_p = (student.to(teacher.dtype) / temperature).log_softmax(dim=1)
+    return F.kl_div(log_p, target, reduction="batchmean", log_target=True)
+
+
+def frozen_logits(model: nn.Module, images: ImageSet) -> torch.Tensor:
+    """What a model says in eval mode about images in their order: at least float32, shape (n, classes).
+
+    Leaves the model in eval mode.
+    """
+    import torch
+
+    from benchmarks.evaluation import batch_size
+
+    model.eval()
+    with torch.no_grad():
+        logits = torch.cat([model(x) for x, _ in images.batches(batch_size(images.x))])
+    return logits.to(torch.promote_types(logits.dtype, torch.float32))
+
+
+def numbered(images: ImageSet) -> ImageSet:
+    """The same images, labelled by their place from 0, so that a batch in random order finds its targets."""
+    import torch
+
+    return images.relabelled(torch.arange(len(images), device=images.index.device))

@@ -1,0 +1,203 @@
+"""SCRUB: leave the original's side on forget images, stay at it on retain images, in turns."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from benchmarks.access import Access, TrialData
+from benchmarks.hyperparameters import Scalar, option, param
+from benchmarks.methods.bad_teacher import divergence, frozen_logits, numbered
+from benchmarks.methods.base import Method, Preset, register
+
+if TYPE_CHECKING:
+    import torch
+    from torch import nn
+
+
+@dataclass(frozen=True)
+class ScrubParams:
+    lr: float = param(5e-4, 1e-5, 5e-2, log=True, doc="learning rate")
+    forget_epochs: int = param(
+        2, 1, 5, doc="epochs of a max pass over the forget images and a min pass over the retain images"
+    )
+    repair_epochs: int = param(1, 0, 7, doc="epochs after those, of a min pass only")
+    alpha: float = param(1e-3, 1e-3, 1.0, log=True, doc="weight of the divergence in a min pass")
+    gamma: float = param(0.99, 0.5, 5.0, log=True, doc="weight of the cross-entropy in a min pass")
+    temperature: float = param(4.0, 1.0, 8.0, log=True, doc="what logits are divided by in the divergence")
+    batch_size: int = param(128, 16, 512, log=True, searched=False, doc="forget images per max step")
+    retain_batch_size: int = param(128, 16, 512, log=True, searched=False, doc="retain images per min step")
+    momentum: float = param(0.9, 0.0, 0.99, searched=False, doc="momentum of SGD; Adam keeps its own")
+    weight_decay: float = param(5e-4, 0.0, 1e-1, searched=False, doc="weight decay")
+    optimiser: str = option("sgd", choices=("sgd", "adam"), doc="adam for the authors' small experiments")
+    decay_after: str = option(
+        "never", choices=("never", "3,5,9", "5,8,9"), doc="epochs after which lr falls to a tenth"
+    )
+    grad_clip: float | None = option(None, doc="largest gradient norm of a step, none by default")
+
+
+_LARGE: dict[str, Scalar] = {
+    "lr": 5e-4,
+    "forget_epochs": 2,
+    "repair_epochs": 1,
+    "alpha": 1e-3,
+    "gamma": 0.99,
+    "temperature": 4.0,
+}
+PRESETS = (
+    Preset(
+        "large_scale",
+        {**_LARGE, "batch_size": 512, "retain_batch_size": 256},
+        source="authors' code, CIFAR-10 and Lacuna-10",
+    ),
+    Preset(
+        "small_scale",
+        {
+            "lr": 5e-4,
+            "forget_epochs": 3,
+            "repair_epochs": 7,
+            "alpha": 0.5,
+            "gamma": 1.0,
+            "temperature": 2.0,
+            "batch_size": 64,
+            "retain_batch_size": 32,
+            "weight_decay": 0.1,
+            "optimiser": "adam",
+            "decay_after": "5,8,9",
+        },
+        source="authors' code, CIFAR-5 and Lacuna-5",
+    ),
+    Preset(
+        "membership",
+        {
+            "lr": 5e-4,
+            "forget_epochs": 3,
+            "repair_epochs": 2,
+            "alpha": 0.5,
+            "gamma": 1.0,
+            "temperature": 4.0,
+            "batch_size": 16,
+            "retain_batch_size": 32,
+            "decay_after": "3,5,9",
+        },
+        source="authors' code, membership inference; its forget batches have 16 or 64 images",
+    ),
+    Preset(
+        "jit_full_class", {**_LARGE, "grad_clip": 1.0}, task="full_class", source="code of JiT, as it ran"
+    ),
+    Preset("jit_random", {**_LARGE, "alpha": 1.0, "gamma": 5.0}, task="random", source="code of JiT"),
+    Preset(
+        "jit_sub_class",
+        {**_LARGE, "alpha": 1.0, "gamma": 5.0, "batch_size": 64, "retain_batch_size": 64},
+        task="sub_class",
+        source="code of JiT",
+    ),
+)
+
+
+@register
+class Scrub(Method):
+    """Alternates passes over the forget images that maximise d with passes over the retain images.
+
+    A max step ascends mean d(f) over a batch of forget images f, a min step descends
+    alpha mean d(r) + gamma CE(r) over a batch of retain images r with their labels, where
+
+        d(x) = temperature^2 KL(p_original(x) || p(x))        p(x) = softmax(logits / temperature)
+
+    In an epoch the max pass comes first; `forget_epochs` is what the authors' code calls msteps. The factor
+    temperature^2, which is the code's, keeps gradients comparable between temperatures. One optimiser, with
+    its momentum, runs through all passes.
+
+    At the original weights d and its gradient are zero, so the first max pass starts from what train mode
+    (batch norm, dropout) or weight decay add. In a network with neither batch norm nor dropout it does next
+    to nothing, and forgetting starts in the second epoch, after a min pass has moved the weights.
+
+    The student is in train mode in all passes, as in the published code; batch norm's running statistics
+    follow the forget images in a max pass and are renewed by the min pass after it. The original stays in
+    eval mode. What it says never changes, so it is asked once, before the first step.
+
+    Random: the order of the images, dropout.
+    Cost: forward forget + retain images once, then forward and backward forget_epochs x forget images and
+    (forget_epochs + repair_epochs) x retain images.
+
+    Left out: the averaged weights and the pull towards them of the authors' SCRUB-S (`smoothing`).
+    JiT's code says alpha 1 and gamma 5 for whole classes too but runs them with .001 and .99.
+    """
+
+    name = "scrub"
+    summary = "leave the original's outputs on forget images, keep to them on retain images"
+    source = "Kurmanji et al.: Towards Unbounded Machine Unlearning, NeurIPS 2023"
+    access = Access.RETAIN
+    Params = ScrubParams
+    presets = PRESETS
+
+    def unlearn(
+        self, model: nn.Module, data: TrialData, params: ScrubParams, rng: torch.Generator
+    ) -> nn.Module:
+        scrub(model, data, params, rng)
+        return model.eval()
+
+
+def scrub(
+    model: nn.Module,
+    data: TrialData,
+    params: ScrubParams,
+    rng: torch.Generator,
+    after_epoch: Callable[[], None] = lambda: None,
+) -> None:
+    """Run all epochs on a model in place; its mode afterwards is whatever `after_epoch` leaves."""
+    import torch
+    from torch.nn import functional as F
+
+    on_forget = frozen_logits(model, data.forget)
+    on_retain = frozen_logits(model, data.retain)
+    forget, retain = numbered(data.forget), numbered(data.retain)
+    labels = data.retain.labels
+    epochs = params.forget_epochs + params.repair_epochs
+    step = data.track(
+        model,
+        params.forget_epochs * forget.steps(params.batch_size)
+        + epochs * retain.steps(params.retain_batch_size),
+    )
+    optimiser = _optimiser(model, params)
+
+    def descend(loss: torch.Tensor) -> None:
+        optimiser.zero_grad()
+        loss.backward()
+        if params.grad_clip is not None:
+            torch.nn.utils.clip_grad_norm_(model.parameters(), params.grad_clip)
+        optimiser.step()
+        step()
+
+    def distance(teacher: torch.Tensor, student: torch.Tensor) -> torch.Tensor:
+        return params.temperature**2 * divergence(teacher, student, params.temperature)
+
+    for epoch in range(epochs):
+        optimiser.param_groups[0]["lr"] = learning_rate(params, epoch)
+        model.train()
+        if epoch < params.forget_epochs:
+            for x, number in forget.batches(params.batch_size, rng):
+                descend(-distance(on_forget[number], model(x)))
+        for x, number in retain.batches(params.retain_batch_size, rng):
+            logits = model(x).to(on_retain.dtype)  # at least float32, also under autocast
+            imitation = distance(on_retain[number], logits)
+            descend(params.alpha * imitation + params.gamma * F.cross_entropy(logits, labels[number]))
+        after_epoch()
+
+
+def learning_rate(params: ScrubParams, epoch: int) -> float:
+    """The learning rate of an epoch, counted from 0."""
+    if params.decay_after == "never":
+        return params.lr
+    return params.lr * 0.1 ** sum(epoch >= int(last) for last in params.decay_after.split(","))
+
+
+def _optimiser(model: nn.Module, params: ScrubParams) -> torch.optim.Optimizer:
+    import torch
+
+    if params.optimiser == "adam":
+        return torch.optim.Adam(model.parameters(), lr=params.lr, weight_decay=params.weight_decay)
+    return torch.optim.SGD(
+        model.parameters(), lr=params.lr, momentum=params.momentum, weight_decay=params.weight_decay
+    )

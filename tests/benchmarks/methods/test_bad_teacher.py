@@ -1,0 +1,144 @@
+"""Bad teacher, step by step against a network worked out by hand."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from benchmarks import run_trial
+from benchmarks.methods import methods
+from benchmarks.methods.bad_teacher import BadTeacherParams, divergence
+from tests.benchmarks.helpers import rng, tiny_data, weights
+from tests.benchmarks.methods.by_hand import CLASSES, images
+from tests.benchmarks.methods.soft import Adam, SoftNetwork, batches_of, softmax
+
+BAD_TEACHER = methods.get("bad_teacher")
+BASE = BadTeacherParams(lr=0.01, epochs=2, temperature=2.0, retain_share=0.5, batch_size=4)
+X, Y = images(21)
+FORGET = [1, 5, 9, 13, 17, 2]
+RETAIN = [i for i in range(len(X)) if i not in FORGET]
+VARIANTS = {
+    "base": {},
+    "lr": {"lr": 0.003},
+    "epochs": {"epochs": 1},
+    "temperature": {"temperature": 1.0},
+    "retain_share": {"retain_share": 1.0},
+    "batch_size": {"batch_size": 7},
+    "one_batch": {"batch_size": 100, "epochs": 1},
+    "per_entry": {"divergence": "per_entry"},
+}
+
+
+def bad():
+    return SoftNetwork(seed=5)
+
+
+def unlearn(params, model=None, seed=0, new_model=lambda: bad().in_torch().train()):
+    model = SoftNetwork().in_torch() if model is None else model
+    data = tiny_data(BAD_TEACHER, X, Y, FORGET, num_classes=CLASSES, new_model=new_model)
+    return BAD_TEACHER.unlearn(model, data, params, rng(seed))
+
+
+@pytest.mark.parametrize("changes", VARIANTS.values(), ids=VARIANTS)
+def test_weights_and_gradients_are_those_of_the_equation(changes):
+    params = replace(BASE, **changes)
+    network = SoftNetwork()
+    model = network.in_torch()
+    seen = batches_of(model, X)
+    targets = network.logits(X)
+    targets[FORGET] = bad().logits(X)[FORGET]
+    unlearn(params, model)
+    adam = Adam(network, params.lr)
+    share = CLASSES if params.divergence == "per_entry" else 1
+    for batch in seen:
+        gradients = network.divergence_gradients(X[batch], targets[batch], params.temperature)
+        gradients = [g / share for g in gradients]
+        adam.step(gradients)
+    assert network.same_as(model)
+    for p, expected in zip(model.parameters(), gradients, strict=True):
+        assert np.allclose(p.grad.numpy(), expected, rtol=1e-6, atol=1e-12)
+
+
+def test_every_variant_gives_other_weights():
+    found = {name: weights(unlearn(replace(BASE, **changes))) for name, changes in VARIANTS.items()}
+    assert len({tuple(w.tolist()) for w in found.values()}) == len(VARIANTS)
+
+
+@pytest.mark.parametrize("temperature", [1.0, 3.0])
+def test_the_divergence_is_summed_over_classes_and_averaged_over_images(temperature):
+    draw = np.random.default_rng(0)
+    teacher, student = draw.normal(size=(2, 5, CLASSES))
+    p, q = softmax(teacher / temperature), softmax(student / temperature)
+    expected = (p * np.log(p / q)).sum() / 5
+    found = divergence(torch.from_numpy(teacher), torch.from_numpy(student), temperature)
+    assert found.item() == pytest.approx(expected, rel=1e-9)
+
+
+@pytest.mark.parametrize(("share", "count"), [(0.1, 2), (0.5, 8), (1.0, 15), (0.01, 1)])
+def test_it_learns_from_all_forget_images_and_the_same_retain_images_in_every_epoch(share, count):
+    model = SoftNetwork().in_torch()
+    seen = batches_of(model, X)
+    unlearn(replace(BASE, retain_share=share, epochs=3), model)
+    often = Counter(i for batch in seen for i in batch)
+    assert set(often.values()) == {3}
+    assert set(FORGET) <= set(often)
+    assert len(often) == len(FORGET) + count
+    epoch = len(seen) // 3
+    assert seen[:epoch] != seen[epoch : 2 * epoch]
+
+
+def test_another_seed_chooses_other_retain_images():
+    chosen = []
+    for seed in (0, 0, 1):
+        model = SoftNetwork().in_torch()
+        seen = batches_of(model, X)
+        unlearn(replace(BASE, epochs=1), model, seed)
+        chosen.append({i for batch in seen for i in batch})
+    assert chosen[0] == chosen[1] != chosen[2]
+
+
+def test_each_teacher_is_asked_once_in_eval_mode_about_its_own_images():
+    model, fresh = SoftNetwork().in_torch(), bad().in_torch().train()
+    learned = batches_of(model, X)
+    good, worse = batches_of(model, X, training=False), batches_of(fresh, X, training=False)
+    unlearn(replace(BASE, epochs=3), model, new_model=lambda: fresh)
+    assert [i for batch in worse for i in batch] == FORGET
+    asked = [i for batch in good for i in batch]
+    assert len(asked) == len(set(asked)) == 8
+    assert set(asked) == {i for batch in learned for i in batch} - set(FORGET)
+    assert all(p.grad is None for p in fresh.parameters())
+
+
+def test_batch_norm_follows_the_student_only():
+    def network():
+        torch.manual_seed(0)
+        return nn.Sequential(nn.Flatten(), nn.BatchNorm1d(9), nn.Linear(9, CLASSES)).double()
+
+    with torch.random.fork_rng():
+        model, fresh = network().eval(), network()
+    unlearn(BASE, model, new_model=lambda: fresh)
+    assert model[1].running_mean.any()
+    assert not fresh[1].running_mean.any()
+    assert not model.training
+
+
+@pytest.mark.parametrize(("epochs", "share"), [(1, 0.3), (3, 0.77)])
+def test_a_trial_counts_its_samples_and_repeats(digits, epochs, share):
+    params = {"epochs": epochs, "retain_share": share}
+    first, second = (run_trial(digits, "bad_teacher", params, seed=1) for _ in range(2))
+    retain, forget = (len(digits.splits[f"{part}_train"]) for part in ("retain", "forget"))
+    count = forget + round(share * retain)
+    assert first.cost.samples_forward == (epochs + 1) * count
+    assert first.cost.samples_backward == epochs * count
+    assert torch.equal(weights(first.model), weights(second.model))
+
+
+def test_it_forgets_the_class_and_keeps_the_others(digits):
+    result = run_trial(digits, "bad_teacher", {"lr": 1e-3, "epochs": 5, "retain_share": 0.8})
+    assert result.metrics["forget_acc"] < 20
+    assert result.metrics["retain_acc"] > 85

@@ -1,0 +1,197 @@
+"""UNSIR against a reference in NumPy: noise, impair, repair; what it reads and what it costs."""
+
+import copy
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from benchmarks import Scenario, prepare, run_trial
+from benchmarks.methods import methods
+from benchmarks.methods.unsir import UnsirParams, sample
+from tests.benchmarks import noise_reference as reference
+from tests.benchmarks.helpers import data_for, rng, tiny_data, weights
+
+UNSIR = methods.get("unsir")
+BASE = UnsirParams(
+    noise_lr=0.2,
+    noise_steps=12,
+    noise_penalty=0.3,
+    noise_images=4,
+    noise_copies=3,
+    images_per_class=2,
+    lr=0.02,
+    epochs=1,
+    batch_size=7,
+    repair_lr=0.01,
+    repair_epochs=1,
+    repair_batch_size=5,
+)
+VARIANTS = {
+    "default": {},
+    "noise_lr": {"noise_lr": 0.1},
+    "noise_steps": {"noise_steps": 13},
+    "noise_penalty": {"noise_penalty": 0.1},
+    "noise_images": {"noise_images": 3},
+    "noise_copies": {"noise_copies": 2},
+    "images_per_class": {"images_per_class": 3},
+    "all_images": {"images_per_class": 1000},
+    "lr": {"lr": 0.01},
+    "epochs": {"epochs": 2},
+    "batch_size": {"batch_size": 100},
+    "repair_lr": {"repair_lr": 0.02},
+    "no_repair": {"repair_epochs": 0},
+    "repair_epochs": {"repair_epochs": 2},
+    "repair_batch_size": {"repair_batch_size": 100},
+}
+
+
+def problem(forget_labels=(3,), task="full_class"):
+    draw = np.random.default_rng(0)
+    labels = np.arange(30) % reference.CLASSES
+    images = draw.normal(size=(30, *reference.SHAPE))
+    forget = [i for i in range(30) if labels[i] in forget_labels and (task == "full_class" or i < 15)]
+    x, y = torch.from_numpy(images), torch.from_numpy(labels)
+    return tiny_data(UNSIR, x, y, forget, num_classes=reference.CLASSES, task=task), images, labels, forget
+
+
+def expected(model, images, labels, forget, forget_labels, params):
+    """All weights after the three phases."""
+    generator, pixels = rng(), images.reshape(len(images), -1)
+    start = reference.weights_of(model)
+    drawn = reference.normal(len(forget_labels), params.noise_images, generator)
+    made = [
+        reference.noise_of_class(
+            start,
+            own,
+            label,
+            maximise=True,
+            norm="squared",
+            penalty=params.noise_penalty,
+            steps=params.noise_steps,
+            lr=params.noise_lr,
+            halve_lr=False,
+        )[0]
+        for own, label in zip(drawn, forget_labels, strict=True)
+    ]
+    noise = np.tile(np.concatenate(made), (params.noise_copies, 1))
+    noise_labels = np.tile(np.repeat(forget_labels, params.noise_images), params.noise_copies)
+    retain = np.array([i for i in range(len(images)) if i not in forget])
+    order = retain[torch.randperm(len(retain), generator=generator).numpy()]
+    chosen = np.concatenate([order[labels[order] == c][: params.images_per_class] for c in range(5)])
+    x = np.concatenate([noise, pixels[chosen]])
+    y = np.concatenate([noise_labels, labels[chosen]])
+
+    def batches(x, y, epochs, size):
+        for _ in range(epochs):
+            for part in reference.shuffled(len(y), size, generator):
+                yield x[part], y[part]
+
+    impaired = reference.trained(start, batches(x, y, params.epochs, params.batch_size), params.lr)
+    repair = batches(pixels[chosen], labels[chosen], params.repair_epochs, params.repair_batch_size)
+    return np.concatenate([w.ravel() for w in reference.trained(impaired, repair, params.repair_lr)])
+
+
+@pytest.mark.parametrize("changes", VARIANTS.values(), ids=VARIANTS)
+@pytest.mark.parametrize("forget_labels", [(3,), (1, 4)])
+def test_the_weights_are_those_of_the_three_phases(changes, forget_labels):
+    params = replace(BASE, **changes)
+    data, images, labels, forget = problem(forget_labels)
+    model = reference.network()
+    wanted = expected(model, images, labels, forget, forget_labels, params)
+    assert np.allclose(weights(UNSIR.unlearn(model, data, params, rng())), wanted, rtol=1e-6, atol=1e-9)
+
+
+def test_a_superclass_keeps_its_other_members_in_the_sample():
+    data, images, labels, forget = problem((3,), "sub_class")
+    assert 0 < len(forget) < (labels == 3).sum()
+    model = reference.network()
+    wanted = expected(model, images, labels, forget, (3,), BASE)
+    assert np.allclose(weights(UNSIR.unlearn(model, data, BASE, rng())), wanted, rtol=1e-6, atol=1e-9)
+
+
+def test_every_variant_gives_other_weights():
+    data, *_ = problem()
+    found = {
+        weights(UNSIR.unlearn(reference.network(), data, replace(BASE, **changes), rng())).numpy().tobytes()
+        for changes in VARIANTS.values()
+    }
+    assert len(found) == len(VARIANTS)
+
+
+class Forbidden:
+    """A set of images that must not be looked at."""
+
+    def __getattr__(self, name):
+        raise AssertionError(f"it reads {name} of the forget images")
+
+    def __len__(self):
+        raise AssertionError("it counts the forget images")
+
+
+def test_the_forget_images_are_never_read(digits):
+    data = replace(data_for(digits, UNSIR), _forget=Forbidden())
+    UNSIR.unlearn(copy.deepcopy(digits.original), data, UnsirParams(noise_steps=2, noise_copies=1), rng())
+
+
+def test_the_sample_is_drawn_at_random_with_at_most_so_many_of_a_label(digits):
+    retain = digits.splits["retain_train"]
+    first, same, other = (sample(retain, 10, 20, rng(seed)) for seed in (0, 0, 1))
+    assert torch.bincount(first.labels, minlength=10).tolist() == [20] * 8 + [0, 20]
+    assert len(first.index.unique()) == len(first)
+    assert torch.isin(first.index, retain.index).all()
+    assert torch.equal(first.index, same.index)
+    assert not torch.equal(first.index, other.index)
+    everything = sample(retain, 10, 1000, rng())
+    assert torch.equal(everything.index.sort().values, retain.index)
+
+
+def test_noise_is_made_in_eval_mode_and_learned_from_in_train_mode():
+    data, *_ = problem()
+    modes = []
+    model = nn.Sequential(nn.BatchNorm2d(2), reference.network()).double().eval()
+    model.register_forward_hook(lambda m, *_: modes.append(m.training))
+    model = UNSIR.unlearn(model, data, BASE, rng())
+    assert modes == [False] * BASE.noise_steps + [True] * (len(modes) - BASE.noise_steps)
+    assert len(modes) > BASE.noise_steps + 2
+    assert not model.training
+
+
+@pytest.mark.parametrize(("epochs", "repair_epochs"), [(1, 1), (2, 0), (2, 3)])
+def test_every_step_on_the_network_is_reported(epochs, repair_epochs):
+    data, *_ = problem()
+    shares = []
+    data = replace(data, _observe=lambda _, share: shares.append(share))
+    params = replace(BASE, epochs=epochs, repair_epochs=repair_epochs)
+    UNSIR.unlearn(reference.network(), data, params, rng())
+    steps = epochs * 3 + repair_epochs * 2  # 3 x 4 noise images and 8 sampled ones
+    assert shares == pytest.approx([(i + 1) / steps for i in range(steps)])
+
+
+@pytest.mark.parametrize(("epochs", "repair_epochs"), [(1, 1), (2, 3)])
+def test_a_trial_counts_its_samples_and_repeats(digits, epochs, repair_epochs):
+    params = {
+        "noise_steps": 5,
+        "noise_images": 6,
+        "noise_copies": 7,
+        "images_per_class": 20,
+        "epochs": epochs,
+        "repair_epochs": repair_epochs,
+    }
+    first, second = (run_trial(digits, "unsir", params, seed=1) for _ in range(2))
+    cost = 5 * 6 + epochs * (7 * 6 + 9 * 20) + repair_epochs * 9 * 20
+    assert first.cost.samples_forward == first.cost.samples_backward == cost
+    assert torch.equal(weights(first.model), weights(second.model))
+
+
+GOOD = {"lr": 0.01, "noise_steps": 100, "noise_lr": 0.5}
+
+
+@pytest.mark.parametrize("forget", ["8", "3+8"])
+def test_it_forgets_and_keeps_the_others(short, forget):
+    prepared = prepare(Scenario("digits", "cnn2", "full_class", forget), recipe=short)
+    result = run_trial(prepared, "unsir", GOOD, seed=1)
+    assert result.metrics["forget_acc"] < 20
+    assert result.metrics["retain_acc"] > 85
