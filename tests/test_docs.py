@@ -70,3 +70,12 @@ def test_links_lead_somewhere(page: str) -> None:
     for target in re.findall(r"\]\(([^)#]+)\)", (ROOT / page).read_text()):
         if not target.startswith("http"):
             assert (folder / target).exists(), target
+
+
+def test_the_page_of_methods_names_every_method() -> None:
+    from benchmarks.methods import methods
+
+    page = (ROOT / "docs/methods.md").read_text()
+    assert [m.name for m in methods if f"`{m.name}`" not in page] == []
+    count = sum(not m.reference for m in methods)
+    assert f"{count} of them" in (ROOT / "README.md").read_text()

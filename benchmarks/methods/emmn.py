@@ -73,10 +73,10 @@ class Emmn(Method):
     Random: the noise's start, the order of the images, dropout in the impair phase.
     Cost, with n = classes x noise_images: noise_steps x n + epochs x noise_copies x n, forward and backward.
 
-    Where the paper is silent: lambda is UNSIR's, both optimisers are Adam (as in the code of JiT), impair
-    batches hold as many images as the noise of a class, the norm is that of one image, a loss that
-    does not improve is a class's mean that sets no new minimum for more than ten steps (torch's default),
-    and the network is in eval mode while noise is made, so that no batch norm statistics move.
+    Where the paper is silent: lambda is UNSIR's, both optimisers are Adam (as in the code of JiT), the
+    presets impair with batches of 256, the norm is that of one image, a loss that does not improve is a
+    class's mean that sets no new minimum for more than ten steps (torch's default), and the network is in
+    eval mode while noise is made, so that no batch norm statistics move.
 
     The code of JiT differs: few images and steps, a squared norm (`norm`), no schedule
     (`halve_noise_lr`), and only the first three of the four images of a class are used (preset
