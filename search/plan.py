@@ -61,11 +61,17 @@ class Search(_Section):
 
 
 class Benchmark(_Section):
-    """The benchmark: forget sets, seeds, and methods to run beside with their published values."""
+    """The benchmark: forget sets, seeds, and methods to run beside with their published values.
+
+    Attributes:
+        presets: Which published values of each searched method to run: those nearest to the plan's model
+            and task, or all that were published for the task.
+    """
 
     forget: tuple[str, ...]
     seeds: int = Field(10, ge=1)
     beside: tuple[str, ...] = ("finetune",)
+    presets: Literal["nearest", "all"] = "nearest"
 
     @field_validator("forget", mode="before")
     @classmethod

@@ -238,6 +238,7 @@ class _Entry:
     params: Mapping[str, Any]
     preset: str = ""
     tuned_on: str = ""
+    tag: str = ""  # sets the trials of several published values apart
 
 
 def _entries(plan: Plan, folder: Path) -> Iterator[_Entry]:
@@ -249,8 +250,10 @@ def _entries(plan: Plan, folder: Path) -> Iterator[_Entry]:
             yield _published(methods.get(name), plan) or _Entry(methods.get(name), "default", {})
     scenario = plan.searched()[0]
     for method in plan.algorithms():
-        published = _published(method, plan)
-        if published and method.name not in plan.benchmark.beside:
+        if plan.benchmark.presets == "all":
+            fitting = [preset for preset in method.presets if preset.task in ("*", plan.task)]
+            yield from (_Entry(method, "published", p.values, p.name, tag=f"{p.name}.") for p in fitting)
+        elif (published := _published(method, plan)) and method.name not in plan.benchmark.beside:
             yield published
         params = _best(plan, folder, method, scenario)
         yield _Entry(method, "tuned", params, tuned_on=scenario.forget)
@@ -282,7 +285,7 @@ def _benchmark_trials(plan: Plan, run_id: str, entries: Sequence[_Entry]) -> Ite
             held_out="test",
             details=True,
             precision=plan.precision,
-            tag=f"{entry.regime or 'reference'}.{seed}",
+            tag=f"{entry.regime or 'reference'}.{entry.tag}{seed}",
         )
 
 

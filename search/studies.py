@@ -51,6 +51,7 @@ class Study:
         self.name = name
         self.total = trials
         self.prunes = pruner is not None
+        self._method = method
         self._space = space
         self._objective = objective
         self._assign = assign
@@ -68,7 +69,8 @@ class Study:
         self._study.add_trials([self._as_trial(row) for row in self._rows])
         used = {row["trial_number"] for row in self._rows}
         self._numbers = [n for n in range(trials) if n not in used][::-1]
-        self._presets = self._enqueue(method) if presets else {}
+        if presets:
+            self._enqueue(method)
 
     @property
     def done(self) -> int:
@@ -89,8 +91,9 @@ class Study:
             trial, assignment = self._again.pop()
         elif self._numbers:
             trial = self._study.ask(dict(self._space.varied))
-            params = {**self._space.fixed, **trial.params}
-            preset = self._presets.get(_key(trial.params), "")
+            preset = trial.user_attrs.get("preset", "")
+            published = self._method.preset(preset).values if preset else {}
+            params = {**published, **self._space.fixed, **trial.params}
             assignment = self._assign(self._numbers.pop(), params, preset)
         else:
             return None
@@ -116,17 +119,24 @@ class Study:
     def lost(self, assignment: Assignment) -> None:
         self._again.append((self._running.pop(assignment.number), assignment))
 
-    def _enqueue(self, method: Method) -> dict[tuple[tuple[str, Any], ...], str]:
-        """Queue the published points that lie in the space and were not tried yet."""
-        tried = {_key({name: row.get(f"param_{name}") for name in self._space.varied}) for row in self._rows}
-        queued: dict[tuple[tuple[str, Any], ...], str] = {}
-        defaults = {p.name: p.default for p in declared(method.Params)}
+    def _enqueue(self, method: Method) -> None:
+        """Queue the presets that were not tried yet, lie in the space and are the same algorithm.
+
+        A preset that sets an option otherwise than this search does is another algorithm (with a defect of
+        published code, say, or more access), whose result must not come out as the best of this one.
+        """
+        tried = {row.get("preset") for row in self._rows}
+        known = {p.name: p for p in declared(method.Params)}
+        used = {name: p.default for name, p in known.items()} | dict(self._space.fixed)
         for preset in method.presets:
-            point = self._space.point({**defaults, **preset.values})
-            if point and _key(point) not in tried and _key(point) not in queued:
-                queued[_key(point)] = preset.name
-                self._study.enqueue_trial(point)
-        return queued
+            point = self._space.point({**used, **preset.values})
+            same = all(
+                value == used[name]
+                for name, value in preset.values.items()
+                if name in self._space.fixed or not known[name].has_range
+            )
+            if point and same and preset.name not in tried:
+                self._study.enqueue_trial(point, user_attrs={"preset": preset.name})
 
     def _as_trial(self, row: Row) -> optuna.trial.FrozenTrial:
         params = {name: row[f"param_{name}"] for name in self._space.varied}
@@ -141,7 +151,3 @@ class Study:
             intermediate_values=gaps,
             system_attrs=rungs(gaps),
         )
-
-
-def _key(point: dict[str, Any]) -> tuple[tuple[str, Any], ...]:
-    return tuple(sorted(point.items()))

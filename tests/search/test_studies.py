@@ -32,7 +32,7 @@ def study(trials: int = 30, seed: int = 0, **more: Any) -> Study:
 
 def row(a: Assignment, gap: float | None, state: str = "complete") -> dict[str, Any]:
     params = {f"param_{name}": value for name, value in a.params.items()}
-    return {"trial_number": a.number, "state": state, "gap": gap, **params}
+    return {"trial_number": a.number, "state": state, "gap": gap, "preset": a.preset, **params}
 
 
 def play(s: Study, count: int) -> list[dict[str, Any]]:
@@ -48,18 +48,29 @@ def play(s: Study, count: int) -> list[dict[str, Any]]:
 
 
 def test_published_values_come_first_once_each_and_can_be_turned_off() -> None:
-    asked = [study().ask() for _ in range(1)]
-    s = study()
-    first = play(s, 12)
-    published = {(p.values["lr"], p.values["sigma"]) for p in JIT.presets}
-    names = {(r["param_lr"], r["param_sigma"]) for r in first[: len(published)]}
-    assert names == published
-    assert asked[0] is not None
-    assert asked[0].preset
+    rows = play(study(), 12)
+    published = {p.name: p.values for p in JIT.presets if "mode" not in p.values}
+    first, rest = rows[: len(published)], rows[len(published) :]
+    assert {r["preset"] for r in first} == set(published)
+    assert {r["preset"] for r in rest} == {""}
+    for row in first:  # whole, with what is not searched
+        assert all(row[f"param_{name}"] == value for name, value in published[row["preset"]].items())
     without = study(presets=False).ask()
     assert without is not None
     assert without.preset == ""
-    assert (without.params["lr"], without.params["sigma"]) not in published
+
+
+def test_published_values_that_are_another_algorithm_or_contradict_the_plan_are_not_tried() -> None:
+    fixed = search_space(JIT.Params, {"batch_size": 64})
+    s = Study("s", JIT, fixed, objective("gap"), trials=12, seed=0, assign=assign)
+    tried = {r["preset"] for r in play(s, 12)} - {""}
+    assert tried == {"vgg11_sub_class", "vit_b16_sub_class", "cnn2"}
+    as_coded = search_space(JIT.Params, {"mode": "train", "accumulate": True})
+    s = Study("s", JIT, as_coded, objective("gap"), trials=12, seed=0, assign=assign)
+    tried = {r["preset"] for r in play(s, 12)} - {""}
+    assert {name for name in tried if name.endswith("as_coded")} == {
+        p.name for p in JIT.presets if "mode" in p.values
+    }
 
 
 def test_same_seed_same_trials_other_seed_others() -> None:
@@ -118,7 +129,7 @@ def test_rebuilding_from_rows_goes_on_where_it_stopped() -> None:
     new = play(s, 50)
     numbers = [r["trial_number"] for r in rows + new]
     assert sorted(numbers) == list(range(20))
-    points = [(r["param_lr"], r["param_sigma"]) for r in rows + new]
+    points = [(r["param_lr"], r["param_sigma"], r["preset"]) for r in rows + new]
     assert len(set(points)) == len(points), "a resumed sampler repeated itself"
     assert lost["trial_number"] in {r["trial_number"] for r in new}
     assert len(s._study.trials) == 20
