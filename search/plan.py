@@ -65,13 +65,13 @@ class Benchmark(_Section):
 
     Attributes:
         presets: Which published values of each searched method to run: those nearest to the plan's model
-            and task, or all that were published for the task.
+            and task, all that were published for the task, or none.
     """
 
     forget: tuple[str, ...]
     seeds: int = Field(10, ge=1)
     beside: tuple[str, ...] = ("finetune",)
-    presets: Literal["nearest", "all"] = "nearest"
+    presets: Literal["nearest", "all", "none"] = "nearest"
 
     @field_validator("forget", mode="before")
     @classmethod

@@ -250,13 +250,21 @@ def _entries(plan: Plan, folder: Path) -> Iterator[_Entry]:
             yield _published(methods.get(name), plan) or _Entry(methods.get(name), "default", {})
     scenario = plan.searched()[0]
     for method in plan.algorithms():
-        if plan.benchmark.presets == "all":
-            fitting = [preset for preset in method.presets if preset.task in ("*", plan.task)]
-            yield from (_Entry(method, "published", p.values, p.name, tag=f"{p.name}.") for p in fitting)
-        elif (published := _published(method, plan)) and method.name not in plan.benchmark.beside:
-            yield published
+        yield from _presets(method, plan)
         params = _best(plan, folder, method, scenario)
         yield _Entry(method, "tuned", params, tuned_on=scenario.forget)
+
+
+def _presets(method: Method, plan: Plan) -> Iterator[_Entry]:
+    """The published values of a searched method that the plan wants beside the found ones."""
+    assert plan.benchmark is not None
+    if plan.benchmark.presets == "all":
+        fitting = [preset for preset in method.presets if preset.task in ("*", plan.task)]
+        yield from (_Entry(method, "published", p.values, p.name, tag=f"{p.name}.") for p in fitting)
+    elif plan.benchmark.presets == "nearest" and method.name not in plan.benchmark.beside:
+        nearest = _published(method, plan)
+        if nearest:
+            yield nearest
 
 
 def _published(method: Method, plan: Plan) -> _Entry | None:

@@ -11,10 +11,13 @@ import pytest
 
 from benchmarks.methods import methods
 from benchmarks.scenarios import Scenario
+from search import stages
 from search.assignments import Assignment, FixedList
 from search.objectives import objective
+from search.plan import parse
 from search.spaces import search_space
 from search.studies import MAX_RUNNING, Study
+from tests.search.conftest import PLAN
 
 SCENARIO = Scenario("digits", "cnn2", "full_class", "8")
 JIT = methods.get("jit")
@@ -163,3 +166,19 @@ def test_fixed_list_skips_what_is_done_and_takes_back_what_is_lost() -> None:
     listed.tell(a, {})
     listed.tell(work[2], {})
     assert (listed.done, listed.running) == (3, 0)
+
+
+@pytest.mark.parametrize(
+    ("wanted", "expected"),
+    [
+        ("nearest", ["cnn2"]),
+        ("none", []),
+        ("all", [p.name for p in JIT.presets if p.task in ("*", "full_class")]),
+    ],
+)
+def test_a_benchmark_runs_the_published_values_that_were_asked_for(wanted: str, expected: list[str]) -> None:
+    text = PLAN.replace("beside: [amnesiac]", f"beside: [amnesiac], presets: {wanted}")
+    entries = list(stages._presets(JIT, parse(text)))
+    assert [e.preset for e in entries] == expected
+    assert {e.regime for e in entries} <= {"published"}
+    assert len({e.tag for e in entries}) == len(entries)
