@@ -14,8 +14,6 @@ from torch import nn
 from benchmarks.images import ImageSet
 
 HeldOut = Literal["validation", "test"]
-# Float pixels of one forward pass, in bytes: larger ones fall out of a CPU's caches
-_PASS_BYTES = {"cpu": 3 * 2**17, "cuda": 64 * 2**20}
 
 
 @dataclass(frozen=True, eq=False)
@@ -87,19 +85,13 @@ class References:
     retrained: Evaluation
 
 
-def batch_size(x: torch.Tensor) -> int:
-    """How many images shaped like those of x (n, channels, height, width) go through a network at once."""
-    per_image = 4 * x[0].numel() if len(x) else 1
-    return max(1, _PASS_BYTES.get(x.device.type, _PASS_BYTES["cuda"]) // per_image)
-
-
 def predict(model: nn.Module, images: ImageSet) -> Predictions:
     """One pass over the images in large batches; the modes of its modules are put back afterwards."""
     modes = [(module, module.training) for module in model.modules()]
     model.eval()
     try:
         with torch.inference_mode():
-            logits = [model(x).float().cpu() for x, _ in images.batches(batch_size(images.x))]
+            logits = [model(x).float().cpu() for x, _ in images.batches(images.per_pass)]
     finally:
         for module, training in modes:
             module.training = training

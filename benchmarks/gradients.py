@@ -17,7 +17,6 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from benchmarks.evaluation import batch_size
 from benchmarks.images import ImageSet
 from benchmarks.precision import at_least_float32
 
@@ -47,7 +46,7 @@ def squared_gradients(
     names = {p: name for name, p in model.named_parameters() if p.requires_grad}
     total = {name: torch.zeros_like(p) for p, name in names.items()}
     owners = Counter(p for module in model.modules() for p in module.parameters(recurse=False))
-    for x, y in images.batches(min(_MOST_IMAGES, batch_size(images.x))):
+    for x, y in images.batches(min(_MOST_IMAGES, images.per_pass)):
         with _watched(model) as calls, torch.enable_grad():
             logits = model(x)
             layers = {

@@ -1,15 +1,20 @@
-"""Images on a device: raw bytes stay as they are, batches are normalised when they are asked for."""
+"""Images on a device: raw bytes stay as they are, batches are made ready when they are asked for."""
 
 from __future__ import annotations
 
+import math
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
+from torch.nn import functional as F
 
-from benchmarks.datasets import DataSource
+from benchmarks.datasets import DataSource, Pixels
+
+# Float pixels of one forward pass without gradients, in bytes: larger ones fall out of a CPU's caches
+_PASS_BYTES = {"cpu": 3 * 2**17, "cuda": 64 * 2**20}
 
 
 def as_tensor(array: np.ndarray) -> torch.Tensor:
@@ -17,6 +22,19 @@ def as_tensor(array: np.ndarray) -> torch.Tensor:
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="The given NumPy array is not writable")
         return torch.from_numpy(array)
+
+
+class Streamed:
+    """Pixels of a split that are read from their files whenever a batch asks for them."""
+
+    def __init__(self, pixels: Pixels, device: torch.device) -> None:
+        self._pixels = pixels
+        self.device = device
+        self.shape = torch.Size(pixels.shape)
+
+    def __getitem__(self, index: torch.Tensor) -> torch.Tensor:
+        """uint8 pixels of the images at some positions, int64 of shape (k,), on the device."""
+        return torch.from_numpy(self._pixels[index.cpu().numpy()]).to(self.device)
 
 
 @dataclass(frozen=True, eq=False)
@@ -29,13 +47,15 @@ class ImageSet:
         index: int64 positions of this set's n images in the split, shape (n,).
         scale, shift: Normalisation per channel, shape (channels, 1, 1): float pixels are
             `x * scale + shift`, which is `(x / 255 - mean) / std`.
+        size: Side of the images that the network takes, in pixels; batches are resized to it.
     """
 
-    x: torch.Tensor
+    x: torch.Tensor | Streamed
     y: torch.Tensor
     index: torch.Tensor
     scale: torch.Tensor
     shift: torch.Tensor
+    size: int
 
     def __len__(self) -> int:
         return len(self.index)
@@ -45,18 +65,31 @@ class ImageSet:
         """int64 labels of this set, shape (n,)."""
         return self.y[self.index]
 
-    def normalise(self, pixels: torch.Tensor) -> torch.Tensor:
-        """float32 images from uint8 pixels, or from floats between 0 and 255."""
+    @property
+    def per_pass(self) -> int:
+        """How many of these images go through a network at once when no gradients are wanted."""
+        return per_pass((self.x.shape[1], self.size, self.size), self.x.device)
+
+    def ready(self, pixels: torch.Tensor) -> torch.Tensor:
+        """What the network takes, float32, from uint8 pixels or from floats between 0 and 255.
+
+        Normalised and then, where the network takes another size, resized (as published: a method's noise
+        is added to the images as the network sees them).
+        """
         x = pixels.to(torch.float32, memory_format=torch.channels_last)
-        return torch.addcmul(self.shift, x, self.scale)
+        x = torch.addcmul(self.shift, x, self.scale)
+        if x.shape[-1] == self.size:
+            return x
+        shrinks = x.shape[-1] > self.size
+        return F.interpolate(x, size=(self.size, self.size), mode="bilinear", antialias=shrinks)
 
     def batches(
         self, size: int, rng: torch.Generator | None = None
     ) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
-        """Normalised images and labels, `size` at a time; in random order if a generator is given."""
+        """Images ready for the network and labels, `size` at a time; in random order with a generator."""
         for positions in self.order(rng).split(size):
             index = self.index[positions]
-            yield self.normalise(self.x[index]), self.y[index]
+            yield self.ready(self.x[index]), self.y[index]
 
     def steps(self, size: int) -> int:
         """How many batches of that size `batches` gives."""
@@ -98,14 +131,22 @@ def joined(first: ImageSet, second: ImageSet) -> ImageSet:
     return replace(second, y=y, index=torch.cat([first.index, second.index]))
 
 
-def on_device(x: np.ndarray, labels: np.ndarray, source: DataSource, device: torch.device) -> ImageSet:
-    """All images of one split of a data set, under the given labels."""
+def per_pass(shape: Sequence[int], device: torch.device) -> int:
+    """How many images of a shape (channels, height, width) go through a network without gradients at once."""
+    return max(1, _PASS_BYTES.get(device.type, _PASS_BYTES["cuda"]) // (4 * math.prod(shape)))
+
+
+def on_device(
+    x: np.ndarray | Pixels, labels: np.ndarray, source: DataSource, size: int, device: torch.device
+) -> ImageSet:
+    """All images of one split of a data set, under the given labels, for a network that takes that size."""
     mean = torch.tensor(source.mean, device=device).view(-1, 1, 1)
     std = torch.tensor(source.std, device=device).view(-1, 1, 1)
     return ImageSet(
-        x=as_tensor(x).to(device),
+        x=as_tensor(x).to(device) if isinstance(x, np.ndarray) else Streamed(x, device),
         y=as_tensor(labels).to(device),
         index=torch.arange(len(labels), device=device),
         scale=1 / (255 * std),
         shift=-mean / std,
+        size=size,
     )

@@ -47,14 +47,14 @@ def optimised_noise(
     import torch
     from torch.optim.lr_scheduler import ReduceLROnPlateau
 
-    from benchmarks.evaluation import batch_size
+    from benchmarks.images import per_pass
 
     model.eval()
     drawn = torch.randn((len(classes), images, *shape), generator=rng, device=rng.device)
     noise = drawn.to(next(model.parameters()))
     labels = torch.tensor(classes, device=noise.device).repeat_interleave(images)
     flat = noise.flatten(0, 1)
-    per_pass = min(_AT_ONCE, batch_size(flat))
+    at_once = min(_AT_ONCE, per_pass(shape, flat.device))
     # An optimiser per class, because their learning rates may differ; all are views of the same memory
     sets = noise.unbind()
     optimisers = [torch.optim.Adam([own], lr=lr) for own in sets]
@@ -63,7 +63,7 @@ def optimised_noise(
     ]
     for _ in range(steps):
         losses, gradients = [], []
-        for part, y in zip(flat.split(per_pass), labels.split(per_pass), strict=True):
+        for part, y in zip(flat.split(at_once), labels.split(at_once), strict=True):
             x = part.clone(memory_format=torch.channels_last).requires_grad_()
             loss = objective(model(x), x, y)
             gradients.append(torch.autograd.grad(loss.sum() / images, x)[0])
@@ -113,7 +113,7 @@ def impair(
             x, y = noise[which], labels[which]
             if beside:
                 index = beside.index[chosen[chosen >= made] - made]
-                x = torch.cat([x, beside.normalise(beside.x[index])])
+                x = torch.cat([x, beside.ready(beside.x[index])])
                 y = torch.cat([y, beside.y[index]])
             optimiser.zero_grad()
             F.cross_entropy(model(x), y).backward()

@@ -279,7 +279,8 @@ def build_network(scenario: Scenario, seed: int) -> nn.Module:
     """The scenario's network, freshly initialised from a seed."""
     source = scenario.source
     with seeded(seed):
-        return models.get(scenario.model).build(len(scenario.classes), source.channels, source.image_size)
+        model = models.get(scenario.model)
+        return model.build(len(scenario.classes), source.channels, model.input_size(source.image_size))
 
 
 def placed(model: nn.Module, device: torch.device) -> nn.Module:
@@ -288,8 +289,9 @@ def placed(model: nn.Module, device: torch.device) -> nn.Module:
 
 def all_images(scenario: Scenario, data: Dataset, device: torch.device) -> dict[str, ImageSet]:
     source, level = scenario.source, scenario.level
+    size = models.get(scenario.model).input_size(source.image_size)
     return {
-        name: on_device(part.x, source.labels(part.y, level), source, device)
+        name: on_device(part.x, source.labels(part.y, level), source, size, device)
         for name, part in (("train", data.train), ("test", data.test))
     }
 

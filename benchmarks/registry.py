@@ -3,13 +3,17 @@
 An entry is any object with a `name` and a `summary`. The modules of a kind's package register their
 entries when they are imported, and none of them imports torch, so listing and validating names is fast.
 Other distributions add entries through the entry-point group `unlearnbench.<kind>s`.
+
+Two kinds of names stand for entries that are made when they are asked for: `FAMILY:REST`, made by a family
+(`timm:vit_tiny_patch16_224`), and `NAME@SIZE`, a variant of the entry NAME (`cifar100@1000`).
 """
 
 from __future__ import annotations
 
 import importlib
 import pkgutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from importlib.metadata import entry_points
 from typing import Generic, Protocol, TypeVar
 
@@ -29,18 +33,37 @@ class Entry(Protocol):
 E = TypeVar("E", bound=Entry)
 
 
+@dataclass(frozen=True)
+class Family(Generic[E]):
+    """Entries that share a prefix and are made from the rest of their name.
+
+    Attributes:
+        name: What stands before the colon.
+        pattern: How the rest is shown to people, for example "<folder>".
+        make: The entry of the rest of a name; it raises BenchmarkError where there is none.
+    """
+
+    name: str
+    pattern: str
+    summary: str
+    make: Callable[[str], E]
+
+
 class Registry(Generic[E]):
     """Names to entries of one kind, filled on first use.
 
     Args:
         kind: What an entry is called in messages, for example "method".
         package: The package whose modules register the built-in entries.
+        variant: Makes the entry `NAME@SIZE` from the entry NAME and the text SIZE.
     """
 
-    def __init__(self, kind: str, package: str) -> None:
+    def __init__(self, kind: str, package: str, variant: Callable[[E, str], E] | None = None) -> None:
         self.kind = kind
         self._package = package
+        self._variant = variant
         self._entries: dict[str, E] = {}
+        self._families: dict[str, Family[E]] = {}
         self._loaded = False
 
     def add(self, entry: E) -> E:
@@ -51,6 +74,15 @@ class Registry(Generic[E]):
         self._entries[entry.name] = entry
         return entry
 
+    def add_family(self, family: Family[E]) -> None:
+        """Register a family of entries."""
+        self._families[family.name] = family
+
+    def families(self) -> list[Family[E]]:
+        """All families, in alphabetical order."""
+        self._load()
+        return [self._families[name] for name in sorted(self._families)]
+
     def remove(self, name: str) -> None:
         """Forget an entry, for tests that register their own."""
         self._entries.pop(name, None)
@@ -60,12 +92,19 @@ class Registry(Generic[E]):
 
         Raises:
             UnknownName: with the nearest names.
+            BenchmarkError: for a member of a family, or a variant, that there cannot be.
         """
         self._load()
-        try:
+        if name in self._entries:
             return self._entries[name]
-        except KeyError:
-            raise UnknownName(self.kind, name, self._entries) from None
+        base, at, size = name.rpartition("@")
+        if at and self._variant:
+            return self._variant(self.get(base), size)
+        prefix, colon, rest = name.partition(":")
+        if colon and prefix in self._families:
+            return self._families[prefix].make(rest)
+        known = [*self._entries, *(f"{f.name}:{f.pattern}" for f in self._families.values())]
+        raise UnknownName(self.kind, name, known)
 
     def names(self) -> list[str]:
         """All names, in alphabetical order."""

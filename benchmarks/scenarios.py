@@ -8,7 +8,7 @@ from typing import Literal, get_args
 
 import numpy as np
 
-from benchmarks.datasets import Dataset, DataSource, datasets
+from benchmarks.datasets import Dataset, DataSource, datasets, stratified
 from benchmarks.errors import InvalidScenario, UnknownName, suggest
 
 Task = Literal["full_class", "sub_class", "random"]
@@ -67,7 +67,7 @@ class Scenario:
         from benchmarks.models import models
 
         source = datasets.get(self.dataset)
-        models.get(self.model).check(source.channels, source.image_size)
+        models.get(self.model).check(source.image_size)
         if self.task not in TASKS:
             raise UnknownName("task", str(self.task), TASKS)
         if self.task == "sub_class" and not source.superclasses:
@@ -186,9 +186,4 @@ def _validation_size(source: DataSource) -> int:
 
 def _validation(data: Dataset) -> np.ndarray:
     """Training images held out for selection: stratified over the finest classes, fixed for a data set."""
-    y = data.train.y
-    size = _validation_size(data.source)
-    order = np.random.default_rng(0).permutation(len(y))
-    by_class = order[np.argsort(y[order], kind="stable")]  # classes in turn, random inside each
-    every = np.floor(np.arange(size) * len(y) / size).astype(np.int64)
-    return np.sort(by_class[every])
+    return stratified(data.train.y, _validation_size(data.source))

@@ -106,7 +106,9 @@ def published_recipe(model: str, dataset: str) -> Recipe:
     """The recipe of a model on a data set, with the published number of epochs where there is one."""
     from benchmarks.datasets import datasets
 
-    epochs = _EPOCHS.get((model.removesuffix("_133m"), dataset), _DEFAULT_EPOCHS)
+    epochs = _EPOCHS.get(
+        (model.partition("@")[0].removesuffix("_133m"), dataset.partition("@")[0]), _DEFAULT_EPOCHS
+    )
     return Recipe(epochs=epochs, augmentation=datasets.get(dataset).augmentation)
 
 
@@ -161,7 +163,7 @@ def train(
         model.train()
         for positions in images.order(rng).split(recipe.batch_size):
             index = images.index[positions]
-            x = images.normalise(augment(images.x[index], recipe.augmentation, rng))
+            x = images.ready(augment(images.x[index], recipe.augmentation, rng))
             loss = F.cross_entropy(model(x), images.y[index])
             optimiser.zero_grad()
             loss.backward()

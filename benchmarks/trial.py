@@ -187,7 +187,7 @@ def _trial_data(
         access=access,
         task=prepared.scenario.task,
         num_classes=len(prepared.scenario.classes),
-        image_shape=(source.channels, source.image_size, source.image_size),
+        image_shape=(source.channels, forget.size, forget.size),
         recipe=prepared.packed.recipe,
         new_model=new_model,
         _forget_classes=prepared.scenario.forget_labels,

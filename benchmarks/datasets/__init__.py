@@ -4,9 +4,20 @@ from benchmarks.datasets.base import (
     Dataset,
     DataSource,
     Images,
+    Pixels,
     data_folder,
     datasets,
     load,
+    stratified,
 )
 
-__all__ = ["DataSource", "Dataset", "Images", "data_folder", "datasets", "load"]
+__all__ = [
+    "DataSource",
+    "Dataset",
+    "Images",
+    "Pixels",
+    "data_folder",
+    "datasets",
+    "load",
+    "stratified",
+]

@@ -5,19 +5,37 @@ from __future__ import annotations
 import hashlib
 import os
 from collections.abc import Callable
-from dataclasses import dataclass, field
-from functools import cached_property, lru_cache
+from dataclasses import dataclass, field, replace
+from functools import cache, cached_property, lru_cache, partial
 from pathlib import Path
-from typing import Literal
+from typing import Literal, Protocol
 
 import numpy as np
 import platformdirs
 
-from benchmarks.errors import DataError
+from benchmarks.errors import DataError, InvalidScenario
 from benchmarks.registry import Registry
 
 Level = Literal["class", "superclass"]
 Augmentation = Literal["none", "crop", "crop_flip_rotate"]
+
+
+class Pixels(Protocol):
+    """Images that are read when they are asked for, because all of them do not fit into memory.
+
+    Attributes:
+        shape: (n, channels, height, width), as an array of all images would have it.
+        digest: Changes when any of the images does.
+    """
+
+    @property
+    def shape(self) -> tuple[int, int, int, int]: ...
+
+    @property
+    def digest(self) -> str: ...
+
+    def __getitem__(self, index: np.ndarray) -> np.ndarray:
+        """uint8 pixels of the images at some positions, int64 of shape (k,)."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -25,12 +43,15 @@ class Images:
     """Images of one split.
 
     Attributes:
-        x: uint8 pixels, shape (n, channels, height, width).
+        x: uint8 pixels, shape (n, channels, height, width): an array, in memory or mapped from a file, or
+            images that are streamed.
         y: int64 index of each image's (finest) class, shape (n,).
+        identity: int64 index of the person that each image shows, shape (n,); None where that is unknown.
     """
 
-    x: np.ndarray
+    x: np.ndarray | Pixels
     y: np.ndarray
+    identity: np.ndarray | None = None
 
     def __len__(self) -> int:
         return len(self.y)
@@ -43,6 +64,7 @@ class DataSource:
     Attributes:
         classes: Names of the finest classes, in the order of their indices.
         superclasses: Superclass name -> names of its classes; empty where there are none.
+        identities: Names of the people that the images show; empty where that is unknown.
         predicts: What `full_class` forgets and a model predicts outside `sub_class`.
         mean, std: Per channel, for pixels in [0, 1].
         read: Returns the train and the test images, downloading them into the folder if need be.
@@ -61,6 +83,7 @@ class DataSource:
     std: tuple[float, ...]
     read: Callable[[Path], tuple[Images, Images]] = field(repr=False)
     superclasses: dict[str, tuple[str, ...]] = field(default_factory=dict, hash=False)
+    identities: tuple[str, ...] = field(default=(), repr=False)
     predicts: Level = "class"
     augmentation: Augmentation = "none"
     validation_fraction: float = 0.1
@@ -98,12 +121,64 @@ class Dataset:
         source = self.source
         told = (source.classes, source.superclasses, source.mean, source.std)
         digest = hashlib.sha256(repr(told).encode())
-        digest.update(np.ascontiguousarray(self.train.x).data)
+        x = self.train.x
+        digest.update(np.ascontiguousarray(x).data if isinstance(x, np.ndarray) else x.digest.encode())
         digest.update(np.ascontiguousarray(self.train.y).data)
         return digest.hexdigest()[:16]
 
 
-datasets: Registry[DataSource] = Registry("data set", "benchmarks.datasets")
+@cache
+def subset(source: DataSource, size: str) -> DataSource:
+    """The data set `NAME@SIZE`: SIZE training images of another one, and at most as many test images.
+
+    Both are fixed random choices with the same share of every (finest) class. At least a fifth of the
+    training images are held out for selection, so that no class is without validation images.
+
+    Raises:
+        InvalidScenario: if SIZE is not a number between five images per class and the whole.
+    """
+    least = 5 * len(source.classes)
+    if not (size.isdecimal() and len(size) < 12 and least <= int(size) <= source.train_size):
+        raise InvalidScenario(
+            f"'{source.name}@{size}': after the @ stands a number of training images, from {least} (five per "
+            f"class) to {source.train_size}"
+        )
+    count = int(size)
+    held_out = min(count, source.test_size)
+    return replace(
+        source,
+        name=f"{source.name}@{count}",
+        summary=f"{count} training and {held_out} test images of {source.name}",
+        train_size=count,
+        test_size=held_out,
+        read=partial(_read_subset, source, (count, held_out)),
+        validation_fraction=max(0.2, source.validation_fraction),
+    )
+
+
+def _read_subset(source: DataSource, sizes: tuple[int, int], folder: Path) -> tuple[Images, Images]:
+    whole = _load(source, folder)
+    train, test = (
+        _taken(part, stratified(part.y, size))
+        for part, size in zip((whole.train, whole.test), sizes, strict=True)
+    )
+    return train, test
+
+
+def _taken(images: Images, index: np.ndarray) -> Images:
+    identity = None if images.identity is None else images.identity[index]
+    return Images(images.x[index], images.y[index], identity)
+
+
+def stratified(y: np.ndarray, size: int) -> np.ndarray:
+    """Sorted positions of a fixed random choice of images with the same share of every class."""
+    order = np.random.default_rng(0).permutation(len(y))
+    by_class = order[np.argsort(y[order], kind="stable")]  # classes in turn, random inside each
+    every = np.floor(np.arange(size) * len(y) / size).astype(np.int64)
+    return np.sort(by_class[every])
+
+
+datasets: Registry[DataSource] = Registry("data set", "benchmarks.datasets", subset)
 
 
 def data_folder() -> Path:
@@ -127,9 +202,10 @@ def _load(source: DataSource, folder: Path) -> Dataset:
     train, test = source.read(folder)
     for images, size in ((train, source.train_size), (test, source.test_size)):
         shape = (size, source.channels, source.image_size, source.image_size)
-        if images.x.shape != shape or images.x.dtype != np.uint8:
+        kind = images.x.dtype if isinstance(images.x, np.ndarray) else np.uint8
+        if tuple(images.x.shape) != shape or kind != np.uint8:
             raise DataError(
                 f"data set '{source.name}': expected {shape} uint8 images, "
-                f"got {images.x.shape} {images.x.dtype}; delete its files in {folder} and run again"
+                f"got {tuple(images.x.shape)} {kind}; delete its files in {folder} and run again"
             )
     return Dataset(source, train, test)

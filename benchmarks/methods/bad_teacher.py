@@ -120,11 +120,9 @@ def frozen_logits(model: nn.Module, images: ImageSet) -> torch.Tensor:
     """
     import torch
 
-    from benchmarks.evaluation import batch_size
-
     model.eval()
     with torch.no_grad():
-        logits = torch.cat([model(x) for x, _ in images.batches(batch_size(images.x))])
+        logits = torch.cat([model(x) for x, _ in images.batches(images.per_pass)])
     return logits.to(torch.promote_types(logits.dtype, torch.float32))
 
 

@@ -84,7 +84,7 @@ class Method(ABC):
 
     def published(self, model: str, task: str) -> Preset | None:
         """The preset that was published for this model and task, or the nearest wider one."""
-        family = model.removesuffix("_133m")
+        family = model.partition("@")[0].removesuffix("_133m")
         for wanted in ((family, task), (family, "*"), ("*", task), ("*", "*")):
             for preset in self.presets:
                 if (preset.model, preset.task) == wanted:

@@ -128,14 +128,14 @@ def sensitivity(model: nn.Module, x: torch.Tensor, params: JitParams, rng: torch
     """
     import torch
 
-    from benchmarks.evaluation import batch_size
+    from benchmarks.images import per_pass
 
     clean = model(x)
     low, high = x.min(), x.max()
-    per_pass = max(1, batch_size(x) // len(x))
+    at_once = max(1, per_pass(x.shape[1:], x.device) // len(x))
     ratios = []
-    for start in range(0, params.n_samples, per_pass):
-        copies = min(per_pass, params.n_samples - start)
+    for start in range(0, params.n_samples, at_once):
+        copies = min(at_once, params.n_samples - start)
         noise = torch.randn((copies, *x.shape), generator=rng, device=rng.device).to(x.device)
         noise *= params.sigma
         noised = x + noise

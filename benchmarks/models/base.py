@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from benchmarks.errors import InvalidScenario
@@ -11,6 +11,8 @@ from benchmarks.registry import Registry
 
 if TYPE_CHECKING:
     from torch import nn
+
+_MOST_PIXELS = 4096  # of an image's side
 
 
 @dataclass(frozen=True)
@@ -21,6 +23,10 @@ class Model:
         build: `build(num_classes, channels, image_size)` returns it, freshly initialised from
             torch's global random state, mapping (n, channels, image_size, image_size) to logits.
         min_size: The smallest image side it can take, in pixels.
+        takes: The image side it is built for; images of another size are resized to it on the device.
+            None: it is built for the images of the data set.
+        load_pretrained: Puts published weights into a freshly built network, all but its last layer;
+            training starts from there. It raises DataError where they cannot be had. None: there are none.
     """
 
     name: str
@@ -28,14 +34,34 @@ class Model:
     source: str
     build: Callable[[int, int, int], nn.Module]
     min_size: int
+    takes: int | None = None
+    load_pretrained: Callable[[nn.Module], None] | None = None
 
-    def check(self, channels: int, image_size: int) -> None:
-        """Raise InvalidScenario if images of that shape do not fit."""
-        if image_size < self.min_size:
+    def input_size(self, image_size: int) -> int:
+        """The side of the images that it sees, from that of a data set's images."""
+        return self.takes or image_size
+
+    def check(self, image_size: int) -> None:
+        """Raise InvalidScenario if images of that size do not fit."""
+        if self.input_size(image_size) < self.min_size:
             raise InvalidScenario(
-                f"model '{self.name}' needs images of at least {self.min_size} pixels a side, "
-                f"not {image_size}"
+                f"model '{self.name}' needs images of at least {self.min_size} pixels a side, not "
+                f"{image_size}; '{self.name}@{self.min_size}' resizes them"
             )
 
 
-models: Registry[Model] = Registry("model", "benchmarks.models")
+def resized(model: Model, size: str) -> Model:
+    """The network `NAME@SIZE`: another one, built for images of SIZE pixels a side.
+
+    Raises:
+        InvalidScenario: if SIZE is not a number of pixels that it can take.
+    """
+    if not (size.isdecimal() and len(size) < 6 and model.min_size <= int(size) <= _MOST_PIXELS):
+        raise InvalidScenario(
+            f"'{model.name}@{size}': after the @ stands the side of the images that the network takes, from "
+            f"{model.min_size} to {_MOST_PIXELS} pixels"
+        )
+    return replace(model, name=f"{model.name}@{int(size)}", takes=int(size))
+
+
+models: Registry[Model] = Registry("model", "benchmarks.models", resized)

@@ -25,7 +25,7 @@ def data_for(prepared: Prepared, method: Method, seed: int = 0) -> TrialData:
 class FloatImages(ImageSet):
     """Images whose pixels are float64 and reach a network as they are."""
 
-    def normalise(self, pixels):
+    def ready(self, pixels):
         return pixels
 
 
@@ -49,7 +49,7 @@ def tiny_data(
         forget_classes: By default the labels of the forget images, and none in the task `random`.
     """
     one, zero = x.new_ones(1), x.new_zeros(1)
-    everything = FloatImages(x, y, torch.arange(len(x)), one, zero)
+    everything = FloatImages(x, y, torch.arange(len(x)), one, zero, x.shape[-1])
     rest = [i for i in range(len(x)) if i not in {*forget, *validation}]
     if forget_classes is None:
         forget_classes = () if task == "random" else tuple(sorted(set(y[forget].tolist())))

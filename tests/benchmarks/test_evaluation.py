@@ -7,8 +7,8 @@ from scipy.special import log_softmax
 from scipy.stats import entropy
 from torch import nn
 
-from benchmarks import evaluation
-from benchmarks.evaluation import Predictions, batch_size, evaluate, predict
+from benchmarks.evaluation import Predictions, evaluate, predict
+from benchmarks.images import ImageSet, per_pass
 
 
 @pytest.fixture
@@ -33,7 +33,7 @@ def test_large_logits_do_not_overflow():
 
 
 def test_one_pass_over_all_images_in_eval_mode(digits, monkeypatch):
-    monkeypatch.setattr(evaluation, "batch_size", lambda x: 7)
+    monkeypatch.setattr(ImageSet, "per_pass", 7)
     modes, seen = [], []
 
     class Spy(nn.Module):
@@ -49,14 +49,14 @@ def test_one_pass_over_all_images_in_eval_mode(digits, monkeypatch):
     assert set(modes) == {(False, True)}
     assert sum(seen) == len(images)
     assert max(seen) == 7
-    assert np.array_equal(got.logits, images.normalise(images.x[images.index]).flatten(1)[:, :10].numpy())
+    assert np.array_equal(got.logits, images.ready(images.x[images.index]).flatten(1)[:, :10].numpy())
     assert got.labels.tolist() == images.labels.tolist()
 
 
 def test_batches_do_not_change_the_result(digits, monkeypatch):
     images = digits.splits["retain_test"]
     whole = predict(digits.original, images).logits
-    monkeypatch.setattr(evaluation, "batch_size", lambda x: 13)
+    monkeypatch.setattr(ImageSet, "per_pass", 13)
     assert np.allclose(predict(digits.original, images).logits, whole, atol=1e-4)
 
 
@@ -82,6 +82,6 @@ def test_a_logit_that_is_not_finite_is_noticed(digits, bad):
 
 
 def test_images_per_pass_follow_from_their_size():
-    assert batch_size(torch.zeros(1, 3, 32, 32)) == 32
-    assert batch_size(torch.zeros(1, 3, 2000, 2000)) == 1
-    assert batch_size(torch.zeros(0, 3, 32, 32)) > 0
+    cpu = torch.device("cpu")
+    assert per_pass((3, 32, 32), cpu) == 32
+    assert per_pass((3, 2000, 2000), cpu) == 1

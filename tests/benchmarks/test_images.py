@@ -1,4 +1,4 @@
-"""Image sets: raw bytes in one place, normalised on demand."""
+"""Image sets: raw bytes in one place, made ready on demand."""
 
 import numpy as np
 import pytest
@@ -11,7 +11,7 @@ from benchmarks.images import ImageSet, as_tensor, joined, on_device
 @pytest.fixture
 def images() -> ImageSet:
     data = load("digits")
-    everything = on_device(data.train.x, data.train.y, data.source, torch.device("cpu"))
+    everything = on_device(data.train.x, data.train.y, data.source, 8, torch.device("cpu"))
     return everything.subset(torch.arange(5, 205, 2))
 
 
@@ -36,8 +36,8 @@ def test_normalisation(images, name):
     source = load(name).source
     x = np.random.default_rng(0).integers(0, 256, (6, 1, 8, 8)).astype(np.uint8)
     expected = (x / 255 - np.reshape(source.mean, (1, -1, 1, 1))) / np.reshape(source.std, (1, -1, 1, 1))
-    assert np.allclose(images.normalise(torch.from_numpy(x)).numpy(), expected, atol=1e-5)
-    assert images.normalise(torch.from_numpy(x)).dtype == torch.float32
+    assert np.allclose(images.ready(torch.from_numpy(x)).numpy(), expected, atol=1e-5)
+    assert images.ready(torch.from_numpy(x)).dtype == torch.float32
 
 
 def test_normalisation_per_channel():
@@ -45,7 +45,7 @@ def test_normalisation_per_channel():
 
     source = datasets.get("cifar100")
     x = np.random.default_rng(0).integers(0, 256, (4, 3, 32, 32)).astype(np.uint8)
-    everything = on_device(x, np.zeros(4, np.int64), source, torch.device("cpu"))
+    everything = on_device(x, np.zeros(4, np.int64), source, 32, torch.device("cpu"))
     got = next(everything.batches(4))[0]
     expected = (x / 255 - np.reshape(source.mean, (1, 3, 1, 1))) / np.reshape(source.std, (1, 3, 1, 1))
     assert np.allclose(got.numpy(), expected, atol=1e-5)
@@ -58,7 +58,7 @@ def test_batches_show_each_image_once_with_its_label(images, seed):
     batches = list(images.batches(30, rng))
     assert [len(y) for _, y in batches] == [30, 30, 30, 10]
     x, y = torch.cat([x for x, _ in batches]), torch.cat([y for _, y in batches])
-    whole, labels = images.normalise(images.x[images.index]), images.labels
+    whole, labels = images.ready(images.x[images.index]), images.labels
     if seed is None:
         assert torch.equal(x, whole)
         assert torch.equal(y, labels)
@@ -88,7 +88,7 @@ def test_other_labels_do_not_change_the_original(images):
 def test_a_union_keeps_the_first_sets_labels(images):
     data = load("digits")
     rest = torch.arange(6, 206, 2)
-    second = on_device(data.train.x, data.train.y, data.source, torch.device("cpu")).subset(rest)
+    second = on_device(data.train.x, data.train.y, data.source, 8, torch.device("cpu")).subset(rest)
     wrong = images.relabelled((images.labels + 1) % 10)
     before = second.y.clone()
     both = joined(wrong, second)

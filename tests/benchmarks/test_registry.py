@@ -9,13 +9,16 @@ import pytest
 from benchmarks import registry as module
 from benchmarks.errors import BenchmarkError, UnknownName
 from benchmarks.methods import methods
-from benchmarks.registry import Registry
+from benchmarks.registry import Family, Registry
 
 
 @dataclass(frozen=True)
 class Thing:
     name: str
     summary: str = ""
+
+
+FAMILY = Family("made", "<text>", "made when asked for", lambda rest: Thing(f"made:{rest}"))
 
 
 @dataclass
@@ -116,3 +119,21 @@ sys.exit(any(name in sys.modules for name in ("torch", "torchvision", "sklearn",
 """
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
+
+
+def test_a_family_makes_entries_from_the_rest_of_their_name(empty):
+    empty.add_family(FAMILY)
+    assert empty.get("made:a:b").name == "made:a:b"
+    assert "made:a:b" not in empty.names()
+    with pytest.raises(UnknownName, match="made:<text>"):
+        empty.get("mode:x")
+
+
+def test_a_variant_is_made_from_its_entry_also_from_one_of_a_family(empty):
+    empty._variant = lambda entry, size: Thing(f"{entry.name}@{size}")
+    empty.add(Thing("a"))
+    empty.add_family(FAMILY)
+    assert empty.get("a@3").name == "a@3"
+    assert empty.get("made:x@3").name == "made:x@3"
+    with pytest.raises(UnknownName, match="'b'"):
+        empty.get("b@3")

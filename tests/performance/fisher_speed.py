@@ -62,6 +62,7 @@ def _images(channels: int, side: int) -> ImageSet:
         index=torch.arange(IMAGES),
         scale=torch.full((channels, 1, 1), 1 / 64),
         shift=torch.full((channels, 1, 1), -2.0),
+        size=side,
     )
 
 

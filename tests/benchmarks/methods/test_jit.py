@@ -14,7 +14,8 @@ import pytest
 import torch
 from torch import nn
 
-from benchmarks import evaluation, run_trial
+from benchmarks import images as image_sets
+from benchmarks import run_trial
 from benchmarks.methods import methods
 from benchmarks.methods.jit import JitParams, sensitivity
 from tests.benchmarks.helpers import data_for, rng, weights
@@ -168,7 +169,7 @@ def test_the_loss_is_that_of_the_equation(problem, noise, changes):
 
 @pytest.mark.parametrize(("fits", "calls"), [(1, [1] * 5), (6, [2, 2, 1]), (9, [3, 2]), (1000, [5])])
 def test_copies_in_several_passes_give_what_one_pass_gives(problem, noise, monkeypatch, fits, calls):
-    monkeypatch.setattr(evaluation, "batch_size", lambda x: fits)
+    monkeypatch.setattr(image_sets, "per_pass", lambda shape, device: fits)
     w, b = unlearn(problem, replace(BASE, batch_size=3))
     assert noise.calls[: len(calls)] == calls
     _, expected_w, expected_b = reference(*problem, BASE)

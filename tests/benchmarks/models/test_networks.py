@@ -16,7 +16,7 @@ def parameters(name, *shape):
 @pytest.mark.parametrize(("channels", "size"), [(1, 4), (1, 5), (3, 7), (1, 8), (3, 28), (3, 32)])
 def test_cnn2_takes_any_image(channels, size):
     model = models.get("cnn2")
-    model.check(channels, size)
+    model.check(size)
     assert model.build(7, channels, size)(torch.zeros(2, channels, size, size)).shape == (2, 7)
 
 
@@ -32,7 +32,7 @@ def test_vgg_takes_images_from_32_pixels(name, channels, size, classes):
 
 def test_too_small_images_are_refused():
     with pytest.raises(InvalidScenario, match="'vgg11' needs images of at least 32 pixels a side, not 31"):
-        models.get("vgg11").check(3, 31)
+        models.get("vgg11").check(31)
 
 
 def test_parameter_counts():
