@@ -136,14 +136,19 @@ def per_pass(shape: Sequence[int], device: torch.device) -> int:
     return max(1, _PASS_BYTES.get(device.type, _PASS_BYTES["cuda"]) // (4 * math.prod(shape)))
 
 
+def pixels_on(x: np.ndarray | Pixels, device: torch.device) -> torch.Tensor | Streamed:
+    """The images of a split for a device: moved there as they are or, if they are streamed, batch by batch."""
+    return as_tensor(x).to(device) if isinstance(x, np.ndarray) else Streamed(x, device)
+
+
 def on_device(
-    x: np.ndarray | Pixels, labels: np.ndarray, source: DataSource, size: int, device: torch.device
+    x: torch.Tensor | Streamed, labels: np.ndarray, source: DataSource, size: int, device: torch.device
 ) -> ImageSet:
     """All images of one split of a data set, under the given labels, for a network that takes that size."""
     mean = torch.tensor(source.mean, device=device).view(-1, 1, 1)
     std = torch.tensor(source.std, device=device).view(-1, 1, 1)
     return ImageSet(
-        x=as_tensor(x).to(device) if isinstance(x, np.ndarray) else Streamed(x, device),
+        x=x,
         y=as_tensor(labels).to(device),
         index=torch.arange(len(labels), device=device),
         scale=1 / (255 * std),

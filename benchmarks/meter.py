@@ -76,14 +76,14 @@ class Meter:
                 yield
         finally:
             self._active = False
-            self._peak = self._read_peak()
+            self._peak = max(self._peak, self._read_peak())
 
     @contextmanager
     def paused(self) -> Iterator[None]:
         """Leave what runs inside out of the method's own cost."""
         self._active = False
         self._stop("unlearn")
-        self._peak = self._read_peak()
+        self._peak = max(self._peak, self._read_peak())
         try:
             yield
         finally:

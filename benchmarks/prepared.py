@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
+from functools import lru_cache
 from typing import Any, Literal
 
 import numpy as np
@@ -15,10 +16,11 @@ from benchmarks.cache import CachedModel, get_or_train, model_folder
 from benchmarks.datasets import Dataset, load
 from benchmarks.errors import TrainingError
 from benchmarks.evaluation import Evaluation, HeldOut, Predictions, References, predict
-from benchmarks.images import ImageSet, on_device
+from benchmarks.images import ImageSet, Streamed, on_device, pixels_on
 from benchmarks.metrics import measure
 from benchmarks.models import models
-from benchmarks.scenarios import Scenario, Split
+from benchmarks.scenarios import Scenario
+from benchmarks.splits import Split
 from benchmarks.training import Recipe, Recorder, published_recipe, seeded, train
 
 Progress = Callable[[str], None]
@@ -34,7 +36,11 @@ _SPLITS = (
 
 @dataclass(frozen=True, eq=False)
 class Packed:
-    """A prepared scenario as plain arrays, all but the data set, to be shared between processes."""
+    """A prepared scenario as plain arrays, all but the data set, to be shared between processes.
+
+    Attributes:
+        steps: For a `sequence`, what is to be reached after each request.
+    """
 
     scenario: Scenario
     recipe: Recipe
@@ -44,6 +50,7 @@ class Packed:
     original_logits: dict[str, np.ndarray]
     retrained_logits: dict[str, np.ndarray]
     updates: dict[str, np.ndarray] | None
+    steps: tuple[Packed, ...] = ()
 
 
 @dataclass(frozen=True, eq=False)
@@ -57,6 +64,7 @@ class Prepared:
         measured: The same splits as they are evaluated; smaller ones if `eval_limit` was given.
         updates: The recorded training steps, if it was prepared with them; see `TrialData`.
         packed: The trained models and what they predict, as arrays.
+        steps: What is to be reached after each request of a `sequence`; else only itself.
     """
 
     scenario: Scenario
@@ -68,6 +76,7 @@ class Prepared:
     device: torch.device
     updates: Mapping[str, torch.Tensor] | None
     packed: Packed
+    _steps: tuple[Prepared, ...] = ()
     _references: dict[str, References] = field(default_factory=dict, repr=False)
     _targets: dict[str, dict[str, float]] = field(default_factory=dict, repr=False)
 
@@ -75,20 +84,29 @@ class Prepared:
     def unpack(cls, packed: Packed, data: Dataset, device: torch.device | str = "cpu") -> Prepared:
         """A prepared scenario on a device; on a CPU its images lie in the memory of `data`."""
         device = torch.device(device)
-        splits = _image_sets(packed.scenario, data, device)
         model = build_network(packed.scenario, packed.scenario.seed)
         model.load_state_dict(_tensors(packed.original, device))
+        return cls._around(placed(model, device).eval(), packed, data, device)
+
+    @classmethod
+    def _around(cls, original: nn.Module, packed: Packed, data: Dataset, device: torch.device) -> Prepared:
+        splits = _image_sets(packed.scenario, data, device)
         return cls(
             scenario=packed.scenario,
             data=data,
-            original=placed(model, device).eval(),
+            original=original,
             original_id=packed.original_id,
             splits=splits,
             measured={name: images.limited(packed.eval_limit) for name, images in splits.items()},
             device=device,
             updates=None if packed.updates is None else _tensors(packed.updates, device),
             packed=packed,
+            _steps=tuple(cls._around(original, step, data, device) for step in packed.steps),
         )
+
+    @property
+    def steps(self) -> tuple[Prepared, ...]:
+        return self._steps or (self,)
 
     def references(self, held_out: HeldOut) -> References:
         """The evaluations of the original and the retrained model, made once when it was prepared."""
@@ -126,6 +144,7 @@ def prepare(
     recipe: Recipe | None = None,
     eval_limit: int | None = None,
     record: bool = False,
+    original: CachedModel | None = None,
     device: torch.device | str = "cpu",
     progress: Progress = lambda message: None,
 ) -> Prepared:
@@ -135,6 +154,7 @@ def prepare(
         recipe: How to train, in place of the published recipe.
         eval_limit: Evaluate at most so many images of each split, a fixed random choice.
         record: Also record the training steps that the forget images took part in.
+        original: A trained model of one's own, in place of one that is trained by the recipe.
         progress: Called with a line of text whenever there is something to tell.
 
     Raises:
@@ -143,7 +163,15 @@ def prepare(
     device = torch.device(device)
     how = recipe or published_recipe(scenario.model, scenario.dataset)
     data = load(scenario.dataset)
-    original = original_model(scenario, how, device, progress)
+    if original is None:
+        original = original_model(scenario, how, device, progress)
+    elif record:
+        raise TrainingError(
+            f"nothing was recorded when {original.id} was trained; leave out the methods that need the "
+            "recorded steps of a training, or train the original model here"
+        )
+    if scenario.task == "sequence":
+        return _prepare_sequence(scenario, how, eval_limit, record, original, device, progress)
     retrained = retrained_model(scenario, how, device, progress)
     recorded = recorded_updates(scenario, how, device, progress).state if record else None
     splits = _image_sets(scenario, data, device)
@@ -166,6 +194,30 @@ def prepare(
         updates=None if recorded is None else {k: v.cpu().numpy() for k, v in recorded.items()},
     )
     return Prepared.unpack(packed, data, device)
+
+
+def _prepare_sequence(
+    scenario: Scenario,
+    how: Recipe,
+    eval_limit: int | None,
+    record: bool,
+    original: CachedModel,
+    device: torch.device,
+    progress: Progress,
+) -> Prepared:
+    """A sequence: what is to be reached at its end, and after each of its requests."""
+    steps: list[Packed] = []
+    for step, request in zip(scenario.steps, scenario.requests, strict=True):
+        ready = prepare(
+            step, recipe=how, eval_limit=eval_limit, original=original, device=device, progress=progress
+        ).packed
+        if record:
+            recorded = recorded_updates(request, how, device, progress).state
+            ready = replace(ready, updates={k: v.cpu().numpy() for k, v in recorded.items()})
+        # The same arrays in every step, so that they travel to a worker once
+        steps.append(replace(ready, original=steps[0].original) if steps else ready)
+    whole = replace(steps[-1], scenario=scenario, updates=None, steps=tuple(steps))
+    return Prepared.unpack(whole, load(scenario.dataset), device)
 
 
 def original_model(scenario: Scenario, how: Recipe, device: torch.device, progress: Progress) -> CachedModel:
@@ -223,7 +275,10 @@ def _cached(
     def run() -> tuple[dict[str, torch.Tensor], dict[str, Any]]:
         progress(f"training {scenario.model} on {scenario.dataset} ({name}, {how.epochs} epochs)")
         images = all_images(scenario, data, device)
-        model = placed(build_network(scenario, scenario.seed), device)
+        model = build_network(scenario, scenario.seed)
+        if how.pretrained:
+            _load_pretrained(scenario, model)
+        model = placed(model, device)
         recorder = None
         if role == "recorded":
             recorder = Recorder(model, torch.from_numpy(split.forget_train).to(device))
@@ -283,6 +338,15 @@ def build_network(scenario: Scenario, seed: int) -> nn.Module:
         return model.build(len(scenario.classes), source.channels, model.input_size(source.image_size))
 
 
+def _load_pretrained(scenario: Scenario, network: nn.Module) -> None:
+    model = models.get(scenario.model)
+    if model.load_pretrained is None:
+        raise TrainingError(
+            f"model '{model.name}' has no pretrained weights to start from; set 'pretrained: false'"
+        )
+    model.load_pretrained(network)
+
+
 def placed(model: nn.Module, device: torch.device) -> nn.Module:
     return model.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload,no-any-return]
 
@@ -291,9 +355,17 @@ def all_images(scenario: Scenario, data: Dataset, device: torch.device) -> dict[
     source, level = scenario.source, scenario.level
     size = models.get(scenario.model).input_size(source.image_size)
     return {
-        name: on_device(part.x, source.labels(part.y, level), source, size, device)
-        for name, part in (("train", data.train), ("test", data.test))
+        name: on_device(pixels, source.labels(part.y, level), source, size, device)
+        for name, part, pixels in zip(
+            ("train", "test"), (data.train, data.test), _pixels(data, device), strict=True
+        )
     }
+
+
+@lru_cache(maxsize=4)
+def _pixels(data: Dataset, device: torch.device) -> tuple[torch.Tensor | Streamed, torch.Tensor | Streamed]:
+    """The training and the test images on a device, once for all scenarios."""
+    return pixels_on(data.train.x, device), pixels_on(data.test.x, device)
 
 
 def _image_sets(scenario: Scenario, data: Dataset, device: torch.device) -> dict[str, ImageSet]:

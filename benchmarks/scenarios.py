@@ -3,42 +3,33 @@
 from __future__ import annotations
 
 import operator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Literal, get_args
 
 import numpy as np
 
-from benchmarks.datasets import Dataset, DataSource, datasets, stratified
+from benchmarks.datasets import Dataset, DataSource, datasets
 from benchmarks.errors import InvalidScenario, UnknownName, suggest
+from benchmarks.splits import Split, drawn, validation_size, where
 
-Task = Literal["full_class", "sub_class", "random"]
+Task = Literal["full_class", "sub_class", "random", "identities", "sequence"]
 TASKS: tuple[str, ...] = get_args(Task)
+# What a method must be able to do for a task: people are images without a class of their own, and a
+# sequence is one request after another
+_ASKS = {"identities": "random", "sequence": "full_class"}
+METHOD_TASKS: tuple[str, ...] = tuple(task for task in TASKS if task not in _ASKS)
 SEPARATOR = "+"  # between several forget classes: "rocket+sea"
+THEN = ">"  # between requests that follow each other: "rocket>sea"
 
 
-@dataclass(frozen=True, eq=False)
-class Split:
-    """Index sets of a scenario, int64 and sorted; `validation` is cut from the training images.
+def method_task(task: str) -> str:
+    """The task that a method must declare to be run on a task."""
+    return _ASKS.get(task, task)
 
-    Train indices and validation indices count the data set's training images, test indices its test images.
-    `random` forgets single training images, so its two held-out forget sets are empty.
-    """
 
-    retain_train: np.ndarray
-    forget_train: np.ndarray
-    retain_validation: np.ndarray
-    forget_validation: np.ndarray
-    retain_test: np.ndarray
-    forget_test: np.ndarray
-
-    @property
-    def train(self) -> np.ndarray:
-        """All training images, without the validation images."""
-        return np.sort(np.concatenate([self.retain_train, self.forget_train]))
-
-    @property
-    def validation(self) -> np.ndarray:
-        return np.sort(np.concatenate([self.retain_validation, self.forget_validation]))
+def forgets_images(task: str) -> bool:
+    """Whether a task forgets images and no class, so that forgetting is measured on those images."""
+    return method_task(task) == "random"
 
 
 @dataclass(frozen=True)
@@ -48,9 +39,13 @@ class Scenario:
     Attributes:
         dataset, model: Registered names.
         task: `full_class` (all images of a class), `sub_class` (one class inside a superclass; the
-            model predicts superclasses) or `random` (a number of training images).
-        forget: Class names or indices, several joined by "+"; for `random` the number of images.
-        seed: Initialises the original and the retrained model, and draws the images of `random`.
+            model predicts superclasses), `random` (a number of training images), `identities` (all images
+            of some people) or `sequence` (one request to forget classes after another).
+        forget: Class names or indices, several joined by "+"; for `random` the number of images or their
+            share ("10%"); for `identities` names, the number of people or their share; for `sequence`
+            requests joined by ">".
+        seed: Initialises the original and the retrained model, and draws what `random` and `identities`
+            forget.
 
     Raises:
         UnknownName: for a data set or model that is not registered.
@@ -70,12 +65,7 @@ class Scenario:
         models.get(self.model).check(source.image_size)
         if self.task not in TASKS:
             raise UnknownName("task", str(self.task), TASKS)
-        if self.task == "sub_class" and not source.superclasses:
-            have = [d.name for d in datasets if d.superclasses]
-            raise InvalidScenario(
-                f"task 'sub_class' needs superclasses, which '{self.dataset}' does not have; "
-                f"data sets that have them: {', '.join(have)}"
-            )
+        _check_task(self.task, source)
         try:
             seed = operator.index(self.seed)
         except TypeError:
@@ -83,31 +73,7 @@ class Scenario:
         if seed < 0:
             raise InvalidScenario(f"'seed' must be a whole number from 0, not {self.seed!r}")
         object.__setattr__(self, "seed", seed)
-        object.__setattr__(self, "forget", self._canonical(source))
-
-    def _canonical(self, source: DataSource) -> str:
-        if self.task == "random":
-            limit = source.train_size - _validation_size(source)
-            text = str(self.forget)
-            if not _is_number(text) or not 0 < int(text) < limit:
-                raise InvalidScenario(
-                    f"task 'random' forgets a number of training images between 1 and {limit - 1}, "
-                    f"not '{text}'"
-                )
-            return str(int(text))
-        level = source.predicts if self.task == "full_class" else "class"
-        names = source.names(level)
-        chosen = {names.index(_find(part, names, source.name)) for part in self._parts()}
-        if len(chosen) >= len(names):
-            raise InvalidScenario(
-                f"forgetting '{self.forget}' leaves no class of '{source.name}' to retain; leave one out"
-            )
-        return SEPARATOR.join(names[i] for i in sorted(chosen))
-
-    def _parts(self) -> list[str]:
-        forget = self.forget
-        parts = forget.split(SEPARATOR) if isinstance(forget, str) else [str(forget)]
-        return [part.strip() for part in parts]
+        object.__setattr__(self, "forget", _canonical(str(self.forget), self.task, source))
 
     @property
     def key(self) -> str:
@@ -130,41 +96,117 @@ class Scenario:
 
     @property
     def forget_labels(self) -> tuple[int, ...]:
-        """Labels (indices into `classes`) of the forget set; for `random` none."""
-        if self.task == "random":
+        """Labels (indices into `classes`) of the forget set; none where single images are forgotten."""
+        if forgets_images(self.task):
             return ()
-        if self.task == "full_class":
-            return tuple(self.classes.index(name) for name in self._parts())
-        fine = [self.source.classes.index(name) for name in self._parts()]
-        return tuple(sorted({int(label) for label in self.source.superclass_of[fine]}))
+        if self.task == "sub_class":
+            fine = [self.source.classes.index(name) for name in self._names()]
+            return tuple(sorted({int(label) for label in self.source.superclass_of[fine]}))
+        return tuple(sorted(self.classes.index(name) for name in self._names()))
+
+    @property
+    def requests(self) -> tuple[Scenario, ...]:
+        """What is asked for, one after another: one scenario, but for a `sequence`."""
+        if self.task != "sequence":
+            return (self,)
+        return tuple(replace(self, task="full_class", forget=part) for part in self.forget.split(THEN))
+
+    @property
+    def steps(self) -> tuple[Scenario, ...]:
+        """What is to be forgotten after each request: that request and all before it."""
+        if self.task != "sequence":
+            return (self,)
+        parts = self.forget.split(THEN)
+        joined = [SEPARATOR.join(parts[: i + 1]) for i in range(len(parts))]
+        return tuple(replace(self, task="full_class", forget=forget) for forget in joined)
 
     def split(self, data: Dataset) -> Split:
-        """The index sets of this scenario; the validation images are the same for every scenario."""
-        held_out = _validation(data)
-        train = np.setdiff1d(np.arange(len(data.train)), held_out)
-        test = np.arange(len(data.test))
+        """The index sets of this scenario, for a sequence after its last request."""
         if self.task == "random":
-            draw = np.random.default_rng([self.seed, int(self.forget)])
-            forget = np.sort(draw.choice(train, size=int(self.forget), replace=False))
-            none = np.empty(0, dtype=np.int64)
-            return Split(np.setdiff1d(train, forget), forget, held_out, none, test, none)
-        level = self.source.predicts if self.task == "full_class" else "class"
+            return drawn(data, int(self.forget), np.random.default_rng([self.seed, int(self.forget)]))
+        if self.task == "identities":
+            chosen = self._people()
+            return where(data, lambda images: np.isin(images.identity, chosen))  # type: ignore[arg-type]
+        level = "class" if self.task == "sub_class" else self.source.predicts
         names = self.source.names(level)
-        wanted = [names.index(name) for name in self._parts()]
-        in_train = np.isin(self.source.labels(data.train.y, level), wanted)
-        in_test = np.isin(self.source.labels(data.test.y, level), wanted)
-        return Split(
-            retain_train=train[~in_train[train]],
-            forget_train=train[in_train[train]],
-            retain_validation=held_out[~in_train[held_out]],
-            forget_validation=held_out[in_train[held_out]],
-            retain_test=test[~in_test],
-            forget_test=test[in_test],
-        )
+        wanted = [names.index(name) for name in self._names()]
+        return where(data, lambda images: np.isin(self.source.labels(images.y, level), wanted))
 
     def describe(self) -> dict[str, str | int]:
         """The scenario as plain values."""
         return asdict(self)
+
+    def _names(self) -> list[str]:
+        return self.forget.replace(THEN, SEPARATOR).split(SEPARATOR)
+
+    def _people(self) -> np.ndarray:
+        """Indices of the people to forget."""
+        names = self.source.identities
+        if _is_number(self.forget):
+            rng = np.random.default_rng([self.seed, int(self.forget)])
+            return rng.choice(len(names), size=int(self.forget), replace=False)
+        return np.array([names.index(name) for name in self._names()])
+
+
+def _check_task(task: str, source: DataSource) -> None:
+    """Raise InvalidScenario where a data set does not have what a task needs."""
+    needs = {"sub_class": "superclasses", "identities": "identities"}.get(task)
+    if needs and not getattr(source, needs):
+        have = [d.name for d in datasets if getattr(d, needs)]
+        raise InvalidScenario(
+            f"task '{task}' needs {needs}, which '{source.name}' does not have; "
+            f"data sets that have them: {', '.join(have) or 'none'}"
+        )
+
+
+def _canonical(forget: str, task: str, source: DataSource) -> str:
+    """The forget set of a task in the one form that names it.
+
+    Raises:
+        InvalidScenario: with what is valid.
+    """
+    if task == "random":
+        count = _count(forget, source.train_size - validation_size(source))
+        if count is None:
+            raise InvalidScenario(
+                "task 'random' forgets a number of training images between 1 and "
+                f"{source.train_size - validation_size(source) - 1}, or a share such as 10%, not '{forget}'"
+            )
+        return str(count)
+    if task == "identities":
+        count = _count(forget, len(source.identities))
+        if count is None and (_is_number(forget) or forget.endswith("%")):
+            raise InvalidScenario(
+                f"'{source.name}' shows {len(source.identities)} people; forget between 1 and "
+                f"{len(source.identities) - 1} of them, a share such as 2%, or names, not '{forget}'"
+            )
+        return str(count) if count else _classes(forget, source.identities, source.name)
+    names = source.names("class" if task == "sub_class" else source.predicts)
+    if task != "sequence":
+        return _classes(forget, names, source.name)
+    requests = [_classes(request, names, source.name) for request in forget.split(THEN)]
+    every = SEPARATOR.join(requests).split(SEPARATOR)
+    twice = {name for name in every if every.count(name) > 1}
+    if twice:
+        raise InvalidScenario(f"the sequence '{forget}' forgets '{min(twice)}' twice; leave one out")
+    if len(requests) < 2:
+        raise InvalidScenario(
+            f"task 'sequence' needs requests joined by '{THEN}', such as "
+            f"{THEN.join(names[:2])}; for a single one use task 'full_class'"
+        )
+    _classes(SEPARATOR.join(every), names, source.name)
+    return THEN.join(requests)
+
+
+def _classes(forget: str, names: tuple[str, ...], dataset: str) -> str:
+    """Some classes, in their order, each once."""
+    parts = [part.strip() for part in forget.split(SEPARATOR)]
+    chosen = {names.index(_find(part, names, dataset)) for part in parts}
+    if len(chosen) >= len(names):
+        raise InvalidScenario(
+            f"forgetting '{forget}' leaves no class of '{dataset}' to retain; leave one out"
+        )
+    return SEPARATOR.join(names[i] for i in sorted(chosen))
 
 
 def _find(part: str, names: tuple[str, ...], dataset: str) -> str:
@@ -176,14 +218,14 @@ def _find(part: str, names: tuple[str, ...], dataset: str) -> str:
     raise InvalidScenario(f"'{dataset}' has no class '{part}'; {suggest(part, names)}")
 
 
+def _count(text: str, whole: int) -> int | None:
+    """A number, or a share of the whole in percent, that leaves something of it; None for any other text."""
+    try:
+        number = round(whole * float(text[:-1]) / 100) if text.endswith("%") else int(text)
+    except (ValueError, OverflowError):
+        return None
+    return number if _is_number(str(number)) and 0 < number < whole else None
+
+
 def _is_number(text: str) -> bool:
     return text.isdecimal() and len(text) < 16
-
-
-def _validation_size(source: DataSource) -> int:
-    return round(source.train_size * source.validation_fraction)
-
-
-def _validation(data: Dataset) -> np.ndarray:
-    """Training images held out for selection: stratified over the finest classes, fixed for a data set."""
-    return stratified(data.train.y, _validation_size(data.source))

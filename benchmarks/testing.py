@@ -25,7 +25,7 @@ from typing import TYPE_CHECKING, Any
 from benchmarks.errors import BenchmarkError
 from benchmarks.hyperparameters import build, declared
 from benchmarks.registry import Entry
-from benchmarks.scenarios import TASKS
+from benchmarks.scenarios import METHOD_TASKS
 
 if TYPE_CHECKING:
     import numpy as np
@@ -52,8 +52,8 @@ def check_method(method: Method, params: Mapping[str, Any] | None = None) -> Non
     _check_entry(method)
     _require(bool((type(method).__doc__ or "").strip()), f"{method.name}: the class needs a docstring")
     _require(
-        bool(method.tasks) and set(method.tasks) <= set(TASKS),
-        f"{method.name}: tasks must be some of {TASKS}, not {method.tasks}",
+        bool(method.tasks) and set(method.tasks) <= set(METHOD_TASKS),
+        f"{method.name}: tasks must be some of {METHOD_TASKS}, not {method.tasks}",
     )
     _check_hyperparameters(method)
     _check_presets(method)
@@ -138,7 +138,7 @@ def check_dataset(source: DataSource) -> None:
     import numpy as np
 
     from benchmarks.datasets.base import _load, data_folder
-    from benchmarks.scenarios import _validation
+    from benchmarks.splits import validation
 
     _check_entry(source)
     name, classes = source.name, source.classes
@@ -161,7 +161,7 @@ def check_dataset(source: DataSource) -> None:
             np.array_equal(np.unique(images.y), np.arange(len(classes))),
             f"{name}: the {split} images must show every class, labelled from 0 to {len(classes) - 1}",
         )
-    held_out = data.train.y[_validation(data)]
+    held_out = data.train.y[validation(data)]
     _require(
         len(np.unique(held_out)) == len(classes),
         f"{name}: a share of {source.validation_fraction} for validation leaves classes out",

@@ -6,7 +6,7 @@ import copy
 import operator
 import traceback
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any, Literal, get_args
 
 import torch
@@ -21,7 +21,7 @@ from benchmarks.methods import Method, methods
 from benchmarks.metrics import measure
 from benchmarks.metrics import metrics as registered_metrics
 from benchmarks.prepared import Prepared, build_network, placed, repeatable
-from benchmarks.scenarios import Scenario
+from benchmarks.scenarios import Scenario, method_task
 from benchmarks.training import seeded
 
 Precision = Literal["float32", "bfloat16"]
@@ -30,6 +30,23 @@ State = Literal["complete", "failed", "pruned", "running"]
 
 class Pruned(Exception):
     """Raised by an observer to end a trial that is not worth going on with."""
+
+
+@dataclass(frozen=True)
+class StepResult:
+    """Where a sequence stands after one of its requests.
+
+    Attributes:
+        request: What was to be forgotten in this step.
+        metrics: Metric name -> value, over all that was to be forgotten so far.
+        targets: The same metrics of the model retrained without all of that.
+        unlearn_s: Seconds of the method in this step.
+    """
+
+    request: str
+    metrics: dict[str, float]
+    targets: dict[str, float]
+    unlearn_s: float
 
 
 @dataclass(frozen=True, eq=False)
@@ -48,6 +65,7 @@ class TrialResult:
         cost: Seconds, memory and passes.
         model: The unlearned model; None unless it is complete.
         evaluation: Its predictions; None unless it is complete.
+        steps: For a `sequence`, how it went on; empty otherwise.
     """
 
     scenario: Scenario
@@ -64,6 +82,7 @@ class TrialResult:
     cost: Cost
     model: nn.Module | None = None
     evaluation: Evaluation | None = None
+    steps: tuple[StepResult, ...] = ()
 
 
 # Called after every step that a method reports, with the share of its steps that are done and a function
@@ -127,35 +146,49 @@ def run_trial(
             **found,
         )
 
-    def measured(state: State, model: nn.Module) -> TrialResult:
+    def measured(state: State, model: nn.Module, step: Prepared) -> TrialResult:
         with meter.evaluating():
-            now = evaluate(model, prepared.measured, prepared.scenario.task, held_out)
+            now = evaluate(model, step.measured, step.scenario.task, held_out)
             outputs, classes = now.retain_train.logits.shape[1:], len(prepared.scenario.classes)
             if outputs != (classes,):
                 raise ValueError(f"the model has {outputs} outputs per image, not {classes}")
             if not now.finite:
                 raise ArithmeticError("the logits are not finite")
-            metrics = measure(now, prepared.references(held_out), chosen)
+            metrics = measure(now, step.references(held_out), chosen)
         return result(state, metrics=metrics, model=model, evaluation=now)
 
-    def observed(model: nn.Module, share: float) -> None:
-        if observe is not None:
-            with meter.paused(), _autocast(prepared.device, "float32"):
-                observe(share, lambda: measured("running", model))
+    def observed(done: int) -> Callable[[nn.Module, float], None]:
+        def tell(model: nn.Module, share: float) -> None:
+            if observe is not None:
+                with meter.paused(), _autocast(prepared.device, "float32"):
+                    share = (done + share) / len(prepared.steps)
+                    observe(share, lambda: measured("running", model, prepared))
+
+        return tell
+
+    def unlearned(model: nn.Module, data: TrialData, rng: torch.Generator) -> nn.Module:
+        meter.watch(model)
+        with seeded(seed), meter.unlearning(), repeatable(), _autocast(prepared.device, precision):
+            found = algorithm.unlearn(model, data, values, rng)
+        if not isinstance(found, nn.Module):
+            raise TypeError(f"it returned {type(found).__name__}, not a torch.nn.Module")
+        meter.release(found)
+        if not all(bool(torch.isfinite(p).all()) for p in found.parameters()):
+            raise ArithmeticError("the weights are not finite")
+        return found
 
     try:
         model = copy.deepcopy(prepared.original)
-        meter.watch(model)
         rng = torch.Generator(prepared.device).manual_seed(seed)
-        data = _trial_data(prepared, algorithm, access, meter, rng, observed)
-        with seeded(seed), meter.unlearning(), repeatable(), _autocast(prepared.device, precision):
-            unlearned = algorithm.unlearn(model, data, values, rng)
-        if not isinstance(unlearned, nn.Module):
-            raise TypeError(f"it returned {type(unlearned).__name__}, not a torch.nn.Module")
-        meter.release(unlearned)
-        if not all(bool(torch.isfinite(p).all()) for p in unlearned.parameters()):
-            raise ArithmeticError("the weights are not finite")
-        return measured("complete", unlearned)
+        steps: list[StepResult] = []
+        for step, request in zip(prepared.steps, prepared.scenario.requests, strict=True):
+            data = _trial_data(step, request, algorithm, access, meter, rng, observed(len(steps)))
+            before = meter.cost().unlearn_s
+            model = unlearned(model, data, rng)
+            now = measured("complete", model, step)
+            seconds = now.cost.unlearn_s - before
+            steps.append(StepResult(request.forget, now.metrics, step.targets(held_out), seconds))
+        return now if len(steps) == 1 else replace(now, steps=tuple(steps))
     except Pruned as reason:
         return result("pruned", error=_one_line(reason))
     except torch.OutOfMemoryError as problem:
@@ -166,6 +199,7 @@ def run_trial(
 
 def _trial_data(
     prepared: Prepared,
+    request: Scenario,
     method: Method,
     access: Access,
     meter: Meter,
@@ -174,6 +208,9 @@ def _trial_data(
 ) -> TrialData:
     source = prepared.scenario.source
     forget = prepared.splits["forget_train"]
+    if request != prepared.scenario:  # in a sequence what was forgotten before is not asked for again
+        asked = torch.tensor(request.forget_labels, device=forget.labels.device)
+        forget = forget.subset(torch.isin(forget.labels, asked).nonzero().squeeze(1))
 
     def new_model() -> nn.Module:
         # Drawn, because the trial's own seed may be the one that initialised the scenario's models
@@ -185,12 +222,12 @@ def _trial_data(
     return TrialData(
         method=method.name,
         access=access,
-        task=prepared.scenario.task,
+        task=method_task(request.task),
         num_classes=len(prepared.scenario.classes),
         image_shape=(source.channels, forget.size, forget.size),
         recipe=prepared.packed.recipe,
         new_model=new_model,
-        _forget_classes=prepared.scenario.forget_labels,
+        _forget_classes=request.forget_labels,
         _forget=forget if access >= Access.RETAIN else forget.alone(),
         _retain=prepared.splits["retain_train"],
         _validation=prepared.splits["retain_validation"],

@@ -11,7 +11,7 @@ from benchmarks.access import Access, TrialData
 from benchmarks.errors import InvalidScenario
 from benchmarks.hyperparameters import Scalar
 from benchmarks.registry import Registry
-from benchmarks.scenarios import TASKS
+from benchmarks.scenarios import METHOD_TASKS, method_task
 
 if TYPE_CHECKING:
     import torch
@@ -49,7 +49,7 @@ class Method(ABC):
         summary: One line.
         source: Paper and equation or algorithm.
         access: What it may see of the training data; reading more raises AccessDenied.
-        tasks: The tasks it is defined for.
+        tasks: The tasks it is defined for; `identities` is run as `random`, `sequence` as `full_class`.
         Params: Frozen dataclass of hyper-parameters, declared with `param` and `option`.
         presets: Published values.
         reference: Whether it only marks a bound (original, retrain) and has nothing to tune.
@@ -60,7 +60,7 @@ class Method(ABC):
     summary: ClassVar[str]
     source: ClassVar[str]
     access: ClassVar[Access]
-    tasks: ClassVar[tuple[str, ...]] = TASKS
+    tasks: ClassVar[tuple[str, ...]] = METHOD_TASKS
     Params: ClassVar[type] = NoParams
     presets: ClassVar[tuple[Preset, ...]] = ()
     reference: ClassVar[bool] = False
@@ -85,6 +85,7 @@ class Method(ABC):
     def published(self, model: str, task: str) -> Preset | None:
         """The preset that was published for this model and task, or the nearest wider one."""
         family = model.partition("@")[0].removesuffix("_133m")
+        task = method_task(task)
         for wanted in ((family, task), (family, "*"), ("*", task), ("*", "*")):
             for preset in self.presets:
                 if (preset.model, preset.task) == wanted:
@@ -106,7 +107,7 @@ class Method(ABC):
 
     def check_task(self, task: str) -> None:
         """Raise InvalidScenario if the method is not defined for a task."""
-        if task not in self.tasks:
+        if method_task(task) not in self.tasks:
             raise InvalidScenario(
                 f"method '{self.name}' is not defined for task '{task}', only for "
                 f"{' and '.join(self.tasks)}; leave one of the two out"

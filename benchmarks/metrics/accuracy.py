@@ -1,7 +1,7 @@
 """The accuracies, in percent, exact: correct images over images, never a mean of batch means.
 
-In the task `random` single training images are forgotten, so `forget_acc` is measured on those, as
-published, and `retain_acc` on all held-out images; the table's `forget_split` says which it was.
+In the tasks `random` and `identities` single training images are forgotten, so `forget_acc` is measured on
+those, as published; the table's `forget_split` says which it was.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from benchmarks.metrics.base import Metric, metrics
+from benchmarks.scenarios import forgets_images
 
 if TYPE_CHECKING:
     from benchmarks.evaluation import Evaluation, Predictions
@@ -28,8 +29,8 @@ def retain_acc(e: Evaluation) -> float:
 
 
 def forget_acc(e: Evaluation) -> float:
-    """Percent of correct held-out images of the forgotten class; in `random` of the forget images."""
-    return accuracy(e.forget_train if e.task == "random" else e.forget_held_out)
+    """Percent of correct held-out images of the forgotten class, or of the forget images themselves."""
+    return accuracy(e.forget_train if forgets_images(e.task) else e.forget_held_out)
 
 
 def test_acc(e: Evaluation) -> float:

@@ -19,7 +19,7 @@ from benchmarks.trial import _trial_data
 def data_for(prepared: Prepared, method: Method, seed: int = 0) -> TrialData:
     """The data handle that a trial of this method gets."""
     meter, draw = Meter(prepared.device), torch.Generator().manual_seed(seed)
-    return _trial_data(prepared, method, method.access, meter, draw)
+    return _trial_data(prepared, prepared.scenario, method, method.access, meter, draw)
 
 
 class FloatImages(ImageSet):

@@ -11,7 +11,7 @@ from benchmarks.images import ImageSet, as_tensor, joined, on_device
 @pytest.fixture
 def images() -> ImageSet:
     data = load("digits")
-    everything = on_device(data.train.x, data.train.y, data.source, 8, torch.device("cpu"))
+    everything = on_device(as_tensor(data.train.x), data.train.y, data.source, 8, torch.device("cpu"))
     return everything.subset(torch.arange(5, 205, 2))
 
 
@@ -45,7 +45,7 @@ def test_normalisation_per_channel():
 
     source = datasets.get("cifar100")
     x = np.random.default_rng(0).integers(0, 256, (4, 3, 32, 32)).astype(np.uint8)
-    everything = on_device(x, np.zeros(4, np.int64), source, 32, torch.device("cpu"))
+    everything = on_device(as_tensor(x), np.zeros(4, np.int64), source, 32, torch.device("cpu"))
     got = next(everything.batches(4))[0]
     expected = (x / 255 - np.reshape(source.mean, (1, 3, 1, 1))) / np.reshape(source.std, (1, 3, 1, 1))
     assert np.allclose(got.numpy(), expected, atol=1e-5)
@@ -88,7 +88,9 @@ def test_other_labels_do_not_change_the_original(images):
 def test_a_union_keeps_the_first_sets_labels(images):
     data = load("digits")
     rest = torch.arange(6, 206, 2)
-    second = on_device(data.train.x, data.train.y, data.source, 8, torch.device("cpu")).subset(rest)
+    second = on_device(as_tensor(data.train.x), data.train.y, data.source, 8, torch.device("cpu")).subset(
+        rest
+    )
     wrong = images.relabelled((images.labels + 1) % 10)
     before = second.y.clone()
     both = joined(wrong, second)

@@ -5,9 +5,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from benchmarks.datasets import Dataset, Images, datasets, load
+from benchmarks.datasets import Dataset, DataSource, Images, datasets, load
 from benchmarks.errors import InvalidScenario, UnknownName
-from benchmarks.scenarios import Scenario, _validation
+from benchmarks.scenarios import Scenario
+from benchmarks.splits import validation
 
 CIFAR = datasets.get("cifar100")
 
@@ -59,7 +60,7 @@ def test_the_six_sets_are_disjoint_and_complete(scenario):
         assert part.dtype == np.int64
         assert np.array_equal(part, np.sort(part))
     assert np.array_equal(split.train, np.sort(np.concatenate(train[:2])))
-    assert np.array_equal(split.validation, _validation(data))  # the same for every scenario
+    assert np.array_equal(split.validation, validation(data))  # the same for every scenario
 
 
 @given(scenarios())
@@ -128,15 +129,96 @@ def test_random_draws_by_seed_and_count():
 
 def test_validation_is_stratified():
     data = load("digits")
-    held_out = _validation(data)
+    held_out = validation(data)
     assert len(held_out) == round(0.2 * 1437)
     counts = np.bincount(data.train.y[held_out])
     assert np.abs(counts - 0.2 * np.bincount(data.train.y)).max() <= 1
-    fine = np.bincount(DATA["cifar100"].train.y[_validation(DATA["cifar100"])])
+    fine = np.bincount(DATA["cifar100"].train.y[validation(DATA["cifar100"])])
     assert set(fine) == {50}
 
 
+@pytest.fixture
+def people():
+    """A data set of 60 training images of 12 people in 3 classes; the test images show 4 of them."""
+    size, y = 4, np.arange(60) % 3
+    train = Images(np.zeros((60, 1, size, size), np.uint8), y, np.arange(60) % 12)
+    test = Images(np.zeros((8, 1, size, size), np.uint8), np.arange(8) % 3, np.arange(8) % 4)
+    source = DataSource(
+        name="people",
+        summary="made by a test",
+        source="nobody",
+        classes=("a", "b", "c"),
+        channels=1,
+        image_size=size,
+        train_size=60,
+        test_size=8,
+        mean=(0.5,),
+        std=(0.5,),
+        read=lambda folder: (train, test),
+        identities=tuple(f"p{i}" for i in range(12)),
+        validation_fraction=0.2,
+    )
+    yield Dataset(datasets.add(source), train, test)
+    datasets.remove("people")
+
+
+def test_identities_by_name_forget_every_image_of_those_people(people):
+    scenario = Scenario("people", "cnn2", "identities", "p7+p2")
+    assert scenario.forget == "p2+p7"
+    assert scenario.forget_labels == ()
+    split = scenario.split(people)
+    forgotten = {
+        int(people.train.identity[i]) for i in np.concatenate([split.forget_train, split.forget_validation])
+    }
+    assert forgotten == {2, 7}
+    assert len(split.forget_train) + len(split.forget_validation) == 10
+    assert people.test.identity[split.forget_test].tolist() == [2, 2]
+
+
+def test_identities_by_number_or_share_are_drawn_by_the_seed(people):
+    def drawn(forget, seed=0):
+        split = Scenario("people", "cnn2", "identities", forget, seed).split(people)
+        return set(people.train.identity[split.forget_train].tolist())
+
+    assert len(drawn("3")) == 3
+    assert drawn("3") == drawn("25%")
+    assert any(drawn("3") != drawn("3", seed) for seed in range(1, 5))
+    for bad in ("12", "0", "100%", "-1%"):
+        with pytest.raises(InvalidScenario, match="12 people; forget between 1 and 11"):
+            Scenario("people", "cnn2", "identities", bad)
+    with pytest.raises(InvalidScenario, match="no class 'p77'; did you mean 'p7'"):
+        Scenario("people", "cnn2", "identities", "p77")
+    with pytest.raises(InvalidScenario, match="needs identities, which 'digits' does not have"):
+        Scenario("digits", "cnn2", "identities", "3")
+
+
+def test_a_share_of_random_images_is_a_share_of_those_trained_on():
+    assert Scenario("digits", "cnn2", "random", "10%").forget == str(round(0.1 * (1437 - 287)))
+
+
+def test_a_sequence_is_its_requests_and_what_they_add_up_to():
+    scenario = Scenario("digits", "cnn2", "sequence", "3>8+1>0")
+    assert scenario.forget == "3>1+8>0"
+    assert [s.forget for s in scenario.requests] == ["3", "1+8", "0"]
+    assert [s.forget for s in scenario.steps] == ["3", "1+3+8", "0+1+3+8"]
+    assert {s.task for s in (*scenario.requests, *scenario.steps)} == {"full_class"}
+    assert scenario.forget_labels == (0, 1, 3, 8)
+    data = load("digits")
+    whole, last = scenario.split(data), scenario.steps[-1].split(data)
+    assert np.array_equal(whole.forget_train, last.forget_train)
+    assert np.array_equal(whole.retain_test, last.retain_test)
+    one = Scenario("digits", "cnn2", "full_class", "3")
+    assert one.requests == one.steps == (one,)
+
+
 BAD = [
+    (("digits", "cnn2", "sequence", "3"), InvalidScenario, "needs requests joined by '>', such as 0>1"),
+    (("digits", "cnn2", "sequence", "3>4+3"), InvalidScenario, "forgets '3' twice"),
+    (("digits", "cnn2", "sequence", "0>1+2+3+4>5>6+7+8>9"), InvalidScenario, "leaves no class"),
+    (("digits", "cnn2", "random", "200%"), InvalidScenario, "or a share such as 10%, not '200%'"),
+    (("digits", "cnn2", "random", "nan%"), InvalidScenario, "or a share such as 10%, not 'nan%'"),
+    (("cifar100@99", "cnn2", "full_class", "sea"), InvalidScenario, "from 500 .five per class. to 50000"),
+    (("cifar100", "cnn2@x", "full_class", "sea"), InvalidScenario, "from 4 to 4096 pixels"),
     (("cifar", "vgg11", "full_class", "1"), UnknownName, "unknown data set 'cifar'; did you mean"),
     (("cifar100", "vgg", "full_class", "1"), UnknownName, "unknown model 'vgg'; did you mean 'vgg11'"),
     (
@@ -157,10 +239,13 @@ BAD = [
     (("cifar100", "vgg11", "sub_class", "rocket"), InvalidScenario, "superclasses.*cifar20, digits"),
     (("digits", "cnn2", "full_class", "+".join("0123456789")), InvalidScenario, "leaves no class"),
     (("digits", "cnn2", "sub_class", "+".join("0123456789")), InvalidScenario, "leaves no class"),
-    (("digits", "cnn2", "random", "0"), InvalidScenario, "between 1 and 1149, not '0'"),
+    (
+        ("digits", "cnn2", "random", "0"),
+        InvalidScenario,
+        "a share such as 10%, not '0'",
+    ),
     (("digits", "cnn2", "random", "1150"), InvalidScenario, "between 1 and 1149"),
     (("digits", "cnn2", "random", "9" * 5000), InvalidScenario, "between 1 and 1149"),
-    (("digits", "cnn2", "random", "10%"), InvalidScenario, "not '10%'"),
     (("digits", "cnn2", "random", 0.1), InvalidScenario, r"not '0\.1'"),
     (("digits", "vgg11", "full_class", "1"), InvalidScenario, "at least 32 pixels a side, not 8"),
     (("digits", "cnn2", "full_class", "1", -1), InvalidScenario, "'seed' must be a whole number"),

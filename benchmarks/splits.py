@@ -1,0 +1,78 @@
+"""Index sets: which images of a data set a scenario forgets, retains and holds out."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+from benchmarks.datasets import Dataset, DataSource, Images, stratified
+
+
+@dataclass(frozen=True, eq=False)
+class Split:
+    """Index sets of a scenario, int64 and sorted; `validation` is cut from the training images.
+
+    Train indices and validation indices count the data set's training images, test indices its test images.
+    `random` forgets single training images, so its two held-out forget sets are empty.
+    """
+
+    retain_train: np.ndarray
+    forget_train: np.ndarray
+    retain_validation: np.ndarray
+    forget_validation: np.ndarray
+    retain_test: np.ndarray
+    forget_test: np.ndarray
+
+    @property
+    def train(self) -> np.ndarray:
+        """All training images, without the validation images."""
+        return np.sort(np.concatenate([self.retain_train, self.forget_train]))
+
+    @property
+    def validation(self) -> np.ndarray:
+        return np.sort(np.concatenate([self.retain_validation, self.forget_validation]))
+
+
+def validation_size(source: DataSource) -> int:
+    """How many training images of a data set are held out for selection."""
+    return round(source.train_size * source.validation_fraction)
+
+
+def validation(data: Dataset) -> np.ndarray:
+    """Training images held out for selection: stratified over the finest classes, fixed for a data set."""
+    return stratified(data.train.y, validation_size(data.source))
+
+
+def where(data: Dataset, forgotten: Callable[[Images], np.ndarray]) -> Split:
+    """The split that forgets all images, held-out ones too, for which `forgotten` is true.
+
+    Args:
+        forgotten: Of the images of a split, bool of shape (n,).
+    """
+    train, held_out, test = _parts(data)
+    in_train, in_test = forgotten(data.train), forgotten(data.test)
+    return Split(
+        retain_train=train[~in_train[train]],
+        forget_train=train[in_train[train]],
+        retain_validation=held_out[~in_train[held_out]],
+        forget_validation=held_out[in_train[held_out]],
+        retain_test=test[~in_test],
+        forget_test=test[in_test],
+    )
+
+
+def drawn(data: Dataset, count: int, rng: np.random.Generator) -> Split:
+    """The split that forgets so many random training images, and holds none of them out."""
+    train, held_out, test = _parts(data)
+    forget = np.sort(rng.choice(train, size=count, replace=False))
+    none = np.empty(0, dtype=np.int64)
+    return Split(np.setdiff1d(train, forget), forget, held_out, none, test, none)
+
+
+def _parts(data: Dataset) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Training, validation and test images."""
+    held_out = validation(data)
+    train = np.setdiff1d(np.arange(len(data.train)), held_out)
+    return train, held_out, np.arange(len(data.test))
