@@ -11,7 +11,7 @@ from analysis import charts
 from analysis.breakdown import by_class, collateral, entropies, overall
 from analysis.labels import label, mean_std, number, variant
 from analysis.page import Picture, Section, Table, picture, table
-from analysis.studies import REFERENCES, SCENARIO
+from analysis.studies import REFERENCES, SCENARIO, VARIANT
 from analysis.tables import metrics_of, shown
 
 TOO_MANY = 12
@@ -65,7 +65,7 @@ def damage(trials: pd.DataFrame, per_class: pd.DataFrame) -> Section | None:
         part = rows[rows["forget"].isin(sets)]
         methods = part[~part["method"].isin(REFERENCES)]
         worst = (part if methods.empty else methods).nsmallest(1, "change").iloc[0]
-        who = variant(worst["method"], worst["regime"], worst["preset"])
+        who = variant(*worst[VARIANT])
         blocks.append(
             picture(
                 charts.collateral(part),
@@ -84,7 +84,7 @@ def entropy(trials: pd.DataFrame, samples: pd.DataFrame, palette: Mapping[str, s
         return None
     blocks = []
     for name, rows in scenarios(frame):
-        groups = rows.groupby(["method", "regime", "preset"], sort=False)["entropy"]
+        groups = rows.groupby(VARIANT, sort=False)["entropy"]
         known = [f"{variant(*map(str, key))}: {values.median():.2g}" for key, values in groups]
         blocks.append(
             picture(
@@ -127,7 +127,7 @@ def _main_sentence(name: str, rows: pd.DataFrame, own: pd.DataFrame) -> str:
     said = []
     if len(ranked):
         first = ranked.iloc[0]
-        who = variant(first["method"], first["regime"], first["preset"])
+        who = variant(*first[VARIANT])
         said.append(f"On {name}: {who} comes nearest to retraining: {_gap(first)} points away.")
     for method, words in (
         ("original", "The original model, which forgot nothing, is {} points away."),
@@ -148,7 +148,7 @@ def _gap(row: pd.Series) -> str:
 
 def _spread_sentence(name: str, rows: pd.DataFrame) -> str:
     own = rows[~rows["method"].isin(REFERENCES)].dropna(subset=["gap_mean"])
-    groups = own.groupby(["method", "regime", "preset"])["gap_mean"]
+    groups = own.groupby(VARIANT)["gap_mean"]
     said = (
         f"{name}: mean (marker) and standard deviation over seeds (line) per forget set; the bar is retrain."
     )

@@ -1,8 +1,8 @@
 """The result tables: per method, per forgotten class, and what happens to the classes that stay.
 
 All take the rows of the benchmark stage (kinds `benchmark` and `reference`). Where several runs measured the
-same thing (scenario, forget set, method, regime, preset), the latest run counts and the others are left out,
-so no seed is counted twice and no two choices of parameters are averaged.
+same thing (scenario, forget set, method, regime, preset, set tuned on), the latest run counts and the others
+are left out, so no seed is counted twice and no two choices of parameters are averaged on one forget set.
 """
 
 from __future__ import annotations
@@ -11,58 +11,72 @@ from collections.abc import Sequence
 
 import pandas as pd
 
-from analysis.studies import REFERENCES, SCENARIO, complete
+from analysis.studies import REFERENCES, SCENARIO, VARIANT, complete
 
 FIGURES = ("retain_acc", "forget_acc", "mia", "gap", "unlearn_s")
 REGIMES = ["", "published", "default", "tuned", "transferred", "tuned + transferred"]
 BOTH = "tuned + transferred"
-_VARIANT = ["method", "regime", "preset"]
 
 
 def benchmarked(trials: pd.DataFrame) -> pd.DataFrame:
-    """The rows of the benchmark stage that count, failed ones included; `regime` and `preset` never null."""
-    rows = trials[trials["kind"].isin(["benchmark", "reference"])].copy()
-    for name in ("regime", "preset"):
+    """The rows of the benchmark stage that count, failed ones included.
+
+    `regime`, `preset` and `tuned_on` are never null. Files from before the column `tuned_on` had one searched
+    forget set per run, so there it is the one with tuned rows.
+    """
+    rows = trials[trials["kind"].isin(["benchmark", "reference"])].reset_index(drop=True)
+    if "tuned_on" not in rows:
+        rows["tuned_on"] = None
+    for name in ("regime", "preset", "tuned_on"):
         rows[name] = rows[name].fillna("").astype(str)
     if rows.empty:
         return rows
-    keys = [*SCENARIO, "forget", *_VARIANT]
+    rows["tuned_on"] = _searched_set(rows)
+    keys = [*SCENARIO, "forget", *VARIANT]
     ended = rows.groupby([*keys, "run_id"])["finished_at"].max().reset_index()
     latest = ended.sort_values("finished_at", kind="stable").groupby(keys).tail(1)
     return rows.merge(latest[[*keys, "run_id"]], on=[*keys, "run_id"])
 
 
+def with_both(rows: pd.DataFrame, within: Sequence[str] = SCENARIO) -> pd.DataFrame:
+    """Rows of the benchmark stage, and again those of each set tuned on with its transferred ones as one.
+
+    The added regime `tuned + transferred` is how the papers choose parameters: on one forget set, for all.
+    `within` names the columns that set experiments apart.
+    """
+    searched = rows[rows["regime"].isin(["tuned", "transferred"]) & (rows["tuned_on"] != "")]
+    regimes = searched.groupby([*within, "method", "tuned_on"])["regime"].transform("nunique")
+    return pd.concat([rows, searched[regimes > 1].assign(regime=BOTH, preset="")], ignore_index=True)
+
+
+def by_own_set(rows: pd.DataFrame) -> pd.DataFrame:
+    """Rows in which `tuned_on` is empty for `tuned`: each forget set's own parameters are one regime."""
+    return rows.assign(tuned_on=rows["tuned_on"].where(rows["regime"] != "tuned", ""))
+
+
 def by_class(trials: pd.DataFrame, metrics: Sequence[str] = FIGURES) -> pd.DataFrame:
-    """Mean and standard deviation over seeds, one row per forget set, method, regime and preset.
+    """Mean and standard deviation over seeds, one row per forget set, method, regime, preset and source.
 
     Returns:
-        dataset, model, task, method, regime, preset, forget, n (complete trials), failed, and per metric
-        `<metric>_mean` and `<metric>_std` (ddof=1; nan for one seed), in the metric's unit. Original first,
-        then retrain, then the methods by name.
+        dataset, model, task, method, regime, preset, tuned_on (of transferred parameters), forget, n
+        (complete trials), failed, and per metric `<metric>_mean` and `<metric>_std` (ddof=1; nan for one
+        seed), in the metric's unit. Original first, then retrain, then the methods by name.
     """
-    rows = benchmarked(trials)
-    return _summary(rows, [*SCENARIO, *_VARIANT, "forget"], metrics)
+    return _summary(by_own_set(benchmarked(trials)), [*SCENARIO, *VARIANT, "forget"], metrics)
 
 
 def overall(trials: pd.DataFrame, metrics: Sequence[str] = FIGURES) -> pd.DataFrame:
-    """Mean and standard deviation over all forget sets and seeds, one row per method, regime and preset.
+    """Mean and standard deviation over all forget sets and seeds, one row per method and its parameters.
 
-    A method with rows of both searched regimes, tuned on some forget sets and transferred to the others,
-    gets a further row `tuned + transferred` over all of them, which is comparable with methods that were
-    run on every forget set.
+    A method with rows of both searched regimes, tuned on one forget set and transferred to others, gets a
+    further row `tuned + transferred` over all of them, which is comparable with methods that were run on
+    every forget set.
 
     Returns:
-        dataset, model, task, method, regime, preset, forget (the sets averaged, joined by ", "), forget_sets
-        (their number), n, failed, and per metric `<metric>_mean` and `<metric>_std`.
+        dataset, model, task, method, regime, preset, tuned_on, forget (the sets averaged, joined by ", "),
+        forget_sets (their number), n, failed, and per metric `<metric>_mean` and `<metric>_std`.
     """
-    rows = benchmarked(trials)
-    searched = rows[rows["regime"].isin(["tuned", "transferred"])]
-    if not searched.empty:
-        both = searched.groupby([*SCENARIO, "method"])["regime"].transform("nunique") > 1
-        searched = searched[both].assign(regime=BOTH, preset="")
-        twice = searched.duplicated([*SCENARIO, "method", "forget", "seed"])
-        rows = pd.concat([rows, searched[~twice]], ignore_index=True)
-    return _summary(rows, [*SCENARIO, *_VARIANT], metrics)
+    return _summary(by_own_set(with_both(benchmarked(trials))), [*SCENARIO, *VARIANT], metrics)
 
 
 def collateral(trials: pd.DataFrame, classes: pd.DataFrame, split: str = "test") -> pd.DataFrame:
@@ -73,17 +87,18 @@ def collateral(trials: pd.DataFrame, classes: pd.DataFrame, split: str = "test")
         split: `test` or `train` images.
 
     Returns:
-        dataset, model, task, method, regime, preset, forget, class, n (seeds), accuracy (mean, %), retrain
-        (mean of the retrained models, %), change (accuracy - retrain, points) and change_std over the seeds.
+        dataset, model, task, method, regime, preset, tuned_on, forget, class, n (seeds), accuracy (mean, %),
+        retrain (mean of the retrained models, %), change (accuracy - retrain, points) and change_std over
+        the seeds.
         Rows without a retrained model to compare with are left out.
     """
-    keys = [*SCENARIO, *_VARIANT, "forget"]
+    keys = [*SCENARIO, *VARIANT, "forget"]
     empty = pd.DataFrame(columns=[*keys, "class", "n", "accuracy", "retrain", "change", "change_std"])
     if classes.empty:
         return empty
     kept = classes[(classes["split"] == split) & ~classes["forgotten"].astype(bool) & (classes["total"] > 0)]
     rows = kept[["trial_id", "run_id", "class", "correct", "total"]].merge(
-        complete(benchmarked(trials))[[*keys, "trial_id", "run_id"]], on=["trial_id", "run_id"]
+        complete(by_own_set(benchmarked(trials)))[[*keys, "trial_id", "run_id"]], on=["trial_id", "run_id"]
     )
     rows["accuracy"] = 100.0 * rows["correct"] / rows["total"]
     place = [*SCENARIO, "forget", "class"]
@@ -99,22 +114,32 @@ def collateral(trials: pd.DataFrame, classes: pd.DataFrame, split: str = "test")
         change=("change", "mean"),
         change_std=("change", "std"),
     )
-    return _ordered(found.reset_index(), [*keys, "class"])
+    return ordered(found.reset_index(), [*keys, "class"])
 
 
 def entropies(trials: pd.DataFrame, samples: pd.DataFrame) -> pd.DataFrame:
     """The entropy (nats) that each unlearned model has on each forgotten training image.
 
     Returns:
-        dataset, model, task, method, regime, preset, forget, seed, image, entropy.
+        dataset, model, task, method, regime, preset, tuned_on, forget, seed, image, entropy.
     """
-    keys = [*SCENARIO, *_VARIANT, "forget", "seed"]
+    keys = [*SCENARIO, *VARIANT, "forget", "seed"]
     if samples.empty:
         return pd.DataFrame(columns=[*keys, "image", "entropy"])
     rows = samples[["trial_id", "run_id", "image", "entropy"]].merge(
-        complete(benchmarked(trials))[[*keys, "trial_id", "run_id"]], on=["trial_id", "run_id"]
+        complete(by_own_set(benchmarked(trials)))[[*keys, "trial_id", "run_id"]], on=["trial_id", "run_id"]
     )
-    return _ordered(rows[[*keys, "image", "entropy"]], [*keys, "image"])
+    return ordered(rows[[*keys, "image", "entropy"]], [*keys, "image"])
+
+
+def _searched_set(rows: pd.DataFrame) -> pd.Series:
+    """Where the parameters were searched; for tuned rows the forget set itself."""
+    tuned = rows["regime"] == "tuned"
+    run = [*SCENARIO, "method", "run_id"]
+    own = rows[tuned].groupby(run)["forget"].agg(lambda sets: sets.iloc[0] if sets.nunique() == 1 else "")
+    only = rows[run].merge(own.rename("set").reset_index(), on=run, how="left")["set"].fillna("")
+    unknown = (rows["regime"] == "transferred") & (rows["tuned_on"] == "")
+    return rows["tuned_on"].where(~unknown, only).where(~tuned, rows["forget"])
 
 
 def _summary(rows: pd.DataFrame, keys: list[str], metrics: Sequence[str]) -> pd.DataFrame:
@@ -132,10 +157,10 @@ def _summary(rows: pd.DataFrame, keys: list[str], metrics: Sequence[str]) -> pd.
         for metric in metrics:
             row |= {f"{metric}_mean": done[metric].mean(), f"{metric}_std": done[metric].std()}
         found.append(row)
-    return _ordered(pd.DataFrame(found, columns=header), keys)
+    return ordered(pd.DataFrame(found, columns=header), keys)
 
 
-def _ordered(frame: pd.DataFrame, keys: list[str]) -> pd.DataFrame:
+def ordered(frame: pd.DataFrame, keys: list[str]) -> pd.DataFrame:
     """Original, retrain, then methods by name; regimes in the order of REGIMES; class 10 after class 9."""
 
     def rank(column: pd.Series) -> pd.Series:
@@ -143,7 +168,7 @@ def _ordered(frame: pd.DataFrame, keys: list[str]) -> pd.DataFrame:
             return column.map(lambda m: (REFERENCES.index(m) if m in REFERENCES else len(REFERENCES), m))
         if column.name == "regime":
             return column.map(lambda r: REGIMES.index(r) if r in REGIMES else len(REGIMES))
-        return column.map(natural) if column.name in ("forget", "class") else column
+        return column.map(natural) if column.name in ("forget", "tuned_on", "class") else column
 
     return frame.sort_values(keys, key=rank, kind="stable").reset_index(drop=True)
 

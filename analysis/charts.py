@@ -1,4 +1,4 @@
-"""Drawings of the benchmark's results: each takes a table of `analysis.breakdown` and returns a Figure."""
+"""Drawings of the benchmark's results: each takes a table of numbers and returns a Figure."""
 
 from __future__ import annotations
 
@@ -12,11 +12,23 @@ from matplotlib.colors import TwoSlopeNorm
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from analysis.labels import broken, label, variant
-from analysis.studies import METRICS
-from analysis.style import DIVERGING, FAINT, INK, MARKERS, colours, legend_below, log_axis, panels, styled
+from analysis.breakdown import natural
+from analysis.labels import broken, label, number, variant
+from analysis.sequence import FIGURES as SEQUENCE
+from analysis.studies import METRICS, VARIANT
+from analysis.style import (
+    DIVERGING,
+    FAINT,
+    INK,
+    MARKERS,
+    SEQUENTIAL,
+    colours,
+    legend_below,
+    log_axis,
+    panels,
+    styled,
+)
 
-_VARIANT = ["method", "regime", "preset"]
 MOST_CLASSES = 20
 
 
@@ -32,7 +44,7 @@ def breakdown(
         palette: Method -> colour; by default from the methods in `data`.
     """
     sets = list(dict.fromkeys(data["forget"]))
-    variants = [tuple(v) for v in data[_VARIANT].drop_duplicates().itertuples(index=False)]
+    variants = [tuple(v) for v in data[VARIANT].drop_duplicates().itertuples(index=False)]
     dots = [v for v in variants if v[0] != "retrain"]
     shades = palette or colours(data["method"])
     width = min(7.2, max(3.6, 1.2 + 0.5 * len(sets) * max(1.0, len(dots) / 4)))
@@ -74,7 +86,7 @@ def entropy(data: pd.DataFrame, palette: Mapping[str, str] | None = None) -> Fig
         palette: Method -> colour.
     """
     shades = palette or colours(data["method"])
-    keys = [tuple(v) for v in data[_VARIANT].drop_duplicates().itertuples(index=False)]
+    keys = [tuple(v) for v in data[VARIANT].drop_duplicates().itertuples(index=False)]
     reference = data.loc[data["method"] == "retrain", "entropy"].dropna()
     keys = [key for key in keys if key[0] != "retrain"] or keys
     values = data["entropy"].dropna()
@@ -117,7 +129,7 @@ def collateral(data: pd.DataFrame, most: int = MOST_CLASSES) -> Figure:
     tables = []
     for name in sets:
         here = rows[rows["forget"] == name].copy()
-        here["variant"] = [variant(*v) for v in here[_VARIANT].itertuples(index=False)]
+        here["variant"] = [variant(*v) for v in here[VARIANT].itertuples(index=False)]
         table = here.pivot(index="variant", columns="class", values="change")
         table = table.loc[list(dict.fromkeys(here["variant"])), list(dict.fromkeys(here["class"]))]
         worst = table.abs().max().nlargest(most).index
@@ -149,8 +161,93 @@ def collateral(data: pd.DataFrame, most: int = MOST_CLASSES) -> Figure:
     return figure
 
 
+@styled
+def transfer(data: pd.DataFrame, across: int = 3) -> Figure:
+    """Distance to retrain over where parameters were tuned and what was forgotten: a panel per method.
+
+    Args:
+        data: Rows of one scenario from `analysis.transfer.matrix`.
+        across: Panels beside each other.
+    """
+    methods = list(dict.fromkeys(data["method"]))
+    sources = sorted(set(data["tuned_on"]), key=natural)
+    sets = sorted(set(data["forget"]), key=natural)
+    top = max(1.0, float(data["gap_mean"].max()))
+    tilt = max(map(len, sets)) > 4
+    across = min(across, len(methods))
+    figure, grid = panels(
+        -(-len(methods) // across), across, 7.2 / max(2, across), 0.75 + 0.3 * len(sources) + 0.4 * tilt
+    )
+    places = [axes for line in grid for axes in line]
+    for axes in places[len(methods) :]:
+        axes.set_visible(False)
+    for axes, method in zip(places, methods, strict=False):
+        table = data[data["method"] == method].pivot(index="tuned_on", columns="forget", values="gap_mean")
+        cells = table.reindex(index=sources, columns=sets).to_numpy(dtype=float)
+        image = axes.imshow(cells, cmap=SEQUENTIAL, vmin=0.0, vmax=top, aspect="auto")
+        axes.grid(False)
+        axes.spines[:].set_visible(False)
+        axes.tick_params(length=0)
+        axes.set_xticks(range(len(sets)), sets, rotation=45 if tilt else 0, ha="right" if tilt else "center")
+        axes.set_yticks(range(len(sources)), sources)
+        axes.set_title(method, loc="left")
+        for (i, j), value in np.ndenumerate(cells):
+            if np.isfinite(value):
+                own = "bold" if sources[i] == sets[j] else "normal"
+                tone = "white" if value > 0.5 * top else INK
+                axes.text(j, i, number(value), ha="center", va="center", fontsize=7.5, color=tone, weight=own)
+    for line in grid:
+        line[0].set_ylabel("Tuned on")
+    for axes in places[max(0, len(methods) - across) : len(methods)]:
+        axes.set_xlabel("Forget set")
+    bar = figure.colorbar(image, ax=[axes for line in grid for axes in line], label=label("gap"), pad=0.015)
+    bar.outline.set_visible(False)
+    return figure
+
+
+@styled
+def sequence(data: pd.DataFrame, palette: Mapping[str, str] | None = None) -> Figure:
+    """What is left after each request: a panel per metric, a line per method, its deviation as a bar.
+
+    Args:
+        data: Rows of one scenario and sequence from `analysis.sequence.degradation`.
+        palette: Method -> colour.
+    """
+    shades = palette or colours(data["method"])
+    keys = [tuple(v) for v in data[VARIANT].drop_duplicates().itertuples(index=False)]
+    requests = data.drop_duplicates("step").set_index("step")["request"].sort_index()
+    figure, [line] = panels(1, len(SEQUENCE), 2.5, 2.7)
+    for axes, metric in zip(line, SEQUENCE, strict=True):
+        for i, key in enumerate(keys):
+            rows = _rows(data, key)
+            tone = shades.get(key[0], FAINT)
+            shift = 0.24 * ((i + 0.5) / len(keys) - 0.5)  # so that deviations do not hide each other
+            axes.errorbar(
+                rows["step"] + shift,
+                rows[f"{metric}_mean"],
+                rows[f"{metric}_std"].fillna(0.0),
+                color=tone,
+                lw=1.4,
+                capsize=2,
+                elinewidth=0.9,
+                **_marker(key[1], tone),
+            )
+        axes.set(ylabel=label(metric), xlabel="Request")
+        tilt = max(map(len, requests)) * len(requests) > 18
+        names = [f"{step}: {name}" if not tilt else name for step, name in requests.items()]
+        axes.set_xticks(requests.index, names, rotation=45 if tilt else 0, ha="right" if tilt else "center")
+        axes.set_xlim(requests.index[0] - 0.3, requests.index[-1] + 0.3)
+        axes.grid(axis="x", visible=False)
+    handles: list[Any] = [
+        Line2D([], [], color=shades.get(v[0], FAINT), lw=1.4, **_marker(v[1], shades.get(v[0], FAINT)))
+        for v in keys
+    ]
+    legend_below(figure, handles, [variant(*v) for v in keys])
+    return figure
+
+
 def _rows(data: pd.DataFrame, key: tuple[str, ...]) -> pd.DataFrame:
-    return data[(data[_VARIANT] == list(key)).all(axis=1)]
+    return data[(data[VARIANT] == list(key)).all(axis=1)]
 
 
 def _marker(regime: str, tone: str) -> dict[str, Any]:

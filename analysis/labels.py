@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 
 _NAMES = {
     "retain_acc": ("Retain accuracy", "%"),
@@ -37,10 +38,35 @@ def broken(column: str) -> str:
     return label(column).replace(" (", "\n(")
 
 
-def variant(method: str, regime: str = "", preset: str = "") -> str:
-    """A method with where its hyper-parameters come from: `jit (tuned)`, `jit (published: vgg11)`."""
-    source = f"{regime}: {preset}" if preset and regime == "published" else regime
+def variant(method: str, regime: str = "", preset: str = "", tuned_on: str = "") -> str:
+    """A method with where its hyper-parameters come from: `jit (tuned)`, `jit (transferred from 8)`."""
+    source = regime
+    if preset and regime == "published":
+        source = f"published: {preset}"
+    elif tuned_on and regime == "transferred":
+        source = f"transferred from {tuned_on}"
+    elif tuned_on:
+        source = regime.replace("tuned", f"tuned on {tuned_on}")
     return f"{method} ({source})" if source else method
+
+
+def place(dataset: str, model: str, *others: str) -> str:
+    """Where something was measured, with a word where that was smaller than the name says."""
+    named = ", ".join((dataset, model, *others))
+    return f"{named} (scaled)" if "@" in dataset + model else named
+
+
+def scaling(places: Iterable[tuple[str, str]]) -> str:
+    """A sentence that says what is smaller than published in some data sets and networks, or nothing."""
+    said = {}
+    for dataset, model in places:
+        whole, at, count = dataset.partition("@")
+        if at:
+            said[dataset] = f"{dataset} is {count} training images of {whole}"
+        network, at, pixels = model.partition("@")
+        if at:
+            said[model] = f"{model} is {network} for images of {pixels} pixels"
+    return f"Scaled: {'; '.join(said.values())}. Its figures are not those of the whole." if said else ""
 
 
 def digits(metric: str, value: float) -> int:

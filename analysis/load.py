@@ -1,4 +1,4 @@
-"""Reading a results folder: three tables, the meaning of their columns, the ranges of the parameters.
+"""Reading a results folder: its tables, the meaning of their columns, the ranges of the parameters.
 
 Every file is read by itself and the columns are united, so a folder that holds files of several versions
 or methods loses no column. Nothing is ever written.
@@ -23,7 +23,7 @@ VERSION_KEY = b"unlearnbench.schema"
 PARTITIONS = {
     "dataset": "Data set",
     "model": "Network",
-    "task": "What is forgotten: full_class, sub_class or random",
+    "task": "What is forgotten: full_class, sub_class, random, identities or sequence",
     "method": "Unlearning method, or the reference models original and retrain",
 }
 
@@ -71,6 +71,15 @@ def samples(folder: Path | str) -> pd.DataFrame:
         AnalysisError: as `trials`, but a folder without such rows is no error.
     """
     return _table(Path(folder), "samples")
+
+
+def steps(folder: Path | str) -> pd.DataFrame:
+    """One row per trial and request of the task sequence: the state after it; empty without that task.
+
+    Raises:
+        AnalysisError: as `trials`, but a folder without such rows is no error.
+    """
+    return _table(Path(folder), "steps")
 
 
 def columns(folder: Path | str) -> pd.DataFrame:

@@ -1,7 +1,8 @@
-"""Small statistics: mean and spread, bootstrap intervals, the winner's curse."""
+"""Small statistics: mean and spread, intervals, rank correlations, the winner's curse."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -70,6 +71,34 @@ def bootstrap(
     found = np.array([statistic(draw) for draw in draws])
     low, high = np.quantile(found, [(1 - level) / 2, (1 + level) / 2])
     return float(low), float(high)
+
+
+def t_interval(values: pd.Series | Values | list[float], level: float = 0.95) -> tuple[float, float]:
+    """Student's interval of the mean, honest for a handful of values; nan, nan for fewer than two."""
+    from scipy.special import stdtrit
+
+    v = _finite(values)
+    if len(v) < 2:
+        return float("nan"), float("nan")
+    half = float(stdtrit(len(v) - 1, (1 + level) / 2)) * float(v.std(ddof=1)) / math.sqrt(len(v))
+    return float(v.mean()) - half, float(v.mean()) + half
+
+
+def kendall(a: pd.Series, b: pd.Series) -> float:
+    """Kendall's tau-b of two rankings of the same things; nan where one of them is all ties."""
+    x, y = (np.asarray(values, dtype=float) for values in (a, b))
+    pairs = np.triu_indices(len(x), k=1)
+    over_x, over_y = (np.sign(v[pairs[0]] - v[pairs[1]]) for v in (x, y))
+    untied = math.sqrt(float(np.abs(over_x).sum() * np.abs(over_y).sum()))
+    return float((over_x * over_y).sum()) / untied if untied else float("nan")
+
+
+def spearman(a: pd.Series, b: pd.Series) -> float:
+    """Spearman's correlation of two rankings of the same things; nan where one of them is all ties."""
+    x, y = a.rank().to_numpy(), b.rank().to_numpy()
+    if len(x) < 2 or np.ptp(x) == 0 or np.ptp(y) == 0:
+        return float("nan")
+    return float(np.corrcoef(x, y)[0, 1])
 
 
 def winners_curse(trials: pd.DataFrame) -> list[WinnersCurse]:

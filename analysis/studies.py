@@ -10,6 +10,7 @@ import pandas as pd
 SCENARIO = ["dataset", "model", "task"]
 METRICS = ["retain_acc", "forget_acc", "mia", "gap"]
 REFERENCES = ["original", "retrain"]
+VARIANT = ["method", "regime", "preset", "tuned_on"]  # a method with where its parameters come from
 
 
 @dataclass(frozen=True)

@@ -14,6 +14,7 @@ _HEADS = {
     "method": "Method",
     "regime": "Parameters",
     "preset": "Preset",
+    "tuned_on": "Tuned on",
     "forget": "Forget set",
     "n": "n",
     "failed": "Failed",

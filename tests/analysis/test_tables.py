@@ -11,7 +11,7 @@ from tests.analysis.conftest import benchmark_rows, frame, measured
 
 def test_markdown_has_mean_and_deviation_and_leaves_constant_scenario_out() -> None:
     lines = to_markdown(overall(frame(benchmark_rows()))).splitlines()
-    assert [cell.strip() for cell in lines[0].split("|")[1:4]] == ["Method", "Parameters", "Forget set"]
+    assert [cell.strip() for cell in lines[0].split("|")[1:4]] == ["Method", "Parameters", "Tuned on"]
     assert len({len(line) for line in lines}) == 1
     [tuned] = [line for line in lines if "| tuned  " in line]
     assert "13.0 ± 1.4" in tuned

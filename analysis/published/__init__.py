@@ -1,0 +1,128 @@
+"""The papers' tables as data: every printed figure, under the names that this project uses.
+
+The papers: `jit` (Foster et al.: An Information Theoretic Approach to Machine Unlearning), `ssd` (Foster et
+al.: Fast Machine Unlearning Without Retraining Through Selective Synaptic Dampening), `zero_shot`
+(Chundawat et al.: Zero-Shot Machine Unlearning), `akbari` (a report on unlearning of random images and of
+people). Their method "amnesiac" is training on random labels, which is `amnesiac` here too.
+"""
+
+from __future__ import annotations
+
+import difflib
+from functools import cache
+from importlib.resources import files
+
+import pandas as pd
+
+from analysis.errors import AnalysisError
+
+PAPERS = {"jit": "JiT", "ssd": "SSD", "zero_shot": "Zero-shot", "akbari": "Akbari"}
+AGGREGATE = ", "  # between forget sets over which one printed figure was averaged
+FRACTION = "std printed as a fraction"
+_MODELS = {"vit": "vit_b16", "vit_l": "vit_l16"}
+_CIFAR10 = (
+    *("airplane", "automobile", "bird", "cat", "deer"),
+    *("dog", "frog", "horse", "ship", "truck"),
+)
+_FORGET: dict[str, dict[str, str]] = {
+    "cifar10": {str(i): name for i, name in enumerate(_CIFAR10)},
+    "cifar20": {
+        "electrical_devices": "household_electrical_devices",
+        "natural_scenes": "large_natural_outdoor_scenes",
+        "vegetables": "fruit_and_vegetables",
+        "vehicle2": "vehicles_2",
+    },
+    # Printed are positions in the sorted list of the 105 folders
+    "pins": {
+        "1": "pins_Alex Lawther",
+        "10": "pins_Bill Gates",
+        "20": "pins_Danielle Panabaker",
+        "30": "pins_Hugh Jackman",
+        "40": "pins_Josh Radnor",
+    },
+    "celeba": {"2%": "204"},  # of 10,177 people
+}
+
+
+def published() -> pd.DataFrame:
+    """Every printed figure, one row each, in the order of the papers.
+
+    Returns:
+        paper, table, id (`jit-table8`), dataset, model, task, forget (classes forgotten together are joined
+        by "+"; a figure averaged over several experiments has their forget sets joined by ", "; empty where
+        the paper does not say), method, metric, mean, std (in the unit of the mean; nan where none is
+        printed), note. Percent, except for runtime_s (seconds, evaluation included), anamnesis_index, f_score
+        and total_score.
+    """
+    return _read().copy()
+
+
+def select(table: str | None) -> pd.DataFrame:
+    """The rows of one printed table, or of all where none is named.
+
+    Raises:
+        AnalysisError: for a table that is not there, with the nearest names.
+    """
+    frame = published()
+    if table is None:
+        return frame
+    names = list(dict.fromkeys(frame["id"]))
+    if table not in names:
+        near = difflib.get_close_matches(table, names, n=3, cutoff=0.6)
+        said = f"did you mean {' or '.join(map(repr, near))}?" if near else f"valid: {', '.join(names)}"
+        raise AnalysisError(f"unknown published table '{table}'; {said}")
+    return frame[frame["id"] == table].reset_index(drop=True)
+
+
+def as_printed(dataset: str, model: str) -> tuple[str, str]:
+    """The names under which the papers' tables have a data set and a network: without variants and sizes."""
+    dataset, model = dataset.partition("@")[0], model.partition("@")[0]
+    return dataset.removesuffix("_published"), model.removesuffix("_133m")
+
+
+def original_accuracy(dataset: str, model: str) -> pd.DataFrame:
+    """What the papers' original models reach, to judge one's own by.
+
+    Args:
+        dataset, model: Our names; scaled ones and other forms of a network are seen through.
+
+    Returns:
+        paper, table, id, task, forget, retain_acc, forget_acc (percent; nan where not printed), one row per
+        printed model and forget set; empty where no paper has this data set and network.
+    """
+    frame = published()
+    data, network = as_printed(dataset, model)
+    keys = ["paper", "table", "id", "task", "forget"]
+    accuracies = ["retain_acc", "forget_acc"]
+    rows = frame[
+        (frame["dataset"] == data)
+        & (frame["model"] == network)
+        & (frame["method"] == "original")
+        & frame["metric"].isin(accuracies)
+    ]
+    found = rows.pivot(index=keys, columns="metric", values="mean").reindex(columns=accuracies)
+    return found.rename_axis(columns=None).reset_index()
+
+
+@cache
+def _read() -> pd.DataFrame:
+    path = files("analysis.published") / "published.csv"
+    with path.open(encoding="utf-8") as stream:
+        frame = pd.read_csv(stream, dtype=str, keep_default_na=False)
+    frame = frame.rename(columns={"scenario": "task"})
+    for name in ("mean", "std"):
+        frame[name] = pd.to_numeric(frame[name])
+    frame["std"] *= frame["note"].eq(FRACTION).map({True: 100.0, False: 1.0})
+    frame["model"] = frame["model"].replace(_MODELS)
+    frame["forget"] = [
+        _forget(dataset, forget) for dataset, forget in zip(frame["dataset"], frame["forget"], strict=True)
+    ]
+    frame.insert(2, "id", frame["paper"] + "-" + frame["table"])
+    return frame
+
+
+def _forget(dataset: str, printed: str) -> str:
+    """A forget set under our names. Only Pins has a figure averaged over experiments of one person each."""
+    names = _FORGET.get(dataset, {})
+    between = AGGREGATE if dataset == "pins" else "+"
+    return between.join(names.get(part, part) for part in printed.split(","))
