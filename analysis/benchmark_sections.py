@@ -8,8 +8,8 @@ from collections.abc import Iterator, Mapping
 import pandas as pd
 
 from analysis import charts
-from analysis.breakdown import by_class, collateral, entropies, overall
-from analysis.labels import label, mean_std, number, variant
+from analysis.breakdown import BOTH, by_class, collateral, entropies, overall
+from analysis.labels import label, mean_std, number, place, scaling, variant
 from analysis.page import Picture, Section, Table, picture, table
 from analysis.studies import REFERENCES, SCENARIO, VARIANT
 from analysis.tables import metrics_of, shown
@@ -19,7 +19,7 @@ TOO_MANY = 12
 
 def results(trials: pd.DataFrame) -> Section | None:
     """The main table of every scenario: mean ± std, distance to retrain, the best marked."""
-    frame = overall(trials)
+    frame = _few_sources(overall(trials))
     if frame.empty:
         return None
     blocks = [_main_table(name, rows.reset_index(drop=True)) for name, rows in scenarios(frame)]
@@ -28,11 +28,16 @@ def results(trials: pd.DataFrame) -> Section | None:
         "difference to the retrained model over retain accuracy, forget accuracy and MIA. Bold: nearest to "
         "the retrained model, and fastest, among the methods that were run on every forget set of the table."
     ]
-    if "random" in set(frame["task"]):
+    images = [task for task in ("random", "identities") if task in set(frame["task"])]
+    if images:
         text.append(
-            "In the task random nothing of the forget set is held out: its forget accuracy is measured on "
-            "the forgotten training images themselves."
+            f"In the task {' and in '.join(images)} nothing of the forget set is held out: its forget "
+            "accuracy is measured on the forgotten training images themselves."
         )
+    if "sequence" in set(frame["task"]):
+        text.append("In the task sequence the figures are those after the last request.")
+    small = scaling(zip(frame["dataset"], frame["model"], strict=True))
+    text += [small] if small else []
     return Section("results", "Results", text, blocks)
 
 
@@ -43,8 +48,9 @@ def classes(trials: pd.DataFrame, palette: Mapping[str, str]) -> Section | None:
         return None
     blocks: list[Table | Picture] = []
     for name, rows in scenarios(frame):
+        drawn = _few_sources(rows)
         if rows["forget"].nunique() <= TOO_MANY:
-            blocks.append(picture(charts.breakdown(rows, palette=palette), _spread_sentence(name, rows)))
+            blocks.append(picture(charts.breakdown(drawn, palette=palette), _spread_sentence(name, drawn)))
         text = shown(rows)
         heads = list(text.columns)
         figures = {label(m) for m in metrics_of(rows)} | {"n", "Failed"}
@@ -55,7 +61,7 @@ def classes(trials: pd.DataFrame, palette: Mapping[str, str]) -> Section | None:
 
 def damage(trials: pd.DataFrame, per_class: pd.DataFrame) -> Section | None:
     """What happens to the classes that stay, relative to retraining."""
-    frame = collateral(trials, per_class)
+    frame = _few_sources(collateral(trials, per_class))
     frame = frame[frame["method"] != "retrain"]
     if frame.empty:
         return None
@@ -79,7 +85,7 @@ def damage(trials: pd.DataFrame, per_class: pd.DataFrame) -> Section | None:
 
 def entropy(trials: pd.DataFrame, samples: pd.DataFrame, palette: Mapping[str, str]) -> Section | None:
     """How sure the models are of the forgotten images."""
-    frame = entropies(trials, samples)
+    frame = _few_sources(entropies(trials, samples))
     if frame.empty:
         return None
     blocks = []
@@ -99,7 +105,14 @@ def entropy(trials: pd.DataFrame, samples: pd.DataFrame, palette: Mapping[str, s
 def scenarios(frame: pd.DataFrame) -> Iterator[tuple[str, pd.DataFrame]]:
     """The rows of each scenario under a name people read, in the order of the frame."""
     for values, rows in frame.groupby(SCENARIO, sort=False):
-        yield ", ".join(map(str, values)), rows
+        yield place(*map(str, values)), rows
+
+
+def _few_sources(frame: pd.DataFrame) -> pd.DataFrame:
+    """Without transferred parameters where they come from several sets, which have their own chapter."""
+    moved = frame["regime"].isin(["transferred", BOTH])
+    sources = frame["tuned_on"].where(moved).groupby([frame[c] for c in (*SCENARIO, "method")])
+    return frame[~moved | (sources.transform("nunique") < 2)]
 
 
 def _main_table(name: str, rows: pd.DataFrame) -> Table:

@@ -28,7 +28,7 @@ def benchmarked(trials: pd.DataFrame) -> pd.DataFrame:
     if "tuned_on" not in rows:
         rows["tuned_on"] = None
     for name in ("regime", "preset", "tuned_on"):
-        rows[name] = rows[name].fillna("").astype(str)
+        rows[name] = rows[name].astype(object).fillna("").astype(str)
     if rows.empty:
         return rows
     rows["tuned_on"] = _searched_set(rows)

@@ -1,4 +1,4 @@
-"""The commands that read results: `report`, `breakdown`, `importance`. Heavy imports wait inside them.
+"""The commands that read results: `report`, `breakdown`, `compare`, `importance`; heavy imports wait inside.
 
 The functions raise AnalysisError; the command that mounts them turns it into one line.
 """
@@ -7,9 +7,13 @@ from __future__ import annotations
 
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
+
+if TYPE_CHECKING:
+    from pandas import DataFrame
+    from rich.console import Console
 
 
 class Format(StrEnum):
@@ -58,6 +62,41 @@ def breakdown(
     typer.echo(write[form](frame), nl=False)
 
 
+def compare(
+    results: Results,
+    table: Annotated[
+        str | None, typer.Option("--table", metavar="NAME", help="One printed table, such as jit-table8.")
+    ] = None,
+) -> None:
+    """Print the benchmark beside the papers' tables."""
+    from rich.console import Console
+
+    from analysis.breakdown import benchmarked
+    from analysis.compare import cells
+    from analysis.comparison_sections import by_table
+    from analysis.errors import AnalysisError
+    from analysis.load import trials
+    from analysis.published import select
+
+    printed = select(table)
+    rows = benchmarked(trials(results))
+    if rows.empty:
+        raise AnalysisError(f"no benchmark in {results} yet; run 'unlearn benchmark PLAN' into it first")
+    compared = cells(rows, printed)
+    found = list(by_table(compared))
+    if not found:
+        places = sorted(set(printed["dataset"] + " with " + printed["model"]))
+        raise AnalysisError(
+            f"nothing in {results} was run for {table or 'any printed table'}; run a benchmark of a printed "
+            f"data set and network: {', '.join(places)}"
+        )
+    console = Console()
+    if console.is_terminal:
+        _print_comparison(console, found)
+    else:
+        typer.echo(compared.to_csv(sep="\t", index=False), nl=False)
+
+
 def importance(results: Results) -> None:
     """Print which hyper-parameters decide, for every search."""
     from analysis.errors import AnalysisError
@@ -81,5 +120,21 @@ def importance(results: Results) -> None:
 
 def register(app: typer.Typer) -> None:
     """Mount the commands of this package."""
-    for command in (report, breakdown, importance):
+    for command in (report, breakdown, compare, importance):
         app.command()(command)
+
+
+def _print_comparison(console: Console, found: list[DataFrame]) -> None:
+    from rich.table import Table
+
+    from analysis.comparison_sections import cell_table, name_of, verdict
+
+    for rows in found:
+        text = cell_table(rows)
+        shown = Table(box=None, pad_edge=False, header_style="bold")
+        for i, head in enumerate(text.columns):
+            shown.add_column(head, no_wrap=head != "Parameters", justify="left" if i < 4 else "right")
+        for line in text.to_numpy().tolist():
+            shown.add_row(*line)
+        console.print(f"{name_of(rows)}: {verdict(rows)}", highlight=False, markup=False)
+        console.print(shown)

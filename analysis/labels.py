@@ -17,7 +17,9 @@ _NAMES = {
     "objective": ("Objective", "points"),
     "unlearn_s": ("Unlearning time", "s"),
     "entropy": ("Entropy", "nats"),
+    "runtime_s": ("Time with evaluation", "s"),
 }
+_SMALL = ("anamnesis_index", "f_score", "total_score")  # ratios near 1
 DASH = "\N{EN DASH}"
 
 
@@ -70,15 +72,20 @@ def scaling(places: Iterable[tuple[str, str]]) -> str:
 
 
 def digits(metric: str, value: float) -> int:
-    """Decimals worth printing: one for percent and points, fewer for long times, more for short ones."""
+    """Decimals worth printing: one for percent and points, fewer for long times, more for small figures."""
     if not metric.endswith("_s"):
-        return 1
+        return 2 if metric in _SMALL else 1
     return 2 if abs(value) < 10 else 1 if abs(value) < 100 else 0
 
 
 def number(value: float, metric: str = "") -> str:
     """One figure; a dash for what is missing."""
     return DASH if not math.isfinite(value) else f"{value:.{digits(metric, value)}f}"
+
+
+def signed(value: float) -> str:
+    """A difference in points with its sign, which zero has not; a dash for what is missing."""
+    return DASH if not math.isfinite(value) else "0.0" if abs(value) < 0.05 else f"{value:+.1f}"
 
 
 def mean_std(mean: float, std: float, metric: str = "", plus_minus: str = " ± ") -> str:

@@ -9,7 +9,14 @@ from pathlib import Path
 import pandas as pd
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
-from analysis import benchmark_sections, load, run_sections, search_sections
+from analysis import (
+    benchmark_sections,
+    comparison_sections,
+    load,
+    run_sections,
+    search_sections,
+    study_sections,
+)
 from analysis.breakdown import natural
 from analysis.errors import AnalysisError
 from analysis.page import Section
@@ -70,8 +77,11 @@ def _sections(folder: Path | str, trials: pd.DataFrame) -> list[Section]:
     palette = colours(trials["method"])
     found = [
         benchmark_sections.results(trials),
+        comparison_sections.comparison(trials),
         search_sections.searches(trials, palette),
         search_sections.check(trials),
+        study_sections.transferred(trials),
+        study_sections.sequences(trials, load.steps(folder), palette),
         benchmark_sections.classes(trials, palette),
         benchmark_sections.damage(trials, load.classes(folder)),
         search_sections.sensitivity(trials, ranges, palette),
@@ -87,7 +97,9 @@ def _sections(folder: Path | str, trials: pd.DataFrame) -> list[Section]:
 def _title(trials: pd.DataFrame) -> str:
     places = trials[["dataset", "model"]].drop_duplicates()
     names = [f"{row.dataset} with {row.model}" for row in places.itertuples()]
-    return f"Unlearning on {'; '.join(names[:3])}" + (" and more" if len(names) > 3 else "")
+    more = " and more" if len(names) > 3 else ""
+    small = " (scaled)" if any("@" in name for name in names) else ""
+    return f"Unlearning on {'; '.join(names[:3])}{more}{small}"
 
 
 def _lead(trials: pd.DataFrame) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -19,6 +20,7 @@ START = datetime(2026, 1, 1, tzinfo=UTC)
 REAL, INT, TEXT = pa.float64(), pa.int64(), pa.string()
 TRIALS = {
     **dict.fromkeys(("run_id", "trial_id", "kind", "regime", "forget", "preset", "state", "error"), TEXT),
+    "tuned_on": TEXT,
     **dict.fromkeys(("eval_split", "forget_split", "host", "device", "version", "torch_version"), TEXT),
     **dict.fromkeys(("trial_number", "seed", "scenario_seed"), INT),
     **dict.fromkeys(("param_lr", "param_sigma"), REAL),
@@ -36,7 +38,13 @@ CLASSES = {
     **dict.fromkeys(("correct", "total"), INT),
 }
 SAMPLES = {**dict.fromkeys(("run_id", "trial_id", "forget"), TEXT), "image": INT, "entropy": REAL}
-FIELDS = {"trials": TRIALS, "classes": CLASSES, "samples": SAMPLES}
+STEPS = {
+    **dict.fromkeys(("run_id", "trial_id", "forget", "request"), TEXT),
+    "step": INT,
+    **dict.fromkeys(("retain_acc", "forget_acc", "test_acc", "mia", "gap", "unlearn_s"), REAL),
+    **dict.fromkeys(("target_retain_acc", "target_forget_acc", "target_mia"), REAL),
+}
+FIELDS = {"trials": TRIALS, "classes": CLASSES, "samples": SAMPLES, "steps": STEPS}
 RANGES = {"param_lr": {"jit": [1e-5, 1.0, True]}, "param_sigma": {"jit": [0.1, 1.0, False]}}
 
 
@@ -187,6 +195,44 @@ def sample_rows(rows: Iterable[Row]) -> list[Row]:
         | {"image": i, "entropy": 10.0 ** (-4 if row["method"] == "original" else -1) * (i + 1)}
         for row in rows
         for i in range(10)
+    ]
+
+
+def transfer_rows(gaps: Mapping[tuple[str, str], Iterable[float]], method: str = "jit") -> list[Row]:
+    """(Tuned on, forgotten) -> the distance to retrain of seeds 1, 2, ...; nan for a failed trial."""
+    return [
+        measured(
+            method, seed, forget=forget, tuned_on=source, gap=gap,
+            regime="tuned" if source == forget else "transferred",
+            state="failed" if math.isnan(gap) else "complete",
+            trial_id=f"{method}:{source}:{forget}:{seed}",
+        )
+        for (source, forget), values in gaps.items()
+        for seed, gap in enumerate(values, 1)
+    ]  # fmt: skip
+
+
+def step_rows(row: Row, *states: Mapping[str, Any]) -> list[Row]:
+    """The steps of a trial of the task sequence."""
+    own = {key: row[key] for key in (*PARTITIONS, "run_id", "trial_id", "forget")}
+    requests = row["forget"].split(">")
+    return [
+        {**own, "step": i, "request": request, **state}
+        for i, (request, state) in enumerate(zip(requests, states, strict=True), 1)
+    ]
+
+
+def printed_rows(
+    method: str, forget: str, figures: tuple[float, float, float], seeds: int = 2, **values: Any
+) -> list[Row]:
+    """Benchmark rows on JiT's table 8 with given retain accuracy, forget accuracy and MIA."""
+    place = {"dataset": "cifar100", "model": "vgg11_133m", "forget": forget, **values}
+    named = dict(zip(("retain_acc", "forget_acc", "mia"), figures, strict=True))
+    run = {"tuned_on": forget} if method not in ("original", "retrain") else {}
+    tag = "/".join(map(str, place.values()))
+    return [
+        measured(method, seed, **{**run, **named, **place}, trial_id=f"{method}/{tag}/{seed}")
+        for seed in range(1, seeds + 1)
     ]
 
 

@@ -1,0 +1,176 @@
+"""Our benchmark beside the papers' tables: cell by cell, and as rankings of methods.
+
+A cell is one printed figure. It is compared with every line of ours that measured the same thing: each
+data set and network that stands for the printed one (`cifar100@1000` for cifar100), and each regime of
+hyper-parameters, by itself.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Collection
+
+import numpy as np
+import pandas as pd
+
+from analysis.breakdown import BOTH, REGIMES, benchmarked, by_own_set, with_both
+from analysis.published import AGGREGATE, as_printed, published
+from analysis.stats import kendall, spearman
+from analysis.studies import REFERENCES, SCENARIO, VARIANT, complete
+
+PRINT = ["paper", "table", "id", *SCENARIO]
+OURS = ["our_dataset", "our_model"]
+GAP = ["retain_acc", "forget_acc", "mia"]
+COMPARED, UNMEASURED, NEVER = "compared", "not measured", "never run"
+TIME = "runtime_s"  # with its evaluation, as the papers' clocks have it
+EVERY = "all"
+FEWEST = 3  # methods that a rank correlation needs to say anything
+_PLACE = [*PRINT, *OURS, "scaled"]
+_RANKED = [*_PLACE, "forget", "regime", "tuned_on"]
+
+
+def cells(trials: pd.DataFrame, printed: pd.DataFrame | None = None) -> pd.DataFrame:
+    """Every printed figure with ours beside it.
+
+    Args:
+        printed: Rows of `analysis.published`; by default all.
+
+    Returns:
+        The columns of `printed`, with mean and std as printed_mean and printed_std, and: our_dataset,
+        our_model, scaled (whether these are smaller than printed), regime, preset, tuned_on, mean, std, n
+        (of our complete trials; for runtime_s the method and its evaluation, as printed), difference
+        (mean - printed_mean, in points or the metric's unit; none for runtime_s, as machines differ), within
+        (whether |difference| <= printed_std; null where no spread, or a spread of 0, is printed), status:
+        `compared`, `not measured` (run, but without this figure) or `never run` (once per place of ours;
+        our_dataset is null where no run of ours stands for the printed place).
+    """
+    wanted = (published() if printed is None else printed).rename(
+        columns={"mean": "printed_mean", "std": "printed_std"}
+    )
+    rows = _standing_for(_ours(trials), wanted)
+    places = rows[[*OURS, *SCENARIO]].drop_duplicates()
+    found = wanted.merge(places, on=SCENARIO, how="left")
+    place = [*OURS, "task", "forget", "method"]
+    ran = found[place].merge(rows[place].drop_duplicates(), how="left", indicator=True)["_merge"] == "both"
+    found["status"] = np.where(ran, UNMEASURED, NEVER)
+    found = found.merge(_figures(rows, set(wanted["metric"])), on=[*place, "metric"], how="left")
+    found.loc[found["mean"].notna(), "status"] = COMPARED
+    found["n"] = found["n"].fillna(0).astype(int)
+    for name in ("regime", "preset", "tuned_on"):
+        found[name] = found[name].astype(object).fillna("")
+    found["scaled"] = found[OURS].fillna("").sum(axis=1).str.contains("@")
+    found["difference"] = (found["mean"] - found["printed_mean"]).mask(found["metric"] == TIME)
+    near = (found["difference"].abs() <= found["printed_std"] + 1e-9).astype("boolean")
+    found["within"] = near.mask(found["difference"].isna() | ~(found["printed_std"] > 0))
+    ours = ["scaled", "regime", "preset", "tuned_on", "mean", "std", "n", "difference", "within", "status"]
+    return found[[*wanted.columns, *OURS, *ours]]
+
+
+def ranking(compared: pd.DataFrame) -> pd.DataFrame:
+    """Methods ranked by their distance to retrain, in print and here.
+
+    Each side's distance is the mean absolute difference to its own retrained model, over those of retain_acc,
+    forget_acc and mia that both have. Of several published values of one method the nearest counts. Over
+    `all` forget sets distances are means, of the methods that were run on the most of them.
+
+    Args:
+        compared: Rows of `cells`.
+
+    Returns:
+        paper, table, id, dataset, model, task, our_dataset, our_model, scaled, forget, regime, tuned_on,
+        method, printed_gap, gap (points), printed_rank, rank (1 is nearest; equals share their mean rank).
+    """
+    gaps = _gaps(compared)
+    several = gaps.groupby(_PLACE)["forget"].transform("nunique") > 1
+    over = by_own_set(with_both(gaps[several], _PLACE)).groupby([*_PLACE, "regime", "tuned_on", "method"])
+    means = over[["printed_gap", "gap"]].mean().assign(sets=over["forget"].nunique()).reset_index()
+    most = means.groupby([*_PLACE, "regime", "tuned_on"])["sets"].transform("max")
+    means = means[(means["sets"] == most) & (most > 1)].assign(forget=EVERY)
+    columns = [*_RANKED, "method", "printed_gap", "gap"]
+    found = pd.concat([by_own_set(gaps)[columns], means[columns]], ignore_index=True)
+    for rank, gap in (("printed_rank", "printed_gap"), ("rank", "gap")):
+        found[rank] = found.groupby(_RANKED)[gap].rank()
+    return _in_order(found, list(dict.fromkeys(compared["id"])))
+
+
+def agreement(ranked: pd.DataFrame) -> pd.DataFrame:
+    """How far the ranking here agrees with the printed one.
+
+    Args:
+        ranked: Rows of `ranking`.
+
+    Returns:
+        The columns that identify a ranking (up to tuned_on), n (methods), kendall (tau-b) and spearman; both
+        nan below three methods, or where all of one side are equal.
+    """
+    found = []
+    for values, rows in ranked.groupby(_RANKED, sort=False):
+        pair = rows["printed_gap"], rows["gap"]
+        tau, rho = (kendall(*pair), spearman(*pair)) if len(rows) >= FEWEST else (math.nan, math.nan)
+        row = dict(zip(_RANKED, values, strict=True))
+        found.append(row | {"n": len(rows), "kendall": tau, "spearman": rho})
+    return pd.DataFrame(found, columns=[*_RANKED, "n", "kendall", "spearman"])
+
+
+def _ours(trials: pd.DataFrame) -> pd.DataFrame:
+    """Our rows of the benchmark stage, with the names of what they stand for, and the time as printed."""
+    rows = with_both(benchmarked(trials))
+    names = [as_printed(d, m) for d, m in zip(rows["dataset"], rows["model"], strict=True)]
+    return rows.assign(
+        our_dataset=rows["dataset"],
+        our_model=rows["model"],
+        dataset=[dataset for dataset, _ in names],
+        model=[model for _, model in names],
+        **{TIME: rows["unlearn_s"] + rows["eval_s"]},
+    )
+
+
+def _standing_for(rows: pd.DataFrame, wanted: pd.DataFrame) -> pd.DataFrame:
+    """Our rows under the printed forget sets; a figure printed for several has all of them, or no row."""
+    found = [rows[rows["regime"] != BOTH]]
+    several = wanted[wanted["forget"].str.contains(AGGREGATE)]
+    for *place, forget in several[[*SCENARIO, "forget"]].drop_duplicates().itertuples(index=False):
+        sets = forget.split(AGGREGATE)
+        own = by_own_set(rows[(rows[SCENARIO] == place).all(axis=1) & rows["forget"].isin(sets)])
+        have = own.groupby([*OURS, *VARIANT])["forget"].transform("nunique")
+        found.append(own[have == len(sets)].assign(forget=forget))
+    return pd.concat(found, ignore_index=True)
+
+
+def _figures(rows: pd.DataFrame, metrics: Collection[str]) -> pd.DataFrame:
+    """Mean, standard deviation and number of our complete trials, one row per line and metric."""
+    keys = [*OURS, "task", "forget", *VARIANT]
+    have = [name for name in rows.columns if name in metrics]
+    long = complete(rows).melt(id_vars=keys, value_vars=have, var_name="metric").dropna(subset=["value"])
+    return long.groupby([*keys, "metric"])["value"].agg(mean="mean", std="std", n="size").reset_index()
+
+
+def _gaps(compared: pd.DataFrame) -> pd.DataFrame:
+    """Both sides' distance to their own retrained model, one row per line of ours and forget set."""
+    figures = compared[(compared["status"] == COMPARED) & compared["metric"].isin(GAP)]
+    here = [*_PLACE, "forget"]
+    retrain = figures[figures["method"] == "retrain"][[*here, "metric", "printed_mean", "mean"]]
+    rows = figures[~figures["method"].isin(REFERENCES)].merge(
+        retrain, on=[*here, "metric"], suffixes=("", "_retrain")
+    )
+    rows["printed_gap"] = (rows["printed_mean"] - rows["printed_mean_retrain"]).abs()
+    rows["gap"] = (rows["mean"] - rows["mean_retrain"]).abs()
+    parts = retrain.groupby(here).size().rename("parts").reset_index()
+    lines = rows.groupby([*here, *VARIANT])
+    found = lines[["printed_gap", "gap"]].mean().assign(size=lines.size()).reset_index().merge(parts, on=here)
+    whole = found[found["size"] == found["parts"]].sort_values("gap", kind="stable")
+    return whole.drop_duplicates([*here, "method", "regime", "tuned_on"]).sort_index()
+
+
+def _in_order(ranked: pd.DataFrame, tables: list[str]) -> pd.DataFrame:
+    """Tables and regimes in their order, a table's forget sets before all together, the best first."""
+
+    def key(column: pd.Series) -> pd.Series:
+        if column.name == "id":
+            return column.map(tables.index)
+        if column.name == "regime":
+            return column.map(REGIMES.index)
+        return column.map(lambda name: (name == EVERY, name)) if column.name == "forget" else column
+
+    keys = ["id", *_PLACE, "forget", "regime", "tuned_on", "printed_rank"]
+    return ranked.sort_values(keys, key=key, kind="stable", ignore_index=True)

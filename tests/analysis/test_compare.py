@@ -1,0 +1,209 @@
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from analysis.compare import COMPARED, EVERY, NEVER, UNMEASURED, agreement, cells, ranking
+from analysis.published import published, select
+from tests.analysis.conftest import frame, measured, printed_rows
+
+TABLE8 = select("jit-table8")
+PARTS = ["retain_acc", "forget_acc", "mia"]
+
+
+def printed(forget: str, method: str) -> np.ndarray:
+    rows = TABLE8[(TABLE8["forget"] == forget) & (TABLE8["method"] == method)].set_index("metric")
+    return rows.loc[PARTS, "mean"].to_numpy(dtype=float)
+
+
+def as_printed_rows(methods: list[str], sets: list[str], shift: float = 0.0, **values: object) -> list[dict]:
+    """Runs of ours that come out as printed; the methods' figures moved by so many points."""
+    return [
+        row
+        for forget in sets
+        for i, method in enumerate(["retrain", *methods])
+        for row in printed_rows(method, forget, tuple(printed(forget, method) + shift * i), **values)
+    ]
+
+
+def one(compared: pd.DataFrame, **where: str) -> pd.Series:
+    rows = compared
+    for name, value in where.items():
+        rows = rows[rows[name] == value]
+    [row] = [row for _, row in rows.iterrows()]
+    return row
+
+
+def test_a_cell_has_both_sides_the_difference_and_the_spread() -> None:
+    rows = [
+        *printed_rows("jit", "rocket", (66.0, 14.0, 2.9), seeds=1),
+        *printed_rows("jit", "rocket", (66.4, 15.0, 2.9), seeds=1, run_id="bench-1"),
+    ]
+    rows[1] |= {"seed": 2, "trial_id": "second"}
+    found = cells(frame(rows), TABLE8)
+    retain = one(found, forget="rocket", method="jit", metric="retain_acc")
+    assert retain[["printed_mean", "printed_std", "n", "regime", "status"]].tolist() == [
+        66.21, 0.03, 2, "tuned", COMPARED,
+    ]  # fmt: skip
+    assert retain["mean"] == pytest.approx(66.2)
+    assert retain["std"] == pytest.approx(np.std([66.0, 66.4], ddof=1))
+    assert retain["difference"] == pytest.approx(-0.01)
+    assert retain["within"]
+    forget = one(found, forget="rocket", method="jit", metric="forget_acc")  # 14.5 beside 14.2 ± 0.6
+    assert forget["within"]
+    assert not one(cells(frame(rows[1:]), TABLE8), forget="rocket", method="jit", metric="forget_acc")[
+        "within"
+    ]
+
+
+def test_without_a_printed_spread_nothing_is_said_about_it() -> None:
+    rows = printed_rows("original", "rocket", (66.63, 77.0, 97.4))
+    found = one(cells(frame(rows), TABLE8), forget="rocket", method="original", metric="forget_acc")
+    assert found["printed_std"] == 0
+    assert pd.isna(found["within"])
+    zero_shot = [measured("gkt", 1, dataset="cifar10", model="allcnn", forget="airplane", retain_acc=81.97)]
+    compared = cells(frame(zero_shot), select("zero_shot-table1"))
+    found = one(compared, dataset="cifar10", forget="airplane", method="gkt", metric="retain_acc")
+    assert found["difference"] == pytest.approx(0.0)
+    assert pd.isna(found["within"])
+
+
+def test_cells_never_run_and_figures_never_measured_are_kept() -> None:
+    found = cells(frame(printed_rows("jit", "rocket", (66.0, 14.0, math.nan))), TABLE8)
+    assert len(found) == len(TABLE8)  # one line of ours per printed cell at most
+    by = found.set_index(["forget", "method", "metric"])["status"]
+    assert by["rocket", "jit", "mia"] == UNMEASURED
+    assert by["rocket", "jit", "forget_acc"] == COMPARED
+    assert by["sea", "jit", "forget_acc"] == by["rocket", "ssd", "mia"] == NEVER
+    assert (
+        found.loc[found["status"] != COMPARED, ["mean", "std", "difference", "within"]].isna().all(axis=None)
+    )
+
+
+def test_failed_trials_are_no_figures() -> None:
+    [row] = printed_rows("jit", "rocket", (66.0, 14.0, 3.0), seeds=1)
+    failed = measured("jit", 1, **{k: row[k] for k in ("dataset", "model", "forget")}, state="failed")
+    found = cells(frame([failed]), TABLE8)
+    assert set(found["status"]) == {UNMEASURED, NEVER}
+
+
+def test_the_time_is_compared_with_the_evaluation_and_not_judged() -> None:
+    rows = printed_rows("jit", "rocket", (66.0, 14.0, 3.0), unlearn_s=70.0, eval_s=9.5)
+    found = one(cells(frame(rows), TABLE8), forget="rocket", method="jit", metric="runtime_s")
+    assert (found["mean"], found["printed_mean"]) == (79.5, 79.8)
+    assert math.isnan(found["difference"])
+    assert pd.isna(found["within"])
+
+
+def test_regimes_and_places_are_lines_of_their_own() -> None:
+    figures = (66.0, 14.0, 3.0)
+    rows = [
+        *printed_rows("jit", "rocket", figures),
+        *printed_rows("jit", "rocket", figures, regime="published", tuned_on="", preset="a"),
+        *printed_rows("jit", "rocket", figures, regime="transferred", tuned_on="sea"),
+        *printed_rows("jit", "rocket", figures, dataset="cifar100@1000", model="vgg11@64"),
+    ]
+    found = cells(frame(rows), TABLE8)
+    lines = found[(found["status"] == COMPARED) & (found["metric"] == "mia")]
+    assert sorted(zip(lines["regime"], lines["tuned_on"], lines["scaled"], strict=True)) == [
+        ("published", "", False), ("transferred", "sea", False), ("tuned", "rocket", False),
+        ("tuned", "rocket", True),
+    ]  # fmt: skip
+
+
+def test_a_place_that_no_paper_printed_leaves_all_cells_never_run() -> None:
+    found = cells(frame([measured("jit", 1)]))
+    assert len(found) == len(published())
+    assert set(found["status"]) == {NEVER}
+    assert found["our_dataset"].isna().all()
+
+
+def test_a_figure_printed_over_several_experiments_needs_all_of_them() -> None:
+    table = select("ssd-table4")
+    sets = table["forget"].iloc[0].split(", ")
+
+    def rows(sets: list[str]) -> list[dict]:
+        return [
+            measured(
+                "ssd", i, dataset="pins_published", model="resnet18", forget=name, retain_acc=90.0 + i,
+                regime="tuned" if not i else "transferred", tuned_on=sets[0], trial_id=name,
+            )
+            for i, name in enumerate(sets)
+        ]  # fmt: skip
+
+    assert COMPARED not in set(cells(frame(rows(sets[:4])), table)["status"])
+    found = one(cells(frame(rows(sets)), table), method="ssd", metric="retain_acc")
+    assert found[["mean", "n", "regime", "tuned_on"]].tolist() == [92.0, 5, "tuned + transferred", sets[0]]
+
+
+def test_older_files_without_the_column_and_with_nulls_are_read() -> None:
+    rows = frame(printed_rows("jit", "rocket", (66.0, 14.0, 3.0)))
+    whole = cells(rows, TABLE8)
+    pd.testing.assert_frame_equal(cells(rows.drop(columns="tuned_on"), TABLE8), whole)
+    pd.testing.assert_frame_equal(cells(rows.assign(tuned_on=None), TABLE8), whole)
+
+
+def test_distances_are_to_each_sides_own_retrained_model() -> None:
+    sets, methods = ["rocket", "sea"], ["jit", "ssd", "scrub", "unsir"]
+    rows = as_printed_rows(methods, sets, shift=1.5)
+    found = ranking(cells(frame(rows), TABLE8))
+    for forget in sets:
+        for i, method in enumerate(methods, 1):
+            own = one(found, forget=forget, method=method)
+            target = printed(forget, "retrain")
+            assert own["printed_gap"] == pytest.approx(np.abs(printed(forget, method) - target).mean())
+            assert own["gap"] == pytest.approx(np.abs(printed(forget, method) + 1.5 * i - target).mean())
+    over = found[found["forget"] == EVERY].set_index("method")
+    means = found[found["forget"] != EVERY].groupby("method")[["printed_gap", "gap"]].mean()
+    pd.testing.assert_frame_equal(over.loc[means.index, ["printed_gap", "gap"]], means)
+    for _, rows_ in found.groupby("forget"):
+        assert rows_["rank"].tolist() == rows_["gap"].rank().tolist()
+
+
+def test_all_together_means_the_methods_with_the_most_forget_sets() -> None:
+    rows = as_printed_rows(["jit", "ssd"], ["rocket", "sea"])
+    rows = [row for row in rows if (row["method"], row["forget"]) != ("ssd", "sea")]
+    found = ranking(cells(frame(rows), TABLE8))
+    assert set(found.loc[found["forget"] == EVERY, "method"]) == {"jit"}
+    assert set(found.loc[found["forget"] == "rocket", "method"]) == {"jit", "ssd"}
+
+
+def test_parameters_tuned_on_one_set_and_used_on_the_others_are_ranked_together() -> None:
+    rows = [
+        *as_printed_rows(["jit"], ["rocket"]),
+        *as_printed_rows(["jit"], ["sea", "baby"], regime="transferred", tuned_on="rocket"),
+    ]
+    for row in rows:
+        if row["method"] == "retrain":
+            row |= {"regime": "", "tuned_on": ""}
+    found = ranking(cells(frame(rows), TABLE8))
+    together = found[found["forget"] == EVERY]
+    assert set(together["regime"]) == {"transferred", "tuned + transferred"}
+    every = one(found, regime="tuned + transferred")
+    gaps = [np.abs(printed(f, "jit") - printed(f, "retrain")).mean() for f in ("rocket", "sea", "baby")]
+    assert every[["tuned_on", "gap"]].tolist() == ["rocket", pytest.approx(np.mean(gaps))]
+
+
+def test_rankings_that_come_out_as_printed_agree_fully() -> None:
+    methods = ["jit", "ssd", "scrub", "unsir"]
+    [row] = agreement(ranking(cells(frame(as_printed_rows(methods, ["rocket"])), TABLE8))).to_dict("records")
+    assert (row["n"], row["kendall"], row["spearman"]) == (4, pytest.approx(1.0), pytest.approx(1.0))
+
+
+def test_two_methods_have_no_rank_correlation() -> None:
+    [row] = agreement(ranking(cells(frame(as_printed_rows(["jit", "ssd"], ["rocket"])), TABLE8))).to_dict(
+        "records"
+    )
+    assert row["n"] == 2
+    assert math.isnan(row["kendall"])
+    assert math.isnan(row["spearman"])
+
+
+def test_without_a_retrained_model_there_is_no_ranking() -> None:
+    rows = [row for row in as_printed_rows(["jit", "ssd"], ["rocket"]) if row["method"] != "retrain"]
+    found = ranking(cells(frame(rows), TABLE8))
+    assert found.empty
+    assert agreement(found).empty

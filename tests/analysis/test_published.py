@@ -1,0 +1,100 @@
+from __future__ import annotations
+
+import pandas as pd
+import pytest
+
+from analysis.errors import AnalysisError
+from analysis.published import as_printed, original_accuracy, published, select
+
+CIFAR100 = {"baby", "lamp", "mushroom", "rocket", "sea"}
+CIFAR10 = ["airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck"]
+
+
+def cell(table: str, forget: str, method: str, metric: str, **where: str) -> tuple[float, float]:
+    rows = published().query("id == @table and forget == @forget and method == @method and metric == @metric")
+    for name, value in where.items():
+        rows = rows[rows[name] == value]
+    [row] = rows[["mean", "std"]].to_numpy().tolist()
+    return tuple(row)
+
+
+@pytest.mark.parametrize(
+    ("place", "figures"),
+    [  # read from the papers by eye
+        (("jit-table6", "rocket", "finetune", "mia"), (19.0, 8.7)),
+        (("jit-table6", "sea", "boundary_shrink", "runtime_s"), (1414.41, 146.2)),
+        (("jit-table6", "lamp", "jit", "forget_acc"), (93.90, 0.32)),
+        (("jit-table8", "rocket", "jit", "retain_acc"), (66.21, 0.03)),
+        (("ssd-table6", "100", "retrain", "forget_acc", "resnet18"), (94.10, 2.00)),
+        (("ssd-table9", "vehicles_2", "unsir", "mia", "resnet18"), (35.16, 3.0)),  # printed 0.03: a fraction
+        (("ssd-table6", "100", "ssd", "mia", "vit_b16"), (85.54, 11.0)),
+    ],
+)
+def test_figures_are_those_of_the_papers(place: tuple[str, ...], figures: tuple[float, float]) -> None:
+    where = {"model": place[4]} if len(place) > 4 else {}
+    assert cell(*place[:4], **where) == pytest.approx(figures)
+
+
+def test_names_are_ours() -> None:
+    frame = published()
+    sets = frame.groupby("dataset")["forget"].agg(set)
+    assert sets["cifar100"] == CIFAR100
+    assert sets["cifar20"] - CIFAR100 == {
+        "people", "vehicles_2", "fruit_and_vegetables", "household_electrical_devices",
+        "large_natural_outdoor_scenes",
+    }  # fmt: skip
+    assert sets["cifar10"] == {*CIFAR10, "automobile+bird", "100", "5000"}
+    assert sets["mnist"] == sets["svhn"] == {"0", "1+2"}
+    assert set(frame["task"]) == {"full_class", "sub_class", "random", "identities"}
+    assert {"vit_b16", "vit_l16"} < set(frame["model"])
+    assert not {"vit", "vit_l"} & set(frame["model"])
+
+
+def test_a_figure_over_experiments_differs_from_classes_forgotten_together() -> None:
+    [faces] = published().query("id == 'ssd-table4'")["forget"].unique()
+    assert faces.split(", ") == list(published().query("id == 'jit-table9'")["forget"].unique())
+
+
+def test_every_cell_is_printed_once_and_has_a_figure() -> None:
+    frame = published()
+    assert len(frame) == 2429
+    assert not frame.duplicated(["id", "dataset", "model", "task", "forget", "method", "metric"]).any()
+    assert frame["mean"].notna().all()
+    assert (frame["std"].dropna() >= 0).all()
+
+
+def test_what_a_caller_changes_stays_its_own() -> None:
+    mine = published()
+    mine["mean"] = 0.0
+    assert published()["mean"].max() > 0
+
+
+@pytest.mark.parametrize(
+    ("ours", "printed"),
+    [
+        (("cifar100@1000", "vgg11_133m"), ("cifar100", "vgg11")),
+        (("pins_published@525", "vit_b16@64"), ("pins", "vit_b16")),
+        (("image_folder:pins", "timm:resnet10t@32"), ("image_folder:pins", "timm:resnet10t")),
+    ],
+)
+def test_scaled_and_other_forms_are_seen_through(ours: tuple[str, str], printed: tuple[str, str]) -> None:
+    assert as_printed(*ours) == printed
+
+
+def test_original_accuracy_is_that_of_every_printed_original_model() -> None:
+    found = original_accuracy("cifar100@1000", "vgg11_133m").set_index("forget")
+    assert set(found.index) == CIFAR100
+    assert found.loc["rocket", ["paper", "table", "retain_acc", "forget_acc"]].tolist() == [
+        "jit", "table8", 66.63, 77.0,
+    ]  # fmt: skip
+    assert set(original_accuracy("cifar100", "vit_b16")["id"]) == {"jit-table6", "ssd-table8"}
+    assert original_accuracy("digits", "cnn2").empty
+
+
+def test_a_table_is_selected_by_name_and_near_names_are_told() -> None:
+    assert set(select("ssd-table8")["id"]) == {"ssd-table8"}
+    pd.testing.assert_frame_equal(select(None), published())
+    with pytest.raises(AnalysisError, match="did you mean 'jit-table8'"):
+        select("jit-tabel8")
+    with pytest.raises(AnalysisError, match="valid: jit-table6"):
+        select("x")

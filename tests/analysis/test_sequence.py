@@ -1,0 +1,72 @@
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from analysis import charts
+from analysis.sequence import degradation
+from tests.analysis.conftest import frame, measured, step_rows, trial
+
+PLACE = {"task": "sequence", "forget": "0>2>4"}
+
+
+def table() -> tuple[pd.DataFrame, pd.DataFrame]:
+    rows = [
+        measured(
+            method, seed, **PLACE, trial_id=f"{method}{seed}", tuned_on="" if method == "retrain" else "0>2>4"
+        )
+        for method in ("jit", "retrain")
+        for seed in (1, 2)
+    ]
+    steps = [
+        step
+        for row in rows
+        for step in step_rows(
+            row,
+            *(
+                {
+                    "retain_acc": 90.0 - 5 * i - row["seed"],
+                    "forget_acc": 1.0 * i,
+                    "gap": 2.0 * i * row["seed"],
+                }
+                for i in (1, 2, 3)
+            ),
+        )
+    ]
+    return frame(rows), pd.DataFrame(steps)
+
+
+def test_each_step_has_mean_and_deviation_over_seeds() -> None:
+    found = degradation(*table())
+    assert list(zip(found["method"], found["step"], strict=True)) == [
+        (method, step) for method in ("retrain", "jit") for step in (1, 2, 3)
+    ]
+    third = found.iloc[5]
+    assert third[["request", "n", "forget", "regime", "tuned_on"]].tolist() == ["4", 2, "0>2>4", "tuned", ""]
+    assert third[["retain_acc_mean", "gap_mean"]].tolist() == [73.5, 9.0]
+    assert third["gap_std"] == pytest.approx(np.std([6.0, 12.0], ddof=1))
+
+
+def test_failed_trials_and_searches_are_left_out() -> None:
+    trials, steps = table()
+    trials.loc[trials["trial_id"] == "jit2", "state"] = "failed"
+    searched = trial(0, **PLACE, trial_id="s")
+    steps = pd.concat([steps, pd.DataFrame(step_rows(searched, *[{"gap": 99.0}] * 3))])
+    found = degradation(pd.concat([trials, frame([searched])]), steps)
+    assert found.loc[found["method"] == "jit", "n"].tolist() == [1, 1, 1]
+    assert found["gap_mean"].max() < 99
+
+
+def test_without_steps_it_is_empty() -> None:
+    assert degradation(frame([measured("jit", 1)]), pd.DataFrame()).empty
+
+
+def test_the_chart_has_a_line_per_method_in_every_panel() -> None:
+    figure = charts.sequence(degradation(*table()))
+    assert [axes.get_ylabel() for axes in figure.axes] == [
+        "Retain accuracy (%)", "Forget accuracy (%)", "Distance to retrain (points)",
+    ]  # fmt: skip
+    for axes, last in zip(figure.axes, (73.5, 3.0, 9.0), strict=True):
+        assert [c.lines[0].get_ydata()[-1] for c in axes.containers] == [last, last]
+    assert [text.get_text() for text in figure.legends[0].get_texts()] == ["retrain", "jit (tuned)"]
