@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 import typer
+
+if TYPE_CHECKING:
+    from benchmarks.datasets import DataSource
 
 Listing = tuple[list[str], list[list[str]]]  # header and rows
 
@@ -24,28 +28,35 @@ def list_methods() -> Listing:
 
 
 def list_models() -> Listing:
-    """The networks and the smallest images they take."""
+    """The networks, the families they can be named from, and the smallest images they take."""
     from benchmarks.models import models
 
     header = ["model", "smallest image", "what it is"]
-    return header, [[m.name, f"{m.min_size} px", m.summary] for m in models]
+    rows = [[m.name, f"{m.min_size} px", m.summary] for m in models]
+    rows += [[f"{f.name}:{f.pattern}", "", f.summary] for f in models.families()]
+    rows.append(["<model>@<size>", "", "any of them, built for another size; images are resized to it"])
+    return header, rows
 
 
 def list_datasets() -> Listing:
-    """The data sets, their sizes and the tasks they allow."""
+    """The data sets, the families they can be named from, their sizes and the tasks that not all have."""
     from benchmarks.datasets import datasets
 
-    header = ["data set", "classes", "images", "tasks", "what it is"]
-    return header, [
-        [
-            d.name,
-            str(len(d.names(d.predicts))),
-            f"{d.train_size}+{d.test_size}",
-            "full_class random" + (" sub_class" if d.superclasses else ""),
-            d.summary,
-        ]
+    def more(d: DataSource) -> str:
+        """The tasks that not every data set has."""
+        tasks = {"sub_class": d.superclasses, "identities": d.identities}
+        return " ".join(task for task, names in tasks.items() if names)
+
+    header = ["data set", "classes", "images", "more tasks", "what it is"]
+    rows = [
+        [d.name, str(len(d.names(d.predicts))), f"{d.train_size}+{d.test_size}", more(d), d.summary]
         for d in datasets
     ]
+    rows += [[f"{f.name}:{f.pattern}", "", "", "", f.summary] for f in datasets.families()]
+    rows.append(
+        ["<data set>@<size>", "", "", "", "so many training images of any of them, all classes alike"]
+    )
+    return header, rows
 
 
 def list_metrics() -> Listing:
@@ -103,7 +114,7 @@ def print_table(header: list[str], rows: list[list[str]]) -> None:
         return
     table = Table(box=None, pad_edge=False, header_style="bold")
     for column in header:
-        table.add_column(column)
+        table.add_column(column, no_wrap=column == header[0])  # a name that is cut cannot be used
     for row in rows:
         table.add_row(*row)
     console.print(table)
@@ -137,3 +148,26 @@ def register(app: typer.Typer, list_plans: Callable[[], Listing]) -> None:
             described = describe_method(name)
             header, rows = described if kind == "methods" else (header, [r for r in rows if r[0] == name])
         print_table(header, rows)
+
+    @app.command()
+    def decode(
+        name: str = typer.Argument(..., metavar="DATASET", help="For example image_folder:pets."),
+        skip_unreadable: bool = typer.Option(
+            False, "--skip-unreadable", help="Leave out images that cannot be read."
+        ),
+    ) -> None:
+        """Decode a data set's image files once, before a long run."""
+        from benchmarks.datasets import data_folder, datasets, load
+        from benchmarks.errors import DataError
+
+        source = datasets.get(name)
+        if source.decode is None:
+            raise DataError(f"data set '{name}' has no image files that are decoded beforehand; just use it")
+        done = source.decode(data_folder(), skip_unreadable)
+        for file, why in done.skipped:
+            typer.echo(f"left out: {file} ({why})")
+        source = load(name).source
+        typer.echo(
+            f"{name} is decoded: {source.train_size} training and {source.test_size} test images of "
+            f"{len(source.classes)} classes, {len(done.skipped)} left out"
+        )

@@ -19,7 +19,7 @@ import subprocess
 import sys
 import zlib
 from collections.abc import Mapping
-from functools import cache
+from functools import cache, partial
 from typing import TYPE_CHECKING, Any
 
 from benchmarks.errors import BenchmarkError
@@ -75,7 +75,8 @@ def check_model(model: Model) -> None:
     with torch.device("meta"):
         weights = sum(p.numel() for p in model.build(10, 3, size).parameters())
     device = torch.device("meta" if weights > _MEDIUM else "cpu")
-    for classes, channels, side in ((10, 3, size), (2, 1, size), (100, 3, size + 4), (10, 3, 2 * size)):
+    others = (size + 4, 2 * size) if model.takes is None else (model.takes,)
+    for classes, channels, side in ((10, 3, size), (2, 1, size), *((100, 3, other) for other in others)):
         with device, torch.no_grad():
             network = model.build(classes, channels, side).eval()
             shape = tuple(network(torch.zeros(3, channels, side, side)).shape)
@@ -97,7 +98,8 @@ def check_model(model: Model) -> None:
         for name, p in networks[0].named_parameters():
             learns = p.grad is not None and bool(torch.isfinite(p.grad).all())
             _require(learns, f"{model.name}: no finite gradient reaches '{name}'")
-    _check_light(model.build.__module__)
+    build = model.build.func if isinstance(model.build, partial) else model.build
+    _check_light(build.__module__)
 
 
 def check_metric(metric: Metric) -> None:
@@ -137,10 +139,11 @@ def check_dataset(source: DataSource) -> None:
     """Check a data set: its description, and its images (which are downloaded if they are not there)."""
     import numpy as np
 
-    from benchmarks.datasets.base import _load, data_folder
+    from benchmarks.datasets.base import _complete, _load, data_folder
     from benchmarks.splits import validation
 
-    _check_entry(source)
+    _check_entry(dataclasses.replace(source, name=re.split("[:@]", source.name)[0]))
+    source = _complete(source, data_folder())
     name, classes = source.name, source.classes
     _require(len(set(classes)) == len(classes) > 1, f"{name}: class names must be unique, and at least two")
     _require(
@@ -166,7 +169,8 @@ def check_dataset(source: DataSource) -> None:
         len(np.unique(held_out)) == len(classes),
         f"{name}: a share of {source.validation_fraction} for validation leaves classes out",
     )
-    _check_light(source.read.__module__)
+    read = source.read.func if isinstance(source.read, partial) else source.read
+    _check_light(read.__module__)
 
 
 def _require(condition: bool, message: str) -> None:

@@ -8,13 +8,16 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from functools import cache, cached_property, lru_cache, partial
 from pathlib import Path
-from typing import Literal, Protocol
+from typing import TYPE_CHECKING, Literal, Protocol
 
 import numpy as np
 import platformdirs
 
 from benchmarks.errors import DataError, InvalidScenario
 from benchmarks.registry import Registry
+
+if TYPE_CHECKING:
+    from benchmarks.datasets.decoded import Decoded
 
 Level = Literal["class", "superclass"]
 Augmentation = Literal["none", "crop", "crop_flip_rotate"]
@@ -66,9 +69,12 @@ class DataSource:
         superclasses: Superclass name -> names of its classes; empty where there are none.
         identities: Names of the people that the images show; empty where that is unknown.
         predicts: What `full_class` forgets and a model predicts outside `sub_class`.
-        mean, std: Per channel, for pixels in [0, 1].
+        mean, std: Per channel, for pixels in [0, 1]; empty while they are unknown, because the image files
+            were not decoded yet (`load` does that).
         read: Returns the train and the test images, downloading them into the folder if need be.
         validation_fraction: Share of the training images that is held out for selection.
+        decode: Decodes the image files into the folder, unless that was done; its second argument says
+            whether files that cannot be read may be left out. None: there are none to decode.
     """
 
     name: str
@@ -87,6 +93,7 @@ class DataSource:
     predicts: Level = "class"
     augmentation: Augmentation = "none"
     validation_fraction: float = 0.1
+    decode: Callable[[Path, bool], Decoded] | None = field(default=None, repr=False)
 
     def names(self, level: Level) -> tuple[str, ...]:
         """The class names of a level."""
@@ -159,9 +166,16 @@ def subset(source: DataSource, size: str) -> DataSource:
 def _read_subset(source: DataSource, sizes: tuple[int, int], folder: Path) -> tuple[Images, Images]:
     whole = _load(source, folder)
     train, test = (
-        _taken(part, stratified(part.y, size))
+        _taken(part, stratified(part.y, min(size, len(part))))
         for part, size in zip((whole.train, whole.test), sizes, strict=True)
     )
+    for part in (train, test):
+        without = np.setdiff1d(np.arange(len(source.classes)), part.y)
+        if len(without):
+            raise DataError(
+                f"'{source.name}@{sizes[0]}' leaves no images of the small class "
+                f"'{source.classes[without[0]]}'; take more images"
+            )
     return train, test
 
 
@@ -194,12 +208,23 @@ def load(name: str) -> Dataset:
         UnknownName: if no data set has that name.
         DataError: if its files are missing and cannot be downloaded, or are corrupt.
     """
-    return _load(datasets.get(name), data_folder())
+    folder = data_folder()
+    return _load(_complete(datasets.get(name), folder), folder)
+
+
+def _complete(source: DataSource, folder: Path) -> DataSource:
+    """A registered data set with all that only decoded images tell."""
+    if source.decode is None:
+        return source
+    source.decode(folder, False)
+    return datasets.get(source.name)
 
 
 @lru_cache(maxsize=4)
 def _load(source: DataSource, folder: Path) -> Dataset:
     train, test = source.read(folder)
+    if source.decode:  # some that cannot be read may have been left out
+        source = replace(source, train_size=len(train), test_size=len(test))
     for images, size in ((train, source.train_size), (test, source.test_size)):
         shape = (size, source.channels, source.image_size, source.image_size)
         kind = images.x.dtype if isinstance(images.x, np.ndarray) else np.uint8

@@ -93,7 +93,7 @@ _read_cifar100 = partial(
 datasets.add(
     DataSource(
         name="cifar10",
-        summary="32x32 colour photographs of 10 classes, 50,000 + 10,000 images",
+        summary="32x32 colour photographs",
         source=_KRIZHEVSKY,
         classes=(
             "airplane",
@@ -116,7 +116,7 @@ datasets.add(
 datasets.add(
     DataSource(
         name="cifar20",
-        summary="CIFAR-100 with its 20 superclasses as labels; sub_class forgets one of the 100",
+        summary="CIFAR-100 by its 20 superclasses; sub_class forgets one of the 100",
         source=_KRIZHEVSKY,
         classes=_CIFAR100_CLASSES,
         superclasses=_SUPERCLASSES,
@@ -130,7 +130,7 @@ datasets.add(
 datasets.add(
     DataSource(
         name="cifar100",
-        summary="32x32 colour photographs of 100 classes, 50,000 + 10,000 images",
+        summary="32x32 colour photographs",
         source=_KRIZHEVSKY,
         classes=_CIFAR100_CLASSES,
         mean=_CIFAR100_MEAN,

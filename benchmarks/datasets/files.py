@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from http.client import HTTPException
 from pathlib import Path
 from typing import TypeVar
@@ -15,13 +15,16 @@ from benchmarks.errors import DataError
 T = TypeVar("T")
 
 
-def fetch(name: str, folder: Path, md5: dict[str, str], read: Callable[[bool], T], by_hand: str) -> T:
+def fetch(
+    name: str, folder: Path, expected: Mapping[str, str | int], read: Callable[[bool], T], by_hand: str
+) -> T:
     """What `read` returns, after a check of the files that are already there.
 
     Args:
         name: The data set, for messages.
         folder: The data folder.
-        md5: Relative path -> checksum, of the files as they lie unpacked in the folder.
+        expected: Relative path -> md5, or size in bytes where no checksum is known, of the files as they lie
+            unpacked in the folder.
         read: Reads the files; its argument says whether some are missing and must be downloaded first.
         by_hand: What to put where when there is no network.
 
@@ -32,13 +35,15 @@ def fetch(name: str, folder: Path, md5: dict[str, str], read: Callable[[bool], T
         folder.mkdir(parents=True, exist_ok=True)
         with FileLock(folder / f".{name}.lock"):
             missing = False
-            for path, expected in md5.items():
+            for path, mark in expected.items():
                 if not (folder / path).exists():
                     missing = True
-                elif _md5(folder / path) != expected:
-                    raise DataError(
-                        f"{folder / path} is corrupt (its md5 is not {expected}); delete it and run again"
+                elif isinstance(mark, int):
+                    _must_be(
+                        (folder / path).stat().st_size == mark, folder / path, f"size is not {mark} bytes"
                     )
+                else:
+                    _must_be(_md5(folder / path) == mark, folder / path, f"md5 is not {mark}")
             return read(missing)
     except (OSError, RuntimeError, EOFError, HTTPException) as error:
         why = " ".join(str(error).split())
@@ -46,6 +51,11 @@ def fetch(name: str, folder: Path, md5: dict[str, str], read: Callable[[bool], T
             f"data set '{name}' is not in {folder} and could not be downloaded ({why}); {by_hand}, "
             "or set UNLEARN_DATA to a folder that has it"
         ) from error
+
+
+def _must_be(right: bool, path: Path, wrong: str) -> None:
+    if not right:
+        raise DataError(f"{path} is corrupt (its {wrong}); delete it and run again")
 
 
 def _md5(path: Path) -> str:

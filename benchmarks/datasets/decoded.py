@@ -1,0 +1,236 @@
+"""Image files decoded once: uint8 pixels in a .npy file that is mapped, not read, whenever it is needed."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import BinaryIO
+
+import numpy as np
+from filelock import FileLock
+
+from benchmarks.datasets.base import Images
+from benchmarks.datasets.pictures import Resize, Unreadable, digest, read, threads
+from benchmarks.errors import DataError
+
+_AT_ONCE = 1024  # images that are decoded before they are written
+_NAMED = 5  # of the images that cannot be read, in messages
+Skipped = tuple[tuple[str, str], ...]  # names of files, and why they cannot be read
+_LEAST = {"training": 2, "test": 1}  # images of a class: one to learn from, one for validation, one for test
+
+
+@dataclass(frozen=True, eq=False)
+class Listing:
+    """The image files of a data set, training images first.
+
+    Attributes:
+        name: The data set.
+        cache: The folder for decoded images.
+        folder: Where the files are.
+        names: Their paths below it.
+        train: How many of them are training images; the others are test images.
+        classes: Names of the classes.
+        y: int64 index of each image's class, shape (number of files,).
+        identity: int64 index of each image's person, or None where that is unknown.
+        side: Height and width after decoding, in pixels.
+        resize: How the images become square.
+    """
+
+    name: str
+    cache: Path
+    folder: Path
+    names: tuple[str, ...]
+    train: int
+    classes: tuple[str, ...]
+    y: np.ndarray
+    identity: np.ndarray | None
+    side: int
+    resize: Resize
+
+    @cached_property
+    def stem(self) -> str:
+        """Begins the names of the cache's files; another one for every change of the image files."""
+        how = f"{self.resize.__name__}{self.side}-{self.train}"
+        return f"{self.name.replace(':', '-')}-{how}-{digest(self.folder, self.names)[:12]}"
+
+    def without(self, skipped: Skipped) -> np.ndarray:
+        """Positions of all images but some, int64, in order."""
+        left_out = {name for name, _ in skipped}
+        return np.array([i for i, name in enumerate(self.names) if name not in left_out], dtype=np.int64)
+
+    def check(self, kept: np.ndarray) -> None:
+        """Raise DataError if a class has too few of the images at some positions."""
+        for split, part in (("training", kept[kept < self.train]), ("test", kept[kept >= self.train])):
+            count = np.bincount(self.y[part], minlength=len(self.classes))
+            few = [f"'{self.classes[c]}'" for c in np.flatnonzero(count < _LEAST[split])]
+            if few:
+                raise DataError(
+                    f"'{self.name}': every class needs at least {_LEAST[split]} {split} images that can be "
+                    f"read, which {_few(few)} in {self.folder} lacks; add some, or take the class away"
+                )
+
+
+@dataclass(frozen=True)
+class Decoded:
+    """What is known of decoded images.
+
+    Attributes:
+        skipped: The image files that were left out.
+        mean, std: Of the training images, per channel, for pixels in [0, 1].
+    """
+
+    skipped: Skipped
+    mean: tuple[float, ...]
+    std: tuple[float, ...]
+
+
+def everything(listing: Listing) -> Images:
+    """All images in the order of the listing, mapped from the cache; decoded first if they are not in it.
+
+    Raises:
+        DataError: if some cannot be read, or the cache cannot be written or read.
+    """
+    kept = listing.without(decode(listing).skipped)
+    return _images(listing, kept, slice(None))
+
+
+def splits(listing: Listing) -> tuple[Images, Images]:
+    """The train and the test images, as `everything` gives them."""
+    kept = listing.without(decode(listing).skipped)
+    train = int(np.searchsorted(kept, listing.train))
+    return _images(listing, kept, slice(train)), _images(listing, kept, slice(train, None))
+
+
+def _images(listing: Listing, kept: np.ndarray, part: slice) -> Images:
+    """Some of the decoded images, which are those at the positions `kept` of the listing."""
+    path = listing.cache / f"{listing.stem}.npy"
+    try:
+        x = np.load(path, mmap_mode="r")
+    except (OSError, ValueError) as error:
+        raise DataError(f"{path} cannot be read ({error}); delete it and run again") from error
+    chosen = kept[part]
+    return Images(x[part], listing.y[chosen], None if listing.identity is None else listing.identity[chosen])
+
+
+def found(listing: Listing) -> Decoded | None:
+    """What is known of the decoded images, if they are in the cache."""
+    path = listing.cache / f"{listing.stem}.json"
+    if not path.exists() or not path.with_suffix(".npy").exists():
+        return None
+    try:
+        stored = json.loads(path.read_text())
+        skipped = tuple((name, why) for name, why in stored["skipped"])
+        return Decoded(skipped, tuple(stored["mean"]), tuple(stored["std"]))
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise DataError(f"{path} cannot be read ({error}); delete it and run again") from error
+
+
+def decode(listing: Listing, skip_unreadable: bool = False) -> Decoded:
+    """Decode the images into the cache, if they are not in it; other processes wait for the one that does.
+
+    Args:
+        skip_unreadable: Leave out images that cannot be read.
+
+    Raises:
+        DataError: if some cannot be read, too few of a class can, or the cache cannot be written.
+    """
+    done = found(listing)
+    if done:
+        return done
+    try:
+        listing.cache.mkdir(parents=True, exist_ok=True)
+        with FileLock(listing.cache / f".{listing.stem}.lock"):
+            return found(listing) or _decode(listing, skip_unreadable)
+    except OSError as error:
+        raise DataError(
+            f"the decoded images of '{listing.name}' cannot be written to {listing.cache} ({error}); free "
+            "some space there, or set UNLEARN_DATA"
+        ) from error
+
+
+def _decode(listing: Listing, skip_unreadable: bool) -> Decoded:
+    path = listing.cache / f"{listing.stem}.npy"
+    beside = path.with_name(f".{path.name}.{os.getpid()}")
+    shape = (3, listing.side, listing.side)
+    skipped: list[tuple[str, str]] = []
+    values = np.zeros((3, 256), dtype=np.int64)  # how often each occurs in the training images
+    try:
+        with beside.open("wb") as file:
+            _write_header(file, (len(listing.names), *shape))
+            for start, chunk in _chunks(listing):
+                for position, x in enumerate(chunk, start):
+                    if isinstance(x, str):
+                        skipped.append((listing.names[position], x))
+                        continue
+                    file.write(x.data)
+                    if position < listing.train:
+                        for channel, pixels in zip(values, x, strict=True):
+                            channel += np.bincount(pixels.ravel(), minlength=256)
+            if skipped and not skip_unreadable:
+                raise _unreadable(listing, skipped)
+            kept = listing.without(tuple(skipped))
+            listing.check(kept)
+            file.seek(0)
+            _write_header(file, (len(kept), *shape))
+            file.flush()
+            os.fsync(file.fileno())
+        beside.replace(path)
+        done = Decoded(tuple(skipped), *_statistics(values))
+        beside.write_text(json.dumps({"data": listing.name, **asdict(done)}, indent=2))
+        beside.replace(path.with_suffix(".json"))  # last: who finds it finds the images too
+    finally:
+        beside.unlink(missing_ok=True)
+    return done
+
+
+def _chunks(listing: Listing) -> Iterator[tuple[int, list[np.ndarray | str]]]:
+    """Position of the first image, and the pixels of each of the next ones or why it cannot be read."""
+    from rich.console import Console
+    from rich.progress import Progress
+
+    def one(name: str) -> np.ndarray | str:
+        try:
+            return read(listing.folder / name, listing.side, listing.resize)
+        except Unreadable as error:
+            return error.why
+
+    console = Console(stderr=True)
+    with threads() as pool, Progress(console=console, disable=not console.is_terminal) as bar:
+        task = bar.add_task(f"decoding {listing.name}", total=len(listing.names))
+        for start in range(0, len(listing.names), _AT_ONCE):
+            chunk = []
+            for pixels in pool.map(one, listing.names[start : start + _AT_ONCE]):
+                chunk.append(pixels)
+                bar.advance(task)
+            yield start, chunk
+
+
+def _write_header(file: BinaryIO, shape: tuple[int, ...]) -> None:
+    """The header of a .npy file, which numpy pads so that the number of images may change."""
+    np.lib.format.write_array_header_1_0(file, {"descr": "|u1", "fortran_order": False, "shape": shape})
+
+
+def _statistics(values: np.ndarray) -> tuple[tuple[float, ...], tuple[float, ...]]:
+    """Mean and standard deviation per channel of pixels in [0, 1], from how often each byte occurs."""
+    share = values / values.sum(axis=1, keepdims=True)
+    level = np.arange(256) / 255
+    mean = share @ level
+    std = np.sqrt((share * (level - mean[:, None]) ** 2).sum(axis=1))
+    return tuple(mean.tolist()), tuple(np.maximum(std, 1 / 255).tolist())  # one colour alone has none
+
+
+def _unreadable(listing: Listing, skipped: list[tuple[str, str]]) -> DataError:
+    return DataError(
+        f"{len(skipped)} of the {len(listing.names)} images of '{listing.name}' cannot be read: "
+        f"{_few([f'{name} ({why})' for name, why in skipped])}; mend or delete them in {listing.folder}, or "
+        f"leave them out with `unlearn decode {listing.name} --skip-unreadable`"
+    )
+
+
+def _few(texts: list[str]) -> str:
+    more = f" and {len(texts) - _NAMED} more" if len(texts) > _NAMED else ""
+    return ", ".join(texts[:_NAMED]) + more

@@ -1,0 +1,51 @@
+"""ImageNet's 1,000 classes, streamed: images are decoded whenever a batch asks for them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+
+from benchmarks.datasets.base import DataSource, Images, datasets
+from benchmarks.datasets.image_folder import labelled
+from benchmarks.datasets.pictures import Stream, class_folders, inner
+from benchmarks.errors import DataError
+
+_WNIDS = tuple((Path(__file__).parent / "imagenet.csv").read_text().split()[1:])
+_SIDE = 224
+_BY_HAND = (
+    "register at image-net.org, fetch the archives of ILSVRC 2012 (train, val, development kit) and arrange "
+    "their images as <split>/<wnid>/*.JPEG, which torchvision.datasets.ImageNet(folder, split) does"
+)
+
+
+def _read(data: Path) -> tuple[Images, Images]:
+    return _split(data / "imagenet" / "train"), _split(data / "imagenet" / "val")
+
+
+def _split(folder: Path) -> Images:
+    folders = class_folders(folder) if folder.is_dir() else {}
+    if tuple(folders) != _WNIDS:
+        raise DataError(
+            f"data set 'imagenet': {folder} must hold the {len(_WNIDS)} class folders from {_WNIDS[0]} to "
+            f"{_WNIDS[-1]}, but holds {len(folders)}; {_BY_HAND}, or set UNLEARN_DATA"
+        )
+    names, y = labelled(folders)
+    return Images(Stream(folder, np.array(names, dtype=np.bytes_), _SIDE, inner), y)
+
+
+datasets.add(
+    DataSource(
+        name="imagenet",
+        summary="224x224 photographs, streamed, fetched by hand",
+        source="O. Russakovsky et al.: ImageNet Large Scale Visual Recognition Challenge, IJCV 2015",
+        classes=_WNIDS,
+        channels=3,
+        image_size=_SIDE,
+        train_size=1_281_167,
+        test_size=50_000,
+        mean=(0.485, 0.456, 0.406),
+        std=(0.229, 0.224, 0.225),
+        read=_read,
+    )
+)

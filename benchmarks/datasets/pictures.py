@@ -1,0 +1,167 @@
+"""Pictures in files of any kind, mode and size, read as square RGB images."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import cache, cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from benchmarks.errors import DataError
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
+Resize = Callable[["Image", int], "Image"]
+
+
+class Unreadable(DataError):
+    """A file that is no picture, or a broken one."""
+
+    def __init__(self, path: Path, why: str) -> None:
+        super().__init__(path, why)
+        self.path, self.why = path, why
+
+    def __str__(self) -> str:
+        return f"{self.path} cannot be read ({self.why}); mend or replace it"
+
+
+def central(image: Image, side: int) -> Image:
+    """The central square, antialiased: as if the shorter side were resized and the longer one cropped."""
+    from PIL import Image, ImageOps
+
+    return ImageOps.fit(image, (side, side), Image.Resampling.BILINEAR)
+
+
+def inner(image: Image, side: int) -> Image:
+    """The usual test image of ImageNet: the shorter side resized to 8/7 of `side`, then a central crop."""
+    from PIL import Image, ImageOps
+
+    return ImageOps.fit(image, (side, side), Image.Resampling.BILINEAR, bleed=1 / 16)
+
+
+def stretched(image: Image, side: int) -> Image:
+    """The whole picture made square, by the nearest pixels."""
+    from PIL import Image
+
+    return image.resize((side, side), Image.Resampling.NEAREST)
+
+
+def read(path: Path, side: int, resize: Resize) -> np.ndarray:
+    """The uint8 pixels of one picture, shape (3, side, side).
+
+    Transparency is dropped, and the camera's note on how it was held is not heeded, as in torchvision.
+
+    Raises:
+        Unreadable: if the file is no picture, or a broken one.
+    """
+    from PIL import Image, UnidentifiedImageError
+
+    try:
+        with Image.open(path) as image:
+            square = np.asarray(resize(_rgb(image), side))
+    except UnidentifiedImageError as error:
+        raise Unreadable(path, "it is no image") from error
+    except Exception as error:  # PIL's decoders raise almost anything at a broken file
+        raise Unreadable(path, " ".join(str(error).split()) or type(error).__name__) from error
+    return np.ascontiguousarray(square.transpose(2, 0, 1))
+
+
+def _rgb(image: Image) -> Image:
+    from PIL import Image
+
+    if image.mode == "F":
+        raise ValueError("its pixels are floats, whose range is not known")
+    if image.mode.startswith("I"):  # 16 bits per pixel; PIL's own conversion would cut off at 255
+        grey = np.clip(np.asarray(image) >> 8, 0, 255).astype(np.uint8)
+        return Image.fromarray(grey).convert("RGB")
+    if image.mode == "P" and "transparency" in image.info:  # PIL warns of the direct way
+        image = image.convert("RGBA")
+    return image.convert("RGB")
+
+
+def class_folders(folder: Path) -> dict[str, list[str]]:
+    """The folders in a folder -> the names of the pictures in each, both sorted; hidden ones do not count."""
+    return {
+        entry.name: sorted(
+            file.name for file in os.scandir(entry) if _is_picture(file.name) and not file.is_dir()
+        )
+        for entry in sorted(os.scandir(folder), key=lambda entry: entry.name)
+        if entry.is_dir() and not entry.name.startswith(".")
+    }
+
+
+def _is_picture(name: str) -> bool:
+    return not name.startswith(".") and os.path.splitext(name)[1].lower() in _extensions()  # noqa: PTH122
+
+
+@cache
+def _extensions() -> frozenset[str]:
+    from PIL import Image
+
+    known = Image.registered_extensions()
+    return frozenset(extension for extension, kind in known.items() if kind in Image.OPEN)
+
+
+def digest(folder: Path, names: Iterable[str]) -> str:
+    """Changes with the names, the sizes and the modification times of files.
+
+    Raises:
+        DataError: if one is missing.
+    """
+    digest = hashlib.sha256()
+    for name in names:
+        try:
+            found = os.stat(folder / name)  # noqa: PTH116
+        except OSError as error:
+            raise DataError(
+                f"{folder / name} cannot be read ({error.strerror}); put it there, or fetch its data set anew"
+            ) from error
+        digest.update(f"{name}\0{found.st_size}\0{found.st_mtime_ns}\0".encode(errors="surrogateescape"))
+    return digest.hexdigest()
+
+
+def threads() -> ThreadPoolExecutor:
+    """As many as there are cores: PIL decodes and resizes without the lock of the interpreter."""
+    return ThreadPoolExecutor(len(os.sched_getaffinity(0)))
+
+
+@dataclass(frozen=True, eq=False)
+class Stream:
+    """Pictures that are read whenever they are asked for; see `Pixels`.
+
+    Attributes:
+        folder: Where they are.
+        names: Their paths below it, as bytes of one length, shape (n,): a million of them stay small.
+    """
+
+    folder: Path
+    names: np.ndarray
+    side: int
+    resize: Resize
+
+    @property
+    def shape(self) -> tuple[int, int, int, int]:
+        return (len(self.names), 3, self.side, self.side)
+
+    @cached_property
+    def digest(self) -> str:
+        how = f"{self.resize.__name__} {self.side} "
+        return how + digest(self.folder, map(os.fsdecode, self.names))
+
+    def __getitem__(self, index: np.ndarray) -> np.ndarray:
+        pixels = np.empty((len(index), *self.shape[1:]), np.uint8)
+
+        def fill(position: int) -> None:
+            path = self.folder / os.fsdecode(self.names[index[position]])
+            pixels[position] = read(path, self.side, self.resize)
+
+        with threads() as pool:
+            list(pool.map(fill, range(len(index))))
+        return pixels

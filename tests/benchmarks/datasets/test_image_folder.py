@@ -1,0 +1,245 @@
+"""Folders of class folders: their splits, their cache, and what is said about broken ones."""
+
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image, ImageOps
+
+from benchmarks.datasets import datasets, decoded, image_folder, load
+from benchmarks.errors import DataError, InvalidScenario
+from benchmarks.scenarios import Scenario
+from benchmarks.testing import check_dataset
+from tests.benchmarks.datasets.by_hand import class_tree, picture, rows, truncated
+
+COUNTS = {"cat": 10, "dög": 3, "guinea pig": 21}
+
+
+@pytest.fixture(autouse=True)
+def data(tmp_path, monkeypatch) -> Path:
+    monkeypatch.setenv("UNLEARN_DATA", str(tmp_path))
+    return tmp_path
+
+
+@pytest.fixture
+def pets(data) -> Path:
+    class_tree(data / "pets", COUNTS)
+    return data / "pets"
+
+
+def forget_the_folder() -> None:
+    """As in a new process."""
+    image_folder._listed.cache_clear()
+
+
+def test_the_contract(pets):
+    check_dataset(datasets.get("image_folder:pets"))
+    class_tree(pets.parent / "even", {"a": 20, "b": 20})
+    check_dataset(datasets.get("image_folder:even@20"))
+
+
+def test_a_fixed_fifth_of_each_class_is_test_images_and_none_of_them_is_trained_on(pets):
+    images = load("image_folder:pets")
+    assert images.source.classes == ("cat", "dög", "guinea pig")
+    assert np.bincount(images.train.y).tolist() == [8, 2, 17]
+    assert np.bincount(images.test.y).tolist() == [2, 1, 4]
+    train, test = rows(images.train), rows(images.test)
+    assert len({*train, *test}) == sum(COUNTS.values())
+    listing = image_folder._listed("pets", pets.parent)
+    forget_the_folder()
+    assert image_folder._listed("pets", pets.parent).names == listing.names
+    numbers = [int(Path(name).stem) for name in listing.names if name.startswith("cat")][8:]
+    assert numbers not in ([0, 1], [8, 9])  # random, not the first or the last
+
+
+def test_pixels_and_labels_are_those_of_the_files(pets):
+    images = load("image_folder:pets")
+    seen = {}
+    for name in COUNTS:
+        for path in sorted((pets / name).iterdir()):
+            with Image.open(path) as image:
+                square = image.resize((64, 64), Image.Resampling.BILINEAR, box=(4, 0, 44, 40))
+            seen[np.asarray(square).transpose(2, 0, 1).tobytes()] = name
+    for part in (images.train, images.test):
+        assert [seen[pixels] for pixels in rows(part)] == [images.source.classes[y] for y in part.y]
+        assert part.y.dtype == np.int64
+
+
+def test_the_normalisation_is_that_of_the_training_images_and_known_once_they_are_decoded(pets):
+    assert datasets.get("image_folder:pets").mean == ()
+    images = load("image_folder:pets")
+    pixels = np.asarray(images.train.x) / 255
+    assert np.allclose(images.source.mean, pixels.mean(axis=(0, 2, 3)))
+    assert np.allclose(images.source.std, pixels.std(axis=(0, 2, 3)))
+    assert Scenario("image_folder:pets", "cnn2", "full_class", "cat").source.mean == images.source.mean
+
+
+def test_the_second_load_decodes_nothing_and_maps_the_file(pets, monkeypatch):
+    first = load("image_folder:pets")
+    assert load("image_folder:pets") is first
+    monkeypatch.setattr(decoded, "read", lambda *_: pytest.fail("decoded again"))
+    forget_the_folder()
+    again = load("image_folder:pets")
+    assert again is not first
+    assert again.fingerprint == first.fingerprint
+    for part in (again.train, again.test):
+        assert isinstance(part.x, np.memmap)
+        assert not part.x.flags.writeable
+
+
+def test_a_changed_folder_is_decoded_again(pets):
+    first = load("image_folder:pets")
+    picture(pets / "cat" / "new.png", 99)
+    forget_the_folder()
+    assert len(load("image_folder:pets").train) + len(load("image_folder:pets").test) == 35
+    (pets / "cat" / "new.png").unlink()
+    forget_the_folder()
+    assert load("image_folder:pets").fingerprint == first.fingerprint  # the old cache is still good
+    picture(pets / "dög" / "000.png", 77, size=(50, 50))
+    forget_the_folder()
+    assert load("image_folder:pets").fingerprint != first.fingerprint
+
+
+@pytest.mark.parametrize("held_out", ["test", "val"])
+def test_splits_on_disk_are_the_splits(data, held_out):
+    class_tree(data / "pets" / "train", {"a": 4, "b": 3})
+    class_tree(data / "pets" / held_out, {"a": 1, "b": 2}, "jpg")
+    (data / "pets" / "notes.txt").write_text("")
+    images = load("image_folder:pets")
+    assert images.source.classes == ("a", "b")
+    assert images.train.y.tolist() == [0, 0, 0, 0, 1, 1, 1]
+    assert images.test.y.tolist() == [0, 1, 1]
+    with Image.open(data / "pets" / held_out / "b" / "001.jpg") as image:
+        last = ImageOps.fit(image, (64, 64), Image.Resampling.BILINEAR)
+    assert np.array_equal(images.test.x[2], np.asarray(last).transpose(2, 0, 1))
+
+
+def test_every_class_has_validation_images_however_small(data):
+    class_tree(data / "pets", {"many": 40, "few": 3})
+    images = load("image_folder:pets")
+    split = Scenario("image_folder:pets", "cnn2", "full_class", "few").split(images)
+    assert len(split.forget_validation) >= 1
+    assert len(split.forget_train) >= 1
+
+
+def refused(name: str, message: str) -> None:
+    with pytest.raises(DataError, match=message) as told:
+        datasets.get(name)
+    assert "\n" not in str(told.value)
+
+
+def test_what_a_folder_must_be_is_said(data):
+    refused("image_folder:pets", f"no folder {data}/pets; put one folder per class")
+    for name in ("../pets", "", ".", "..", "a/b", "a b"):
+        refused(f"image_folder:{name}", "after the colon stands the name of a folder")
+    (data / "pets").mkdir()
+    refused("image_folder:pets", "two classes or more are needed, but .*pets holds 0")
+    class_tree(data / "pets", {"a": 3})
+    refused("image_folder:pets", "two classes or more are needed, but .*pets holds 1")
+    class_tree(data / "pets", {"b": 2})
+    refused("image_folder:pets", "every class needs 3 images or more, but .*pets/b has 2")
+    class_tree(data / "pets", {"b": 3})
+    (data / "pets" / "empty").mkdir()
+    (data / "pets" / "empty" / "note.txt").write_text("")
+    refused("image_folder:pets", "but .*pets/empty has 0")
+    shutil.rmtree(data / "pets" / "empty")
+    class_tree(data / "pets", {"c+d": 3})
+    refused("image_folder:pets", r"'c\+d' must not hold a '\+'")
+
+
+def test_splits_that_do_not_fit_are_refused(data):
+    class_tree(data / "pets" / "train", {"a": 3, "b": 3, "c": 3})
+    class_tree(data / "pets" / "test", {"a": 1, "b": 1})
+    refused("image_folder:pets", "must hold the same classes, but only one of them has 'c'")
+    (data / "pets" / "test" / "c").mkdir()
+    refused("image_folder:pets", "at least 1 test images that can be read, which 'c' in .*pets lacks")
+
+
+def test_images_that_cannot_be_read_are_named_and_counted(pets):
+    for i in range(6):
+        truncated(pets / "cat" / f"broken{i}.jpg")
+    (pets / "guinea pig" / "none.gif").write_text("")
+    message = (
+        r"7 of the 41 images of 'image_folder:pets' cannot be read: .*cat/broken\d\.jpg \(.*truncated.*"
+        r"and 2 more.*`unlearn decode image_folder:pets --skip-unreadable`"
+    )
+    for _ in range(2):  # it is not cached as if it had worked
+        with pytest.raises(DataError, match=message):
+            load("image_folder:pets")
+    assert not list((pets.parent / "decoded").glob("*.npy"))
+    assert not list((pets.parent / "decoded").glob(".*.npy*"))
+
+
+def test_images_may_be_left_out_and_stay_so(pets, monkeypatch):
+    whole = image_folder._listed("pets", pets.parent)
+    broken = [whole.names[0], whole.names[-1]]  # a training and a test image
+    for name in broken:
+        (pets / name).write_text("")
+    forget_the_folder()
+    source = datasets.get("image_folder:pets")
+    done = source.decode(pets.parent, True)
+    assert sorted(name for name, _ in done.skipped) == sorted(broken)
+    monkeypatch.setattr(decoded, "read", lambda *_: pytest.fail("decoded again"))
+    images = load("image_folder:pets")
+    assert (len(images.train), len(images.test)) == (source.train_size - 1, source.test_size - 1)
+    assert (images.source.train_size, images.source.test_size) == (len(images.train), len(images.test))
+    kept = [name for name in whole.names if name not in broken]
+    expected = [whole.classes.index(name.split("/")[0]) for name in kept]
+    assert [*images.train.y, *images.test.y] == expected
+    with Image.open(pets / kept[-1]) as image:
+        last = ImageOps.fit(image, (64, 64), Image.Resampling.BILINEAR)
+    assert np.array_equal(images.test.x[-1], np.asarray(last).transpose(2, 0, 1))
+
+
+def test_a_class_of_which_too_little_can_be_read_is_named(pets):
+    for path in (pets / "dög").iterdir():
+        path.write_text("")
+    with pytest.raises(DataError, match="at least 2 training images that can be read, which 'dög'"):
+        datasets.get("image_folder:pets").decode(pets.parent, True)
+
+
+def test_a_broken_cache_says_what_to_delete(pets):
+    load("image_folder:pets")
+    (file,) = (pets.parent / "decoded").glob("*.npy")
+    file.write_bytes(file.read_bytes()[:-100])
+    forget_the_folder()
+    with pytest.raises(DataError, match=r"\.npy cannot be read .*delete it and run again"):
+        load("image_folder:pets")
+    file.unlink()
+    assert len(load("image_folder:pets").train) == 27
+    file.with_suffix(".json").write_text("{")
+    forget_the_folder()
+    with pytest.raises(DataError, match=r"\.json cannot be read .*delete it and run again"):
+        load("image_folder:pets")
+
+
+def test_a_variant_is_stratified_and_normalised_like_the_whole(data):
+    class_tree(data / "pets", {"a": 40, "b": 20, "c": 20})
+    part = load("image_folder:pets@32")
+    assert np.bincount(part.train.y).tolist() == [16, 8, 8]
+    assert part.source.mean == load("image_folder:pets").source.mean
+    assert not {*rows(part.train)} & {*rows(load("image_folder:pets").test)}
+    with pytest.raises(InvalidScenario, match="from 15"):
+        datasets.get("image_folder:pets@14")
+
+
+def test_a_variant_that_would_lose_a_class_is_refused(data):
+    class_tree(data / "pets", {"a": 60, "b": 3})
+    with pytest.raises(DataError, match="leaves no images of the small class 'b'; take more images"):
+        load("image_folder:pets@10")
+
+
+def test_a_model_trains_on_a_folder(data):
+    from benchmarks import prepare
+    from benchmarks.training import Recipe
+
+    for name, colour in (("red", (250, 20, 20)), ("blue", (20, 20, 250)), ("green", (20, 200, 20))):
+        (data / "pets" / name).mkdir(parents=True)
+        for i in range(20):
+            shade = tuple(max(0, c - 5 * i) for c in colour)
+            Image.new("RGB", (70, 64), shade).save(data / "pets" / name / f"{i}.png")
+    scenario = Scenario("image_folder:pets", "cnn2@16", "full_class", "red")
+    prepared = prepare(scenario, recipe=Recipe(epochs=8, batch_size=8))
+    assert prepared.targets("test")["retain_acc"] == 100
+    assert prepared.targets("test")["forget_acc"] == 0

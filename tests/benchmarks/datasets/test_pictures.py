@@ -1,0 +1,153 @@
+"""Pictures of any kind as square RGB images."""
+
+import pickle
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from benchmarks.datasets import pictures
+from benchmarks.datasets.pictures import Stream, Unreadable, central, class_folders, inner, read, stretched
+from tests.benchmarks.datasets.by_hand import picture, truncated
+
+
+def channels_first(image: Image.Image) -> np.ndarray:
+    return np.asarray(image.convert("RGB")).transpose(2, 0, 1)
+
+
+@pytest.mark.parametrize(
+    ("mode", "suffix"),
+    [
+        ("RGB", "png"),
+        ("RGB", "JPG"),
+        ("RGB", "webp"),
+        ("L", "png"),
+        ("LA", "png"),
+        ("RGBA", "png"),
+        ("P", "gif"),
+        ("1", "png"),
+        ("CMYK", "jpg"),
+    ],
+)
+def test_every_mode_becomes_rgb(tmp_path, mode, suffix):
+    written = picture(tmp_path / f"a.{suffix}", mode=mode, size=(32, 32))
+    got = read(tmp_path / f"a.{suffix}", 32, central)
+    assert got.shape == (3, 32, 32)
+    assert got.dtype == np.uint8
+    assert np.array_equal(got, channels_first(written))
+
+
+def test_sixteen_bits_keep_their_higher_byte(tmp_path):
+    values = np.linspace(0, 65535, 32 * 32).reshape(32, 32).astype(np.uint16)
+    for name in ("a.png", "a.tif"):
+        Image.fromarray(values).save(tmp_path / name)
+        got = read(tmp_path / name, 32, central)
+        assert np.array_equal(got, np.broadcast_to(values >> 8, (3, 32, 32)))
+
+
+def test_a_palette_with_transparency_is_read_without_a_warning(tmp_path, recwarn):
+    image = Image.new("P", (8, 8))
+    image.putpalette([200, 10, 20, 0, 255, 0])
+    image.info["transparency"] = b"\x00\xff"
+    image.save(tmp_path / "a.png")
+    assert read(tmp_path / "a.png", 8, central)[:, 0, 0].tolist() == [200, 10, 20]
+    assert not recwarn
+
+
+def test_a_square_is_cut_from_the_centre_and_antialiased(tmp_path):
+    image = picture(tmp_path / "wide.png", size=(200, 80))
+    square = image.crop((60, 0, 140, 80))
+    blocks = np.asarray(square).reshape(20, 4, 20, 4, 3).mean(axis=(1, 3)).transpose(2, 0, 1)
+    got = read(tmp_path / "wide.png", 20, central).astype(float)
+    assert np.abs(got - blocks).mean() < 3  # a triangle over eight pixels is not a mean over four
+    expected = square.resize((20, 20), Image.Resampling.BILINEAR)
+    inside = (slice(None), slice(None), slice(1, -1))  # the crop knows no neighbours beyond its edge
+    assert np.abs(got - channels_first(expected))[inside].max() <= 1
+
+
+@pytest.mark.parametrize("size", [(512, 512), (512, 400), (300, 700), (40, 41)])
+def test_imagenets_test_image_is_torchvisions(tmp_path, size):
+    from torchvision.transforms import v2
+
+    image = picture(tmp_path / "a.png", size=size)
+    theirs = v2.Compose([v2.Resize(256), v2.CenterCrop(224)])(image)
+    got = read(tmp_path / "a.png", 224, inner).astype(int)
+    difference = np.abs(got - channels_first(theirs))
+    assert difference.mean() < 1.5
+    if size[0] == size[1]:  # otherwise they round the longer side and the place of the crop
+        assert difference.max() <= 1
+
+
+def test_stretching_takes_the_nearest_pixels(tmp_path):
+    image = picture(tmp_path / "a.png", size=(178, 218))
+    rows = ((np.arange(32) + 0.5) * 218 / 32).astype(int)
+    columns = ((np.arange(32) + 0.5) * 178 / 32).astype(int)
+    assert np.array_equal(
+        read(tmp_path / "a.png", 32, stretched), np.asarray(image)[rows][:, columns].transpose(2, 0, 1)
+    )
+
+
+@pytest.mark.parametrize("kind", ["truncated", "empty", "text", "float"])
+def test_what_cannot_be_read_is_named(tmp_path, kind):
+    path = tmp_path / "broken.jpg"
+    if kind == "truncated":
+        truncated(path)
+    elif kind == "float":
+        path = tmp_path / "broken.tif"
+        Image.fromarray(np.ones((4, 4), np.float32)).save(path)
+    else:
+        path.write_text("no image" if kind == "text" else "")
+    with pytest.raises(Unreadable, match=rf"{path} cannot be read \(.+\); mend or replace it") as told:
+        read(path, 8, central)
+    assert "\n" not in str(told.value)
+    assert str(pickle.loads(pickle.dumps(told.value))) == str(told.value)
+
+
+def test_only_pictures_in_folders_that_are_not_hidden_count(tmp_path):
+    for name in ("b/2.PNG", "b/1.jpeg", "a b/ü.png"):
+        picture(tmp_path / name)
+    for name in (
+        "b/.DS_Store",
+        "b/Thumbs.db",
+        "b/note.txt",
+        "b/._1.png",
+        ".git/x.png",
+        "readme.png",
+        "c/x.pdf",
+    ):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text("")
+    (tmp_path / "b" / "deeper.png").mkdir()
+    assert list(class_folders(tmp_path).items()) == [
+        ("a b", ["ü.png"]),
+        ("b", ["1.jpeg", "2.PNG"]),
+        ("c", []),
+    ]
+
+
+def test_a_stream_reads_what_is_asked_for_in_that_order(tmp_path, monkeypatch):
+    expected = [picture(tmp_path / f"{i}.png", i, size=(8, 8)) for i in range(5)]
+    (tmp_path / "broken.png").write_text("")
+    stream = Stream(
+        tmp_path, np.array([*(f"{i}.png" for i in range(5)), "broken.png"], np.bytes_), 8, central
+    )
+    asked: list[Path] = []
+    monkeypatch.setattr(pictures, "read", lambda path, *how: asked.append(path) or read(path, *how))
+    assert stream.shape == (6, 3, 8, 8)
+    got = stream[np.array([3, 1, 3])]
+    assert np.array_equal(got, np.stack([channels_first(expected[i]) for i in (3, 1, 3)]))
+    assert sorted(path.name for path in asked) == ["1.png", "3.png", "3.png"]
+    assert stream[np.array([], np.int64)].shape == (0, 3, 8, 8)
+    with pytest.raises(Unreadable, match=r"broken\.png"):
+        stream[np.array([0, 5])]
+
+
+def test_a_streams_digest_changes_with_its_files_and_survives_a_pickle(tmp_path):
+    picture(tmp_path / "a.png", size=(8, 8))
+    names = np.array(["a.png"], np.bytes_)
+    first = Stream(tmp_path, names, 8, central)
+    assert pickle.loads(pickle.dumps(first)).digest == first.digest
+    assert Stream(tmp_path, names, 8, inner).digest != first.digest
+    picture(tmp_path / "a.png", 1, size=(9, 9))
+    assert Stream(tmp_path, names, 8, central).digest != first.digest

@@ -1,0 +1,78 @@
+"""The Pins data: a real split, and the published one, which is none."""
+
+import numpy as np
+import pytest
+from PIL import Image, ImageOps
+
+from benchmarks.datasets import datasets, decoded, load, pins
+from benchmarks.errors import DataError
+from benchmarks.scenarios import Scenario
+from tests.benchmarks.datasets.by_hand import picture, rows
+
+
+@pytest.fixture
+def data(tmp_path, monkeypatch):
+    """Eight pictures of each person."""
+    monkeypatch.setenv("UNLEARN_DATA", str(tmp_path))
+    monkeypatch.setattr(pins, "_IMAGES", 840)
+    monkeypatch.setattr(pins, "_TEST", 168)
+    for person, name in enumerate(pins._PEOPLE):
+        for i in range(8):
+            picture(tmp_path / "pins" / f"pins_{name}" / f"{name}{i}.jpg", 8 * person + i, size=(20, 24))
+    return tmp_path
+
+
+def test_the_split_is_real_and_stratified(data):
+    images = load("pins")
+    assert images.train.x.shape == (672, 3, 32, 32)
+    assert images.test.x.shape == (168, 3, 32, 32)
+    assert not {*rows(images.train)} & {*rows(images.test)}
+    for part in (images.train, images.test):
+        assert np.array_equal(part.identity, part.y)
+        assert np.ptp(np.bincount(part.y, minlength=105)) <= 1
+
+
+def test_the_published_test_images_are_the_training_images(data, monkeypatch):
+    real = load("pins")
+    monkeypatch.setattr(decoded, "read", lambda *_: pytest.fail("decoded again"))
+    source = datasets.get("pins_published")
+    published = load("pins_published")
+    assert "training images" in source.summary
+    assert rows(published.train) == rows(published.test) == [*rows(real.train), *rows(real.test)]
+    assert np.bincount(published.train.y).tolist() == [8] * 105
+    assert np.array_equal(published.train.identity, published.train.y)
+
+
+def test_images_are_the_central_square_at_32_pixels(data):
+    images = load("pins_published")
+    listing = pins._listed(data)
+    for i in (0, 500, 839):
+        with Image.open(data / "pins" / listing.names[i]) as image:
+            square = ImageOps.fit(image, (32, 32), Image.Resampling.BILINEAR)
+        assert np.array_equal(images.train.x[i], np.asarray(square).transpose(2, 0, 1))
+        assert f"pins_{images.source.classes[images.train.y[i]]}/" in listing.names[i]
+
+
+def test_papers_name_people_by_their_place_in_the_sorted_folders():
+    assert Scenario("pins", "cnn2", "full_class", "1").forget == "Alex Lawther"
+    assert Scenario("pins", "cnn2", "full_class", "104").forget == "tom ellis"
+    assert len(set(pins._PEOPLE)) == 105
+    assert list(pins._PEOPLE) == sorted(pins._PEOPLE)
+    assert datasets.get("pins").train_size + datasets.get("pins").test_size == 17_534
+
+
+def test_other_contents_are_refused(data):
+    (data / "pins" / "pins_Rihanna" / "Rihanna0.jpg").unlink()
+    with pytest.raises(
+        DataError, match=r"840 images in 105 folders, not 839 in 105; fetch .*image_folder:pins"
+    ):
+        load("pins")
+
+
+def test_without_files_the_error_says_what_to_fetch(tmp_path, monkeypatch):
+    monkeypatch.setenv("UNLEARN_DATA", str(tmp_path))
+    for name in ("pins", "pins_published"):
+        with pytest.raises(
+            DataError, match=f"fetch 'Pins Face Recognition' .* Kaggle, .* into {tmp_path}/pins"
+        ):
+            load(name)

@@ -1,0 +1,84 @@
+"""The commands `list datasets` and `decode`."""
+
+import subprocess
+import sys
+
+import pytest
+from typer.testing import CliRunner
+
+from benchmarks import cli
+from benchmarks.datasets import datasets, load
+from benchmarks.errors import DataError
+from search.cli import app
+from tests.benchmarks.datasets.by_hand import class_tree, truncated
+
+
+def decode(*arguments: str) -> str:
+    done = CliRunner().invoke(app, ["decode", *arguments], catch_exceptions=False)
+    assert done.exit_code == 0
+    return done.output
+
+
+@pytest.fixture
+def pets(tmp_path, monkeypatch):
+    monkeypatch.setenv("UNLEARN_DATA", str(tmp_path))
+    class_tree(tmp_path / "pets", {"a": 10, "b": 5})
+    return tmp_path / "pets"
+
+
+def test_data_sets_families_and_variants_are_listed():
+    header, rows = cli.list_datasets()
+    names = [row[0] for row in rows]
+    assert all(len(row) == len(header) for row in rows)
+    assert names[-2:] == ["image_folder:<folder>", "<data set>@<size>"]
+    assert {"celeba", "fashion_mnist", "imagenet", "pins", "pins_published", "svhn"} <= set(names)
+    tasks = {row[0]: row[3] for row in rows}
+    assert (tasks["cifar20"], tasks["celeba"], tasks["mnist"]) == ("sub_class", "identities", "")
+
+
+def test_listing_looks_at_no_data():
+    code = """
+import sys
+seen = []
+sys.addaudithook(lambda event, args: seen.append(str(args[0])) if event in ("open", "os.scandir") else None)
+from benchmarks.cli import list_datasets
+list_datasets()
+sys.exit(any("/no/such/data" in path for path in seen) or not seen or "PIL" in sys.modules)
+"""
+    environment = {"UNLEARN_DATA": "/no/such/data", "PYTHONPATH": ":".join(p for p in sys.path if p)}
+    done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize("width", [80, 120])
+def test_names_are_whole_in_a_terminal(width, monkeypatch, capsys):
+    monkeypatch.setenv("COLUMNS", str(width))
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    monkeypatch.setenv("TERM", "xterm")
+    cli.print_table(*cli.list_datasets())
+    lines = capsys.readouterr().out.splitlines()
+    for name in [*datasets.names(), "image_folder:<folder>", "<data set>@<size>"]:
+        assert any(line.startswith(name) for line in lines), name
+
+
+def test_decoding_beforehand(pets):
+    told = decode("image_folder:pets")
+    assert told == "image_folder:pets is decoded: 12 training and 3 test images of 2 classes, 0 left out\n"
+    assert len(list((pets.parent / "decoded").glob("*.npy"))) == 1
+    assert decode("image_folder:pets") == told
+
+
+def test_what_is_left_out_is_told(pets):
+    truncated(pets / "a" / "x y.jpg")
+    with pytest.raises(DataError, match="1 of the 16 images"):
+        decode("image_folder:pets")
+    told = decode("image_folder:pets", "--skip-unreadable").splitlines()
+    assert told[0].startswith("left out: a/x y.jpg (")
+    assert told[1].endswith("images of 2 classes, 1 left out")
+    images = load("image_folder:pets")
+    assert len(images.train) + len(images.test) == 15
+
+
+def test_a_data_set_without_image_files_needs_no_decoding():
+    with pytest.raises(DataError, match="'digits' has no image files that are decoded beforehand"):
+        decode("digits")
