@@ -1,7 +1,8 @@
-"""VGG11 without batch norm: the usual form for small images, and the one behind JiT's tables."""
+"""VGG11 and VGG16 for small images, with and without batch norm, and the VGG11 behind JiT's tables."""
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING
 
 from benchmarks.models.base import Model, models
@@ -9,26 +10,29 @@ from benchmarks.models.base import Model, models
 if TYPE_CHECKING:
     from torch import nn
 
-_VGG11 = (64, "M", 128, "M", 256, 256, "M", 512, 512, "M", 512, 512, "M")
-_SOURCE = "Simonyan, Zisserman: Very Deep Convolutional Networks, 2015, configuration A"
+_WIDTHS = (64, 128, 256, 512, 512)
+# How many convolutions have each of the widths; a max-pooling follows them
+_VGG11 = (1, 1, 2, 2, 2)
+_VGG16 = (2, 2, 3, 3, 3)
+_SOURCE = "Simonyan, Zisserman: Very Deep Convolutional Networks, 2015, configuration "
 
 
-def _features(channels: int) -> list[nn.Module]:
+def _features(counts: tuple[int, ...], batch_norm: bool, channels: int) -> list[nn.Module]:
     from torch import nn
 
     layers: list[nn.Module] = []
-    width = channels
-    for size in _VGG11:
-        if size == "M":
-            layers.append(nn.MaxPool2d(2))
-        else:
-            layers += [nn.Conv2d(width, int(size), 3, padding=1), nn.ReLU()]
-            width = int(size)
+    inputs = channels
+    for width, count in zip(_WIDTHS, counts, strict=True):
+        for _ in range(count):
+            norm = [nn.BatchNorm2d(width)] if batch_norm else []
+            layers += [nn.Conv2d(inputs, width, 3, padding=1), *norm, nn.ReLU()]
+            inputs = width
+        layers.append(nn.MaxPool2d(2))
     return layers
 
 
 def _initialise(network: nn.Module) -> nn.Module:
-    """He initialisation, without which eight plain ReLU convolutions do not train."""
+    """He initialisation, without which plain ReLU convolutions one after another do not train."""
     from torch import nn
 
     for layer in network.modules():
@@ -47,13 +51,15 @@ def _hidden(inputs: int, outputs: int) -> list[nn.Module]:
     return [nn.Linear(inputs, outputs), nn.ReLU(), nn.Dropout(0.5)]
 
 
-def build_small(num_classes: int, channels: int, image_size: int) -> nn.Module:
+def build_small(
+    counts: tuple[int, ...], batch_norm: bool, num_classes: int, channels: int, image_size: int
+) -> nn.Module:
     """Features averaged to 512 values, then 512-512-classes with dropout."""
     from torch import nn
 
     return _initialise(
         nn.Sequential(
-            *_features(channels),
+            *_features(counts, batch_norm, channels),
             nn.AdaptiveAvgPool2d(1),
             nn.Flatten(),
             *_hidden(512, 512),
@@ -72,7 +78,7 @@ def build_published(num_classes: int, channels: int, image_size: int) -> nn.Modu
 
     return _initialise(
         nn.Sequential(
-            *_features(channels),
+            *_features(_VGG11, False, channels),
             nn.AdaptiveAvgPool2d(7),
             nn.Flatten(),
             *_hidden(512 * 49, 4096),
@@ -83,20 +89,26 @@ def build_published(num_classes: int, channels: int, image_size: int) -> nn.Modu
     )
 
 
-models.add(
-    Model(
-        name="vgg11",
-        summary="VGG11 without batch norm, 512-wide head, 9.8 M parameters",
-        source=_SOURCE,
-        build=build_small,
+def _small(name: str, counts: tuple[int, ...], batch_norm: bool, configuration: str, size: str) -> Model:
+    norm = "with batch norm" if batch_norm else "without batch norm"
+    return Model(
+        name=name,
+        summary=f"{name[:5].upper()} {norm}, 512-wide head, {size} parameters",
+        source=_SOURCE + configuration,
+        build=partial(build_small, counts, batch_norm),
         min_size=32,
     )
-)
+
+
+models.add(_small("vgg11", _VGG11, False, "A", "9.8 M"))
+models.add(_small("vgg11_bn", _VGG11, True, "A", "9.8 M"))
+models.add(_small("vgg16", _VGG16, False, "D", "15.3 M"))
+models.add(_small("vgg16_bn", _VGG16, True, "D", "15.3 M"))
 models.add(
     Model(
         name="vgg11_133m",
         summary="VGG11 with ImageNet's head, as in JiT's tables, 133 M parameters",
-        source=_SOURCE,
+        source=_SOURCE + "A",
         build=build_published,
         min_size=32,
     )

@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+from torch import nn
 
 from benchmarks.errors import InvalidScenario
 from benchmarks.models import models
@@ -20,14 +21,49 @@ def test_cnn2_takes_any_image(channels, size):
     assert model.build(7, channels, size)(torch.zeros(2, channels, size, size)).shape == (2, 7)
 
 
-@pytest.mark.parametrize("name", ["vgg11", "vgg11_133m"])
+@pytest.mark.parametrize("name", [name for name in models.names() if name != "vit_l16"])
+def test_every_network_takes_images_from_its_smallest_size_on(name):
+    smallest = models.get(name).min_size
+    for channels, size, classes in ((1, smallest, 2), (3, smallest + 1, 20), (3, 2 * smallest + 5, 100)):
+        with torch.device("meta"):
+            network = models.get(name).build(classes, channels, size).eval()
+            assert network(torch.zeros(2, channels, size, size)).shape == (2, classes)
+
+
 @pytest.mark.parametrize(
-    ("channels", "size", "classes"), [(3, 32, 100), (1, 32, 10), (3, 33, 20), (3, 64, 2)]
+    "name", ["allcnn", "lenet", "resnet9", "resnet18", "resnet50", "vgg11_bn", "vgg16_bn"]
 )
-def test_vgg_takes_images_from_32_pixels(name, channels, size, classes):
+def test_a_last_batch_of_one_image_trains_at_the_smallest_size(name):
+    model = models.get(name)
     with torch.device("meta"):
-        network = models.get(name).build(classes, channels, size)
-        assert network(torch.zeros(2, channels, size, size)).shape == (2, classes)
+        network = model.build(2, 3, model.min_size).train()
+        assert network(torch.zeros(1, 3, model.min_size, model.min_size)).shape == (1, 2)
+
+
+@pytest.mark.parametrize("name", ["allcnn", "cnn2", "lenet", "resnet9", "resnet18", "resnet50", "vgg16_bn"])
+def test_gradients_reach_every_parameter(name):
+    model = models.get(name)
+    with seeded(0):
+        network = model.build(10, 3, model.min_size).train()
+        loss = network(torch.randn(4, 3, model.min_size, model.min_size)).square().sum()
+    loss.backward()
+    for key, p in network.named_parameters():
+        assert p.grad is not None, key
+        assert 0 < p.grad.abs().sum() < torch.inf, key
+
+
+@pytest.mark.parametrize("name", ["resnet18", "resnet50"])
+def test_resnets_compute_what_torchvisions_do_with_a_stem_for_small_images(name):
+    import torchvision
+
+    theirs = getattr(torchvision.models, name)(num_classes=10)
+    theirs.conv1, theirs.maxpool = nn.Conv2d(3, 64, 3, padding=1, bias=False), nn.Identity()
+    with seeded(0):
+        ours = models.get(name).build(10, 3, 32)
+        x = torch.randn(2, 3, 32, 32)
+    # Both list a block's own layers first and its shortcut's last
+    theirs.load_state_dict(dict(zip(theirs.state_dict(), ours.state_dict().values(), strict=True)))
+    assert torch.allclose(ours.eval()(x), theirs.eval()(x), atol=1e-5)
 
 
 def test_too_small_images_are_refused():
@@ -37,8 +73,20 @@ def test_too_small_images_are_refused():
 
 def test_parameter_counts():
     assert parameters("vgg11_133m", 100, 3, 32) == 132_963_436
-    features = 9_220_480  # VGG11's eight convolutions on three channels
-    assert parameters("vgg11", 100, 3, 32) == features + 2 * (512 * 512 + 512) + 512 * 100 + 100
+    assert parameters("resnet18", 100, 3, 32) == 11_220_132
+    assert parameters("resnet50", 100, 3, 32) == 23_705_252
+    assert parameters("resnet9", 10, 3, 32) == 6_575_370
+    assert parameters("lenet", 10, 1, 32) == 61_706
+    assert parameters("vit_b16", 1000, 3, 224) == 86_567_656
+    assert parameters("vit_l16", 1000, 3, 224) == 304_326_632
+    head = 2 * (512 * 512 + 512) + 512 * 100 + 100
+    assert parameters("vgg11", 100, 3, 32) == 9_220_480 + head  # the eight convolutions, as torchvision's
+    assert parameters("vgg16", 100, 3, 32) == 14_714_688 + head
+    assert parameters("vgg11_bn", 100, 3, 32) == 9_225_984 + head
+    assert parameters("vgg16_bn", 100, 3, 32) == 14_723_136 + head
+    three = [3 * 96, 96 * 96, 96 * 192, *4 * [192 * 192]]
+    allcnn = 9 * sum(three) + 192 * 192 + 2 * (2 * 96 + 6 * 192) + 192 * 10 + 10
+    assert parameters("allcnn", 10, 3, 32) == allcnn
     cnn = (9 * 32 + 32) + (9 * 32 * 64 + 64) + (64 * 4 * 128 + 128) + (128 * 10 + 10)
     assert parameters("cnn2", 10, 1, 8) == cnn
 

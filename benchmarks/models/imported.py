@@ -1,0 +1,77 @@
+"""The family `import:<module>:<function>`: a network of one's own, by where its build function is."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from benchmarks.errors import BenchmarkError, suggest
+from benchmarks.models.base import Model, models
+from benchmarks.registry import Family
+
+if TYPE_CHECKING:
+    from torch import nn
+
+
+def member(path: str) -> Model:
+    """The network `import:MODULE:FUNCTION`.
+
+    Raises:
+        BenchmarkError: if there is no such function.
+    """
+    name = f"import:{path}"
+    module_name, _, attribute = path.partition(":")
+    if not (all(part.isidentifier() for part in module_name.split(".")) and attribute.isidentifier()):
+        raise BenchmarkError(
+            f"model '{name}': after 'import:' stand a module and a function, as in 'my.nets:build'"
+        )
+    try:
+        module = importlib.import_module(module_name)
+    except Exception as error:  # whatever a user's module raises
+        raise BenchmarkError(
+            f"model '{name}': the module '{module_name}' does not import ({type(error).__name__}: {error}); "
+            "install it, or put its folder into PYTHONPATH"
+        ) from error
+    function = getattr(module, attribute, None)
+    if not callable(function):
+        functions = [n for n, value in vars(module).items() if callable(value) and not n.startswith("_")]
+        raise BenchmarkError(
+            f"model '{name}': '{module_name}' has no function '{attribute}'; {suggest(attribute, functions)}"
+        )
+    return Model(
+        name=name,
+        summary=(function.__doc__ or "a network of one's own").strip().partition("\n")[0],
+        source=str(module.__file__),
+        build=_checked(name, function),
+        min_size=1,
+    )
+
+
+def _checked(name: str, function: Callable[[int, int, int], object]) -> Callable[[int, int, int], nn.Module]:
+    def build(num_classes: int, channels: int, image_size: int) -> nn.Module:
+        from torch import nn
+
+        try:
+            network = function(num_classes, channels, image_size)
+        except TypeError as error:
+            raise BenchmarkError(
+                f"model '{name}': the function must take (num_classes, channels, image_size); {error}"
+            ) from error
+        if not isinstance(network, nn.Module):
+            raise BenchmarkError(
+                f"model '{name}': the function must return a torch.nn.Module, not a {type(network).__name__}"
+            )
+        return network
+
+    return build
+
+
+models.add_family(
+    Family(
+        name="import",
+        pattern="<module>:<function>",
+        summary="a network of one's own: the function gets (num_classes, channels, image_size)",
+        make=member,
+    )
+)

@@ -1,0 +1,79 @@
+"""The family `import:<module>:<function>`: a user's own network."""
+
+from __future__ import annotations
+
+import sys
+
+import pytest
+import torch
+
+from benchmarks.errors import BenchmarkError
+from benchmarks.models import models
+
+OWN = '''
+"""Networks of a user's own."""
+import torch
+from torch import nn
+
+def build(num_classes, channels, image_size):
+    """One layer.
+
+    And more text.
+    """
+    return nn.Sequential(nn.Flatten(), nn.Linear(channels * image_size**2, num_classes))
+
+def no_network(num_classes, channels, image_size):
+    return "a network"
+
+def other_arguments(num_classes):
+    return nn.Linear(1, num_classes)
+
+not_callable = 3
+'''
+
+
+@pytest.fixture(autouse=True)
+def own(tmp_path, monkeypatch):
+    (tmp_path / "own_nets.py").write_text(OWN)
+    (tmp_path / "broken_nets.py").write_text("import nothing_of_that_name")
+    monkeypatch.syspath_prepend(tmp_path)
+    for name in ("own_nets", "broken_nets"):
+        monkeypatch.delitem(sys.modules, name, raising=False)
+
+
+def test_a_function_is_found_by_its_path():
+    model = models.get("import:own_nets:build")
+    assert (model.name, model.summary) == ("import:own_nets:build", "One layer.")
+    assert model.build(7, 3, 8)(torch.zeros(2, 3, 8, 8)).shape == (2, 7)
+    assert models.get("import:own_nets:build@16").input_size(8) == 16
+
+
+@pytest.mark.parametrize(
+    ("path", "message"),
+    [
+        ("own_nets", "after 'import:' stand a module and a function, as in 'my.nets:build'"),
+        ("own nets:build", "after 'import:' stand a module"),
+        ("own_nets:", "after 'import:' stand a module"),
+        ("own_netz:build", "the module 'own_netz' does not import"),
+        ("broken_nets:build", "No module named 'nothing_of_that_name'"),
+        ("own_nets:biuld", "'own_nets' has no function 'biuld'; did you mean 'build'"),
+        ("own_nets:not_callable", "has no function 'not_callable'"),
+    ],
+)
+def test_a_wrong_path_is_one_clear_line(path, message):
+    with pytest.raises(BenchmarkError) as caught:
+        models.get(f"import:{path}")
+    assert message in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("function", "message"),
+    [
+        ("no_network", "must return a torch.nn.Module, not a str"),
+        ("other_arguments", r"must take \(num_classes, channels, image_size\)"),
+    ],
+)
+def test_a_function_that_does_not_build_is_one_clear_line(function, message):
+    with pytest.raises(BenchmarkError, match=message):
+        models.get(f"import:own_nets:{function}").build(7, 3, 8)
