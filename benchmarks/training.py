@@ -5,12 +5,13 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from benchmarks.datasets.base import Augmentation
 from benchmarks.errors import TrainingError
+from benchmarks.precision import at_least_float32
 
 if TYPE_CHECKING:
     import torch
@@ -21,14 +22,23 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Recipe:
-    """SGD with momentum and weight decay under one cosine cycle of the learning rate.
+    """How a network is trained; part of a trained model's identity in the cache.
 
-    The momentum stays where it is; torch's scheduler would by default cycle it between .95 and .85.
+    The learning rate goes through one cosine cycle or, where there are milestones, down in steps.
 
     Attributes:
         epochs: Passes over the training images.
         batch_size: Images per step.
-        max_lr: Peak learning rate of the cycle.
+        max_lr: Peak learning rate.
+        momentum: Of SGD; of Adam the decay rate of the first moment. It stays where it is: torch's cycle
+            would by default move it between .95 and .85.
+        weight_decay: Factor on the weights that is added to their gradient, by Adam too.
+        milestones: Epochs, counted from 1, that begin with the learning rate multiplied by `gamma`.
+        warmup: Before milestones: epochs in which the learning rate rises linearly from 0.
+        clip: Every value of a gradient is held between -clip and clip; None: as it is.
+        balanced: Classes weigh in the loss by the inverse of how many training images they have.
+        pretrained: Start from the network's published weights.
+        precision: bfloat16: forward passes in training run under autocast; weights stay float32.
     """
 
     epochs: int
@@ -37,6 +47,14 @@ class Recipe:
     momentum: float = 0.9
     weight_decay: float = 5e-4
     augmentation: Augmentation = "none"
+    optimiser: Literal["sgd", "adam"] = "sgd"
+    milestones: tuple[int, ...] = ()
+    gamma: float = 0.2
+    warmup: int = 0
+    clip: float | None = None
+    balanced: bool = False
+    pretrained: bool = False
+    precision: Literal["float32", "bfloat16"] = "float32"
 
 
 @dataclass(frozen=True)
@@ -90,26 +108,11 @@ class Recorder:
         self.steps = self._steps
 
 
-# Epochs per model and data set, as published where the papers have the pair (JiT: VGG11).
-_EPOCHS = {
-    ("cnn2", "digits"): 20,
-    ("cnn2", "mnist"): 5,
-    ("cnn2", "cifar10"): 30,
-    ("vgg11", "cifar10"): 25,
-    ("vgg11", "cifar20"): 50,
-    ("vgg11", "cifar100"): 210,
-}
-_DEFAULT_EPOCHS = 30
-
-
 def published_recipe(model: str, dataset: str) -> Recipe:
-    """The recipe of a model on a data set, with the published number of epochs where there is one."""
-    from benchmarks.datasets import datasets
+    """See `benchmarks.recipes.published_recipe`."""
+    from benchmarks import recipes
 
-    epochs = _EPOCHS.get(
-        (model.partition("@")[0].removesuffix("_133m"), dataset.partition("@")[0]), _DEFAULT_EPOCHS
-    )
-    return Recipe(epochs=epochs, augmentation=datasets.get(dataset).augmentation)
+    return recipes.published_recipe(model, dataset)
 
 
 @contextmanager
@@ -148,25 +151,22 @@ def train(
     from benchmarks.evaluation import predict
 
     started = time.perf_counter()
-    optimiser = torch.optim.SGD(
-        model.parameters(),
-        lr=recipe.max_lr,
-        momentum=recipe.momentum,
-        weight_decay=recipe.weight_decay,
-    )
-    steps = images.steps(recipe.batch_size) * recipe.epochs
-    schedule = torch.optim.lr_scheduler.OneCycleLR(
-        optimiser, recipe.max_lr, total_steps=steps, cycle_momentum=False
-    )
+    optimiser = make_optimiser(model, recipe)
+    schedule = make_schedule(optimiser, recipe, images.steps(recipe.batch_size))
+    weight = _class_weights(images) if recipe.balanced else None
     best: tuple[float, int, dict[str, torch.Tensor]] = (-1.0, 0, {})
     for epoch in range(1, recipe.epochs + 1):
         model.train()
         for positions in images.order(rng).split(recipe.batch_size):
             index = images.index[positions]
             x = images.ready(augment(images.x[index], recipe.augmentation, rng))
-            loss = F.cross_entropy(model(x), images.y[index])
+            with _autocast(recipe, x):
+                logits = model(x)
+            loss = F.cross_entropy(at_least_float32(logits), images.y[index], weight)
             optimiser.zero_grad()
             loss.backward()
+            if recipe.clip is not None:
+                torch.nn.utils.clip_grad_value_(model.parameters(), recipe.clip)
             with recorder.step(index) if recorder else nullcontext():
                 optimiser.step()
             schedule.step()
@@ -186,6 +186,57 @@ def train(
     model.load_state_dict(best[2])
     model.eval()
     return History(best[1], best[0], time.perf_counter() - started)
+
+
+def make_optimiser(model: nn.Module, recipe: Recipe) -> torch.optim.Optimizer:
+    """The recipe's optimiser for all parameters of a network."""
+    import torch
+
+    if recipe.optimiser == "adam":
+        betas = (recipe.momentum, 0.999)
+        return torch.optim.Adam(model.parameters(), recipe.max_lr, betas, weight_decay=recipe.weight_decay)
+    return torch.optim.SGD(
+        model.parameters(),
+        lr=recipe.max_lr,
+        momentum=recipe.momentum,
+        weight_decay=recipe.weight_decay,
+    )
+
+
+def make_schedule(
+    optimiser: torch.optim.Optimizer, recipe: Recipe, steps: int
+) -> torch.optim.lr_scheduler.LRScheduler:
+    """The recipe's schedule, stepped after each step of the optimiser; `steps` of these are an epoch."""
+    from torch.optim import lr_scheduler
+
+    if not recipe.milestones:
+        return lr_scheduler.OneCycleLR(
+            optimiser, recipe.max_lr, total_steps=steps * recipe.epochs, cycle_momentum=False
+        )
+    falls = lr_scheduler.MultiStepLR(optimiser, [(m - 1) * steps for m in recipe.milestones], recipe.gamma)
+    if not recipe.warmup:
+        return falls
+    # Published code begins at 0, and the first step does nothing; here the rise is one step ahead
+    rising = steps * recipe.warmup
+    rises = lr_scheduler.LinearLR(optimiser, 1 / rising, total_iters=max(1, rising - 1))
+    return lr_scheduler.ChainedScheduler([rises, falls])
+
+
+def _class_weights(images: ImageSet) -> torch.Tensor:
+    """The mean number of images of a class over that of each class; shape (classes,)."""
+    import torch
+
+    counts = torch.bincount(images.labels, minlength=int(images.y.max()) + 1)
+    return len(images) / (len(counts) * counts.clamp(min=1))
+
+
+def _autocast(recipe: Recipe, x: torch.Tensor) -> AbstractContextManager[object]:
+    """Around a forward pass; in float32 a caller's own autocast stays on."""
+    import torch
+
+    if recipe.precision == "float32":
+        return nullcontext()
+    return torch.autocast(x.device.type, torch.bfloat16)
 
 
 def augment(pixels: torch.Tensor, kind: Augmentation, rng: torch.Generator) -> torch.Tensor:

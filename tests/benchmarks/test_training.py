@@ -12,16 +12,27 @@ from benchmarks import training
 from benchmarks.datasets import load
 from benchmarks.errors import TrainingError
 from benchmarks.evaluation import predict
-from benchmarks.images import on_device
+from benchmarks.images import on_device, pixels_on
 from benchmarks.models import models
-from benchmarks.training import Recipe, augment, published_recipe, seeded, train
+from benchmarks.training import (
+    Recipe,
+    augment,
+    make_optimiser,
+    make_schedule,
+    seeded,
+    train,
+)
+
+
+def digits(start, end):
+    data, cpu = load("digits"), torch.device("cpu")
+    everything = on_device(pixels_on(data.train.x, cpu), data.train.y, data.source, 8, cpu)
+    return everything.subset(torch.arange(start, end))
 
 
 @pytest.fixture
 def sets():
-    data = load("digits")
-    everything = on_device(data.train.x, data.train.y, data.source, torch.device("cpu"))
-    return everything.subset(torch.arange(200)), everything.subset(torch.arange(200, 300))
+    return digits(0, 200), digits(200, 300)
 
 
 def network(seed=0):
@@ -103,6 +114,95 @@ def test_a_network_learns_the_digits(sets):
     assert predict(model, sets[1]).correct.mean() > 0.8
 
 
+STEPS = Recipe(epochs=8, batch_size=16, max_lr=0.05, milestones=(5, 7), gamma=0.2, warmup=1)
+ADAM = Recipe(epochs=8, batch_size=32, max_lr=0.01, optimiser="adam", weight_decay=1e-4, clip=0.1)
+HALF = Recipe(epochs=8, precision="bfloat16")
+WEIGHED = Recipe(epochs=8, balanced=True)
+
+
+@pytest.mark.parametrize("recipe", [STEPS, ADAM, HALF, WEIGHED], ids=["steps", "adam", "half", "balanced"])
+def test_every_kind_of_recipe_trains(recipe):
+    model, validation = network(), digits(900, 1200)
+    train(model, digits(0, 900), validation, recipe, rng())
+    assert predict(model, validation).correct.mean() > 0.9
+    assert {p.dtype for p in model.parameters()} == {torch.float32}
+
+
+@pytest.mark.parametrize("steps", [1, 2, 5])
+@pytest.mark.parametrize("warmup", [0, 1, 2])
+def test_milestones_are_epochs_that_begin_lower_after_a_linear_rise(steps, warmup):
+    recipe = Recipe(epochs=7, max_lr=0.1, milestones=(3, 6), gamma=0.5, warmup=warmup)
+    optimiser = make_optimiser(network(), recipe)
+    schedule = make_schedule(optimiser, recipe, steps)
+    seen = []
+    for _ in range(7 * steps):
+        seen.append(optimiser.param_groups[0]["lr"])
+        optimiser.step()
+        schedule.step()
+    expected = []
+    for epoch in range(1, 8):
+        fallen = 0.1 * 0.5 ** ((epoch >= 3) + (epoch >= 6))
+        for step in range(1, steps + 1):
+            done = (epoch - 1) * steps + step
+            expected.append(fallen * min(1, done / (warmup * steps)) if warmup else fallen)
+    assert seen == pytest.approx(expected, rel=1e-9)
+
+
+def test_a_step_of_adam_with_decay_and_held_gradients(sets):
+    images, validation = sets
+    recipe = replace(ADAM, epochs=1, batch_size=200, clip=1e-3)
+    model = network()
+    start = copy.deepcopy(model)
+    train(model, images, validation, recipe, rng())
+    x, y = next(images.batches(200, rng()))
+    nn.functional.cross_entropy(start(x), y).backward()
+    lr = make_schedule(make_optimiser(network(), recipe), recipe, 1).get_last_lr()[0]
+    assert max(p.grad.abs().max() for p in start.parameters()) > 2e-3
+    for p, trained in zip(start.parameters(), model.parameters(), strict=True):
+        g = p.grad.clamp(-1e-3, 1e-3) + 1e-4 * p  # Adam's first step is the sign of what it sees
+        assert torch.allclose(trained, p - lr * g / (g.abs() + 1e-8), atol=1e-7)
+
+
+def test_the_first_moment_of_adam_decays_as_given():
+    assert make_optimiser(network(), replace(ADAM, momentum=0.7)).param_groups[0]["betas"] == (0.7, 0.999)
+
+
+def test_classes_weigh_by_the_inverse_of_their_number(sets):
+    images, validation = sets
+    few = images.subset((images.labels < 3).nonzero()[:, 0])
+    few = few.subset(torch.cat([(few.labels > 0).nonzero()[:, 0], (few.labels == 0).nonzero()[:5, 0]]))
+    model = network()
+    start = copy.deepcopy(model)
+    recipe = Recipe(epochs=1, batch_size=200, weight_decay=0, balanced=True)
+    train(model, few, validation, recipe, rng())
+    x, y = next(few.batches(200))
+    losses = nn.functional.cross_entropy(start(x), y, reduction="none")
+    torch.stack([losses[y == c].mean() for c in range(3)]).mean().backward()
+    lr = make_schedule(make_optimiser(network(), recipe), recipe, 1).get_last_lr()[0]
+    for p, trained in zip(start.parameters(), model.parameters(), strict=True):
+        assert torch.allclose(trained, p - lr * p.grad, atol=1e-7)
+
+
+def test_half_precision_is_for_forward_passes_in_training_and_a_callers_own_stays(sets):
+    seen = []
+
+    def spy(recipe):
+        model = network()
+        model[0].register_forward_hook(
+            lambda layer, inputs, output: seen.append((layer.training, output.dtype))
+        )
+        train(model, *sets, replace(recipe, epochs=1), rng())
+        kinds = set(seen)
+        seen.clear()
+        return kinds
+
+    full, half = torch.float32, torch.bfloat16
+    assert spy(Recipe(1)) == {(True, full), (False, full)}
+    assert spy(HALF) == {(True, half), (False, full)}
+    with torch.autocast("cpu", torch.bfloat16):
+        assert spy(Recipe(1)) == {(True, half), (False, half)}
+
+
 def test_a_diverged_training_is_told(sets):
     with pytest.raises(TrainingError, match=r"diverged in epoch 1: .* lower peak learning rate than 1e\+20"):
         train(network(), *sets, Recipe(epochs=2, max_lr=1e20), rng())
@@ -127,14 +227,6 @@ def test_seeded_puts_the_global_state_back():
     assert torch.equal(torch.rand(3), expected)
     with seeded(1):
         assert torch.equal(torch.rand(3), first)
-
-
-def test_published_epochs():
-    assert published_recipe("vgg11", "cifar100") == Recipe(epochs=210, augmentation="crop_flip_rotate")
-    assert published_recipe("vgg11_133m", "cifar10").epochs == 25
-    assert published_recipe("vgg11", "cifar20").epochs == 50
-    assert published_recipe("cnn2", "digits").augmentation == "none"
-    assert published_recipe("cnn2", "mnist").augmentation == "crop"
 
 
 class Draws:
