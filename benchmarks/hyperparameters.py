@@ -31,6 +31,7 @@ class Hyperparameter:
         choices: The valid values of an option, or None.
         searched: Whether a search varies it unless the plan says otherwise.
         optional: Whether None is a valid value.
+        work: Whether it is an amount of work that does not shrink with the data set.
         doc: One sentence, with the unit.
     """
 
@@ -43,6 +44,7 @@ class Hyperparameter:
     choices: tuple[Scalar, ...] | None
     searched: bool
     optional: bool
+    work: bool
     doc: str
 
     @property
@@ -88,10 +90,11 @@ def param(
     *,
     log: bool = False,
     searched: bool = True,
+    work: bool = False,
     doc: str,
 ) -> Any:
     """A numeric hyper-parameter with the range in which a search may vary it."""
-    meta = {"low": low, "high": high, "log": log, "searched": searched, "doc": doc}
+    meta = {"low": low, "high": high, "log": log, "searched": searched, "work": work, "doc": doc}
     return dataclasses.field(default=default, metadata=meta)
 
 
@@ -122,6 +125,7 @@ def declared(params: type) -> tuple[Hyperparameter, ...]:
                 choices=meta.get("choices"),
                 searched=meta.get("searched", False),
                 optional=len(kinds) < len(types),
+                work=meta.get("work", False),
                 doc=meta["doc"],
             )
         )

@@ -6,6 +6,7 @@ import hashlib
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field, replace
 from functools import lru_cache
+from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
@@ -13,6 +14,7 @@ import torch
 from torch import nn
 
 from benchmarks.cache import CachedModel, get_or_train, model_folder
+from benchmarks.checkpoint import fit, read_weights
 from benchmarks.datasets import Dataset, load
 from benchmarks.errors import TrainingError
 from benchmarks.evaluation import Evaluation, HeldOut, Predictions, References, predict
@@ -223,6 +225,26 @@ def _prepare_sequence(
 def original_model(scenario: Scenario, how: Recipe, device: torch.device, progress: Progress) -> CachedModel:
     """The model trained on all training images, from the cache or trained now."""
     return _cached("original", scenario, how, device, progress)
+
+
+def own_model(scenario: Scenario, path: Path) -> CachedModel:
+    """A trained model of one's own from a file with its weights.
+
+    Raises:
+        DataError: if the file holds no weights, or such that do not fit the scenario's network.
+    """
+    weights = read_weights(path)
+    fit(build_network(scenario, scenario.seed), weights)
+    digest = hashlib.sha256(path.read_bytes()).hexdigest()[:12]
+    return CachedModel(f"own-{digest}", weights, {})
+
+
+def test_accuracy(scenario: Scenario, model: CachedModel, device: torch.device) -> float:
+    """Percent of all test images that a model is right about."""
+    network = build_network(scenario, scenario.seed)
+    network.load_state_dict(model.state)
+    images = all_images(scenario, load(scenario.dataset), device)["test"]
+    return 100 * float(predict(placed(network, device), images).correct.mean())
 
 
 def retrained_model(scenario: Scenario, how: Recipe, device: torch.device, progress: Progress) -> CachedModel:

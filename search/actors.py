@@ -111,7 +111,7 @@ class TrialActor(tune.Trainable):
         started: datetime.datetime,
         seconds: float,
     ) -> Finished:
-        from search.rows import class_rows, sample_rows, trial_row
+        from search.rows import class_rows, sample_rows, step_rows, trial_row
 
         classes = class_rows(result, prepared) if a.details else []
         samples = sample_rows(result, prepared) if a.details else []
@@ -120,12 +120,7 @@ class TrialActor(tune.Trainable):
             result,
             prepared,
             {
-                "run_id": a.run_id,
-                "trial_id": a.trial_id,
-                "trial_number": a.number,
-                "kind": a.kind,
-                "regime": a.regime,
-                "preset": a.preset,
+                **a.identity,
                 "objective": result.metrics.get("gap"),
                 "gpu_fraction": self._gpus,
                 "started_at": started,
@@ -134,7 +129,7 @@ class TrialActor(tune.Trainable):
                 **gaps,
             },
         )
-        return Finished(row, classes, samples)
+        return Finished(row, classes, samples, step_rows(result) if a.details else [])
 
     def _scenario(self, key: str) -> Any:
         from benchmarks.prepared import Prepared

@@ -21,7 +21,9 @@ class Assignment:
         number: Position among the trials of one method and scenario in the run.
         params: Hyper-parameter values; missing ones take the method's defaults.
         held_out: "validation" while parameters are chosen, "test" when results are reported.
-        details: Whether the rows of the classes and samples tables are wanted too.
+        tuned_on: The forget set that the parameters were searched on, if they were.
+        scale: The share of the published work that the plan runs.
+        details: Whether the rows of the tables beside trials are wanted too.
         tag: Stands for the number in the trial's id, where that should outlast a change of the list.
         attempt: How often it was handed out, from 1.
     """
@@ -35,6 +37,8 @@ class Assignment:
     kind: str
     regime: str
     preset: str = ""
+    tuned_on: str = ""
+    scale: float = 1.0
     held_out: str = "validation"
     details: bool = False
     tag: str = ""
@@ -45,6 +49,20 @@ class Assignment:
     @property
     def trial_id(self) -> str:
         return f"{self.run_id}:{self.method}:{self.scenario.forget}:{self.tag or self.number}"
+
+    @property
+    def identity(self) -> Row:
+        """The columns of the trials table that say which trial it is."""
+        return {
+            "run_id": self.run_id,
+            "trial_id": self.trial_id,
+            "trial_number": self.number,
+            "kind": self.kind,
+            "regime": self.regime,
+            "preset": self.preset,
+            "tuned_on": self.tuned_on,
+            "scale": self.scale,
+        }
 
     def again(self) -> Assignment | None:
         """The same trial once more, or None when it has been tried often enough."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -33,6 +33,9 @@ _WORKERS = typer.Option(None, "--workers", min=1, help="Trials at once; by defau
 _TRIALS = typer.Option(None, "--trials", min=1, help="Trials per method and forget set.")
 _SEED = typer.Option(None, "--seed", min=0, help="Seed of the search.")
 _TIMEOUT = typer.Option(None, "--timeout", min=1, help="Start no trial after so many seconds.")
+_SCALE = typer.Option(
+    None, "--scale", help="Run this share of epochs, images, trials, seeds and steps, such as 0.01."
+)
 
 
 @app.callback()
@@ -51,21 +54,45 @@ def demo(
     """Run the main job on bundled digits: search, benchmark, report."""
     from search import stages
 
-    with _setting("demo", results, workers, trials) as setting:
-        stages.prepare(setting, [*setting.plan.searched(), *setting.plan.benchmarked()])
+    with _settings("demo", results, workers, trials) as (setting,):
+        stages.prepare(setting, setting.plan.scenarios())
         stages.search(setting)
         stages.benchmark(setting)
         stages.sensitivity(setting, "jit", [], grid=False, points=9, seeds=3)
-        _finish(setting)
+        _finish([setting])
 
 
 @app.command()
-def prepare(plan: str = _PLAN, workers: int | None = _WORKERS) -> None:
-    """Train the models of a plan into the model cache."""
+def run(
+    plan: str = _PLAN,
+    results: Path = _RESULTS,
+    scale: float | None = _SCALE,
+    trials: int | None = _TRIALS,
+    workers: int | None = _WORKERS,
+) -> None:
+    """Do it all: train, search, benchmark, report; the same command again resumes."""
     from search import stages
 
-    with _setting(plan, Path("results"), workers) as setting:
-        stages.prepare(setting, [*setting.plan.searched(), *setting.plan.benchmarked()])
+    with _settings(plan, results, workers, trials, scale=scale) as settings:
+        for setting in settings:
+            stages.prepare(setting, setting.plan.scenarios())
+            stages.search(setting)
+            stages.benchmark(setting)
+        _finish(settings)
+
+
+@app.command()
+def prepare(plan: str = _PLAN, workers: int | None = _WORKERS, scale: float | None = _SCALE) -> None:
+    """Train the models of a plan into the model cache."""
+    from benchmarks.cli import print_table
+    from search import stages
+    from search.trained import listing
+
+    with _settings(plan, Path("results"), workers, scale=scale) as settings:
+        for setting in settings:
+            stages.prepare(setting, setting.plan.scenarios())
+        typer.echo()
+        print_table(*listing([model for setting in settings for model in setting.trained]))
 
 
 @app.command()
@@ -76,13 +103,17 @@ def search(
     seed: int | None = _SEED,
     workers: int | None = _WORKERS,
     timeout: float | None = _TIMEOUT,
+    scale: float | None = _SCALE,
 ) -> None:
     """Search hyper-parameters; the same command again resumes."""
     from search import stages
 
-    with _setting(plan, results, workers, trials, seed, timeout) as setting:
-        stages.search(setting)
-        _print_best(setting)
+    with _settings(plan, results, workers, trials, seed, timeout, scale) as settings:
+        for setting in settings:
+            stages.search(setting)
+        for setting in settings:
+            _print_best(setting)
+        typer.echo(f"trials: {results / 'trials'}  (pd.read_parquet reads it)")
 
 
 @app.command()
@@ -92,13 +123,15 @@ def benchmark(
     workers: int | None = _WORKERS,
     seed: int | None = _SEED,
     timeout: float | None = _TIMEOUT,
+    scale: float | None = _SCALE,
 ) -> None:
     """Run the parameters found over forget sets and seeds."""
     from search import stages
 
-    with _setting(plan, results, workers, seed=seed, timeout=timeout) as setting:
-        stages.benchmark(setting)
-        _finish(setting)
+    with _settings(plan, results, workers, seed=seed, timeout=timeout, scale=scale) as settings:
+        for setting in settings:
+            stages.benchmark(setting)
+        _finish(settings)
 
 
 @app.command()
@@ -113,14 +146,16 @@ def sensitivity(
     workers: int | None = _WORKERS,
     seed: int | None = _SEED,
     timeout: float | None = _TIMEOUT,
+    scale: float | None = _SCALE,
 ) -> None:
     """Run new trials around the best point of a search."""
     from search import stages
 
-    with _setting(plan, results, workers, seed=seed, timeout=timeout) as setting:
-        chosen = method or setting.plan.methods[0]
-        stages.sensitivity(setting, chosen, parameter, grid=grid, points=points, seeds=seeds)
-        _finish(setting)
+    with _settings(plan, results, workers, seed=seed, timeout=timeout, scale=scale) as settings:
+        for setting in settings:
+            chosen = method or setting.plan.methods[0]
+            stages.sensitivity(setting, chosen, parameter, grid=grid, points=points, seeds=seeds)
+        _finish(settings)
 
 
 def main() -> None:
@@ -171,27 +206,28 @@ def _fail(message: str, status: int) -> None:
 
 
 @contextmanager
-def _setting(
+def _settings(
     name: str,
     results: Path,
     workers: int | None,
     trials: int | None = None,
     seed: int | None = None,
     timeout: float | None = None,
-) -> Iterator[Setting]:
-    """A plan with the command line's changes, checked; what its stages open is closed at the end."""
+    scale: float | None = None,
+) -> Iterator[list[Setting]]:
+    """The plans of a name with the command line's changes; what their stages open is closed at the end."""
     from rich.console import Console
 
     from cluster.connect import slots
-    from search.plan import load
+    from search.plan_files import load
     from search.stages import Setting
 
-    plan = _changed(load(name), trials, seed)
-    resources = plan.resources
+    plans = [_changed(plan, trials, seed) for plan in load(name, scale)]
+    resources = plans[0].resources
     wanted = slots(workers or resources.workers, resources.cpus_per_trial, resources.gpus_per_trial)
     console = Console(soft_wrap=True, highlight=False)
     with ExitStack() as stack:
-        yield Setting(plan, results, wanted, console, stack, timeout)
+        yield [Setting(plan, results, wanted, console, stack, timeout) for plan in plans]
 
 
 def _changed(plan: Plan, trials: int | None, seed: int | None) -> Plan:
@@ -205,31 +241,33 @@ def _print_best(setting: Setting) -> None:
 
     for line in stages.best_lines(setting):
         setting.console.print(line)
-    setting.console.print(f"trials: {setting.folder / 'trials'}  (pd.read_parquet reads it)")
 
 
-def _finish(setting: Setting) -> None:
-    """The result table of the plan's benchmark, and where everything is."""
+def _finish(settings: Sequence[Setting]) -> None:
+    """The result tables of the plans' benchmarks, and where everything is."""
     from analysis import overall, tables, trials, write_report
+    from search.schema import TABLES
 
-    found = trials(setting.folder)
-    results = overall(found[found.run_id.str.startswith(f"{setting.plan.name}-benchmark-")])
-    if len(results):
-        setting.console.print("\n" + tables.to_markdown(results))
-    page = write_report(setting.folder)
-    for table in ("trials", "classes", "samples"):
-        if (setting.folder / table).exists():
-            setting.console.print(f"{table}: {setting.folder / table}")
-    setting.console.print(f"report: {page}")
+    folder, console = settings[0].folder, settings[0].console
+    found = trials(folder)
+    for setting in settings:
+        results = overall(found[found.run_id.str.startswith(f"{setting.plan.name}-benchmark-")])
+        if len(results):
+            console.print("\n" + tables.to_markdown(results))
+    page = write_report(folder)
+    for table in TABLES:
+        if (folder / table).exists():
+            console.print(f"{table}: {folder / table}")
+    console.print(f"report: {page}")
 
 
 def _plans() -> benchmarks.cli.Listing:
-    from search.plan import PLANS
+    from search.plan_files import shipped
 
     def what(path: Path) -> str:
         return path.read_text().splitlines()[0].removeprefix("# ")
 
-    return ["plan", "what it is"], [[path.stem, what(path)] for path in sorted(PLANS.glob("*.yaml"))]
+    return ["plan", "what it is"], [[name, what(path)] for name, path in shipped().items()]
 
 
 benchmarks.cli.register(app, _plans)

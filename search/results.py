@@ -1,4 +1,4 @@
-"""The results folder: three Parquet tables that a reader may open at any moment.
+"""The results folder: four Parquet tables that a reader may open at any moment.
 
 One file per run and partition, replaced atomically whenever trials finish. Only the driver writes, and one
 driver at a time per run. A trial's row is on the disk before anything else is told about it, so the table
@@ -13,6 +13,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote, unquote
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -23,6 +24,7 @@ from search.errors import ResultsError
 from search.schema import PARTITIONS, TABLES, VERSION, VERSION_KEY, schema
 
 Row = dict[str, Any]
+_DETAILS = tuple(table for table in TABLES if table != "trials")
 
 
 @dataclass(frozen=True)
@@ -32,6 +34,7 @@ class Finished:
     trial: Row
     classes: list[Row] = field(default_factory=list)
     samples: list[Row] = field(default_factory=list)
+    steps: list[Row] = field(default_factory=list)
 
 
 class Results:
@@ -96,8 +99,8 @@ class Results:
             by_place.setdefault(tuple(str(one.trial[name]) for name in PARTITIONS), []).append(one)
         for values, group in by_place.items():
             place = dict(zip(PARTITIONS, values, strict=True))
-            self._add("classes", place, [row | _ids(one) for one in group for row in one.classes])
-            self._add("samples", place, [row | _ids(one) for one in group for row in one.samples])
+            for table in _DETAILS:
+                self._add(table, place, [row | _ids(one) for one in group for row in getattr(one, table)])
             self._add("trials", place, [one.trial for one in group])
 
     def save_plan(self, content: Mapping[str, Any]) -> None:
@@ -112,7 +115,7 @@ class Results:
         declared = self._schemas[table]
         path = self.folder / table
         for name, value in place.items():
-            path /= f"{name}={value}"
+            path /= f"{name}={quote(value, safe='@')}"
         path /= f"{self.run_id}.parquet"
         columns = {name: [row.get(name) for row in rows] for name in declared.names}
         new = pa.table(columns, schema=declared)
@@ -161,7 +164,7 @@ class Results:
         for path in own["trials"]:
             self._tables[path] = pq.ParquetFile(path).read()
             finished.update(self._tables[path]["trial_id"].to_pylist())
-        for path in [*own["classes"], *own["samples"]]:
+        for path in (path for table in _DETAILS for path in own[table]):
             table = pq.ParquetFile(path).read()
             keep = [trial in finished for trial in table["trial_id"].to_pylist()]
             self._tables[path] = table.filter(pa.array(keep, pa.bool_()))
@@ -177,7 +180,8 @@ def _files(folder: Path) -> list[Path]:
 
 
 def _partition(path: Path) -> dict[str, str]:
-    return dict(part.split("=", 1) for part in path.parts if "=" in part)
+    parts = (part.split("=", 1) for part in path.parts if "=" in part)
+    return {name: unquote(value) for name, value in parts}
 
 
 def _read_schema(path: Path) -> pa.Schema:

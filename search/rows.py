@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from benchmarks.scenarios import forgets_images
 from search.assignments import Assignment
 
 if TYPE_CHECKING:
@@ -25,7 +26,7 @@ def trial_row(result: TrialResult, prepared: Prepared, identity: Mapping[str, An
     """The row of the trials table.
 
     Args:
-        identity: run_id, trial_id, trial_number, kind, regime, preset, times, overhead_s, gpu_fraction.
+        identity: What `Assignment.identity` gives, times, overhead_s, gpu_fraction.
     """
     import torch
 
@@ -41,7 +42,7 @@ def trial_row(result: TrialResult, prepared: Prepared, identity: Mapping[str, An
         "scenario_seed": scenario.seed,
         "original_id": prepared.original_id,
         "eval_split": result.held_out,
-        "forget_split": "train" if scenario.task == "random" else result.held_out,
+        "forget_split": "train" if forgets_images(scenario.task) else result.held_out,
         "eval_limit": prepared.packed.eval_limit,
         "access": result.access,
         "precision": result.precision,
@@ -71,12 +72,7 @@ def lost_row(assignment: Assignment) -> Row:
         "forget": scenario.forget,
         "scenario_seed": scenario.seed,
         "eval_split": assignment.held_out,
-        "run_id": assignment.run_id,
-        "trial_id": assignment.trial_id,
-        "trial_number": assignment.number,
-        "kind": assignment.kind,
-        "regime": assignment.regime,
-        "preset": assignment.preset,
+        **assignment.identity,
         "seed": assignment.seed,
         "state": "failed",
         "error": f"its worker died {assignment.attempt} times, out of memory perhaps; try fewer workers",
@@ -128,6 +124,20 @@ def sample_rows(result: TrialResult, prepared: Prepared) -> list[Row]:
         "correct": p.correct.tolist(),
     }
     return [dict(zip(columns, values, strict=True)) for values in zip(*columns.values(), strict=True)]
+
+
+def step_rows(result: TrialResult) -> list[Row]:
+    """Where a sequence stands after each of its requests; empty for other tasks."""
+    return [
+        {
+            "step": number,
+            "request": step.request,
+            **{name: _finite(value) for name, value in step.metrics.items()},
+            **{f"target_{name}": _finite(value) for name, value in step.targets.items()},
+            "unlearn_s": step.unlearn_s,
+        }
+        for number, step in enumerate(result.steps, start=1)
+    ]
 
 
 @cache

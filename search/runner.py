@@ -20,6 +20,7 @@ from search.errors import RunError
 from search.results import Results
 
 if TYPE_CHECKING:
+    from benchmarks.cache import CachedModel
     from benchmarks.prepared import Packed
 
 # Read by Tune. Its loggers, its snapshots of the run's state and its change of folder cost more per trial
@@ -42,6 +43,42 @@ class Shared:
 
 
 @dataclass(frozen=True)
+class Trained:
+    """A model that a run needs: trained for it, found in the cache, or the user's own.
+
+    Attributes:
+        role: "original", "retrained" or "recorded" (the steps of the original's training).
+        epochs: Epochs of the recipe.
+        report: What the model cache says of it: test accuracy and, if it was trained here, the epoch that
+            was kept and the seconds.
+    """
+
+    scenario: Scenario
+    role: str
+    epochs: int
+    report: dict[str, Any]
+
+    @property
+    def name(self) -> str:
+        forget = self.scenario.forget
+        names = {"retrained": f"retrained without {forget}", "recorded": f"recorded steps of {forget}"}
+        return names.get(self.role, self.role if "seconds" in self.report else "your checkpoint")
+
+    def __str__(self) -> str:
+        s, found = self.scenario, self.report
+        parts = []
+        if "steps" in found:
+            parts.append(f"{found['steps']} training steps")
+        if "test_acc" in found:
+            parts.append(f"test accuracy {found['test_acc']:.1f} %")
+            if "seconds" in found:
+                parts.append(f"best of {self.epochs} epochs was {found['best_epoch']}")
+        if "seconds" in found:
+            parts.append(f"trained in {found['seconds']:.1f} s")
+        return f"{s.model} on {s.dataset}, {self.name}: {', '.join(parts)}"
+
+
+@dataclass(frozen=True)
 class Outcome:
     """How a run ended: trials in the table, trials wanted, and whether its time ran out."""
 
@@ -60,21 +97,24 @@ def prepare(
     eval_limit: int | None,
     record: bool,
     slots: Slots,
-    say: Callable[[str], None],
+    tell: Callable[[Trained], None],
+    own: CachedModel | None = None,
 ) -> Shared:
     """Train what is not in the model cache, in parallel, and evaluate the original and retrained models.
 
     Args:
         record: Also record the training steps of every forget set, in one more training each.
+        tell: Called for every model, trained now or found in the cache.
+        own: A trained model to use in place of an original one that is trained here.
     """
-    wanted = list({scenario.key: scenario for scenario in scenarios}.values())
-    jobs = [_Job("original", wanted[0], recipe, slots)]
-    jobs += [_Job("retrained", scenario, recipe, slots) for scenario in wanted]
+    wanted = _distinct(scenarios)
+    jobs = [_Job("original", wanted[0], recipe, slots, own=own)]
+    jobs += [_Job("retrained", s, recipe, slots) for s in _distinct(s for w in wanted for s in w.steps)]
     if record:
-        jobs += [_Job("recorded", scenario, recipe, slots) for scenario in wanted]
+        jobs += [_Job("recorded", s, recipe, slots) for s in _distinct(s for w in wanted for s in w.requests)]
     for job, report in in_parallel(_train, jobs, slots):
-        say(f"{job.label}: {report}")
-    jobs = [_Job("packed", scenario, recipe, slots, eval_limit, record) for scenario in wanted]
+        tell(Trained(job.scenario, job.role, recipe.epochs, report))
+    jobs = [_Job("packed", scenario, recipe, slots, eval_limit, record, own) for scenario in wanted]
     packed = {job.scenario.key: result for job, result in in_parallel(_pack, jobs, slots)}
     return Shared(packed, {name: load(name) for name in {s.dataset for s in wanted}})
 
@@ -146,6 +186,10 @@ def run(
     return Outcome(done, total, searcher.stopped)
 
 
+def _distinct(scenarios: Iterable[Scenario]) -> list[Scenario]:
+    return list({scenario.key: scenario for scenario in scenarios}.values())
+
+
 @dataclass(frozen=True)
 class _Job:
     role: str
@@ -154,12 +198,7 @@ class _Job:
     slots: Slots
     eval_limit: int | None = None
     record: bool = False
-
-    @property
-    def label(self) -> str:
-        s = self.scenario
-        what = {"retrained": f"retrained without {s.forget}", "recorded": f"steps of {s.forget}"}
-        return f"{s.model} on {s.dataset}, {what.get(self.role, self.role)}"
+    own: CachedModel | None = None
 
 
 def _device(slots: Slots) -> Any:
@@ -169,17 +208,14 @@ def _device(slots: Slots) -> Any:
     return torch.device("cuda" if slots.gpus else "cpu")
 
 
-def _train(job: _Job) -> str:
-    from benchmarks.prepared import original_model, recorded_updates, retrained_model
+def _train(job: _Job) -> dict[str, Any]:
+    from benchmarks.prepared import original_model, recorded_updates, retrained_model, test_accuracy
 
+    device = _device(job.slots)
+    if job.own is not None:
+        return {"test_acc": test_accuracy(job.scenario, job.own, device)}
     train = {"original": original_model, "retrained": retrained_model, "recorded": recorded_updates}[job.role]
-    found = train(job.scenario, job.recipe, _device(job.slots), lambda line: None).report
-    if job.role == "recorded":
-        return f"recorded {found['steps']} training steps in {found['seconds']:.1f} s"
-    return (
-        f"test accuracy {found['test_acc']:.1f} %, best of {job.recipe.epochs} epochs was "
-        f"{found['best_epoch']}, trained in {found['seconds']:.1f} s"
-    )
+    return train(job.scenario, job.recipe, device, lambda line: None).report
 
 
 def _pack(job: _Job) -> Packed:
@@ -190,5 +226,6 @@ def _pack(job: _Job) -> Packed:
         recipe=job.recipe,
         eval_limit=job.eval_limit,
         record=job.record,
+        original=job.own,
         device=_device(job.slots),
     ).packed

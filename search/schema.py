@@ -1,4 +1,4 @@
-"""Every column of the three tables: its type, its unit and what it means, in one place.
+"""Every column of the four tables: its type, its unit and what it means, in one place.
 
 The trials table has a column for every hyper-parameter of every registered method, whatever a file
 holds, because readers take the columns of the first file they meet and drop the others'.
@@ -53,15 +53,17 @@ _IDENTITY = (
         "Where the hyper-parameters come from: published, tuned (searched on this forget set), "
         "transferred (searched on another one), default; empty for references",
     ),
+    Column("tuned_on", _TEXT, "Forget set that the hyper-parameters were searched on; empty for others"),
     Column("seed", _INT, "Seed of the method's randomness"),
+    Column("scale", _REAL, "Share of the published work that the plan ran; below 1 a row is no result"),
 )
 _SCENARIO = (
-    Column("forget", _TEXT, "Forgotten classes, joined by +, or the number of images"),
+    Column("forget", _TEXT, "Forgotten classes or people joined by +, requests by >, or their number"),
     Column("forget_count", _INT, "Training images to forget", "images"),
     Column("scenario_seed", _INT, "Seed of the original and the retrained model"),
     Column("original_id", _TEXT, "The original model in the model cache"),
     Column("eval_split", _TEXT, "Held-out images measured: validation (search) or test (benchmark)"),
-    Column("forget_split", _TEXT, "Images behind forget_acc: train (task random) or as eval_split"),
+    Column("forget_split", _TEXT, "Images behind forget_acc: train (random, identities) or as eval_split"),
     Column("eval_limit", _INT, "Most images evaluated per split; missing for all", "images"),
 )
 _METHOD = (
@@ -142,7 +144,25 @@ def sample_columns() -> tuple[Column, ...]:
     )
 
 
-TABLES = {"trials": trial_columns, "classes": class_columns, "samples": sample_columns}
+def step_columns() -> tuple[Column, ...]:
+    """Columns of the steps table: one row per trial of the task sequence, and request."""
+    return (
+        Column("run_id", _TEXT, "As in trials"),
+        Column("trial_id", _TEXT, "As in trials"),
+        Column("forget", _TEXT, "As in trials"),
+        Column("step", _INT, "Position of the request in the sequence, from 1"),
+        Column("request", _TEXT, "Classes that this step was to forget; its metrics are of all so far"),
+        *_metrics(),
+        Column("unlearn_s", _REAL, "The method in this step", "s"),
+    )
+
+
+TABLES = {
+    "trials": trial_columns,
+    "classes": class_columns,
+    "samples": sample_columns,
+    "steps": step_columns,
+}
 
 
 def schema(table: str) -> pa.Schema:

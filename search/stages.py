@@ -6,7 +6,6 @@ import itertools
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +15,8 @@ from rich.console import Console
 from benchmarks.errors import suggest
 from benchmarks.hyperparameters import Hyperparameter, declared
 from benchmarks.methods import Method, methods
-from benchmarks.scenarios import Scenario
+from benchmarks.methods.base import Preset
+from benchmarks.scenarios import Scenario, method_task
 from cluster.connect import Slots, running, session
 from search import runner
 from search.assignments import Assignment, FixedList, Row, Source
@@ -27,6 +27,7 @@ from search.progress import Progress
 from search.pruning import pruner
 from search.results import Results
 from search.rows import package_version
+from search.scaling import reduced
 from search.spaces import search_space
 from search.studies import SEEDS_PER_STUDY, Study
 
@@ -40,6 +41,7 @@ class Setting:
         open: Closed by whoever made the setting; holds the Ray session once a stage has needed one.
         timeout: Seconds after which a stage starts no further trial.
         shared: Scenarios that a stage has prepared, for the stages after it.
+        trained: The models that were needed for them.
     """
 
     plan: Plan
@@ -49,18 +51,27 @@ class Setting:
     open: ExitStack
     timeout: float | None = None
     shared: runner.Shared = field(default_factory=lambda: runner.Shared({}, {}))
+    trained: list[runner.Trained] = field(default_factory=list)
 
 
 def prepare(setting: Setting, scenarios: Sequence[Scenario]) -> runner.Shared:
     """The models of some scenarios, trained now or taken from the cache."""
     plan, known = setting.plan, setting.shared
+    from benchmarks.prepared import own_model
+
     if not running():
         setting.open.enter_context(session(setting.slots))
     missing = [scenario for scenario in scenarios if scenario.key not in known.packed]
     if missing:
-        say = partial(setting.console.print, highlight=False)
-        record = plan.needs_recording()
-        new = runner.prepare(missing, plan.recipe(), plan.eval_limit, record, setting.slots, say)
+        own = own_model(missing[0], Path(plan.checkpoint)) if plan.checkpoint else None
+
+        def tell(model: runner.Trained) -> None:
+            setting.trained.append(model)
+            setting.console.print(str(model), highlight=False)
+
+        new = runner.prepare(
+            missing, plan.recipe(), plan.eval_limit, plan.needs_recording(), setting.slots, tell, own
+        )
         known.packed.update(new.packed)
         known.data.update(new.data)
     return runner.Shared({scenario.key: known.packed[scenario.key] for scenario in scenarios}, known.data)
@@ -83,12 +94,12 @@ def benchmark(setting: Setting) -> None:
 
     Raises:
         PlanError: if the plan has no benchmark.
-        RunError: if the plan's search has no complete trial yet.
+        RunError: if the plan's search has not been run.
     """
     plan = setting.plan
     if plan.benchmark is None:
         raise PlanError(f"plan '{plan.name}' has no 'benchmark:' section; add one with 'forget' and 'seeds'")
-    entries = list(_entries(plan, setting.folder))
+    entries = list(_entries(setting))
     run_id = plan.run_id("benchmark", entries=[(e.method.name, e.regime, e.params) for e in entries])
     with Results(setting.folder, run_id) as results:
         work = FixedList("benchmark", _benchmark_trials(plan, run_id, entries), results.rows())
@@ -124,6 +135,10 @@ def sensitivity(
         )
     algorithm = methods.get(method)
     centre = _best(plan, setting.folder, algorithm, scenario)
+    if centre is None:
+        raise RunError(
+            f"every trial of '{method}' on '{scenario.forget}' failed, so there is nothing to vary"
+        )
     varied = [_variable(algorithm, name) for name in parameters or _searched(plan, algorithm)]
     if grid and len(varied) != 2:
         raise PlanError(f"a grid varies two parameters, not {len(varied)}; name them with --parameter")
@@ -140,6 +155,8 @@ def sensitivity(
             seed=plan.seed + seed,
             kind="sensitivity",
             regime="",
+            tuned_on=scenario.forget,
+            scale=plan.scale,
             precision=plan.precision,
             tag=f"{number // seeds}.{seed}",
         )
@@ -160,6 +177,9 @@ def best_lines(setting: Setting) -> Iterator[str]:
     plan = setting.plan
     for method, scenario in itertools.product(plan.algorithms(), plan.searched()):
         params = _best(plan, setting.folder, method, scenario)
+        if params is None:
+            yield f"every trial of {method.name} on {scenario.forget} failed"
+            continue
         shown = " ".join(f"{name}={params[name]:.6g}" for name in _searched(plan, method))
         yield f"best of {method.name} on {scenario.forget}: {shown}"
 
@@ -211,6 +231,8 @@ def _study(plan: Plan, method: Method, scenario: Scenario, rows: Sequence[Row]) 
             kind="search",
             regime="tuned",
             preset=preset,
+            tuned_on=scenario.forget,
+            scale=plan.scale,
             precision=plan.precision,
             prunable=plan.search.pruner != "none",
         )
@@ -238,29 +260,37 @@ class _Entry:
     params: Mapping[str, Any]
     preset: str = ""
     tuned_on: str = ""
-    tag: str = ""  # sets the trials of several published values apart
+
+    @property
+    def tag(self) -> str:
+        """Sets its trials apart from those of the same method with other values."""
+        return ".".join(filter(None, (self.regime or "reference", self.preset, self.tuned_on)))
 
 
-def _entries(plan: Plan, folder: Path) -> Iterator[_Entry]:
+def _entries(setting: Setting) -> Iterator[_Entry]:
+    plan = setting.plan
     assert plan.benchmark is not None
     yield _Entry(methods.get("original"), "", {})
     yield _Entry(methods.get("retrain"), "", {})
     for name in plan.benchmark.beside:
         if name not in ("original", "retrain"):
             yield _published(methods.get(name), plan) or _Entry(methods.get(name), "default", {})
-    scenario = plan.searched()[0]
     for method in plan.algorithms():
         yield from _presets(method, plan)
-        params = _best(plan, folder, method, scenario)
-        yield _Entry(method, "tuned", params, tuned_on=scenario.forget)
+        for scenario in plan.searched():
+            params = _best(plan, setting.folder, method, scenario)
+            if params is None:
+                setting.console.print(f"{method.name}: every trial on {scenario.forget} failed; left out")
+            else:
+                yield _Entry(method, "tuned", params, tuned_on=scenario.forget)
 
 
 def _presets(method: Method, plan: Plan) -> Iterator[_Entry]:
     """The published values of a searched method that the plan wants beside the found ones."""
     assert plan.benchmark is not None
     if plan.benchmark.presets == "all":
-        fitting = [preset for preset in method.presets if preset.task in ("*", plan.task)]
-        yield from (_Entry(method, "published", p.values, p.name, tag=f"{p.name}.") for p in fitting)
+        fitting = [p for p in method.presets if p.task in ("*", method_task(plan.task))]
+        yield from (_published_entry(method, preset, plan) for preset in fitting)
     elif plan.benchmark.presets == "nearest" and method.name not in plan.benchmark.beside:
         nearest = _published(method, plan)
         if nearest:
@@ -269,7 +299,11 @@ def _presets(method: Method, plan: Plan) -> Iterator[_Entry]:
 
 def _published(method: Method, plan: Plan) -> _Entry | None:
     preset = method.published(plan.model, plan.task)
-    return _Entry(method, "published", preset.values, preset.name) if preset else None
+    return _published_entry(method, preset, plan) if preset else None
+
+
+def _published_entry(method: Method, preset: Preset, plan: Plan) -> _Entry:
+    return _Entry(method, "published", reduced(method, preset.values, plan.scale), preset.name)
 
 
 def _benchmark_trials(plan: Plan, run_id: str, entries: Sequence[_Entry]) -> Iterator[Assignment]:
@@ -290,26 +324,32 @@ def _benchmark_trials(plan: Plan, run_id: str, entries: Sequence[_Entry]) -> Ite
             kind="reference" if entry.method.reference else "benchmark",
             regime=regime,
             preset=entry.preset,
+            tuned_on=entry.tuned_on,
+            scale=plan.scale,
             held_out="test",
             details=True,
             precision=plan.precision,
-            tag=f"{entry.regime or 'reference'}.{entry.tag}{seed}",
+            tag=f"{entry.tag}.{seed}",
         )
 
 
-def _best(plan: Plan, folder: Path, method: Method, scenario: Scenario) -> dict[str, Any]:
-    """The parameters of the best complete trial of the plan's search."""
+def _best(plan: Plan, folder: Path, method: Method, scenario: Scenario) -> dict[str, Any] | None:
+    """The parameters of the best complete trial of the plan's search; None if all of them failed.
+
+    Raises:
+        RunError: if there is no trial yet.
+    """
     with Results(folder, search_run(plan)) as results:
         rows = [
             row for row in results.rows() if row["method"] == method.name and row["forget"] == scenario.forget
         ]
-    found = best(rows)
-    if found is None:
+    if not rows:
         raise RunError(
-            f"no complete trial of '{method.name}' on '{scenario.forget}' in {folder}; "
+            f"no trial of '{method.name}' on '{scenario.forget}' in {folder}; "
             "run `unlearn search` with this plan first"
         )
-    return {p.name: found[f"param_{p.name}"] for p in declared(method.Params)}
+    found = best(rows)
+    return found and {p.name: found[f"param_{p.name}"] for p in declared(method.Params)}
 
 
 def _searched(plan: Plan, method: Method) -> list[str]:

@@ -26,10 +26,10 @@ def test_the_notebook_example(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 def test_the_plan_of_the_readme_is_valid() -> None:
-    from search.plan import parse
+    from search.plan_files import parse
 
     (plan,) = blocks("README.md", "yaml")
-    assert parse(plan).name == "rocket"
+    assert parse(plan)[0].name == "rocket"
 
 
 def test_adding_a_method(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

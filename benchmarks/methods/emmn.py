@@ -17,11 +17,11 @@ if TYPE_CHECKING:
 @dataclass(frozen=True)
 class EmmnParams:
     noise_lr: float = param(0.1, 0.01, 1.0, log=True, doc="first learning rate of Adam on the noise's pixels")
-    noise_steps: int = param(100, 10, 500, log=True, doc="steps of Adam on the noise of every class")
+    noise_steps: int = param(100, 10, 500, log=True, work=True, doc="steps of Adam on the noise of every class")
     noise_penalty: float = param(
         0.1, 0.01, 1.0, log=True, doc="weight of the norm of forget noise, lambda in the paper"
     )
-    noise_images: int = param(64, 3, 256, log=True, doc="noise images per class")
+    noise_images: int = param(64, 3, 256, log=True, work=True, doc="noise images per class")
     noise_copies: int = param(
         1, 1, 100, log=True, searched=False, doc="how often each noise image occurs in an impair epoch"
     )

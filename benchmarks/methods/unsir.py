@@ -19,12 +19,12 @@ if TYPE_CHECKING:
 @dataclass(frozen=True)
 class UnsirParams:
     noise_lr: float = param(0.1, 0.01, 1.0, log=True, doc="learning rate of Adam on the noise's pixels")
-    noise_steps: int = param(40, 10, 500, log=True, doc="steps of Adam on the noise")
+    noise_steps: int = param(40, 10, 500, log=True, work=True, doc="steps of Adam on the noise")
     noise_penalty: float = param(
         0.1, 0.01, 1.0, log=True, doc="weight of the noise's squared norm, lambda in the paper"
     )
     noise_images: int = param(
-        32, 1, 256, log=True, searched=False, doc="noise images per forget class, one batch in the paper"
+        32, 1, 256, log=True, searched=False, work=True, doc="noise images per forget class, one batch in the paper"
     )
     noise_copies: int = param(20, 1, 100, log=True, doc="occurrences of a noise image in an impair epoch")
     images_per_class: int = param(500, 50, 2500, log=True, doc="retain images of each label, at most")

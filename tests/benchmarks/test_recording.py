@@ -15,7 +15,7 @@ from benchmarks import Scenario, prepare
 from benchmarks.cache import model_folder
 from benchmarks.datasets import load
 from benchmarks.errors import NotRecorded, TrainingError
-from benchmarks.images import on_device
+from benchmarks.images import as_tensor, on_device
 from benchmarks.models import models
 from benchmarks.prepared import Prepared, build_network
 from benchmarks.training import Recipe, Recorder, seeded, train
@@ -28,7 +28,7 @@ SMALL = Recipe(epochs=2, max_lr=0.02)  # a small rate, at which rounding errors 
 @pytest.fixture
 def sets():
     data = load("digits")
-    everything = on_device(data.train.x, data.train.y, data.source, torch.device("cpu"))
+    everything = on_device(as_tensor(data.train.x), data.train.y, data.source, 8, torch.device("cpu"))
     return everything.subset(torch.arange(100, 190)), everything.subset(torch.arange(300, 400))
 
 

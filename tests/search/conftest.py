@@ -11,7 +11,8 @@ from benchmarks.scenarios import Scenario
 from benchmarks.training import Recipe
 from cluster.connect import Slots, session
 from search import runner
-from search.plan import Plan, parse
+from search.plan import Plan
+from search.plan_files import parse
 
 SLOTS = Slots(workers=2, cpus=1, gpus=0)
 PLAN = """
@@ -28,7 +29,7 @@ benchmark: {forget: ["3", "8"], seeds: 2, beside: [amnesiac]}
 
 @pytest.fixture
 def plan() -> Plan:
-    return parse(PLAN)
+    return parse(PLAN)[0]
 
 
 @pytest.fixture

@@ -157,6 +157,49 @@ def test_studies_of_a_plan_stay_apart_share_workers_and_resume(
     assert lines.param_lr.nunique() == 1
 
 
+def test_what_was_found_on_each_searched_set_runs_on_every_set(
+    plan: Plan, ray_session: Slots, tmp_path: Path
+) -> None:
+    search = plan.search.model_copy(update={"forget": ("3", "8"), "trials": 2})
+    both = plan.model_copy(update={"search": search, "methods": ("jit",)})
+    stages.search(setting(both, tmp_path, ray_session))
+    stages.benchmark(setting(both, tmp_path, ray_session))
+    table = pd.read_parquet(tmp_path / "trials")
+    bench = table[(table.kind == "benchmark") & table.regime.isin(["tuned", "transferred"])]
+    counted = Counter(zip(bench.tuned_on, bench.forget, bench.regime, strict=True))
+    assert counted == {
+        ("3", "3", "tuned"): 2,
+        ("3", "8", "transferred"): 2,
+        ("8", "3", "transferred"): 2,
+        ("8", "8", "tuned"): 2,
+    }
+    assert bench.groupby("tuned_on").param_lr.nunique().eq(1).all()
+    assert not table.trial_id.duplicated().any()
+    assert table.scale.eq(1).all()
+
+
+def test_a_sequence_writes_how_it_went_on(plan: Plan, ray_session: Slots, tmp_path: Path) -> None:
+    sets = {"forget": ("3>8",)}
+    sequence = plan.model_copy(
+        update={
+            "task": "sequence",
+            "methods": ("finetune",),
+            "search": plan.search.model_copy(update={**sets, "trials": 1}),
+            "benchmark": plan.benchmark.model_copy(update={**sets, "seeds": 1, "beside": ()}),  # type: ignore[union-attr]
+        }
+    )
+    stages.search(setting(sequence, tmp_path, ray_session))
+    stages.benchmark(setting(sequence, tmp_path, ray_session))
+    trials = pd.read_parquet(tmp_path / "trials")
+    bench = trials[trials.kind != "search"].set_index("trial_id")
+    steps = pd.read_parquet(tmp_path / "steps")
+    assert set(steps.trial_id) == set(bench.index)
+    assert set(steps.groupby("trial_id").request.agg(tuple)) == {("3", "8")}
+    last = steps[steps.step == 2].set_index("trial_id")
+    for column in ("retain_acc", "forget_acc", "mia", "gap", "target_retain_acc"):
+        pd.testing.assert_series_equal(last[column].loc[bench.index], bench[column], check_names=False)
+
+
 def test_one_worker_and_a_seed_repeat_exactly(plan: Plan, ray_session: Slots, tmp_path: Path) -> None:
     """Everything but times and places."""
     only_jit = plan.model_copy(update={"methods": ("jit",), "search": plan.search.model_copy(

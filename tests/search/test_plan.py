@@ -8,7 +8,8 @@ import pytest
 
 from benchmarks.methods import methods
 from search.errors import PlanError
-from search.plan import PLANS, Plan, load, parse
+from search.plan import Plan
+from search.plan_files import PLANS, load, parse
 
 GOOD = """name: mine
 dataset: digits
@@ -22,7 +23,7 @@ search:
 
 
 def test_numbers_and_names_both_name_a_class() -> None:
-    plan = parse(GOOD)
+    (plan,) = parse(GOOD)
     assert [s.forget for s in plan.searched()] == ["3", "8"]
     assert plan.search.objective == "gap"
     assert plan.benchmark is None
@@ -74,7 +75,7 @@ def test_missing_plan_suggests_those_that_ship(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("path", sorted(PLANS.glob("*.yaml")), ids=lambda p: p.stem)
 def test_shipped_plans_are_valid(path: Path) -> None:
-    assert load(path.stem).name
+    assert load(path.stem)
 
 
 def renamed(plan: Plan, **search: object) -> Plan:
@@ -82,7 +83,7 @@ def renamed(plan: Plan, **search: object) -> Plan:
 
 
 def test_run_id_changes_with_what_changes_the_trials_and_only_with_that() -> None:
-    plan = parse(GOOD)
+    (plan,) = parse(GOOD)
     same = plan.run_id("search")
     assert renamed(plan, trials=20).run_id("search") == same
     assert renamed(plan, forget=("1",)).run_id("search") == same
@@ -93,8 +94,34 @@ def test_run_id_changes_with_what_changes_the_trials_and_only_with_that() -> Non
 
 
 def test_all_methods_are_those_of_the_task() -> None:
-    chosen = parse(GOOD.replace("[jit]", "all")).methods
+    chosen = parse(GOOD.replace("[jit]", "all"))[0].methods
     assert {"jit", "finetune", "amnesiac"} <= set(chosen)
     assert not {"original", "retrain"} & set(chosen)
     for method in methods:
         assert (method.name in chosen) == ("full_class" in method.tasks and not method.reference)
+
+
+def test_a_plan_that_lists_models_or_data_sets_stands_for_each_pair() -> None:
+    text = GOOD.replace("dataset: digits", "dataset: [digits, mnist]").replace(
+        "model: cnn2", "model: [cnn2, cnn2@16]"
+    )
+    plans = parse(text)
+    name = parse(GOOD)[0].name
+    assert [(p.name, p.dataset, p.model) for p in plans] == [
+        (f"{name}-digits-cnn2", "digits", "cnn2"),
+        (f"{name}-digits-cnn2-16", "digits", "cnn2@16"),
+        (f"{name}-mnist-cnn2", "mnist", "cnn2"),
+        (f"{name}-mnist-cnn2-16", "mnist", "cnn2@16"),
+    ]
+    assert len({p.run_id("search") for p in plans}) == 4
+
+
+def test_a_checkpoint_that_is_not_there_is_refused_and_one_that_is_belongs_to_the_run(tmp_path: Path) -> None:
+    with pytest.raises(PlanError, match=r"plan:\d+: there is no file 'none.safetensors'"):
+        parse(GOOD + "checkpoint: none.safetensors\n")
+    file = tmp_path / "mine.safetensors"
+    file.touch()
+    (plan,) = parse(GOOD + f"checkpoint: {file}\n")
+    assert plan.run_id("search") != parse(GOOD)[0].run_id("search")
+    with pytest.raises(PlanError, match="'amnesiac_delta' needs a training that recorded its steps"):
+        parse(GOOD.replace("[jit]", "[amnesiac_delta]") + f"checkpoint: {file}\n")

@@ -15,7 +15,7 @@ from search import runner
 from search.assignments import Assignment, Row
 from search.errors import PlanError
 from search.objectives import objective
-from search.plan import parse
+from search.plan_files import parse
 from search.pruning import QUARTERS, Rule, measured, pruner
 from search.results import Results
 from search.spaces import search_space
@@ -108,8 +108,8 @@ def test_without_a_rule_nothing_is_pruned() -> None:
 
 def test_a_plan_names_the_rule_and_pruning_needs_a_single_objective() -> None:
     text = PLAN.replace("trials: 6,", "trials: 6, pruner: median,")
-    assert parse(text).search.pruner == "median"
-    assert parse(text).run_id("search") != parse(PLAN).run_id("search")
+    assert parse(text)[0].search.pruner == "median"
+    assert parse(text)[0].run_id("search") != parse(PLAN)[0].run_id("search")
     with pytest.raises(PlanError, match=r"plan:8: 'search.pruner' is 'medina'.*'median'"):
         parse(text.replace("median", "medina"))
     with pytest.raises(PlanError, match="plan:8: pruning compares one number"):

@@ -81,6 +81,20 @@ def test_rows_come_back_as_they_were_for_a_resumed_run(tmp_path: Path) -> None:
     assert len(pd.read_parquet(tmp_path / "classes")) == 3
 
 
+def test_names_that_a_folder_cannot_carry_come_back_as_they_are(tmp_path: Path) -> None:
+    names = {"dataset": "image_folder:pets@500", "model": "import:my.nets:build", "method": "jit"}
+    with Results(tmp_path, "run") as results:
+        results.append([Finished(trial(0, **names), steps=[{"step": 1, "request": "a"}])])
+    assert not [p for p in (tmp_path / "trials").rglob("*") if ":" in p.name], "no colon on every file system"
+    for name, value in names.items():
+        assert pd.read_parquet(tmp_path / "trials")[name].astype(str).tolist() == [value]
+        assert pd.read_parquet(tmp_path / "steps")[name].astype(str).tolist() == [value]
+    with Results(tmp_path, "run") as results:
+        assert results.rows()[0]["dataset"] == names["dataset"]
+        results.append([Finished(trial(1, **names))])
+    assert len(list((tmp_path / "trials").rglob("*.parquet"))) == 1
+
+
 def test_details_without_their_trial_are_dropped_on_resume(tmp_path: Path) -> None:
     with Results(tmp_path, "run") as results:
         results.append([Finished(trial(0), [], [{"image": 1}])])

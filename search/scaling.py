@@ -1,0 +1,106 @@
+"""A plan run small: the same way from training to report, with a share of the work, in minutes on a laptop.
+
+What comes out is no result, and says so: the data set's name carries its number of images
+(`cifar100@1000`), the network's the size of its images (`vit_b16@64`), and the column `scale` the share.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+from benchmarks.datasets import DataSource, datasets
+from benchmarks.hyperparameters import Hyperparameter, Scalar, declared
+from benchmarks.methods import Method, methods
+from benchmarks.models import models
+from search.plan import Plan
+
+IMAGES_PER_CLASS = 10  # at least: eight to learn from, two to select by
+_LEAST = {"epochs": 5, "trials": 3, "seeds": 2, "forget_sets": 2, "forget_count": 10}
+_SMALL_SIDE = 64  # pixels: networks that take larger images get these, without published weights
+
+
+def scaled(plan: Plan) -> Plan:
+    """A plan with its `scale` of the images, epochs, trials, seeds, forget sets and steps of its methods."""
+    share = plan.scale
+    source, small = datasets.get(plan.dataset), _images(datasets.get(plan.dataset), share)
+    training: dict[str, Any] = {"epochs": _part(plan.recipe().epochs, share, "epochs")}
+    model = plan.model
+    if models.get(model).takes is not None and models.get(model).input_size(0) > _SMALL_SIDE:
+        model = f"{model.partition('@')[0]}@{_SMALL_SIDE}"
+        training["pretrained"] = False
+
+    def forget(sets: tuple[str, ...]) -> tuple[str, ...]:
+        if plan.task not in ("random", "identities"):
+            return sets
+        kept = small.train_size / source.train_size
+        return tuple(str(_part(int(s), kept, "forget_count")) if s.isdecimal() else s for s in sets)
+
+    space = {name: _space(plan, methods.get(name), share) for name in plan.methods}
+    changes: dict[str, Any] = {
+        "dataset": small.name,
+        "model": model,
+        "training": plan.training.model_copy(update=training),
+        "search": plan.search.model_copy(
+            update={
+                "forget": forget(plan.search.forget),
+                "trials": _part(plan.search.trials, share, "trials"),
+                "space": {name: own for name, own in space.items() if own},
+            }
+        ),
+    }
+    if plan.benchmark:
+        changes["benchmark"] = plan.benchmark.model_copy(
+            update={
+                "forget": forget(_some(plan)),
+                "seeds": _part(plan.benchmark.seeds, share, "seeds"),
+            }
+        )
+    return plan.model_copy(update=changes)
+
+
+def reduced(method: Method, values: Mapping[str, Scalar], share: float) -> dict[str, Scalar]:
+    """Published values with a share of the steps; those that are no number of steps stay as they are."""
+    steps = {p.name for p in declared(method.Params) if p.work}
+    return {name: _steps(value, share) if name in steps else value for name, value in values.items()}
+
+
+def _images(source: DataSource, share: float) -> DataSource:
+    whole = datasets.get(source.name.partition("@")[0])
+    least = min(IMAGES_PER_CLASS * len(source.classes), source.train_size)
+    return datasets.get(f"{whole.name}@{max(least, math.ceil(share * source.train_size))}")
+
+
+def _some(plan: Plan) -> tuple[str, ...]:
+    """The first forget sets of a benchmark, those that were searched before the others."""
+    assert plan.benchmark is not None
+    sets = plan.benchmark.forget
+    first = [s for s in sets if s in plan.search.forget] + [s for s in sets if s not in plan.search.forget]
+    return tuple(s for s in sets if s in first[: _part(len(sets), plan.scale, "forget_sets")])
+
+
+def _space(plan: Plan, method: Method, share: float) -> dict[str, Any]:
+    """What the plan says of a method's hyper-parameters, with a share of every number of steps."""
+    own = dict(plan.search.space.get(method.name, {}))
+    for p in declared(method.Params):
+        if p.work:
+            own[p.name] = _less(p, own.get(p.name), share)
+    return own
+
+
+def _less(p: Hyperparameter, wanted: Any, share: float) -> Any:
+    if wanted is None:
+        wanted = [p.low, p.high] if p.searched else p.default
+    if not isinstance(wanted, list):
+        return _steps(wanted, share)
+    low, high = (_steps(bound, share) for bound in wanted)
+    return low if low == high else [low, high]
+
+
+def _steps(value: Any, share: float) -> int:
+    return max(1, math.ceil(share * float(value)))
+
+
+def _part(whole: int, share: float, what: str) -> int:
+    return min(whole, max(_LEAST[what], math.ceil(share * whole)))

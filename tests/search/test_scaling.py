@@ -1,0 +1,88 @@
+"""Scaled plans: less of everything, of nothing none, and every plan that ships can be run small."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from benchmarks.datasets import datasets
+from benchmarks.methods import methods
+from benchmarks.models import models
+from search.errors import PlanError
+from search.plan_files import PLANS, load, parse
+from search.scaling import reduced
+from search.spaces import search_space
+
+PLAN = """
+name: whole
+dataset: cifar100
+model: vgg11
+task: full_class
+methods: [jit, gkt, emmn]
+search: {forget: rocket, space: {emmn: {noise_steps: [100, 400], noise_images: 50}}}
+benchmark: {forget: [baby, lamp, mushroom, rocket, sea], seeds: 10}
+"""
+
+
+def test_a_scaled_plan_has_less_of_everything_and_says_so() -> None:
+    whole, small = parse(PLAN)[0], parse(PLAN, scale=0.02)[0]
+    assert small.dataset == "cifar100@1000"
+    assert small.scale == 0.02
+    assert whole.scale == 1
+    assert small.recipe().epochs == 5
+    assert small.search.trials == 5
+    assert small.benchmark is not None
+    assert small.benchmark.seeds == 2
+    assert small.benchmark.forget == ("baby", "rocket"), "the class that was searched is among them"
+    assert small.run_id("search") != whole.run_id("search")
+
+
+def test_only_steps_that_the_images_do_not_bound_are_scaled() -> None:
+    small = parse(PLAN, scale=0.02)[0]
+    assert small.search.space["gkt"] == {"pseudo_batches": 80, "batch_size": 6}
+    assert small.search.space["emmn"] == {"noise_steps": [2, 8], "noise_images": 1}
+    assert "jit" not in small.search.space
+    assert reduced(methods.get("gkt"), {"pseudo_batches": 4000, "lr": 1e-3}, 0.02) == {
+        "pseudo_batches": 80,
+        "lr": 1e-3,
+    }
+
+
+def test_counts_of_forgotten_images_shrink_with_the_images() -> None:
+    text = (
+        PLAN.replace("full_class", "random")
+        .replace("[jit, gkt, emmn]", "[jit]")
+        .replace("rocket, space", "'5000', s")
+    )
+    text = text.replace(
+        "{forget: '5000', s: {emmn: {noise_steps: [100, 400], noise_images: 50}}}", "{forget: '5000'}"
+    )
+    small = parse(text.replace("[baby, lamp, mushroom, rocket, sea]", "['5000', 10%]"), scale=0.04)[0]
+    assert small.dataset == "cifar100@2000"
+    assert small.search.forget == ("200",)
+    assert small.benchmark is not None
+    assert small.benchmark.forget == ("200", "10%")
+
+
+def test_networks_for_large_images_get_small_ones_without_published_weights() -> None:
+    small = parse(PLAN.replace("vgg11", "vit_b16"), scale=0.01)[0]
+    assert small.model == "vit_b16@64"
+    assert not small.recipe().pretrained
+
+
+@pytest.mark.parametrize("scale", [0, 1.5, -1])
+def test_a_share_is_between_none_and_all(scale: float) -> None:
+    with pytest.raises(PlanError, match="'scale' is"):
+        parse(PLAN, scale=scale)
+
+
+@pytest.mark.parametrize("path", sorted(PLANS.glob("*.yaml")), ids=lambda p: p.stem)
+def test_every_shipped_plan_can_be_run_small(path: Path) -> None:
+    for plan, whole in zip(load(path.stem, 0.01), load(path.stem), strict=True):
+        assert plan.recipe().epochs <= whole.recipe().epochs
+        assert datasets.get(plan.dataset).train_size <= datasets.get(whole.dataset).train_size
+        assert models.get(plan.model).input_size(32) <= 64
+        for name in plan.methods:
+            search_space(methods.get(name).Params, plan.search.space.get(name))
+        assert plan.scenarios()
