@@ -81,3 +81,9 @@ def published_recipe(model: str, dataset: str) -> Recipe:
     usual = _UNKNOWN if ":" in network else _USUAL.get(network, _OTHER)
     known = {**_SHORT, **_PUBLISHED}
     return replace(known.get((network, images), usual), augmentation=datasets.get(dataset).augmentation)
+
+
+def over(recipe: Recipe, epochs: int) -> Recipe:
+    """The same recipe over another number of epochs, its milestones at the same share of the training."""
+    milestones = tuple((m - 1) * epochs // recipe.epochs + 1 for m in recipe.milestones)
+    return replace(recipe, epochs=epochs, milestones=milestones)

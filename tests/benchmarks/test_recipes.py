@@ -9,7 +9,7 @@ import pytest
 
 from benchmarks.errors import UnknownName
 from benchmarks.models import models
-from benchmarks.recipes import published_recipe
+from benchmarks.recipes import over, published_recipe
 from benchmarks.training import Recipe
 
 
@@ -115,3 +115,22 @@ def test_milestones_lie_inside_the_training_and_recipes_are_plain():
 def test_an_unknown_data_set_is_told():
     with pytest.raises(UnknownName, match="cifar10"):
         published_recipe("vgg11", "cifar11")
+
+
+@pytest.mark.parametrize(
+    ("model", "epochs", "milestones"),
+    [
+        ("resnet18", 200, (60, 120, 160)),
+        ("resnet18", 20, (6, 12, 16)),
+        ("vit_b16", 4, (4,)),
+        ("vit_b16", 1, (1,)),
+    ],
+)
+def test_milestones_keep_their_share_of_a_shorter_training(model, epochs, milestones):
+    recipe = over(published_recipe(model, "cifar100"), epochs)
+    assert (recipe.epochs, recipe.milestones) == (epochs, milestones)
+    assert recipe.gamma == 0.2
+
+
+def test_one_cycle_over_fewer_epochs_is_one_cycle():
+    assert over(published_recipe("vgg11", "cifar10"), 3) == Recipe(3, augmentation="crop_flip_rotate")
