@@ -174,7 +174,7 @@ def _ranking_sentence(ranked: pd.DataFrame, agreed: pd.DataFrame) -> str:
         f"Methods ranked by distance to retrain {where}: {nearest[0]} is nearest in print, {nearest[1]} here"
     )
     if math.isnan(first["kendall"]):
-        return f"{said}; {first['n']} method{'s' * (first['n'] > 1)} can be ranked on both sides."
+        return f"{said}; {first['n']} method{'s' if first['n'] > 1 else ''} can be ranked on both sides."
     return f"{said}; the two rankings of {first['n']} methods agree with tau-b = {first['kendall']:+.2f}."
 
 

@@ -14,6 +14,7 @@ from tests.analysis.conftest import (
     measured,
     sample_rows,
     search_rows,
+    transfer_rows,
 )
 
 
@@ -105,3 +106,27 @@ def _table(rows: list) -> object:
     import pandas as pd
 
     return pd.DataFrame(rows)
+
+
+def test_parameters_from_several_sets_are_never_averaged_on_one_forget_set() -> None:
+    gaps = {("8", "8"): [1.0], ("2", "8"): [5.0], ("10", "8"): [9.0], ("2", "2"): [3.0], ("8", "2"): [7.0]}
+    found = by_class(frame(transfer_rows(gaps))).set_index(["regime", "tuned_on", "forget"])["gap_mean"]
+    assert found.to_dict() == {
+        ("tuned", "", "8"): 1.0, ("transferred", "2", "8"): 5.0, ("transferred", "10", "8"): 9.0,
+        ("tuned", "", "2"): 3.0, ("transferred", "8", "2"): 7.0,
+    }  # fmt: skip
+    over = overall(frame(transfer_rows(gaps))).set_index(["regime", "tuned_on"])
+    assert over.loc[("tuned", ""), ["forget", "gap_mean"]].tolist() == ["2, 8", 2.0]
+    assert over.loc[("tuned + transferred", "8"), ["forget", "gap_mean"]].tolist() == ["2, 8", 4.0]
+    assert over.loc[("tuned + transferred", "2"), "gap_mean"] == 4.0
+    assert ("tuned + transferred", "10") not in over.index  # nothing was tuned there
+
+
+def test_older_rows_get_the_set_that_their_run_searched() -> None:
+    rows = frame(benchmark_rows())
+    for older in (rows, rows.drop(columns="tuned_on")):
+        found = benchmarked(older)
+        assert set(found.loc[found["method"] == "jit", "tuned_on"]) == {"8"}
+        assert set(found.loc[found["method"] != "jit", "tuned_on"]) == {""}
+    two = rows[rows["forget"] != "8"].assign(run_id="bench-2")  # without the run's tuned rows
+    assert set(benchmarked(two)["tuned_on"]) == {""}

@@ -8,7 +8,7 @@ from typer.testing import CliRunner
 
 from analysis import cli
 from analysis.errors import AnalysisError
-from tests.analysis.conftest import measured, trial, write
+from tests.analysis.conftest import measured, printed_rows, trial, write
 
 
 @pytest.fixture
@@ -53,3 +53,35 @@ def test_missing_stages_say_which_command_to_run(tmp_path: Path) -> None:
     write(other, [measured("jit", 1)])
     with pytest.raises(AnalysisError, match="unlearn search"):
         cli.importance(other)
+
+
+def test_compare_prints_every_cell_tab_separated(app: typer.Typer, tmp_path: Path) -> None:
+    write(tmp_path, printed_rows("jit", "rocket", (66.0, 14.0, 2.9)))
+    head, *lines = run(app, "compare", tmp_path, "--table", "jit-table8").splitlines()
+    assert {"printed_mean", "mean", "difference", "within", "status"} <= set(head.split("\t"))
+    assert len(lines) == 236
+    assert len([line for line in lines if line.endswith("compared")]) == 4
+    assert len(run(app, "compare", tmp_path).splitlines()) > 2000
+
+
+def test_compare_shows_the_table_in_a_terminal(
+    app: typer.Typer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    monkeypatch.setenv("COLUMNS", "120")
+    write(tmp_path, printed_rows("jit", "rocket", (66.0, 14.0, 2.9), dataset="cifar100@1000"))
+    shown = run(app, "compare", tmp_path)
+    assert "JiT, table 8 (cifar100, vgg11, full_class), run as cifar100@1000, vgg11_133m (scaled)" in shown
+    assert "14.2 ± 0.6" in shown
+    assert "never run" not in shown
+
+
+def test_compare_says_what_could_be_run_or_was_meant(tmp_path: Path) -> None:
+    write(tmp_path, [measured("jit", 1)])
+    with pytest.raises(AnalysisError, match="did you mean 'jit-table8'"):
+        cli.compare(tmp_path, "jit-tabel8")
+    with pytest.raises(AnalysisError, match=r"run for jit-table8; run a benchmark of .* cifar100 with vgg11"):
+        cli.compare(tmp_path, "jit-table8")
+    write(tmp_path / "searched", [trial(0)])
+    with pytest.raises(AnalysisError, match="unlearn benchmark"):
+        cli.compare(tmp_path / "searched")

@@ -9,7 +9,15 @@ import pytest
 
 from analysis import load
 from analysis.errors import AnalysisError
-from tests.analysis.conftest import benchmark_rows, search_rows, sensitivity_rows, trial, write
+from tests.analysis.conftest import (
+    benchmark_rows,
+    measured,
+    search_rows,
+    sensitivity_rows,
+    step_rows,
+    trial,
+    write,
+)
 
 
 def test_every_row_once_and_partitions_as_strings(results: Path) -> None:
@@ -109,3 +117,14 @@ def test_imports_are_light(module: str, heavy: list[str]) -> None:
     code = f"import sys, {module}; print([m for m in {heavy!r} if m in sys.modules])"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+def test_steps_are_read_like_the_other_tables_and_may_be_absent(tmp_path: Path) -> None:
+    row = measured("jit", 1, task="sequence", forget="0>2")
+    write(tmp_path, [row])
+    assert load.steps(tmp_path).empty
+    write(tmp_path, step_rows(row, {"gap": 1.0}, {"gap": 2.0}), "steps")
+    found = load.steps(tmp_path)
+    assert found[["method", "task", "request", "step", "gap"]].to_numpy().tolist() == [
+        ["jit", "sequence", "0", 1, 1.0], ["jit", "sequence", "2", 2, 2.0],
+    ]  # fmt: skip

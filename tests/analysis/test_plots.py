@@ -118,14 +118,14 @@ def test_breakdown_has_a_panel_per_metric_and_a_legend_entry_per_variant() -> No
     axes = shown(figure)
     assert [a.get_ylabel() for a in axes][:2] == ["Retain accuracy\n(%)", "Forget accuracy\n(%)"]
     assert [text.get_text() for text in axes[0].get_xticklabels()] == ["2", "8", "10"]
-    assert legend(figure) == ["retrain", "original", "jit (tuned)", "jit (transferred)"]
+    assert legend(figure) == ["retrain", "original", "jit (tuned)", "jit (transferred from 8)"]
 
 
 def test_entropy_has_a_panel_per_variant_over_retrain() -> None:
     rows = benchmark_rows()
     figure = charts.entropy(entropies(frame(rows), pd.DataFrame(sample_rows(rows))))
     axes = shown(figure)
-    assert [a.get_title(loc="left") for a in axes] == ["original", "jit (tuned)", "jit (transferred)"]
+    assert [a.get_title(loc="left") for a in axes] == ["original", "jit (tuned)", "jit (transferred from 8)"]
     assert axes[0].get_xscale() == "log"
     assert all(len(a.patches) == 2 for a in axes)
 

@@ -2,9 +2,14 @@ from __future__ import annotations
 
 import math
 
+import numpy as np
+import pandas as pd
 import pytest
+import scipy.stats
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
-from analysis.stats import bootstrap, mean_std, winners_curse
+from analysis.stats import bootstrap, kendall, mean_std, spearman, t_interval, winners_curse
 from tests.analysis.conftest import frame, measured, trial
 
 
@@ -56,3 +61,25 @@ def test_winners_curse_compares_the_best_with_fresh_seeds_on_the_same_parameters
 def test_winners_curse_without_a_benchmark_or_a_complete_trial_is_empty() -> None:
     assert winners_curse(frame([trial(0)])) == []
     assert winners_curse(frame([trial(0, state="failed"), measured("jit", 1)])) == []
+
+
+TIES = st.lists(st.tuples(st.integers(0, 4), st.integers(0, 4)), min_size=3, max_size=12)
+
+
+@settings(deadline=None, max_examples=60)
+@given(TIES)
+def test_rank_correlations_are_those_of_scipy(pairs: list[tuple[int, int]]) -> None:
+    a, b = (pd.Series(values, dtype=float) for values in zip(*pairs, strict=True))
+    constant = a.nunique() == 1 or b.nunique() == 1
+    for own, theirs in ((kendall, scipy.stats.kendalltau), (spearman, scipy.stats.spearmanr)):
+        if constant:
+            assert math.isnan(own(a, b))
+        else:
+            assert own(a, b) == pytest.approx(theirs(a, b).statistic, abs=1e-12)
+
+
+def test_students_interval_is_that_of_scipy_and_needs_two_values() -> None:
+    values = [1.0, 4.0, 2.5, math.nan]
+    expected = scipy.stats.t.interval(0.95, 2, np.mean(values[:3]), scipy.stats.sem(values[:3]))
+    assert t_interval(values) == pytest.approx(expected)
+    assert all(map(math.isnan, t_interval([1.0])))
