@@ -32,13 +32,13 @@ _FORGET: dict[str, dict[str, str]] = {
         "vegetables": "fruit_and_vegetables",
         "vehicle2": "vehicles_2",
     },
-    # Printed are positions in the sorted list of the 105 folders
+    # Printed are positions in the sorted list of the 105 people
     "pins": {
-        "1": "pins_Alex Lawther",
-        "10": "pins_Bill Gates",
-        "20": "pins_Danielle Panabaker",
-        "30": "pins_Hugh Jackman",
-        "40": "pins_Josh Radnor",
+        "1": "Alex Lawther",
+        "10": "Bill Gates",
+        "20": "Danielle Panabaker",
+        "30": "Hugh Jackman",
+        "40": "Josh Radnor",
     },
     "celeba": {"2%": "204"},  # of 10,177 people
 }
