@@ -8,6 +8,7 @@ import pytest
 
 from benchmarks.datasets import base, datasets, load
 from benchmarks.errors import DataError
+from benchmarks.testing import check_dataset
 
 SIZES = {"train": 60_000, "t10k": 10_000}
 
@@ -36,6 +37,10 @@ def test_images_and_labels_are_those_of_the_files(raw):
         assert part.x.shape == (count, 1, 28, 28)
         assert part.x[count - 1].ravel().tolist() == [((count - 1) * 784 + k) % 251 for k in range(784)]
         assert part.y[:12].tolist() == [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 0, 1]
+
+
+def test_the_contract(raw):
+    check_dataset(datasets.get("fashion_mnist"))
 
 
 def test_a_file_of_another_size_is_named(raw):

@@ -7,25 +7,37 @@ from PIL import Image, ImageOps
 from benchmarks.datasets import datasets, decoded, load, pins
 from benchmarks.errors import DataError
 from benchmarks.scenarios import Scenario
+from benchmarks.testing import check_dataset
 from tests.benchmarks.datasets.by_hand import picture, rows
 
 
-@pytest.fixture
-def data(tmp_path, monkeypatch):
-    """Eight pictures of each person."""
-    monkeypatch.setenv("UNLEARN_DATA", str(tmp_path))
-    monkeypatch.setattr(pins, "_IMAGES", 840)
-    monkeypatch.setattr(pins, "_TEST", 168)
+@pytest.fixture(scope="module")
+def tree(tmp_path_factory):
+    """A data folder with thirteen pictures of each person."""
+    folder = tmp_path_factory.mktemp("faces")
     for person, name in enumerate(pins._PEOPLE):
-        for i in range(8):
-            picture(tmp_path / "pins" / f"pins_{name}" / f"{name}{i}.jpg", 8 * person + i, size=(20, 24))
-    return tmp_path
+        for i in range(13):
+            picture(folder / "pins" / f"pins_{name}" / f"{name}{i}.jpg", 13 * person + i, size=(20, 24))
+    return folder
+
+
+@pytest.fixture
+def data(tree, monkeypatch):
+    monkeypatch.setenv("UNLEARN_DATA", str(tree))
+    monkeypatch.setattr(pins, "_IMAGES", 1365)
+    monkeypatch.setattr(pins, "_TEST", 273)
+    return tree
+
+
+def test_the_contract(data):
+    check_dataset(datasets.get("pins"))
+    check_dataset(datasets.get("pins_published"))
 
 
 def test_the_split_is_real_and_stratified(data):
     images = load("pins")
-    assert images.train.x.shape == (672, 3, 32, 32)
-    assert images.test.x.shape == (168, 3, 32, 32)
+    assert images.train.x.shape == (1092, 3, 32, 32)
+    assert images.test.x.shape == (273, 3, 32, 32)
     assert not {*rows(images.train)} & {*rows(images.test)}
     for part in (images.train, images.test):
         assert np.array_equal(part.identity, part.y)
@@ -39,14 +51,14 @@ def test_the_published_test_images_are_the_training_images(data, monkeypatch):
     published = load("pins_published")
     assert "training images" in source.summary
     assert rows(published.train) == rows(published.test) == [*rows(real.train), *rows(real.test)]
-    assert np.bincount(published.train.y).tolist() == [8] * 105
+    assert np.bincount(published.train.y).tolist() == [13] * 105
     assert np.array_equal(published.train.identity, published.train.y)
 
 
 def test_images_are_the_central_square_at_32_pixels(data):
     images = load("pins_published")
     listing = pins._listed(data)
-    for i in (0, 500, 839):
+    for i in (0, 500, 1364):
         with Image.open(data / "pins" / listing.names[i]) as image:
             square = ImageOps.fit(image, (32, 32), Image.Resampling.BILINEAR)
         assert np.array_equal(images.train.x[i], np.asarray(square).transpose(2, 0, 1))
@@ -63,8 +75,9 @@ def test_papers_name_people_by_their_place_in_the_sorted_folders():
 
 def test_other_contents_are_refused(data):
     (data / "pins" / "pins_Rihanna" / "Rihanna0.jpg").unlink()
+    pins._listed.cache_clear()
     with pytest.raises(
-        DataError, match=r"840 images in 105 folders, not 839 in 105; fetch .*image_folder:pins"
+        DataError, match=r"1365 images in 105 folders, not 1364 in 105; fetch .*image_folder:pins"
     ):
         load("pins")
 

@@ -8,8 +8,11 @@ import pytest
 
 from benchmarks.datasets import base, datasets, load, svhn
 from benchmarks.errors import DataError
+from benchmarks.testing import check_dataset
 
-DIGITS = {"train": np.array([1, 10, 9, 10]), "test": np.array([2, 3])}
+# ten stands for the digit 0
+DIGITS = {"train": np.tile(np.arange(10, 0, -1), 5), "test": np.arange(1, 11)}
+SMALL = replace(datasets.get("svhn"), train_size=50, test_size=10, validation_fraction=0.2)
 
 
 @pytest.fixture
@@ -34,13 +37,18 @@ def folder(tmp_path, monkeypatch):
 def test_images_and_digits_are_those_of_the_files(folder):
     from scipy.io import loadmat
 
-    data = base._load(replace(datasets.get("svhn"), train_size=4, test_size=2), folder)
-    assert data.train.y.tolist() == [1, 0, 9, 0]  # a ten stands for the digit 0
-    assert data.test.y.tolist() == [2, 3]
+    data = base._load(SMALL, folder)
+    assert data.train.y.tolist() == [0, 9, 8, 7, 6, 5, 4, 3, 2, 1] * 5
+    assert data.test.y.tolist() == [1, 2, 3, 4, 5, 6, 7, 8, 9, 0]
     raw = loadmat(folder / "svhn" / "train_32x32.mat")["X"]
-    for i in range(4):
+    for i in (0, 1, 49):
         for channel in range(3):
             assert np.array_equal(data.train.x[i, channel], raw[:, :, channel, i])
+
+
+def test_the_contract(folder, monkeypatch):
+    monkeypatch.setenv("UNLEARN_DATA", str(folder))
+    check_dataset(SMALL)
 
 
 def test_the_checksums_are_torchvisions():
