@@ -137,7 +137,7 @@ def per_pass(shape: Sequence[int], device: torch.device) -> int:
 
 
 def pixels_on(x: np.ndarray | Pixels, device: torch.device) -> torch.Tensor | Streamed:
-    """The images of a split for a device: moved there as they are or, if they are streamed, batch by batch."""
+    """The images of a split for a device: moved there as they are, or batch by batch if they are streamed."""
     return as_tensor(x).to(device) if isinstance(x, np.ndarray) else Streamed(x, device)
 
 

@@ -21,9 +21,10 @@ from benchmarks.evaluation import Evaluation, HeldOut, Predictions, References, 
 from benchmarks.images import ImageSet, Streamed, on_device, pixels_on
 from benchmarks.metrics import measure
 from benchmarks.models import models
+from benchmarks.recipes import published_recipe
 from benchmarks.scenarios import Scenario
 from benchmarks.splits import Split
-from benchmarks.training import Recipe, Recorder, published_recipe, seeded, train
+from benchmarks.training import Recipe, Recorder, seeded, train
 
 Progress = Callable[[str], None]
 _SPLITS = (

@@ -10,8 +10,9 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from benchmarks.methods import Method, methods
+from benchmarks.recipes import over, published_recipe
 from benchmarks.scenarios import Scenario, method_task
-from benchmarks.training import Recipe, published_recipe
+from benchmarks.training import Recipe
 from search.pruning import Rule
 
 
@@ -145,8 +146,9 @@ class Plan(Section):
 
     def recipe(self) -> Recipe:
         """How the models are trained."""
+        recipe = published_recipe(self.model, self.dataset)
         changes = {k: v for k, v in self.training.model_dump().items() if v is not None}
-        return replace(published_recipe(self.model, self.dataset), **changes)
+        return replace(over(recipe, changes.pop("epochs", recipe.epochs)), **changes)
 
     def run_id(self, stage: str, **more: Any) -> str:
         """Names a run; the same plan gives the same name, so that the same command resumes it.

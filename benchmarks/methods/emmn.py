@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 @dataclass(frozen=True)
 class EmmnParams:
     noise_lr: float = param(0.1, 0.01, 1.0, log=True, doc="first learning rate of Adam on the noise's pixels")
-    noise_steps: int = param(100, 10, 500, log=True, work=True, doc="steps of Adam on the noise of every class")
+    noise_steps: int = param(100, 10, 500, log=True, work=True, doc="steps of Adam on every noise")
     noise_penalty: float = param(
         0.1, 0.01, 1.0, log=True, doc="weight of the norm of forget noise, lambda in the paper"
     )

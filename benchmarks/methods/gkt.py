@@ -29,8 +29,10 @@ class GktParams:
         0.01, 1e-3, 0.1, log=True, doc="the teacher's probability of a forget class that shuts the gate"
     )
     temperature: float = param(1.0, 0.5, 4.0, log=True, doc="what logits are divided by in the divergence")
-    pseudo_batches: int = param(4000, 10, 10000, log=True, searched=False, work=True, doc="batches of pseudo images")
-    batch_size: int = param(256, 32, 512, log=True, searched=False, work=True, doc="pseudo images before the gate")
+    pseudo_batches: int = param(
+        4000, 10, 10000, log=True, searched=False, work=True, doc="batches of made images"
+    )
+    batch_size: int = param(256, 32, 512, log=True, searched=False, work=True, doc="images before the gate")
     generator_steps: int = param(1, 1, 5, searched=False, doc="steps of the generator per pseudo-batch")
     student_steps: int = param(10, 1, 20, searched=False, doc="steps of the student per pseudo-batch")
     grad_clip: float | None = option(5.0, doc="largest gradient norm of a step of either network")

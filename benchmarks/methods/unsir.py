@@ -24,7 +24,13 @@ class UnsirParams:
         0.1, 0.01, 1.0, log=True, doc="weight of the noise's squared norm, lambda in the paper"
     )
     noise_images: int = param(
-        32, 1, 256, log=True, searched=False, work=True, doc="noise images per forget class, one batch in the paper"
+        32,
+        1,
+        256,
+        log=True,
+        searched=False,
+        work=True,
+        doc="noise images per forget class",
     )
     noise_copies: int = param(20, 1, 100, log=True, doc="occurrences of a noise image in an impair epoch")
     images_per_class: int = param(500, 50, 2500, log=True, doc="retain images of each label, at most")

@@ -11,7 +11,16 @@ from collections.abc import Iterator
 from dataclasses import asdict
 from pathlib import Path
 
-from tests.performance import evaluation_speed, fisher_speed, jit_speed, memory, search_speed
+from tests.performance import (
+    evaluation_speed,
+    fisher_speed,
+    jit_speed,
+    loading_speed,
+    memory,
+    search_speed,
+    training_speed,
+    vit_speed,
+)
 from tests.performance.figures import Figure
 from tests.real_data import restored
 
@@ -27,6 +36,9 @@ def _all(folder: Path) -> Iterator[Figure]:
     os.environ["UNLEARN_DATA"] = str(real)
     yield from evaluation_speed.measure()
     yield from memory.measure()
+    yield from loading_speed.measure()
+    yield from training_speed.measure()
+    yield from vit_speed.measure()
 
 
 def main() -> int:
