@@ -109,7 +109,7 @@ def _images(listing: Listing, kept: np.ndarray, part: slice) -> Images:
     """Some of the decoded images, which are those at the positions `kept` of the listing."""
     path = listing.cache / f"{listing.stem}.npy"
     try:
-        x = np.load(path, mmap_mode="r")
+        x = np.load(path, mmap_mode="r").view(np.ndarray)  # a memmap is pickled as a copy, this is not
     except (OSError, ValueError) as error:
         raise DataError(f"{path} cannot be read ({error}); delete it and run again") from error
     chosen = kept[part]

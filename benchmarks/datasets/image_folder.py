@@ -21,12 +21,12 @@ _LAYOUT = "one folder per class, with 3 images or more in each"
 
 
 def held_out(y: np.ndarray) -> np.ndarray:
-    """Which images are test images, bool of shape (n,): a fixed random fifth of each class, at least one."""
+    """Which images are test images, bool of shape (n,): a fixed random fifth of each class, one of three."""
     order = np.random.default_rng(0).permutation(len(y))
     by_class = order[np.argsort(y[order], kind="stable")]
     test = np.zeros(len(y), dtype=bool)
     for positions in np.split(by_class, np.cumsum(np.bincount(y))):
-        test[positions[: max(1, round(_TEST * len(positions)))]] = True
+        test[positions[: round(_TEST * len(positions))]] = True
     return test
 
 

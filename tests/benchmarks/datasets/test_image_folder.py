@@ -1,5 +1,6 @@
 """Folders of class folders: their splits, their cache, and what is said about broken ones."""
 
+import pickle
 import shutil
 from pathlib import Path
 
@@ -84,8 +85,15 @@ def test_the_second_load_decodes_nothing_and_maps_the_file(pets, monkeypatch):
     assert again is not first
     assert again.fingerprint == first.fingerprint
     for part in (again.train, again.test):
-        assert isinstance(part.x, np.memmap)
+        assert isinstance(part.x.base.base, np.memmap)
         assert not part.x.flags.writeable
+
+
+def test_processes_that_share_the_images_need_no_copies(pets):
+    buffers: list[pickle.PickleBuffer] = []
+    pixels = load("image_folder:pets").train.x
+    assert len(pickle.dumps(pixels, protocol=5, buffer_callback=buffers.append)) < 1000
+    assert [memoryview(buffer).nbytes for buffer in buffers] == [pixels.nbytes]
 
 
 def test_a_changed_folder_is_decoded_again(pets):
@@ -116,9 +124,9 @@ def test_splits_on_disk_are_the_splits(data, held_out):
 
 
 def test_every_class_has_validation_images_however_small(data):
-    class_tree(data / "pets", {"many": 40, "few": 3})
+    class_tree(data / "pets", {"apes": 40, "bees": 3})
     images = load("image_folder:pets")
-    split = Scenario("image_folder:pets", "cnn2", "full_class", "few").split(images)
+    split = Scenario("image_folder:pets", "cnn2", "full_class", "bees").split(images)
     assert len(split.forget_validation) >= 1
     assert len(split.forget_train) >= 1
 
