@@ -118,13 +118,6 @@ class Recorder:
         self.steps = self._steps
 
 
-def published_recipe(model: str, dataset: str) -> Recipe:
-    """See `benchmarks.recipes.published_recipe`."""
-    from benchmarks import recipes
-
-    return recipes.published_recipe(model, dataset)
-
-
 @contextmanager
 def seeded(seed: int) -> Iterator[None]:
     """Torch's global random state from a seed, put back afterwards (dropout and initialisation use it)."""

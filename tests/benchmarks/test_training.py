@@ -149,19 +149,30 @@ def test_milestones_are_epochs_that_begin_lower_after_a_linear_rise(steps, warmu
     assert seen == pytest.approx(expected, rel=1e-9)
 
 
-def test_a_step_of_adam_with_decay_and_held_gradients(sets):
+def one_step(sets, recipe):
+    """Each parameter before the only step of a training, its gradient, and itself after it; the rate."""
     images, validation = sets
-    recipe = replace(ADAM, epochs=1, batch_size=200, clip=1e-3)
     model = network()
     start = copy.deepcopy(model)
     train(model, images, validation, recipe, rng())
     x, y = next(images.batches(200, rng()))
     nn.functional.cross_entropy(start(x), y).backward()
     lr = make_schedule(make_optimiser(network(), recipe), recipe, 1).get_last_lr()[0]
-    assert max(p.grad.abs().max() for p in start.parameters()) > 2e-3
-    for p, trained in zip(start.parameters(), model.parameters(), strict=True):
-        g = p.grad.clamp(-1e-3, 1e-3) + 1e-4 * p  # Adam's first step is the sign of what it sees
-        assert torch.allclose(trained, p - lr * g / (g.abs() + 1e-8), atol=1e-7)
+    return [(p.detach(), p.grad, q) for p, q in zip(start.parameters(), model.parameters(), strict=True)], lr
+
+
+def test_gradient_values_are_held(sets):
+    found, lr = one_step(sets, Recipe(1, batch_size=200, clip=1e-3))
+    assert max(g.abs().max() for _, g, _ in found) > 2e-3
+    for p, g, trained in found:
+        assert torch.allclose(trained, p - lr * (g.clamp(-1e-3, 1e-3) + 5e-4 * p), atol=1e-8)
+
+
+def test_a_step_of_adam_decays_weights_through_the_gradient(sets):
+    found, lr = one_step(sets, Recipe(1, batch_size=200, optimiser="adam", max_lr=0.01, weight_decay=0.1))
+    for p, g, trained in found:
+        g = g + 0.1 * p
+        assert torch.allclose(trained, p - lr * g / (g.abs() + 1e-8), atol=1e-7)  # the first step is the sign
 
 
 def test_the_first_moment_of_adam_decays_as_given():

@@ -1,5 +1,7 @@
 """The networks: shapes, sizes, and what is known of them from the papers."""
 
+from pathlib import Path
+
 import pytest
 import torch
 from torch import nn
@@ -106,3 +108,10 @@ def test_the_seed_decides_the_weights():
 
     assert torch.equal(weights(3), weights(3))
     assert not torch.equal(weights(3), weights(4))
+
+
+def test_the_page_of_networks_has_their_parameters_and_sizes():
+    page = (Path(__file__).parents[3] / "docs/models.md").read_text()
+    for model in models:
+        count = parameters(model.name, 100, 3, model.input_size(32))
+        assert f"| `{model.name}` | {count:,} | {model.min_size} |" in page
