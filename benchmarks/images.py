@@ -30,11 +30,12 @@ class Streamed:
     def __init__(self, pixels: Pixels, device: torch.device) -> None:
         self._pixels = pixels
         self.device = device
-        self.shape = torch.Size(pixels.shape)
+        count, height, width, channels = pixels.shape
+        self.shape = torch.Size((count, channels, height, width))
 
-    def __getitem__(self, index: torch.Tensor) -> torch.Tensor:
+    def take(self, index: torch.Tensor) -> torch.Tensor:
         """uint8 pixels of the images at some positions, int64 of shape (k,), on the device."""
-        return torch.from_numpy(self._pixels[index.cpu().numpy()]).to(self.device)
+        return torch.from_numpy(self._pixels[index.cpu().numpy()]).to(self.device).permute(0, 3, 1, 2)
 
 
 @dataclass(frozen=True, eq=False)
@@ -42,7 +43,8 @@ class ImageSet:
     """Some images of a split, without a copy of their pixels.
 
     Attributes:
-        x: uint8 pixels of the whole split, shape (N, channels, height, width).
+        x: uint8 pixels of the whole split, shape (N, channels, height, width), each image's channels last
+            in memory.
         y: int64 labels of the whole split, shape (N,).
         index: int64 positions of this set's n images in the split, shape (n,).
         scale, shift: Normalisation per channel, shape (channels, 1, 1): float pixels are
@@ -77,7 +79,9 @@ class ImageSet:
         is added to the images as the network sees them).
         """
         x = pixels.to(torch.float32, memory_format=torch.channels_last)
-        x = torch.addcmul(self.shift, x, self.scale)
+        # Factors as large as an image: with one per channel the innermost loop would be three values long
+        scale, shift = (_as_large_as(value, x) for value in (self.scale, self.shift))
+        x = torch.addcmul(shift, x, scale)
         if x.shape[-1] == self.size:
             return x
         shrinks = x.shape[-1] > self.size
@@ -89,7 +93,14 @@ class ImageSet:
         """Images ready for the network and labels, `size` at a time; in random order with a generator."""
         for positions in self.order(rng).split(size):
             index = self.index[positions]
-            yield self.ready(self.x[index]), self.y[index]
+            yield self.ready(self.pixels(index)), self.y[index]
+
+    def pixels(self, index: torch.Tensor) -> torch.Tensor:
+        """uint8 pixels of the images at some positions of the split, int64 of shape (k,)."""
+        if isinstance(self.x, Streamed):
+            return self.x.take(index)
+        # In the order of memory, in which whole images are copied
+        return self.x.permute(0, 2, 3, 1).index_select(0, index).permute(0, 3, 1, 2)
 
     def steps(self, size: int) -> int:
         """How many batches of that size `batches` gives."""
@@ -108,7 +119,7 @@ class ImageSet:
     def alone(self) -> ImageSet:
         """The same images in memory of their own, away from the rest of the split."""
         order = torch.arange(len(self), device=self.index.device)
-        return replace(self, x=self.x[self.index], y=self.y[self.index], index=order)
+        return replace(self, x=self.pixels(self.index), y=self.y[self.index], index=order)
 
     def relabelled(self, labels: torch.Tensor) -> ImageSet:
         """The same images under other labels, int64 of shape (n,)."""
@@ -138,7 +149,15 @@ def per_pass(shape: Sequence[int], device: torch.device) -> int:
 
 def pixels_on(x: np.ndarray | Pixels, device: torch.device) -> torch.Tensor | Streamed:
     """The images of a split for a device: moved there as they are, or batch by batch if they are streamed."""
-    return as_tensor(x).to(device) if isinstance(x, np.ndarray) else Streamed(x, device)
+    if isinstance(x, np.ndarray):
+        return as_tensor(x).to(device).permute(0, 3, 1, 2)
+    return Streamed(x, device)
+
+
+def _as_large_as(values: torch.Tensor, images: torch.Tensor) -> torch.Tensor:
+    """One value per channel, shape (channels, 1, 1), as an image of the same memory format."""
+    whole = values.expand(images.shape[1:]).unsqueeze(0)
+    return whole.contiguous(memory_format=torch.channels_last)
 
 
 def on_device(

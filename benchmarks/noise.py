@@ -113,7 +113,7 @@ def impair(
             x, y = noise[which], labels[which]
             if beside:
                 index = beside.index[chosen[chosen >= made] - made]
-                x = torch.cat([x, beside.ready(beside.x[index])])
+                x = torch.cat([x, beside.ready(beside.pixels(index))])
                 y = torch.cat([y, beside.y[index]])
             optimiser.zero_grad()
             F.cross_entropy(model(x), y).backward()

@@ -125,7 +125,7 @@ class Scenario:
         if self.task == "random":
             return drawn(data, int(self.forget), np.random.default_rng([self.seed, int(self.forget)]))
         if self.task == "identities":
-            chosen = self._people()
+            chosen = self._people(data)
             return where(data, lambda images: np.isin(images.identity, chosen))  # type: ignore[arg-type]
         level = "class" if self.task == "sub_class" else self.source.predicts
         names = self.source.names(level)
@@ -139,13 +139,18 @@ class Scenario:
     def _names(self) -> list[str]:
         return self.forget.replace(THEN, SEPARATOR).split(SEPARATOR)
 
-    def _people(self) -> np.ndarray:
-        """Indices of the people to forget."""
-        names = self.source.identities
-        if _is_number(self.forget):
-            rng = np.random.default_rng([self.seed, int(self.forget)])
-            return rng.choice(len(names), size=int(self.forget), replace=False)
-        return np.array([names.index(name) for name in self._names()])
+    def _people(self, data: Dataset) -> np.ndarray:
+        """Indices of the people to forget; a number of them is drawn among those with training images."""
+        if not _is_number(self.forget):
+            return np.array([self.source.identities.index(name) for name in self._names()])
+        there = np.unique(data.train.identity)  # type: ignore[arg-type]
+        if int(self.forget) >= len(there):
+            raise InvalidScenario(
+                f"only {len(there)} people of '{self.dataset}' have training images; forget fewer than that, "
+                f"not {self.forget}"
+            )
+        rng = np.random.default_rng([self.seed, int(self.forget)])
+        return rng.choice(there, size=int(self.forget), replace=False)
 
 
 def _check_task(task: str, source: DataSource) -> None:

@@ -147,8 +147,8 @@ def check_dataset(source: DataSource) -> None:
     name, classes = source.name, source.classes
     _require(len(set(classes)) == len(classes) > 1, f"{name}: class names must be unique, and at least two")
     _require(
-        not any("+" in c for c in (*classes, *source.superclasses)),
-        f"{name}: class names must not hold a '+', which joins several forget classes",
+        not any("+" in c or ">" in c for c in (*classes, *source.superclasses)),
+        f"{name}: class names must not hold '+' or '>', which join forget classes",
     )
     if source.superclasses:
         members = [c for group in source.superclasses.values() for c in group]

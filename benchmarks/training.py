@@ -162,7 +162,7 @@ def train(
         model.train()
         for positions in images.order(rng).split(recipe.batch_size):
             index = images.index[positions]
-            x = images.ready(augment(images.x[index], recipe.augmentation, rng))
+            x = images.ready(augment(images.pixels(index), recipe.augmentation, rng))
             with _autocast(recipe, x):
                 logits = model(x)
             loss = F.cross_entropy(at_least_float32(logits), images.y[index], weight)

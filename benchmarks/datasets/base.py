@@ -27,7 +27,7 @@ class Pixels(Protocol):
     """Images that are read when they are asked for, because all of them do not fit into memory.
 
     Attributes:
-        shape: (n, channels, height, width), as an array of all images would have it.
+        shape: (n, height, width, channels), as an array of all images would have it.
         digest: Changes when any of the images does.
     """
 
@@ -46,7 +46,7 @@ class Images:
     """Images of one split.
 
     Attributes:
-        x: uint8 pixels, shape (n, channels, height, width): an array, in memory or mapped from a file, or
+        x: uint8 pixels, shape (n, height, width, channels): an array, in memory or mapped from a file, or
             images that are streamed.
         y: int64 index of each image's (finest) class, shape (n,).
         identity: int64 index of the person that each image shows, shape (n,); None where that is unknown.
@@ -226,7 +226,7 @@ def _load(source: DataSource, folder: Path) -> Dataset:
     if source.decode:  # some that cannot be read may have been left out
         source = replace(source, train_size=len(train), test_size=len(test))
     for images, size in ((train, source.train_size), (test, source.test_size)):
-        shape = (size, source.channels, source.image_size, source.image_size)
+        shape = (size, source.image_size, source.image_size, source.channels)
         kind = images.x.dtype if isinstance(images.x, np.ndarray) else np.uint8
         if tuple(images.x.shape) != shape or kind != np.uint8:
             raise DataError(

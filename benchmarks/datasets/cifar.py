@@ -61,7 +61,7 @@ _KRIZHEVSKY = "A. Krizhevsky: Learning Multiple Layers of Features from Tiny Ima
 
 
 def _images(raw: Any) -> Images:
-    return Images(np.ascontiguousarray(raw.data.transpose(0, 3, 1, 2)), np.array(raw.targets, dtype=np.int64))
+    return Images(raw.data, np.array(raw.targets, dtype=np.int64))
 
 
 def _read(name: str, md5: dict[str, str], archive: str, folder: Path) -> tuple[Images, Images]:

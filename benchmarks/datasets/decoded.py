@@ -155,7 +155,7 @@ def decode(listing: Listing, skip_unreadable: bool = False) -> Decoded:
 def _decode(listing: Listing, skip_unreadable: bool) -> Decoded:
     path = listing.cache / f"{listing.stem}.npy"
     beside = path.with_name(f".{path.name}.{os.getpid()}")
-    shape = (3, listing.side, listing.side)
+    shape = (listing.side, listing.side, 3)
     skipped: list[tuple[str, str]] = []
     values = np.zeros((3, 256), dtype=np.int64)  # how often each occurs in the training images
     try:
@@ -168,8 +168,8 @@ def _decode(listing: Listing, skip_unreadable: bool) -> Decoded:
                         continue
                     file.write(x.data)
                     if position < listing.train:
-                        for channel, pixels in zip(values, x, strict=True):
-                            channel += np.bincount(pixels.ravel(), minlength=256)
+                        for channel, count in enumerate(values):
+                            count += np.bincount(x[..., channel].ravel(), minlength=256)
             if skipped and not skip_unreadable:
                 raise _unreadable(listing, skipped)
             kept = listing.without(tuple(skipped))

@@ -14,7 +14,7 @@ def _read(_folder: Path) -> tuple[Images, Images]:
     from sklearn.model_selection import train_test_split
 
     raw = load_digits()
-    x = np.rint(raw.images[:, None] * (255 / 16)).astype(np.uint8)  # 17 grey levels, kept apart
+    x = np.rint(raw.images[..., None] * (255 / 16)).astype(np.uint8)  # 17 grey levels, kept apart
     y = raw.target.astype(np.int64)
     train, test = train_test_split(np.arange(len(y)), test_size=360, stratify=y, random_state=0)
     return Images(x[train], y[train]), Images(x[test], y[test])

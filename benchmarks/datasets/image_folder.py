@@ -91,9 +91,9 @@ def _find(name: str, data: Path) -> _Found:
             f"two classes or more are needed, but {folder} holds {len(found.classes)}; put {_LAYOUT} there"
         )
     for c in found.classes:
-        if "+" in c or c != c.strip():
+        if "+" in c or ">" in c or c != c.strip():
             raise DataError(
-                f"the name of the class folder '{c}' must not hold a '+', which joins forget classes, or "
+                f"the name of the class folder '{c}' must not hold '+' or '>', which join forget classes, or "
                 "begin or end with a space; rename it"
             )
     return found

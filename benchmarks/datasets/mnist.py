@@ -40,7 +40,7 @@ def _read(name: str, kind: str, expected: Mapping[str, str | int], folder: Path)
 
     def split(train: bool, missing: bool) -> Images:
         raw = files(str(folder), train=train, download=missing)
-        return Images(raw.data.numpy()[:, None], raw.targets.numpy())
+        return Images(raw.data.numpy()[..., None], raw.targets.numpy())
 
     return fetch(
         name,

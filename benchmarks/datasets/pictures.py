@@ -54,7 +54,7 @@ def stretched(image: Image, side: int) -> Image:
 
 
 def read(path: Path, side: int, resize: Resize) -> np.ndarray:
-    """The uint8 pixels of one picture, shape (3, side, side).
+    """The uint8 pixels of one picture, shape (side, side, 3).
 
     Transparency is dropped, and the camera's note on how it was held is not heeded, as in torchvision.
 
@@ -70,7 +70,7 @@ def read(path: Path, side: int, resize: Resize) -> np.ndarray:
         raise Unreadable(path, "it is no image") from error
     except Exception as error:  # PIL's decoders raise almost anything at a broken file
         raise Unreadable(path, " ".join(str(error).split()) or type(error).__name__) from error
-    return np.ascontiguousarray(square.transpose(2, 0, 1))
+    return square
 
 
 def _rgb(image: Image) -> Image:
@@ -148,7 +148,7 @@ class Stream:
 
     @property
     def shape(self) -> tuple[int, int, int, int]:
-        return (len(self.names), 3, self.side, self.side)
+        return (len(self.names), self.side, self.side, 3)
 
     @cached_property
     def digest(self) -> str:

@@ -20,7 +20,7 @@ def _read(folder: Path) -> tuple[Images, Images]:
 
     def split(name: str, missing: bool) -> Images:
         raw = SVHN(str(folder / "svhn"), split=name, download=missing)
-        return Images(np.ascontiguousarray(raw.data), raw.labels.astype(np.int64))
+        return Images(np.ascontiguousarray(raw.data.transpose(0, 2, 3, 1)), raw.labels.astype(np.int64))
 
     return fetch(
         "svhn",

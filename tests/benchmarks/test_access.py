@@ -52,7 +52,7 @@ def test_no_other_image_is_reached_through_the_forget_images(digits):
     assert len(data.forget.x) == len(data.forget.y) == len(data.forget)
     assert set(data.forget.y.tolist()) == {8}
     expected = digits.splits["forget_train"]
-    assert torch.equal(data.forget.x, expected.x[expected.index])
+    assert torch.equal(data.forget.x, expected.pixels(expected.index))
 
 
 def test_new_models_differ_from_each_other_and_repeat_with_the_seed(digits):

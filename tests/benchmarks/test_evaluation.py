@@ -49,7 +49,7 @@ def test_one_pass_over_all_images_in_eval_mode(digits, monkeypatch):
     assert set(modes) == {(False, True)}
     assert sum(seen) == len(images)
     assert max(seen) == 7
-    assert np.array_equal(got.logits, images.ready(images.x[images.index]).flatten(1)[:, :10].numpy())
+    assert np.array_equal(got.logits, images.ready(images.pixels(images.index)).flatten(1)[:, :10].numpy())
     assert got.labels.tolist() == images.labels.tolist()
 
 

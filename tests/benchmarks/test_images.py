@@ -5,13 +5,15 @@ import pytest
 import torch
 
 from benchmarks.datasets import load
-from benchmarks.images import ImageSet, as_tensor, joined, on_device
+from benchmarks.images import ImageSet, as_tensor, joined, on_device, pixels_on
+
+CPU = torch.device("cpu")
 
 
 @pytest.fixture
 def images() -> ImageSet:
     data = load("digits")
-    everything = on_device(as_tensor(data.train.x), data.train.y, data.source, 8, torch.device("cpu"))
+    everything = on_device(pixels_on(data.train.x, CPU), data.train.y, data.source, 8, CPU)
     return everything.subset(torch.arange(5, 205, 2))
 
 
@@ -44,11 +46,11 @@ def test_normalisation_per_channel():
     from benchmarks.datasets import datasets
 
     source = datasets.get("cifar100")
-    x = np.random.default_rng(0).integers(0, 256, (4, 3, 32, 32)).astype(np.uint8)
-    everything = on_device(as_tensor(x), np.zeros(4, np.int64), source, 32, torch.device("cpu"))
+    x = np.random.default_rng(0).integers(0, 256, (4, 32, 32, 3)).astype(np.uint8)
+    everything = on_device(pixels_on(x, CPU), np.zeros(4, np.int64), source, 32, CPU)
     got = next(everything.batches(4))[0]
-    expected = (x / 255 - np.reshape(source.mean, (1, 3, 1, 1))) / np.reshape(source.std, (1, 3, 1, 1))
-    assert np.allclose(got.numpy(), expected, atol=1e-5)
+    expected = (x / 255 - np.array(source.mean)) / np.array(source.std)
+    assert np.allclose(got.numpy(), expected.transpose(0, 3, 1, 2), atol=1e-5)
     assert got.is_contiguous(memory_format=torch.channels_last)
 
 
@@ -58,7 +60,7 @@ def test_batches_show_each_image_once_with_its_label(images, seed):
     batches = list(images.batches(30, rng))
     assert [len(y) for _, y in batches] == [30, 30, 30, 10]
     x, y = torch.cat([x for x, _ in batches]), torch.cat([y for _, y in batches])
-    whole, labels = images.ready(images.x[images.index]), images.labels
+    whole, labels = images.ready(images.pixels(images.index)), images.labels
     if seed is None:
         assert torch.equal(x, whole)
         assert torch.equal(y, labels)
@@ -88,9 +90,7 @@ def test_other_labels_do_not_change_the_original(images):
 def test_a_union_keeps_the_first_sets_labels(images):
     data = load("digits")
     rest = torch.arange(6, 206, 2)
-    second = on_device(as_tensor(data.train.x), data.train.y, data.source, 8, torch.device("cpu")).subset(
-        rest
-    )
+    second = on_device(pixels_on(data.train.x, CPU), data.train.y, data.source, 8, CPU).subset(rest)
     wrong = images.relabelled((images.labels + 1) % 10)
     before = second.y.clone()
     both = joined(wrong, second)
@@ -104,7 +104,7 @@ def test_alone_shows_the_same_images_and_holds_no_others(images):
     alone = images.alone()
     assert len(alone.x) == len(alone.y) == len(alone) == 100
     assert torch.equal(alone.labels, images.labels)
-    assert torch.equal(alone.x[alone.index], images.x[images.index])
+    assert torch.equal(alone.pixels(alone.index), images.pixels(images.index))
     assert alone.x.data_ptr() != images.x.data_ptr()
 
 

@@ -15,7 +15,7 @@ from benchmarks import Scenario, prepare
 from benchmarks.cache import model_folder
 from benchmarks.datasets import load
 from benchmarks.errors import NotRecorded, TrainingError
-from benchmarks.images import as_tensor, on_device
+from benchmarks.images import on_device, pixels_on
 from benchmarks.models import models
 from benchmarks.prepared import Prepared, build_network
 from benchmarks.training import Recipe, Recorder, seeded, train
@@ -28,7 +28,9 @@ SMALL = Recipe(epochs=2, max_lr=0.02)  # a small rate, at which rounding errors 
 @pytest.fixture
 def sets():
     data = load("digits")
-    everything = on_device(as_tensor(data.train.x), data.train.y, data.source, 8, torch.device("cpu"))
+    everything = on_device(
+        pixels_on(data.train.x, torch.device("cpu")), data.train.y, data.source, 8, torch.device("cpu")
+    )
     return everything.subset(torch.arange(100, 190)), everything.subset(torch.arange(300, 400))
 
 
@@ -70,7 +72,7 @@ def replayed(model, images, recipe, watched, epochs):
         order = torch.randperm(len(images), generator=draw)
         for i in range(per_epoch):
             index = images.index[order[i * recipe.batch_size : (i + 1) * recipe.batch_size]]
-            x = images.x[index].float() * images.scale + images.shift
+            x = images.pixels(index).float() * images.scale + images.shift
             model.zero_grad()
             nn.functional.cross_entropy(model(x), images.y[index]).backward()
             before = state(model)

@@ -141,8 +141,8 @@ def test_validation_is_stratified():
 def people():
     """A data set of 60 training images of 12 people in 3 classes; the test images show 4 of them."""
     size, y = 4, np.arange(60) % 3
-    train = Images(np.zeros((60, 1, size, size), np.uint8), y, np.arange(60) % 12)
-    test = Images(np.zeros((8, 1, size, size), np.uint8), np.arange(8) % 3, np.arange(8) % 4)
+    train = Images(np.zeros((60, size, size, 1), np.uint8), y, np.arange(60) % 12)
+    test = Images(np.zeros((8, size, size, 1), np.uint8), np.arange(8) % 3, np.arange(8) % 4)
     source = DataSource(
         name="people",
         summary="made by a test",
@@ -220,7 +220,7 @@ BAD = [
     (("cifar100@99", "cnn2", "full_class", "sea"), InvalidScenario, "from 500 .five per class. to 50000"),
     (("cifar100", "cnn2@x", "full_class", "sea"), InvalidScenario, "from 4 to 4096 pixels"),
     (("cifar", "vgg11", "full_class", "1"), UnknownName, "unknown data set 'cifar'; did you mean"),
-    (("cifar100", "vgg", "full_class", "1"), UnknownName, "unknown model 'vgg'; did you mean 'vgg11'"),
+    (("cifar100", "vgg", "full_class", "1"), UnknownName, "unknown model 'vgg'; did you mean 'vgg1"),
     (
         ("cifar100", "vgg11", "fullclass", "1"),
         UnknownName,

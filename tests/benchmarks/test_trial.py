@@ -43,7 +43,7 @@ def test_metrics_agree_with_the_model_that_is_returned(digits):
     result = run_trial(digits, "jit", JIT)
     images = digits.splits["forget_test"]
     with torch.inference_mode():
-        said = result.model(images.ready(images.x[images.index])).argmax(1)
+        said = result.model(images.ready(images.pixels(images.index))).argmax(1)
     assert result.metrics["forget_acc"] == pytest.approx(100 * (said == 8).float().mean().item())
 
 

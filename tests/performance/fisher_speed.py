@@ -57,7 +57,7 @@ def _one_by_one(model: nn.Module, images: ImageSet) -> dict[str, torch.Tensor]:
 
 def _images(channels: int, side: int) -> ImageSet:
     return ImageSet(
-        x=torch.randint(256, (IMAGES, channels, side, side), dtype=torch.uint8),
+        x=torch.randint(256, (IMAGES, side, side, channels), dtype=torch.uint8).permute(0, 3, 1, 2),
         y=torch.zeros(IMAGES, dtype=torch.int64),
         index=torch.arange(IMAGES),
         scale=torch.full((channels, 1, 1), 1 / 64),

@@ -37,7 +37,7 @@ def measure() -> Iterator[Figure]:
 
     def augmented() -> Iterator[object]:
         for positions in ours.order(rng).split(BATCH):
-            pixels = ours.x[ours.index[positions]]
+            pixels = ours.pixels(ours.index[positions])
             yield ours.ready(augment(pixels, "crop_flip_rotate", rng))
 
     plain = _loader(usual)

@@ -12,7 +12,7 @@ from benchmarks.errors import DataError, UnknownName
 
 def tiny(**changes) -> DataSource:
     def read(folder: Path) -> tuple[Images, Images]:
-        x = np.zeros((4, 1, 2, 2), np.uint8)
+        x = np.zeros((4, 2, 2, 1), np.uint8)
         return Images(x, np.array([0, 1, 0, 1])), Images(x[:2], np.array([0, 1]))
 
     values = {
@@ -48,7 +48,7 @@ def test_an_unknown_data_set_is_told():
 
 
 def test_images_of_another_shape_are_refused(tmp_path):
-    with pytest.raises(DataError, match=r"'tiny': expected \(5, 1, 2, 2\) uint8 images, got \(4, 1, 2, 2\)"):
+    with pytest.raises(DataError, match=r"'tiny': expected \(5, 2, 2, 1\) uint8 images, got \(4, 2, 2, 1\)"):
         base._load(tiny(train_size=5), tmp_path)
 
 

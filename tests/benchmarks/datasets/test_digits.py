@@ -9,8 +9,8 @@ def test_images_are_the_bundled_ones_spread_over_a_byte():
     from sklearn.datasets import load_digits
 
     data = load("digits")
-    assert data.train.x.shape == (1437, 1, 8, 8)
-    assert data.test.x.shape == (360, 1, 8, 8)
+    assert data.train.x.shape == (1437, 8, 8, 1)
+    assert data.test.x.shape == (360, 8, 8, 1)
     ours = np.concatenate([data.train.x, data.test.x]).reshape(1797, 64).astype(int)
     raw = load_digits()
     assert len(np.unique(ours)) == 17

@@ -47,8 +47,8 @@ def test_images_are_read_when_a_batch_asks_for_them(source, tmp_path):
     assert y.tolist() == [1, 0]
     paths = ["n01443537/n01443537_1.JPEG", "n01440764/n01440764_0.JPEG"]
     pixels = np.stack([read(tmp_path / "imagenet/train" / path, 224, inner) for path in paths])
-    expected = (pixels / 255 - np.reshape(source.mean, (3, 1, 1))) / np.reshape(source.std, (3, 1, 1))
-    assert np.allclose(x.numpy(), expected, atol=1e-5)
+    expected = (pixels / 255 - np.array(source.mean)) / np.array(source.std)
+    assert np.allclose(x.numpy(), expected.transpose(0, 3, 1, 2), atol=1e-5)
 
 
 def test_a_variant_is_in_memory_and_has_the_same_pixels(source, tmp_path):

@@ -34,7 +34,7 @@ def raw(tmp_path, monkeypatch):
 def test_images_and_labels_are_those_of_the_files(raw):
     data = load("fashion_mnist")
     for part, count in ((data.train, 60_000), (data.test, 10_000)):
-        assert part.x.shape == (count, 1, 28, 28)
+        assert part.x.shape == (count, 28, 28, 1)
         assert part.x[count - 1].ravel().tolist() == [((count - 1) * 784 + k) % 251 for k in range(784)]
         assert part.y[:12].tolist() == [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 0, 1]
 

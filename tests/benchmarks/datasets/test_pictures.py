@@ -12,8 +12,8 @@ from benchmarks.datasets.pictures import Stream, Unreadable, central, class_fold
 from tests.benchmarks.datasets.by_hand import picture, truncated
 
 
-def channels_first(image: Image.Image) -> np.ndarray:
-    return np.asarray(image.convert("RGB")).transpose(2, 0, 1)
+def rgb(image: Image.Image) -> np.ndarray:
+    return np.asarray(image.convert("RGB"))
 
 
 @pytest.mark.parametrize(
@@ -33,9 +33,9 @@ def channels_first(image: Image.Image) -> np.ndarray:
 def test_every_mode_becomes_rgb(tmp_path, mode, suffix):
     written = picture(tmp_path / f"a.{suffix}", mode=mode, size=(32, 32))
     got = read(tmp_path / f"a.{suffix}", 32, central)
-    assert got.shape == (3, 32, 32)
+    assert got.shape == (32, 32, 3)
     assert got.dtype == np.uint8
-    assert np.array_equal(got, channels_first(written))
+    assert np.array_equal(got, rgb(written))
 
 
 def test_sixteen_bits_keep_their_higher_byte(tmp_path):
@@ -43,7 +43,7 @@ def test_sixteen_bits_keep_their_higher_byte(tmp_path):
     for name in ("a.png", "a.tif"):
         Image.fromarray(values).save(tmp_path / name)
         got = read(tmp_path / name, 32, central)
-        assert np.array_equal(got, np.broadcast_to(values >> 8, (3, 32, 32)))
+        assert np.array_equal(got, np.broadcast_to((values >> 8)[..., None], (32, 32, 3)))
 
 
 def test_a_palette_with_transparency_is_read_without_a_warning(tmp_path, recwarn):
@@ -51,19 +51,19 @@ def test_a_palette_with_transparency_is_read_without_a_warning(tmp_path, recwarn
     image.putpalette([200, 10, 20, 0, 255, 0])
     image.info["transparency"] = b"\x00\xff"
     image.save(tmp_path / "a.png")
-    assert read(tmp_path / "a.png", 8, central)[:, 0, 0].tolist() == [200, 10, 20]
+    assert read(tmp_path / "a.png", 8, central)[0, 0].tolist() == [200, 10, 20]
     assert not recwarn
 
 
 def test_a_square_is_cut_from_the_centre_and_antialiased(tmp_path):
     image = picture(tmp_path / "wide.png", size=(200, 80))
     square = image.crop((60, 0, 140, 80))
-    blocks = np.asarray(square).reshape(20, 4, 20, 4, 3).mean(axis=(1, 3)).transpose(2, 0, 1)
+    blocks = np.asarray(square).reshape(20, 4, 20, 4, 3).mean(axis=(1, 3))
     got = read(tmp_path / "wide.png", 20, central).astype(float)
     assert np.abs(got - blocks).mean() < 3  # a triangle over eight pixels is not a mean over four
     expected = square.resize((20, 20), Image.Resampling.BILINEAR)
-    inside = (slice(None), slice(None), slice(1, -1))  # the crop knows no neighbours beyond its edge
-    assert np.abs(got - channels_first(expected))[inside].max() <= 1
+    inside = (slice(None), slice(1, -1))  # the crop knows no neighbours beyond its edge
+    assert np.abs(got - rgb(expected))[inside].max() <= 1
 
 
 @pytest.mark.parametrize("size", [(512, 512), (512, 400), (300, 700), (40, 41)])
@@ -73,7 +73,7 @@ def test_imagenets_test_image_is_torchvisions(tmp_path, size):
     image = picture(tmp_path / "a.png", size=size)
     theirs = v2.Compose([v2.Resize(256), v2.CenterCrop(224)])(image)
     got = read(tmp_path / "a.png", 224, inner).astype(int)
-    difference = np.abs(got - channels_first(theirs))
+    difference = np.abs(got - rgb(theirs))
     assert difference.mean() < 1.5
     if size[0] == size[1]:  # otherwise they round the longer side and the place of the crop
         assert difference.max() <= 1
@@ -83,9 +83,7 @@ def test_stretching_takes_the_nearest_pixels(tmp_path):
     image = picture(tmp_path / "a.png", size=(178, 218))
     rows = ((np.arange(32) + 0.5) * 218 / 32).astype(int)
     columns = ((np.arange(32) + 0.5) * 178 / 32).astype(int)
-    assert np.array_equal(
-        read(tmp_path / "a.png", 32, stretched), np.asarray(image)[rows][:, columns].transpose(2, 0, 1)
-    )
+    assert np.array_equal(read(tmp_path / "a.png", 32, stretched), np.asarray(image)[rows][:, columns])
 
 
 @pytest.mark.parametrize("kind", ["truncated", "empty", "text", "float"])
@@ -134,11 +132,11 @@ def test_a_stream_reads_what_is_asked_for_in_that_order(tmp_path, monkeypatch):
     )
     asked: list[Path] = []
     monkeypatch.setattr(pictures, "read", lambda path, *how: asked.append(path) or read(path, *how))
-    assert stream.shape == (6, 3, 8, 8)
+    assert stream.shape == (6, 8, 8, 3)
     got = stream[np.array([3, 1, 3])]
-    assert np.array_equal(got, np.stack([channels_first(expected[i]) for i in (3, 1, 3)]))
+    assert np.array_equal(got, np.stack([rgb(expected[i]) for i in (3, 1, 3)]))
     assert sorted(path.name for path in asked) == ["1.png", "3.png", "3.png"]
-    assert stream[np.array([], np.int64)].shape == (0, 3, 8, 8)
+    assert stream[np.array([], np.int64)].shape == (0, 8, 8, 3)
     with pytest.raises(Unreadable, match=r"broken\.png"):
         stream[np.array([0, 5])]
 

@@ -43,7 +43,7 @@ def test_images_and_digits_are_those_of_the_files(folder):
     raw = loadmat(folder / "svhn" / "train_32x32.mat")["X"]
     for i in (0, 1, 49):
         for channel in range(3):
-            assert np.array_equal(data.train.x[i, channel], raw[:, :, channel, i])
+            assert np.array_equal(data.train.x[i, ..., channel], raw[:, :, channel, i])
 
 
 def test_the_contract(folder, monkeypatch):

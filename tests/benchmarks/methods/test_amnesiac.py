@@ -65,7 +65,7 @@ def test_it_trains_on_all_images_once_per_epoch_with_labels_drawn_once(digits, m
         for part in (seen[:half], seen[half:])
     ]
     assert epochs[0] == epochs[1]
-    pixels = data.retain.ready(data.retain.x[data.retain.index]).flatten(1).tolist()
+    pixels = data.retain.ready(data.retain.pixels(data.retain.index)).flatten(1).tolist()
     kept = sorted((*row, int(y)) for row, y in zip(pixels, data.retain.labels, strict=True))
     assert len(epochs[0]) == len(kept) + len(data.forget)
     assert all(row[-1] != 8 for row in epochs[0])

@@ -86,7 +86,7 @@ def test_the_network_has_one_output_more_while_it_learns_and_never_when_it_is_ev
     model = network(problem[0])
     model.register_forward_hook(lambda m, _, out: widths.append((m.training, out.shape[1])))
     data = handle(problem)
-    images = data.forget.x[data.forget.index]
+    images = data.forget.pixels(data.forget.index)
     observed = []
 
     def observe(tracked, share):

@@ -24,7 +24,9 @@ def test_steps_are_sgd_with_momentum_and_decay_on_the_retain_images(digits):
         positions = torch.randperm(len(data.retain), generator=order)
         for chosen in positions.split(600):
             index = data.retain.index[chosen]
-            loss = F.cross_entropy(by_hand(data.retain.ready(data.retain.x[index])), data.retain.y[index])
+            loss = F.cross_entropy(
+                by_hand(data.retain.ready(data.retain.pixels(index))), data.retain.y[index]
+            )
             gradients = torch.autograd.grad(loss, list(by_hand.parameters()))
             for p, v, g in zip(by_hand.parameters(), velocity, gradients, strict=True):
                 v.mul_(0.7).add_(g + 0.01 * p.detach())
