@@ -25,7 +25,6 @@ from benchmarks.recipes import published_recipe
 from benchmarks.scenarios import Scenario
 from benchmarks.splits import Split
 from benchmarks.training import Recipe, Recorder, seeded, train
-from benchmarks.training import identity as recipe_identity
 
 Progress = Callable[[str], None]
 _SPLITS = (
@@ -288,7 +287,7 @@ def _cached(
         "predicts": scenario.level,
         "data": data.fingerprint,
         "network": hashlib.sha256(repr(build_network(scenario, 0)).encode()).hexdigest()[:16],
-        "recipe": recipe_identity(how),
+        "recipe": asdict(how),
         "seed": scenario.seed,
         "train": _digest(index),
         "validation": _digest(validation),

@@ -6,8 +6,8 @@ import math
 import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
-from dataclasses import asdict, dataclass, fields
-from typing import TYPE_CHECKING, Any, Literal
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
 
 from benchmarks.datasets.base import Augmentation
 from benchmarks.errors import TrainingError
@@ -55,16 +55,6 @@ class Recipe:
     balanced: bool = False
     pretrained: bool = False
     precision: Literal["float32", "bfloat16"] = "float32"
-
-
-# Fields that were not there when the first models were cached: they count only where they are used
-_LATER = ("optimiser", "milestones", "gamma", "warmup", "clip", "balanced", "pretrained", "precision")
-
-
-def identity(recipe: Recipe) -> dict[str, Any]:
-    """What of a recipe names a trained model in the cache, so that older models keep their names."""
-    usual = {f.name: f.default for f in fields(Recipe)}
-    return {k: v for k, v in asdict(recipe).items() if k not in _LATER or v != usual[k]}
 
 
 @dataclass(frozen=True)
