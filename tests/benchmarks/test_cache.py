@@ -173,6 +173,14 @@ def test_the_identity_changes_with_all_that_determines_the_weights(monkeypatch):
         "momentum": 0.8,
         "weight_decay": 0.0,
         "augmentation": "crop",
+        "optimiser": "adam",
+        "milestones": (2,),
+        "gamma": 0.5,
+        "warmup": 1,
+        "clip": 0.1,
+        "balanced": True,
+        "pretrained": True,
+        "precision": "bfloat16",
     }
     assert set(changes) == set(vars(recipe))
     seen = [
