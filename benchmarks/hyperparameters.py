@@ -31,7 +31,7 @@ class Hyperparameter:
         choices: The valid values of an option, or None.
         searched: Whether a search varies it unless the plan says otherwise.
         optional: Whether None is a valid value.
-        work: Whether it is an amount of work that does not shrink with the data set.
+        work: Whether it is an amount of work: passes, steps, images that are made.
         doc: One sentence, with the unit.
     """
 

@@ -1,7 +1,7 @@
 """A plan run small: the same way from training to report, with a share of the work, in minutes on a laptop.
 
 What comes out is no result, and says so: the data set's name carries its number of images
-(`cifar100@1000`), the network's the size of its images (`vit_b16@64`), and the column `scale` the share.
+(`cifar100@500`), the network's the size of its images (`vit_b16@16`), and the column `scale` the share.
 """
 
 from __future__ import annotations
@@ -16,9 +16,10 @@ from benchmarks.methods import Method, methods
 from benchmarks.models import models
 from search.plan import Plan
 
-IMAGES_PER_CLASS = 10  # at least: eight to learn from, two to select by
-_LEAST = {"epochs": 5, "trials": 3, "seeds": 2, "forget_sets": 2, "forget_count": 10}
-_SMALL_SIDE = 64  # pixels: networks that take larger images get these, without published weights
+IMAGES_PER_CLASS = 5  # at least: four to learn from, one to select by
+_LEAST = {"epochs": 2, "trials": 3, "seeds": 2, "forget_sets": 2, "forget_count": 10}
+_SIDE = 16  # of the images that networks see, in pixels; their smallest where that is larger
+_SMALLER = {"vgg11_133m": "vgg11"}  # the same network without ImageNet's head, nine tenths of its weights
 
 
 def scaled(plan: Plan) -> Plan:
@@ -26,10 +27,9 @@ def scaled(plan: Plan) -> Plan:
     share = plan.scale
     source, small = datasets.get(plan.dataset), _images(datasets.get(plan.dataset), share)
     training: dict[str, Any] = {"epochs": _part(plan.recipe().epochs, share, "epochs")}
-    model = plan.model
-    if models.get(model).takes is not None and models.get(model).input_size(0) > _SMALL_SIDE:
-        model = f"{model.partition('@')[0]}@{_SMALL_SIDE}"
-        training["pretrained"] = False
+    model = _model(plan.model, source)
+    if plan.recipe().pretrained:
+        training["pretrained"] = False  # published weights are for images of another size
 
     def forget(sets: tuple[str, ...]) -> tuple[str, ...]:
         if plan.task not in ("random", "identities"):
@@ -72,6 +72,13 @@ def _images(source: DataSource, share: float) -> DataSource:
     return datasets.get(f"{whole.name}@{max(least, math.ceil(share * source.train_size))}")
 
 
+def _model(name: str, source: DataSource) -> str:
+    base = name.partition("@")[0]
+    base = _SMALLER.get(base, base)
+    side = max(models.get(base).min_size, _SIDE)
+    return f"{base}@{side}" if side < models.get(name).input_size(source.image_size) else base
+
+
 def _some(plan: Plan) -> tuple[str, ...]:
     """The first forget sets of a benchmark, those that were searched before the others."""
     assert plan.benchmark is not None
@@ -99,7 +106,7 @@ def _less(p: Hyperparameter, wanted: Any, share: float) -> Any:
 
 
 def _steps(value: Any, share: float) -> int:
-    return max(1, math.ceil(share * float(value)))
+    return math.ceil(share * float(value))
 
 
 def _part(whole: int, share: float, what: str) -> int:

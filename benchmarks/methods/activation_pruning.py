@@ -22,9 +22,9 @@ if TYPE_CHECKING:
 class ActivationPruningParams:
     prune_first: float = param(0.01, 1e-3, 0.2, log=True, doc="share pruned at the first of five depths")
     prune_last: float = param(0.1, 1e-3, 0.2, log=True, doc="share pruned at the last of five depths")
-    prune_rounds: int = param(2, 1, 4, doc="rounds of pruning, each followed by fine-tuning")
+    prune_rounds: int = param(2, 1, 4, work=True, doc="rounds of pruning, each followed by fine-tuning")
     lr: float = param(1e-3, 1e-4, 1e-2, log=True, doc="first learning rate of AdamW, which falls to 0")
-    epochs: int = param(2, 1, 5, doc="passes over the retain images in every round")
+    epochs: int = param(2, 1, 5, work=True, doc="passes over the retain images in every round")
     batch_size: int = param(512, 16, 2048, log=True, searched=False, doc="images per mask and per step")
     weight_decay: float = param(1e-3, 1e-5, 1e-1, log=True, searched=False, doc="weight decay of AdamW")
     prune_second: float | None = option(None, doc="share pruned at the second depth, else on the line")

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 @dataclass(frozen=True)
 class AmnesiacParams:
     lr: float = param(1e-4, 1e-5, 1e-2, log=True, doc="learning rate of Adam")
-    epochs: int = param(3, 1, 5, doc="passes over forget and retain images together")
+    epochs: int = param(3, 1, 5, work=True, doc="passes over forget and retain images together")
     batch_size: int = param(128, 32, 512, log=True, searched=False, doc="images per step")
 
 

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 @dataclass(frozen=True)
 class AmnesiacDeltaParams:
     repair_lr: float = param(1e-3, 1e-5, 1e-2, log=True, doc="learning rate of Adam in the repair")
-    repair_epochs: int = param(10, 1, 20, doc="passes over the retain images")
+    repair_epochs: int = param(10, 1, 20, work=True, doc="passes over the retain images")
     batch_size: int = param(64, 16, 512, log=True, searched=False, doc="images per step")
 
 

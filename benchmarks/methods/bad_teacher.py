@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 @dataclass(frozen=True)
 class BadTeacherParams:
     lr: float = param(1e-4, 1e-5, 1e-1, log=True, doc="learning rate of Adam")
-    epochs: int = param(1, 1, 10, doc="passes over the forget images and the chosen retain images")
+    epochs: int = param(1, 1, 10, work=True, doc="passes over the forget images and the chosen retain images")
     temperature: float = param(1.0, 0.5, 5.0, log=True, doc="what logits are divided by in the divergence")
     retain_share: float = param(0.3, 0.1, 1.0, doc="share of the retain images that are used")
     batch_size: int = param(256, 32, 512, log=True, searched=False, doc="images per step")

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 @dataclass(frozen=True)
 class BoundaryExpandParams:
     lr: float = param(1e-3, 1e-6, 1e-2, log=True, doc="learning rate of SGD")
-    epochs: int = param(10, 1, 15, doc="passes over the forget images")
+    epochs: int = param(10, 1, 15, work=True, doc="passes over the forget images")
     batch_size: int = param(64, 32, 512, log=True, searched=False, doc="images per step")
     momentum: float = param(0.9, 0.0, 0.99, searched=False, doc="momentum of SGD")
     mode: str = option(

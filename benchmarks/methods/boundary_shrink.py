@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 @dataclass(frozen=True)
 class BoundaryShrinkParams:
     lr: float = param(1e-3, 1e-6, 1e-2, log=True, doc="learning rate of SGD")
-    epochs: int = param(10, 1, 15, doc="passes over the forget images")
+    epochs: int = param(10, 1, 15, work=True, doc="passes over the forget images")
     epsilon: float = param(
         0.3, 0.01, 3.0, log=True, doc="how far the attack moves every normalised pixel at most"
     )

@@ -26,7 +26,7 @@ class EmmnParams:
         1, 1, 100, log=True, searched=False, doc="how often each noise image occurs in an impair epoch"
     )
     lr: float = param(5e-3, 1e-4, 1e-1, log=True, doc="learning rate of Adam in the impair phase")
-    epochs: int = param(10, 1, 20, doc="passes of the impair phase, impair steps in the paper")
+    epochs: int = param(10, 1, 20, work=True, doc="passes of the impair phase, impair steps in the paper")
     batch_size: int = param(32, 1, 512, log=True, searched=False, doc="noise images per impair step")
     norm: str = option(
         "l2", choices=("l2", "squared"), doc="norm of forget noise, plain or squared as in UNSIR"

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 @dataclass(frozen=True)
 class FinetuneParams:
     lr: float = param(0.02, 1e-5, 1e-1, log=True, doc="learning rate of SGD")
-    epochs: int = param(5, 1, 20, doc="passes over the retain images")
+    epochs: int = param(5, 1, 20, work=True, doc="passes over the retain images")
     batch_size: int = param(128, 32, 512, log=True, searched=False, doc="images per step")
     momentum: float = param(0.9, 0.0, 0.99, searched=False, doc="momentum of SGD")
     weight_decay: float = param(5e-4, 1e-5, 1e-1, log=True, searched=False, doc="weight decay of SGD")

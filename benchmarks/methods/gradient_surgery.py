@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 @dataclass(frozen=True)
 class GradientSurgeryParams:
     lr: float = param(0.09, 1e-3, 0.3, log=True, doc="learning rate of SGD in the ascent")
-    epochs: int = param(3, 1, 5, doc="ascending passes over the forget images")
+    epochs: int = param(3, 1, 5, work=True, doc="ascending passes over the forget images")
     batch_size: int = param(
         2048,
         32,
@@ -29,7 +29,7 @@ class GradientSurgeryParams:
     )
     momentum: float = param(0.95, 0.0, 0.99, searched=False, doc="momentum of SGD in the ascent")
     repair_lr: float = param(2e-3, 1e-4, 3e-2, log=True, doc="first learning rate of AdamW in the repair")
-    repair_epochs: int = param(4, 1, 8, doc="repairing passes over the retain images")
+    repair_epochs: int = param(4, 1, 8, work=True, doc="repairing passes over the retain images")
     repair_batch_size: int = param(
         1024, 16, 2048, log=True, searched=False, doc="retain images per repairing step"
     )

@@ -22,7 +22,7 @@ class JitParams:
         25, 5, 100, log=True, searched=False, doc="noised copies per image, N in the paper"
     )
     batch_size: int = param(128, 1, 512, log=True, searched=False, doc="forget images per step")
-    epochs: int = param(1, 1, 5, searched=False, doc="passes over the forget images")
+    epochs: int = param(1, 1, 5, searched=False, work=True, doc="passes over the forget images")
     norm: str = option("l2", choices=("l2", "squared"), doc="norms in the ratio, plain or squared")
     reduction: str = option(
         "sum", choices=("sum", "mean"), doc="over the images of a batch; lr scales with it"

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 class L1SparseParams:
     l1_weight: float = param(1e-4, 1e-6, 1e-1, log=True, doc="weight of the L1 norm, gamma in the paper")
     lr: float = param(1e-2, 1e-4, 1e-1, log=True, doc="learning rate of SGD")
-    epochs: int = param(10, 1, 20, doc="passes over the retain images")
+    epochs: int = param(10, 1, 20, work=True, doc="passes over the retain images")
     batch_size: int = param(128, 32, 512, log=True, searched=False, doc="images per step")
     momentum: float = param(0.9, 0.0, 0.99, searched=False, doc="momentum of SGD")
     weight_decay: float = param(5e-4, 0.0, 1e-1, searched=False, doc="weight decay of SGD")

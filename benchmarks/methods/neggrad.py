@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 @dataclass(frozen=True)
 class NeggradParams:
     lr: float = param(1e-4, 1e-5, 1.0, log=True, doc="learning rate of SGD")
-    epochs: int = param(5, 1, 10, doc="passes over the forget images")
+    epochs: int = param(5, 1, 10, work=True, doc="passes over the forget images")
     batch_size: int = param(128, 32, 512, log=True, searched=False, doc="forget images per step")
     momentum: float = param(0.9, 0.0, 0.99, searched=False, doc="momentum of SGD")
     weight_decay: float = param(5e-4, 0.0, 1e-1, searched=False, doc="weight decay of SGD")

@@ -23,7 +23,7 @@ class NeggradPlusParams:
         0.05, 1e-4, 0.5, log=True, doc="weight of the forget images, 1 - alpha in the papers"
     )
     lr: float = param(1e-2, 1e-4, 0.5, log=True, doc="learning rate of SGD")
-    epochs: int = param(10, 1, 20, doc="passes over the retain images")
+    epochs: int = param(10, 1, 20, work=True, doc="passes over the retain images")
     batch_size: int = param(
         128, 32, 512, log=True, searched=False, doc="retain images per step, and forget images"
     )

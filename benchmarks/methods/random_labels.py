@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 @dataclass(frozen=True)
 class RandomLabelsParams:
     lr: float = param(0.013, 1e-4, 1e-1, log=True, doc="learning rate of SGD")
-    epochs: int = param(10, 1, 10, doc="passes over forget and retain images")
+    epochs: int = param(10, 1, 10, work=True, doc="passes over forget and retain images")
     batch_size: int = param(128, 32, 512, log=True, searched=False, doc="images per step")
     momentum: float = param(0.9, 0.0, 0.99, searched=False, doc="momentum of SGD")
     weight_decay: float = param(5e-4, 0.0, 1e-1, searched=False, doc="weight decay of SGD")

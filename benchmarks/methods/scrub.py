@@ -20,9 +20,13 @@ if TYPE_CHECKING:
 class ScrubParams:
     lr: float = param(5e-4, 1e-5, 5e-2, log=True, doc="learning rate")
     forget_epochs: int = param(
-        2, 1, 5, doc="epochs of a max pass over the forget images and a min pass over the retain images"
+        2,
+        1,
+        5,
+        work=True,
+        doc="epochs of a max pass over the forget images and a min pass over the retain images",
     )
-    repair_epochs: int = param(1, 0, 7, doc="epochs after those, of a min pass only")
+    repair_epochs: int = param(1, 0, 7, work=True, doc="epochs after those, of a min pass only")
     alpha: float = param(1e-3, 1e-3, 1.0, log=True, doc="weight of the divergence in a min pass")
     gamma: float = param(0.99, 0.5, 5.0, log=True, doc="weight of the cross-entropy in a min pass")
     temperature: float = param(4.0, 1.0, 8.0, log=True, doc="what logits are divided by in the divergence")

@@ -18,11 +18,11 @@ if TYPE_CHECKING:
 @dataclass(frozen=True)
 class SoftRelabelingParams:
     lr: float = param(1e-3, 1e-5, 1e-2, log=True, doc="learning rate of AdamW on the forget images")
-    epochs: int = param(20, 1, 20, doc="passes over the forget images")
+    epochs: int = param(20, 1, 20, work=True, doc="passes over the forget images")
     temperature: float = param(1.0, 0.1, 10.0, log=True, doc="what distances between logits are divided by")
     label_smoothing: float = param(0.1, 0.0, 0.2, doc="share of a label that is spread over all classes")
     repair_lr: float = param(1e-3, 1e-5, 1e-2, log=True, doc="first learning rate of AdamW in the repair")
-    repair_epochs: int = param(8, 1, 10, doc="passes over the retain images afterwards")
+    repair_epochs: int = param(8, 1, 10, work=True, doc="passes over the retain images afterwards")
     batch_size: int = param(512, 16, 1024, log=True, searched=False, doc="images per step")
     retain_batch_size: int = param(
         512, 128, 1024, log=True, searched=False, doc="retain images that a forget batch is compared with"

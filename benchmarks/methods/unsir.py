@@ -35,10 +35,10 @@ class UnsirParams:
     noise_copies: int = param(20, 1, 100, log=True, doc="occurrences of a noise image in an impair epoch")
     images_per_class: int = param(500, 50, 2500, log=True, doc="retain images of each label, at most")
     lr: float = param(3e-3, 1e-5, 3e-2, log=True, doc="learning rate of Adam in the impair phase")
-    epochs: int = param(1, 1, 5, searched=False, doc="passes of the impair phase")
+    epochs: int = param(1, 1, 5, searched=False, work=True, doc="passes of the impair phase")
     batch_size: int = param(32, 16, 512, log=True, searched=False, doc="images per impair step")
     repair_lr: float = param(1e-3, 1e-5, 3e-2, log=True, doc="learning rate of Adam in the repair phase")
-    repair_epochs: int = param(1, 0, 5, searched=False, doc="passes of the repair phase")
+    repair_epochs: int = param(1, 0, 5, searched=False, work=True, doc="passes of the repair phase")
     repair_batch_size: int = param(128, 16, 512, log=True, searched=False, doc="images per repair step")
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 
 import pytest
@@ -30,7 +31,7 @@ def test_a_scaled_plan_has_less_of_everything_and_says_so() -> None:
     assert small.dataset == "cifar100@1000"
     assert small.scale == 0.02
     assert whole.scale == 1
-    assert small.recipe().epochs == 5
+    assert small.recipe().epochs == math.ceil(0.02 * 210)
     assert small.search.trials == 5
     assert small.benchmark is not None
     assert small.benchmark.seeds == 2
@@ -38,11 +39,13 @@ def test_a_scaled_plan_has_less_of_everything_and_says_so() -> None:
     assert small.run_id("search") != whole.run_id("search")
 
 
-def test_only_steps_that_the_images_do_not_bound_are_scaled() -> None:
+def test_amounts_of_work_are_scaled_and_nothing_else_is() -> None:
     small = parse(PLAN, scale=0.02)[0]
-    assert small.search.space["gkt"] == {"pseudo_batches": 80, "batch_size": 6}
-    assert small.search.space["emmn"] == {"noise_steps": [2, 8], "noise_images": 1}
-    assert "jit" not in small.search.space
+    assert small.search.space == {
+        "gkt": {"pseudo_batches": 80, "batch_size": 6},
+        "emmn": {"noise_steps": [2, 8], "noise_images": 1, "epochs": 1},
+        "jit": {"epochs": 1},
+    }
     assert reduced(methods.get("gkt"), {"pseudo_batches": 4000, "lr": 1e-3}, 0.02) == {
         "pseudo_batches": 80,
         "lr": 1e-3,
@@ -65,10 +68,20 @@ def test_counts_of_forgotten_images_shrink_with_the_images() -> None:
     assert small.benchmark.forget == ("200", "10%")
 
 
-def test_networks_for_large_images_get_small_ones_without_published_weights() -> None:
-    small = parse(PLAN.replace("vgg11", "vit_b16"), scale=0.01)[0]
-    assert small.model == "vit_b16@64"
-    assert not small.recipe().pretrained
+@pytest.mark.parametrize(
+    ("model", "small"),
+    [
+        ("vit_b16", "vit_b16@16"),
+        ("resnet18", "resnet18@16"),
+        ("resnet18@64", "resnet18@16"),
+        ("vgg11", "vgg11"),
+        ("vgg11_133m", "vgg11"),
+    ],
+)
+def test_networks_see_small_images_and_start_from_scratch(model: str, small: str) -> None:
+    plan = parse(PLAN.replace("vgg11", model), scale=0.01)[0]
+    assert plan.model == small
+    assert not plan.recipe().pretrained
 
 
 @pytest.mark.parametrize("scale", [0, 1.5, -1])
@@ -82,7 +95,7 @@ def test_every_shipped_plan_can_be_run_small(path: Path) -> None:
     for plan, whole in zip(load(path.stem, 0.01), load(path.stem), strict=True):
         assert plan.recipe().epochs <= whole.recipe().epochs
         assert datasets.get(plan.dataset).train_size <= datasets.get(whole.dataset).train_size
-        assert models.get(plan.model).input_size(32) <= 64
+        assert models.get(plan.model).input_size(32) <= 32
         for name in plan.methods:
             search_space(methods.get(name).Params, plan.search.space.get(name))
         assert plan.scenarios()
