@@ -16,7 +16,7 @@ from torch import nn
 from benchmarks.cache import CachedModel, get_or_train, model_folder
 from benchmarks.checkpoint import fit, read_weights
 from benchmarks.datasets import Dataset, load
-from benchmarks.errors import TrainingError
+from benchmarks.errors import DataError, TrainingError
 from benchmarks.evaluation import Evaluation, HeldOut, Predictions, References, predict
 from benchmarks.images import ImageSet, Streamed, on_device, pixels_on
 from benchmarks.metrics import measure
@@ -235,7 +235,10 @@ def own_model(scenario: Scenario, path: Path) -> CachedModel:
         DataError: if the file holds no weights, or such that do not fit the scenario's network.
     """
     weights = read_weights(path)
-    fit(build_network(scenario, scenario.seed), weights)
+    try:
+        fit(build_network(scenario, scenario.seed), weights)
+    except DataError as error:
+        raise DataError(f"{path}: {error}") from None
     digest = hashlib.sha256(path.read_bytes()).hexdigest()[:12]
     return CachedModel(f"own-{digest}", weights, {})
 
