@@ -20,8 +20,9 @@ from benchmarks.meter import Cost, Meter
 from benchmarks.methods import Method, methods
 from benchmarks.metrics import measure
 from benchmarks.metrics import metrics as registered_metrics
-from benchmarks.prepared import Prepared, build_network, placed, repeatable
+from benchmarks.prepared import Prepared
 from benchmarks.scenarios import Scenario, method_task
+from benchmarks.trained import build_network, placed, repeatable
 from benchmarks.training import seeded
 
 Precision = Literal["float32", "bfloat16"]

@@ -86,7 +86,7 @@ def prepare(plan: str = _PLAN, workers: int | None = _WORKERS, scale: float | No
     """Train the models of a plan into the model cache."""
     from benchmarks.cli import print_table
     from search import stages
-    from search.trained import listing
+    from search.models_table import listing
 
     with _settings(plan, Path("results"), workers, scale=scale) as settings:
         for setting in settings:

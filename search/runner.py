@@ -209,7 +209,7 @@ def _device(slots: Slots) -> Any:
 
 
 def _train(job: _Job) -> dict[str, Any]:
-    from benchmarks.prepared import original_model, recorded_updates, retrained_model, test_accuracy
+    from benchmarks.trained import original_model, recorded_updates, retrained_model, test_accuracy
 
     device = _device(job.slots)
     if job.own is not None:

@@ -61,9 +61,11 @@ def scaled(plan: Plan) -> Plan:
 
 
 def reduced(method: Method, values: Mapping[str, Scalar], share: float) -> dict[str, Scalar]:
-    """Published values with a share of the steps; those that are no number of steps stay as they are."""
-    steps = {p.name for p in declared(method.Params) if p.work}
-    return {name: _steps(value, share) if name in steps else value for name, value in values.items()}
+    """Published values with a share of their work, also where they leave that at the method's default."""
+    if share == 1:
+        return dict(values)
+    work = {p.name: values.get(p.name, p.default) for p in declared(method.Params) if p.work}
+    return {**values, **{name: _steps(value, share) for name, value in work.items()}}
 
 
 def _images(source: DataSource, share: float) -> DataSource:

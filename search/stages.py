@@ -57,7 +57,7 @@ class Setting:
 def prepare(setting: Setting, scenarios: Sequence[Scenario]) -> runner.Shared:
     """The models of some scenarios, trained now or taken from the cache."""
     plan, known = setting.plan, setting.shared
-    from benchmarks.prepared import own_model
+    from benchmarks.trained import own_model
 
     if not running():
         setting.open.enter_context(session(setting.slots))

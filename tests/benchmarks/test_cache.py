@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from benchmarks import Scenario, cache, prepared
+from benchmarks import Scenario, cache, trained
 from benchmarks.cache import get_or_train, model_folder
 from benchmarks.errors import CacheError
 from benchmarks.models import models
@@ -153,8 +153,8 @@ def identity_of(monkeypatch, scenario, recipe, role="original"):
     def ask(label, identity, train):
         raise Asked(label, json.dumps(identity, sort_keys=True))
 
-    monkeypatch.setattr(prepared, "get_or_train", ask)
-    ask_for = prepared.original_model if role == "original" else prepared.retrained_model
+    monkeypatch.setattr(trained, "get_or_train", ask)
+    ask_for = trained.original_model if role == "original" else trained.retrained_model
     with pytest.raises(Asked) as asked:
         ask_for(scenario, recipe, torch.device("cpu"), print)
     return asked.value.args[1]
@@ -223,8 +223,8 @@ def test_the_retrained_model_starts_fresh_and_sees_no_forget_image(monkeypatch):
         seen[len(images)] = (start, labels)
         return History(1, 50.0, 0.0)
 
-    monkeypatch.setattr(prepared, "train", fake)
-    prepared.retrained_model(scenario, Recipe(epochs=1), torch.device("cpu"), print)
+    monkeypatch.setattr(trained, "train", fake)
+    trained.retrained_model(scenario, Recipe(epochs=1), torch.device("cpu"), print)
     ((start, labels),) = seen.values()
     with seeded(0):
         fresh = models.get("cnn2").build(10, 1, 8).state_dict()

@@ -3,10 +3,11 @@
 import pytest
 import torch
 
-from benchmarks import Scenario, prepared
+from benchmarks import Scenario, trained
 from benchmarks.errors import DataError, TrainingError
 from benchmarks.evaluation import predict
-from benchmarks.prepared import build_network, own_model, prepare
+from benchmarks.prepared import prepare
+from benchmarks.trained import build_network, own_model
 
 SCENARIO = Scenario("digits", "cnn2", "full_class", "8")
 
@@ -36,7 +37,7 @@ def test_its_accuracy_is_that_of_all_test_images(file, digits):
     right = sum(
         int(predict(network, digits.splits[f"{part}_test"]).correct.sum()) for part in ("retain", "forget")
     )
-    assert prepared.test_accuracy(SCENARIO, own_model(SCENARIO, file), torch.device("cpu")) == pytest.approx(
+    assert trained.test_accuracy(SCENARIO, own_model(SCENARIO, file), torch.device("cpu")) == pytest.approx(
         right / 3.6
     )
 

@@ -17,7 +17,8 @@ from benchmarks.datasets import load
 from benchmarks.errors import NotRecorded, TrainingError
 from benchmarks.images import on_device, pixels_on
 from benchmarks.models import models
-from benchmarks.prepared import Prepared, build_network
+from benchmarks.prepared import Prepared
+from benchmarks.trained import build_network
 from benchmarks.training import Recipe, Recorder, seeded, train
 from tests.benchmarks.helpers import data_for, own_method, rng
 
@@ -185,7 +186,7 @@ def test_a_prepared_scenario_holds_the_steps_of_its_original(home):
 
 def test_the_steps_come_from_the_cache_and_along_to_other_processes(home, monkeypatch):
     first = prepare(SCENARIO, recipe=SMALL, record=True)
-    monkeypatch.setattr("benchmarks.prepared.train", lambda *args, **more: pytest.fail("trained again"))
+    monkeypatch.setattr("benchmarks.trained.train", lambda *args, **more: pytest.fail("trained again"))
     again = prepare(SCENARIO, recipe=SMALL, record=True)
     unpacked = Prepared.unpack(again.packed, again.data)
     for name, value in first.updates.items():
@@ -210,7 +211,7 @@ def test_a_cached_original_that_training_does_not_repeat_is_refused(home, monkey
         model[0].bias.data[0] += 0.01
         return history
 
-    monkeypatch.setattr("benchmarks.prepared.train", differently)
+    monkeypatch.setattr("benchmarks.trained.train", differently)
     with pytest.raises(
         TrainingError, match=r"to record its steps, gave other weights .* delete .*original.*json"
     ):

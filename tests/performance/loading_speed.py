@@ -12,7 +12,7 @@ from torchvision import datasets, transforms
 
 from benchmarks import Scenario
 from benchmarks.datasets import data_folder, load
-from benchmarks.prepared import all_images
+from benchmarks.trained import all_images
 from benchmarks.training import augment
 from tests.performance.figures import Figure
 

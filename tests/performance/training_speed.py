@@ -15,7 +15,7 @@ from torchvision import datasets, transforms
 from benchmarks import Scenario
 from benchmarks.datasets import data_folder, load
 from benchmarks.evaluation import predict
-from benchmarks.prepared import all_images, build_network, placed
+from benchmarks.trained import all_images, build_network, placed
 from benchmarks.training import Recipe, seeded, train
 from tests.performance.figures import Figure
 

@@ -11,7 +11,7 @@ import torch
 from benchmarks import Scenario
 from benchmarks.datasets import load
 from benchmarks.evaluation import predict
-from benchmarks.prepared import all_images, build_network, placed
+from benchmarks.trained import all_images, build_network, placed
 from tests.performance.figures import Figure
 
 IMAGES = 64

@@ -46,10 +46,10 @@ def test_amounts_of_work_are_scaled_and_nothing_else_is() -> None:
         "emmn": {"noise_steps": [2, 8], "noise_images": 1, "epochs": 1},
         "jit": {"epochs": 1},
     }
-    assert reduced(methods.get("gkt"), {"pseudo_batches": 4000, "lr": 1e-3}, 0.02) == {
-        "pseudo_batches": 80,
-        "lr": 1e-3,
-    }
+    published = {"pseudo_batches": 1000, "lr": 1e-3}
+    work = {"pseudo_batches": 20, "batch_size": 6}
+    assert reduced(methods.get("gkt"), published, 0.02) == {**published, **work}, "a default is reduced too"
+    assert reduced(methods.get("gkt"), published, 1) == published
 
 
 def test_counts_of_forgotten_images_shrink_with_the_images() -> None:
