@@ -84,4 +84,4 @@ def test_a_logit_that_is_not_finite_is_noticed(digits, bad):
 def test_images_per_pass_follow_from_their_size():
     cpu = torch.device("cpu")
     assert per_pass((3, 32, 32), cpu) == 32
-    assert per_pass((3, 2000, 2000), cpu) == 1
+    assert per_pass((3, 2000, 2000), cpu) == 4
