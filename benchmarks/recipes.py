@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from benchmarks.datasets import datasets
+from benchmarks.models import published_name
 from benchmarks.training import Recipe
 
 
@@ -76,7 +77,7 @@ def published_recipe(model: str, dataset: str) -> Recipe:
     Raises:
         UnknownName: if there is no such data set.
     """
-    network = model.partition("@")[0].removesuffix("_133m")
+    network = published_name(model)
     images = dataset.partition("@")[0].removesuffix("_published")
     usual = _UNKNOWN if ":" in network else _USUAL.get(network, _OTHER)
     known = {**_SHORT, **_PUBLISHED}

@@ -25,7 +25,7 @@ def _line(model: Trained) -> list[str]:
         f"{found['test_acc']:.1f} %",
         f"{found['best_epoch']} of {model.epochs}" if trained else "",
         f"{found['seconds']:.1f}" if trained else "",
-        _printed(model) if model.role == "original" else "",
+        _printed(model) if model.role in ("original", "own") else "",
     ]
 
 

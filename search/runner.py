@@ -47,7 +47,8 @@ class Trained:
     """A model that a run needs: trained for it, found in the cache, or the user's own.
 
     Attributes:
-        role: "original", "retrained" or "recorded" (the steps of the original's training).
+        role: "original", "own" (the user's, in its place), "retrained" or "recorded" (the steps of the
+            original's training).
         epochs: Epochs of the recipe.
         report: What the model cache says of it: test accuracy and, if it was trained here, the epoch that
             was kept and the seconds.
@@ -61,8 +62,12 @@ class Trained:
     @property
     def name(self) -> str:
         forget = self.scenario.forget
-        names = {"retrained": f"retrained without {forget}", "recorded": f"recorded steps of {forget}"}
-        return names.get(self.role, self.role if "seconds" in self.report else "your checkpoint")
+        names = {
+            "own": "your checkpoint",
+            "retrained": f"retrained without {forget}",
+            "recorded": f"recorded steps of {forget}",
+        }
+        return names.get(self.role, self.role)
 
     def __str__(self) -> str:
         s, found = self.scenario, self.report
@@ -108,7 +113,7 @@ def prepare(
         own: A trained model to use in place of an original one that is trained here.
     """
     wanted = _distinct(scenarios)
-    jobs = [_Job("original", wanted[0], recipe, slots, own=own)]
+    jobs = [_Job("own" if own else "original", wanted[0], recipe, slots, own=own)]
     jobs += [_Job("retrained", s, recipe, slots) for s in _distinct(s for w in wanted for s in w.steps)]
     if record:
         jobs += [_Job("recorded", s, recipe, slots) for s in _distinct(s for w in wanted for s in w.requests)]

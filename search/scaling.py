@@ -14,6 +14,7 @@ from benchmarks.datasets import DataSource, datasets
 from benchmarks.hyperparameters import Hyperparameter, Scalar, declared
 from benchmarks.methods import Method, methods
 from benchmarks.models import models
+from benchmarks.scenarios import forgets_images
 from search.plan import Plan
 
 IMAGES_PER_CLASS = 5  # at least: four to learn from, one to select by
@@ -25,14 +26,15 @@ _SMALLER = {"vgg11_133m": "vgg11"}  # the same network without ImageNet's head, 
 def scaled(plan: Plan) -> Plan:
     """A plan with its `scale` of the images, epochs, trials, seeds, forget sets and steps of its methods."""
     share = plan.scale
-    source, small = datasets.get(plan.dataset), _images(datasets.get(plan.dataset), share)
+    source = datasets.get(plan.dataset)
+    small = _images(source, share)
     training: dict[str, Any] = {"epochs": _part(plan.recipe().epochs, share, "epochs")}
     model = _model(plan.model, source)
     if plan.recipe().pretrained:
         training["pretrained"] = False  # published weights are for images of another size
 
     def forget(sets: tuple[str, ...]) -> tuple[str, ...]:
-        if plan.task not in ("random", "identities"):
+        if not forgets_images(plan.task):
             return sets
         kept = small.train_size / source.train_size
         return tuple(str(_part(int(s), kept, "forget_count")) if s.isdecimal() else s for s in sets)
@@ -69,9 +71,9 @@ def reduced(method: Method, values: Mapping[str, Scalar], share: float) -> dict[
 
 
 def _images(source: DataSource, share: float) -> DataSource:
-    whole = datasets.get(source.name.partition("@")[0])
     least = min(IMAGES_PER_CLASS * len(source.classes), source.train_size)
-    return datasets.get(f"{whole.name}@{max(least, math.ceil(share * source.train_size))}")
+    whole = source.name.partition("@")[0]
+    return datasets.get(f"{whole}@{max(least, math.ceil(share * source.train_size))}")
 
 
 def _model(name: str, source: DataSource) -> str:

@@ -56,9 +56,9 @@ class Setting:
 
 def prepare(setting: Setting, scenarios: Sequence[Scenario]) -> runner.Shared:
     """The models of some scenarios, trained now or taken from the cache."""
-    plan, known = setting.plan, setting.shared
     from benchmarks.trained import own_model
 
+    plan, known = setting.plan, setting.shared
     if not running():
         setting.open.enter_context(session(setting.slots))
     missing = [scenario for scenario in scenarios if scenario.key not in known.packed]

@@ -186,10 +186,14 @@ def _taken(images: Images, index: np.ndarray) -> Images:
 
 def stratified(y: np.ndarray, size: int) -> np.ndarray:
     """Sorted positions of a fixed random choice of images with the same share of every class."""
-    order = np.random.default_rng(0).permutation(len(y))
-    by_class = order[np.argsort(y[order], kind="stable")]  # classes in turn, random inside each
     every = np.floor(np.arange(size) * len(y) / size).astype(np.int64)
-    return np.sort(by_class[every])
+    return np.sort(by_class(y)[every])
+
+
+def by_class(y: np.ndarray) -> np.ndarray:
+    """All positions, classes in turn, in a fixed random order inside each."""
+    order = np.random.default_rng(0).permutation(len(y))
+    return order[np.argsort(y[order], kind="stable")]
 
 
 datasets: Registry[DataSource] = Registry("data set", "benchmarks.datasets", subset)

@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from benchmarks.datasets.base import DataSource, Images, data_folder, datasets
+from benchmarks.datasets.base import DataSource, Images, by_class, data_folder, datasets
 from benchmarks.datasets.decoded import Decoded, Listing, decode, found, splits
 from benchmarks.datasets.pictures import central, class_folders
 from benchmarks.errors import DataError
@@ -22,10 +22,8 @@ _LAYOUT = "one folder per class, with 3 images or more in each"
 
 def held_out(y: np.ndarray) -> np.ndarray:
     """Which images are test images, bool of shape (n,): a fixed random fifth of each class, one of three."""
-    order = np.random.default_rng(0).permutation(len(y))
-    by_class = order[np.argsort(y[order], kind="stable")]
     test = np.zeros(len(y), dtype=bool)
-    for positions in np.split(by_class, np.cumsum(np.bincount(y))):
+    for positions in np.split(by_class(y), np.cumsum(np.bincount(y))):
         test[positions[: round(_TEST * len(positions))]] = True
     return test
 

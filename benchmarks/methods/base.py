@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 from benchmarks.access import Access, TrialData
 from benchmarks.errors import InvalidScenario
 from benchmarks.hyperparameters import Scalar
+from benchmarks.models import published_name
 from benchmarks.registry import Registry
 from benchmarks.scenarios import METHOD_TASKS, method_task
 
@@ -84,7 +85,7 @@ class Method(ABC):
 
     def published(self, model: str, task: str) -> Preset | None:
         """The preset that was published for this model and task, or the nearest wider one."""
-        family = model.partition("@")[0].removesuffix("_133m")
+        family = published_name(model)
         task = method_task(task)
         for wanted in ((family, task), (family, "*"), ("*", task), ("*", "*")):
             for preset in self.presets:

@@ -64,4 +64,9 @@ def resized(model: Model, size: str) -> Model:
     return replace(model, name=f"{model.name}@{int(size)}", takes=int(size))
 
 
+def published_name(name: str) -> str:
+    """The network whose published values and recipes hold for one of ours: not resized, whatever its head."""
+    return name.partition("@")[0].removesuffix("_133m")
+
+
 models: Registry[Model] = Registry("model", "benchmarks.models", resized)
