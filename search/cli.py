@@ -51,7 +51,7 @@ def demo(
     workers: int | None = _WORKERS,
     trials: int | None = _TRIALS,
 ) -> None:
-    """Run the main job on bundled digits: search, benchmark, report."""
+    """Do the demo plan, and sensitivity, on bundled digits."""
     from search import stages
 
     with _settings("demo", results, workers, trials) as (setting,):
@@ -70,7 +70,7 @@ def run(
     trials: int | None = _TRIALS,
     workers: int | None = _WORKERS,
 ) -> None:
-    """Do it all: train, search, benchmark, report; the same command again resumes."""
+    """Do a whole plan: train, search, benchmark, report."""
     from search import stages
 
     with _settings(plan, results, workers, trials, scale=scale) as settings:
