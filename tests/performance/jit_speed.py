@@ -100,7 +100,7 @@ def _noise() -> DataSource:
 
         def images(per_class: int) -> Images:
             y = np.repeat(np.arange(2), per_class)
-            return Images(draw.integers(256, size=(len(y), 3, 32, 32), dtype=np.uint8), y)
+            return Images(draw.integers(256, size=(len(y), 32, 32, 3), dtype=np.uint8), y)
 
         return images(PER_CLASS), images(10)
 
