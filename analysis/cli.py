@@ -6,7 +6,6 @@ The functions raise AnalysisError; the command that mounts them turns it into on
 from __future__ import annotations
 
 from enum import StrEnum
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -31,9 +30,11 @@ class By(StrEnum):
     forgotten = "class"
 
 
-Results = Annotated[Path, typer.Argument(metavar="RESULTS", help="Results folder that a search wrote.")]
+Results = Annotated[
+    str, typer.Argument(metavar="RESULTS", help="Where a search wrote to: a folder, s3:// or gs:// address.")
+]
 Out = Annotated[
-    Path | None, typer.Option("--out", metavar="FILE", help="The HTML file. [default: RESULTS/report.html]")
+    str | None, typer.Option("--out", metavar="FILE", help="The HTML file. [default: RESULTS/report.html]")
 ]
 
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-from contextlib import suppress
 from pathlib import Path
 
 import pandas as pd
@@ -20,45 +18,42 @@ from analysis import (
 from analysis.breakdown import natural
 from analysis.errors import AnalysisError
 from analysis.page import Section
+from analysis.store import reason, store_at
 from analysis.studies import REFERENCES
 from analysis.style import colours
 
 
-def write_report(folder: Path | str, out: Path | str | None = None) -> Path:
-    """Write the report of a results folder and return its path; an older report is replaced at once.
+def write_report(place: Path | str, out: Path | str | None = None) -> str:
+    """Write the report of some results and return where it is; an older report is replaced at once.
 
     Args:
-        folder: The results folder; only read, unless the report is written into it.
-        out: The HTML file; by default `report.html` in the results folder.
+        place: The results folder or its address in a bucket; only read, unless the report is written there.
+        out: The HTML file, also in a bucket; by default `report.html` beside the results.
 
     Raises:
         AnalysisError: when the results cannot be read or the report cannot be written.
     """
-    path = Path(out) if out is not None else Path(folder) / "report.html"
-    html = render(folder)
-    beside = path.with_name(f".{path.name}.{os.getpid()}")
+    where = str(out) if out is not None else store_at(place).at("report.html")
+    folder, _, file = where.rpartition("/")
+    store = store_at(folder or ("/" if where.startswith("/") else "."))
+    html = render(place)
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        beside.write_text(html, encoding="utf-8")
-        beside.replace(path)
+        store.write(file, html.encode())
     except OSError as error:
         raise AnalysisError(
-            f"cannot write the report {path}: {error.strerror or error}; choose another file with --out"
+            f"cannot write the report {where}: {reason(error)}; choose another file with --out"
         ) from error
-    finally:
-        with suppress(OSError):
-            beside.unlink()
-    return path
+    return where
 
 
-def render(folder: Path | str) -> str:
-    """The report of a results folder as HTML.
+def render(place: Path | str) -> str:
+    """The report of some results as HTML.
 
     Raises:
         AnalysisError: when the results cannot be read.
     """
-    trials = load.trials(folder)
-    sections = _sections(folder, trials)
+    trials = load.trials(place)
+    sections = _sections(place, trials)
     page = Environment(
         loader=PackageLoader("analysis", ""),
         autoescape=True,
@@ -71,9 +66,9 @@ def render(folder: Path | str) -> str:
     )
 
 
-def _sections(folder: Path | str, trials: pd.DataFrame) -> list[Section]:
+def _sections(place: Path | str, trials: pd.DataFrame) -> list[Section]:
     """All chapters that have something to show."""
-    ranges = load.ranges(folder)
+    ranges = load.ranges(place)
     palette = colours(trials["method"])
     found = [
         benchmark_sections.results(trials),
@@ -81,15 +76,15 @@ def _sections(folder: Path | str, trials: pd.DataFrame) -> list[Section]:
         search_sections.searches(trials, palette),
         search_sections.check(trials),
         study_sections.transferred(trials),
-        study_sections.sequences(trials, load.steps(folder), palette),
+        study_sections.sequences(trials, load.steps(place), palette),
         benchmark_sections.classes(trials, palette),
-        benchmark_sections.damage(trials, load.classes(folder)),
+        benchmark_sections.damage(trials, load.classes(place)),
         search_sections.sensitivity(trials, ranges, palette),
         search_sections.importance(trials, ranges, palette),
-        benchmark_sections.entropy(trials, load.samples(folder), palette),
+        benchmark_sections.entropy(trials, load.samples(place), palette),
         run_sections.failures(trials),
         run_sections.provenance(trials),
-        run_sections.dictionary(load.columns(folder)),
+        run_sections.dictionary(load.columns(place)),
     ]
     return [section for section in found if section is not None]
 

@@ -136,11 +136,11 @@ def test_names_cannot_break_the_page(tmp_path: Path) -> None:
 @pytest.mark.usefixtures("undrawn")
 def test_it_is_written_whole_and_beside_nothing(tmp_path: Path) -> None:
     write(tmp_path, [measured("jit", 1)])
-    path = write_report(tmp_path)
+    path = Path(write_report(tmp_path))
     assert path == tmp_path / "report.html"
     assert path.read_text(encoding="utf-8").rstrip().endswith("</html>")
     assert sorted(p.name for p in tmp_path.iterdir()) == ["report.html", "trials"]
-    assert write_report(tmp_path, tmp_path / "deep" / "page.html").exists()
+    assert Path(write_report(tmp_path, tmp_path / "deep" / "page.html")).exists()
 
 
 @pytest.mark.usefixtures("undrawn")

@@ -1,0 +1,303 @@
+"""One driver per run: a claim with a heartbeat beside the results, in a folder or a bucket alike.
+
+A driver writes its claim, then lists all claims, and withdraws when it finds another's. Of two that start
+together at least one sees the other, whichever order their writes take, so never both go on; this needs no
+locks and no conditional writes, only listings that show what was written before.
+
+A claim is never written again, and whoever takes over deletes it. So a driver that was asleep when it was
+taken for dead finds its claim gone before its next write, and stops. Its heartbeat is a file of its own: a
+beat that arrives late brings no claim back.
+
+Whether a driver of another machine lives is decided by its beats alone, counted on the observer's own clock,
+never by comparing the clocks of two machines.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import re
+import socket
+import threading
+import time
+from collections.abc import Callable, Collection, Sequence
+from contextlib import suppress
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from uuid import uuid4
+
+from analysis.store import Store
+from search.errors import ResultsError
+from search.shards import WHOLE, Shard
+
+BEAT_S = 5.0
+STALE_S = 30.0  # without a beat for so long, a driver is taken for dead
+_FOLDER = "_runs/leases"
+_ATTEMPTS = 8
+
+
+class LeaseLost(ResultsError):
+    """Another driver took the run over; this one must not write any more."""
+
+
+@dataclass(frozen=True)
+class Claim:
+    """Who writes which part of a run.
+
+    Attributes:
+        run: The run, and of it the part `shard`.
+        division: Stands for the list of work that the shards divide; with another list they could overlap.
+        machine: The boot and the process namespace in which `pid` means something; empty if unknown.
+        started: When the process started, in ticks since that boot: pids are used again.
+        since: When it was claimed, for people.
+    """
+
+    token: str
+    run: str
+    shard: Shard
+    division: str
+    host: str
+    machine: str
+    pid: int
+    started: str
+    since: str
+
+    def __str__(self) -> str:
+        part = "" if self.shard.whole else f" as shard {self.shard}"
+        return f"process {self.pid} on {self.host}{part}, since {self.since}"
+
+    @property
+    def file(self) -> str:
+        return f"{_FOLDER}/{self.run}.{self.token}"
+
+    @property
+    def beat_file(self) -> str:
+        return f"{self.file}.beat"
+
+    def rivals(self, other: Claim) -> bool:
+        """Whether both must not be held at once."""
+        return self.shard.overlaps(other.shard) or self.division != other.division
+
+
+def claim(run: str, shard: Shard = WHOLE, division: str = "") -> Claim:
+    """A claim of this process, not yet written anywhere."""
+    return Claim(
+        token=uuid4().hex,
+        run=run,
+        shard=shard,
+        division=division,
+        host=socket.gethostname(),
+        machine=_machine(),
+        pid=os.getpid(),
+        started=_started(os.getpid()) or "",
+        since=f"{datetime.now(UTC):%Y-%m-%d %H:%M:%S} UTC",
+    )
+
+
+def holders(store: Store, run: str) -> list[Claim]:
+    """Claims on a run, without those whose process is known to have ended.
+
+    Raises:
+        OSError: when the place cannot be read.
+    """
+    return [found for found in _claims(store, run) if not _ended(found)]
+
+
+class Lease:
+    """A run, or a shard of it, held until `release`.
+
+    Args:
+        mine: See `claim`.
+        tell: Called with one line when it has to wait for a sign of life of another driver.
+        beat_s: Seconds between two beats.
+        stale_s: Seconds without one after which another driver is taken for dead; well above `beat_s`.
+
+    Raises:
+        ResultsError: when another driver holds it.
+        OSError: when the place cannot be read or written.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        mine: Claim,
+        tell: Callable[[str], None],
+        beat_s: float = BEAT_S,
+        stale_s: float = STALE_S,
+    ) -> None:
+        self._store = store
+        self._mine = mine
+        self._beat_s = beat_s
+        self._stale_s = stale_s
+        self._tell = tell
+        self._over = threading.Event()
+        self._acquire()
+        self._thread = threading.Thread(target=self._beat, name=f"lease of {mine.run}", daemon=True)
+        self._thread.start()
+
+    def check(self) -> None:
+        """To be called before every write.
+
+        Raises:
+            LeaseLost: when another driver has taken the run over.
+            OSError: when that cannot be found out now.
+        """
+        try:
+            self._store.read(self._mine.file)
+        except FileNotFoundError:
+            self._over.set()
+            others = [
+                str(found) for found in holders(self._store, self._mine.run) if found.rivals(self._mine)
+            ]
+            by = f" by {others[0]}" if others else ""
+            raise LeaseLost(
+                f"run '{self._mine.run}' was taken over{by}, because this driver gave no sign of life for a "
+                "while (a suspended machine?); it stops here, and what it finished before is kept"
+            ) from None
+
+    def release(self) -> None:
+        """Give the run free for another driver."""
+        self._over.set()
+        self._thread.join(timeout=self._stale_s)
+        with suppress(OSError):  # a claim that stays behind is found to be dead
+            self._remove(self._mine)
+
+    def _acquire(self) -> None:
+        dead: list[Claim] = []
+        for attempt in range(1, _ATTEMPTS + 1):
+            rivals = self._rivals(dead)
+            self._refuse_if_any_lives(rivals)
+            dead += rivals
+            self._store.write(self._mine.file, _to_json(self._mine))
+            rivals = self._rivals(dead)
+            if not rivals:
+                for one in dead:
+                    self._remove(one)
+                return
+            self._remove(self._mine)
+            time.sleep(random.uniform(0.05, 0.3) * attempt)
+        raise _refusal(self._mine, rivals[0])
+
+    def _rivals(self, dead: Sequence[Claim] = ()) -> list[Claim]:
+        without = {self._mine.token, *(one.token for one in dead)}
+        found = _claims(self._store, self._mine.run)
+        return [one for one in found if one.rivals(self._mine) and one.token not in without]
+
+    def _refuse_if_any_lives(self, rivals: Sequence[Claim]) -> None:
+        remote = []
+        for rival in rivals:
+            if not _ended(rival):
+                if rival.machine and rival.machine == self._mine.machine:
+                    raise _refusal(self._mine, rival)
+                remote.append(rival)
+        if remote:
+            self._tell(
+                f"run '{self._mine.run}' was left by {remote[0]}; "
+                f"waiting up to {self._stale_s:.0f} s for a sign of life"
+            )
+            living = self._first_to_beat(remote)
+            if living is not None:
+                raise _refusal(self._mine, living)
+
+    def _first_to_beat(self, rivals: Sequence[Claim]) -> Claim | None:
+        """The first whose beat moves; None when all withdrew, or stayed still while they could be read."""
+        left = {rival: self._read_beat(rival) for rival in rivals}
+        began = time.monotonic()
+        while left and time.monotonic() - began < self._stale_s:
+            time.sleep(self._beat_s / 2)
+            try:
+                present = self._store.files(_FOLDER)
+                left = {rival: before for rival, before in left.items() if rival.file in present}
+                for rival, before in left.items():
+                    if self._read_beat(rival) != before:
+                        return rival
+            except OSError:
+                began = time.monotonic()  # nobody can beat where nobody can read
+        return None
+
+    def _read_beat(self, rival: Claim) -> bytes:
+        try:
+            return self._store.read(rival.beat_file).to_pybytes()
+        except FileNotFoundError:
+            return b""
+
+    def _remove(self, one: Claim) -> None:
+        self._store.delete(one.file)
+        self._store.delete(one.beat_file)
+
+    def _beat(self) -> None:
+        count = 0
+        while not self._over.wait(self._beat_s):
+            count += 1
+            with suppress(OSError):  # a full disk, a server that is down: the next one may arrive
+                self._store.write(self._mine.beat_file, str(count).encode())
+
+
+def _refusal(mine: Claim, other: Claim) -> ResultsError:
+    if mine.shard.count == other.shard.count and mine.shard.index != other.shard.index:
+        advice = "its shards divide another list of work than this one; give all of them the same plan"
+    elif mine.shard.count != other.shard.count:
+        advice = f"all shards of a run need the same n, here {other.shard.count}; or wait for it or stop it"
+    else:
+        advice = "wait for it or stop it"
+    return ResultsError(f"run '{mine.run}' is being written by another process ({other}); {advice}")
+
+
+def _claims(store: Store, run: str) -> list[Claim]:
+    found = []
+    for file in _claim_files(store.files(_FOLDER), run):
+        with suppress(FileNotFoundError):  # withdrawn since it was listed
+            found.append(_from_json(store, file))
+    return found
+
+
+def _claim_files(files: Collection[str], run: str) -> list[str]:
+    return [file for file in files if re.fullmatch(rf"{_FOLDER}/{re.escape(run)}\.[0-9a-f]{{32}}", file)]
+
+
+def _to_json(one: Claim) -> bytes:
+    return json.dumps(asdict(one), indent=1).encode()
+
+
+def _from_json(store: Store, file: str) -> Claim:
+    try:
+        content = json.loads(store.read(file).to_pybytes())
+        return Claim(**{**content, "shard": Shard(**content["shard"]), "pid": int(content["pid"])})
+    except (ValueError, TypeError, KeyError) as error:
+        raise ResultsError(
+            f"{store.at(file)} does not say who writes the run; delete it if no driver of this run is at work"
+        ) from error
+
+
+def _ended(one: Claim) -> bool:
+    """Whether a claim's process is known to have ended; it can only be known where it ran."""
+    if not one.machine or one.machine != _machine():
+        return False
+    try:
+        os.kill(one.pid, 0)
+    except ProcessLookupError:
+        return True
+    except PermissionError:
+        pass
+    started = _started(one.pid)
+    return started is not None and started != one.started
+
+
+def _machine() -> str:
+    try:
+        boot = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+        return f"{boot} {Path('/proc/self/ns/pid').readlink()}"
+    except OSError:
+        return ""
+
+
+def _started(pid: int) -> str | None:
+    """The start time of a process in ticks since the boot; empty for one that has ended but was not waited
+    for; None if it cannot be seen."""
+    try:
+        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    except OSError:
+        return None
+    return "" if fields[0] in "ZX" else fields[19]

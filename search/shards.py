@@ -1,0 +1,53 @@
+"""A plan shared by several drivers: which part of its work each of them does."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TypeVar
+
+from search.errors import PlanError
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Shard:
+    """The i-th of n parts, counted from 1; 1/1 is everything."""
+
+    index: int = 1
+    count: int = 1
+
+    def __str__(self) -> str:
+        return f"{self.index}/{self.count}"
+
+    @property
+    def whole(self) -> bool:
+        return self.count == 1
+
+    def take(self, items: Sequence[T]) -> list[T]:
+        """Its own among the pieces of work of a plan: dealt in turn, so every piece has exactly one owner."""
+        return list(items[self.index - 1 :: self.count])
+
+    def overlaps(self, other: Shard) -> bool:
+        """Whether two drivers could do the same piece; parts of different divisions may."""
+        return self.count != other.count or self.index == other.index
+
+
+WHOLE = Shard()
+
+
+def parse(text: str) -> Shard:
+    """A shard as it is written, `2/4`.
+
+    Raises:
+        PlanError: for anything else than two numbers with 1 <= i <= n.
+    """
+    found = re.fullmatch(r"([0-9]{1,6})/([0-9]{1,6})", text.strip())
+    shard = Shard(*map(int, found.groups())) if found else None
+    if shard is None or not 1 <= shard.index <= shard.count:
+        raise PlanError(
+            f"'--shard {text}' names no part of a plan; write i/n, such as 1/4 for the first of four"
+        )
+    return shard
