@@ -154,7 +154,7 @@ def _files(place: Path | str, table: str) -> tuple[Store, dict[str, float]]:
     store = store_at(place)
     try:
         if not store.exists():
-            raise AnalysisError(f"no results folder {place}; give the one that a search wrote its tables to")
+            raise AnalysisError(f"no results folder {place}; give the folder that a search wrote to")
         return store, {file: at for file, at in store.files(table).items() if not re.search(r"/[._]", file)}
     except OSError as error:
         raise AnalysisError(f"cannot read the results in {place}: {reason(error)}") from error

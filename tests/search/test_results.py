@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import errno
 import multiprocessing
 import os
 import subprocess
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,6 +15,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+import yaml
 
 from benchmarks.hyperparameters import declared
 from benchmarks.methods import methods
@@ -148,24 +149,45 @@ def test_a_second_writer_of_the_same_run_is_refused(tmp_path: Path) -> None:
     Results(tmp_path, "run").close()
 
 
-def test_a_write_that_fails_leaves_the_table_as_it_was(
+def blocked(folder: Path, table: str) -> Path:
+    """A real obstacle: a folder where the driver writes beside the file that it wants to replace."""
+    place = folder / f"{table}/dataset=digits/model=cnn2/task=full_class/method=jit"
+    place.mkdir(parents=True, exist_ok=True)
+    obstacle = place / f".run.parquet.{os.getpid()}"
+    obstacle.mkdir()
+    return obstacle
+
+
+def test_a_write_that_fails_leaves_the_table_as_it_was(tmp_path: Path) -> None:
+    with Results(tmp_path, "run", patience_s=0) as results:
+        results.append([Finished(trial(0), [], [{"image": 0}])])
+        obstacle = blocked(tmp_path, "trials")
+        with pytest.raises(ResultsError, match=r"cannot write .*run.parquet.*run the same command again"):
+            results.append([Finished(trial(1), [], [{"image": 1}])])
+        assert len(pd.read_parquet(tmp_path / "trials")) == 1
+        assert [row["trial_number"] for row in results.rows()] == [0]
+        obstacle.rmdir()
+        assert [p for p in tmp_path.rglob("*") if p.name.startswith(".")] == []
+        results.append([Finished(trial(1), [], [{"image": 1}])])
+    assert sorted(pd.read_parquet(tmp_path / "trials").trial_number) == [0, 1]
+    assert sorted(pd.read_parquet(tmp_path / "samples").image) == [0, 1], (
+        "details of the lost write are doubled"
+    )
+
+
+def test_a_large_table_goes_on_in_another_file_and_resumes(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr("search.results._FULL", 3 * len(schema("trials")))
+    for start in (0, 4):
+        with Results(tmp_path, "run") as results:
+            for n in range(start, start + 4):
+                results.append([Finished(trial(n))])
+    files = {p.name: pq.ParquetFile(p).metadata.num_rows for p in (tmp_path / "trials").rglob("*.parquet")}
+    assert files == {"run.parquet": 3, "run.2.parquet": 3, "run.3.parquet": 2}
+    assert sorted(pd.read_parquet(tmp_path / "trials").trial_number) == list(range(8))
     with Results(tmp_path, "run") as results:
-        results.append([Finished(trial(0))])
-
-        def full(*args: Any, **kwargs: Any) -> None:
-            Path(args[1]).write_bytes(b"half")
-            raise OSError(errno.ENOSPC, "No space left on device")
-
-        monkeypatch.setattr("search.results.pq.write_table", full)
-        with pytest.raises(ResultsError, match="disk is full; free some space, then run the same command"):
-            results.append([Finished(trial(1))])
-        monkeypatch.undo()
-        assert len(pd.read_parquet(tmp_path / "trials")) == 1
-        assert [p for p in (tmp_path / "trials").rglob("*") if p.name.startswith(".")] == []
-        results.append([Finished(trial(1))])
-    assert sorted(pd.read_parquet(tmp_path / "trials").trial_number) == [0, 1]
+        assert sorted(row["trial_number"] for row in results.rows()) == list(range(8))
 
 
 @pytest.fixture
@@ -180,13 +202,44 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
     subprocess.run(["umount", folder], check=True)
 
 
-def test_a_full_disk_loses_nothing_and_goes_on_once_it_is_freed(small_disk: Path) -> None:
-    with Results(small_disk, "run") as results:
+def fill(disk: Path) -> Path:
+    ballast = disk / "ballast"
+    free = os.statvfs(disk)
+    ballast.write_bytes(os.urandom(free.f_bavail * free.f_frsize))
+    return ballast
+
+
+def test_a_full_disk_is_waited_for_said_once_and_recorded(small_disk: Path) -> None:
+    said: list[str] = []
+    with Results(small_disk, "run", tell=said.append, patience_s=30) as results:
+        results.save_plan({"run_id": "run"})
         results.append([Finished(trial(0))])
-        ballast = small_disk / "ballast"
-        free = os.statvfs(small_disk)
-        ballast.write_bytes(os.urandom(free.f_bavail * free.f_frsize))
-        with pytest.raises(ResultsError, match="disk is full"):
+        ballast = fill(small_disk)
+        freed = threading.Timer(2.0, ballast.unlink)
+        freed.start()
+        began = time.monotonic()
+        results.append([Finished(trial(1))])
+        assert 1.5 < time.monotonic() - began < 15
+        freed.join()
+        results.append([Finished(trial(2))])
+    assert len(said) == 2, said
+    assert "the disk is full" in said[0]
+    assert "trying again for up to 30 s" in said[0]
+    assert "could be written again after" in said[1]
+    assert sorted(pd.read_parquet(small_disk / "trials").trial_number) == [0, 1, 2]
+    [outage] = yaml.safe_load((small_disk / "_runs/run.yaml").read_text())["outages"]
+    assert outage["failed"] >= 2
+    assert outage["reason"].startswith("the disk is full")
+    with Results(small_disk, "run") as results:
+        results.save_plan({"run_id": "run"})
+    assert yaml.safe_load((small_disk / "_runs/run.yaml").read_text())["outages"] == [outage]
+
+
+def test_a_disk_that_stays_full_ends_the_run_with_what_was_finished(small_disk: Path) -> None:
+    with Results(small_disk, "run", tell=lambda line: None, patience_s=1) as results:
+        results.append([Finished(trial(0))])
+        ballast = fill(small_disk)
+        with pytest.raises(ResultsError, match="disk is full; free some space, then run the same command"):
             results.append([Finished(trial(1))])
         assert len(pd.read_parquet(small_disk / "trials")) == 1
         ballast.unlink()
