@@ -16,6 +16,7 @@ import benchmarks.cli
 import cluster.cli
 
 if TYPE_CHECKING:
+    from cluster.jobs import Parcel
     from search.plan import Plan
     from search.stages import Setting
 
@@ -36,6 +37,7 @@ _TIMEOUT = typer.Option(None, "--timeout", min=1, help="Start no trial after so 
 _SCALE = typer.Option(
     None, "--scale", help="Run this share of epochs, images, trials, seeds and steps, such as 0.01."
 )
+_ALLOW_CODE = typer.Option(False, "--allow-code", help="Let the plan import the module that it names.")
 
 
 @app.callback()
@@ -69,11 +71,12 @@ def run(
     scale: float | None = _SCALE,
     trials: int | None = _TRIALS,
     workers: int | None = _WORKERS,
+    allow_code: bool = _ALLOW_CODE,
 ) -> None:
     """Do a whole plan: train, search, benchmark, report."""
     from search import stages
 
-    with _settings(plan, results, workers, trials, scale=scale) as settings:
+    with _settings(plan, results, workers, trials, scale=scale, allow_code=allow_code) as settings:
         for setting in settings:
             stages.prepare(setting, setting.plan.scenarios())
             stages.search(setting)
@@ -82,13 +85,18 @@ def run(
 
 
 @app.command()
-def prepare(plan: str = _PLAN, workers: int | None = _WORKERS, scale: float | None = _SCALE) -> None:
+def prepare(
+    plan: str = _PLAN,
+    workers: int | None = _WORKERS,
+    scale: float | None = _SCALE,
+    allow_code: bool = _ALLOW_CODE,
+) -> None:
     """Train the models of a plan into the model cache."""
     from benchmarks.cli import print_table
     from search import stages
     from search.models_table import listing
 
-    with _settings(plan, Path("results"), workers, scale=scale) as settings:
+    with _settings(plan, Path("results"), workers, scale=scale, allow_code=allow_code) as settings:
         for setting in settings:
             stages.prepare(setting, setting.plan.scenarios())
         typer.echo()
@@ -104,11 +112,12 @@ def search(
     workers: int | None = _WORKERS,
     timeout: float | None = _TIMEOUT,
     scale: float | None = _SCALE,
+    allow_code: bool = _ALLOW_CODE,
 ) -> None:
     """Search hyper-parameters; the same command again resumes."""
     from search import stages
 
-    with _settings(plan, results, workers, trials, seed, timeout, scale) as settings:
+    with _settings(plan, results, workers, trials, seed, timeout, scale, allow_code=allow_code) as settings:
         for setting in settings:
             stages.search(setting)
         for setting in settings:
@@ -124,11 +133,14 @@ def benchmark(
     seed: int | None = _SEED,
     timeout: float | None = _TIMEOUT,
     scale: float | None = _SCALE,
+    allow_code: bool = _ALLOW_CODE,
 ) -> None:
     """Run the parameters found over forget sets and seeds."""
     from search import stages
 
-    with _settings(plan, results, workers, seed=seed, timeout=timeout, scale=scale) as settings:
+    with _settings(
+        plan, results, workers, seed=seed, timeout=timeout, scale=scale, allow_code=allow_code
+    ) as settings:
         for setting in settings:
             stages.benchmark(setting)
         _finish(settings)
@@ -147,11 +159,14 @@ def sensitivity(
     seed: int | None = _SEED,
     timeout: float | None = _TIMEOUT,
     scale: float | None = _SCALE,
+    allow_code: bool = _ALLOW_CODE,
 ) -> None:
     """Run new trials around the best point of a search."""
     from search import stages
 
-    with _settings(plan, results, workers, seed=seed, timeout=timeout, scale=scale) as settings:
+    with _settings(
+        plan, results, workers, seed=seed, timeout=timeout, scale=scale, allow_code=allow_code
+    ) as settings:
         for setting in settings:
             chosen = method or setting.plan.methods[0]
             stages.sensitivity(setting, chosen, parameter, grid=grid, points=points, seeds=seeds)
@@ -214,6 +229,7 @@ def _settings(
     seed: int | None = None,
     timeout: float | None = None,
     scale: float | None = None,
+    allow_code: bool = False,
 ) -> Iterator[list[Setting]]:
     """The plans of a name with the command line's changes; what their stages open is closed at the end."""
     from rich.console import Console
@@ -222,7 +238,7 @@ def _settings(
     from search.plan_files import load
     from search.stages import Setting
 
-    plans = [_changed(plan, trials, seed) for plan in load(name, scale)]
+    plans = [_changed(plan, trials, seed) for plan in load(name, scale, allow_code)]
     resources = plans[0].resources
     wanted = slots(workers or resources.workers, resources.cpus_per_trial, resources.gpus_per_trial)
     console = Console(soft_wrap=True, highlight=False)
@@ -270,6 +286,24 @@ def _plans() -> benchmarks.cli.Listing:
     return ["plan", "what it is"], [[name, what(path)] for name, path in shipped().items()]
 
 
+def _probe(place: str) -> None:
+    from search.storage import probe
+
+    probe(place)
+
+
+def _parcel(plan: str, allow_code: bool) -> Parcel:
+    """A plan to send to a cluster, checked here as far as this machine can."""
+    import yaml
+
+    from cluster.jobs import Parcel
+    from search.plan_files import load, source
+
+    checked = load(plan, allow_code=allow_code)
+    text = source(plan).read_text()
+    return Parcel(yaml.safe_load(text)["name"], text, checked[0].checkpoint)
+
+
 benchmarks.cli.register(app, _plans)
-cluster.cli.register(app)
+cluster.cli.register(app, _probe, _parcel)
 analysis.cli.register(app)

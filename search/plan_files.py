@@ -22,6 +22,7 @@ from search.spaces import search_space
 T = TypeVar("T")
 PLANS = Path(__file__).parent / "plans"  # those that ship with the package
 Place = tuple[str | int, ...]
+_CODE = "import:"  # names that stand for code; looking one up runs it
 
 
 def shipped() -> dict[str, Path]:
@@ -29,31 +30,42 @@ def shipped() -> dict[str, Path]:
     return {path.stem: path for path in sorted(PLANS.glob("*.yaml"))}
 
 
-def load(plan: str | Path, scale: float | None = None) -> list[Plan]:
+def source(plan: str | Path) -> Path:
+    """The file of a plan: the one of that path, or one that ships with the package.
+
+    Raises:
+        PlanError: if there is neither.
+    """
+    path = Path(plan)
+    if path.exists():
+        return path
+    if str(plan) not in shipped():
+        raise PlanError(f"there is no plan '{plan}': no such file, and {suggest(str(plan), shipped())}")
+    return shipped()[str(plan)]
+
+
+def load(plan: str | Path, scale: float | None = None, allow_code: bool = False) -> list[Plan]:
     """The plans of a file, or of one that ships with the package.
 
     A file that lists several data sets or models stands for a plan for each pair of them.
 
     Args:
         scale: Run this share of the epochs, images, trials, seeds and steps, in place of the file's `scale`.
+        allow_code: Let the plan import a module that it names (`import:`), which runs the code in it.
 
     Raises:
         PlanError: one line with file, line, reason and what is valid.
     """
-    path = Path(plan)
-    if not path.exists():
-        if str(plan) not in shipped():
-            raise PlanError(f"there is no plan '{plan}': no such file, and {suggest(str(plan), shipped())}")
-        path = shipped()[str(plan)]
+    path = source(plan)
     try:
         text = path.read_text()
     except (OSError, UnicodeDecodeError) as error:
         raise PlanError(f"{path} cannot be read: {error}") from error
-    return parse(text, str(plan), scale)
+    return parse(text, str(plan), scale, allow_code)
 
 
-def parse(text: str, name: str = "plan", scale: float | None = None) -> list[Plan]:
-    """Plans from YAML text; `name` is what messages call it.
+def parse(text: str, name: str = "plan", scale: float | None = None, allow_code: bool = False) -> list[Plan]:
+    """Plans from YAML text; `name` is what messages call it, the rest is as for `load`.
 
     Raises:
         PlanError: as `load` does.
@@ -76,7 +88,7 @@ def parse(text: str, name: str = "plan", scale: float | None = None) -> list[Pla
 
     if scale is not None:
         content["scale"] = scale
-    return [_plan(one, at) for one in _each(content)]
+    return [_plan(one, at, allow_code) for one in _each(content)]
 
 
 def _each(content: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
@@ -93,12 +105,17 @@ def _each(content: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
         yield {**content, **one, **({"name": name} if parts and "name" in content else {})}
 
 
-def _plan(content: Mapping[str, Any], at: Callable[..., str]) -> Plan:
+def _plan(content: Mapping[str, Any], at: Callable[..., str], allow_code: bool) -> Plan:
     try:
         plan = Plan.model_validate(content)
     except ValidationError as error:
         first = error.errors()[0]
         raise PlanError(f"{at(*first['loc'])}: {_explain(first)}") from None
+    if plan.model.startswith(_CODE) and not allow_code:
+        raise PlanError(
+            f"{at('model')}: '{plan.model}' runs code of a module that the plan names; if you know and trust "
+            "that module, add --allow-code"
+        )
     _check(plan, at)
     return _checked(at, ("scale",), lambda: scaled(plan)) if plan.scale < 1 else plan
 

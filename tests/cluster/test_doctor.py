@@ -1,26 +1,277 @@
-"""The doctor finds what is installed, and every failing check says what to do."""
+"""The doctor tells what is wrong with a machine or a cluster, on real sockets and real nodes, and in time."""
 
 from __future__ import annotations
 
 import importlib.metadata
+import os
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, closing, contextmanager
+from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
-from cluster.doctor import checks
+from cluster.doctor import Finding, Level, _node, examine, reachable
+from cluster.errors import ClusterError
+from cluster.facts import Facts, Gpu, Listener, facts, gpu_of, listeners
+from cluster.survey import Node, survey
+
+FAKETIME = next(Path("/usr/lib").glob("*/faketime/libfaketime.so.1"), None)
 
 
-def test_this_machine_is_described() -> None:
-    found = {check.name: check for check in checks()}
+@pytest.fixture(scope="module")
+def here() -> Facts:
+    """This machine, without what happens to listen on it."""
+    return replace(facts(), listeners=[], memory=2**35, memory_free=2**34, disk_free=2**36, open_files=70_000)
+
+
+def judged(here: Facts, there: Facts | None = None, **known: object) -> dict[str, Finding]:
+    """What is found on a node with these facts, by name."""
+    node = Node("ab12", "10.0.0.2", head=False, cpus=8, gpus=0, object_store=2**31, facts=there or here)
+    return {found.name: found for found in _node(replace(node, **known), "10.0.0.2", here, True)}  # type: ignore[arg-type]
+
+
+def test_this_machine_is_described_quickly() -> None:
+    started = time.monotonic()
+    found = {finding.name: finding for finding in examine()}
+    assert time.monotonic() - started < 2
     assert found["ray"].found == importlib.metadata.version("ray")
     assert "GiB" in found["memory"].found
-    assert found["CPU cores"].ok
+    assert found["CPU cores"].level == "ok"
+    assert "ray" not in sys.modules or not sys.modules["ray"].is_initialized()
 
 
-def test_a_missing_package_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
-    def missing(name: str) -> str:
-        raise importlib.metadata.PackageNotFoundError(name)
+def test_a_sound_node_has_nothing_to_mend(here: Facts) -> None:
+    assert {(f.level, f.advice) for f in judged(here).values()} == {("ok", "")}
 
-    monkeypatch.setattr("cluster.doctor.importlib.metadata.version", missing)
-    failed = [check for check in checks() if not check.ok]
-    assert any("pip install ray" in check.advice for check in failed)
-    assert all(check.advice for check in failed)
+
+@pytest.mark.parametrize(
+    ("name", "change", "level", "text"),
+    [
+        ("torch", {"versions": {"torch": "1.0.0"}}, "FAIL", "1.0.0, here"),
+        ("pandas", {"versions": {"pandas": None}}, "FAIL", "not installed"),
+        ("memory", {"memory": 2**31}, "FAIL", "of 2.0 GiB"),
+        ("memory", {"memory_free": 2**29}, "warn", "0.5 of"),
+        ("disk", {"disk_free": 2**30}, "FAIL", "1.0 GiB free"),
+        ("open files", {"open_files": 1024}, "warn", "1024"),
+        ("object store", {"shared": 2**26}, "warn", "/dev/shm 0.1 GiB"),
+        ("GPUs", {"gpu_error": "Driver/library version mismatch"}, "FAIL", "mismatch"),
+    ],
+)
+def test_what_is_wrong_with_a_node(
+    here: Facts, name: str, change: dict[str, object], level: Level, text: str
+) -> None:
+    if "versions" in change:
+        change = {"versions": here.versions | change["versions"]}  # type: ignore[operator]
+    found = judged(here, replace(here, **change))[name]  # type: ignore[arg-type]
+    assert (found.level, text in found.found) == (level, True), found
+    assert found.node == "10.0.0.2"
+    assert found.advice
+
+
+def test_builds_of_one_version_are_the_same_version(here: Facts) -> None:
+    gpu, cpu = (replace(here, versions=here.versions | {"torch": f"2.9.0+{b}"}) for b in ("cu130", "cpu"))
+    assert "torch" not in judged(gpu, cpu)
+    assert "torch 2.9.0+cpu" in judged(gpu, cpu)["versions"].found
+
+
+@pytest.mark.parametrize(
+    ("driver", "torch", "level", "text"),
+    [
+        ("13.0", "13.2", "ok", "2 x NVIDIA H200 (140 GiB), driver 580.95.05"),  # one major version is enough
+        ("12.4", "13.2", "FAIL", "CUDA up to 12.4; torch is built for CUDA 13.2"),
+        ("13.0", None, "FAIL", "torch is built without CUDA"),
+    ],
+)
+def test_torch_and_driver(here: Facts, driver: str, torch: str | None, level: Level, text: str) -> None:
+    gpu = gpu_of("NVIDIA H200, 143771, 450, 580.95.05")
+    assert gpu == Gpu("NVIDIA H200", 143771, 450, "580.95.05")
+    with_gpus = replace(here, gpus=[gpu, gpu], driver_cuda=driver, torch_cuda=torch)
+    found = judged(here, with_gpus, gpus=2)
+    assert found["GPUs"].level == level
+    assert text in found["GPUs"].found
+    assert found["given to Ray"].level == "ok"
+    assert judged(here, with_gpus, gpus=0)["given to Ray"].level == "warn"
+    taken = replace(with_gpus, gpus=[gpu, replace(gpu, used=100_000)])
+    assert "GPU 1 70%" in judged(here, taken)["GPU memory"].found
+
+
+def test_a_clock_counts_only_as_far_as_it_is_known(here: Facts) -> None:
+    assert judged(here, offset=-2.5, precision=0.01)["clock"].level == "warn"
+    assert judged(here, offset=2.5, precision=1.0)["clock"].level == "ok"  # a slow network, not a wrong clock
+
+
+def test_a_silent_node_is_named() -> None:
+    silent = Node("cd34", "10.0.0.9", False, 1, 0, 0, error="no worker started there in time")
+    (found,) = _node(silent, "10.0.0.9", facts(), True)
+    assert (found.node, found.level) == ("10.0.0.9", "FAIL")
+
+
+@pytest.mark.parametrize(
+    ("family", "address", "loopback"),
+    [
+        (socket.AF_INET, "127.0.0.1", True),
+        (socket.AF_INET, "0.0.0.0", False),
+        (socket.AF_INET6, "::1", True),
+        (socket.AF_INET6, "::", False),
+        (socket.AF_INET6, "::ffff:7f00:1", True),
+    ],
+)
+def test_listening_sockets_are_read_from_the_kernel(family: int, address: str, loopback: bool) -> None:
+    with closing(socket.socket(family, socket.SOCK_STREAM)) as server:
+        if family == socket.AF_INET6:
+            server.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0)
+        try:
+            server.bind((address, 0))
+        except OSError:
+            pytest.skip(f"this machine has no {address}")
+        port = server.getsockname()[1]
+        assert not [found for found in listeners() if found.port == port]  # bound, but not listening
+        server.listen()
+        (found,) = [found for found in listeners() if found.port == port]
+        assert (found.address, found.pid, found.loopback) == (address, os.getpid(), loopback)
+        assert found.server == ""
+
+
+SERVER = """
+import socket, sys
+server = socket.socket()
+server.bind((sys.argv[1], 0))
+server.listen()
+print(server.getsockname()[1], flush=True)
+sys.stdin.read()
+"""
+
+
+@contextmanager
+def ray_like(address: str, mark: str, **environment: str) -> Iterator[int]:
+    """A process that listens, with a command line like that of one of Ray's servers; gives its port."""
+    command = [sys.executable, "-c", SERVER, address, mark]
+    clean = {k: v for k, v in os.environ.items() if not k.startswith("RAY_")}
+    process = subprocess.Popen(
+        command, env=clean | environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    )
+    try:
+        assert process.stdout is not None
+        yield int(process.stdout.readline())
+    finally:
+        process.communicate(timeout=10)
+
+
+@pytest.mark.parametrize(
+    ("address", "mark", "environment", "level"),
+    [
+        ("0.0.0.0", "ray.util.client.server", {}, "FAIL"),
+        ("0.0.0.0", "ray/dashboard/dashboard.py", {}, "FAIL"),
+        ("0.0.0.0", "gcs_server", {}, "warn"),
+        ("0.0.0.0", "ray.util.client.server", {"RAY_AUTH_MODE": "token"}, "ok"),
+        ("127.0.0.1", "ray/dashboard/dashboard.py", {}, "ok"),
+    ],
+)
+def test_open_ports(here: Facts, address: str, mark: str, environment: dict[str, str], level: Level) -> None:
+    with ray_like(address, mark, **environment) as port:
+        (listening,) = [found for found in listeners() if found.port == port]
+        found = judged(here, replace(here, listeners=[listening]))["open ports"]
+    assert found.level == level, found
+    assert (f"0.0.0.0:{port} (pid {listening.pid})" in found.found) == (address == "0.0.0.0")
+    assert bool(found.advice) == (level != "ok")
+
+
+def test_a_known_port_of_somebody_else_is_told(here: Facts) -> None:
+    strange = Listener("0.0.0.0", 8265, None, "", "", None)
+    found = judged(here, replace(here, listeners=[strange]))["open ports"]
+    assert found.level == "warn"
+    assert "of another user's process" in found.found
+
+
+def test_the_results_place() -> None:
+    def broken(place: str) -> None:
+        raise PermissionError(f"no way into {place}")
+
+    assert reachable("here", lambda place: None).level == "ok"
+    found = reachable("s3://bucket", broken)
+    assert (found.level, found.found) == ("FAIL", "s3://bucket: no way into s3://bucket")
+
+
+def test_an_address_that_leads_nowhere_is_told_in_time() -> None:
+    with pytest.raises(ClusterError, match="valid: local, auto, ray://"):
+        survey("somewhere")
+    with closing(socket.create_server(("127.0.0.1", 0))) as silent:
+        port = silent.getsockname()[1]
+        started = time.monotonic()
+        with pytest.raises(ClusterError, match=r"^the cluster did not answer within 3 s; ") as told:
+            survey(f"ray://127.0.0.1:{port}", limit=3)
+        assert time.monotonic() - started < 6
+        assert "\n" not in str(told.value)
+    with pytest.raises(ClusterError, match=f"nothing answers at 127.0.0.1:{port}"):
+        survey(f"ray://127.0.0.1:{port}")
+
+
+@pytest.fixture
+def other_pandas(tmp_path: Path) -> Path:
+    """A folder that makes a process see another version of pandas."""
+    place = tmp_path / "pandas-1.5.3.dist-info"
+    place.mkdir()
+    (place / "METADATA").write_text("Metadata-Version: 2.1\nName: pandas\nVersion: 1.5.3\n")
+    return tmp_path
+
+
+BREAK = """
+import json, os, sys
+os.environ["LD_PRELOAD"] = ""  # or Ray sets its own, also for nodes that are given one
+from ray.cluster_utils import Cluster
+cluster = Cluster(True, head_node_args={"include_dashboard": False, "object_store_memory": 2**31})
+for variables in json.loads(sys.argv[1]):
+    cluster.add_node(env_vars=variables)
+print(cluster.address, flush=True)
+sys.stdin.read()
+cluster.shutdown()
+"""
+
+
+@contextmanager
+def broken_cluster(nodes: list[dict[str, str]]) -> Iterator[str]:
+    """A head and nodes whose processes have these variables, on this machine; gives its address."""
+    import json
+
+    clean = {k: v for k, v in os.environ.items() if not k.startswith("RAY_")}
+    quiet = {"RAY_USAGE_STATS_ENABLED": "0", "RAY_AUTH_MODE": "disabled"}
+    with ExitStack() as stack:
+        process = stack.enter_context(
+            subprocess.Popen(
+                [sys.executable, "-c", BREAK, json.dumps(nodes)],
+                env=clean | quiet,
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.DEVNULL,
+                text=True,
+            )
+        )
+        assert process.stdout is not None
+        yield process.stdout.readline().strip()
+        process.communicate(timeout=60)
+
+
+def test_a_broken_cluster(other_pandas: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    nodes = [{"PYTHONPATH": str(other_pandas)}]
+    if FAKETIME:
+        # the clock of the day alone: a shifted steady clock would be no wrong clock, but a broken Ray
+        shifted = {"FAKETIME": "+60s", "FAKETIME_DONT_FAKE_MONOTONIC": "1"}
+        nodes.append({"LD_PRELOAD": str(FAKETIME), "RAY_LD_PRELOAD_ON_WORKERS": "1", **shifted})
+    with broken_cluster(nodes) as address:
+        monkeypatch.setenv("RAY_ADDRESS", address)
+        monkeypatch.setenv("RAY_AUTH_MODE", "disabled")
+        found = examine("auto")
+    bad = {(finding.name, finding.level) for finding in found if finding.level != "ok"}
+    assert found[0].found.startswith(f"{1 + len(nodes)} nodes")
+    (pandas,) = [finding for finding in found if finding.name == "pandas"]
+    assert pandas.found == f"1.5.3, here {importlib.metadata.version('pandas')}"
+    assert ("object store", "warn") in bad  # 150 MiB on the nodes
+    assert ("open ports", "warn") in bad  # Ray's own, without a token
+    if FAKETIME:
+        (clock,) = [finding for finding in found if finding.name == "clock" and finding.level == "warn"]
+        assert 59 < float(clock.found.split()[0]) < 61

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 import pytest
@@ -58,6 +59,23 @@ def test_mistakes_are_named_with_their_line(old: str, new: str, message: str) ->
     with pytest.raises(PlanError, match=message) as caught:
         parse(GOOD.replace(old, new), "mine.yaml")
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("name", ["import:whose_nets:build", "import:whose_nets:build@16"])
+def test_code_that_a_plan_names_runs_only_where_the_user_allows_it(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "whose_nets.py").write_text("def build(classes, channels, size): ...\n")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    text = GOOD.replace("cnn2", name)
+    with pytest.raises(PlanError, match=r"mine.yaml:3: '.*' runs code of a module.*add --allow-code"):
+        parse(text, "mine.yaml")
+    assert "whose_nets" not in sys.modules
+    try:
+        assert parse(text, "mine.yaml", allow_code=True)[0].model == name
+        assert "whose_nets" in sys.modules
+    finally:
+        sys.modules.pop("whose_nets", None)
 
 
 def test_forgetting_the_only_classes_is_refused() -> None:

@@ -1,0 +1,162 @@
+"""The facts of every node of a running cluster, gathered by a process of its own.
+
+Ray can wait without end, or end the process, where a cluster does not answer. So it is that process which
+connects, and whoever asks waits for as long as it likes.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import socket
+import subprocess
+import sys
+import time
+from dataclasses import asdict, dataclass, replace
+from typing import Any
+from urllib.parse import urlsplit
+
+from cluster.errors import ClusterError
+from cluster.facts import Facts
+
+_PINGS = 5
+
+
+@dataclass(frozen=True)
+class Node:
+    """A node as Ray knows it, and as it describes itself.
+
+    Attributes:
+        id: Ray's.
+        object_store: Bytes of Ray's object store there.
+        facts: None where the node did not answer; `error` then says what happened.
+        offset: Seconds by which its clock is ahead of this machine's.
+        precision: Half of the fastest round trip, in seconds: the offset is known to that.
+    """
+
+    id: str
+    address: str
+    head: bool
+    cpus: float
+    gpus: float
+    object_store: int
+    facts: Facts | None = None
+    error: str = ""
+    offset: float = 0.0
+    precision: float = 0.0
+
+
+def survey(address: str, limit: float = 60) -> list[Node]:
+    """Every living node of a cluster, the head first.
+
+    Args:
+        address: `auto`, or `ray://host:port`.
+        limit: Seconds until this gives up.
+
+    Raises:
+        ClusterError: if there is no cluster at that address, or it does not answer in time.
+    """
+    from pydantic import TypeAdapter
+
+    _reach(address)
+    advice = f"is Ray running there, in the same version, and with the same token? (address: {address})"
+    command = [sys.executable, "-m", "cluster.survey", address, str(limit)]
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, timeout=limit)
+    except subprocess.TimeoutExpired:
+        raise ClusterError(f"the cluster did not answer within {limit:g} s; {advice}") from None
+    if done.returncode:
+        said = (done.stdout + done.stderr).strip().splitlines() or ["it said nothing"]
+        raise ClusterError(f"the cluster cannot be asked: {said[-1].strip()}; {advice}")
+    return TypeAdapter(list[Node]).validate_json(done.stdout.splitlines()[-1])
+
+
+def _reach(address: str) -> None:
+    """Refuse at once an address where nothing listens."""
+    if address == "auto":
+        return
+    place = urlsplit(address)
+    try:
+        host, port = place.hostname, place.port or 10001
+    except ValueError:
+        host = None
+    if place.scheme != "ray" or not host:
+        raise ClusterError(f"'{address}' is no address; valid: local, auto, ray://host:10001")
+    try:
+        socket.create_connection((host, port), timeout=5).close()
+    except OSError as error:
+        raise ClusterError(
+            f"nothing answers at {host}:{port} ({error}); start Ray there, or open a tunnel to it"
+        ) from None
+
+
+def _ask(address: str, limit: float) -> list[Node]:
+    """Runs in the process of its own."""
+    import ray
+
+    from cluster import facts
+
+    until = time.monotonic() + limit
+    ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR)
+    ray.cloudpickle.register_pickle_by_value(facts)  # a node may lack this package, or have another version
+    known = sorted((n for n in ray.nodes() if n["Alive"]), key=lambda n: not _is_head(n))
+    reporter: Any = ray.remote(num_cpus=0, max_restarts=0)(facts.Reporter)
+    actors = []
+    for node in known:
+        where = ray.util.scheduling_strategies.NodeAffinitySchedulingStrategy(node["NodeID"], soft=False)
+        actors.append(reporter.options(scheduling_strategy=where).remote())
+    asked = [actor.facts.remote(_session_folder(node)) for actor, node in zip(actors, known, strict=True)]
+    ray.wait(asked, num_returns=len(asked), timeout=max(1.0, until - time.monotonic() - 10))
+    return [_answer(*one) for one in zip(known, actors, asked, strict=True)]
+
+
+def _answer(known: dict[str, Any], actor: Any, asked: Any) -> Node:
+    import ray
+
+    found = known["Resources"]
+    node = Node(
+        id=known["NodeID"],
+        address=known["NodeManagerAddress"],
+        head=_is_head(known),
+        cpus=found.get("CPU", 0),
+        gpus=found.get("GPU", 0),
+        object_store=int(found.get("object_store_memory", 0)),
+    )
+    try:
+        told = ray.get(asked, timeout=0.1)
+        offset, precision = _offset(actor)
+    except ray.exceptions.GetTimeoutError:
+        return replace(node, error="no worker started there in time")
+    except ray.exceptions.RayError as error:
+        return replace(node, error=str(error).strip().splitlines()[-1])
+    return replace(node, facts=told, offset=offset, precision=precision)
+
+
+def _offset(actor: Any) -> tuple[float, float]:
+    """By how much the clock of an actor is ahead, and how well that is known: the fastest of some pings."""
+    import ray
+
+    best = (0.0, float("inf"))
+    for _ in range(_PINGS):
+        sent = time.time()
+        there = ray.get(actor.clock.remote(), timeout=5)
+        back = time.time()
+        best = min(best, (there - (sent + back) / 2, (back - sent) / 2), key=lambda pair: pair[1])
+    return best
+
+
+def _is_head(node: dict[str, Any]) -> bool:
+    return "node:__internal_head__" in node["Resources"]
+
+
+def _session_folder(node: dict[str, Any]) -> str:
+    """Where Ray keeps the session of a node: its sockets lie in it."""
+    return str(os.path.dirname(os.path.dirname(node["RayletSocketName"])))  # noqa: PTH120
+
+
+if __name__ == "__main__":
+    try:
+        print(json.dumps([asdict(node) for node in _ask(sys.argv[1], float(sys.argv[2]))]))
+    except Exception as failure:
+        sys.exit(f"{type(failure).__name__}: {' '.join(str(failure).split())}")

@@ -1,0 +1,314 @@
+"""Plans as jobs of a real cluster: a head with its dashboard and a token, on this machine's loopback."""
+
+from __future__ import annotations
+
+import contextlib
+import importlib.util
+import os
+import re
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+
+import pandas as pd
+import psutil
+import pytest
+
+from cluster.errors import ClusterError
+from cluster.jobs import Jobs, Parcel, _pack, entrypoint
+from cluster.sending import Receiver, place_of, send
+
+PLAN = """
+name: tiny
+dataset: digits
+model: cnn2
+task: full_class
+methods: [finetune]
+training: {epochs: 2, batch_size: 128}
+search: {forget: "8", trials: 3, space: {finetune: {epochs: 1}}}
+benchmark: {forget: ["8"], seeds: 1, beside: [], presets: none}
+"""
+TOKEN = "0123456789abcdef" * 4
+BIN = Path(sys.executable).parent
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """A results folder with what must travel and what must not."""
+    place = tmp_path / "results"
+    inside = place / "trials" / "dataset=cifar100@500" / "model=import%3Amy.nets%3Abuild"
+    inside.mkdir(parents=True)
+    (inside / "run-1.parquet").write_bytes(os.urandom(50_000))
+    (place / "report.html").write_bytes(b"")
+    (place / "_runs").mkdir()
+    (place / "_runs" / "run-1.yaml").write_text("name: run")
+    (inside / ".run-1.parquet.17").write_bytes(b"half")
+    (place / "secret.txt").write_text("stays")
+    (place / "passwords.html").symlink_to("/etc/passwd")
+    return place
+
+
+def files(folder: Path) -> dict[str, bytes]:
+    return {str(p.relative_to(folder)): p.read_bytes() for p in folder.rglob("*") if p.is_file()}
+
+
+def test_results_travel_as_lines_whole_and_alone(folder: Path, tmp_path: Path) -> None:
+    text = "(pid=1) a line of Ray's\n" + "".join(f"{line}\nnoise\n" for line in send(folder))
+    with Receiver(tmp_path / "here") as receiver:
+        for i in range(0, len(text), 777):  # a log comes in pieces that are cut anywhere
+            assert not receiver.complete
+            receiver.feed(text[i : i + 777])
+    sent = {
+        name: content for name, content in files(folder).items() if "run-1." in name or name == "report.html"
+    }
+    sent = {name: content for name, content in sent.items() if "/." not in name}
+    assert files(tmp_path / "here") == sent
+    assert len(sent) == 3
+    assert (receiver.complete, receiver.count, receiver.size) == (True, 3, sum(map(len, sent.values())))
+
+
+def test_a_damaged_or_cut_log_leaves_no_half_file(folder: Path, tmp_path: Path) -> None:
+    lines = list(send(folder))
+    data = max(i for i, line in enumerate(lines) if line.startswith("unlearn-data"))
+    damaged = [*lines]
+    damaged[data] = damaged[data][:20] + ("A" if damaged[data][20] != "A" else "B") + damaged[data][21:]
+    with pytest.raises(ClusterError, match="came damaged"), Receiver(tmp_path / "a") as receiver:
+        receiver.feed("\n".join(damaged) + "\n")
+    assert not any(name.endswith("run-1.parquet") for name in files(tmp_path / "a"))
+    with Receiver(tmp_path / "b") as receiver:
+        receiver.feed("\n".join(lines[: data + 1]) + "\n")
+    assert not receiver.complete
+    assert not any("run-1.parquet" in name for name in files(tmp_path / "b"))
+    del lines[data]
+    with pytest.raises(ClusterError, match="came damaged"), Receiver(tmp_path / "c") as receiver:
+        receiver.feed("\n".join(lines) + "\n")
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "../x.parquet",
+        "trials/../../x.parquet",
+        "/etc/x.parquet",
+        "x.sh",
+        ".bashrc.yaml",
+        "trials//x.parquet",
+        "trials/a\nb.parquet",
+        "trials\\x.parquet",
+        "link/x.parquet",
+        "",
+        7,
+    ],
+)
+def test_names_from_another_machine_stay_inside_the_folder(tmp_path: Path, name: object) -> None:
+    (tmp_path / "to").mkdir()
+    (tmp_path / "to" / "link").symlink_to(tmp_path)
+    with pytest.raises(ClusterError, match="does not belong into a results folder"):
+        place_of(tmp_path / "to", name)
+    assert place_of(tmp_path / "to", "trials/a=b%3A@5/x.parquet").is_relative_to(tmp_path / "to")
+
+
+def test_the_command_of_a_job_is_safe_in_a_shell() -> None:
+    command = entrypoint("~/my results; rm -rf $HOME", ["--trials", "6"])
+    words = subprocess.run(
+        ["sh", "-c", command.replace("unlearn", "printf '%s\\n'", 1)],
+        capture_output=True,
+        text=True,
+        env={"HOME": "/home/me"},
+    ).stdout.splitlines()
+    assert words[-5:] == ["auto", "--results", "/home/me/my results; rm -rf $HOME", "--trials", "6"]
+
+
+def test_what_cannot_be_submitted_is_told_before_anything_is_sent(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("RAY_AUTH_MODE", raising=False)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    for address, message in {
+        "127.0.0.1:8265": "is no address of a Ray dashboard",
+        "http://10.0.0.1:8265": "neither https nor RAY_AUTH_MODE=token",
+        "http://head.example.org:8265": "use a tunnel",
+        "http://127.0.0.1:1": "no Ray dashboard answers at http://127.0.0.1:1 .*refused",
+    }.items():
+        with pytest.raises(ClusterError, match=message):
+            Jobs(address)
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        started = time.monotonic()
+        with pytest.raises(ClusterError, match="no Ray dashboard answers"):
+            Jobs(f"http://127.0.0.1:{silent.getsockname()[1]}")
+        assert time.monotonic() - started < 8
+
+
+def test_weights_travel_with_the_plan_that_names_them(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("weights").mkdir()
+    Path("weights/net.safetensors").write_bytes(b"tensors")
+    Path("packed").mkdir()
+    _pack(Parcel("tiny", "name: tiny", "weights/net.safetensors"), Path("packed"))
+    assert files(Path("packed")) == {"plan.yaml": b"name: tiny", "weights/net.safetensors": b"tensors"}
+    for elsewhere in ("/etc/hostname", "../net.safetensors"):
+        with pytest.raises(ClusterError, match="cannot travel with the plan"):
+            _pack(Parcel("tiny", "", elsewhere), Path("packed"))
+
+
+def free_ports(count: int) -> list[int]:
+    with contextlib.ExitStack() as stack:
+        sockets = [stack.enter_context(socket.create_server(("127.0.0.1", 0))) for _ in range(count)]
+        return [found.getsockname()[1] for found in sockets]
+
+
+@pytest.fixture(scope="module")
+def head(data_home: Path) -> Iterator[str]:
+    """A head with dashboard, job server and token; every process of it is ended and awaited."""
+    if importlib.util.find_spec("aiohttp_cors") is None:
+        pytest.skip("jobs need ray[default]: pip install 'unlearnbench[cluster]'")
+    gcs, dashboard, client = free_ports(3)
+    home = Path(tempfile.mkdtemp(prefix="ray", dir="/tmp"))  # Ray's socket paths must be short
+    environment = {k: v for k, v in os.environ.items() if not k.startswith("RAY_")} | {
+        "PATH": f"{BIN}{os.pathsep}{os.environ['PATH']}",
+        "HOME": str(home),
+        "UNLEARN_DATA": str(data_home),
+        "RAY_AUTH_MODE": "token",
+        "RAY_AUTH_TOKEN": TOKEN,
+        "RAY_USAGE_STATS_ENABLED": "0",
+    }
+    command = [BIN / "ray", "start", "--head", "--block", f"--port={gcs}", "--node-ip-address=127.0.0.1"]
+    command += ["--dashboard-host=127.0.0.1", f"--dashboard-port={dashboard}", f"--temp-dir={home}/r"]
+    command += [f"--ray-client-server-port={client}", "--num-cpus=2", "--object-store-memory=200000000"]
+    log = (home / "log").open("w")
+    process = psutil.Popen([str(word) for word in command], env=environment, stdout=log, stderr=log)
+    try:
+        address = f"http://127.0.0.1:{dashboard}"
+        wait_until_up(process, address, home / "log")
+        yield address
+    finally:
+        family = [process, *process.children(recursive=True)] if process.is_running() else []
+        process.send_signal(signal.SIGTERM)
+        _, alive = psutil.wait_procs(family, timeout=15)
+        for one in alive:
+            with contextlib.suppress(psutil.NoSuchProcess):
+                one.kill()
+        psutil.wait_procs(alive, timeout=5)
+        log.close()
+        shutil.rmtree(home, ignore_errors=True)
+
+
+def wait_until_up(process: psutil.Popen, address: str, log: Path) -> None:
+    until = time.monotonic() + 60
+    request = urllib.request.Request(f"{address}/api/jobs/", headers={"Authorization": f"Bearer {TOKEN}"})
+    while True:
+        assert process.poll() is None, log.read_text()
+        assert time.monotonic() < until, log.read_text()
+        with contextlib.suppress(OSError):
+            urllib.request.urlopen(request, timeout=5).close()
+            return
+        time.sleep(0.2)
+
+
+@pytest.fixture
+def here(tmp_path: Path) -> Path:
+    """The folder a user submits from, with a plan."""
+    (tmp_path / "tiny.yaml").write_text(PLAN)
+    return tmp_path
+
+
+def unlearn(here: Path, address: str, *arguments: object, **environment: str) -> tuple[int, str, str]:
+    clean = {k: v for k, v in os.environ.items() if not k.startswith("RAY_")} | {"HOME": str(here)}
+    done = subprocess.run(
+        [
+            sys.executable,
+            "-c",
+            "from search.cli import main; main()",
+            *map(str, arguments),
+            "--address",
+            address,
+        ],
+        capture_output=True,
+        text=True,
+        timeout=150,
+        cwd=here,
+        env=clean | {"PYTHONPATH": str(Path(__file__).parents[2]), "RAY_AUTH_TOKEN": TOKEN} | environment,
+    )
+    return done.returncode, done.stdout, done.stderr
+
+
+def test_a_plan_runs_as_a_job_and_its_results_come_home(head: str, here: Path) -> None:
+    place = here / "on the head"
+    status, out, err = unlearn(
+        here, head, "submit", "tiny.yaml", "--results", place, "--env", "MY_KEY", MY_KEY="a-secret"
+    )
+    assert status == 0, err
+    assert out.startswith("submitted: tiny-1 ")
+    assert f"unlearn job logs -f tiny-1 --address {head}" in out
+    status, _, again = unlearn(here, head, "submit", "tiny.yaml", "--results", place)
+    assert status == 2
+    assert "is already running as 'tiny-1'" in again
+    status, log, err = unlearn(here, head, "job", "logs", "-f", "tiny-1")
+    assert status == 0, err
+    assert re.search(r"^tiny-1  succeeded  \d+\.\d min  .*on the head$", log, flags=re.MULTILINE), log
+
+    status, told, err = unlearn(here, head, "job", "fetch", "tiny-1", "--to", "here")
+    assert status == 0, err
+    there = {name: content for name, content in files(place).items() if "/." not in f"/{name}"}
+    assert {
+        name: content
+        for name, content in there.items()
+        if Path(name).suffix in (".parquet", ".yaml", ".html")
+    }
+    assert files(here / "here") == {
+        n: c for n, c in there.items() if n.endswith((".parquet", ".yaml", ".html"))
+    }
+    assert len(pd.read_parquet(here / "here" / "trials").query("kind == 'search'")) == 3
+    assert "a-secret" not in out + log + told
+
+    status, out, err = unlearn(here, head, "submit", "tiny.yaml", "--results", place, "--trials", "5")
+    assert (status, out.split()[1]) == (0, "tiny-2"), err
+    unlearn(here, head, "job", "logs", "-f", "tiny-2")
+    assert len(pd.read_parquet(place / "trials").query("kind == 'search'")) == 5  # it went on
+
+
+def test_why_a_job_failed_is_one_line(head: str, here: Path) -> None:
+    status, _, err = unlearn(here, head, "submit", "tiny.yaml", "--results", "/proc/nowhere")
+    assert status == 0, err
+    status, _, err = unlearn(here, head, "job", "logs", "-f", "tiny-3")
+    status, out, err = unlearn(here, head, "job", "status", "tiny-3")
+    assert status == 0, err
+    assert out.startswith("tiny-3  failed")
+    assert "/proc/nowhere" in out
+    assert len(out.splitlines()) == 1
+
+
+def test_jobs_are_listed_and_stopped(head: str, here: Path) -> None:
+    (here / "long.yaml").write_text(PLAN.replace("tiny", "long").replace("trials: 3", "trials: 5000"))
+    assert unlearn(here, head, "submit", "long.yaml", "--results", here / "long")[0] == 0
+    status, out, err = unlearn(here, head, "job", "stop", "long-1")
+    assert (status, out) == (0, "long-1: asked to stop\n"), err
+    unlearn(here, head, "job", "logs", "-f", "long-1")
+    status, out, err = unlearn(here, head, "job", "list")
+    assert status == 0, err
+    assert out.splitlines()[0].startswith("long-1  stopped")
+
+
+def test_mistakes_with_a_cluster_are_one_line(head: str, here: Path) -> None:
+    cases = [
+        (["job", "status", "tiny-9"], {}, f"there is no job 'tiny-9' at {head}; there are: "),
+        (["submit", "tiny.yaml", "--results", "results"], {}, "which is deleted after it"),
+        (["submit", "tiny.yaml", "--env", "NOT_SET"], {}, "there is no such variable"),
+        (["submit", "none.yaml"], {}, "there is no plan 'none.yaml'"),
+        (["job", "list"], {"RAY_AUTH_MODE": "disabled"}, "asks for a token"),
+        (["job", "list"], {"RAY_AUTH_TOKEN": "f" * 64}, "asks for a token"),
+    ]
+    for arguments, environment, message in cases:
+        status, out, err = unlearn(here, head, *arguments, **environment)
+        assert (status, out) == (2, ""), (arguments, err)
+        assert message in err, (arguments, err)
+        assert len(err.splitlines()) == 1, err
