@@ -170,12 +170,9 @@ def store_at(place: Path | str) -> Store:
         return Folder(Path(place))
     scheme, slashes, rest = found[1].lower(), found[2], found[3]
     if scheme not in _SCHEMES:
-        near = {"s3a": "s3", "s3n": "s3", "gcs": "gs"}.get(scheme) or next(
-            iter(get_close_matches(scheme, _SCHEMES, 1)), None
-        )
-        hint = (
-            f"did you mean {near}://?" if near else "give a folder, s3://bucket/prefix or gs://bucket/prefix"
-        )
+        near = get_close_matches(scheme, _SCHEMES, 1, cutoff=0.5)
+        valid = "give a folder, s3://bucket/prefix or gs://bucket/prefix"
+        hint = f"did you mean {near[0]}://?" if near else valid
         raise AnalysisError(f"no results can be kept at '{scheme}://'; {hint}")
     if "@" in rest.split("/", 1)[0] or "?" in rest or "#" in rest:
         raise AnalysisError(

@@ -31,8 +31,11 @@ class Server:
         self._front: subprocess.Popen[bytes] | None = None
         _wait_for(self._behind)
         self.open()
-        request = urllib.request.Request(f"{self.endpoint}/{BUCKET}", method="PUT")
-        urllib.request.urlopen(request, timeout=30).close()
+        self._send("PUT", BUCKET)
+
+    def check_keys_after(self, requests: float) -> None:
+        """Until now any keys were good; from so many requests on only those of a known user are."""
+        self._send("POST", "moto-api/reset-auth", str(requests).encode())
 
     def open(self) -> None:
         command = [sys.executable, __file__, str(self._port), str(self._behind)]
@@ -45,6 +48,11 @@ class Server:
             self._front.kill()
             self._front.wait()
             self._front = None
+
+    def _send(self, method: str, path: str, data: bytes = b"") -> None:
+        headers = {"Content-Type": "text/plain"}
+        request = urllib.request.Request(f"{self.endpoint}/{path}", data or None, headers, method=method)
+        urllib.request.urlopen(request, timeout=30).close()
 
     def stop(self) -> None:
         self.shut()
