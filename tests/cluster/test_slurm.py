@@ -1,0 +1,276 @@
+"""The Slurm script as it ships, on a Slurm of two nodes made for it.
+
+Each node is a network, process and mount namespace, with an address, processes, /dev/shm and a disk of
+its own, as a machine has them. What Ray does on one (`ray stop` ends every Ray) touches nothing else here.
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from cluster.files import shipped
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+NEEDED = ("slurmctld", "slurmd", "munged", "sbatch", "unshare", "nsenter", "ip")
+NAMESPACES = ("--pid", "--mount", "--net", "--uts", "--ipc")
+
+CONF = """
+ClusterName=box
+SlurmctldHost=ctl(10.77.0.1)
+AuthType=auth/munge
+AuthInfo=socket={folder}/munge.sock
+SlurmUser=root
+StateSaveLocation={folder}/state
+SlurmdSpoolDir={folder}/spool-%n
+SlurmctldPidFile={folder}/slurmctld.pid
+SlurmdPidFile={folder}/slurmd-%n.pid
+SlurmctldLogFile={folder}/slurmctld.log
+SlurmdLogFile={folder}/slurmd-%n.log
+ProctrackType=proctrack/linuxproc
+TaskPlugin=task/none
+SelectType=select/cons_tres
+SelectTypeParameters=CR_Core_Memory
+SlurmdParameters=config_overrides
+MpiDefault=none
+ReturnToService=2
+KillWait=2
+NodeName=n1 NodeAddr=10.77.0.11 CPUs=1 RealMemory=2000
+NodeName=n2 NodeAddr=10.77.0.12 CPUs=1 RealMemory=2000
+PartitionName=all Nodes=ALL Default=YES MaxTime=INFINITE State=UP
+"""
+
+# Runs as the first process of a namespace of its own; all that it starts ends with it.
+BOX = """
+set -euo pipefail
+cd "$1"
+mount -t tmpfs tmpfs /run
+mount --bind hosts /etc/hosts
+hostname ctl
+ip link set lo up
+ip link add name br0 type bridge
+ip address add 10.77.0.1/24 dev br0
+ip link set br0 up
+munged --foreground --force --key-file="$1/munge.key" --socket="$1/munge.sock" --pid-file="$1/munged.pid" \
+  --log-file="$1/munged.log" --seed-file="$1/munged.seed" &
+while [ ! -S munge.sock ]; do sleep .1; done
+slurmctld -D &
+for i in 1 2; do
+  ip netns add "n$i"
+  ip link add name "veth$i" type veth peer name eth0 netns "n$i"
+  ip link set "veth$i" master br0 up
+  ip netns exec "n$i" unshare --pid --fork --mount-proc --mount --uts --ipc --kill-child \\
+    bash -c "$2" node "$1" "$i" &
+done
+wait
+"""
+
+NODE = """
+set -euo pipefail
+hostname "n$2"
+mount -t tmpfs -o size=8g tmpfs /dev/shm
+mount -t tmpfs tmpfs "$1/local"
+mount -t tmpfs tmpfs /sys/fs/cgroup  # of control groups none is used, and none of this machine is touched
+ip link set lo up
+ip address add "10.77.0.1$2/24" dev eth0
+ip link set eth0 up
+slurmd -D -N "n$2" &
+wait  # and so the shell, as the first process here, takes in the orphans that Ray leaves
+"""
+
+
+@dataclass(frozen=True)
+class Slurm:
+    """A running Slurm of two nodes; `folder` is what all of them see."""
+
+    folder: Path
+    init: int
+
+    def run(self, *words: str, **env: str) -> str:
+        """A command inside; gives what it prints."""
+        inside = [
+            f"--target={self.init}",
+            f"--wd={self.folder}",
+            "--mount",
+            "--net",
+            "--uts",
+            "--ipc",
+            "--pid",
+        ]
+        done = subprocess.run(
+            ["nsenter", *inside, *words],
+            env={**environment(self.folder), **env},
+            capture_output=True,
+            text=True,
+            timeout=60,
+        )
+        assert done.returncode == 0, f"{words}: {done.stdout}{done.stderr}"
+        return done.stdout
+
+    def submit(self, *words: str, **env: str) -> str:
+        """The shipped script with these arguments; gives the job's number."""
+        script = str(shipped()["slurm.sbatch"])
+        return self.run("sbatch", "--parsable", script, *words, **env).strip()
+
+    def show(self, job: str) -> dict[str, str]:
+        """How a job stands."""
+        shown = self.run("scontrol", "show", "job", job, "--oneliner")
+        return dict(word.partition("=")[::2] for word in shown.split() if "=" in word)
+
+    def log(self, job: str) -> str:
+        path = self.folder / f"unlearn-{job}.log"
+        return path.read_text() if path.exists() else ""
+
+    def wait(self, job: str, states: set[str], seconds: float) -> dict[str, str]:
+        """Until a job is in one of these states; what it printed is told if that takes too long."""
+        end = time.monotonic() + seconds
+        while (shown := self.show(job))["JobState"] not in states:
+            assert time.monotonic() < end, f"{shown['JobState']} {shown['Reason']}: {self.log(job)}"
+            time.sleep(0.5)
+        return shown
+
+
+def environment(folder: Path) -> dict[str, str]:
+    return {
+        "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
+        "HOME": str(folder / "home"),
+        "SLURM_CONF": str(folder / "slurm.conf"),
+        "UNLEARN_TMP": str(folder / "local"),
+        "UNLEARN_DATA": os.environ["UNLEARN_DATA"],
+        "OMP_NUM_THREADS": "1",
+    }
+
+
+@pytest.fixture(scope="module")
+def slurm() -> Iterator[Slurm]:
+    missing = [name for name in NEEDED if shutil.which(name) is None]
+    if missing:
+        pytest.skip(f"no {', '.join(missing)} here; apt-get install slurm-wlm munge iproute2")
+    unshare = ["unshare", "--fork", "--mount-proc", "--kill-child", *NAMESPACES]
+    if subprocess.run([*unshare, "true"], capture_output=True).returncode:
+        pytest.skip("no namespaces of one's own may be made here")
+    folder = Path("/tmp") / f"slurm{os.getpid()}"  # short: sockets lie in it
+    for name in ("state", "spool-n1", "spool-n2", "local", "home/.ray"):
+        (folder / name).mkdir(parents=True)
+    (folder / "slurm.conf").write_text(CONF.format(folder=folder))
+    (folder / "cgroup.conf").write_text("CgroupPlugin=cgroup/v1\n")
+    (folder / "hosts").write_text("127.0.0.1 localhost\n10.77.0.1 ctl\n10.77.0.11 n1\n10.77.0.12 n2\n")
+    (folder / "munge.key").write_bytes(os.urandom(128))
+    (folder / "munge.key").chmod(0o400)
+    (folder / "home" / ".ray" / "auth_token").write_text(secrets.token_hex(32))
+    with (folder / "box.log").open("w") as log:
+        box = subprocess.Popen(
+            [*unshare, "bash", "-c", BOX, "box", str(folder), NODE],
+            env=environment(folder),
+            stdout=log,
+            stderr=log,
+        )
+    try:
+        yield _ready(folder, box)
+    finally:
+        box.kill()  # and with it the first process of the namespace, and so all others
+        box.wait()
+        shutil.rmtree(folder)
+
+
+def _ready(folder: Path, box: subprocess.Popen[bytes]) -> Slurm:
+    end = time.monotonic() + 60
+    children = Path(f"/proc/{box.pid}/task/{box.pid}/children")
+    while time.monotonic() < end:
+        assert box.poll() is None, (folder / "box.log").read_text()
+        try:
+            slurm = Slurm(folder, int(children.read_text().split()[0]))
+            if slurm.run("sinfo", "--noheader", "--format=%D %t").strip() == "2 idle":
+                return slurm
+        except (AssertionError, IndexError):
+            pass
+        time.sleep(0.3)
+    logs = {path.name: path.read_text()[-2000:] for path in folder.glob("*.log")}
+    raise AssertionError(f"Slurm does not start: {logs}")
+
+
+PLAN = """
+name: slurm
+dataset: digits
+model: cnn2
+task: full_class
+methods: [scrub, neggrad_plus]
+training: {epochs: 3}
+search: {forget: "8", trials: 20, presets: false}
+"""
+
+
+def rows(folder: Path) -> pd.DataFrame:
+    import pandas as pd
+
+    place = folder / "results" / "trials"
+    return pd.read_parquet(place) if any(place.rglob("*.parquet")) else pd.DataFrame()
+
+
+def refused(slurm: Slurm, address: str, port: int) -> bool:
+    """Whether nobody listens there."""
+    script = f"import socket; socket.create_connection(('{address}', {port}), 5)"
+    try:
+        slurm.run(sys.executable, "-c", script)
+    except AssertionError as error:
+        return "ConnectionRefusedError" in str(error)
+    return False
+
+
+@pytest.mark.timeout(600)
+def test_the_time_limit_is_a_resume(slurm: Slurm) -> None:
+    (slurm.folder / "plan.yaml").write_text(PLAN)
+    job = slurm.submit("search", "plan.yaml", UNLEARN_RESULTS=str(slurm.folder / "results"))
+    slurm.wait(job, {"RUNNING"}, 30)
+    end = time.monotonic() + 180
+    while len(rows(slurm.folder)) < 3:
+        assert time.monotonic() < end, slurm.log(job)
+        assert slurm.show(job)["JobState"] == "RUNNING", slurm.log(job)
+        time.sleep(0.5)
+
+    # The cluster is up: no dashboard for others, and no way in without the token.
+    assert refused(slurm, "10.77.0.11", 8265)
+    port = str(20000 + int(job) % 10000)
+    assert not refused(slurm, "10.77.0.11", int(port))
+    ask = ["ray", "status", "--address", f"10.77.0.11:{port}"]
+    assert "Active" in slurm.run(*ask, RAY_AUTH_MODE="token")
+    with pytest.raises(AssertionError, match=r"(?i)unauthenticated|authentication"):
+        slurm.run(*ask, RAY_AUTH_MODE="disabled")
+
+    # What Slurm sends two minutes before the limit.
+    slurm.run("scancel", "--batch", "--signal=USR1", job)
+    shown = slurm.wait(job, {"PENDING"}, 60)
+    assert shown["Restarts"] == "1"
+    kept = rows(slurm.folder)
+    assert 3 <= len(kept) < 40
+    slurm.run("scontrol", "update", f"JobId={job}", "StartTime=now")
+    slurm.wait(job, {"COMPLETED"}, 240)
+
+    table = rows(slurm.folder)
+    assert table.groupby("method", observed=True).size().to_dict() == {"neggrad_plus": 20, "scrub": 20}
+    assert not table.trial_id.duplicated().any()
+    assert set(table.state) <= {"complete", "failed"}
+    assert set(kept.trial_id) <= set(table.trial_id)
+    assert set(table.host) == {"n1", "n2"}
+    assert "near the time limit" in slurm.log(job)
+
+
+@pytest.mark.timeout(300)
+def test_a_driver_that_fails_fails_the_job(slurm: Slurm) -> None:
+    job = slurm.submit("search", "no-such-plan", UNLEARN_RESULTS=str(slurm.folder / "nothing"))
+    shown = slurm.wait(job, {"COMPLETED", "FAILED"}, 120)
+    assert shown["JobState"] == "FAILED", slurm.log(job)
+    assert shown["ExitCode"] == "2:0"
+    assert "there is no plan 'no-such-plan'" in slurm.log(job)
