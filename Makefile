@@ -1,16 +1,19 @@
-# make demo | make test | make bench | make check
+# make demo | make test | make faults | make bench | make check
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: demo test bench check clean
+.PHONY: demo test faults bench check clean
 
 demo: $(READY)  ## set up, then run the main job on bundled data
 	$(BIN)/unlearn demo
 
 test: $(READY)  ## set up, then run the tests
 	$(BIN)/python -m pytest
+
+faults: $(READY)  ## what a long run meets, at full length: 250 trials each, a driver killed 20 times
+	FAULT_TRIALS=250 FAULT_KILLS=20 $(BIN)/python -m pytest --timeout 1800 tests/faults
 
 bench: $(READY)  ## speed and memory, beside the plain way of doing the same
 	$(BIN)/python -m tests.performance

@@ -28,9 +28,45 @@ class CachedModel:
     report: dict[str, Any]
 
 
+@dataclass(frozen=True)
+class Stored:
+    """A model's two files as bytes, for a machine that does not see the folder they lie in."""
+
+    id: str
+    weights: bytes
+    description: bytes
+
+
+def stored(model_id: str) -> Stored | None:
+    """A model as it lies in the cache; None if it is not there."""
+    folder = model_folder()
+    if not (folder / f"{model_id}.json").exists():
+        return None
+    return Stored(
+        model_id,
+        (folder / f"{model_id}.safetensors").read_bytes(),
+        (folder / f"{model_id}.json").read_bytes(),
+    )
+
+
+def store(model: Stored) -> None:
+    """Put a model that was trained on another machine into the cache, unless it is there already."""
+    folder = model_folder()
+    folder.mkdir(parents=True, exist_ok=True)
+    if not (folder / f"{model.id}.json").exists():
+        _replace(folder / f"{model.id}.safetensors", model.weights)
+        _replace(folder / f"{model.id}.json", model.description)
+
+
 def model_folder() -> Path:
     """Where trained models are kept: `models` inside the data folder."""
     return data_folder() / "models"
+
+
+def named(label: str, identity: Mapping[str, Any]) -> str:
+    """The name of a model's files: readable in front, unique behind."""
+    text = json.dumps(identity, sort_keys=True)
+    return f"{label}-{hashlib.sha256(text.encode()).hexdigest()[:12]}"
 
 
 def get_or_train(
@@ -51,8 +87,7 @@ def get_or_train(
     Raises:
         CacheError: if the stored weights do not match their checksum, or cannot be written.
     """
-    text = json.dumps(identity, sort_keys=True)
-    model_id = f"{label}-{hashlib.sha256(text.encode()).hexdigest()[:12]}"
+    model_id = named(label, identity)
     folder = model_folder()
     try:
         folder.mkdir(parents=True, exist_ok=True)

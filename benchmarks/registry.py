@@ -74,6 +74,11 @@ class Registry(Generic[E]):
         self._entries[entry.name] = entry
         return entry
 
+    def override(self, entry: E) -> None:
+        """Let a name stand for this entry, whatever it stood for before."""
+        self._load()
+        self._entries[entry.name] = entry
+
     def add_family(self, family: Family[E]) -> None:
         """Register a family of entries."""
         self._families[family.name] = family

@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from benchmarks.cache import CachedModel, get_or_train, model_folder
+from benchmarks.cache import CachedModel, get_or_train, model_folder, named
 from benchmarks.checkpoint import fit, read_weights
 from benchmarks.datasets import Dataset, load
 from benchmarks.errors import DataError, TrainingError
@@ -21,9 +21,11 @@ from benchmarks.evaluation import predict
 from benchmarks.images import ImageSet, Streamed, on_device, pixels_on
 from benchmarks.models import models
 from benchmarks.scenarios import Scenario
+from benchmarks.splits import Split
 from benchmarks.training import Recipe, Recorder, seeded, train
 
 Progress = Callable[[str], None]
+Role = Literal["original", "retrained", "recorded"]
 
 
 def original_model(scenario: Scenario, how: Recipe, device: torch.device, progress: Progress) -> CachedModel:
@@ -72,21 +74,24 @@ def recorded_updates(
     return _cached("recorded", scenario, how, device, progress)
 
 
-def _cached(
-    role: Literal["original", "retrained", "recorded"],
-    scenario: Scenario,
-    how: Recipe,
-    device: torch.device,
-    progress: Progress,
-) -> CachedModel:
+TRAINED = {"original": original_model, "retrained": retrained_model, "recorded": recorded_updates}
+
+
+def model_id(role: Role, scenario: Scenario, how: Recipe) -> str:
+    """The identity of a model in the cache, whether it is there or not."""
+    return named(*_identity(role, scenario, how))
+
+
+def _identity(role: Role, scenario: Scenario, how: Recipe) -> tuple[str, dict[str, Any]]:
+    """The readable name of a model, and all that determines its weights."""
     data = load(scenario.dataset)
     split = scenario.split(data)
-    if role == "retrained":
-        index, validation = split.retain_train, split.retain_validation
-        name = f"without-{scenario.task}-{scenario.forget}"
-    else:
-        index, validation = split.train, split.validation
-        name = role if role == "original" else f"steps-of-{scenario.task}-{scenario.forget}"
+    index, validation = _learned_from(role, split)
+    names = {
+        "original": "original",
+        "retrained": f"without-{scenario.task}-{scenario.forget}",
+        "recorded": f"steps-of-{scenario.task}-{scenario.forget}",
+    }
     identity = {
         "dataset": scenario.dataset,
         "model": scenario.model,
@@ -100,9 +105,27 @@ def _cached(
     }
     if role == "recorded":
         identity["recorded"] = _digest(split.forget_train)
+    label = f"{scenario.dataset}-{scenario.model}-{names[role]}".replace("/", "_")[:80]
+    return label, identity
+
+
+def _learned_from(role: Role, split: Split) -> tuple[np.ndarray, np.ndarray]:
+    """The training images that a model learns from, and those it is selected by."""
+    if role == "retrained":
+        return split.retain_train, split.retain_validation
+    return split.train, split.validation
+
+
+def _cached(
+    role: Role, scenario: Scenario, how: Recipe, device: torch.device, progress: Progress
+) -> CachedModel:
+    data = load(scenario.dataset)
+    split = scenario.split(data)
+    index, validation = _learned_from(role, split)
+    label, identity = _identity(role, scenario, how)
 
     def run() -> tuple[dict[str, torch.Tensor], dict[str, Any]]:
-        progress(f"training {scenario.model} on {scenario.dataset} ({name}, {how.epochs} epochs)")
+        progress(f"training {label} ({how.epochs} epochs)")
         images = all_images(scenario, data, device)
         model = build_network(scenario, scenario.seed)
         if how.pretrained:
@@ -119,7 +142,7 @@ def _cached(
                 how,
                 torch.Generator(device).manual_seed(scenario.seed),
                 lambda epoch, accuracy: progress(
-                    f"{name}: epoch {epoch}/{how.epochs}, validation {accuracy:.1f} %"
+                    f"{label}: epoch {epoch}/{how.epochs}, validation {accuracy:.1f} %"
                 ),
                 recorder=recorder,
             )
@@ -140,7 +163,6 @@ def _cached(
         }
         return {k: v.detach().cpu() for k, v in model.state_dict().items()}, report
 
-    label = f"{scenario.dataset}-{scenario.model}-{name}".replace("/", "_")[:80]
     return get_or_train(label, identity, run)
 
 

@@ -67,6 +67,7 @@ class TrialResult:
         model: The unlearned model; None unless it is complete.
         evaluation: Its predictions; None unless it is complete.
         steps: For a `sequence`, how it went on; empty otherwise.
+        out_of_memory: Whether it failed for want of memory on its device.
     """
 
     scenario: Scenario
@@ -84,6 +85,7 @@ class TrialResult:
     model: nn.Module | None = None
     evaluation: Evaluation | None = None
     steps: tuple[StepResult, ...] = ()
+    out_of_memory: bool = False
 
 
 # Called after every step that a method reports, with the share of its steps that are done and a function
@@ -193,7 +195,7 @@ def run_trial(
     except Pruned as reason:
         return result("pruned", error=_one_line(reason))
     except torch.OutOfMemoryError as problem:
-        return result("failed", error=f"out of memory: {_one_line(problem)}")
+        return result("failed", error=f"out of memory: {_one_line(problem)}", out_of_memory=True)
     except Exception as problem:
         return result("failed", error=f"{type(problem).__name__}: {_one_line(problem)}{_where(problem)}")
 

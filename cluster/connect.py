@@ -1,22 +1,29 @@
-"""A Ray session: on this machine, quiet, without a dashboard, and gone when the work is done."""
+"""A Ray session: our own on this machine, quiet and gone when the work is done, or that of a cluster."""
 
 from __future__ import annotations
 
 import logging
 import os
+import socket
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 from cluster.errors import ClusterError
+from cluster.gpu import by_hand
 
-# Read by Ray when it starts: no usage report, no repeated-line folding, no accelerator warning.
+LOCAL = "local"
+_REACH_S = 5.0
+# Read by Ray when it starts: no usage report, no repeated-line folding, no accelerator warning; and what
+# trials print is kept to some megabytes, in files that are overwritten in turn.
 _QUIET = {
     "RAY_USAGE_STATS_ENABLED": "0",
     "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
     "RAY_DISABLE_METRICS_COLLECTION": "1",
+    "RAY_ROTATION_MAX_BYTES": str(4 * 2**20),
+    "RAY_ROTATION_BACKUP_COUNT": "1",
 }
 
 
@@ -25,47 +32,58 @@ class Slots:
     """What a run may use.
 
     Attributes:
-        workers: Trials at once.
+        workers: Trials at once; None for as many as there is room for, also on machines that come later.
         cpus: Cores of each.
-        gpus: Share of a GPU of each, 0 for none.
+        gpus: "auto" to learn the share of a GPU that each needs, a share 1/k for all, 0 for none, or a share
+            per kind of GPU, where "cpu" stands for machines without one.
+        device: What torch calls a GPU.
+        address: "local" for a session of its own, else that of a cluster.
     """
 
-    workers: int
+    workers: int | None
     cpus: int
-    gpus: float
+    gpus: str | float | Mapping[str, float]
+    device: str = "cuda"
+    address: str = LOCAL
+
+    @property
+    def shares(self) -> dict[str, float]:
+        """Kind of GPU -> share, "" standing for all; empty where shares are to be learned."""
+        if isinstance(self.gpus, Mapping):
+            return dict(self.gpus)
+        return {} if self.gpus == "auto" else {"": float(self.gpus)}
 
 
-def slots(workers: int | None, cpus_per_trial: int, gpus_per_trial: float | str) -> Slots:
-    """How many trials fit on this machine, or as many as were asked for.
-
-    Args:
-        gpus_per_trial: A share of a GPU (1/k), or "auto": a whole one where there are GPUs, else none.
+def slots(
+    workers: int | None, cpus: int, gpus: str | float | Mapping[str, float], address: str = LOCAL
+) -> Slots:
+    """What a plan asks for, checked as far as that can be done before Ray is there.
 
     Raises:
-        ClusterError: if the machine has too few cores or GPUs, or the share is not 1/k.
+        ClusterError: if this machine, which is to run it, has too few cores or GPUs; or for a share that is
+            not 1/k.
     """
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    gpus = _gpu_count()
-    share = float(gpus > 0) if gpus_per_trial == "auto" else float(gpus_per_trial)
-    if 0 < share < 1 and abs(round(1 / share) * share - 1) > 1e-6:
-        raise ClusterError(
-            f"a share of {share} GPU cannot be placed safely; use 1/k of a GPU: 0.5, 0.25, 0.2, 0.1"
-        )
-    if share and not gpus:
-        raise ClusterError(f"{share} GPU per trial was asked for, but no GPU is visible; use 0")
-    if cpus_per_trial > cores:
-        raise ClusterError(f"{cpus_per_trial} CPUs per trial were asked for, but there are only {cores}")
-    fit = cores // cpus_per_trial
-    if share:
-        fit = min(fit, int(gpus / share + 1e-6))
-    return Slots(workers or fit, cpus_per_trial, share)
+    wanted = Slots(workers, cpus, gpus, address=address)
+    for share in wanted.shares.values():
+        if share:
+            by_hand(share)
+    if address != LOCAL:
+        return wanted
+    if any(wanted.shares.values()) and not _gpu_count():
+        raise ClusterError(f"{gpus} GPU per trial was asked for, but no GPU is visible; use 0")
+    if cpus > _cores():
+        raise ClusterError(f"{cpus} CPUs per trial were asked for, but there are only {_cores()}")
+    return wanted
 
 
 @contextmanager
 def session(wanted: Slots) -> Iterator[None]:
-    """A local Ray session with room for exactly these workers; shut down at the end.
+    """A Ray session for these slots, left or shut down at the end.
 
-    More workers than cores are allowed: they then share the cores.
+    On this machine it has room for exactly the workers wanted; more of them than cores then share the cores.
+
+    Raises:
+        ClusterError: if Ray does not start, or nothing answers at the address.
     """
     os.environ.update({k: v for k, v in _QUIET.items() if k not in os.environ})
     import ray
@@ -73,15 +91,23 @@ def session(wanted: Slots) -> Iterator[None]:
     if ray.is_initialized():
         raise ClusterError("Ray already runs in this process; call ray.shutdown() first")
     try:
-        ray.init(
-            num_cpus=wanted.workers * wanted.cpus,
-            include_dashboard=False,
-            log_to_driver=False,
-            logging_level=logging.ERROR,
-            configure_logging=True,
-        )
+        if wanted.address == LOCAL:
+            cores = wanted.workers * wanted.cpus if wanted.workers else _cores()
+            ray.init(
+                address=LOCAL,
+                num_cpus=cores,
+                include_dashboard=False,
+                log_to_driver=False,
+                logging_level=logging.ERROR,
+            )
+        else:
+            _reach(wanted.address)
+            ray.init(address=wanted.address, log_to_driver=False, logging_level=logging.ERROR)
+    except ClusterError:
+        raise
     except Exception as error:
-        raise ClusterError(f"Ray does not start: {error}; see `unlearn doctor`") from error
+        advice = "see `unlearn doctor`" if wanted.address == LOCAL else "is `ray start` running there?"
+        raise ClusterError(f"no Ray session at '{wanted.address}': {_brief(error)}; {advice}") from error
     try:
         yield
     finally:
@@ -92,6 +118,32 @@ def running() -> bool:
     """Whether a session is open in this process; does not import Ray to find out."""
     ray = sys.modules.get("ray")
     return ray is not None and bool(ray.is_initialized())
+
+
+def _reach(address: str) -> None:
+    """Fail within seconds where nothing listens; Ray itself would try for minutes."""
+    host, _, port = address.rpartition("://")[2].rpartition(":")
+    if not port.isdecimal():
+        if address != "auto":
+            raise ClusterError(
+                f"'{address}' is no address of a cluster; valid are local, auto, ray://HOST:10001, HOST:6379"
+            )
+        return
+    try:
+        socket.create_connection((host, int(port)), timeout=_REACH_S).close()
+    except (OSError, OverflowError) as error:
+        raise ClusterError(
+            f"nothing answers at '{address}' ({_brief(error)}); is the cluster up, and the port forwarded?"
+        ) from error
+
+
+def _brief(error: BaseException) -> str:
+    lines = str(error).strip().splitlines()
+    return lines[0] if lines else type(error).__name__
+
+
+def _cores() -> int:
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _gpu_count() -> int:

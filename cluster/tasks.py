@@ -1,9 +1,9 @@
-"""Functions run in parallel by the workers of a session."""
+"""Functions run in parallel by the workers of a session, and what they share through its object store."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from cluster.connect import Slots
 
@@ -14,12 +14,16 @@ R = TypeVar("R")
 def in_parallel(function: Callable[[A], R], items: Iterable[A], slots: Slots) -> Iterator[tuple[A, R]]:
     """Call a function on every item in worker processes; yields pairs as they finish.
 
+    Each call has the cores of a trial and, where GPUs are there and may be used, a whole one. It is run
+    again, twice at most, when its machine dies.
+
     Raises:
         Whatever the function raised, as itself.
     """
     import ray
 
-    remote = ray.remote(num_cpus=slots.cpus, num_gpus=slots.gpus, max_retries=2)(function)
+    gpus = float(on_gpus(slots))
+    remote = ray.remote(num_cpus=slots.cpus, num_gpus=gpus, max_retries=2)(function)
     pending = {remote.remote(item): item for item in items}
     try:
         while pending:
@@ -32,3 +36,33 @@ def in_parallel(function: Callable[[A], R], items: Iterable[A], slots: Slots) ->
     finally:
         for reference in pending:
             ray.cancel(reference, force=True)
+
+
+def on_gpus(slots: Slots) -> bool:
+    """Whether work of a run is done on GPUs: some may be used, and some are there or may come."""
+    import ray
+
+    if slots.gpus == "auto":
+        return bool(ray.cluster_resources().get("GPU", 0) >= 1)
+    return any(slots.shares.values())
+
+
+def share(value: Any) -> Any:
+    """A reference to a value in the object store; each machine fetches it once, when it is first wanted."""
+    import ray
+
+    return ray.put(value)
+
+
+def shared(reference: Any) -> Any:
+    """The value of a reference; arrays in it lie in the machine's shared memory."""
+    import ray
+
+    return ray.get(reference)
+
+
+def kill(actor: Any) -> None:
+    """End an actor's process, whatever it is doing."""
+    import ray
+
+    ray.kill(actor, no_restart=True)

@@ -11,8 +11,11 @@ from typing import TYPE_CHECKING, Any
 
 from ray import tune
 
+from cluster.room import Place
+from cluster.tasks import shared
 from search.assignments import Assignment
 from search.background import Background
+from search.gpu_use import keep_to, watched
 from search.pruning import QUARTERS
 from search.results import Finished
 
@@ -35,22 +38,27 @@ class TrialActor(tune.Trainable):
         config: dict[str, Any],
         packed: dict[str, Any] | None = None,
         data: dict[str, Any] | None = None,
-        threads: int = 1,
-        gpus: float = 0,
+        gpu: str = "cuda",
     ) -> None:
         import torch
 
-        torch.set_num_threads(threads)
+        torch.set_num_threads(config["place"].cpus)
         self._packed = packed or {}
         self._data = data or {}
-        self._gpus = gpus
         self._prepared: dict[str, Any] = {}
         self._assignments: list[Assignment] = config["assignments"]
+        self._place: Place = config["place"]
+        self._device = torch.device(gpu if self._place.gpus else "cpu")
         self._work: Background | None = None
+        keep_to(self._place.gpus, self._device)
+
+    @classmethod
+    def default_resource_request(cls, config: dict[str, Any]) -> tune.PlacementGroupFactory:
+        return tune.PlacementGroupFactory([config["place"].resources])
 
     def reset_config(self, new_config: dict[str, Any]) -> bool:
         self.cleanup()
-        self._assignments = new_config["assignments"]
+        self._assignments, self._place = new_config["assignments"], new_config["place"]
         return True
 
     def cleanup(self) -> None:
@@ -91,16 +99,22 @@ class TrialActor(tune.Trainable):
                 said = time.monotonic()
                 work.report({"share": share})
 
-        result = run_trial(
-            prepared,
-            a.method,
-            a.params,
-            seed=a.seed,
-            held_out=a.held_out,  # type: ignore[arg-type]
-            precision=a.precision,  # type: ignore[arg-type]
-            observe=observe,
-        )
-        return finished(result)
+        with watched(self._device) as gpu:
+            result = run_trial(
+                prepared,
+                a.method,
+                a.params,
+                seed=a.seed,
+                held_out=a.held_out,  # type: ignore[arg-type]
+                precision=a.precision,  # type: ignore[arg-type]
+                observe=observe,
+            )
+        done = finished(result)
+        if self._place.measures and result.state == "complete":
+            done.trial.update(gpu.footprint())
+        if result.out_of_memory:
+            done.trial["gpu_out_of_memory"] = self._place.gpus
+        return done
 
     def _finished(
         self,
@@ -122,7 +136,8 @@ class TrialActor(tune.Trainable):
             {
                 **a.identity,
                 "objective": result.metrics.get("gap"),
-                "gpu_fraction": self._gpus,
+                "gpu_fraction": self._place.gpus,
+                "gpu_kind": self._place.kind if self._place.gpus else None,
                 "started_at": started,
                 "overhead_s": seconds - cost.unlearn_s - cost.eval_s,
                 "finished_at": datetime.datetime.now(datetime.UTC),
@@ -132,10 +147,12 @@ class TrialActor(tune.Trainable):
         return Finished(row, classes, samples, step_rows(result) if a.details else [])
 
     def _scenario(self, key: str) -> Any:
+        from benchmarks.datasets import provide
         from benchmarks.prepared import Prepared
 
         if key not in self._prepared:
             packed = self._packed[key]
-            device = "cuda" if self._gpus else "cpu"
-            self._prepared[key] = Prepared.unpack(packed, self._data[packed.scenario.dataset], device)
+            data = shared(self._data[packed.scenario.dataset])
+            provide(data)
+            self._prepared[key] = Prepared.unpack(packed, data, self._device)
         return self._prepared[key]

@@ -7,7 +7,10 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
+from benchmarks.hyperparameters import declared
+from benchmarks.methods import methods
 from benchmarks.scenarios import Scenario
+from cluster.gpu import Work
 
 Row = dict[str, Any]
 MAX_ATTEMPTS = 3  # a trial whose worker dies is run again, with the same parameters and seed
@@ -26,6 +29,7 @@ class Assignment:
         details: Whether the rows of the tables beside trials are wanted too.
         tag: Stands for the number in the trial's id, where that should outlast a change of the list.
         attempt: How often it was handed out, from 1.
+        out_of_memory: The share of a GPU at which an earlier attempt ran out of memory.
     """
 
     run_id: str
@@ -45,6 +49,7 @@ class Assignment:
     precision: str = "float32"
     prunable: bool = False
     attempt: int = 1
+    out_of_memory: float | None = None
 
     @property
     def trial_id(self) -> str:
@@ -62,11 +67,25 @@ class Assignment:
             "preset": self.preset,
             "tuned_on": self.tuned_on,
             "scale": self.scale,
+            "attempts": self.attempt,
+            "gpu_out_of_memory": self.out_of_memory,
         }
+
+    @property
+    def work(self) -> Work:
+        """What decides how much memory it needs."""
+        defaults = {p.name: p.default for p in declared(methods.get(self.method).Params)}
+        batch = self.params.get("batch_size", defaults.get("batch_size"))
+        s = self.scenario
+        return Work(self.method, s.model, s.dataset, None if batch is None else int(batch))
 
     def again(self) -> Assignment | None:
         """The same trial once more, or None when it has been tried often enough."""
         return replace(self, attempt=self.attempt + 1) if self.attempt < MAX_ATTEMPTS else None
+
+    def with_more_memory(self, than: float) -> Assignment:
+        """The same trial once more, because a share of a GPU was too small."""
+        return replace(self, attempt=self.attempt + 1, out_of_memory=than)
 
 
 class Source(Protocol):
@@ -95,7 +114,7 @@ class Source(Protocol):
         """A trial has finished, and its row is durable."""
 
     def lost(self, assignment: Assignment) -> None:
-        """A trial's worker died before it finished; it is to be handed out again."""
+        """A trial has not run, or not to its end; it is to be handed out again."""
 
 
 class FixedList:

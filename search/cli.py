@@ -29,8 +29,14 @@ app = typer.Typer(
 )
 
 _PLAN = typer.Argument(..., help="A plan file, or the name of a plan that ships with unlearn.")
-_RESULTS = typer.Option(Path("results"), "--results", help="Results folder.")
+_RESULTS = typer.Option("results", "--results", help="A folder, s3://BUCKET/PREFIX or gs://BUCKET/PREFIX.")
+_SHARD = typer.Option("1/1", "--shard", metavar="I/N", help="Do part I of N of the plan, one driver each.")
 _WORKERS = typer.Option(None, "--workers", min=1, help="Trials at once; by default as many as fit.")
+_ADDRESS = typer.Option(
+    "local",
+    "--address",
+    help="Where it runs: local, auto (the cluster this machine is in) or ray://HOST:10001.",
+)
 _TRIALS = typer.Option(None, "--trials", min=1, help="Trials per method and forget set.")
 _SEED = typer.Option(None, "--seed", min=0, help="Seed of the search.")
 _TIMEOUT = typer.Option(None, "--timeout", min=1, help="Start no trial after so many seconds.")
@@ -49,14 +55,15 @@ def _options(
 
 @app.command()
 def demo(
-    results: Path = _RESULTS,
+    results: str = _RESULTS,
     workers: int | None = _WORKERS,
+    address: str = _ADDRESS,
     trials: int | None = _TRIALS,
 ) -> None:
     """Do the demo plan, and sensitivity, on bundled digits."""
     from search import stages
 
-    with _settings("demo", results, workers, trials) as (setting,):
+    with _settings("demo", results, workers, address, trials) as (setting,):
         stages.prepare(setting, setting.plan.scenarios())
         stages.search(setting)
         stages.benchmark(setting)
@@ -67,16 +74,20 @@ def demo(
 @app.command()
 def run(
     plan: str = _PLAN,
-    results: Path = _RESULTS,
+    results: str = _RESULTS,
     scale: float | None = _SCALE,
     trials: int | None = _TRIALS,
     workers: int | None = _WORKERS,
+    address: str = _ADDRESS,
+    shard: str = _SHARD,
     allow_code: bool = _ALLOW_CODE,
 ) -> None:
     """Do a whole plan: train, search, benchmark, report."""
     from search import stages
 
-    with _settings(plan, results, workers, trials, scale=scale, allow_code=allow_code) as settings:
+    with _settings(
+        plan, results, workers, address, trials, scale=scale, allow_code=allow_code, shard=shard
+    ) as settings:
         for setting in settings:
             stages.prepare(setting, setting.plan.scenarios())
             stages.search(setting)
@@ -88,6 +99,7 @@ def run(
 def prepare(
     plan: str = _PLAN,
     workers: int | None = _WORKERS,
+    address: str = _ADDRESS,
     scale: float | None = _SCALE,
     allow_code: bool = _ALLOW_CODE,
 ) -> None:
@@ -96,7 +108,7 @@ def prepare(
     from search import stages
     from search.models_table import listing
 
-    with _settings(plan, Path("results"), workers, scale=scale, allow_code=allow_code) as settings:
+    with _settings(plan, None, workers, address, scale=scale, allow_code=allow_code) as settings:
         for setting in settings:
             stages.prepare(setting, setting.plan.scenarios())
         typer.echo()
@@ -106,40 +118,48 @@ def prepare(
 @app.command()
 def search(
     plan: str = _PLAN,
-    results: Path = _RESULTS,
+    results: str = _RESULTS,
     trials: int | None = _TRIALS,
     seed: int | None = _SEED,
     workers: int | None = _WORKERS,
+    address: str = _ADDRESS,
     timeout: float | None = _TIMEOUT,
     scale: float | None = _SCALE,
+    shard: str = _SHARD,
     allow_code: bool = _ALLOW_CODE,
 ) -> None:
     """Search hyper-parameters; the same command again resumes."""
     from search import stages
+    from search.storage import store_at
 
-    with _settings(plan, results, workers, trials, seed, timeout, scale, allow_code=allow_code) as settings:
+    with _settings(
+        plan, results, workers, address, trials, seed, timeout, scale, allow_code, shard
+    ) as settings:
         for setting in settings:
             stages.search(setting)
         for setting in settings:
             _print_best(setting)
-        typer.echo(f"trials: {results / 'trials'}  (pd.read_parquet reads it)")
+        typer.echo(f"trials: {store_at(results).at('trials')}  (pd.read_parquet reads it)")
 
 
 @app.command()
 def benchmark(
     plan: str = _PLAN,
-    results: Path = _RESULTS,
-    workers: int | None = _WORKERS,
+    results: str = _RESULTS,
+    trials: int | None = _TRIALS,
     seed: int | None = _SEED,
+    workers: int | None = _WORKERS,
+    address: str = _ADDRESS,
     timeout: float | None = _TIMEOUT,
     scale: float | None = _SCALE,
+    shard: str = _SHARD,
     allow_code: bool = _ALLOW_CODE,
 ) -> None:
     """Run the parameters found over forget sets and seeds."""
     from search import stages
 
     with _settings(
-        plan, results, workers, seed=seed, timeout=timeout, scale=scale, allow_code=allow_code
+        plan, results, workers, address, trials, seed, timeout, scale, allow_code, shard
     ) as settings:
         for setting in settings:
             stages.benchmark(setting)
@@ -154,8 +174,9 @@ def sensitivity(
     grid: bool = typer.Option(False, "--grid", help="Vary two parameters together."),
     points: int = typer.Option(9, "--points", min=2, help="Values per parameter."),
     seeds: int = typer.Option(3, "--seeds", min=1, help="Repetitions of every point."),
-    results: Path = _RESULTS,
+    results: str = _RESULTS,
     workers: int | None = _WORKERS,
+    address: str = _ADDRESS,
     seed: int | None = _SEED,
     timeout: float | None = _TIMEOUT,
     scale: float | None = _SCALE,
@@ -165,7 +186,7 @@ def sensitivity(
     from search import stages
 
     with _settings(
-        plan, results, workers, seed=seed, timeout=timeout, scale=scale, allow_code=allow_code
+        plan, results, workers, address, seed=seed, timeout=timeout, scale=scale, allow_code=allow_code
     ) as settings:
         for setting in settings:
             chosen = method or setting.plan.methods[0]
@@ -223,27 +244,39 @@ def _fail(message: str, status: int) -> None:
 @contextmanager
 def _settings(
     name: str,
-    results: Path,
+    results: str | None,
     workers: int | None,
+    address: str,
     trials: int | None = None,
     seed: int | None = None,
     timeout: float | None = None,
     scale: float | None = None,
     allow_code: bool = False,
+    shard: str = "1/1",
 ) -> Iterator[list[Setting]]:
-    """The plans of a name with the command line's changes; what their stages open is closed at the end."""
+    """The plans of a name with the command line's changes; what their stages open is closed at the end.
+
+    The place of results is tried before anything is trained.
+    """
     from rich.console import Console
 
     from cluster.connect import slots
+    from search.placement import Learned
     from search.plan_files import load
+    from search.shards import parse
     from search.stages import Setting
+    from search.storage import probe
 
+    part = parse(shard)
     plans = [_changed(plan, trials, seed) for plan in load(name, scale, allow_code)]
     resources = plans[0].resources
-    wanted = slots(workers or resources.workers, resources.cpus_per_trial, resources.gpus_per_trial)
+    wanted = slots(workers or resources.workers, resources.cpus_per_trial, resources.gpus_per_trial, address)
     console = Console(soft_wrap=True, highlight=False)
+    shares = Learned(wanted.shares, console.print)
+    if results is not None:
+        probe(results)
     with ExitStack() as stack:
-        yield [Setting(plan, results, wanted, console, stack, timeout) for plan in plans]
+        yield [Setting(plan, results or "", wanted, shares, console, stack, timeout, part) for plan in plans]
 
 
 def _changed(plan: Plan, trials: int | None, seed: int | None) -> Plan:
@@ -263,17 +296,19 @@ def _finish(settings: Sequence[Setting]) -> None:
     """The result tables of the plans' benchmarks, and where everything is."""
     from analysis import overall, tables, trials, write_report
     from search.schema import TABLES
+    from search.storage import store_at
 
-    folder, console = settings[0].folder, settings[0].console
-    found = trials(folder)
+    place, console = settings[0].place, settings[0].console
+    found = trials(place)
     for setting in settings:
         results = overall(found[found.run_id.str.startswith(f"{setting.plan.name}-benchmark-")])
         if len(results):
             console.print("\n" + tables.to_markdown(results))
-    page = write_report(folder)
+    page = write_report(place)
+    store = store_at(place)
     for table in TABLES:
-        if (folder / table).exists():
-            console.print(f"{table}: {folder / table}")
+        if store.files(table):
+            console.print(f"{table}: {store.at(table)}")
     console.print(f"report: {page}")
 
 

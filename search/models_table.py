@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 from analysis.published import original_accuracy
 from benchmarks.cli import Listing
-from search.runner import Trained
+from search.preparation import Trained
 
 
 def listing(models: Iterable[Trained]) -> Listing:

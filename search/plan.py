@@ -75,11 +75,17 @@ class Benchmark(Section):
 
 
 class Resources(Section):
-    """What one trial may use; `workers` at once, as many as fit if it is missing."""
+    """What one trial may use; `workers` at once, as many as fit if it is missing.
+
+    Attributes:
+        gpus_per_trial: "auto", a share 1/k of a GPU, 0, or a share per kind of GPU.
+        trial_timeout: Seconds after which a trial is killed and recorded as failed.
+    """
 
     workers: int | None = Field(None, ge=1)
     cpus_per_trial: int = Field(1, ge=1)
-    gpus_per_trial: float | str = "auto"
+    gpus_per_trial: Literal["auto"] | float | dict[str, float] = "auto"
+    trial_timeout: float | None = Field(None, gt=0)
 
 
 class Plan(Section):

@@ -61,8 +61,8 @@ def trial_row(result: TrialResult, prepared: Prepared, identity: Mapping[str, An
     }
 
 
-def lost_row(assignment: Assignment) -> Row:
-    """The row of a trial whose worker died every time it was tried."""
+def lost_row(assignment: Assignment, reason: str) -> Row:
+    """The row of a trial whose worker died every time it was tried, or that was killed."""
     scenario = assignment.scenario
     return {
         "dataset": scenario.dataset,
@@ -75,7 +75,7 @@ def lost_row(assignment: Assignment) -> Row:
         **assignment.identity,
         "seed": assignment.seed,
         "state": "failed",
-        "error": f"its worker died {assignment.attempt} times, out of memory perhaps; try fewer workers",
+        "error": reason,
         **{f"param_{name}": value for name, value in assignment.params.items()},
         "version": package_version(),
     }

@@ -79,6 +79,7 @@ _OUTCOME = (
     Column("state", _TEXT, "complete, failed or pruned"),
     Column("error", _TEXT, "Why it failed or was pruned, in one line"),
     Column("objective", _REAL, "What the search minimises; gap also for pareto", "points"),
+    Column("attempts", _INT, "How often it was started; more than 1 where workers died or memory ran out"),
     Column("gap_at_25", _REAL, "Gap after a quarter of the method, where the search may prune it", "points"),
     Column("gap_at_50", _REAL, "Gap after half of the method, where the search may prune it", "points"),
     Column("gap_at_75", _REAL, "Gap after three quarters, where the search may prune it", "points"),
@@ -92,6 +93,11 @@ _COST = (
     Column("samples_backward", _INT, "Images passed backward by the method", "images"),
     Column("device", _TEXT, "cpu or the GPU's name"),
     Column("gpu_fraction", _REAL, "Share of a GPU that the trial had", "GPU"),
+    Column("gpu_kind", _TEXT, "Kind of that GPU, as Ray names it; missing on a CPU"),
+    Column("gpu_peak_mb", _REAL, "Peak with the CUDA context, where the trial had a whole GPU", "MiB"),
+    Column("gpu_total_mb", _REAL, "Memory of that GPU", "MiB"),
+    Column("gpu_busy", _REAL, "Share of the time in which that GPU computed", "percent"),
+    Column("gpu_out_of_memory", _REAL, "Share of a GPU at which memory ran out, if it did", "GPU"),
 )
 _PROVENANCE = (
     Column("started_at", _TIME, "Start of the trial, UTC"),

@@ -6,17 +6,19 @@ handed out, and the runner reports it.
 
 from __future__ import annotations
 
-import itertools
 import math
 import pickle
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from ray.tune.schedulers import FIFOScheduler
 from ray.tune.search import Searcher
 
+from cluster.room import Place, Room, Wait
 from search.assignments import Assignment, Source
+from search.placement import Learned
 from search.results import Finished, Results
 from search.rows import lost_row
 from search.studies import MAX_RUNNING
@@ -24,17 +26,29 @@ from search.studies import MAX_RUNNING
 HAND_S = 0.5  # seconds of work that make the 0.04 s between two hands small
 
 
+@dataclass(frozen=True)
+class _Hand:
+    """Trials that one worker runs, where they came from and where they run."""
+
+    source: Source
+    trials: list[Assignment]
+    place: Place
+
+
 class TableSearcher(Searcher):
     """Takes the next trial from the source with the fewest running ones.
 
-    A row is durable before its source is told. A trial whose worker died is handed out again.
+    A row is durable before its source is told. A trial whose worker died is handed out again, and so is one
+    whose share of a GPU was too small.
 
     Args:
         sources: Where trials come from; the run ends when all are exhausted.
         results: The tables to write.
+        room: Where trials may start.
+        shares: What is known of the memory that trials need; the room goes by it.
         deadline: `time.monotonic()` after which nothing new is handed out; None for never.
         report: Called after every finished trial.
-        workers: How many trials or hands of trials run at once.
+        hands: Whether one worker may get several short trials at once.
         watch: Called with a trial's method and forget set, and the share of it that is done; None at its end.
     """
 
@@ -42,9 +56,11 @@ class TableSearcher(Searcher):
         self,
         sources: Sequence[Source],
         results: Results,
+        room: Room,
+        shares: Learned,
         deadline: float | None,
         report: Callable[[Source, dict[str, Any]], None],
-        workers: int = 1,
+        hands: bool = True,
         watch: Callable[[str, float | None], None] = lambda trial, share: None,
     ) -> None:
         super().__init__(metric="objective", mode="min")
@@ -54,10 +70,14 @@ class TableSearcher(Searcher):
         self._results = results
         self._deadline = deadline
         self._report = report
-        self._workers = workers
+        self._room = room
+        self._shares = shares
+        self._hands = hands
         self._watch = watch
         self._seconds, self._count = 0.0, 0
-        self._running: dict[str, tuple[Source, list[Assignment]]] = {}
+        self._running: dict[str, _Hand] = {}
+        self._overdue: set[str] = set()
+        self._waits: Source | None = None  # for a GPU that is free of others
 
     def suggest(self, trial_id: str) -> dict[str, Any] | str | None:  # type: ignore[override]
         try:
@@ -71,9 +91,11 @@ class TableSearcher(Searcher):
     def hopeless(self, trial_id: str, result: dict[str, Any]) -> bool:
         """Whether a trial that reports from its middle is to end; its row is then the one it reported."""
         try:
-            source, hand = self._running[trial_id]
+            hand = self._running[trial_id]
             self._watch(trial_id, result["share"])
-            return "quarter" in result and source.hopeless(hand[0], result["quarter"], result["gap"])
+            if "quarter" not in result:
+                return False
+            return hand.source.hopeless(hand.trials[0], result["quarter"], result["gap"])
         except Exception as error:
             self._fail(error)
             return True
@@ -102,55 +124,92 @@ class TableSearcher(Searcher):
             self.stopped = True
         if self.stopped or self.failure:
             return str(Searcher.FINISHED)
-        for source in sorted(self.sources, key=lambda source: source.running):
-            size = 1 if source.prunes else self._hand_size()
-            hand = list(itertools.islice(iter(source.ask, None), size))
-            if hand:
-                self._running[trial_id] = (source, hand)
-                return {"assignments": hand}
-        return None if self._running else str(Searcher.FINISHED)
+        offered = False
+        for source in sorted(self.sources, key=lambda s: (s is not self._waits, s.running)):
+            first = source.ask()
+            if first is None:
+                continue
+            offered = True
+            place = self._room.take(first.work)
+            if isinstance(place, Place):
+                self._waits = None
+                trials = [first, *self._more(source, first, place)]
+                self._running[trial_id] = _Hand(source, trials, place)
+                return {"assignments": trials, "place": place}
+            source.lost(first)
+            if place is Wait.WHOLE_GPU:  # smaller ones would keep every GPU from becoming free
+                self._waits = source
+                return None
+        return None if self._running or offered else str(Searcher.FINISHED)
 
-    def _hand_size(self) -> int:
-        """How many trials one worker gets at once.
+    def _more(self, source: Source, first: Assignment, place: Place) -> Iterator[Assignment]:
+        """Further trials for the worker that gets the first one, where they are short.
 
-        One, but for trials so short that Tune's own work between them would cost as much; and always one
-        with a single worker, whose sampler then learns from every trial before the next.
+        Tune's own work between two hands would cost as much as they do. Never for a single worker, whose
+        sampler then learns from every trial before the next.
         """
-        if self._workers == 1 or not self._count:
-            return 1
+        workers = self._room.size()
+        if not self._hands or source.prunes or place.measures or workers == 1 or not self._count:
+            return
         worthwhile = math.ceil(HAND_S / max(self._seconds / self._count, 1e-3))
-        return max(1, min(worthwhile, MAX_RUNNING // self._workers))
+        for _ in range(min(worthwhile, MAX_RUNNING // workers) - 1):
+            following = source.ask()
+            if following is None:
+                return
+            if place.gpus and following.work != first.work:
+                source.lost(following)
+                return
+            yield following
+
+    def overdue(self, trial_id: str) -> None:
+        """A trial has run for too long and is about to be killed."""
+        self._overdue.add(trial_id)
 
     def _complete(self, trial_id: str, result: dict[str, Any] | None) -> None:
         if trial_id not in self._running:
             return
-        source, hand = self._running.pop(trial_id)
+        hand = self._running.pop(trial_id)
+        self._room.free(hand.place)
         if self.failure:
             return
         if result is None or "payload" not in result:
-            finished = self._give_back(source, hand)
+            finished = self._lost(hand, trial_id in self._overdue)
         else:
             # Tune keeps every trial's last result for good; what is in the table need not be there too.
             finished = pickle.loads(result.pop("payload"))
             self._seconds += sum(one.trial["unlearn_s"] + one.trial["eval_s"] for one in finished)
             self._count += len(finished)
+        for one in finished:
+            self._shares.learn(one.trial)
+        finished = [one for one in finished if not self._needs_more_memory(hand, one.trial)]
         self._results.append(finished)
         done = {one.trial["trial_id"]: one.trial for one in finished}
-        for assignment in hand:
+        for assignment in hand.trials:
             if assignment.trial_id in done:
-                source.tell(assignment, done[assignment.trial_id])
-                self._report(source, done[assignment.trial_id])
+                hand.source.tell(assignment, done[assignment.trial_id])
+                self._report(hand.source, done[assignment.trial_id])
 
-    def _give_back(self, source: Source, hand: list[Assignment]) -> list[Finished]:
-        """Return lost trials to their source; those that were tried often enough become failed rows."""
+    def _lost(self, hand: _Hand, overdue: bool) -> list[Finished]:
+        """Return lost trials to their source; those that hung or were tried often enough are failed rows."""
         spent = []
-        for assignment in hand:
-            again = assignment.again()
-            if again is None:
-                spent.append(Finished(lost_row(assignment)))
-            else:
-                source.lost(again)
+        for assignment in hand.trials:
+            again = None if overdue else assignment.again()
+            if again is not None:
+                hand.source.lost(again)
+                continue
+            times = f"its worker died {assignment.attempt} times, out of memory perhaps; try fewer workers"
+            late = "it was killed, because it ran for longer than resources.trial_timeout"
+            spent.append(Finished(lost_row(assignment, late if overdue else times)))
         return spent
+
+    def _needs_more_memory(self, hand: _Hand, row: dict[str, Any]) -> bool:
+        """Whether a trial ran out of memory at less than a whole GPU; it is then handed out again."""
+        share = row.get("gpu_out_of_memory")
+        assignment = next(a for a in hand.trials if a.trial_id == row["trial_id"])
+        if row["state"] != "failed" or not share or share >= 1 or share == assignment.out_of_memory:
+            return False
+        hand.source.lost(assignment.with_more_memory(share))
+        return True
 
     def _fail(self, error: BaseException) -> str:
         self.failure = self.failure or error

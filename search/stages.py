@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import itertools
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -18,16 +20,18 @@ from benchmarks.methods import Method, methods
 from benchmarks.methods.base import Preset
 from benchmarks.scenarios import Scenario, method_task
 from cluster.connect import Slots, running, session
-from search import runner
+from search import preparation, runner
 from search.assignments import Assignment, FixedList, Row, Source
 from search.errors import Interrupted, PlanError, RunError
 from search.objectives import best, objective
+from search.placement import Learned
 from search.plan import Plan
 from search.progress import Progress
 from search.pruning import pruner
-from search.results import Results
+from search.results import Results, finished_trials
 from search.rows import package_version
 from search.scaling import reduced
+from search.shards import WHOLE, Shard
 from search.spaces import search_space
 from search.studies import SEEDS_PER_STUDY, Study
 
@@ -37,24 +41,28 @@ class Setting:
     """Where and how the stages of a plan run.
 
     Attributes:
-        folder: The results folder.
+        place: Where results go: a folder, or the address of a prefix in a bucket.
+        shares: What is known of the memory that trials need on a GPU.
         open: Closed by whoever made the setting; holds the Ray session once a stage has needed one.
         timeout: Seconds after which a stage starts no further trial.
+        shard: The part of every stage's work that is done here.
         shared: Scenarios that a stage has prepared, for the stages after it.
         trained: The models that were needed for them.
     """
 
     plan: Plan
-    folder: Path
+    place: Path | str
     slots: Slots
+    shares: Learned
     console: Console
     open: ExitStack
     timeout: float | None = None
-    shared: runner.Shared = field(default_factory=lambda: runner.Shared({}, {}))
-    trained: list[runner.Trained] = field(default_factory=list)
+    shard: Shard = WHOLE
+    shared: preparation.Shared = field(default_factory=preparation.Shared)
+    trained: list[preparation.Trained] = field(default_factory=list)
 
 
-def prepare(setting: Setting, scenarios: Sequence[Scenario]) -> runner.Shared:
+def prepare(setting: Setting, scenarios: Sequence[Scenario]) -> preparation.Shared:
     """The models of some scenarios, trained now or taken from the cache."""
     from benchmarks.trained import own_model
 
@@ -65,28 +73,30 @@ def prepare(setting: Setting, scenarios: Sequence[Scenario]) -> runner.Shared:
     if missing:
         own = own_model(missing[0], Path(plan.checkpoint)) if plan.checkpoint else None
 
-        def tell(model: runner.Trained) -> None:
+        def tell(model: preparation.Trained) -> None:
             setting.trained.append(model)
             setting.console.print(str(model), highlight=False)
 
-        new = runner.prepare(
+        new = preparation.prepare(
             missing, plan.recipe(), plan.eval_limit, plan.needs_recording(), setting.slots, tell, own
         )
         known.packed.update(new.packed)
         known.data.update(new.data)
-    return runner.Shared({scenario.key: known.packed[scenario.key] for scenario in scenarios}, known.data)
+    return preparation.Shared(
+        {scenario.key: known.packed[scenario.key] for scenario in scenarios}, known.data
+    )
 
 
 def search(setting: Setting) -> None:
     """Search every method of the plan on every scenario to search, all over the same workers."""
     plan = setting.plan
-    with Results(setting.folder, search_run(plan)) as results:
+    studies = _studies(plan)
+    names = [f"{method.name} {scenario.key}" for method, scenario in studies]
+    with _results(setting, search_run(plan), names) as results:
         rows = results.rows()
-        sources = [
-            _study(plan, method, scenario, rows)
-            for method, scenario in itertools.product(plan.algorithms(), plan.searched())
-        ]
-        _run(setting, "search", sources, results, plan.searched)
+        own = setting.shard.take(studies)
+        sources = [_study(plan, method, scenario, rows) for method, scenario in own]
+        _run(setting, "search", sources, results, [scenario for _, scenario in own])
 
 
 def benchmark(setting: Setting) -> None:
@@ -94,16 +104,19 @@ def benchmark(setting: Setting) -> None:
 
     Raises:
         PlanError: if the plan has no benchmark.
-        RunError: if the plan's search has not been run.
+        RunError: if the plan's search is not finished.
     """
     plan = setting.plan
     if plan.benchmark is None:
         raise PlanError(f"plan '{plan.name}' has no 'benchmark:' section; add one with 'forget' and 'seeds'")
     entries = list(_entries(setting))
     run_id = plan.run_id("benchmark", entries=[(e.method.name, e.regime, e.params) for e in entries])
-    with Results(setting.folder, run_id) as results:
-        work = FixedList("benchmark", _benchmark_trials(plan, run_id, entries), results.rows())
-        _run(setting, "benchmark", [work], results, plan.benchmarked)
+    trials = list(_benchmark_trials(plan, run_id, entries))
+    rounds = [trials[i : i + len(entries)] for i in range(0, len(trials), len(entries))]
+    with _results(setting, run_id, [trial.trial_id for trial in trials]) as results:
+        own = [trial for one in setting.shard.take(rounds) for trial in one]
+        work = FixedList("benchmark", own, results.rows())
+        _run(setting, "benchmark", [work], results, [trial.scenario for trial in own])
 
 
 def sensitivity(
@@ -134,7 +147,7 @@ def sensitivity(
             f"plan '{plan.name}' does not search method '{method}'; {suggest(method, plan.methods)}"
         )
     algorithm = methods.get(method)
-    centre = _best(plan, setting.folder, algorithm, scenario)
+    centre = _best(setting, algorithm, scenario, finished_trials(setting.place, search_run(plan)))
     if centre is None:
         raise RunError(
             f"every trial of '{method}' on '{scenario.forget}' failed, so there is nothing to vary"
@@ -162,9 +175,9 @@ def sensitivity(
         )
         for number, (point, seed) in enumerate(itertools.product(lines, range(1, seeds + 1)))
     ]
-    with Results(setting.folder, run_id) as results:
+    with _results(setting, run_id) as results:
         work = FixedList(f"sensitivity of {method}", assignments, results.rows())
-        _run(setting, "sensitivity", [work], results, lambda: [scenario])
+        _run(setting, "sensitivity", [work], results, [scenario])
 
 
 def search_run(plan: Plan) -> str:
@@ -173,10 +186,11 @@ def search_run(plan: Plan) -> str:
 
 
 def best_lines(setting: Setting) -> Iterator[str]:
-    """The best point of every study, one line each."""
+    """The best point of every study of this shard, one line each."""
     plan = setting.plan
-    for method, scenario in itertools.product(plan.algorithms(), plan.searched()):
-        params = _best(plan, setting.folder, method, scenario)
+    rows = finished_trials(setting.place, search_run(plan))
+    for method, scenario in setting.shard.take(_studies(plan)):
+        params = _best(setting, method, scenario, rows)
         if params is None:
             yield f"every trial of {method.name} on {scenario.forget} failed"
             continue
@@ -189,9 +203,11 @@ def _run(
     title: str,
     sources: Sequence[Source],
     results: Results,
-    scenarios: Any,
+    scenarios: Sequence[Scenario],
 ) -> None:
     console = setting.console
+    if not setting.shard.whole:
+        title = f"{title}, shard {setting.shard}"
     total = sum(source.total for source in sources)
     done = sum(source.done for source in sources)
     if done >= total:
@@ -199,21 +215,41 @@ def _run(
         return
     if done:
         console.print(f"{title}: {done} of {total} trials are done already, resuming run {results.run_id}")
+    for row in results.rows():
+        setting.shares.learn(row)
     results.save_plan(
         {"run_id": results.run_id, "version": package_version(), "plan": setting.plan.model_dump(mode="json")}
     )
-    shared = prepare(setting, scenarios())
+    shared = prepare(setting, scenarios)
     with Progress(title, sources, console) as progress:
         outcome = runner.run(
-            sources, shared, results, setting.slots, progress.update, setting.timeout, progress.watch
+            sources,
+            shared,
+            results,
+            setting.slots,
+            setting.shares,
+            progress.update,
+            setting.timeout,
+            setting.plan.resources.trial_timeout,
+            progress.watch,
         )
     if outcome.finished:
         return
     how, problem = ("time is up", RunError) if outcome.timed_out else ("interrupted", Interrupted)
     raise problem(
-        f"{how}: {outcome.done} of {outcome.total} trials are done and kept in {setting.folder}; "
+        f"{how}: {outcome.done} of {outcome.total} trials are done and kept in {setting.place}; "
         "the same command again goes on from there"
     )
+
+
+def _studies(plan: Plan) -> list[tuple[Method, Scenario]]:
+    return list(itertools.product(plan.algorithms(), plan.searched()))
+
+
+def _results(setting: Setting, run_id: str, work: Sequence[str] = ()) -> Results:
+    """The results of a run of this shard, which says on the console what keeps it from writing."""
+    tell = partial(setting.console.print, markup=False)
+    return Results(setting.place, run_id, setting.shard, work=work, tell=tell)
 
 
 def _study(plan: Plan, method: Method, scenario: Scenario, rows: Sequence[Row]) -> Study:
@@ -270,6 +306,8 @@ class _Entry:
 def _entries(setting: Setting) -> Iterator[_Entry]:
     plan = setting.plan
     assert plan.benchmark is not None
+    rows = finished_trials(setting.place, search_run(plan))
+    _require_finished(plan, rows)
     yield _Entry(methods.get("original"), "", {})
     yield _Entry(methods.get("retrain"), "", {})
     for name in plan.benchmark.beside:
@@ -278,7 +316,7 @@ def _entries(setting: Setting) -> Iterator[_Entry]:
     for method in plan.algorithms():
         yield from _presets(method, plan)
         for scenario in plan.searched():
-            params = _best(plan, setting.folder, method, scenario)
+            params = _best(setting, method, scenario, rows)
             if params is None:
                 setting.console.print(f"{method.name}: every trial on {scenario.forget} failed; left out")
             else:
@@ -333,23 +371,40 @@ def _benchmark_trials(plan: Plan, run_id: str, entries: Sequence[_Entry]) -> Ite
         )
 
 
-def _best(plan: Plan, folder: Path, method: Method, scenario: Scenario) -> dict[str, Any] | None:
+def _require_finished(plan: Plan, rows: Sequence[Row]) -> None:
+    """Drivers that benchmark half a search each would disagree about the best parameters."""
+    done = Counter((row["method"], row["forget"]) for row in rows)
+    counts = {(m.name, s.forget): done[m.name, s.forget] for m, s in _studies(plan)}
+    wanted = plan.search.trials
+    short = [f"{m} on {f} has {n} of {wanted} trials" for (m, f), n in counts.items() if n < wanted]
+    if short:
+        least = min(counts.values())
+        instead = f", or give --trials {least} to take what is there" if least else ""
+        more = f" and {len(short) - 3} more" if len(short) > 3 else ""
+        raise RunError(
+            f"the search is not finished: {', '.join(short[:3])}{more}; "
+            f"run `unlearn search` with this plan first (all its shards){instead}"
+        )
+
+
+def _best(
+    setting: Setting, method: Method, scenario: Scenario, found: Sequence[Row]
+) -> dict[str, Any] | None:
     """The parameters of the best complete trial of the plan's search; None if all of them failed.
 
     Raises:
         RunError: if there is no trial yet.
     """
-    with Results(folder, search_run(plan)) as results:
-        rows = [
-            row for row in results.rows() if row["method"] == method.name and row["forget"] == scenario.forget
-        ]
+    rows = [row for row in found if row["method"] == method.name and row["forget"] == scenario.forget]
     if not rows:
         raise RunError(
-            f"no trial of '{method.name}' on '{scenario.forget}' in {folder}; "
+            f"no trial of '{method.name}' on '{scenario.forget}' in {setting.place}; "
             "run `unlearn search` with this plan first"
         )
-    found = best(rows)
-    return found and {p.name: found[f"param_{p.name}"] for p in declared(method.Params)}
+    for row in rows:
+        setting.shares.learn(row)
+    top = best(rows)
+    return top and {p.name: top[f"param_{p.name}"] for p in declared(method.Params)}
 
 
 def _searched(plan: Plan, method: Method) -> list[str]:

@@ -8,6 +8,7 @@ from benchmarks.datasets.base import (
     data_folder,
     datasets,
     load,
+    provide,
     stratified,
 )
 
@@ -19,5 +20,6 @@ __all__ = [
     "data_folder",
     "datasets",
     "load",
+    "provide",
     "stratified",
 ]

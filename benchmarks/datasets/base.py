@@ -212,8 +212,20 @@ def load(name: str) -> Dataset:
         UnknownName: if no data set has that name.
         DataError: if its files are missing and cannot be downloaded, or are corrupt.
     """
+    if name in _provided:
+        return _provided[name]
     folder = data_folder()
     return _load(_complete(datasets.get(name), folder), folder)
+
+
+_provided: dict[str, Dataset] = {}
+
+
+def provide(data: Dataset) -> None:
+    """Let `load` give this data set in this process, which may not have its files."""
+    if data.name not in _provided:  # what is on a GPU already belongs to the first one
+        datasets.override(data.source)
+        _provided[data.name] = data
 
 
 def _complete(source: DataSource, folder: Path) -> DataSource:

@@ -10,7 +10,7 @@ import pytest
 from benchmarks.scenarios import Scenario
 from benchmarks.training import Recipe
 from cluster.connect import Slots, session
-from search import runner
+from search import preparation
 from search.plan import Plan
 from search.plan_files import parse
 
@@ -44,9 +44,10 @@ def ray_session() -> Iterator[Slots]:
 
 
 @pytest.fixture(scope="session")
-def prepared(ray_session: Slots) -> runner.Shared:
+def prepared(ray_session: Slots) -> preparation.Shared:
     scenarios = [Scenario("digits", "cnn2", "full_class", forget) for forget in ("3", "8")]
-    return runner.prepare(scenarios, Recipe(epochs=2, batch_size=128), None, False, SLOTS, lambda line: None)
+    recipe = Recipe(epochs=2, batch_size=128)
+    return preparation.prepare(scenarios, recipe, None, False, SLOTS, lambda line: None)
 
 
 @pytest.fixture

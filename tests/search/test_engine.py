@@ -16,10 +16,11 @@ from rich.console import Console
 
 from benchmarks.scenarios import Scenario
 from cluster.connect import Slots
-from search import runner, stages
+from search import preparation, runner, stages
 from search.assignments import Assignment, FixedList, Row, Source
 from search.errors import ResultsError, RunError
 from search.objectives import best
+from search.placement import Learned
 from search.plan import Plan
 from search.results import Results
 
@@ -35,12 +36,16 @@ def jit(number: int, run_id: str = "run", method: str = "jit", **params: Any) ->
 
 
 def run(
-    trials: list[Assignment], prepared: runner.Shared, slots: Slots, folder: Path, report: Any = nothing
+    trials: list[Assignment], prepared: preparation.Shared, slots: Slots, folder: Path, report: Any = nothing
 ) -> list[Row]:
     with Results(folder, "run") as results:
         work = FixedList("list", trials, results.rows())
-        runner.run([work], prepared, results, slots, report)
+        runner.run([work], prepared, results, slots, known(slots), report)
         return sorted(results.rows(), key=lambda row: row["trial_number"])
+
+
+def known(slots: Slots) -> Learned:
+    return Learned(slots.shares, lambda line: None)
 
 
 def workers() -> set[int]:
@@ -56,7 +61,7 @@ def workers() -> set[int]:
 
 
 def test_every_trial_completes_and_bad_ones_are_rows_too_on_the_same_warm_workers(
-    prepared: runner.Shared, ray_session: Slots, tmp_path: Path
+    prepared: preparation.Shared, ray_session: Slots, tmp_path: Path
 ) -> None:
     """Modes a, b, j and k: NaN, an exception, no checkpoints, and a raising trial under reuse."""
     exploding, raising = {"lr": 1e30}, {"method": "finetune", "momentum": -1.0}
@@ -75,7 +80,7 @@ def test_every_trial_completes_and_bad_ones_are_rows_too_on_the_same_warm_worker
 
 
 def test_a_killed_worker_costs_nothing_but_time(
-    prepared: runner.Shared, ray_session: Slots, tmp_path: Path
+    prepared: preparation.Shared, ray_session: Slots, tmp_path: Path
 ) -> None:
     killed: list[int] = []
 
@@ -93,7 +98,7 @@ def test_a_killed_worker_costs_nothing_but_time(
 
 
 def test_a_failure_in_a_callback_ends_one_run_with_its_own_words_and_keeps_the_rows(
-    prepared: runner.Shared, ray_session: Slots, tmp_path: Path
+    prepared: preparation.Shared, ray_session: Slots, tmp_path: Path
 ) -> None:
     """Mode h."""
 
@@ -108,7 +113,7 @@ def test_a_failure_in_a_callback_ends_one_run_with_its_own_words_and_keeps_the_r
 
 
 def setting(plan: Plan, folder: Path, slots: Slots, **more: Any) -> stages.Setting:
-    return stages.Setting(plan, folder, slots, Console(quiet=True), ExitStack(), **more)
+    return stages.Setting(plan, folder, slots, known(slots), Console(quiet=True), ExitStack(), **more)
 
 
 def test_studies_of_a_plan_stay_apart_share_workers_and_resume(
@@ -234,12 +239,11 @@ def test_benchmark_before_search_says_what_to_do(plan: Plan, ray_session: Slots,
         stages.benchmark(setting(plan, tmp_path, ray_session))
 
 
-def test_images_are_in_memory_once(prepared: runner.Shared, ray_session: Slots) -> None:
+def test_images_are_in_memory_once(prepared: preparation.Shared, ray_session: Slots) -> None:
     import ray
 
     @ray.remote
     def owns(data: Any) -> bool:
-        return bool(data["digits"].train.x.flags.owndata or data["digits"].train.x.flags.writeable)
+        return bool(data.train.x.flags.owndata or data.train.x.flags.writeable)
 
-    reference = ray.put(prepared.data)
-    assert not ray.get(owns.remote(reference)), "a worker copied the images"
+    assert not ray.get(owns.remote(prepared.data["digits"])), "a worker copied the images"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from benchmarks.scenarios import Scenario
 from search.models_table import listing
-from search.runner import Trained
+from search.preparation import Trained
 
 SCENARIO = Scenario("cifar100@1000", "vgg11_133m", "full_class", "rocket")
 TRAINED = {"test_acc": 65.44, "best_epoch": 3, "seconds": 12.34}

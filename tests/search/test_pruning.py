@@ -11,10 +11,11 @@ import pytest
 from benchmarks.methods import methods
 from benchmarks.scenarios import Scenario
 from cluster.connect import Slots
-from search import runner
+from search import preparation, runner
 from search.assignments import Assignment, Row
 from search.errors import PlanError
 from search.objectives import objective
+from search.placement import Learned
 from search.plan_files import parse
 from search.pruning import QUARTERS, Rule, measured, pruner
 from search.results import Results
@@ -125,7 +126,7 @@ class Half(Study):
 
 
 def test_pruned_trials_are_rows_with_what_they_cost_and_the_workers_go_on(
-    prepared: runner.Shared, ray_session: Slots, tmp_path: Path
+    prepared: preparation.Shared, ray_session: Slots, tmp_path: Path
 ) -> None:
     space = search_space(FINETUNE.Params, {"epochs": 4})
     source = Half(
@@ -145,7 +146,10 @@ def test_pruned_trials_are_rows_with_what_they_cost_and_the_workers_go_on(
         shares.extend([share] if share is not None else [])
 
     with Results(tmp_path, "run") as results:
-        outcome = runner.run([source], prepared, results, ray_session, lambda s, row: None, None, watch)
+        known = Learned({"": 0}, print)
+        outcome = runner.run(
+            [source], prepared, results, ray_session, known, lambda s, row: None, watch=watch
+        )
     assert outcome.finished
     rows = pd.read_parquet(tmp_path / "trials").sort_values("trial_number")
     assert rows.state.tolist() == ["complete", "pruned"] * 4

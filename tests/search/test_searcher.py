@@ -10,7 +10,10 @@ from typing import Any
 from ray.tune.search import Searcher
 
 from benchmarks.scenarios import Scenario
+from cluster.connect import Slots
+from cluster.room import Machines, Room
 from search.assignments import MAX_ATTEMPTS, Assignment, FixedList
+from search.placement import Learned
 from search.results import Finished
 from search.searcher import TableSearcher
 
@@ -50,11 +53,16 @@ def searcher(
     error: Exception | None = None,
     deadline: float | None = None,
     report: Callable[..., None] = lambda source, row: None,
+    workers: int = 8,
+    there: Machines = Machines("cpu", 0, 8),  # noqa: B008
 ) -> tuple[TableSearcher, FakeResults]:
     results = FakeResults(error)
     for source in sources:
         source.results = results
-    return TableSearcher(sources, results, deadline, report), results  # type: ignore[arg-type]
+    slots = Slots(workers, 1, "auto")
+    shares = Learned(slots.shares, lambda line: None)
+    room = Room(slots, shares, lambda: [there])
+    return TableSearcher(sources, results, room, shares, deadline, report), results  # type: ignore[arg-type]
 
 
 def result(handed: dict[str, Any] | str | None, seconds: float = 0.1) -> dict[str, Any]:
@@ -68,10 +76,10 @@ def result(handed: dict[str, Any] | str | None, seconds: float = 0.1) -> dict[st
 
 
 def test_sources_take_turns_and_the_end_is_said_once_all_is_done() -> None:
-    a, b = work("a", 2), work("b", 2)
-    s, results = searcher(a, b)
+    jit, ssd = work("jit", 2), work("ssd", 2)
+    s, results = searcher(jit, ssd)
     handed = [s.suggest(str(i)) for i in range(4)]
-    assert [h["assignments"][0].method for h in handed if isinstance(h, dict)] == ["a", "b", "a", "b"]
+    assert [h["assignments"][0].method for h in handed if isinstance(h, dict)] == ["jit", "ssd", "jit", "ssd"]
     assert s.suggest("4") is None, "not finished while trials run: one may be lost and come back"
     for i in range(4):
         s.on_trial_complete(str(i), result(handed[i]))
@@ -80,7 +88,7 @@ def test_sources_take_turns_and_the_end_is_said_once_all_is_done() -> None:
 
 
 def test_a_trial_whose_worker_dies_is_tried_again_and_in_the_end_recorded_as_failed() -> None:
-    s, results = searcher(work("a", 1))
+    s, results = searcher(work("jit", 1))
     for attempt in range(1, MAX_ATTEMPTS + 1):
         handed = s.suggest(str(attempt))
         assert isinstance(handed, dict)
@@ -95,7 +103,7 @@ def test_a_trial_whose_worker_dies_is_tried_again_and_in_the_end_recorded_as_fai
 
 def test_a_row_that_cannot_be_written_ends_the_run_without_raising() -> None:
     full = OSError("disk full")
-    s, results = searcher(work("a", 3), error=full)
+    s, results = searcher(work("jit", 3), error=full)
     first, second = s.suggest("1"), s.suggest("2")
     s.on_trial_complete("1", result(first))
     assert s.failure is full
@@ -108,11 +116,11 @@ def test_a_report_or_a_source_that_raises_does_not_escape() -> None:
     def broken(source: Any, row: Any) -> None:
         raise ValueError("screen gone")
 
-    s, results = searcher(work("a", 2), report=broken)
+    s, results = searcher(work("jit", 2), report=broken)
     s.on_trial_complete("1", result(s.suggest("1")))
     assert isinstance(s.failure, ValueError)
     assert len(results.written) == 1, "what was finished is kept"
-    source = work("b", 1)
+    source = work("ssd", 1)
     source.ask = lambda: 1 / 0  # type: ignore[method-assign,assignment,return-value]
     s, _ = searcher(source)
     assert s.suggest("1") == Searcher.FINISHED
@@ -120,13 +128,13 @@ def test_a_report_or_a_source_that_raises_does_not_escape() -> None:
 
 
 def test_time_up() -> None:
-    s, _ = searcher(work("a", 2), deadline=time.monotonic() - 1)
+    s, _ = searcher(work("jit", 2), deadline=time.monotonic() - 1)
     assert s.suggest("1") == Searcher.FINISHED
     assert s.stopped
 
 
 def test_unknown_trials_are_none_of_its_business_and_nothing_of_it_is_pickled() -> None:
-    s, results = searcher(work("a", 1))
+    s, results = searcher(work("jit", 1))
     s.on_trial_complete("never seen", {"payload": b""})
     assert results.written == []
     assert vars(pickle.loads(pickle.dumps(s))) == {}
@@ -134,10 +142,7 @@ def test_unknown_trials_are_none_of_its_business_and_nothing_of_it_is_pickled() 
 
 def handed(workers: int, seconds: float, count: int = 40) -> list[int]:
     """Sizes of the hands that a run of equal trials gets, in order."""
-    source = work("a", count)
-    results = FakeResults()
-    source.results = results
-    s = TableSearcher([source], results, None, lambda source, row: None, workers)  # type: ignore[arg-type]
+    s, results = searcher(work("jit", count), workers=workers)
     sizes = []
     while isinstance(hand := s.suggest(str(len(sizes))), dict):
         s.on_trial_complete(str(len(sizes)), result(hand, seconds))
@@ -155,10 +160,7 @@ def test_short_trials_are_handed_out_together_but_never_to_a_single_worker() -> 
 
 
 def test_a_lost_hand_comes_back_trial_by_trial() -> None:
-    source = work("a", 12)
-    results = FakeResults()
-    source.results = results
-    s = TableSearcher([source], results, None, lambda source, row: None, 2)  # type: ignore[arg-type]
+    s, results = searcher(work("jit", 12), workers=2)
     s.on_trial_complete("0", result(s.suggest("0")))
     hand = s.suggest("1")
     assert isinstance(hand, dict)
@@ -169,3 +171,92 @@ def test_a_lost_hand_comes_back_trial_by_trial() -> None:
         s.on_trial_complete(str(number), result(again))
         number += 1
     assert len({row["trial_id"] for row in results.written}) == len(results.written) == 12
+
+
+GPUS = Machines("H200", 1, 16)
+
+
+def on_gpu(handed: dict[str, Any] | str | None, **found: Any) -> dict[str, Any]:
+    """What a worker on a GPU returns."""
+    assert isinstance(handed, dict)
+    (a,), place = handed["assignments"], handed["place"]
+    row = {
+        **a.identity,
+        "method": a.method,
+        "model": a.scenario.model,
+        "dataset": a.scenario.dataset,
+        "state": "complete",
+        "unlearn_s": 1.0,
+        "eval_s": 1.0,
+        "param_batch_size": a.work.batch_size,
+        "gpu_kind": place.kind,
+        "gpu_fraction": place.gpus,
+        **found,
+    }
+    return {"objective": 0.0, "payload": pickle.dumps([Finished(row)])}
+
+
+ALONE = {"gpu_peak_mb": 1_000.0, "gpu_total_mb": 16_000.0, "gpu_busy": 20.0}
+
+
+def test_the_first_trial_is_measured_alone_and_the_others_share() -> None:
+    s, _ = searcher(work("jit", 20), workers=16, there=GPUS)
+    first = s.suggest("0")
+    assert isinstance(first, dict)
+    assert first["place"].gpus == 1
+    assert s.suggest("1") is None
+    s.on_trial_complete("0", on_gpu(first, **ALONE))
+    shares = []
+    while isinstance(handed := s.suggest(str(len(shares) + 1)), dict):
+        shares.append(handed["place"].gpus)
+    assert shares == [0.2] * 5
+
+
+def test_what_is_to_be_measured_goes_before_what_would_keep_the_gpu_from_becoming_free() -> None:
+    s, _ = searcher(work("jit", 9), work("ssd", 9), workers=16, there=GPUS)
+    first = s.suggest("0")
+    s.on_trial_complete("0", on_gpu(first, **ALONE))
+    second = s.suggest("1")
+    assert isinstance(second, dict)
+    assert (second["assignments"][0].method, second["place"].measures) == ("jit", False)
+    assert s.suggest("2") is None, "ssd waits for a whole GPU, and jit with it"
+    s.on_trial_complete("1", on_gpu(second))
+    third = s.suggest("3")
+    assert isinstance(third, dict)
+    assert (third["assignments"][0].method, third["place"].measures) == ("ssd", True)
+
+
+def test_out_of_memory_is_tried_again_with_more_and_that_is_kept() -> None:
+    s, results = searcher(work("jit", 4), workers=16, there=GPUS)
+    s.on_trial_complete("0", on_gpu(s.suggest("0"), **ALONE))
+    small = s.suggest("1")
+    assert isinstance(small, dict)
+    s.on_trial_complete("1", on_gpu(small, state="failed", gpu_out_of_memory=0.2))
+    assert len(results.written) == 1, "it is not a failed trial"
+    again = s.suggest("2")
+    assert isinstance(again, dict)
+    assert again["assignments"][0].trial_id == small["assignments"][0].trial_id
+    assert again["place"].gpus == 0.5
+    s.on_trial_complete("2", on_gpu(again))
+    assert results.written[-1]["attempts"] == 2
+    assert results.written[-1]["gpu_out_of_memory"] == 0.2
+    other = s.suggest("3")
+    assert isinstance(other, dict)
+    assert other["place"].gpus == 0.5
+    s.on_trial_complete("3", on_gpu(other, state="failed", error="the weights are not finite"))
+    assert results.written[-1]["state"] == "failed", "another failure is one"
+
+
+def test_out_of_memory_with_a_whole_gpu_is_a_failed_trial() -> None:
+    s, results = searcher(work("jit", 1), there=GPUS)
+    s.on_trial_complete("0", on_gpu(s.suggest("0"), state="failed", gpu_out_of_memory=1.0))
+    assert [row["state"] for row in results.written] == ["failed"]
+
+
+def test_a_trial_that_was_killed_for_its_time_is_recorded_and_not_run_again() -> None:
+    s, results = searcher(work("jit", 1))
+    s.suggest("0")
+    s.overdue("0")
+    s.on_trial_complete("0", error=True)
+    assert "trial_timeout" in results.written[0]["error"]
+    assert s.suggest("1") == Searcher.FINISHED

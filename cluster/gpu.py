@@ -1,0 +1,142 @@
+"""How large a share of a GPU a trial needs, learned from the first trial of its kind.
+
+Ray reserves whatever share it is told and enforces nothing, so the share has to be right: as many trials on
+one GPU as fit into its memory and as keep it busy. A share is always 1/k; with other shares Ray may wait for
+ever for room that is there.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+from cluster.errors import ClusterError
+
+MARGIN = 0.1  # of a GPU's memory stays free, for what fragments and for what the measured trial did not need
+MOST_PER_GPU = 8  # trials; time-slicing between more costs more than it brings
+CPU = "cpu"  # the kind of machine without a GPU
+
+
+@dataclass(frozen=True)
+class Work:
+    """What decides how much memory a trial needs.
+
+    Attributes:
+        batch_size: Images per step, if the method has one.
+    """
+
+    method: str
+    model: str
+    dataset: str
+    batch_size: int | None = None
+
+
+@dataclass(frozen=True)
+class Footprint:
+    """What a trial took while it had a whole GPU for itself.
+
+    Attributes:
+        peak_mb: MiB at its peak, with the CUDA context.
+        total_mb: MiB of the GPU.
+        busy: Share of the time in which the GPU computed.
+    """
+
+    peak_mb: float
+    total_mb: float
+    busy: float
+
+
+@dataclass(frozen=True)
+class Share:
+    """A share 1/k of a GPU, and why."""
+
+    per_gpu: int
+    why: str
+
+    @property
+    def gpus(self) -> float:
+        return 1 / self.per_gpu
+
+
+def share_of(footprint: Footprint) -> Share:
+    """As many trials as fit into a GPU's memory with a margin, and as keep it busy; at least one."""
+    fit = int((1 - MARGIN) * footprint.total_mb / max(footprint.peak_mb, 1))
+    fill = math.ceil(1 / max(footprint.busy, 1 / MOST_PER_GPU))
+    per_gpu = max(1, min(fit, fill, MOST_PER_GPU))
+    why = (
+        f"alone it took {footprint.peak_mb:,.0f} of {footprint.total_mb:,.0f} MiB "
+        f"and kept the GPU busy {100 * footprint.busy:.0f} % of the time"
+    )
+    return Share(per_gpu, why)
+
+
+def by_hand(gpus: float) -> Share:
+    """The share that a plan asks for.
+
+    Raises:
+        ClusterError: if it is not 1/k.
+    """
+    per_gpu = round(1 / gpus) if 0 < gpus <= 1 else 0
+    if not per_gpu or abs(per_gpu * gpus - 1) > 1e-3:
+        raise ClusterError(
+            f"a share of {gpus:g} GPU cannot be placed safely; use 1/k of a GPU: 1, 0.5, 0.25, 0.2, 0.1"
+        )
+    return Share(per_gpu, "as the plan says")
+
+
+class Shares:
+    """The share of each kind of work on each kind of GPU, learned as trials end.
+
+    Args:
+        given: What a plan says by hand: kind of GPU -> share, or "" -> share for all; empty to learn.
+    """
+
+    def __init__(self, given: Mapping[str, float] = {}) -> None:
+        self._given = {kind: by_hand(gpus) for kind, gpus in given.items() if gpus}
+        self._footprints: dict[tuple[str, Work], Footprint] = {}
+        self._at_most: dict[tuple[str, Work], int] = {}
+
+    def of(self, work: Work, kind: str) -> Share | None:
+        """Its share, or None as long as it is to be measured on a whole GPU."""
+        share = self._given.get(kind) or self._given.get("") or self._learned(work, kind)
+        most = self._at_most.get((kind, work))
+        if share and most and most < share.per_gpu:
+            return Share(most, "memory ran out at a smaller share")
+        return share
+
+    def measured(self, work: Work, kind: str, footprint: Footprint) -> None:
+        """A trial of this work had a whole GPU, and this is what it took."""
+        self._footprints[kind, work] = footprint
+
+    def too_small(self, work: Work, kind: str, share: float) -> bool:
+        """Memory ran out at this share; whether there is a larger one to try."""
+        per_gpu = round(1 / share)
+        if per_gpu == 1:
+            return False
+        known = self._at_most.get((kind, work), per_gpu)
+        self._at_most[kind, work] = min(known, per_gpu // 2)
+        return True
+
+    def _learned(self, work: Work, kind: str) -> Share | None:
+        """From the nearest measured batch: memory grows with the batch at most in proportion."""
+        peaks = {
+            known.batch_size: footprint
+            for (where, known), footprint in self._footprints.items()
+            if where == kind and replace(known, batch_size=work.batch_size) == work
+        }
+        if not peaks:
+            return None
+        if work.batch_size in peaks:
+            return share_of(peaks[work.batch_size])
+        expected = [
+            replace(footprint, peak_mb=footprint.peak_mb * max(1.0, (work.batch_size or 1) / (batch or 1)))
+            for batch, footprint in peaks.items()
+        ]
+        return share_of(min(expected, key=lambda footprint: footprint.peak_mb))
+
+
+def spread(workers: int, gpus: int, most: int) -> list[int]:
+    """How many workers each GPU gets, as evenly as possible: [2, 2, 1, 1] for six on four."""
+    workers = min(workers, gpus * most)
+    return [workers // gpus + (gpu < workers % gpus) for gpu in range(gpus)]

@@ -1,0 +1,69 @@
+"""A worker on a GPU that it shares: it keeps to its share of the memory, and measures what a trial takes."""
+
+from __future__ import annotations
+
+import statistics
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import torch
+
+CONTEXT_MB = 512  # of a process on a GPU, beside what torch allocates; about that on recent ones
+_LOOK_EVERY_S = 0.1
+
+
+def keep_to(share: float, device: torch.device) -> None:
+    """Let torch run out of memory at the end of this process's share, before it takes others'."""
+    import torch
+
+    if device.type == "cuda" and share < 1:
+        total = torch.cuda.get_device_properties(device).total_memory / 2**20
+        torch.cuda.set_per_process_memory_fraction(max(share - CONTEXT_MB / total, share / 2), device)
+
+
+@dataclass
+class Usage:
+    """What was seen of a GPU while one trial ran on it."""
+
+    device: torch.device
+    busy: list[float] = field(default_factory=list)
+
+    def footprint(self) -> dict[str, float]:
+        """The columns of the trials table; memory since torch's marks were last reset, with the context."""
+        import torch
+
+        if self.device.type != "cuda":
+            return {}
+        free, total = torch.cuda.mem_get_info(self.device)
+        context = total - free - torch.cuda.memory_reserved(self.device)
+        peak = context + torch.cuda.max_memory_reserved(self.device)
+        busy = statistics.fmean(self.busy) if self.busy else 100.0
+        return {"gpu_peak_mb": peak / 2**20, "gpu_total_mb": total / 2**20, "gpu_busy": busy}
+
+
+@contextmanager
+def watched(device: torch.device) -> Iterator[Usage]:
+    """Watch how busy a GPU is while the body runs."""
+    import torch
+
+    usage = Usage(device)
+    if device.type != "cuda":
+        yield usage
+        return
+    done = threading.Event()
+
+    def look() -> None:
+        while not done.wait(_LOOK_EVERY_S):
+            usage.busy.append(float(torch.cuda.utilization(device)))
+
+    thread = threading.Thread(target=look, daemon=True)
+    thread.start()
+    try:
+        yield usage
+    finally:
+        done.set()
+        thread.join()

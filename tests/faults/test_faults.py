@@ -1,0 +1,207 @@
+"""What a long run meets: parts of it die, disks fill, trials hang. Real processes; see `make faults`."""
+
+from __future__ import annotations
+
+import random
+import shutil
+import signal
+import subprocess
+import time
+from collections.abc import Callable
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import psutil
+import pytest
+import ray
+from ray.cluster_utils import Cluster
+from rich.console import Console
+
+from cluster.connect import Slots
+from search import stages
+from search.placement import Learned
+from search.plan_files import load
+from tests.faults.conftest import Run, workers
+
+New = Callable[..., Run]
+Reader = Callable[[Run], None]
+
+
+def test_workers_that_are_killed_in_a_trial(new_run: New, reader: Reader, trials: int) -> None:
+    run = new_run("slow")
+    driver = run.start()
+    reader(run)
+    for share in (4, 2):
+        run.until_rows(trials // share)
+        random.choice(run.until(lambda: workers(driver.pid), "a worker")).kill()
+    run.finish()
+    rows = run.check(trials)
+    assert (rows.state == "complete").all()
+    assert rows.attempts.max() == 2, "the killed trial was started twice"
+
+
+def test_a_driver_that_is_killed_at_any_moment_and_resumed(
+    new_run: New, reader: Reader, trials: int, kills: int, cluster: Any
+) -> None:
+    cluster.add_node(num_cpus=2)
+    run = new_run("slow", "--address", cluster.address)
+    draw = random.Random(0)
+    reader(run)
+    for _ in range(kills):
+        driver = run.start()
+        time.sleep(draw.uniform(2, 12))
+        driver.kill()
+        driver.wait()
+    run.start()
+    run.finish()
+    rows = run.check(trials)
+    assert (rows.state == "complete").all()
+
+
+def test_a_node_that_dies_and_one_that_joins(new_run: New, reader: Reader, trials: int, cluster: Any) -> None:
+    first = cluster.add_node(num_cpus=1)
+    doomed = cluster.add_node(num_cpus=1)
+    run = new_run("slow", "--address", cluster.address, resources="{}")
+    run.start()
+    reader(run)
+    run.until_rows(trials // 4)
+    cluster.remove_node(doomed, allow_graceful=False)
+    run.until_rows(trials // 2)
+    joined = cluster.add_node(num_cpus=1)
+    began = time.monotonic()
+    raylet = joined.all_processes["raylet"][0].process.pid
+    run.until(lambda: workers(raylet), "a worker on the new node", timeout=60)
+    seconds = time.monotonic() - began
+    run.finish()
+    rows = run.check(trials)
+    assert (rows.state == "complete").all()
+    assert first.all_processes["raylet"][0].process.poll() is None
+    print(f"the new node ran trials after {seconds:.1f} s")
+
+
+def test_a_trial_that_hangs_is_killed_and_recorded(new_run: New, reader: Reader) -> None:
+    run = new_run("stuck", space="{lr: [0.4, 0.6]}", resources="{workers: 2, trial_timeout: 5}", count=12)
+    run.start()
+    reader(run)
+    run.finish()
+    rows = run.check(12)
+    hung = rows[rows.param_lr > 0.5]
+    assert len(hung) > 0
+    assert (hung.state == "failed").all()
+    assert hung.error.str.contains("trial_timeout").all()
+    assert (rows[rows.param_lr < 0.5].state == "complete").all()
+
+
+def test_a_trial_that_prints_without_end_fills_no_disk(
+    new_run: New, trials: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    megabytes = 200 if trials == 250 else 20
+    monkeypatch.setenv("FAULTY_MB", str(megabytes))
+    run = new_run("loud", count=12)
+    driver = run.start()
+    run.until_rows(1)
+    session = next(
+        Path(part.partition("=")[2])
+        for process in psutil.Process(driver.pid).children(recursive=True)
+        for part in process.cmdline()
+        if part.startswith("--session_dir=") or part.startswith("--session-dir=")
+    )
+    run.until_rows(10)
+    written = sum(p.stat().st_size for p in (session / "logs").rglob("*") if p.is_file()) / 2**20
+    run.finish()
+    assert (run.check(12).state == "complete").all()
+    assert written < 60, f"{written:.0f} MiB of logs for {12 * megabytes} MiB printed"
+
+
+def test_a_share_of_a_gpu_that_is_too_small(
+    new_run: New, trials: int, cluster: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Two logical GPUs; more than two trials on one of them run out of memory."""
+    folder = tmp_path / "gpus"
+    folder.mkdir()
+    monkeypatch.setenv("FAULTY_FOLDER", str(folder))
+    cluster.add_node(num_cpus=16, num_gpus=2)
+    new_run("hungry", resources="{gpus_per_trial: 0.25}")
+    (plan,) = load(tmp_path / "faults.yaml")
+    slots = Slots(None, 1, 0.25, device="cpu", address=cluster.address)
+    with ExitStack() as stack:
+        setting = stages.Setting(
+            plan, tmp_path / "results", slots, Learned(slots.shares, print), Console(quiet=True), stack
+        )
+        stages.search(setting)
+    rows = pd.read_parquet(tmp_path / "results" / "trials")
+    assert sorted(rows.trial_number) == list(range(trials))
+    assert (rows.state == "complete").all()
+    assert (rows.gpu_out_of_memory == 0.25).any(), "some ran out of memory at a quarter"
+    assert rows.sort_values("finished_at").gpu_fraction.iloc[-1] == 0.5, "and a half was learned"
+    assert {p.name for p in folder.iterdir()} == {"gpu0", "gpu1"}, "both GPUs were used, one seen by each"
+
+
+def test_a_clock_that_jumps(new_run: New, plugin: Path, trials: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """In every Python process of the run, by minus and plus a day."""
+    shift = plugin / "shift"
+    (plugin / "sitecustomize.py").write_text(
+        "import time\n_now = time.time\n"
+        f"def moved():\n    try:\n        return _now() + float(open({str(shift)!r}).read())\n"
+        "    except (OSError, ValueError):\n        return _now()\n"
+        "time.time = moved\n"
+    )
+    try:
+        run = new_run("slow")
+        run.start()
+        run.until_rows(trials // 4)
+        shift.write_text("-86400")
+        run.until_rows(trials // 2)
+        shift.write_text("86400")
+        run.finish()
+    finally:
+        (plugin / "sitecustomize.py").unlink()
+    assert (run.check(trials).state == "complete").all()
+
+
+def test_an_object_store_that_is_full(new_run: New, trials: int, plugin: Path) -> None:
+    """Another program holds all of it; Ray spills to the disk, and the run goes on."""
+    small = 80 * 2**20
+    cluster = Cluster(
+        initialize_head=True,
+        head_node_args={"num_cpus": 2, "object_store_memory": small, "include_dashboard": False},
+    )
+    try:
+        ray.init(address=cluster.address, log_to_driver=False)
+        held = [ray.put(np.zeros(8 * 2**20, np.uint8)) for _ in range(20)]
+        run = new_run("slow", "--address", cluster.address)
+        run.start()
+        run.finish()
+        assert (run.check(trials).state == "complete").all()
+        assert len(ray.get(held[0])) == 8 * 2**20
+    finally:
+        ray.shutdown()
+        cluster.shutdown()
+
+
+def test_a_results_disk_that_is_full_and_then_freed(new_run: New, trials: int, tmp_path: Path) -> None:
+    disk = tmp_path / "results"
+    disk.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", "size=600k", "tmpfs", str(disk)]
+    if subprocess.run(mount, capture_output=True).returncode:
+        pytest.skip("no right to mount a small disk here")
+    try:
+        run = new_run("slow")
+        run.start()
+        run.until_rows(trials // 4)
+        filler = disk / "_runs" / "filler"
+        free = shutil.disk_usage(disk).free
+        filler.write_bytes(b"x" * free)
+        run.until(lambda: "trying again" in run.log(), "the message about the full disk")
+        filler.unlink()
+        run.finish()
+        assert (run.check(trials).state == "complete").all()
+    finally:
+        for driver in run.drivers:
+            if driver.poll() is None:
+                driver.send_signal(signal.SIGKILL)
+                driver.wait()
+        subprocess.run(["umount", "-l", str(disk)], check=True)
