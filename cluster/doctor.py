@@ -16,6 +16,7 @@ Probe = Callable[[str], object]  # writes and reads a results place; raises what
 
 _GIB = 2**30
 _CLOCK = 2.0  # seconds
+_RUN_CODE = ("GCS", "agent", "client server", "dashboard")  # for whoever asks, as anybody may join a cluster
 _MANY_FILES = 65_535  # what Ray's documentation asks of the head of a large cluster
 _SOME_FILES = 4_096
 
@@ -60,7 +61,9 @@ def reachable(place: str, probe: Probe) -> Finding:
 
 def _cluster(found: Sequence[Node]) -> Iterator[Finding]:
     cpus, gpus = sum(n.cpus for n in found), sum(n.gpus for n in found)
-    yield Finding("", "ok", "cluster", f"{len(found)} nodes, {cpus:g} CPUs, {gpus:g} GPUs")
+    yield Finding(
+        "", "ok", "cluster", f"{len(found)} node{'s' * (len(found) > 1)}, {cpus:g} CPUs, {gpus:g} GPUs"
+    )
 
 
 def _names(found: Sequence[Node]) -> dict[str, str]:
@@ -228,28 +231,23 @@ def _open_ports(node: str, it: Facts) -> Iterator[Finding]:
     if not beyond:
         yield Finding(node, "ok", "open ports", "nothing of Ray listens beyond the loopback")
         return
-    runs_code = ("dashboard", "client server")
-    for server in sorted({_server(found) for found in beyond}, key=lambda s: (s not in runs_code, s)):
-        these = [found for found in beyond if _server(found) == server]
-        locked = all(found.token for found in these)
-        these = these if locked else [found for found in these if not found.token]
-        told = f"{server} on {_places(these)}"
-        if server == METRICS:
-            advice = (
-                "it tells figures about the cluster to whoever asks; let only nodes of the cluster reach it"
-            )
-            yield Finding(node, "warn", "open ports", told, advice)
-        elif locked:
-            yield Finding(node, "ok", "open ports", f"{told}, with a token")
-        elif server in runs_code:
-            advice = (
-                "whoever reaches it runs code as you: bind it to 127.0.0.1 and use a tunnel, or turn tokens "
-                "on (docs/security.md)"
-            )
-            yield Finding(node, "FAIL", "open ports", f"{told}, {_unasked(these)}", advice)
-        else:
-            advice = "let only nodes of the cluster reach it, and turn tokens on (docs/security.md)"
-            yield Finding(node, "warn", "open ports", f"{told}, {_unasked(these)}", advice)
+    for server in sorted({_server(found) for found in beyond}, key=lambda s: (s not in _RUN_CODE, s)):
+        yield _open(node, server, [found for found in beyond if _server(found) == server])
+
+
+def _open(node: str, server: str, these: Sequence[Listener]) -> Finding:
+    bare = [found for found in these if not found.token]
+    if server == METRICS:
+        advice = "it tells figures about the cluster to whoever asks; let only nodes of the cluster reach it"
+        return Finding(node, "warn", "open ports", f"{server} on {_places(these)}", advice)
+    if not bare:
+        return Finding(node, "ok", "open ports", f"{server} on {_places(these)}, with a token")
+    told = f"{server} on {_places(bare)}, {_unasked(bare)}"
+    if server in _RUN_CODE:
+        advice = "whoever reaches it runs code as you: turn tokens on, and let only the cluster reach it"
+        return Finding(node, "FAIL", "open ports", told, f"{advice} (docs/security.md)")
+    advice = "turn tokens on, and let only nodes of the cluster reach it (docs/security.md)"
+    return Finding(node, "warn", "open ports", told, advice)
 
 
 def _server(found: Listener) -> str:

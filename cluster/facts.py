@@ -24,17 +24,20 @@ from typing import Any
 
 PACKAGES = ("unlearnbench", "ray", "torch", "optuna", "pyarrow", "pandas")
 KNOWN_PORTS = {6379: "GCS", 8265: "dashboard", 10001: "client server"}  # Ray's own choices
-METRICS = "metrics"  # what the dashboard tells Prometheus: figures only, and without a token
+METRICS = "metrics"  # what Prometheus is told: figures only, and without a token
 _LISTENING = "0A"  # the state of a listening socket in /proc/net/tcp
-# What stands in the command lines of Ray's servers
+# What stands in the command lines of Ray's servers; the first that fits, as a raylet's names its agents too
 _SERVERS = {
     "gcs_server": "GCS",
+    "raylet/raylet": "raylet",
     "ray/dashboard/dashboard.py": "dashboard",
     "ray-dashboard-": "dashboard",
     "ray.util.client.server": "client server",
     "ray/dashboard/agent.py": "agent",
     "runtime_env/agent/main.py": "agent",
-    "raylet/raylet": "raylet",
+    "ray::DashboardAgent": "agent",
+    "ray::RuntimeEnvAgent": "agent",
+    "autoscaler/_private/monitor.py": METRICS,
     "ray::": "worker",
     "default_worker.py": "worker",
 }
@@ -209,12 +212,25 @@ def _process(proc: Path, pid: int | None) -> tuple[str, str, bool | None]:
         return "", "", None
     try:
         line = (proc / str(pid) / "cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
-        environment = (proc / str(pid) / "environ").read_bytes().split(b"\0")
+        environment = _environment(proc, pid).lower().split(b"\0")
     except OSError:
         return "", "", None
     name = Path(line.split(" ")[0]).name
     server = next((server for mark, server in _SERVERS.items() if mark in line), "")
-    return name, server, b"RAY_AUTH_MODE=token" in environment
+    return name, server, b"ray_auth_mode=token" in environment
+
+
+def _environment(proc: Path, pid: int) -> bytes:
+    """The variables that a process was started with.
+
+    One that gave itself a title, as Ray's agents do, has written over the first of them: it got them from its
+    parent, as it was when that started it.
+    """
+    own = (proc / str(pid) / "environ").read_bytes()
+    if not own.startswith(b"\0"):
+        return own
+    parent = int((proc / str(pid) / "stat").read_text().rpartition(")")[2].split()[1])
+    return _environment(proc, parent)
 
 
 def _versions() -> dict[str, str | None]:

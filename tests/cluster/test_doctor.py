@@ -167,7 +167,9 @@ def ray_like(address: str, mark: str, **environment: str) -> Iterator[int]:
     [
         ("0.0.0.0", "ray.util.client.server", {}, "FAIL"),
         ("0.0.0.0", "ray/dashboard/dashboard.py", {}, "FAIL"),
-        ("0.0.0.0", "gcs_server", {}, "warn"),
+        ("0.0.0.0", "gcs_server", {}, "FAIL"),
+        ("0.0.0.0", "raylet/raylet --agent_command=ray/dashboard/agent.py", {}, "warn"),
+        ("0.0.0.0", "autoscaler/_private/monitor.py", {"RAY_AUTH_MODE": "token"}, "warn"),  # asks for none
         ("0.0.0.0", "ray.util.client.server", {"RAY_AUTH_MODE": "token"}, "ok"),
         ("127.0.0.1", "ray/dashboard/dashboard.py", {}, "ok"),
     ],
@@ -179,6 +181,28 @@ def test_open_ports(here: Facts, address: str, mark: str, environment: dict[str,
     assert found.level == level, found
     assert (f"0.0.0.0:{port} (pid {listening.pid})" in found.found) == (address == "0.0.0.0")
     assert bool(found.advice) == (level != "ok")
+
+
+def test_a_title_over_the_environment_hides_no_token() -> None:
+    """Ray's agents write their title over their variables; what their parent has, they have."""
+    start = "import subprocess, sys; subprocess.run([sys.executable, '-c', *sys.argv[1:]])"
+    title = "import ray; ray._raylet.setproctitle('ray::DashboardAgent')\n"
+    clean = {k: v for k, v in os.environ.items() if not k.startswith("RAY_")}
+    process = subprocess.Popen(
+        [sys.executable, "-c", start, title + SERVER, "127.0.0.1"],
+        env={"RAY_AUTH_MODE": "token"} | clean,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    try:
+        assert process.stdout is not None
+        port = int(process.stdout.readline())
+        (found,) = [found for found in listeners() if found.port == port]
+        assert Path(f"/proc/{found.pid}/environ").read_bytes().startswith(b"\0")
+        assert (found.server, found.token) == ("agent", True)
+    finally:
+        process.communicate(timeout=20)
 
 
 def test_a_known_port_of_somebody_else_is_told(here: Facts) -> None:
@@ -271,7 +295,10 @@ def test_a_broken_cluster(other_pandas: Path, monkeypatch: pytest.MonkeyPatch) -
     (pandas,) = [finding for finding in found if finding.name == "pandas"]
     assert pandas.found == f"1.5.3, here {importlib.metadata.version('pandas')}"
     assert ("object store", "warn") in bad  # 150 MiB on the nodes
-    assert ("open ports", "warn") in bad  # Ray's own, without a token
+    exposed = [finding for finding in found if (finding.name, finding.level) == ("open ports", "FAIL")]
+    (gcs, *_) = [f.found for f in exposed if f.found.startswith("GCS on ")]
+    assert f"[::]:{address.rpartition(':')[2]} (pid " in gcs or " more" in gcs  # others may run here too
+    assert gcs.endswith("without a token")
     if FAKETIME:
         (clock,) = [finding for finding in found if finding.name == "clock" and finding.level == "warn"]
         assert 59 < float(clock.found.split()[0]) < 61

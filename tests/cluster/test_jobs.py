@@ -16,6 +16,7 @@ import time
 import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
+from typing import NamedTuple
 
 import pandas as pd
 import psutil
@@ -166,8 +167,15 @@ def free_ports(count: int) -> list[int]:
         return [found.getsockname()[1] for found in sockets]
 
 
+class Head(NamedTuple):
+    """Where a cluster is reached: its dashboard, and Ray's client server."""
+
+    dashboard: str
+    client: str
+
+
 @pytest.fixture(scope="module")
-def head(data_home: Path) -> Iterator[str]:
+def cluster(data_home: Path) -> Iterator[Head]:
     """A head with dashboard, job server and token; every process of it is ended and awaited."""
     if importlib.util.find_spec("aiohttp_cors") is None:
         pytest.skip("jobs need ray[default]: pip install 'unlearnbench[cluster]'")
@@ -180,6 +188,7 @@ def head(data_home: Path) -> Iterator[str]:
         "RAY_AUTH_MODE": "token",
         "RAY_AUTH_TOKEN": TOKEN,
         "RAY_USAGE_STATS_ENABLED": "0",
+        "RAY_CLIENT_SERVER_CHECK_CHANNEL_TIMEOUT_S": "60",  # a busy machine takes long to start one
     }
     command = [BIN / "ray", "start", "--head", "--block", f"--port={gcs}", "--node-ip-address=127.0.0.1"]
     command += ["--dashboard-host=127.0.0.1", f"--dashboard-port={dashboard}", f"--temp-dir={home}/r"]
@@ -189,7 +198,7 @@ def head(data_home: Path) -> Iterator[str]:
     try:
         address = f"http://127.0.0.1:{dashboard}"
         wait_until_up(process, address, home / "log")
-        yield address
+        yield Head(address, f"ray://127.0.0.1:{client}")
     finally:
         family = [process, *process.children(recursive=True)] if process.is_running() else []
         process.send_signal(signal.SIGTERM)
@@ -200,6 +209,12 @@ def head(data_home: Path) -> Iterator[str]:
         psutil.wait_procs(alive, timeout=5)
         log.close()
         shutil.rmtree(home, ignore_errors=True)
+
+
+@pytest.fixture
+def head(cluster: Head) -> str:
+    """The address of its dashboard."""
+    return cluster.dashboard
 
 
 def wait_until_up(process: psutil.Popen, address: str, log: Path) -> None:
@@ -270,10 +285,13 @@ def test_a_plan_runs_as_a_job_and_its_results_come_home(head: str, here: Path) -
     assert len(pd.read_parquet(here / "here" / "trials").query("kind == 'search'")) == 3
     assert "a-secret" not in out + log + told
 
-    status, out, err = unlearn(here, head, "submit", "tiny.yaml", "--results", place, "--trials", "5")
+    before = pd.read_parquet(place / "trials").trial_id.sort_values().tolist()
+    status, out, err = unlearn(here, head, "submit", "tiny.yaml", "--results", place)
     assert (status, out.split()[1]) == (0, "tiny-2"), err
-    unlearn(here, head, "job", "logs", "-f", "tiny-2")
-    assert len(pd.read_parquet(place / "trials").query("kind == 'search'")) == 5  # it went on
+    status, log, err = unlearn(here, head, "job", "logs", "-f", "tiny-2")
+    assert "tiny-2  succeeded" in log
+    after = pd.read_parquet(place / "trials").trial_id.sort_values().tolist()
+    assert after == before  # the second job found everything done
 
 
 def test_why_a_job_failed_is_one_line(head: str, here: Path) -> None:
@@ -312,3 +330,21 @@ def test_mistakes_with_a_cluster_are_one_line(head: str, here: Path) -> None:
         assert (status, out) == (2, ""), (arguments, err)
         assert message in err, (arguments, err)
         assert len(err.splitlines()) == 1, err
+
+
+def test_the_doctor_looks_through_the_client_server(cluster: Head, here: Path) -> None:
+    status, out, err = unlearn(here, cluster.client, "doctor", "--results", here / "r", RAY_AUTH_MODE="token")
+    lines = out.splitlines()
+    assert re.search(r"^node .* \(head\)$", out, flags=re.MULTILINE), err
+    assert "1 node, 2 CPUs, 0 GPUs" in lines[0]
+    port = cluster.client.rpartition(":")[
+        2
+    ]  # open beyond the loopback, as Ray gives the node its own address
+    assert not [line for line in lines if f":{port} " in line and not line.startswith("ok ")]
+    assert [line for line in lines if line.startswith("ok    results")]
+    assert [line for line in lines if line.startswith("ok    clock")]
+    started = time.monotonic()
+    status, _, err = unlearn(here, cluster.client, "doctor", RAY_AUTH_TOKEN="f" * 64, RAY_AUTH_MODE="token")
+    assert status == 2
+    assert time.monotonic() - started < 90
+    assert len(err.splitlines()) == 1
