@@ -30,13 +30,16 @@ def register(app: typer.Typer, probe: Probe, parcel: Callable[[str, bool], Parce
 
     @app.command()
     def doctor(
-        address: str = typer.Option("local", "--address", help="local, auto or ray://host:10001."),
+        address: str = typer.Option(
+            "local", "--address", help="local, auto (the cluster this machine is in) or ray://HOST:10001."
+        ),
         results: str = typer.Option("", "--results", help="A results place to write to and to read from."),
+        timeout: float = typer.Option(60, "--timeout", min=5, help="Wait so many seconds for a cluster."),
     ) -> None:
         """Check this machine or a cluster before a long run."""
         from cluster.doctor import examine, reachable
 
-        found = examine(address) + ([reachable(results, probe)] if results else [])
+        found = examine(address, timeout) + ([reachable(results, probe)] if results else [])
         for line in _by_node(found):
             typer.echo(line)
         _fail(found)

@@ -101,7 +101,7 @@ def session(wanted: Slots) -> Iterator[None]:
                 logging_level=logging.ERROR,
             )
         else:
-            _reach(wanted.address)
+            reach(wanted.address)
             ray.init(address=wanted.address, log_to_driver=False, logging_level=logging.ERROR)
     except ClusterError:
         raise
@@ -120,8 +120,12 @@ def running() -> bool:
     return ray is not None and bool(ray.is_initialized())
 
 
-def _reach(address: str) -> None:
-    """Fail within seconds where nothing listens; Ray itself would try for minutes."""
+def reach(address: str) -> None:
+    """Fail within seconds where nothing listens; Ray itself would try for minutes.
+
+    Raises:
+        ClusterError: there, and for what is no address.
+    """
     host, _, port = address.rpartition("://")[2].rpartition(":")
     if not port.isdecimal():
         if address != "auto":

@@ -32,8 +32,11 @@ class Finding:
     advice: str = ""
 
 
-def examine(address: str = "local") -> list[Finding]:
+def examine(address: str = "local", timeout: float = 60) -> list[Finding]:
     """All checks of this machine or, with another address than `local`, of every node of a cluster.
+
+    Args:
+        timeout: Seconds to wait for the cluster.
 
     Raises:
         ClusterError: if the cluster does not answer.
@@ -41,7 +44,7 @@ def examine(address: str = "local") -> list[Finding]:
     here = facts()
     if address == "local":
         return [*_machine("", here), *_alone(here)]
-    found = survey(address)
+    found = survey(address, timeout)
     names = _names(found)
     return [
         *_cluster(found),

@@ -9,14 +9,13 @@ from __future__ import annotations
 import json
 import logging
 import os
-import socket
 import subprocess
 import sys
 import time
 from dataclasses import asdict, dataclass, replace
 from typing import Any
-from urllib.parse import urlsplit
 
+from cluster.connect import reach
 from cluster.errors import ClusterError
 from cluster.facts import Facts
 
@@ -51,7 +50,7 @@ def survey(address: str, limit: float = 60) -> list[Node]:
     """Every living node of a cluster, the head first.
 
     Args:
-        address: `auto`, or `ray://host:port`.
+        address: `auto`, `ray://HOST:10001`, or from a node of the cluster `HOST:6379`.
         limit: Seconds until this gives up.
 
     Raises:
@@ -59,36 +58,17 @@ def survey(address: str, limit: float = 60) -> list[Node]:
     """
     from pydantic import TypeAdapter
 
-    _reach(address)
+    reach(address)
     advice = f"is Ray running there, in the same version, and with the same token? (address: {address})"
     command = [sys.executable, "-m", "cluster.survey", address, str(limit)]
     try:
         done = subprocess.run(command, capture_output=True, text=True, timeout=limit)
     except subprocess.TimeoutExpired:
-        raise ClusterError(f"the cluster did not answer within {limit:g} s; {advice}") from None
+        raise ClusterError(f"the cluster did not answer within {limit:g} s (--timeout); {advice}") from None
     if done.returncode:
         said = (done.stdout + done.stderr).strip().splitlines() or ["it said nothing"]
         raise ClusterError(f"the cluster cannot be asked: {said[-1].strip()}; {advice}")
     return TypeAdapter(list[Node]).validate_json(done.stdout.splitlines()[-1])
-
-
-def _reach(address: str) -> None:
-    """Refuse at once an address where nothing listens."""
-    if address == "auto":
-        return
-    place = urlsplit(address)
-    try:
-        host, port = place.hostname, place.port or 10001
-    except ValueError:
-        host = None
-    if place.scheme != "ray" or not host:
-        raise ClusterError(f"'{address}' is no address; valid: local, auto, ray://host:10001")
-    try:
-        socket.create_connection((host, port), timeout=5).close()
-    except OSError as error:
-        raise ClusterError(
-            f"nothing answers at {host}:{port} ({error}); start Ray there, or open a tunnel to it"
-        ) from None
 
 
 def _ask(address: str, limit: float) -> list[Node]:

@@ -222,16 +222,16 @@ def test_the_results_place() -> None:
 
 
 def test_an_address_that_leads_nowhere_is_told_in_time() -> None:
-    with pytest.raises(ClusterError, match="valid: local, auto, ray://"):
+    with pytest.raises(ClusterError, match="valid are local, auto, ray://"):
         survey("somewhere")
     with closing(socket.create_server(("127.0.0.1", 0))) as silent:
         port = silent.getsockname()[1]
         started = time.monotonic()
-        with pytest.raises(ClusterError, match=r"^the cluster did not answer within 3 s; ") as told:
+        with pytest.raises(ClusterError, match=r"^the cluster did not answer within 3 s ") as told:
             survey(f"ray://127.0.0.1:{port}", limit=3)
         assert time.monotonic() - started < 6
         assert "\n" not in str(told.value)
-    with pytest.raises(ClusterError, match=f"nothing answers at 127.0.0.1:{port}"):
+    with pytest.raises(ClusterError, match=f"nothing answers at 'ray://127.0.0.1:{port}'"):
         survey(f"ray://127.0.0.1:{port}")
 
 
@@ -289,7 +289,7 @@ def test_a_broken_cluster(other_pandas: Path, monkeypatch: pytest.MonkeyPatch) -
     with broken_cluster(nodes) as address:
         monkeypatch.setenv("RAY_ADDRESS", address)
         monkeypatch.setenv("RAY_AUTH_MODE", "disabled")
-        found = examine("auto")
+        found = examine("auto", timeout=150)
     bad = {(finding.name, finding.level) for finding in found if finding.level != "ok"}
     assert found[0].found.startswith(f"{1 + len(nodes)} nodes")
     (pandas,) = [finding for finding in found if finding.name == "pandas"]

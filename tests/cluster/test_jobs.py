@@ -249,17 +249,19 @@ def unlearn(here: Path, address: str, *arguments: object, **environment: str) ->
         ],
         capture_output=True,
         text=True,
-        timeout=150,
+        timeout=280,
         cwd=here,
         env=clean | {"PYTHONPATH": str(Path(__file__).parents[2]), "RAY_AUTH_TOKEN": TOKEN} | environment,
     )
     return done.returncode, done.stdout, done.stderr
 
 
+@pytest.mark.timeout(600)  # a whole plan, on a machine that may be busy
 def test_a_plan_runs_as_a_job_and_its_results_come_home(head: str, here: Path) -> None:
     place = here / "on the head"
     status, out, err = unlearn(
-        here, head, "submit", "tiny.yaml", "--results", place, "--env", "MY_KEY", MY_KEY="a-secret"
+        *(here, head, "submit", "tiny.yaml", "--results", place, "--workers", 1, "--env", "MY_KEY"),
+        MY_KEY="a-secret",
     )
     assert status == 0, err
     assert out.startswith("submitted: tiny-1 ")
@@ -295,12 +297,13 @@ def test_a_plan_runs_as_a_job_and_its_results_come_home(head: str, here: Path) -
 
 
 def test_why_a_job_failed_is_one_line(head: str, here: Path) -> None:
-    status, _, err = unlearn(here, head, "submit", "tiny.yaml", "--results", "/proc/nowhere")
+    (here / "bad.yaml").write_text(PLAN.replace("tiny", "bad"))
+    status, _, err = unlearn(here, head, "submit", "bad.yaml", "--results", "/proc/nowhere")
     assert status == 0, err
-    status, _, err = unlearn(here, head, "job", "logs", "-f", "tiny-3")
-    status, out, err = unlearn(here, head, "job", "status", "tiny-3")
+    unlearn(here, head, "job", "logs", "-f", "bad-1")
+    status, out, err = unlearn(here, head, "job", "status", "bad-1")
     assert status == 0, err
-    assert out.startswith("tiny-3  failed")
+    assert out.startswith("bad-1  failed")
     assert "/proc/nowhere" in out
     assert len(out.splitlines()) == 1
 
@@ -333,7 +336,9 @@ def test_mistakes_with_a_cluster_are_one_line(head: str, here: Path) -> None:
 
 
 def test_the_doctor_looks_through_the_client_server(cluster: Head, here: Path) -> None:
-    status, out, err = unlearn(here, cluster.client, "doctor", "--results", here / "r", RAY_AUTH_MODE="token")
+    status, out, err = unlearn(
+        *(here, cluster.client, "doctor", "--results", here / "r", "--timeout", 200), RAY_AUTH_MODE="token"
+    )
     lines = out.splitlines()
     assert re.search(r"^node .* \(head\)$", out, flags=re.MULTILINE), err
     assert "1 node, 2 CPUs, 0 GPUs" in lines[0]
