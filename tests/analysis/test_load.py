@@ -2,13 +2,19 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
+import pandas as pd
 import pyarrow.parquet as pq
 import pytest
+from matplotlib.figure import Figure
 
 from analysis import load
 from analysis.errors import AnalysisError
+from analysis.report import write_report
+from analysis.store import store_at
+from tests import s3
 from tests.analysis.conftest import (
     benchmark_rows,
     measured,
@@ -128,3 +134,49 @@ def test_steps_are_read_like_the_other_tables_and_may_be_absent(tmp_path: Path) 
     assert found[["method", "task", "request", "step", "gap"]].to_numpy().tolist() == [
         ["jit", "sequence", "0", 1, 1.0], ["jit", "sequence", "2", 2, 2.0],
     ]  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def bucket(results: Path) -> Iterator[str]:
+    """The same results in a bucket of a real S3 server."""
+    with s3.running() as server, pytest.MonkeyPatch.context() as patch:
+        for name, value in {**s3.KEYS, "AWS_ENDPOINT_URL": server.endpoint}.items():
+            patch.setenv(name, value)
+        place = f"s3://{s3.BUCKET}/some/where"
+        for file in store_at(results).files():
+            store_at(place).write(file, store_at(results).read(file))
+        yield place
+
+
+def test_a_bucket_is_read_like_a_folder(results: Path, bucket: str) -> None:
+    for read in (load.trials, load.classes, load.samples, load.steps):
+        pd.testing.assert_frame_equal(read(bucket), read(results))
+    assert load.ranges(bucket) == load.ranges(results)
+    assert set(load.columns(bucket).column) == set(load.columns(results).column)
+
+
+def test_a_report_lies_where_the_results_do(
+    bucket: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Figure, "savefig", lambda self, stream, **_: stream.write(b"<svg/>"))
+    assert write_report(bucket) == f"{bucket}/report.html"
+    page = store_at(bucket).read("report.html").to_pybytes()
+    assert page.rstrip().endswith(b"</html>")
+    assert len(load.trials(bucket)) > 0, "the report is no data"
+    assert write_report(bucket, tmp_path / "page.html") == str(tmp_path / "page.html")
+    assert (tmp_path / "page.html").read_bytes()[:200] == page[:200]
+
+
+@pytest.mark.parametrize(
+    ("place", "words"),
+    [
+        ("s3://results/nowhere", "no results folder s3://results/nowhere"),
+        ("s3:/results", "names no bucket"),
+        ("http://host/results", "give a folder, s3://bucket/prefix or gs://bucket/prefix"),
+    ],
+)
+def test_a_bucket_that_cannot_be_read_is_one_line(bucket: str, place: str, words: str) -> None:
+    with pytest.raises(AnalysisError) as caught:
+        load.trials(place)
+    assert words in str(caught.value)
+    assert "\n" not in str(caught.value)

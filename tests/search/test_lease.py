@@ -22,7 +22,7 @@ from search.errors import ResultsError
 from search.lease import Lease, LeaseLost, _to_json, claim, holders
 from search.results import Finished, Results
 from search.shards import WHOLE, Shard
-from tests.search import s3
+from tests import s3
 from tests.search.test_results import trial
 
 BEAT_S, STALE_S = 0.1, 1.0

@@ -20,7 +20,7 @@ from analysis import load, store
 from search.errors import ResultsError
 from search.results import Finished, Results
 from search.storage import patiently, probe, store_at
-from tests.search import s3
+from tests import s3
 from tests.search.test_results import trial
 
 
