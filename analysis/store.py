@@ -218,7 +218,6 @@ def _s3(bucket: str) -> FileSystem:
     from pyarrow.fs import AwsStandardS3RetryStrategy, S3FileSystem, resolve_s3_region
 
     own_server = os.environ.get("AWS_ENDPOINT_URL_S3") or os.environ.get("AWS_ENDPOINT_URL") or ""
-    scheme, _, server = own_server.rpartition("://")
     region = os.environ.get("AWS_REGION") or os.environ.get("AWS_DEFAULT_REGION")
     if not region and not own_server:
         try:
@@ -227,8 +226,8 @@ def _s3(bucket: str) -> FileSystem:
             region = None  # the first request says what is wrong
     return S3FileSystem(
         region=region or ("us-east-1" if own_server else None),
-        scheme=scheme or "https",
-        endpoint_override=server.rstrip("/") or None,
+        scheme="http" if own_server.startswith("http://") else "https",
+        endpoint_override=own_server.rpartition("://")[2].rstrip("/") or None,
         connect_timeout=5,
         request_timeout=10,
         allow_delayed_open=True,  # type: ignore[call-arg]  # small files are one request
