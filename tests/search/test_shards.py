@@ -130,6 +130,7 @@ def test_a_benchmark_names_the_searches_that_are_not_finished(plan: Plan, tmp_pa
     )
 
 
+@pytest.mark.timeout(900)  # four runs of Ray, each with new workers
 def test_a_plan_done_in_shards_has_every_trial_once(plan: Plan, ray_session: Slots, tmp_path: Path) -> None:
     plan, table = small(plan), tmp_path / "trials"
     for shard, methods in (("1/2", {"jit": 2}), ("2/2", {"jit": 2, "finetune": 2})):
