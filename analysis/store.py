@@ -29,7 +29,6 @@ _KEYS_OF_S3 = (
     "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI",
     "AWS_CONTAINER_CREDENTIALS_FULL_URI",
 )
-_NO_ANSWER = "its server does not answer (for an own server, look at AWS_ENDPOINT_URL)"
 _DENIED = "access is denied; the keys in the environment need the right to list, read, write and delete there"
 _NO_KEYS = (
     "there are no keys in the environment; set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or AWS_PROFILE"
@@ -42,7 +41,13 @@ _REASONS = {  # what an object store says -> what it means to a person
     r"EXPIRED_TOKEN|ExpiredToken|REQUEST_EXPIRED": "the keys in the environment have expired; get new ones",
     r"ACCESS_DENIED|AccessDenied|PERMISSION_DENIED|HTTP status 403|UNAUTHENTICATED": _DENIED,
     r"HTTP status 301|PERMANENT_REDIRECT": "the bucket is in another region; set AWS_REGION",
-    r"NETWORK_CONNECTION|curlCode|UNAVAILABLE|DEADLINE_EXCEEDED|SERVICE_UNAVAILABLE": _NO_ANSWER,
+    r"OAuth2 access token": (
+        "there are no credentials of Google Cloud, or no way to ask for them; set GOOGLE_APPLICATION_CREDENTIALS"
+    ),
+    r"AWS Error (NETWORK_CONNECTION|SERVICE_UNAVAILABLE)|curlCode": (
+        "its server does not answer (for an own server, look at AWS_ENDPOINT_URL)"
+    ),
+    r"UNAVAILABLE|DEADLINE_EXCEEDED": "its server does not answer; look at the network",
     r"SLOW_DOWN|THROTTLING|RESOURCE_EXHAUSTED": "the store asks for fewer requests",
 }
 

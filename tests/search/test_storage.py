@@ -118,6 +118,8 @@ def test_missing_keys_and_missing_rights_are_told_apart(
     monkeypatch.delenv("AWS_ACCESS_KEY_ID")
     monkeypatch.setenv("HOME", str(tmp_path))
     assert store.reason(denied).startswith("there are no keys in the environment; set AWS_ACCESS_KEY_ID")
+    without = OSError("google::cloud::Status(UNAVAILABLE: ... Could not create a OAuth2 access token to ...")
+    assert "set GOOGLE_APPLICATION_CREDENTIALS" in store.reason(without)
 
 
 def test_a_run_in_a_bucket_is_read_by_pandas_resumed_and_reported(bucket: str, server: s3.Server) -> None:
