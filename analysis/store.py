@@ -42,7 +42,7 @@ _REASONS = {  # what an object store says -> what it means to a person
     r"ACCESS_DENIED|AccessDenied|PERMISSION_DENIED|HTTP status 403|UNAUTHENTICATED": _DENIED,
     r"HTTP status 301|PERMANENT_REDIRECT": "the bucket is in another region; set AWS_REGION",
     r"OAuth2 access token": (
-        "there are no credentials of Google Cloud, or none can be asked for; set GOOGLE_APPLICATION_CREDENTIALS"
+        "there are no credentials of Google Cloud, or none to be had; set GOOGLE_APPLICATION_CREDENTIALS"
     ),
     r"AWS Error (NETWORK_CONNECTION|SERVICE_UNAVAILABLE)|curlCode": (
         "its server does not answer (for an own server, look at AWS_ENDPOINT_URL)"
