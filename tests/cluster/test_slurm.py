@@ -44,6 +44,7 @@ TaskPlugin=task/none
 SelectType=select/cons_tres
 SelectTypeParameters=CR_Core_Memory
 SlurmdParameters=config_overrides
+SchedulerParameters=sched_interval=2,batch_sched_delay=0
 MpiDefault=none
 ReturnToService=2
 KillWait=2
@@ -119,10 +120,10 @@ class Slurm:
         assert done.returncode == 0, f"{words}: {done.stdout}{done.stderr}"
         return done.stdout
 
-    def submit(self, *words: str, **env: str) -> str:
+    def submit(self, *words: str, nodes: int = 2, **env: str) -> str:
         """The shipped script with these arguments; gives the job's number."""
         script = str(shipped()["slurm.sbatch"])
-        return self.run("sbatch", "--parsable", script, *words, **env).strip()
+        return self.run("sbatch", "--parsable", f"--nodes={nodes}", script, *words, **env).strip()
 
     def show(self, job: str) -> dict[str, str]:
         """How a job stands."""
@@ -207,8 +208,8 @@ dataset: digits
 model: cnn2
 task: full_class
 methods: [scrub, neggrad_plus]
-training: {epochs: 3}
-search: {forget: "8", trials: 20, presets: false}
+training: {epochs: 1}
+search: {forget: "8", trials: 12, presets: false}
 """
 
 
@@ -229,48 +230,68 @@ def refused(slurm: Slurm, address: str, port: int) -> bool:
     return False
 
 
+def until_it_says(slurm: Slurm, job: str, words: str, seconds: float) -> None:
+    end = time.monotonic() + seconds
+    while words not in slurm.log(job):
+        assert time.monotonic() < end, slurm.log(job)
+        assert slurm.show(job)["JobState"] in ("PENDING", "RUNNING"), slurm.log(job)
+        time.sleep(0.3)
+
+
 @pytest.mark.timeout(600)
 def test_the_time_limit_is_a_resume(slurm: Slurm) -> None:
     (slurm.folder / "plan.yaml").write_text(PLAN)
     job = slurm.submit("search", "plan.yaml", UNLEARN_RESULTS=str(slurm.folder / "results"))
-    slurm.wait(job, {"RUNNING"}, 30)
-    end = time.monotonic() + 180
-    while len(rows(slurm.folder)) < 3:
-        assert time.monotonic() < end, slurm.log(job)
-        assert slurm.show(job)["JobState"] == "RUNNING", slurm.log(job)
-        time.sleep(0.5)
+    until_it_says(slurm, job, "Running command on head node", 120)
 
-    # The cluster is up: no dashboard for others, and no way in without the token.
+    # The cluster of both nodes is up: no dashboard for others, and no way in without the token.
+    port = 20000 + int(job) % 10000
+    assert not refused(slurm, "10.77.0.11", port)
     assert refused(slurm, "10.77.0.11", 8265)
-    port = str(20000 + int(job) % 10000)
-    assert not refused(slurm, "10.77.0.11", int(port))
     ask = ["ray", "status", "--address", f"10.77.0.11:{port}"]
     assert "Active" in slurm.run(*ask, RAY_AUTH_MODE="token")
     with pytest.raises(AssertionError, match=r"(?i)unauthenticated|authentication"):
         slurm.run(*ask, RAY_AUTH_MODE="disabled")
 
     # What Slurm sends two minutes before the limit.
+    end = time.monotonic() + 180
+    while not len(rows(slurm.folder)):
+        assert time.monotonic() < end, slurm.log(job)
+        time.sleep(0.3)
     slurm.run("scancel", "--batch", "--signal=USR1", job)
     shown = slurm.wait(job, {"PENDING"}, 60)
     assert shown["Restarts"] == "1"
+    assert "near the time limit" in slurm.log(job)
     kept = rows(slurm.folder)
-    assert 3 <= len(kept) < 40
-    slurm.run("scontrol", "update", f"JobId={job}", "StartTime=now")
+    assert 1 <= len(kept) < 24
+    end = time.monotonic() + 60
+    while (
+        slurm.show(job)["JobState"] == "PENDING"
+    ):  # Slurm holds it back for two minutes, and may say so late
+        assert time.monotonic() < end
+        slurm.run("scontrol", "update", f"JobId={job}", "StartTime=now")
+        time.sleep(1)
     slurm.wait(job, {"COMPLETED"}, 240)
 
     table = rows(slurm.folder)
-    assert table.groupby("method", observed=True).size().to_dict() == {"neggrad_plus": 20, "scrub": 20}
+    assert table.groupby("method", observed=True).size().to_dict() == {"neggrad_plus": 12, "scrub": 12}
     assert not table.trial_id.duplicated().any()
-    assert set(table.state) <= {"complete", "failed"}
-    assert set(kept.trial_id) <= set(table.trial_id)
+    assert set(table.state) == {"complete"}, table.error.tolist()
+    assert kept.merge(table, on=["trial_id", "started_at"]).shape[0] == len(kept)
     assert set(table.host) == {"n1", "n2"}
-    assert "near the time limit" in slurm.log(job)
 
 
-@pytest.mark.timeout(300)
 def test_a_driver_that_fails_fails_the_job(slurm: Slurm) -> None:
-    job = slurm.submit("search", "no-such-plan", UNLEARN_RESULTS=str(slurm.folder / "nothing"))
+    job = slurm.submit("search", "no-such-plan", nodes=1, UNLEARN_RESULTS="/nowhere")
     shown = slurm.wait(job, {"COMPLETED", "FAILED"}, 120)
-    assert shown["JobState"] == "FAILED", slurm.log(job)
-    assert shown["ExitCode"] == "2:0"
+    assert (shown["JobState"], shown["ExitCode"]) == ("FAILED", "2:0"), slurm.log(job)
     assert "there is no plan 'no-such-plan'" in slurm.log(job)
+
+
+def test_requeueing_is_bounded(slurm: Slurm) -> None:
+    job = slurm.submit("search", "demo", nodes=1, UNLEARN_RESULTS="/nowhere", UNLEARN_MAX_RESTARTS="0")
+    until_it_says(slurm, job, "On head node", 60)
+    slurm.run("scancel", "--batch", "--signal=USR1", job)
+    shown = slurm.wait(job, {"FAILED", "PENDING"}, 60)
+    assert (shown["JobState"], shown["ExitCode"]) == ("FAILED", "2:0"), slurm.log(job)
+    assert "requeued 0 times already (UNLEARN_MAX_RESTARTS); submit it again" in slurm.log(job)
