@@ -17,6 +17,7 @@ from tests.performance import (
     jit_speed,
     loading_speed,
     memory,
+    scale,
     search_speed,
     training_speed,
     vit_speed,
@@ -27,6 +28,7 @@ from tests.real_data import restored
 
 def _all(folder: Path) -> Iterator[Figure]:
     yield from search_speed.measure(folder)
+    yield from scale.measure(folder)
     yield from fisher_speed.measure()
     yield from jit_speed.measure(folder)
     real = restored()
@@ -36,6 +38,7 @@ def _all(folder: Path) -> Iterator[Figure]:
     os.environ["UNLEARN_DATA"] = str(real)
     yield from evaluation_speed.measure()
     yield from memory.measure()
+    yield from scale.sent()
     yield from loading_speed.measure()
     yield from training_speed.measure()
     yield from vit_speed.measure()

@@ -1,0 +1,136 @@
+"""Bookkeeping at scale: what a trial costs beside the trial, at 100, 1,000 and 10,000 of them."""
+
+from __future__ import annotations
+
+import os
+import statistics
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import psutil
+
+from benchmarks.datasets import load
+from benchmarks.methods import methods
+from benchmarks.scenarios import Scenario
+from benchmarks.training import Recipe
+from cluster.connect import Slots, session
+from cluster.tasks import in_parallel
+from cluster.tasks import shared as fetched
+from search import preparation, runner
+from search.assignments import Assignment, FixedList
+from search.objectives import objective
+from search.placement import Learned
+from search.results import Results
+from search.spaces import search_space
+from search.studies import Study
+from tests.performance.figures import Figure
+
+COUNTS = (100, 1_000, 10_000)
+STUDY = 250  # trials of a search, after which TPE asks no more
+MANY = 64
+SCENARIO = Scenario("digits", "cnn2", "full_class", "8")
+
+
+def measure(folder: Path) -> Iterator[Figure]:
+    """Milliseconds per trial, the sampler's apart; the driver's memory; 64 workers; data sent to a node."""
+    os.environ["UNLEARN_DATA"] = str(folder)
+    yield from _bookkeeping()
+    yield from _sampling()
+    yield from _many_workers()
+
+
+def _bookkeeping() -> Iterator[Figure]:
+    """Trials that do nothing (`original`), handed out by one driver to two workers."""
+    slots = Slots(2, 1, 0)
+    found = {}
+    with session(slots):
+        shared = _prepared(slots)
+        for count in COUNTS:
+            found[count] = 1e3 * _seconds(shared, slots, count) / count
+            yield Figure(f"bookkeeping, {count:,} trials", found[count], "ms per trial")
+    memory = psutil.Process().memory_info().rss / 2**20
+    yield Figure("  the last over the first", found[COUNTS[-1]] / found[COUNTS[0]], "times", 2, at_most=True)
+    yield Figure("  the driver's memory after them", memory, "MiB")
+
+
+def _sampling() -> Iterator[Figure]:
+    """What TPE itself takes for a trial, in a study of its own without Ray."""
+    jit = methods.get("jit")
+    study = Study(
+        "s",
+        jit,
+        search_space(jit.Params, {}),
+        objective("gap"),
+        trials=STUDY,
+        seed=0,
+        assign=lambda number, params, preset: _assignment(number, params),
+    )
+    times = []
+    for number in range(STUDY):
+        began = time.perf_counter()
+        assignment = study.ask()
+        assert assignment is not None
+        study.tell(assignment, {**assignment.identity, "state": "complete", "gap": float(number % 17)})
+        times.append(1e3 * (time.perf_counter() - began))
+    yield Figure("TPE, the last 25 of 250 trials", statistics.fmean(times[-25:]), "ms per trial")
+
+
+def _many_workers() -> Iterator[Figure]:
+    """64 workers on this machine, more than it has cores, and what each of them was sent."""
+    slots = Slots(MANY, 1, 0)
+    with session(slots):
+        shared = _prepared(slots)
+        began = time.perf_counter()
+        _seconds(shared, slots, MANY * 4)
+        yield Figure(f"{MANY} workers, {MANY * 4} trials with their start", time.perf_counter() - began, "s")
+
+
+def sent() -> Iterator[Figure]:
+    """What crosses the network to a machine with four workers, beside the size of the images."""
+    import ray
+    from ray.cluster_utils import Cluster
+
+    cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 0, "include_dashboard": False})
+    try:
+        cluster.add_node(num_cpus=4)
+        slots = Slots(4, 1, 0, address=cluster.address)
+        with session(slots):
+            images = ray.put(load("cifar100"))
+            shared = preparation.Shared(data={"cifar100": images})
+            before = psutil.net_io_counters(pernic=True)["lo"].bytes_recv
+            list(in_parallel(_touch, [(n, shared.data) for n in range(8)], slots))
+            crossed = (psutil.net_io_counters(pernic=True)["lo"].bytes_recv - before) / 2**20
+        size = load("cifar100").train.x.nbytes / 2**20 + load("cifar100").test.x.nbytes / 2**20
+        note = f"{crossed:.0f} MiB for {size:.0f} MiB of images"
+        yield Figure(
+            "sent to a node with 4 workers, over the images' size", crossed / size, "times", 1.2, True, note
+        )
+    finally:
+        cluster.shutdown()
+
+
+def _touch(item: tuple[int, dict[str, Any]]) -> int:
+    time.sleep(0.5)  # so that every worker gets some
+    return len(fetched(item[1]["cifar100"]).train)
+
+
+def _prepared(slots: Slots) -> preparation.Shared:
+    return preparation.prepare([SCENARIO], Recipe(epochs=1), 100, False, slots, lambda model: None)
+
+
+def _assignment(number: int, params: dict[str, Any]) -> Assignment:
+    return Assignment("scale", number, SCENARIO, "original", params, number, "search", "tuned")
+
+
+def _seconds(shared: preparation.Shared, slots: Slots, count: int) -> float:
+    trials = [_assignment(number, {}) for number in range(count)]
+    with tempfile.TemporaryDirectory() as folder, Results(folder, "scale") as results:
+        work = FixedList("scale", trials, [])
+        began = time.perf_counter()
+        shares = Learned(slots.shares, lambda line: None)
+        outcome = runner.run([work], shared, results, slots, shares, lambda source, row: None)
+        assert outcome.finished
+        return time.perf_counter() - began
