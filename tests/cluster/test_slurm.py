@@ -138,9 +138,19 @@ class Slurm:
         """Until a job is in one of these states; what it printed is told if that takes too long."""
         end = time.monotonic() + seconds
         while (shown := self.show(job))["JobState"] not in states:
-            assert time.monotonic() < end, f"{shown['JobState']} {shown['Reason']}: {self.log(job)}"
+            late = time.monotonic() > end or shown["JobState"] in ("COMPLETED", "FAILED")
+            assert not late, f"{shown['JobState']} {shown['Reason']}: {self.log(job)}"
             time.sleep(0.5)
         return shown
+
+    def let_start(self, job: str) -> None:
+        """Start a requeued job once its former run has ended, for which Slurm gives two minutes."""
+        end = time.monotonic() + 60
+        while f"[{job}.batch] done with job" not in (self.folder / "slurmd-n1.log").read_text():
+            assert time.monotonic() < end, (self.folder / "slurmd-n1.log").read_text()
+            time.sleep(0.5)
+        time.sleep(2)
+        self.run("scontrol", "update", f"JobId={job}", "StartTime=now")
 
 
 def environment(folder: Path) -> dict[str, str]:
@@ -264,13 +274,7 @@ def test_the_time_limit_is_a_resume(slurm: Slurm) -> None:
     assert "near the time limit" in slurm.log(job)
     kept = rows(slurm.folder)
     assert 1 <= len(kept) < 24
-    end = time.monotonic() + 60
-    while (
-        slurm.show(job)["JobState"] == "PENDING"
-    ):  # Slurm holds it back for two minutes, and may say so late
-        assert time.monotonic() < end
-        slurm.run("scontrol", "update", f"JobId={job}", "StartTime=now")
-        time.sleep(1)
+    slurm.let_start(job)
     slurm.wait(job, {"COMPLETED"}, 240)
 
     table = rows(slurm.folder)
