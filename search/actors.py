@@ -51,6 +51,7 @@ class TrialActor(tune.Trainable):
         self._device = torch.device(gpu if self._place.gpus else "cpu")
         self._work: Background | None = None
         keep_to(self._place.gpus, self._device)
+        self._scenario(self._assignments[0].scenario.key)  # here, so that it is no part of a trial's time
 
     @classmethod
     def default_resource_request(cls, config: dict[str, Any]) -> tune.PlacementGroupFactory:

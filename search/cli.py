@@ -82,7 +82,7 @@ def run(
     shard: str = _SHARD,
     allow_code: bool = _ALLOW_CODE,
 ) -> None:
-    """Do a whole plan: train, search, benchmark, report."""
+    """Do a whole plan: train, search, benchmark if it has one, report."""
     from search import stages
 
     with _settings(
@@ -91,7 +91,8 @@ def run(
         for setting in settings:
             stages.prepare(setting, setting.plan.scenarios())
             stages.search(setting)
-            stages.benchmark(setting)
+            if setting.plan.benchmark:
+                stages.benchmark(setting)
         _finish(settings)
 
 

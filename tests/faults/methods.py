@@ -83,7 +83,7 @@ class Loud(Shaking):
 
 @register
 class Hungry(Shaking):
-    """Runs out of memory when more than two of it are on one GPU at a time."""
+    """Runs out of memory when too many processes that ran it are on one GPU."""
 
     name = "hungry"
 
@@ -92,11 +92,8 @@ class Hungry(Shaking):
 
         device = Path(os.environ["FAULTY_FOLDER"]) / f"gpu{os.environ['CUDA_VISIBLE_DEVICES']}"
         device.mkdir(exist_ok=True)
-        mine = device / str(os.getpid())
-        mine.touch()
-        try:
-            time.sleep(0.2)
-            if len(list(device.iterdir())) > 2:
-                raise torch.OutOfMemoryError("as if")
-        finally:
-            mine.unlink()
+        (device / str(os.getpid())).touch()
+        time.sleep(0.5)
+        alive = sum(Path("/proc", process.name).exists() for process in device.iterdir())
+        if alive > int(os.environ["FAULTY_MOST"]):
+            raise torch.OutOfMemoryError("as if")
