@@ -1,11 +1,14 @@
-"""How many trials fit on a machine, and what cannot be placed."""
+"""What a plan may ask of this machine or of a cluster, and what is refused before Ray starts."""
 
 from __future__ import annotations
+
+import socket
+from typing import Any
 
 import pytest
 
 from cluster import connect
-from cluster.connect import Slots, slots
+from cluster.connect import Slots, session, slots
 from cluster.errors import ClusterError
 
 
@@ -15,21 +18,10 @@ def machine(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "0,1")
 
 
-@pytest.mark.parametrize(
-    ("workers", "cpus", "gpus", "expected"),
-    [
-        (None, 1, 0, Slots(8, 1, 0)),
-        (None, 3, 0, Slots(2, 3, 0)),
-        (None, 1, "auto", Slots(2, 1, 1)),
-        (None, 1, 0.25, Slots(8, 1, 0.25)),
-        (None, 2, 0.5, Slots(4, 2, 0.5)),
-        (16, 1, 0, Slots(16, 1, 0)),
-    ],
-)
-def test_as_many_as_fit(
-    machine: None, workers: int | None, cpus: int, gpus: float | str, expected: Slots
-) -> None:
-    assert slots(workers, cpus, gpus) == expected
+@pytest.mark.parametrize("gpus", [0, 0.25, 1, "auto", {"A100": 0.25, "cpu": 0}])
+def test_what_can_be_placed_is_taken_as_it_is(machine: None, gpus: Any) -> None:
+    assert slots(None, 1, gpus) == Slots(None, 1, gpus)
+    assert slots(16, 1, gpus).workers == 16
 
 
 def test_what_cannot_be_placed_is_refused(machine: None, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -40,4 +32,21 @@ def test_what_cannot_be_placed_is_refused(machine: None, monkeypatch: pytest.Mon
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
     with pytest.raises(ClusterError, match="no GPU is visible; use 0"):
         slots(None, 1, 1.0)
-    assert slots(None, 1, "auto").gpus == 0
+    assert slots(None, 1, "auto") == Slots(None, 1, "auto")
+    with pytest.raises(ClusterError, match="use 1/k of a GPU"):
+        slots(None, 1, {"A100": 0.7})
+
+
+def test_a_cluster_may_have_what_this_machine_has_not(machine: None) -> None:
+    assert slots(None, 64, 0.5, "auto") == Slots(None, 64, 0.5, address="auto")
+
+
+def test_an_address_where_nothing_answers_is_said_within_seconds() -> None:
+    with socket.socket() as unused:
+        unused.bind(("127.0.0.1", 0))
+        port = unused.getsockname()[1]
+    wanted = Slots(1, 1, 0, address=f"ray://127.0.0.1:{port}")
+    with pytest.raises(ClusterError, match="nothing answers"), session(wanted):
+        pass
+    with pytest.raises(ClusterError, match="valid are local, auto"), session(Slots(1, 1, 0, address="moon")):
+        pass
