@@ -87,11 +87,6 @@ def _identity(role: Role, scenario: Scenario, how: Recipe) -> tuple[str, dict[st
     data = load(scenario.dataset)
     split = scenario.split(data)
     index, validation = _learned_from(role, split)
-    names = {
-        "original": "original",
-        "retrained": f"without-{scenario.task}-{scenario.forget}",
-        "recorded": f"steps-of-{scenario.task}-{scenario.forget}",
-    }
     identity = {
         "dataset": scenario.dataset,
         "model": scenario.model,
@@ -105,8 +100,15 @@ def _identity(role: Role, scenario: Scenario, how: Recipe) -> tuple[str, dict[st
     }
     if role == "recorded":
         identity["recorded"] = _digest(split.forget_train)
-    label = f"{scenario.dataset}-{scenario.model}-{names[role]}".replace("/", "_")[:80]
+    label = f"{scenario.dataset}-{scenario.model}-{_part(role, scenario)}".replace("/", "_")[:80]
     return label, identity
+
+
+def _part(role: Role, scenario: Scenario) -> str:
+    """The part that a model plays in a scenario, as people read it."""
+    if role == "retrained":
+        return f"without-{scenario.task}-{scenario.forget}"
+    return "original" if role == "original" else f"steps-of-{scenario.task}-{scenario.forget}"
 
 
 def _learned_from(role: Role, split: Split) -> tuple[np.ndarray, np.ndarray]:
@@ -123,9 +125,10 @@ def _cached(
     split = scenario.split(data)
     index, validation = _learned_from(role, split)
     label, identity = _identity(role, scenario, how)
+    part = _part(role, scenario)
 
     def run() -> tuple[dict[str, torch.Tensor], dict[str, Any]]:
-        progress(f"training {label} ({how.epochs} epochs)")
+        progress(f"training {scenario.model} on {scenario.dataset} ({part}, {how.epochs} epochs)")
         images = all_images(scenario, data, device)
         model = build_network(scenario, scenario.seed)
         if how.pretrained:
@@ -142,7 +145,7 @@ def _cached(
                 how,
                 torch.Generator(device).manual_seed(scenario.seed),
                 lambda epoch, accuracy: progress(
-                    f"{label}: epoch {epoch}/{how.epochs}, validation {accuracy:.1f} %"
+                    f"{part}: epoch {epoch}/{how.epochs}, validation {accuracy:.1f} %"
                 ),
                 recorder=recorder,
             )
