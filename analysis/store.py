@@ -235,7 +235,7 @@ def _s3(bucket: str) -> FileSystem:
         endpoint_override=own_server.rpartition("://")[2].rstrip("/") or None,
         connect_timeout=5,
         request_timeout=10,
-        allow_delayed_open=True,  # type: ignore[call-arg]  # small files are one request
+        allow_delayed_open=True,  # small files are one request
         background_writes=False,
         retry_strategy=AwsStandardS3RetryStrategy(max_attempts=3),
     )

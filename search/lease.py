@@ -219,7 +219,7 @@ class Lease:
 
     def _read_beat(self, rival: Claim) -> bytes:
         try:
-            return self._store.read(rival.beat_file).to_pybytes()
+            return bytes(self._store.read(rival.beat_file))
         except FileNotFoundError:
             return b""
 
