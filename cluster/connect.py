@@ -61,12 +61,17 @@ def slots(
 
     Raises:
         ClusterError: if this machine, which is to run it, has too few cores or GPUs; or for a share that is
-            not 1/k.
+            not 1/k; or for an address that no run can be driven over.
     """
     wanted = Slots(workers, cpus, gpus, address=address)
     for share in wanted.shares.values():
         if share:
             by_hand(share)
+    if address.startswith("ray://"):
+        raise ClusterError(
+            f"Ray Tune cannot be driven over Ray's client ({address}); use `unlearn submit PLAN`, or run "
+            "this on a machine of the cluster with --address auto"
+        )
     if address != LOCAL:
         return wanted
     if any(wanted.shares.values()) and not _gpu_count():

@@ -35,7 +35,7 @@ _WORKERS = typer.Option(None, "--workers", min=1, help="Trials at once; by defau
 _ADDRESS = typer.Option(
     "local",
     "--address",
-    help="Where it runs: local, auto (the cluster this machine is in) or ray://HOST:10001.",
+    help="Where it runs: local, auto (the cluster this machine is in) or HOST:6379.",
 )
 _TRIALS = typer.Option(None, "--trials", min=1, help="Trials per method and forget set.")
 _SEED = typer.Option(None, "--seed", min=0, help="Seed of the search.")

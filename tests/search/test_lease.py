@@ -230,7 +230,7 @@ def test_nobody_is_taken_for_dead_while_the_server_is_down(
 
     def contend() -> None:
         try:
-            outcome.append(Lease(store_at(place), claim("run"), quiet, BEAT_S, stale_s=3.0))
+            outcome.append(Lease(store_at(place), claim("run"), quiet, BEAT_S, stale_s=8.0))
         except ResultsError as error:
             outcome.append(error)
 
@@ -241,7 +241,7 @@ def test_nobody_is_taken_for_dead_while_the_server_is_down(
         time.sleep(1.5)
         server.shut()
         os.kill(holder.pid, signal.SIGCONT)
-        time.sleep(4)
+        time.sleep(9)
         assert outcome == []
         server.open()
         contender.join(60)
