@@ -82,7 +82,10 @@ class Store(ABC):
         from pyarrow.fs import FileSelector, FileType
 
         selected = FileSelector(self._path(folder), recursive=True, allow_not_found=True)
-        found: list[FileInfo] = self._filesystem.get_file_info(selected)
+        try:
+            found: list[FileInfo] = self._filesystem.get_file_info(selected)
+        except FileNotFoundError:  # another driver made the folder while pyarrow looked for it
+            found = self._filesystem.get_file_info(selected)
         start = len(self._root.rstrip("/")) + 1
         files = {i.path[start:]: (i.mtime_ns or 0) / 1e9 for i in found if i.type == FileType.File}
         return dict(sorted(files.items()))
