@@ -135,7 +135,8 @@ def reach(address: str) -> None:
     if not port.isdecimal():
         if address != "auto":
             raise ClusterError(
-                f"'{address}' is no address of a cluster; valid are local, auto, ray://HOST:10001, HOST:6379"
+                f"'{address}' is no address of a cluster; valid are local, auto, HOST:6379, "
+                "and for the doctor ray://HOST:10001"
             )
         return
     try:

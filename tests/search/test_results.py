@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import multiprocessing
 import os
 import subprocess
 import threading
@@ -22,6 +21,7 @@ from benchmarks.methods import methods
 from search.errors import ResultsError
 from search.results import Finished, Results
 from search.schema import TABLES, VERSION_KEY, schema, trial_columns
+from tests.search.reading import read_in_a_loop
 
 
 def trial(number: int, method: str = "jit", run_id: str = "run", **more: Any) -> dict[str, Any]:
@@ -247,29 +247,11 @@ def test_a_disk_that_stays_full_ends_the_run_with_what_was_finished(small_disk: 
     assert len(pd.read_parquet(small_disk / "trials")) == 2
 
 
-def _read_in_a_loop(folder: str, found: Any, stop: Any) -> None:
-    while not stop.is_set():
-        try:
-            found.put(len(pd.read_parquet(folder)))
-        except Exception as error:
-            found.put(repr(error))
-
-
 def test_a_reader_in_another_process_never_sees_half_a_file(tmp_path: Path) -> None:
-    context = multiprocessing.get_context("spawn")
-    found, stop = context.Queue(), context.Event()
     with Results(tmp_path, "run") as results:
         results.append([Finished(trial(0))])
-        reader = context.Process(target=_read_in_a_loop, args=(str(tmp_path / "trials"), found, stop))
-        reader.start()
-        counts = [found.get(timeout=60)]
-        for n in range(1, 60):
-            results.append([Finished(trial(n))])
-            time.sleep(0.005)
-        stop.set()
-        reader.join(60)
-    while not found.empty():
-        counts.append(found.get())
-    assert all(isinstance(c, int) for c in counts), [c for c in counts if not isinstance(c, int)]
-    assert counts == sorted(counts)
+        with read_in_a_loop(pd.read_parquet, str(tmp_path / "trials")) as counts:
+            for n in range(1, 60):
+                results.append([Finished(trial(n))])
+                time.sleep(0.005)
     assert len(counts) > 2

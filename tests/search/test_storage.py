@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import multiprocessing
 import subprocess
 import sys
 import threading
@@ -21,6 +20,7 @@ from search.errors import ResultsError
 from search.results import Finished, Results
 from search.storage import patiently, probe, store_at
 from tests import s3
+from tests.search.reading import read_in_a_loop
 from tests.search.test_results import trial
 
 
@@ -166,30 +166,12 @@ def test_an_old_file_in_a_bucket_gets_the_columns_of_today_unless_its_run_is_hel
     assert not [file for file in store_at(bucket).files() if "leases" in file]
 
 
-def _read_in_a_loop(place: str, found: Any, stop: Any) -> None:
-    while not stop.is_set():
-        try:
-            found.put(len(load.trials(place)))
-        except Exception as error:
-            found.put(repr(error))
-
-
 def test_a_reader_in_another_process_never_sees_half_an_object(bucket: str) -> None:
-    context = multiprocessing.get_context("spawn")
-    found, stop = context.Queue(), context.Event()
     with Results(bucket, "run") as results:
         results.append([Finished(trial(0))])
-        reader = context.Process(target=_read_in_a_loop, args=(bucket, found, stop))
-        reader.start()
-        counts = [found.get(timeout=60)]
-        for n in range(1, 40):
-            results.append([Finished(trial(n))])
-        stop.set()
-        reader.join(60)
-    while not found.empty():
-        counts.append(found.get())
-    assert all(isinstance(c, int) for c in counts), [c for c in counts if not isinstance(c, int)]
-    assert counts == sorted(counts)
+        with read_in_a_loop(load.trials, bucket) as counts:
+            for n in range(1, 40):
+                results.append([Finished(trial(n))])
     assert len(set(counts)) > 5
 
 
