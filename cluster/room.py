@@ -11,6 +11,7 @@ from cluster.connect import Slots
 from cluster.gpu import CPU, MOST_PER_GPU, Share, Shares, Work, spread
 
 _LOOK_EVERY_S = 1.0
+_MOST_WANTED = 1_000
 
 
 @dataclass(frozen=True)
@@ -95,6 +96,7 @@ class Room:
         self._looked = -_LOOK_EVERY_S
         self._machines: list[Machines] = []
         self._taken: dict[Place, Work] = {}
+        self._latest: Place | None = None
 
     def take(self, work: Work) -> Place | Wait:
         """A slot for a trial, or why there is none."""
@@ -106,6 +108,8 @@ class Room:
             found = self._on(there, work, bound=len(usable) > 1)
             if isinstance(found, Place):
                 self._taken[found] = work
+                if not found.measures:
+                    self._latest = found
                 return found
             reasons.append(found)
         return max(reasons, key=lambda reason: reason.value)
@@ -118,6 +122,11 @@ class Room:
         """How many trials may run at once, as far as it is known now; at least one."""
         room = sum(m.trials if not m.gpus else min(m.trials, m.gpus * MOST_PER_GPU) for m in self._usable())
         return max(1, min(room, self._slots.workers or room))
+
+    def wanted(self, trials: int) -> list[dict[str, float]]:
+        """What so many trials would ask Ray for, going by the latest; nothing before a share is known."""
+        most = min(trials, _MOST_WANTED, self._slots.workers or trials)
+        return [self._latest.resources] * most if self._latest else []
 
     def _on(self, there: Machines, work: Work, bound: bool) -> Place | Wait:
         taken = {place.slot: place for place in self._taken if place.kind == there.kind}

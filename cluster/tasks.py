@@ -38,6 +38,26 @@ def in_parallel(function: Callable[[A], R], items: Iterable[A], slots: Slots) ->
             ray.cancel(reference, force=True)
 
 
+def first_machine(slots: Slots, tell: Callable[[str], None]) -> None:
+    """Wait for a machine with the cores of a trial; a cluster without any starts one for that.
+
+    Whether there are GPUs is known only then.
+
+    Args:
+        tell: Called when it has to wait.
+    """
+    import ray
+
+    if any(node["Alive"] and node["Resources"].get("CPU", 0) >= slots.cpus for node in ray.nodes()):
+        return
+    tell(f"no machine of the cluster has a trial's {slots.cpus} CPU yet; waiting for one (Ctrl-C ends this)")
+    ray.get(ray.remote(num_cpus=slots.cpus)(_nothing).remote())
+
+
+def _nothing() -> None:
+    """Fits wherever a trial fits."""
+
+
 def on_gpus(slots: Slots) -> bool:
     """Whether work of a run is done on GPUs: some may be used, and some are there or may come."""
     import ray

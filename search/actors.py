@@ -16,6 +16,7 @@ from cluster.tasks import shared
 from search.assignments import Assignment
 from search.background import Background
 from search.gpu_use import keep_to, watched
+from search.memory import give_back_memory
 from search.pruning import QUARTERS
 from search.results import Finished
 
@@ -70,6 +71,8 @@ class TrialActor(tune.Trainable):
     def step(self) -> dict[str, Any]:
         self._work = self._work or Background(self._all)
         last, report = self._work.next()
+        if last:
+            give_back_memory()
         return {"objective": 0.0, "done": last, **report}
 
     def _all(self, work: Background) -> dict[str, Any]:

@@ -102,6 +102,10 @@ class Source(Protocol):
     def running(self) -> int: ...
 
     @property
+    def at_once(self) -> int:
+        """How many of its trials could run at the same time, those that do included."""
+
+    @property
     def best(self) -> Row | None: ...
 
     def ask(self) -> Assignment | None:
@@ -135,6 +139,10 @@ class FixedList:
     @property
     def running(self) -> int:
         return self._running
+
+    @property
+    def at_once(self) -> int:
+        return self.total - self.done
 
     def ask(self) -> Assignment | None:
         if not self._waiting:

@@ -7,10 +7,12 @@ import os
 import tempfile
 import time
 from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import Any
 
-from cluster.connect import Slots
+from cluster.connect import LOCAL, Slots
+from cluster.demand import demand
 from cluster.room import Room
 from search.assignments import Source
 from search.errors import RunError
@@ -80,6 +82,10 @@ def run(
     hands = trial_timeout is None  # with a limit it must be clear which trial it is that hangs
     searcher = TableSearcher(sources, results, room, shares, deadline, report, hands, watch)
     trainable = tune.with_parameters(TrialActor, packed=shared.packed, data=shared.data, gpu=slots.device)
+
+    def wanted() -> list[dict[str, float]]:
+        return room.wanted(sum(source.at_once for source in sources))
+
     with tempfile.TemporaryDirectory(prefix="unlearn-") as scratch:
         tuner = tune.Tuner(
             trainable,
@@ -98,8 +104,10 @@ def run(
                 callbacks=[Watchdog(trial_timeout, searcher.overdue)] if trial_timeout else None,
             ),
         )
+        growing = nullcontext() if slots.address == LOCAL else demand(wanted)
         try:
-            tuner.fit()
+            with growing:
+                tuner.fit()
         except Exception as error:
             if searcher.failure is None:
                 raise RunError(f"Ray Tune stopped: {error}; finished trials are kept") from error

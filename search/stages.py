@@ -20,6 +20,7 @@ from benchmarks.methods import Method, methods
 from benchmarks.methods.base import Preset
 from benchmarks.scenarios import Scenario, method_task
 from cluster.connect import Slots, running, session
+from cluster.tasks import first_machine
 from search import preparation, runner
 from search.assignments import Assignment, FixedList, Row, Source
 from search.errors import Interrupted, PlanError, RunError
@@ -69,6 +70,7 @@ def prepare(setting: Setting, scenarios: Sequence[Scenario]) -> preparation.Shar
     plan, known = setting.plan, setting.shared
     if not running():
         setting.open.enter_context(session(setting.slots))
+        first_machine(setting.slots, setting.console.print)
     missing = [scenario for scenario in scenarios if scenario.key not in known.packed]
     if missing:
         own = own_model(missing[0], Path(plan.checkpoint)) if plan.checkpoint else None

@@ -81,6 +81,10 @@ class Study:
         return len(self._running) + len(self._again)
 
     @property
+    def at_once(self) -> int:
+        return min(MAX_RUNNING, self.total - self.done)
+
+    @property
     def best(self) -> Row | None:
         return best(self._rows)
 

@@ -222,7 +222,7 @@ def test_the_results_place() -> None:
 
 
 def test_an_address_that_leads_nowhere_is_told_at_once() -> None:
-    with pytest.raises(ClusterError, match="valid are local, auto, ray://"):
+    with pytest.raises(ClusterError, match="valid are local, auto, HOST:6379"):
         survey("somewhere")
     with closing(socket.create_server(("127.0.0.1", 0))) as closed:
         port = closed.getsockname()[1]

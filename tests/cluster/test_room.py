@@ -105,3 +105,22 @@ def test_no_gpu_is_ever_promised_twice(
         assert sum(p.gpus for p in taken) <= gpus + 1e-6
         assert len(taken) <= min(trials, workers or trials)
         assert len(set(taken)) == len(taken)
+
+
+def test_what_more_machines_are_asked_for() -> None:
+    shares = Shares()
+    rooms = room(Slots(None, 2, "auto"), GPU_BOX, shares=shares)
+    first = rooms.take(JIT)
+    assert isinstance(first, Place)
+    assert rooms.wanted(8) == [], "how much a trial needs is still being measured"
+    rooms.free(first)
+    shares.measured(JIT, "H200", Footprint(1_000, 140_000, 0.25))
+    assert isinstance(rooms.take(JIT), Place)
+    assert rooms.wanted(8) == [{"CPU": 2, "GPU": 0.25}] * 8
+    assert len(rooms.wanted(100_000)) == 1_000
+
+
+def test_no_more_is_asked_for_than_workers() -> None:
+    rooms = room(Slots(3, 1, 0), Machines("cpu", 0, 2))
+    fill(rooms)
+    assert rooms.wanted(8) == [{"CPU": 1}] * 3

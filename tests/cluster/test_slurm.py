@@ -212,6 +212,7 @@ def _ready(folder: Path, box: subprocess.Popen[bytes]) -> Slurm:
     raise AssertionError(f"Slurm does not start: {logs}")
 
 
+# Long enough that the second node's first worker, which imports PyTorch, has trials left to take.
 PLAN = """
 name: slurm
 dataset: digits
@@ -219,7 +220,7 @@ model: cnn2
 task: full_class
 methods: [scrub, neggrad_plus]
 training: {epochs: 1}
-search: {forget: "8", trials: 12, presets: false}
+search: {forget: "8", trials: 40, presets: false}
 """
 
 
@@ -248,7 +249,7 @@ def until_it_says(slurm: Slurm, job: str, words: str, seconds: float) -> None:
         time.sleep(0.3)
 
 
-@pytest.mark.timeout(600)
+@pytest.mark.timeout(900)
 def test_the_time_limit_is_a_resume(slurm: Slurm) -> None:
     (slurm.folder / "plan.yaml").write_text(PLAN)
     job = slurm.submit("search", "plan.yaml", UNLEARN_RESULTS=str(slurm.folder / "results"))
@@ -273,12 +274,12 @@ def test_the_time_limit_is_a_resume(slurm: Slurm) -> None:
     assert shown["Restarts"] == "1"
     assert "near the time limit" in slurm.log(job)
     kept = rows(slurm.folder)
-    assert 1 <= len(kept) < 24
+    assert 1 <= len(kept) < 80
     slurm.let_start(job)
-    slurm.wait(job, {"COMPLETED"}, 240)
+    slurm.wait(job, {"COMPLETED"}, 400)
 
     table = rows(slurm.folder)
-    assert table.groupby("method", observed=True).size().to_dict() == {"neggrad_plus": 12, "scrub": 12}
+    assert table.groupby("method", observed=True).size().to_dict() == {"neggrad_plus": 40, "scrub": 40}
     assert not table.trial_id.duplicated().any()
     assert set(table.state) == {"complete"}, table.error.tolist()
     assert kept.merge(table, on=["trial_id", "started_at"]).shape[0] == len(kept)
