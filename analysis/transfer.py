@@ -66,8 +66,14 @@ def _pairs(trials: pd.DataFrame) -> pd.DataFrame:
     rows = _searched(trials)
     keys = [*_WHAT, "forget", "seed"]
     tuned = rows[rows["regime"] == "tuned"].groupby(keys)["gap"].mean().rename("tuned")
-    others = rows[rows["regime"] == "transferred"].groupby(keys)
-    other = others.agg(transferred=("gap", "mean"), sources=("tuned_on", "nunique"))
+    others = rows[rows["regime"] == "transferred"]
+    # Of all seeds together: a benchmark that was cut short has fewer for some
+    sources = others.groupby(keys[:-1])["tuned_on"].transform("nunique")
+    other = (
+        others.assign(sources=sources)
+        .groupby(keys)
+        .agg(transferred=("gap", "mean"), sources=("sources", "max"))
+    )
     pairs = other.join(tuned, how="inner").reset_index()
     return pairs.assign(difference=pairs["transferred"] - pairs["tuned"])
 

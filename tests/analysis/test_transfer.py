@@ -50,6 +50,12 @@ def test_several_sources_are_one_value_per_seed() -> None:
     assert (row["n"], row["sources"], row["difference"]) == (2, 2, pytest.approx((3 + 6) / 2))
 
 
+def test_sources_are_counted_over_all_seeds_of_a_benchmark_that_was_cut_short() -> None:
+    gaps = {("8", "8"): [1.0, 1.0], ("2", "8"): [3.0, 5.0], ("10", "8"): [5.0, math.nan]}
+    [row] = transfer.by_forget(frame(transfer_rows(gaps))).to_dict("records")
+    assert (row["n"], row["sources"], row["transferred"]) == (2, 2, pytest.approx((4 + 5) / 2))
+
+
 def test_over_all_the_forget_sets_are_the_sample() -> None:
     gaps = {
         ("8", "8"): [1.0, 3.0], ("2", "8"): [4.0, 8.0],
