@@ -26,11 +26,14 @@ from search.placement import Learned
 from search.results import Results
 from search.spaces import search_space
 from search.studies import Study
+from tests.performance import thousand_gpus
 from tests.performance.figures import Figure
 
 COUNTS = (100, 1_000, 10_000)
+ALONE = 400
 STUDY = 250  # trials of a search, after which TPE asks no more
 MANY = 64
+WORKER_MIB = 450  # of its own: two thirds of them are what loading a CUDA build of torch writes to
 SCENARIO = Scenario("digits", "cnn2", "full_class", "8")
 
 
@@ -51,9 +54,15 @@ def _bookkeeping() -> Iterator[Figure]:
         for count in COUNTS:
             found[count] = 1e3 * _seconds(shared, slots, count) / count
             yield Figure(f"bookkeeping, {count:,} trials", found[count], "ms per trial")
+        before = time.process_time()
+        alone = _seconds(shared, slots, ALONE, trial_timeout=600.0) / ALONE
+        cpu = (time.process_time() - before) / ALONE
     memory = psutil.Process().memory_info().rss / 2**20
     yield Figure("  the last over the first", found[COUNTS[-1]] / found[COUNTS[0]], "times", 2, at_most=True)
     yield Figure("  the driver's memory after them", memory, "MiB")
+    yield Figure("bookkeeping, one trial to a hand as when they are long", 1e3 * alone, "ms per trial")
+    yield Figure("  of which the driver's own processor time", 1e3 * cpu, "ms per trial")
+    yield from thousand_gpus.figures(cpu)
 
 
 def _sampling() -> Iterator[Figure]:
@@ -79,13 +88,16 @@ def _sampling() -> Iterator[Figure]:
 
 
 def _many_workers() -> Iterator[Figure]:
-    """64 workers on this machine, more than it has cores, and what each of them was sent."""
-    slots = Slots(MANY, 1, 0)
+    """Many more workers on this machine than it has cores: 64, if its memory holds them."""
+    many = min(MANY, int(psutil.virtual_memory().available / 2**20 * 0.8) // WORKER_MIB)
+    slots = Slots(many, 1, 0)
     with session(slots):
         shared = _prepared(slots)
         began = time.perf_counter()
-        _seconds(shared, slots, MANY * 4)
-        yield Figure(f"{MANY} workers, {MANY * 4} trials with their start", time.perf_counter() - began, "s")
+        _seconds(shared, slots, many * 4)
+        yield Figure(f"{many} workers, {many * 4} trials with their start", time.perf_counter() - began, "s")
+        again = 1e3 * _seconds(shared, slots, ALONE, trial_timeout=600.0) / ALONE
+        yield Figure(f"bookkeeping with {many} workers, their start included", again, "ms per trial")
 
 
 def sent() -> Iterator[Figure]:
@@ -125,12 +137,16 @@ def _assignment(number: int, params: dict[str, Any]) -> Assignment:
     return Assignment("scale", number, SCENARIO, "original", params, number, "search", "tuned")
 
 
-def _seconds(shared: preparation.Shared, slots: Slots, count: int) -> float:
+def _seconds(
+    shared: preparation.Shared, slots: Slots, count: int, trial_timeout: float | None = None
+) -> float:
     trials = [_assignment(number, {}) for number in range(count)]
     with tempfile.TemporaryDirectory() as folder, Results(folder, "scale") as results:
         work = FixedList("scale", trials, [])
         began = time.perf_counter()
         shares = Learned(slots.shares, lambda line: None)
-        outcome = runner.run([work], shared, results, slots, shares, lambda source, row: None)
+        outcome = runner.run(
+            [work], shared, results, slots, shares, lambda source, row: None, trial_timeout=trial_timeout
+        )
         assert outcome.finished
         return time.perf_counter() - began

@@ -1,0 +1,73 @@
+"""A simulation, from the measured cost of a trial in the driver: when is one driver too few for a cluster?
+
+A driver is one process that records a trial and starts the next, one after another; a shard of a plan has a
+driver of its own, its own studies and its part of the slots. A study runs eight trials at once at most.
+"""
+
+from __future__ import annotations
+
+import heapq
+import random
+from collections.abc import Iterator
+
+from search.studies import MAX_RUNNING
+from tests.performance.figures import Figure
+
+GPUS = 1_000
+DRIVERS = (1, 4, 16)
+STUDIES = 12 * 5  # a search of twelve methods on five classes
+TRIALS = {
+    "166 s (VGG11)": (166.0, 1),
+    "166 s, 8 to a GPU": (166.0, 8),
+    "10 s": (10.0, 1),
+    "10 s, 8 to a GPU": (10.0, 8),
+}
+
+
+def figures(driver_s: float) -> Iterator[Figure]:
+    """The share of the slots on 1,000 GPUs that is busy in a benchmark, and in a search.
+
+    Args:
+        driver_s: Seconds that a driver takes for a trial, measured.
+    """
+    for name, (mean, per_gpu) in TRIALS.items():
+        slots = GPUS * per_gpu
+        for drivers in DRIVERS:
+            share = busy(slots, mean, driver_s, drivers)
+            yield Figure(f"simulated, trials of {name}, {drivers} drivers", 100 * share, "% busy")
+    share = busy(GPUS, 166.0, driver_s, 4, STUDIES)
+    yield Figure(f"simulated, a search of {STUDIES} studies, trials of 166 s", 100 * share, "% busy")
+
+
+def busy(
+    slots: int, mean_s: float, driver_s: float, drivers: int, studies: int | None = None, rounds: int = 12
+) -> float:
+    """The share of slots that is busy, between the second and the last round of trials.
+
+    Args:
+        mean_s: Seconds of a trial on average; single ones take between a half and one and a half of it.
+        studies: Of the whole plan; None for a benchmark, all of whose trials may run at once.
+    """
+    own = slots // drivers
+    at_once = own if studies is None else min(own, MAX_RUNNING * (studies // drivers))
+    draw = random.Random(0)
+    running: list[tuple[float, float]] = []  # when a trial ends, and its seconds
+    free_at = worked = 0.0
+
+    def start(now: float) -> None:
+        nonlocal free_at
+        free_at = max(now, free_at) + driver_s
+        seconds = mean_s * draw.uniform(0.5, 1.5)
+        heapq.heappush(running, (free_at + seconds, seconds))
+
+    for _ in range(at_once):
+        start(0.0)
+    began = None
+    for number in range(rounds * at_once):
+        ended, seconds = heapq.heappop(running)
+        if number >= 2 * at_once:
+            began = ended if began is None else began
+            worked += seconds
+        start(ended)
+    assert began is not None
+    return worked / ((ended - began) * own)
