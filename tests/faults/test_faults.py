@@ -17,8 +17,12 @@ import pandas as pd
 import psutil
 import pytest
 import ray
+import yaml
 from ray.cluster_utils import Cluster
 
+from analysis import load
+from search.storage import store_at
+from tests import s3
 from tests.faults.conftest import Run, workers
 
 New = Callable[..., Run]
@@ -232,3 +236,43 @@ def test_a_results_disk_that_is_full_and_then_freed(new_run: New, trials: int, t
                 driver.send_signal(signal.SIGKILL)
                 driver.wait()
         subprocess.run(["umount", "-l", str(disk)], check=True)
+
+
+def test_a_bucket_whose_server_is_down_for_a_while(
+    new_run: New, trials: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    away = 60.0 if trials == 250 else 5.0
+    with s3.running() as server:
+        monkeypatch.setenv("AWS_ENDPOINT_URL", server.endpoint)
+        for name, value in s3.KEYS.items():
+            monkeypatch.setenv(name, value)
+        place = f"s3://{s3.BUCKET}/faults"
+        run = new_run("slow", "--results", place)
+        run.start()
+        run.until(lambda: [f for f in store_at(place).files() if f.startswith("trials/")], "the first rows", 200)
+        server.shut()
+        run.until(lambda: "trying again" in run.log(), "the message about the server")
+        time.sleep(away)
+        server.open()
+        run.finish()
+        assert "could be written again" in run.log()
+        rows = load.trials(place)
+        [plan] = [
+            yaml.safe_load(store_at(place).read(f).to_pybytes()) for f in store_at(place).files("_runs")
+        ]
+    assert sorted(rows.trial_number) == list(range(trials))
+    assert rows.state.eq("complete").all()
+    assert plan["outages"][0]["seconds"] > away
+
+
+def test_a_second_driver_on_the_same_plan(new_run: New, reader: Reader, trials: int) -> None:
+    run = new_run("slow")
+    first = run.start()
+    reader(run)
+    run.until_rows(trials // 4)
+    second = run.start()
+    assert second.wait(60) == 2
+    assert f"process {first.pid}" in run.log()
+    assert "wait for it or stop it" in run.log()
+    assert first.wait(240) == 0, run.log()
+    assert (run.check(trials).state == "complete").all()
