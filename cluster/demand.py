@@ -57,7 +57,7 @@ def _ask(bundles: list[Bundle]) -> None:
     here = {"label_selector": {"ray.io/node-id": context.get_node_id()}}
     options = {**_ACTOR, **here, "get_if_exists": True, "lifetime": "detached", "num_cpus": 0}
     asker: Any = ray.remote(Asker).options(**options).remote()
-    if not ray.get(asker.want.remote(context.get_job_id(), bundles)):
+    if not ray.get(asker.want.remote(context.get_job_id(), bundles), timeout=2 * _RENEW_S):
         ray.kill(asker)
 
 
