@@ -249,7 +249,7 @@ def test_a_bucket_whose_server_is_down_for_a_while(
         place = f"s3://{s3.BUCKET}/faults"
         run = new_run("slow", "--results", place)
         run.start()
-        run.until(lambda: [f for f in store_at(place).files() if f.startswith("trials/")], "the first rows", 200)
+        run.until(lambda: store_at(place).files("trials"), "the first rows", 200)
         server.shut()
         run.until(lambda: "trying again" in run.log(), "the message about the server")
         time.sleep(away)
