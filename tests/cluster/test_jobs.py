@@ -179,7 +179,7 @@ def cluster(data_home: Path) -> Iterator[Head]:
     """A head with dashboard, job server and token; every process of it is ended and awaited."""
     if importlib.util.find_spec("aiohttp_cors") is None:
         pytest.skip("jobs need ray[default]: pip install 'unlearnbench[cluster]'")
-    gcs, dashboard, client = free_ports(3)
+    gcs, dashboard, client, agent = free_ports(4)  # another Ray of this machine may have the usual ones
     home = Path(tempfile.mkdtemp(prefix="ray", dir="/tmp"))  # Ray's socket paths must be short
     environment = {k: v for k, v in os.environ.items() if not k.startswith("RAY_")} | {
         "PATH": f"{BIN}{os.pathsep}{os.environ['PATH']}",
@@ -193,6 +193,7 @@ def cluster(data_home: Path) -> Iterator[Head]:
     command = [BIN / "ray", "start", "--head", "--block", f"--port={gcs}", "--node-ip-address=127.0.0.1"]
     command += ["--dashboard-host=127.0.0.1", f"--dashboard-port={dashboard}", f"--temp-dir={home}/r"]
     command += [f"--ray-client-server-port={client}", "--num-cpus=2", "--object-store-memory=200000000"]
+    command += [f"--dashboard-agent-listen-port={agent}"]
     log = (home / "log").open("w")
     process = psutil.Popen([str(word) for word in command], env=environment, stdout=log, stderr=log)
     try:
