@@ -8,8 +8,8 @@ import ctypes
 def give_back_memory() -> None:
     """Return to the system what trials have freed.
 
-    glibc keeps up to 64 MiB for every thread there ever was, of which each trial is one: a worker held twice
-    the memory that it used. Other C libraries have no such call, nor the need.
+    glibc keeps up to 64 MiB for every thread there ever was, of which each trial is one. Other C libraries
+    have no such call, nor the need.
     """
     trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
     if trim is not None:
