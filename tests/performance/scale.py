@@ -96,8 +96,6 @@ def _many_workers() -> Iterator[Figure]:
         began = time.perf_counter()
         _seconds(shared, slots, many * 4)
         yield Figure(f"{many} workers, {many * 4} trials with their start", time.perf_counter() - began, "s")
-        again = 1e3 * _seconds(shared, slots, ALONE, trial_timeout=600.0) / ALONE
-        yield Figure(f"bookkeeping with {many} workers, their start included", again, "ms per trial")
 
 
 def sent() -> Iterator[Figure]:
