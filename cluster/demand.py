@@ -100,5 +100,5 @@ class Asker:
             for driver, (when, bundles) in self._wanted.items()
             if bundles and now - when < self._forget_s
         }
-        request_resources(bundles=[dict(one) for _, bundles in self._wanted.values() for one in bundles])
+        request_resources(bundles=[one for _, bundles in self._wanted.values() for one in bundles])
         return len(self._wanted)

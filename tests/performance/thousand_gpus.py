@@ -15,6 +15,7 @@ from tests.performance.figures import Figure
 
 GPUS = 1_000
 DRIVERS = (1, 4, 16)
+ROUNDS = 12  # trials of each slot
 STUDIES = 12 * 5  # a search of twelve methods on five classes
 TRIALS = {
     "166 s (VGG11)": (166.0, 1),
@@ -39,9 +40,7 @@ def figures(driver_s: float) -> Iterator[Figure]:
     yield Figure(f"simulated, a search of {STUDIES} studies, trials of 166 s", 100 * share, "% busy")
 
 
-def busy(
-    slots: int, mean_s: float, driver_s: float, drivers: int, studies: int | None = None, rounds: int = 12
-) -> float:
+def busy(slots: int, mean_s: float, driver_s: float, drivers: int, studies: int | None = None) -> float:
     """The share of slots that is busy, between the second and the last round of trials.
 
     Args:
@@ -63,7 +62,7 @@ def busy(
     for _ in range(at_once):
         start(0.0)
     began = None
-    for number in range(rounds * at_once):
+    for number in range(ROUNDS * at_once):
         ended, seconds = heapq.heappop(running)
         if number >= 2 * at_once:
             began = ended if began is None else began
