@@ -50,23 +50,22 @@ def busy(slots: int, mean_s: float, driver_s: float, drivers: int, studies: int 
     own = slots // drivers
     at_once = own if studies is None else min(own, MAX_RUNNING * (studies // drivers))
     draw = random.Random(0)
-    running: list[tuple[float, float]] = []  # when a trial ends, and its seconds
-    free_at = worked = 0.0
+    trials: list[tuple[float, float]] = []  # when each begins and ends
+    running: list[float] = []  # when they end
+    free_at = 0.0
 
     def start(now: float) -> None:
         nonlocal free_at
         free_at = max(now, free_at) + driver_s
-        seconds = mean_s * draw.uniform(0.5, 1.5)
-        heapq.heappush(running, (free_at + seconds, seconds))
+        trials.append((free_at, free_at + mean_s * draw.uniform(0.5, 1.5)))
+        heapq.heappush(running, trials[-1][1])
 
     for _ in range(at_once):
         start(0.0)
-    began = None
-    for number in range(ROUNDS * at_once):
-        ended, seconds = heapq.heappop(running)
-        if number >= 2 * at_once:
-            began = ended if began is None else began
-            worked += seconds
-        start(ended)
-    assert began is not None
-    return worked / ((ended - began) * own)
+    ends = []
+    for _ in range(ROUNDS * at_once):
+        ends.append(heapq.heappop(running))
+        start(ends[-1])
+    first, last = ends[2 * at_once], ends[-1]
+    worked = sum(max(0.0, min(end, last) - max(begin, first)) for begin, end in trials)
+    return worked / ((last - first) * own)
