@@ -10,8 +10,9 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
-from cluster.errors import ClusterError
+from cluster.errors import ASKS_FOR_A_TOKEN, ClusterError
 from cluster.gpu import by_hand
 
 LOCAL = "local"
@@ -111,9 +112,10 @@ def session(wanted: Slots) -> Iterator[None]:
     except ClusterError:
         raise
     except Exception as error:
-        advice = "see `unlearn doctor`" if wanted.address == LOCAL else "is `ray start` running there?"
-        raise ClusterError(f"no Ray session at '{wanted.address}': {_brief(error)}; {advice}") from error
+        raise ClusterError(_why(wanted.address, error)) from error
     try:
+        if wanted.address != LOCAL:
+            _same_token(wanted.address)
         yield
     finally:
         ray.shutdown()
@@ -145,6 +147,32 @@ def reach(address: str) -> None:
         raise ClusterError(
             f"nothing answers at '{address}' ({_brief(error)}); is the cluster up, and the port forwarded?"
         ) from error
+
+
+def _same_token(address: str) -> None:
+    """Fail where this process shows a token to a cluster that has none: there no actor of it would live.
+
+    That happens with --address auto, once a run on this machine has left a token: the cluster is older.
+    """
+    import ray
+
+    if os.environ.get("RAY_AUTH_MODE") != "token":
+        return
+    probe: Any = ray.remote(num_cpus=0)(object)
+    try:
+        ray.get(probe.remote().__ray_ready__.remote())
+    except ray.exceptions.ActorDiedError as error:
+        raise ClusterError(
+            f"the cluster at '{address}' runs without the token that is shown to it; start it again, now "
+            "that there is one, or set RAY_AUTH_MODE=disabled"
+        ) from error
+
+
+def _why(address: str, error: BaseException) -> str:
+    if "InvalidAuthToken" in f"{error} {error.__cause__}":
+        return f"the cluster at '{address}' {ASKS_FOR_A_TOKEN}"
+    advice = "see `unlearn doctor`" if address == LOCAL else "is `ray start` running there?"
+    return f"no Ray session at '{address}': {_brief(error)}; {advice}"
 
 
 def _brief(error: BaseException) -> str:

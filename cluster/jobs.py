@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import urlsplit
 
-from cluster.errors import ClusterError
+from cluster.errors import ASKS_FOR_A_TOKEN, ClusterError
 from cluster.sending import Receiver
 
 if TYPE_CHECKING:
@@ -218,10 +218,7 @@ class Jobs:
         try:
             return work()
         except AuthenticationError:
-            raise ClusterError(
-                f"{self.address} asks for a token: set RAY_AUTH_MODE=token, and RAY_AUTH_TOKEN or "
-                "RAY_AUTH_TOKEN_PATH to the cluster's"
-            ) from None
+            raise ClusterError(f"{self.address} {ASKS_FOR_A_TOKEN}") from None
         except (requests.RequestException, aiohttp.ClientError, OSError) as error:
             raise ClusterError(
                 f"the connection to {self.address} was lost ({_line(error)}); what runs there goes on"
@@ -340,10 +337,7 @@ def _connect(address: str) -> JobSubmissionClient:
     try:
         return JobSubmissionClient(address)
     except AuthenticationError:
-        raise ClusterError(
-            f"{address} asks for a token: set RAY_AUTH_MODE=token, and RAY_AUTH_TOKEN or RAY_AUTH_TOKEN_PATH "
-            "to the cluster's"
-        ) from None
+        raise ClusterError(f"{address} {ASKS_FOR_A_TOKEN}") from None
     except RuntimeError as error:
         raise ClusterError(f"{_line(error)}; pip install 'unlearnbench[cluster]'") from error
     except (ConnectionError, OSError) as error:

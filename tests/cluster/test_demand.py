@@ -39,7 +39,15 @@ search:
 
 
 @pytest.fixture(scope="module")
-def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+def without_token() -> Iterator[None]:
+    """A head would else ask for the token that a run on this machine has left, and its nodes have none."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("RAY_AUTH_MODE", "disabled")
+        yield
+
+
+@pytest.fixture(scope="module")
+def address(without_token: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """A head without room for trials, and an autoscaler that may start three machines of one core."""
     with closing(socket.create_server(("127.0.0.1", 0))) as free:
         port = free.getsockname()[1]
@@ -68,12 +76,17 @@ def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     path.write_text(json.dumps(config))
     command = ["-m", "ray.scripts.scripts", "start", "--head", "--block", f"--port={port}", "--num-cpus=0"]
     command += ["--include-dashboard=false", f"--autoscaling-config={path}"]
-    # Pretended machines have no address of their own by which the autoscaler would hear of them
-    quiet = {"AUTOSCALER_HEARTBEAT_TIMEOUT_S": "100000", "RAY_USAGE_STATS_ENABLED": "0"}
+    environment = {
+        "RAY_FAKE_CLUSTER": "1",
+        "RAY_USAGE_STATS_ENABLED": "0",
+        "AUTOSCALER_UPDATE_INTERVAL_S": "1",
+        # Pretended machines have no address of their own by which the autoscaler would hear of them
+        "AUTOSCALER_HEARTBEAT_TIMEOUT_S": "100000",
+    }
     with (path.parent / "head.log").open("w") as log:
         head = subprocess.Popen(
             [sys.executable, *command],
-            env={**os.environ, **quiet, "RAY_FAKE_CLUSTER": "1", "AUTOSCALER_UPDATE_INTERVAL_S": "1"},
+            env={**os.environ, **environment},
             stdout=log,
             stderr=log,
             start_new_session=True,
@@ -129,6 +142,20 @@ def test_a_search_starts_the_machines_that_it_may_have(address: str, tmp_path: P
     assert table.state.eq("complete").all()
     assert len(table) == 32
     assert requested() == []
+
+
+def test_a_token_that_the_cluster_does_not_know_is_told(address: str) -> None:
+    script = f"from cluster.connect import *\nwith session(Slots(1, 1, 0, address='{address}')): print('in')"
+    known = {**os.environ, "RAY_AUTH_TOKEN": "0123456789abcdef" * 4}
+    done = subprocess.run(
+        [sys.executable, "-c", script],
+        env={**known, "RAY_AUTH_MODE": "token"},
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+    assert "runs without the token that is shown to it" in done.stderr.splitlines()[-1]
+    assert done.stdout == ""
 
 
 def test_it_asks_while_it_lasts_and_takes_it_back(address: str) -> None:

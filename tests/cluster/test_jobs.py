@@ -168,10 +168,11 @@ def free_ports(count: int) -> list[int]:
 
 
 class Head(NamedTuple):
-    """Where a cluster is reached: its dashboard, and Ray's client server."""
+    """Where a cluster is reached: its dashboard, Ray's client server, and the head itself."""
 
     dashboard: str
     client: str
+    gcs: str
 
 
 @pytest.fixture(scope="module")
@@ -199,7 +200,7 @@ def cluster(data_home: Path) -> Iterator[Head]:
     try:
         address = f"http://127.0.0.1:{dashboard}"
         wait_until_up(process, address, home / "log")
-        yield Head(address, f"ray://127.0.0.1:{client}")
+        yield Head(address, f"ray://127.0.0.1:{client}", f"127.0.0.1:{gcs}")
     finally:
         family = [process, *process.children(recursive=True)] if process.is_running() else []
         process.send_signal(signal.SIGTERM)
@@ -334,6 +335,15 @@ def test_mistakes_with_a_cluster_are_one_line(head: str, here: Path) -> None:
         assert (status, out) == (2, ""), (arguments, err)
         assert message in err, (arguments, err)
         assert len(err.splitlines()) == 1, err
+
+
+def test_a_run_on_a_cluster_that_asks_for_a_token(cluster: Head, here: Path) -> None:
+    search = ("search", "tiny.yaml", "--results", here / "r")
+    status, _, err = unlearn(here, cluster.gcs, *search, RAY_NUM_REDIS_GET_RETRIES="1")
+    assert status == 2
+    assert "asks for a token: set RAY_AUTH_MODE=token" in err.splitlines()[-1]
+    status, _, err = unlearn(here, cluster.gcs, *search, RAY_AUTH_MODE="token")
+    assert (status, len(pd.read_parquet(here / "r" / "trials"))) == (0, 3), err
 
 
 def test_the_doctor_looks_through_the_client_server(cluster: Head, here: Path) -> None:

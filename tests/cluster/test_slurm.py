@@ -212,6 +212,17 @@ def _ready(folder: Path, box: subprocess.Popen[bytes]) -> Slurm:
     raise AssertionError(f"Slurm does not start: {logs}")
 
 
+@pytest.fixture(autouse=True)
+def free(slurm: Slurm) -> Iterator[None]:
+    """Both nodes are free again after a test, also after one that failed."""
+    yield
+    slurm.run("scancel", "--user=root")
+    end = time.monotonic() + 60
+    while slurm.run("squeue", "--noheader"):
+        assert time.monotonic() < end, slurm.run("squeue")
+        time.sleep(0.5)
+
+
 PLAN = """
 name: slurm
 dataset: digits
@@ -252,26 +263,13 @@ def until_it_says(slurm: Slurm, job: str, words: str, seconds: float) -> None:
 def test_the_time_limit_is_a_resume(slurm: Slurm) -> None:
     (slurm.folder / "plan.yaml").write_text(PLAN)
     job = slurm.submit("search", "plan.yaml", UNLEARN_RESULTS=str(slurm.folder / "results"))
-    until_it_says(slurm, job, "Running command on head node", 120)
-
-    # The cluster of both nodes is up: no dashboard for others, and no way in without the token.
-    port = 20000 + int(job) % 10000
-    assert not refused(slurm, "10.77.0.11", port)
-    assert refused(slurm, "10.77.0.11", 8265)
-    ask = ["ray", "status", "--address", f"10.77.0.11:{port}"]
-    end = time.monotonic() + 60  # what Ray tells is some seconds old
-    while (told := slurm.run(*ask, RAY_AUTH_MODE="token")).count(" 1 node_") != 2:
-        assert time.monotonic() < end, f"not both nodes: {told}"
-    with pytest.raises(AssertionError, match=r"(?i)unauthenticated|authentication"):
-        slurm.run(*ask, RAY_AUTH_MODE="disabled")
-
-    # What Slurm sends two minutes before the limit.
-    end = time.monotonic() + 180
+    until_it_says(slurm, job, "Running command on head node", 180)
+    end = time.monotonic() + 240
     while not len(rows(slurm.folder)):
         assert time.monotonic() < end, slurm.log(job)
         time.sleep(0.3)
-    slurm.run("scancel", "--batch", "--signal=USR1", job)
-    shown = slurm.wait(job, {"PENDING"}, 60)
+    slurm.run("scancel", "--batch", "--signal=USR1", job)  # what Slurm sends two minutes before the limit
+    shown = slurm.wait(job, {"PENDING"}, 120)
     assert shown["Restarts"] == "1"
     assert "near the time limit" in slurm.log(job)
     kept = rows(slurm.folder)
@@ -289,15 +287,28 @@ def test_the_time_limit_is_a_resume(slurm: Slurm) -> None:
 
 def test_a_driver_that_fails_fails_the_job(slurm: Slurm) -> None:
     job = slurm.submit("search", "no-such-plan", nodes=1, UNLEARN_RESULTS="/nowhere")
-    shown = slurm.wait(job, {"COMPLETED", "FAILED"}, 120)
+    shown = slurm.wait(job, {"COMPLETED", "FAILED"}, 240)
     assert (shown["JobState"], shown["ExitCode"]) == ("FAILED", "2:0"), slurm.log(job)
     assert "there is no plan 'no-such-plan'" in slurm.log(job)
 
 
-def test_requeueing_is_bounded(slurm: Slurm) -> None:
-    job = slurm.submit("search", "demo", nodes=1, UNLEARN_RESULTS="/nowhere", UNLEARN_MAX_RESTARTS="0")
-    until_it_says(slurm, job, "On head node", 60)
+@pytest.mark.timeout(600)
+def test_a_locked_cluster_of_both_nodes_whose_requeueing_is_bounded(slurm: Slurm) -> None:
+    job = slurm.submit("search", "demo", UNLEARN_RESULTS=str(slurm.folder / "demo"), UNLEARN_MAX_RESTARTS="0")
+    until_it_says(slurm, job, "Running command on head node", 180)
+
+    # No dashboard for others, and no way in without the token.
+    port = 20000 + int(job) % 10000
+    assert not refused(slurm, "10.77.0.11", port)
+    assert refused(slurm, "10.77.0.11", 8265)
+    ask = ["ray", "status", "--address", f"10.77.0.11:{port}"]
+    end = time.monotonic() + 120  # what Ray tells is some seconds old
+    while (told := slurm.run(*ask, RAY_AUTH_MODE="token")).count(" 1 node_") != 2:
+        assert time.monotonic() < end, f"not both nodes: {told}"
+    with pytest.raises(AssertionError, match=r"(?i)unauthenticated|authentication"):
+        slurm.run(*ask, RAY_AUTH_MODE="disabled")
+
     slurm.run("scancel", "--batch", "--signal=USR1", job)
-    shown = slurm.wait(job, {"FAILED", "PENDING"}, 60)
+    shown = slurm.wait(job, {"FAILED", "PENDING"}, 120)
     assert (shown["JobState"], shown["ExitCode"]) == ("FAILED", "2:0"), slurm.log(job)
     assert "requeued 0 times already (UNLEARN_MAX_RESTARTS); submit it again" in slurm.log(job)

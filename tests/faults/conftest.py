@@ -175,7 +175,8 @@ def workers(of: int) -> list[psutil.Process]:
     found = []
     for process in psutil.Process(of).children(recursive=True):
         try:
-            if "TrialActor" in " ".join(process.cmdline()):
+            title = " ".join(process.cmdline())
+            if "TrialActor" in title or "_Inner.train" in title:  # between trials, in one
                 found.append(process)
         except psutil.Error:
             continue

@@ -48,12 +48,14 @@ class Shake(Shaking):
 
 @register
 class Slow(Shaking):
-    """Takes a while."""
+    """Takes a while, and as long as a file is there that the test names."""
 
     name = "slow"
 
     def misbehave(self, params: Strength) -> None:
         time.sleep(float(os.environ.get("FAULTY_SECONDS", "0.3")))
+        while Path(os.environ.get("FAULTY_HOLD", "/nowhere")).exists():
+            time.sleep(0.1)
 
 
 @register

@@ -60,7 +60,16 @@ def test_a_driver_that_is_killed_at_any_moment_and_resumed(
     assert (rows.state == "complete").all()
 
 
-def test_a_node_that_dies_and_one_that_joins(new_run: New, reader: Reader, trials: int, cluster: Any) -> None:
+def test_a_node_that_dies_and_one_that_joins(
+    new_run: New,
+    reader: Reader,
+    trials: int,
+    cluster: Any,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    hold = tmp_path / "hold"
+    monkeypatch.setenv("FAULTY_HOLD", str(hold))
     first = cluster.add_node(num_cpus=1)
     doomed = cluster.add_node(num_cpus=1)
     run = new_run("slow", "--address", cluster.address, resources="{}")
@@ -69,11 +78,13 @@ def test_a_node_that_dies_and_one_that_joins(new_run: New, reader: Reader, trial
     run.until_rows(trials // 4)
     cluster.remove_node(doomed, allow_graceful=False)
     run.until_rows(trials // 2)
+    hold.touch()  # or the first node might end the search before the second has begun
     joined = cluster.add_node(num_cpus=1)
     began = time.monotonic()
     raylet = joined.all_processes["raylet"][0].process.pid
-    run.until(lambda: workers(raylet), "a worker on the new node", timeout=60)
+    run.until(lambda: workers(raylet), "a worker on the new node")
     seconds = time.monotonic() - began
+    hold.unlink()
     run.finish()
     rows = run.check(trials)
     assert (rows.state == "complete").all()
