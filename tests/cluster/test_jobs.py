@@ -347,9 +347,11 @@ def test_a_run_on_a_cluster_that_asks_for_a_token(cluster: Head, here: Path) -> 
 
 
 def test_the_doctor_looks_through_the_client_server(cluster: Head, here: Path) -> None:
-    status, out, err = unlearn(
-        *(here, cluster.client, "doctor", "--results", here / "r", "--timeout", 200), RAY_AUTH_MODE="token"
-    )
+    asks = (here, cluster.client, "doctor", "--results", here / "r", "--timeout", 200)
+    for _ in range(4):
+        _, out, err = unlearn(*asks, RAY_AUTH_MODE="token")
+        if "Starting Ray client server failed" not in err:  # Ray's proxy hangs now and then while it forks
+            break
     lines = out.splitlines()
     assert re.search(r"^node .* \(head\)$", out, flags=re.MULTILINE), err
     assert "1 node, 2 CPUs, 0 GPUs" in lines[0]
