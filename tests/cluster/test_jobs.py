@@ -199,7 +199,7 @@ def cluster(data_home: Path) -> Iterator[Head]:
     process = psutil.Popen([str(word) for word in command], env=environment, stdout=log, stderr=log)
     try:
         address = f"http://127.0.0.1:{dashboard}"
-        wait_until_up(process, address, home / "log")
+        wait_until_up(process, address, client, home / "log")
         yield Head(address, f"ray://127.0.0.1:{client}", f"127.0.0.1:{gcs}")
     finally:
         family = [process, *process.children(recursive=True)] if process.is_running() else []
@@ -219,7 +219,7 @@ def head(cluster: Head) -> str:
     return cluster.dashboard
 
 
-def wait_until_up(process: psutil.Popen, address: str, log: Path) -> None:
+def wait_until_up(process: psutil.Popen, address: str, client: int, log: Path) -> None:
     until = time.monotonic() + 60
     request = urllib.request.Request(f"{address}/api/jobs/", headers={"Authorization": f"Bearer {TOKEN}"})
     while True:
@@ -227,6 +227,7 @@ def wait_until_up(process: psutil.Popen, address: str, log: Path) -> None:
         assert time.monotonic() < until, log.read_text()
         with contextlib.suppress(OSError):
             urllib.request.urlopen(request, timeout=5).close()
+            socket.create_connection(("127.0.0.1", client), timeout=5).close()
             return
         time.sleep(0.2)
 
