@@ -18,6 +18,7 @@ from benchmarks.scenarios import forgets_images
 from search.plan import Plan
 
 IMAGES_PER_CLASS = 5  # at least: four to learn from, one to select by
+_LEAST_EVALUATED = 100  # of each split, which eval_limit asks for too
 _LEAST = {"epochs": 2, "trials": 3, "seeds": 2, "forget_sets": 2, "forget_count": 10}
 _SIDE = 16  # of the images that networks see, in pixels; their smallest where that is larger
 _SMALLER = {"vgg11_133m": "vgg11"}  # the same network without ImageNet's head, nine tenths of its weights
@@ -30,6 +31,7 @@ def scaled(plan: Plan) -> Plan:
     small = _images(source, share)
     training: dict[str, Any] = {"epochs": _part(plan.recipe().epochs, share, "epochs")}
     model = _model(plan.model, source)
+    evaluated = max(_LEAST_EVALUATED, math.ceil(share * source.test_size))
     if plan.recipe().pretrained:
         training["pretrained"] = False  # published weights are for images of another size
 
@@ -43,6 +45,7 @@ def scaled(plan: Plan) -> Plan:
     changes: dict[str, Any] = {
         "dataset": small.name,
         "model": model,
+        "eval_limit": min(evaluated, plan.eval_limit or evaluated),
         "training": plan.training.model_copy(update=training),
         "search": plan.search.model_copy(
             update={

@@ -33,6 +33,8 @@ def test_a_scaled_plan_has_less_of_everything_and_says_so() -> None:
     assert whole.scale == 1
     assert small.recipe().epochs == math.ceil(0.02 * 210)
     assert small.search.trials == 5
+    assert small.eval_limit == 200
+    assert parse(PLAN + "eval_limit: 150", scale=0.02)[0].eval_limit == 150, "less was asked for"
     assert small.benchmark is not None
     assert small.benchmark.seeds == 2
     assert small.benchmark.forget == ("baby", "rocket"), "the class that was searched is among them"
