@@ -154,10 +154,10 @@ def _same_token(address: str) -> None:
 
     That happens with --address auto, once a run on this machine has left a token: the cluster is older.
     """
-    import ray
-
     if os.environ.get("RAY_AUTH_MODE") != "token":
         return
+    import ray
+
     probe: Any = ray.remote(num_cpus=0)(object)
     try:
         ray.get(probe.remote().__ray_ready__.remote())

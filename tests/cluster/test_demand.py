@@ -21,9 +21,9 @@ from ray.autoscaler._private.constants import AUTOSCALER_RESOURCE_REQUEST_CHANNE
 from ray.experimental.internal_kv import _internal_kv_get
 
 from cluster.demand import Asker, demand
+from tests.marks import SEVERAL_NODES
 
-# Ray's processes on one small machine miss each other now and then; what failed first is still reported.
-pytestmark = pytest.mark.flaky(reruns=1)
+pytestmark = SEVERAL_NODES
 
 MOST = 3
 PLAN = """
@@ -148,11 +148,11 @@ def test_a_search_starts_the_machines_that_it_may_have(address: str, tmp_path: P
 
 
 def test_a_token_that_the_cluster_does_not_know_is_told(address: str) -> None:
-    script = f"from cluster.connect import *\nwith session(Slots(1, 1, 0, address='{address}')): print('in')"
-    known = {**os.environ, "RAY_AUTH_TOKEN": "0123456789abcdef" * 4}
+    script = "from cluster.connect import Slots, session\n"
+    script += f"with session(Slots(1, 1, 0, address='{address}')): print('in')"
     done = subprocess.run(
         [sys.executable, "-c", script],
-        env={**known, "RAY_AUTH_MODE": "token"},
+        env={**os.environ, "RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": "0123456789abcdef" * 4},
         capture_output=True,
         text=True,
         timeout=120,

@@ -25,9 +25,9 @@ import pytest
 from cluster.errors import ClusterError
 from cluster.jobs import Jobs, Parcel, _pack, entrypoint
 from cluster.sending import Receiver, place_of, send
+from tests.marks import SEVERAL_NODES
 
-# Ray's processes on one small machine miss each other now and then; what failed first is still reported.
-pytestmark = pytest.mark.flaky(reruns=1)
+pytestmark = SEVERAL_NODES
 
 PLAN = """
 name: tiny

@@ -24,9 +24,9 @@ from analysis import load
 from search.storage import store_at
 from tests import s3
 from tests.faults.conftest import Run, workers
+from tests.marks import SEVERAL_NODES
 
-# Ray's processes on one small machine miss each other now and then; what failed first is still reported.
-pytestmark = pytest.mark.flaky(reruns=1)
+pytestmark = SEVERAL_NODES
 
 New = Callable[..., Run]
 Reader = Callable[[Run], None]
