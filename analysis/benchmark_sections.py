@@ -8,10 +8,10 @@ from collections.abc import Iterator, Mapping
 import pandas as pd
 
 from analysis import charts
-from analysis.breakdown import BOTH, by_class, collateral, entropies, overall
+from analysis.breakdown import BOTH, FIGURES, benchmarked, by_class, collateral, entropies, overall
 from analysis.labels import label, mean_std, number, place, scaling, variant
 from analysis.page import Picture, Section, Table, picture, table
-from analysis.studies import REFERENCES, SCENARIO, VARIANT
+from analysis.studies import REFERENCES, SCENARIO, VARIANT, metric_names
 from analysis.tables import metrics_of, shown
 
 TOO_MANY = 12
@@ -23,6 +23,7 @@ def results(trials: pd.DataFrame) -> Section | None:
     if frame.empty:
         return None
     blocks = [_main_table(name, rows.reset_index(drop=True)) for name, rows in scenarios(frame)]
+    blocks += _other_metrics(trials)
     text = [
         "Mean ± standard deviation over forget sets and seeds. Distance to retrain is the mean absolute "
         "difference to the retrained model over retain accuracy, forget accuracy and MIA. Bold: nearest to "
@@ -133,6 +134,18 @@ def _main_table(name: str, rows: pd.DataFrame) -> Table:
         strong |= {(int(i), heads.index(label(metric))) for i in far.index[far <= far.min() + 1e-9]}
     figures = {label(m) for m in metrics} | {"n", "Failed"}
     return table(_main_sentence(name, rows, own), heads, text.to_numpy().tolist(), figures, strong)
+
+
+def _other_metrics(trials: pd.DataFrame) -> Iterator[Table]:
+    """What else was measured in every scenario, folded."""
+    for name, own in scenarios(benchmarked(trials)):
+        others = [metric for metric in metric_names(own) if metric not in FIGURES]
+        if not others:
+            continue
+        text = shown(_few_sources(overall(own, others)))
+        heads = list(text.columns)
+        figures = {label(m) for m in others} | {"n", "Failed"}
+        yield table(f"{name}: every other metric", heads, text.to_numpy().tolist(), figures, folded=True)
 
 
 def _main_sentence(name: str, rows: pd.DataFrame, own: pd.DataFrame) -> str:

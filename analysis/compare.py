@@ -20,7 +20,12 @@ from analysis.studies import REFERENCES, SCENARIO, VARIANT, complete
 
 PRINT = ["paper", "table", "id", *SCENARIO]
 OURS = ["our_dataset", "our_model"]
-GAP = ["retain_acc", "forget_acc", "mia"]
+# Of which a distance to retrain is made; every printed table has some of them
+GAP = [
+    *("retain_acc", "forget_acc", "mia"),
+    *("retain_train_acc", "forget_train_acc", "test_acc"),
+    *("mia_correctness", "mia_confidence", "mia_entropy", "mia_probability"),
+]
 COMPARED, UNMEASURED, NEVER = "compared", "not measured", "never run"
 TIME = "runtime_s"  # with its evaluation, as the papers' clocks have it
 EVERY = "all"
@@ -69,8 +74,8 @@ def cells(trials: pd.DataFrame, printed: pd.DataFrame | None = None) -> pd.DataF
 def ranking(compared: pd.DataFrame) -> pd.DataFrame:
     """Methods ranked by their distance to retrain, in print and here.
 
-    Each side's distance is the mean absolute difference to its own retrained model, over those of retain_acc,
-    forget_acc and mia that both have. Of several published values of one method the nearest counts. Over
+    Each side's distance is the mean absolute difference to its own retrained model, over the accuracies and
+    attacks that both have. Of several published values of one method the nearest counts. Over
     `all` forget sets distances are means, of the methods that were run on the most of them.
 
     Args:

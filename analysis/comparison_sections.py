@@ -73,7 +73,7 @@ def cell_table(rows: pd.DataFrame) -> pd.DataFrame:
             "Print": [mean_std(*line) for line in own[["printed_mean", "printed_std", "metric"]].to_numpy()],
             "Here": [mean_std(*line) for line in own[["mean", "std", "metric"]].to_numpy()],
             "n": own["n"].astype(str),
-            "Difference": own["difference"].map(signed),
+            "Difference": [signed(*line) for line in own[["difference", "metric"]].to_numpy()],
             "Within": within,
         }
     )

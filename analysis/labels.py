@@ -13,6 +13,15 @@ _NAMES = {
     "forget_train_acc": ("Forget accuracy, train", "%"),
     "mia": ("MIA", "%"),
     "mia_threshold": ("MIA threshold", "nats"),
+    "mia_correctness": ("SVM attack on correctness", "%"),
+    "mia_confidence": ("SVM attack on confidence", "%"),
+    "mia_entropy": ("SVM attack on entropy", "%"),
+    "mia_modified_entropy": ("SVM attack on modified entropy", "%"),
+    "mia_probability": ("SVM attack on probabilities", "%"),
+    "mia_gap": ("SVM attacks, distance to retrain", "points"),
+    "relearn_steps": ("Relearn time", "steps"),
+    "relearned": ("Relearned", "%"),
+    "anamnesis_index": ("Anamnesis index", ""),
     "gap": ("Distance to retrain", "points"),
     "objective": ("Objective", "points"),
     "unlearn_s": ("Unlearning time", "s"),
@@ -83,9 +92,12 @@ def number(value: float, metric: str = "") -> str:
     return DASH if not math.isfinite(value) else f"{value:.{digits(metric, value)}f}"
 
 
-def signed(value: float) -> str:
-    """A difference in points with its sign, which zero has not; a dash for what is missing."""
-    return DASH if not math.isfinite(value) else "0.0" if abs(value) < 0.05 else f"{value:+.1f}"
+def signed(value: float, metric: str = "") -> str:
+    """A difference with its sign, which zero has not; a dash for what is missing."""
+    if not math.isfinite(value):
+        return DASH
+    places = digits(metric, value)
+    return f"{value:+.{places}f}" if abs(value) >= 0.5 * 10**-places else f"{0:.{places}f}"
 
 
 def mean_std(mean: float, std: float, metric: str = "", plus_minus: str = " ± ") -> str:

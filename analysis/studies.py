@@ -83,5 +83,6 @@ def progress(frame: pd.DataFrame) -> pd.DataFrame:
 
 
 def metric_names(frame: pd.DataFrame) -> list[str]:
-    """Every metric of a table: the columns for which the retrained model has a target."""
-    return [name.removeprefix("target_") for name in frame.columns if name.startswith("target_")]
+    """Every metric that was measured: those for which some retrained model has a target."""
+    columns = frame.columns[frame.notna().any()]
+    return [str(name).removeprefix("target_") for name in columns if str(name).startswith("target_")]

@@ -60,10 +60,11 @@ def list_datasets() -> Listing:
 
 
 def list_metrics() -> Listing:
-    """The metrics and their units."""
+    """The metrics, their units, and which are measured only in a plan that names them."""
     from benchmarks.metrics import metrics
 
-    return ["metric", "unit", "what it says"], [[m.name, m.unit, m.summary] for m in metrics]
+    header = ["metric", "unit", "measured", "what it says"]
+    return header, [[m.name, m.unit, "if named" if m.costly else "always", m.summary] for m in metrics]
 
 
 def describe_method(name: str) -> Listing:

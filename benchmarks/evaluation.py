@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Literal
@@ -12,6 +12,7 @@ import torch
 from torch import nn
 
 from benchmarks.images import ImageSet
+from benchmarks.relearning import Relearned
 
 HeldOut = Literal["validation", "test"]
 
@@ -60,7 +61,8 @@ class Evaluation:
     """Predictions of one model on the four splits of a scenario.
 
     `held_out` says whether the last two are validation images (while parameters are chosen) or test
-    images (when results are reported).
+    images (when results are reported). `relearn` trains a copy of the model until it has some accuracy on
+    the forget images again, in percent; None where the model itself is not at hand.
     """
 
     held_out: HeldOut
@@ -69,6 +71,7 @@ class Evaluation:
     forget_train: Predictions
     retain_held_out: Predictions
     forget_held_out: Predictions
+    relearn: Callable[[float], Relearned] | None = None
 
     @property
     def finite(self) -> bool:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
+from functools import cache
 
 import numpy as np
 import torch
@@ -13,10 +14,11 @@ from benchmarks.cache import CachedModel
 from benchmarks.datasets import Dataset, load
 from benchmarks.errors import TrainingError
 from benchmarks.evaluation import Evaluation, HeldOut, Predictions, References, predict
-from benchmarks.images import ImageSet
-from benchmarks.metrics import measure
+from benchmarks.images import ImageSet, joined
+from benchmarks.metrics import default_metrics, measure
 from benchmarks.recipes import published_recipe
-from benchmarks.scenarios import Scenario
+from benchmarks.relearning import Relearned, relearn
+from benchmarks.scenarios import Scenario, forgets_images
 from benchmarks.splits import Split
 from benchmarks.trained import (
     Progress,
@@ -44,6 +46,7 @@ class Packed:
     """A prepared scenario as plain arrays, all but the data set, to be shared between processes.
 
     Attributes:
+        retrained: The weights of the retrained model, if they were wanted.
         steps: For a `sequence`, what is to be reached after each request.
     """
 
@@ -55,6 +58,7 @@ class Packed:
     original_logits: dict[str, np.ndarray]
     retrained_logits: dict[str, np.ndarray]
     updates: dict[str, np.ndarray] | None
+    retrained: dict[str, np.ndarray] | None = None
     steps: tuple[Packed, ...] = ()
 
 
@@ -83,15 +87,13 @@ class Prepared:
     packed: Packed
     _steps: tuple[Prepared, ...] = ()
     _references: dict[str, References] = field(default_factory=dict, repr=False)
-    _targets: dict[str, dict[str, float]] = field(default_factory=dict, repr=False)
+    _targets: dict[tuple[str, ...], dict[str, float]] = field(default_factory=dict, repr=False)
 
     @classmethod
     def unpack(cls, packed: Packed, data: Dataset, device: torch.device | str = "cpu") -> Prepared:
         """A prepared scenario on a device; on a CPU its images lie in the memory of `data`."""
         device = torch.device(device)
-        model = build_network(packed.scenario, packed.scenario.seed)
-        model.load_state_dict(_tensors(packed.original, device))
-        return cls._around(placed(model, device).eval(), packed, data, device)
+        return cls._around(_network(packed.scenario, packed.original, device), packed, data, device)
 
     @classmethod
     def _around(cls, original: nn.Module, packed: Packed, data: Dataset, device: torch.device) -> Prepared:
@@ -116,18 +118,36 @@ class Prepared:
     def references(self, held_out: HeldOut) -> References:
         """The evaluations of the original and the retrained model, made once when it was prepared."""
         if held_out not in self._references:
-            original, retrained = self.packed.original_logits, self.packed.retrained_logits
-            self._references[held_out] = References(
-                self._evaluation(original, held_out), self._evaluation(retrained, held_out)
-            )
+            packed = self.packed
+            original = self._evaluation(packed.original_logits, held_out)
+            retrained = self._evaluation(packed.retrained_logits, held_out)
+            if packed.retrained is not None:
+                model = _network(packed.scenario, packed.retrained, self.device)
+                retrained = replace(retrained, relearn=self.relearning(model, held_out))
+            self._references[held_out] = References(original, retrained)
         return self._references[held_out]
 
-    def targets(self, held_out: HeldOut) -> dict[str, float]:
-        """The retrained model's metrics, which an unlearned model should reach."""
-        if held_out not in self._targets:
+    def targets(self, held_out: HeldOut, metrics: Iterable[str] | None = None) -> dict[str, float]:
+        """The retrained model's metrics, which an unlearned model should reach.
+
+        Args:
+            metrics: Their names; by default all that are not costly.
+
+        Raises:
+            UnknownName: for a metric that there is not.
+            BenchmarkError: for one that needs the retrained model, where that was not kept.
+        """
+        key = (held_out, *(default_metrics() if metrics is None else metrics))
+        if key not in self._targets:
             references = self.references(held_out)
-            self._targets[held_out] = measure(references.retrained, references)
-        return dict(self._targets[held_out])
+            self._targets[key] = measure(references.retrained, references, key[1:])
+        return dict(self._targets[key])
+
+    def relearning(self, model: nn.Module, held_out: HeldOut) -> Callable[[float], Relearned]:
+        """Lets a copy of a model relearn on all training images, up to an accuracy on the forget images."""
+        images = joined(self.splits["retain_train"], self.splits["forget_train"])
+        forgotten = "forget_train" if forgets_images(self.scenario.task) else f"forget_{held_out}"
+        return cache(lambda accuracy: relearn(model, images, self.measured[forgotten], accuracy))
 
     def _evaluation(self, logits: Mapping[str, np.ndarray], held_out: HeldOut) -> Evaluation:
         def part(split: str) -> Predictions:
@@ -149,6 +169,7 @@ def prepare(
     recipe: Recipe | None = None,
     eval_limit: int | None = None,
     record: bool = False,
+    keep_retrained: bool = False,
     original: CachedModel | None = None,
     device: torch.device | str = "cpu",
     progress: Progress = lambda message: None,
@@ -159,6 +180,7 @@ def prepare(
         recipe: How to train, in place of the published recipe.
         eval_limit: Evaluate at most so many images of each split, a fixed random choice.
         record: Also record the training steps that the forget images took part in.
+        keep_retrained: Also keep the retrained model's weights, which metrics that train it need.
         original: A trained model of one's own, in place of one that is trained by the recipe.
         progress: Called with a line of text whenever there is something to tell.
 
@@ -176,7 +198,9 @@ def prepare(
             "recorded steps of a training, or train the original model here"
         )
     if scenario.task == "sequence":
-        return _prepare_sequence(scenario, how, eval_limit, record, original, device, progress)
+        return _prepare_sequence(
+            scenario, how, eval_limit, record, keep_retrained, original, device, progress
+        )
     retrained = retrained_model(scenario, how, device, progress)
     recorded = recorded_updates(scenario, how, device, progress).state if record else None
     splits = _image_sets(scenario, data, device)
@@ -193,10 +217,11 @@ def prepare(
         recipe=how,
         eval_limit=eval_limit,
         original_id=original.id,
-        original={name: value.cpu().numpy() for name, value in original.state.items()},
+        original=_arrays(original.state),
         original_logits=logits(original),
         retrained_logits=logits(retrained),
-        updates=None if recorded is None else {k: v.cpu().numpy() for k, v in recorded.items()},
+        updates=None if recorded is None else _arrays(recorded),
+        retrained=_arrays(retrained.state) if keep_retrained else None,
     )
     return Prepared.unpack(packed, data, device)
 
@@ -206,6 +231,7 @@ def _prepare_sequence(
     how: Recipe,
     eval_limit: int | None,
     record: bool,
+    keep_retrained: bool,
     original: CachedModel,
     device: torch.device,
     progress: Progress,
@@ -214,11 +240,17 @@ def _prepare_sequence(
     steps: list[Packed] = []
     for step, request in zip(scenario.steps, scenario.requests, strict=True):
         ready = prepare(
-            step, recipe=how, eval_limit=eval_limit, original=original, device=device, progress=progress
+            step,
+            recipe=how,
+            eval_limit=eval_limit,
+            keep_retrained=keep_retrained,
+            original=original,
+            device=device,
+            progress=progress,
         ).packed
         if record:
             recorded = recorded_updates(request, how, device, progress).state
-            ready = replace(ready, updates={k: v.cpu().numpy() for k, v in recorded.items()})
+            ready = replace(ready, updates=_arrays(recorded))
         # The same arrays in every step, so that they travel to a worker once
         steps.append(replace(ready, original=steps[0].original) if steps else ready)
     whole = replace(steps[-1], scenario=scenario, updates=None, steps=tuple(steps))
@@ -234,6 +266,17 @@ def _image_sets(scenario: Scenario, data: Dataset, device: torch.device) -> dict
         )
         for name in _SPLITS
     }
+
+
+def _network(scenario: Scenario, weights: Mapping[str, np.ndarray], device: torch.device) -> nn.Module:
+    """The scenario's network with some weights, on a device, in eval mode."""
+    network = build_network(scenario, scenario.seed)
+    network.load_state_dict(_tensors(weights, device))
+    return placed(network, device).eval()
+
+
+def _arrays(tensors: Mapping[str, torch.Tensor]) -> dict[str, np.ndarray]:
+    return {name: value.cpu().numpy() for name, value in tensors.items()}
 
 
 def _tensors(arrays: Mapping[str, np.ndarray], device: torch.device) -> dict[str, torch.Tensor]:

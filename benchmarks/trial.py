@@ -18,7 +18,7 @@ from benchmarks.evaluation import Evaluation, HeldOut, evaluate
 from benchmarks.hyperparameters import build
 from benchmarks.meter import Cost, Meter
 from benchmarks.methods import Method, methods
-from benchmarks.metrics import measure
+from benchmarks.metrics import default_metrics, measure
 from benchmarks.metrics import metrics as registered_metrics
 from benchmarks.prepared import Prepared
 from benchmarks.scenarios import Scenario, method_task
@@ -119,16 +119,18 @@ def run_trial(
 
     Raises:
         UnknownName, InvalidParameters, InvalidScenario: for a call that no method could satisfy.
+        BenchmarkError: for a metric that needs what was not prepared.
     """
     algorithm = methods.get(method) if isinstance(method, str) else method
     algorithm.check_task(prepared.scenario.task)
     values = build(algorithm.Params, params or {})
-    chosen = None if metrics is None else [registered_metrics.get(name).name for name in metrics]
+    chosen = default_metrics() if metrics is None else [registered_metrics.get(name).name for name in metrics]
     if held_out not in get_args(HeldOut):
         raise UnknownName("held-out split", str(held_out), get_args(HeldOut))
     if precision not in get_args(Precision):
         raise UnknownName("precision", str(precision), get_args(Precision))
     seed = operator.index(seed)
+    targets = prepared.targets(held_out, chosen)
     meter = Meter(prepared.device)
     access = algorithm.access_with(values)
 
@@ -144,7 +146,7 @@ def run_trial(
             state=state,
             error=found.pop("error", ""),
             metrics=found.pop("metrics", {}),
-            targets=prepared.targets(held_out),
+            targets=targets,
             cost=meter.cost(),
             **found,
         )
@@ -157,6 +159,7 @@ def run_trial(
                 raise ValueError(f"the model has {outputs} outputs per image, not {classes}")
             if not now.finite:
                 raise ArithmeticError("the logits are not finite")
+            now = replace(now, relearn=step.relearning(model, held_out))
             metrics = measure(now, step.references(held_out), chosen)
         return result(state, metrics=metrics, model=model, evaluation=now)
 
@@ -190,7 +193,7 @@ def run_trial(
             model = unlearned(model, data, rng)
             now = measured("complete", model, step)
             seconds = now.cost.unlearn_s - before
-            steps.append(StepResult(request.forget, now.metrics, step.targets(held_out), seconds))
+            steps.append(StepResult(request.forget, now.metrics, step.targets(held_out, chosen), seconds))
         return now if len(steps) == 1 else replace(now, steps=tuple(steps))
     except Pruned as reason:
         return result("pruned", error=_one_line(reason))

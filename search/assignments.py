@@ -26,6 +26,7 @@ class Assignment:
         held_out: "validation" while parameters are chosen, "test" when results are reported.
         tuned_on: The forget set that the parameters were searched on, if they were.
         scale: The share of the published work that the plan runs.
+        metrics: Names of costly metrics to measure too.
         details: Whether the rows of the tables beside trials are wanted too.
         tag: Stands for the number in the trial's id, where that should outlast a change of the list.
         attempt: How often it was handed out, from 1.
@@ -44,6 +45,7 @@ class Assignment:
     tuned_on: str = ""
     scale: float = 1.0
     held_out: str = "validation"
+    metrics: tuple[str, ...] = ()
     details: bool = False
     tag: str = ""
     precision: str = "float32"

@@ -10,6 +10,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from benchmarks.methods import Method, methods
+from benchmarks.metrics import metrics
 from benchmarks.recipes import over, published_recipe
 from benchmarks.scenarios import Scenario, method_task
 from benchmarks.training import Recipe
@@ -61,12 +62,14 @@ class Benchmark(Section):
     Attributes:
         presets: Which published values of each searched method to run: those nearest to the plan's model
             and task, all that were published for the task, or none.
+        metrics: Costly metrics to measure beside those that are always measured.
     """
 
     forget: tuple[str, ...]
     seeds: int = Field(10, ge=1)
     beside: tuple[str, ...] = ("finetune",)
     presets: Literal["nearest", "all", "none"] = "nearest"
+    metrics: tuple[str, ...] = ()
 
     @field_validator("forget", mode="before")
     @classmethod
@@ -149,6 +152,10 @@ class Plan(Section):
         """Whether any of its methods needs a training that recorded its steps."""
         beside = self.benchmark.beside if self.benchmark else ()
         return any(methods.get(name).needs_recording for name in (*self.methods, *beside))
+
+    def needs_retrained(self) -> bool:
+        """Whether any of its metrics trains the retrained model."""
+        return any(metrics.get(name).trains for name in (self.benchmark.metrics if self.benchmark else ()))
 
     def recipe(self) -> Recipe:
         """How the models are trained."""

@@ -13,6 +13,7 @@ from pydantic import ValidationError
 
 from benchmarks.errors import BenchmarkError, UnknownName, suggest
 from benchmarks.methods import methods
+from benchmarks.metrics import metrics
 from search.errors import PlanError
 from search.objectives import objective
 from search.plan import Benchmark, Plan, Resources, Search, Section, Training
@@ -109,7 +110,8 @@ def _plan(content: Mapping[str, Any], at: Callable[..., str], allow_code: bool) 
     try:
         plan = Plan.model_validate(content)
     except ValidationError as error:
-        first = error.errors()[0]
+        # A key that is misspelt is missing too, and its spelling is what helps
+        first = min(error.errors(), key=lambda e: e["type"] != "extra_forbidden")
         raise PlanError(f"{at(*first['loc'])}: {_explain(first)}") from None
     if plan.model.startswith(_CODE) and not allow_code:
         raise PlanError(
@@ -146,6 +148,8 @@ def _check(plan: Plan, at: Callable[..., str]) -> None:
         place = ("benchmark", "beside", i)
         method = _checked(at, place, lambda n=name: methods.get(n))  # type: ignore[misc]
         _checked(at, place, lambda m=method: m.check_task(plan.task))  # type: ignore[misc]
+    for i, name in enumerate(plan.benchmark.metrics if plan.benchmark else ()):
+        _checked(at, ("benchmark", "metrics", i), lambda n=name: metrics.get(n))  # type: ignore[misc]
 
 
 def _check_search(plan: Plan, at: Callable[..., str]) -> None:

@@ -73,16 +73,19 @@ def prepare(
     scenarios: Iterable[Scenario],
     recipe: Recipe,
     eval_limit: int | None,
-    record: bool,
     slots: Slots,
     tell: Callable[[Trained], None],
+    *,
+    record: bool = False,
+    keep_retrained: bool = False,
     own: CachedModel | None = None,
 ) -> Shared:
     """Train what is not in the model cache, in parallel, and evaluate the original and retrained models.
 
     Args:
-        record: Also record the training steps of every forget set, in one more training each.
         tell: Called for every model, trained now or found in the cache.
+        record: Also record the training steps of every forget set, in one more training each.
+        keep_retrained: Also send the retrained models' weights to the workers.
         own: A trained model to use in place of an original one that is trained here.
     """
     wanted = _distinct(scenarios)
@@ -99,7 +102,7 @@ def prepare(
             _keep(trained.elsewhere)
             sent = {**sent, trained.id: share(trained.elsewhere)}
         tell(Trained(job.scenario, job.role, recipe.epochs, trained.report))
-    packing = [_Packing(common, scenario, eval_limit, record, sent) for scenario in wanted]
+    packing = [_Packing(common, s, eval_limit, record, keep_retrained, sent) for s in wanted]
     packed = {job.scenario.key: result for job, result in in_parallel(_pack, packing, slots)}
     return Shared(packed, data)
 
@@ -166,6 +169,7 @@ class _Packing:
     scenario: Scenario
     eval_limit: int | None
     record: bool
+    keep_retrained: bool
     models: dict[str, Any]
 
 
@@ -200,6 +204,7 @@ def _pack(job: _Packing) -> Packed:
         recipe=job.common.recipe,
         eval_limit=job.eval_limit,
         record=job.record,
+        keep_retrained=job.keep_retrained,
         original=job.common.own,
         device=job.common.start(job.scenario, job.models),
     ).packed

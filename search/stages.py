@@ -80,7 +80,14 @@ def prepare(setting: Setting, scenarios: Sequence[Scenario]) -> preparation.Shar
             setting.console.print(str(model), highlight=False)
 
         new = preparation.prepare(
-            missing, plan.recipe(), plan.eval_limit, plan.needs_recording(), setting.slots, tell, own
+            missing,
+            plan.recipe(),
+            plan.eval_limit,
+            setting.slots,
+            tell,
+            record=plan.needs_recording(),
+            keep_retrained=plan.needs_retrained(),
+            own=own,
         )
         known.packed.update(new.packed)
         known.data.update(new.data)
@@ -112,7 +119,8 @@ def benchmark(setting: Setting) -> None:
     if plan.benchmark is None:
         raise PlanError(f"plan '{plan.name}' has no 'benchmark:' section; add one with 'forget' and 'seeds'")
     entries = list(_entries(setting))
-    run_id = plan.run_id("benchmark", entries=[(e.method.name, e.regime, e.params) for e in entries])
+    more = {"metrics": plan.benchmark.metrics} if plan.benchmark.metrics else {}
+    run_id = plan.run_id("benchmark", entries=[(e.method.name, e.regime, e.params) for e in entries], **more)
     trials = list(_benchmark_trials(plan, run_id, entries))
     rounds = [trials[i : i + len(entries)] for i in range(0, len(trials), len(entries))]
     with _results(setting, run_id, [trial.trial_id for trial in trials]) as results:
@@ -367,6 +375,7 @@ def _benchmark_trials(plan: Plan, run_id: str, entries: Sequence[_Entry]) -> Ite
             tuned_on=entry.tuned_on,
             scale=plan.scale,
             held_out="test",
+            metrics=plan.benchmark.metrics,
             details=True,
             precision=plan.precision,
             tag=f"{entry.tag}.{seed}",

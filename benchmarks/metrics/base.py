@@ -20,9 +20,10 @@ class Metric:
 
     Attributes:
         compute: `compute(evaluation, references)` of the unlearned model; NaN where undefined.
-        unit: "%", "points", "nats".
+        unit: "%", "points", "nats", "steps", "ratio".
         ideal: What a perfect method reaches: "retrained" (the retrained model's value) or "zero".
-        costly: Whether it trains or differentiates, so that a search leaves it out.
+        costly: Whether it takes so long that it is measured only where it is asked for.
+        trains: Whether it trains the models, so that the scenario has to keep the retrained one.
     """
 
     name: str
@@ -32,6 +33,7 @@ class Metric:
     compute: Callable[[Evaluation, References], float]
     ideal: str = "retrained"
     costly: bool = False
+    trains: bool = False
 
 
 metrics: Registry[Metric] = Registry("metric", "benchmarks.metrics")
@@ -52,9 +54,14 @@ def once(function: Callable[[Evaluation], T]) -> Callable[[Evaluation], T]:
     return remembered
 
 
+def default_metrics() -> list[str]:
+    """Names of the metrics that are measured everywhere: all that are not costly."""
+    return [m.name for m in metrics if not m.costly]
+
+
 def measure(
     evaluation: Evaluation, references: References, names: Iterable[str] | None = None
 ) -> dict[str, float]:
     """The named metrics of one model; by default all that are not costly."""
-    chosen = [m.name for m in metrics if not m.costly] if names is None else list(names)
+    chosen = default_metrics() if names is None else names
     return {name: metrics.get(name).compute(evaluation, references) for name in chosen}

@@ -128,7 +128,7 @@ def _touch(item: tuple[int, dict[str, Any]]) -> int:
 
 
 def _prepared(slots: Slots) -> preparation.Shared:
-    return preparation.prepare([SCENARIO], Recipe(epochs=1), 100, False, slots, lambda model: None)
+    return preparation.prepare([SCENARIO], Recipe(epochs=1), 100, slots, lambda model: None)
 
 
 def _assignment(number: int, params: dict[str, Any]) -> Assignment:

@@ -47,7 +47,7 @@ def ray_session() -> Iterator[Slots]:
 def prepared(ray_session: Slots) -> preparation.Shared:
     scenarios = [Scenario("digits", "cnn2", "full_class", forget) for forget in ("3", "8")]
     recipe = Recipe(epochs=2, batch_size=128)
-    return preparation.prepare(scenarios, recipe, None, False, SLOTS, lambda line: None)
+    return preparation.prepare(scenarios, recipe, None, SLOTS, lambda line: None)
 
 
 @pytest.fixture

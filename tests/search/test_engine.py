@@ -183,6 +183,37 @@ def test_what_was_found_on_each_searched_set_runs_on_every_set(
     assert table.scale.eq(1).all()
 
 
+def test_a_benchmark_measures_the_costly_metrics_that_its_plan_names(
+    plan: Plan, ray_session: Slots, tmp_path: Path
+) -> None:
+    own = {"forget": ("8",), "seeds": 1, "beside": (), "metrics": ("mia_confidence", "anamnesis_index")}
+    small = plan.model_copy(
+        update={
+            "methods": ("finetune",),
+            "search": plan.search.model_copy(update={"trials": 1}),
+            "benchmark": plan.benchmark.model_copy(update=own),  # type: ignore[union-attr]
+        }
+    )
+    stages.search(setting(small, tmp_path, ray_session))
+    stages.benchmark(setting(small, tmp_path, ray_session))
+    table = pd.read_parquet(tmp_path / "trials")
+    bench = table[table.kind != "search"].set_index("method")
+    assert bench.error.eq("").all()
+    assert bench.anamnesis_index["original"] == 0
+    for name in ("mia_confidence", "anamnesis_index"):
+        assert table[name][table.kind == "search"].isna().all()
+        assert bench[f"target_{name}"].nunique() == 1
+    assert bench.target_anamnesis_index.eq(1).all()
+    assert bench.mia_confidence.between(0, 100).all()
+    assert bench.mia_entropy.isna().all()
+
+    without = small.model_copy(
+        update={"benchmark": small.benchmark.model_copy(update={"metrics": ()})}  # type: ignore[union-attr]
+    )
+    with pytest.raises(RunError, match="time is up: 0 of 4 trials"):  # another run
+        stages.benchmark(setting(without, tmp_path, ray_session, timeout=0.0))
+
+
 def test_a_sequence_writes_how_it_went_on(plan: Plan, ray_session: Slots, tmp_path: Path) -> None:
     sets = {"forget": ("3>8",)}
     sequence = plan.model_copy(

@@ -1,0 +1,77 @@
+"""The index from given relearn times, and of real models."""
+
+import math
+
+import numpy as np
+import pytest
+
+from benchmarks import Scenario, prepare, run_trial
+from benchmarks.errors import BenchmarkError
+from benchmarks.evaluation import Evaluation, Predictions, References
+from benchmarks.metrics import measure
+from benchmarks.relearning import Relearned
+
+NAMES = ["relearn_steps", "relearned", "anamnesis_index"]
+
+
+def evaluation(relearned, accuracy=80, asked=None):
+    """Of a model that knows that share of the forget images, and relearns as told."""
+    right = np.arange(100) < accuracy
+    part = Predictions(np.eye(2, dtype=np.float32)[right.astype(int)], np.ones(100, np.int64))
+
+    def relearn(goal):
+        if asked is not None:
+            asked.append(goal)
+        return relearned
+
+    return Evaluation("test", "full_class", part, part, part, part, relearn)
+
+
+@pytest.mark.parametrize(
+    ("own", "retrained", "expected"),
+    [
+        (Relearned(30, True), Relearned(40, True), [30, 100, 0.75]),
+        (Relearned(0, True), Relearned(40, True), [0, 100, 0]),
+        (Relearned(90, False), Relearned(40, True), [90, 0, math.nan]),
+        (Relearned(30, True), Relearned(90, False), [30, 100, math.nan]),
+        (Relearned(3, True), Relearned(0, True), [3, 100, math.nan]),
+    ],
+)
+def test_the_ratio_of_steps_where_both_get_there(own, retrained, expected):
+    references = References(evaluation(own), evaluation(retrained))
+    found = measure(evaluation(own), references, NAMES)
+    assert list(found.values()) == pytest.approx(expected, nan_ok=True)
+
+
+def test_the_goal_is_95_percent_of_the_original_accuracy():
+    asked = []
+    done = Relearned(1, True)
+    references = References(evaluation(done, accuracy=80), evaluation(done, accuracy=0))
+    measure(evaluation(done, accuracy=10, asked=asked), references, ["relearn_steps"])
+    assert asked == [pytest.approx(76)]
+
+
+@pytest.fixture(scope="module", params=["full_class", "sequence"])
+def ready(short, request):
+    forget = {"full_class": "8", "sequence": "8>3"}[request.param]
+    scenario = Scenario("digits", "cnn2", request.param, forget)
+    return prepare(scenario, recipe=short, keep_retrained=True)
+
+
+def test_real_models(ready):
+    found = {
+        name: run_trial(ready, name, seed=1, metrics=NAMES) for name in ("original", "retrain", "finetune")
+    }
+    assert {result.error for result in found.values()} == {""}
+    assert found["original"].metrics == {"relearn_steps": 0, "relearned": 100, "anamnesis_index": 0}
+    target = found["retrain"].targets
+    assert target["anamnesis_index"] == 1
+    assert target["relearn_steps"] > 0
+    assert 0.2 < found["retrain"].metrics["anamnesis_index"] < 5
+    assert found["finetune"].metrics["anamnesis_index"] < 0.5  # it hardly forgets
+    assert run_trial(ready, "retrain", seed=1, metrics=NAMES).metrics == found["retrain"].metrics
+
+
+def test_they_need_the_retrained_model(digits):
+    with pytest.raises(BenchmarkError, match=r"prepare\(\.\.\., keep_retrained=True\)"):
+        run_trial(digits, "original", metrics=["anamnesis_index"])

@@ -1,0 +1,142 @@
+"""The attacks with support vector machines against machines solved here, and against hand calculations."""
+
+import math
+
+import numpy as np
+import pytest
+from scipy.optimize import minimize
+from sklearn.svm import SVC
+
+from benchmarks.evaluation import Evaluation, Predictions, References
+from benchmarks.metrics import measure, metrics
+from benchmarks.metrics.svc_mia import ATTACKS, PRINTED, modified_entropy
+
+FEATURES = {
+    "correctness": lambda p: (p.logits.argmax(1) == p.labels).astype(float),
+    "confidence": lambda p: softmax(p)[np.arange(len(p)), p.labels],
+    "entropy": lambda p: -(softmax(p) * np.log(softmax(p))).sum(1),
+    "modified_entropy": modified_entropy,
+    "probability": lambda p: softmax(p),
+}
+
+
+def softmax(p):
+    z = np.exp(p.logits.astype(np.float64))
+    return z / z.sum(1, keepdims=True)
+
+
+def predictions(draw, count, sharpness, classes=4):
+    labels = draw.integers(classes, size=count)
+    logits = draw.normal(size=(count, classes)) + sharpness * np.eye(classes)[labels]
+    return Predictions(logits.astype(np.float32), labels)
+
+
+def evaluation(seed=0, sizes=(30, 40, 20, 10), forgotten=2.0, task="full_class"):
+    draw = np.random.default_rng(seed)
+    sharpness = (3.0, forgotten, 1.5, 0.5)
+    return Evaluation(
+        "test", task, *(predictions(draw, *pair) for pair in zip(sizes, sharpness, strict=True))
+    )
+
+
+def dual_machine(x, member, forgotten):
+    """Which images a kernel machine calls members: its dual problem, solved by sequential quadratic steps."""
+
+    def kernel(a, b):
+        return np.exp(-((a[:, None] - b[None]) ** 2).sum(-1) / x.shape[1])
+
+    sign = np.where(member, 1.0, -1.0)
+    q = kernel(x, x) * np.outer(sign, sign)
+    found = minimize(
+        lambda a: a @ q @ a / 2 - a.sum(),
+        np.full(len(x), 0.5),
+        jac=lambda a: q @ a - 1,
+        bounds=[(0, 3)] * len(x),
+        constraints={"type": "eq", "fun": lambda a: a @ sign, "jac": lambda a: sign},
+        method="SLSQP",
+        options={"maxiter": 500, "ftol": 1e-12},
+    )
+    assert found.success
+    a = found.x
+    free = (a > 1e-4) & (a < 3 - 1e-4)
+    bias = (sign[free] - kernel(x, x)[free] @ (a * sign)).mean()
+    return kernel(forgotten, x) @ (a * sign) + bias > 0
+
+
+@pytest.mark.parametrize("name", ATTACKS)
+def test_against_the_dual_problem(name):
+    e = evaluation()
+    parts = (e.retain_train, e.retain_held_out, e.forget_held_out, e.forget_train)
+    inside, *outside, forgotten = (FEATURES[name](p).reshape(len(p), -1) for p in parts)
+    outside = np.concatenate(outside)
+    assert len(inside) == len(outside)
+    called = dual_machine(np.concatenate([inside, outside]), np.arange(60) < 30, forgotten)
+    assert ATTACKS[name](e) == 100 * np.mean(~called)
+    assert 0 < ATTACKS[name](e) < 100
+
+
+@pytest.mark.parametrize("name", ["confidence", "entropy", "modified_entropy"])
+@pytest.mark.parametrize("seed", range(3))
+def test_steps_of_a_thousandth_change_next_to_nothing(name, seed):
+    e = evaluation(seed, sizes=(800, 500, 500, 300))
+    parts = (e.retain_train, e.retain_held_out, e.forget_held_out)
+    x = np.concatenate([FEATURES[name](p) for p in parts])[:, None]
+    exact = SVC(C=3, gamma="auto").fit(x, np.arange(1600) < 800)
+    called = exact.predict(FEATURES[name](e.forget_train)[:, None])
+    assert ATTACKS[name](e) == pytest.approx(100 * np.mean(~called), abs=0.4)  # two images
+
+
+def test_of_more_members_than_outsiders_the_distribution_is_kept():
+    draw = np.random.default_rng(0)
+    whole = evaluation(sizes=(3000, 400, 200, 100))
+    x = np.concatenate([FEATURES["confidence"](p) for p in (whole.retain_held_out, whole.forget_held_out)])
+    inside = FEATURES["confidence"](whole.retain_train)
+    forgotten = FEATURES["confidence"](whole.forget_train)[:, None]
+    drawn = []
+    for _ in range(30):
+        pair = np.concatenate([draw.choice(inside, 300, replace=False), x])[:, None]
+        called = SVC(C=3, gamma="auto").fit(pair, np.arange(600) < 300).predict(forgotten)
+        drawn.append(100 * np.mean(~called))
+    assert abs(ATTACKS["confidence"](whole) - np.mean(drawn)) < 2 * np.std(drawn)
+
+
+def test_modified_entropy_by_hand():
+    p = predictions(np.random.default_rng(3), 50, 1.0)
+    probability = softmax(p)
+    expected = [
+        -(1 - row[y]) * math.log(row[y])
+        - sum(row[i] * math.log(1 - row[i]) for i in range(len(row)) if i != y)
+        for row, y in zip(probability, p.labels, strict=True)
+    ]
+    assert modified_entropy(p) == pytest.approx(expected, rel=1e-6)
+    sure = Predictions(np.array([[200, 0, 0], [200, 0, 0]], np.float32), np.array([0, 1]))
+    right, wrong = modified_entropy(sure)
+    assert right == 0
+    assert wrong > 800
+    assert np.isfinite(wrong)
+
+
+def test_more_is_more_forgotten():
+    assert ATTACKS["confidence"](evaluation(forgotten=8.0)) == 0
+    assert ATTACKS["confidence"](evaluation(forgotten=-3.0)) == 100
+
+
+def test_the_gap_is_the_mean_over_the_printed_four():
+    mine, retrained = evaluation(forgotten=3.0), evaluation(forgotten=0.5)
+    references = References(retrained, retrained)
+    names = [f"mia_{name}" for name in PRINTED]
+    here = measure(mine, references, names)
+    there = measure(retrained, references, names)
+    expected = np.mean([abs(here[name] - there[name]) for name in names])
+    assert measure(mine, references, ["mia_gap"]) == {"mia_gap": pytest.approx(expected)}
+    assert expected > 1
+    assert measure(retrained, references, ["mia_gap"]) == {"mia_gap": 0}
+
+
+def test_nothing_to_forget_or_to_compare_with_has_no_value():
+    assert math.isnan(ATTACKS["entropy"](evaluation(sizes=(30, 0, 20, 10))))
+    assert math.isnan(ATTACKS["entropy"](evaluation(sizes=(30, 10, 0, 0))))
+
+
+def test_they_are_measured_only_where_a_plan_names_them():
+    assert all(metrics.get(f"mia_{name}").costly for name in ATTACKS)
