@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from analysis.breakdown import collateral as collateral
     from analysis.breakdown import overall as overall
     from analysis.errors import AnalysisError as AnalysisError
+    from analysis.forgetting import forgetting_quality as forgetting_quality
     from analysis.load import classes as classes
     from analysis.load import columns as columns
     from analysis.load import ranges as ranges
@@ -26,6 +27,7 @@ _HOME = {
     "classes": "analysis.load",
     "collateral": "analysis.breakdown",
     "columns": "analysis.load",
+    "forgetting_quality": "analysis.forgetting",
     "overall": "analysis.breakdown",
     "ranges": "analysis.load",
     "samples": "analysis.load",
@@ -38,6 +40,7 @@ __all__ = [
     "classes",
     "collateral",
     "columns",
+    "forgetting_quality",
     "overall",
     "ranges",
     "samples",

@@ -8,13 +8,24 @@ from collections.abc import Iterator, Mapping
 import pandas as pd
 
 from analysis import charts
-from analysis.breakdown import BOTH, FIGURES, benchmarked, by_class, collateral, entropies, overall
+from analysis.breakdown import (
+    BOTH,
+    FIGURES,
+    benchmarked,
+    by_class,
+    by_own_set,
+    collateral,
+    entropies,
+    overall,
+)
+from analysis.forgetting import FEWEST, forgetting_quality
 from analysis.labels import label, mean_std, number, place, scaling, variant
 from analysis.page import Picture, Section, Table, picture, table
 from analysis.studies import REFERENCES, SCENARIO, VARIANT, metric_names
 from analysis.tables import metrics_of, shown
 
 TOO_MANY = 12
+SCORES = ("f_score", "utility", "total_score")
 
 
 def results(trials: pd.DataFrame) -> Section | None:
@@ -101,6 +112,28 @@ def entropy(trials: pd.DataFrame, samples: pd.DataFrame, palette: Mapping[str, s
             )
         )
     return Section("entropy", "Entropy of the forgotten images", [], blocks)
+
+
+def quality(trials: pd.DataFrame, samples: pd.DataFrame) -> Section | None:
+    """Whether the unlearned models can be told from retrained ones, where there are enough of both."""
+    frame = _few_sources(by_own_set(forgetting_quality(trials, samples)))
+    if frame.empty:
+        return None
+    text = (
+        "Per forget image, a threshold on the loss tries to tell the unlearned models of all seeds from the "
+        "retrained ones. An F-score of 1 says that they are as hard to tell from these as these from each "
+        "other; the total score multiplies it with train and test accuracy relative to the retrained models. "
+        f"From few models the scores are rough: {FEWEST} are the least, the papers take 32 to 512."
+    )
+    blocks = []
+    for name, rows in scenarios(frame):
+        lines = [
+            [row["forget"], variant(*row[VARIANT]), str(row["n"]), *(number(row[m], m) for m in SCORES)]
+            for _, row in rows.iterrows()
+        ]
+        heads = ["Forget set", "Method", "Models", *map(label, SCORES)]
+        blocks.append(table(name, heads, lines, set(heads[2:])))
+    return Section("quality", "Told from retrained models", [text], blocks)
 
 
 def scenarios(frame: pd.DataFrame) -> Iterator[tuple[str, pd.DataFrame]]:

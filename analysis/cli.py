@@ -76,14 +76,14 @@ def compare(
     from analysis.compare import cells
     from analysis.comparison_sections import by_table
     from analysis.errors import AnalysisError
-    from analysis.load import trials
+    from analysis.load import samples, trials
     from analysis.published import select
 
     printed = select(table)
     rows = benchmarked(trials(results))
     if rows.empty:
         raise AnalysisError(f"no benchmark in {results} yet; run 'unlearn benchmark PLAN' into it first")
-    compared = cells(rows, printed)
+    compared = cells(rows, printed, samples(results))
     found = list(by_table(compared))
     if not found:
         places = sorted(set(printed["dataset"] + " with " + printed["model"]))

@@ -14,6 +14,7 @@ import numpy as np
 import pandas as pd
 
 from analysis.breakdown import BOTH, REGIMES, benchmarked, by_own_set, with_both
+from analysis.forgetting import forgetting_quality
 from analysis.published import AGGREGATE, as_printed, published
 from analysis.stats import kendall, spearman
 from analysis.studies import REFERENCES, SCENARIO, VARIANT, complete
@@ -26,6 +27,7 @@ GAP = [
     *("retain_train_acc", "forget_train_acc", "test_acc"),
     *("mia_correctness", "mia_confidence", "mia_entropy", "mia_probability"),
 ]
+_QUALITY = {"f_score", "total_score"}
 COMPARED, UNMEASURED, NEVER = "compared", "not measured", "never run"
 TIME = "runtime_s"  # with its evaluation, as the papers' clocks have it
 EVERY = "all"
@@ -34,10 +36,13 @@ _PLACE = [*PRINT, *OURS, "scaled"]
 _RANKED = [*_PLACE, "forget", "regime", "tuned_on"]
 
 
-def cells(trials: pd.DataFrame, printed: pd.DataFrame | None = None) -> pd.DataFrame:
+def cells(
+    trials: pd.DataFrame, printed: pd.DataFrame | None = None, samples: pd.DataFrame | None = None
+) -> pd.DataFrame:
     """Every printed figure with ours beside it.
 
     Args:
+        samples: The table of that name, which the F-score is made of.
         printed: Rows of `analysis.published`; by default all.
 
     Returns:
@@ -58,7 +63,10 @@ def cells(trials: pd.DataFrame, printed: pd.DataFrame | None = None) -> pd.DataF
     place = [*OURS, "task", "forget", "method"]
     ran = found[place].merge(rows[place].drop_duplicates(), how="left", indicator=True)["_merge"] == "both"
     found["status"] = np.where(ran, UNMEASURED, NEVER)
-    found = found.merge(_figures(rows, set(wanted["metric"])), on=[*place, "metric"], how="left")
+    figures = [_figures(rows, set(wanted["metric"]))]
+    if samples is not None and _QUALITY & set(wanted["metric"]):
+        figures.append(_quality(trials, samples))
+    found = found.merge(pd.concat(figures, ignore_index=True), on=[*place, "metric"], how="left")
     found.loc[found["mean"].notna(), "status"] = COMPARED
     found["n"] = found["n"].fillna(0).astype(int)
     for name in ("regime", "preset", "tuned_on"):
@@ -148,6 +156,13 @@ def _figures(rows: pd.DataFrame, metrics: Collection[str]) -> pd.DataFrame:
     have = [name for name in rows.columns if name in metrics]
     long = complete(rows).melt(id_vars=keys, value_vars=have, var_name="metric").dropna(subset=["value"])
     return long.groupby([*keys, "metric"])["value"].agg(mean="mean", std="std", n="size").reset_index()
+
+
+def _quality(trials: pd.DataFrame, samples: pd.DataFrame) -> pd.DataFrame:
+    """The F-scores, each made of all models of a line at once, as rows like those of `_figures`."""
+    rows = forgetting_quality(trials, samples).rename(columns=dict(zip(SCENARIO, OURS, strict=False)))
+    keys = [*OURS, "task", "forget", *VARIANT, "n"]
+    return rows.melt(id_vars=keys, value_vars=sorted(_QUALITY), var_name="metric", value_name="mean")
 
 
 def _gaps(compared: pd.DataFrame) -> pd.DataFrame:

@@ -23,9 +23,9 @@ _TEXT = (
 )
 
 
-def comparison(trials: pd.DataFrame) -> Section | None:
+def comparison(trials: pd.DataFrame, samples: pd.DataFrame) -> Section | None:
     """Every printed table that something was run for: differences, rankings, all cells, what is missing."""
-    found = list(by_table(cells(trials)))
+    found = list(by_table(cells(trials, samples=samples)))
     if not found:
         return None
     blocks = [block for rows in found for block in _printed_table(rows)]

@@ -26,9 +26,12 @@ _NAMES = {
     "objective": ("Objective", "points"),
     "unlearn_s": ("Unlearning time", "s"),
     "entropy": ("Entropy", "nats"),
+    "f_score": ("F-score", ""),
+    "total_score": ("Total score", ""),
+    "utility": ("Utility", ""),
     "runtime_s": ("Time with evaluation", "s"),
 }
-_SMALL = ("anamnesis_index", "f_score", "total_score")  # ratios near 1
+_SMALL = ("anamnesis_index", "f_score", "total_score", "utility")  # ratios near 1
 DASH = "\N{EN DASH}"
 
 

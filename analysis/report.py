@@ -70,9 +70,10 @@ def _sections(place: Path | str, trials: pd.DataFrame) -> list[Section]:
     """All chapters that have something to show."""
     ranges = load.ranges(place)
     palette = colours(trials["method"])
+    samples = load.samples(place)
     found = [
         benchmark_sections.results(trials),
-        comparison_sections.comparison(trials),
+        comparison_sections.comparison(trials, samples),
         search_sections.searches(trials, palette),
         search_sections.check(trials),
         study_sections.transferred(trials),
@@ -81,7 +82,8 @@ def _sections(place: Path | str, trials: pd.DataFrame) -> list[Section]:
         benchmark_sections.damage(trials, load.classes(place)),
         search_sections.sensitivity(trials, ranges, palette),
         search_sections.importance(trials, ranges, palette),
-        benchmark_sections.entropy(trials, load.samples(place), palette),
+        benchmark_sections.entropy(trials, samples, palette),
+        benchmark_sections.quality(trials, samples),
         run_sections.failures(trials),
         run_sections.provenance(trials),
         run_sections.dictionary(load.columns(place)),

@@ -28,8 +28,10 @@ TRIALS = {
     "param_mode": TEXT,
     "param_clip": pa.bool_(),
     **dict.fromkeys(("objective", "retain_acc", "forget_acc", "mia", "gap", "unlearn_s"), REAL),
-    **dict.fromkeys(("eval_s", "overhead_s"), REAL),
-    **dict.fromkeys(("target_retain_acc", "target_forget_acc", "target_mia", "target_gap"), REAL),
+    **dict.fromkeys(("eval_s", "overhead_s", "retain_train_acc", "test_acc"), REAL),
+    **dict.fromkeys(
+        ("target_retain_acc", "target_forget_acc", "target_mia", "target_gap", "target_test_acc"), REAL
+    ),
     **dict.fromkeys(("started_at", "finished_at"), pa.timestamp("us", tz="UTC")),
 }
 CLASSES = {
@@ -37,7 +39,12 @@ CLASSES = {
     "forgotten": pa.bool_(),
     **dict.fromkeys(("correct", "total"), INT),
 }
-SAMPLES = {**dict.fromkeys(("run_id", "trial_id", "forget"), TEXT), "image": INT, "entropy": REAL}
+SAMPLES = {
+    **dict.fromkeys(("run_id", "trial_id", "forget"), TEXT),
+    "image": INT,
+    "entropy": REAL,
+    "loss": REAL,
+}
 STEPS = {
     **dict.fromkeys(("run_id", "trial_id", "forget", "request"), TEXT),
     "step": INT,

@@ -163,6 +163,24 @@ def test_distances_are_to_each_sides_own_retrained_model() -> None:
         assert rows_["rank"].tolist() == rows_["gap"].rank().tolist()
 
 
+def test_a_table_of_attacks_is_ranked_by_them() -> None:
+    table = select("akbari-table1")
+    attacks = [f"mia_{name}" for name in ("correctness", "confidence", "entropy", "probability")]
+    place = {"dataset": "cifar10", "model": "resnet18", "task": "random", "forget": "5000"}
+    printed_values = table.pivot(index="method", columns="metric", values="mean")[attacks]
+    methods = ["retrain", "finetune", "scrub", "activation_pruning"]
+    rows = [
+        measured(method, 1, **place, **printed_values.loc[method], trial_id=method, tuned_on="")
+        for method in methods
+    ]
+    trials = pd.DataFrame(rows)
+    found = ranking(cells(trials, table))
+    assert found["method"].tolist() == ["finetune", "scrub", "activation_pruning"]
+    for column in ("printed_gap", "gap"):
+        far = (printed_values.loc[methods[1:]] - printed_values.loc["retrain"]).abs().mean(axis=1)
+        assert found.set_index("method")[column].to_dict() == pytest.approx(far.to_dict())
+
+
 def test_all_together_means_the_methods_with_the_most_forget_sets() -> None:
     rows = as_printed_rows(["jit", "ssd"], ["rocket", "sea"])
     rows = [row for row in rows if (row["method"], row["forget"]) != ("ssd", "sea")]

@@ -63,6 +63,16 @@ def test_every_cell_is_printed_once_and_has_a_figure() -> None:
     assert (frame["std"].dropna() >= 0).all()
 
 
+def test_the_best_attack_of_print_is_the_mean_distance_over_the_attacks() -> None:
+    attacks = [f"mia_{name}" for name in ("correctness", "confidence", "entropy", "probability")]
+    agree = 0
+    for name in ("akbari-table1", "akbari-table3"):
+        rows = select(name).pivot(index="method", columns="metric", values="mean")
+        far = (rows[attacks] - rows.loc["retrain", attacks]).abs().mean(axis=1)
+        agree += int(((far - rows["mia_gap"]).abs() <= 0.015).drop("retrain").sum())
+    assert agree == 10  # of 16; in the other cells print contradicts itself
+
+
 def test_what_a_caller_changes_stays_its_own() -> None:
     mine = published()
     mine["mean"] = 0.0

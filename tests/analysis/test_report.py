@@ -17,6 +17,7 @@ from tests.analysis.conftest import (
     frame,
     measured,
     printed_rows,
+    sample_rows,
     search_rows,
     step_rows,
     transfer_rows,
@@ -124,6 +125,28 @@ def test_several_scenarios_get_a_table_each_and_random_its_note(tmp_path: Path) 
 
 
 @pytest.mark.usefixtures("undrawn")
+def test_what_else_was_measured_and_forgetting_quality_have_their_tables(tmp_path: Path) -> None:
+    place = {"retain_train_acc": 90.0, "test_acc": 80.0, "target_test_acc": 81.0}
+    rows = [
+        measured(m, seed, trial_id=f"{m}{seed}", **place) for m in ("retrain", "jit") for seed in range(8)
+    ]
+    page = render_with(tmp_path, rows)
+    assert sections(page)[:1] == ["results"]
+    results = page.split('<section id="results">')[1].split("</section>")[0]
+    assert "every other metric" in results
+    assert "80.0 ± 0.0" in results
+    quality = page.split('<section id="quality">')[1].split("</section>")[0]
+    assert re.search(r"jit \(tuned\).*?8.*?1\.00.*?1\.00", quality, re.S)
+
+
+def render_with(folder: Path, rows: list) -> str:
+    """The report of some trials whose models all say the same of every forgotten image."""
+    write(folder, rows)
+    samples = [row | {"loss": float(row["image"])} for row in sample_rows(rows)]
+    write(folder, samples, "samples")
+    return render(folder)
+
+
 def test_names_cannot_break_the_page(tmp_path: Path) -> None:
     write(
         tmp_path, [measured("jit", 1, forget="<b>x</b>"), trial(0, state="failed", error="<script>alert(1)")]
