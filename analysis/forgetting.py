@@ -91,6 +91,38 @@ def forgetting_quality(trials: pd.DataFrame, samples: pd.DataFrame) -> pd.DataFr
     return ordered(pd.DataFrame(found, columns=empty.columns).astype(types), keys)
 
 
+def entropy_difference(entropies: pd.DataFrame) -> pd.DataFrame:
+    """How the entropies of the forget images differ from the retrained models' (Foster et al.: JiT).
+
+    An image's entropy is its mean over the seeds. A large p is no proof of equality, least of all for few
+    images, so the size of the difference stands beside it.
+
+    Args:
+        entropies: Of `analysis.breakdown.entropies`.
+
+    Returns:
+        dataset, model, task, method, regime, preset, tuned_on, forget, images, difference (median over the
+        images of the paired differences, nats), wilcoxon_p (paired, two-sided signed-rank test; nan where no
+        image differs), ks (Kolmogorov-Smirnov distance of the two distributions, 0 to 1). Retrained models
+        themselves are left out.
+    """
+    from scipy.stats import ks_2samp, wilcoxon
+
+    place = [*SCENARIO, "forget"]
+    keys = [*SCENARIO, *VARIANT, "forget"]
+    per_image = entropies.groupby([*keys, "image"])["entropy"].mean().reset_index()
+    retrained = per_image[per_image["method"] == "retrain"][[*place, "image", "entropy"]]
+    pairs = per_image[per_image["method"] != "retrain"].merge(
+        retrained, on=[*place, "image"], suffixes=("", "_retrain")
+    )
+    found = []
+    for key, rows in pairs.groupby(keys):
+        own, target = rows["entropy"].to_numpy(), rows["entropy_retrain"].to_numpy()
+        p = wilcoxon(own, target).pvalue if (own != target).any() else math.nan
+        found.append([*key, len(rows), np.median(own - target), p, ks_2samp(own, target).statistic])
+    return ordered(pd.DataFrame(found, columns=[*keys, "images", "difference", "wilcoxon_p", "ks"]), keys)
+
+
 def _losses(samples: pd.DataFrame) -> Values:
     """Shape (models, images), both in order."""
     return samples.pivot(index="seed", columns="image", values="loss").to_numpy()

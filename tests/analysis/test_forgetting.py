@@ -8,8 +8,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from analysis.breakdown import entropies
 from analysis.compare import COMPARED, UNMEASURED, cells
-from analysis.forgetting import epsilon, forgetting_quality, score
+from analysis.forgetting import entropy_difference, epsilon, forgetting_quality, score
 from analysis.published import select
 from tests.analysis.conftest import PARTITIONS, frame, measured
 
@@ -132,3 +133,39 @@ def test_they_stand_beside_the_printed_scores() -> None:
     assert own["printed_mean"].tolist() == [0.524, 0.488]
     without = cells(frame(TRIALS), table)
     assert set(without[without["metric"] == "f_score"]["status"]) == {UNMEASURED, "never run"}
+
+
+def test_entropies_are_compared_image_by_image() -> None:
+    draw = np.random.default_rng(0)
+    trials = [*rows("retrain", 2), *rows("scrub", 2), *rows("finetune", 1), *rows("original", 1)]
+    base = draw.gamma(1, 1, 40)
+    noise = {("scrub", 1): draw.normal(0, 0.1, 40), ("finetune", 1): draw.normal(0.02, 0.1, 40)}
+    noise[("scrub", 2)] = -noise[("scrub", 1)] + 0.02
+    table = pd.DataFrame(
+        {key: row[key] for key in (*PARTITIONS, "run_id", "trial_id", "forget")}
+        | {"image": i, "entropy": value}
+        for row in trials
+        for i, value in enumerate(base + noise.get((row["method"], row["seed"]), 0))
+    ).sample(frac=1, random_state=0)
+    found = entropy_difference(entropies(frame(trials), table)).set_index("method")
+    assert found.index.tolist() == ["original", "finetune", "scrub"]
+    assert found["images"].tolist() == [40, 40, 40]
+    assert math.isnan(found.loc["original", "wilcoxon_p"])
+    assert found.loc["original", ["difference", "ks"]].tolist() == [0, 0]
+    assert found.loc["scrub", "difference"] == pytest.approx(0.01)  # the mean of both seeds
+    moved = noise[("finetune", 1)]
+    assert found.loc["finetune", "difference"] == pytest.approx(np.median(moved))
+    # The signed-rank test by its normal approximation
+    ranks = np.abs(moved).argsort().argsort() + 1
+    positive = ranks[moved > 0].sum()
+    z = (positive - 40 * 41 / 4) / math.sqrt(40 * 41 * 81 / 24)
+    assert found.loc["finetune", "wilcoxon_p"] == pytest.approx(math.erfc(abs(z) / math.sqrt(2)), rel=0.05)
+    both = base + moved, base
+    below = [(np.concatenate(both)[:, None] >= values).mean(axis=1) for values in both]
+    assert found.loc["finetune", "ks"] == pytest.approx(np.abs(below[0] - below[1]).max())
+
+
+def test_without_retrained_models_entropies_have_nothing_to_differ_from() -> None:
+    only = rows("scrub", 2)
+    table = samples(only, SHIFT).assign(entropy=1.0)
+    assert entropy_difference(entropies(frame(only), table)).empty
