@@ -12,6 +12,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 from tests.performance import (
+    attack_speed,
     evaluation_speed,
     fisher_speed,
     jit_speed,
@@ -31,6 +32,7 @@ def _all(folder: Path) -> Iterator[Figure]:
     yield from scale.measure(folder)
     yield from fisher_speed.measure()
     yield from jit_speed.measure(folder)
+    yield from attack_speed.measure()
     real = restored()
     if real is None:
         print("no CIFAR-100 here: its measurements are left out")
