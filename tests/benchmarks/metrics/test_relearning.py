@@ -75,3 +75,21 @@ def test_real_models(ready):
 def test_they_need_the_retrained_model(digits):
     with pytest.raises(BenchmarkError, match=r"prepare\(\.\.\., keep_retrained=True\)"):
         run_trial(digits, "original", metrics=["anamnesis_index"])
+
+
+@pytest.mark.parametrize(
+    ("task", "forget", "judged"), [("full_class", "8", "test"), ("random", "20", "train")]
+)
+def test_it_is_judged_by_the_images_that_forget_acc_is_of(task, forget, judged, short, monkeypatch):
+    asked = []
+    monkeypatch.setattr(
+        "benchmarks.prepared.relearn",
+        lambda model, images, own, accuracy: asked.append((images, own)) or Relearned(1, True),
+    )
+    ready = prepare(Scenario("digits", "cnn2", task, forget), recipe=short, keep_retrained=True)
+    run_trial(ready, "original", metrics=["relearn_steps"])
+    training = len(ready.splits["retain_train"]) + len(ready.splits["forget_train"])
+    for images, own in asked:
+        assert len(images) == training
+        assert own is ready.measured[f"forget_{judged}"]
+    assert len(asked) == 2  # the retrained model and this one, each once
