@@ -1,8 +1,11 @@
 """The five membership-inference attacks of the SalUn family, of which Akbari et al. print four.
 
-A support vector machine learns to tell training images (members) from held-out images by one thing that the
-model says of each. A metric is the percentage of the forget training images that it calls non-members: low
-before unlearning, right when it equals the retrained model's. The sign is thus the opposite of `mia`'s.
+A support vector machine learns to tell training images (members) from held-out images, both of what is
+retained, by one thing that the model says of each. A metric is the percentage of the forget training images
+that it calls non-members: low before unlearning, right when it equals the retrained model's. The sign is thus
+the opposite of `mia`'s. Held-out images of a forgotten class have no part in it, as its training images have
+none. The attack on the whole vector of probabilities has then seen no image of that class, and what it says
+of them is a guess: print has it for random images and for people only.
 
 As published: C = 3, radial kernel, gamma = 1 / (number of features), as many members as non-members. Where
 public code differs from the definition, the definition holds: of the larger side not the first images of the
@@ -60,7 +63,7 @@ def _non_members(e: Evaluation, feature: Callable[[Predictions], np.ndarray]) ->
     from sklearn.svm import SVC
 
     inside = feature(e.retain_train)
-    outside = np.concatenate([feature(e.retain_held_out), feature(e.forget_held_out)])
+    outside = feature(e.retain_held_out)
     fewer = min(len(inside), len(outside))
     if not (fewer and len(e.forget_train)):
         return float("nan")
