@@ -159,8 +159,9 @@ def run_trial(
                 raise ValueError(f"the model has {outputs} outputs per image, not {classes}")
             if not now.finite:
                 raise ArithmeticError("the logits are not finite")
-            now = replace(now, relearn=step.relearning(model, held_out))
-            metrics = measure(now, step.references(held_out), chosen)
+            # Not left in the result, which would then hold all training images and could not be pickled
+            with_model = replace(now, relearn=step.relearning(model, held_out))
+            metrics = measure(with_model, step.references(held_out), chosen)
         return result(state, metrics=metrics, model=model, evaluation=now)
 
     def observed(done: int) -> Callable[[nn.Module, float], None]:

@@ -28,7 +28,10 @@ _SOURCE = "Chundawat et al.: Zero-Shot Machine Unlearning, 2023, equation 11"
 
 def _relearned(e: Evaluation, references: References) -> Relearned:
     if e.relearn is None:
-        raise BenchmarkError("relearning needs the retrained model: prepare(..., keep_retrained=True)")
+        raise BenchmarkError(
+            "relearning trains the models themselves: name the metric in run_trial, on a scenario from "
+            "prepare(..., keep_retrained=True)"
+        )
     return e.relearn((1 - MARGIN) * forget_acc(references.original))
 
 

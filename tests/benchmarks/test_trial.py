@@ -216,6 +216,13 @@ def test_images_that_may_not_be_written_are_enough(digits):
         assert same_metrics(first.metrics, second.metrics)
 
 
+def test_a_result_can_be_pickled(digits):
+    result = run_trial(digits, "original")
+    again = pickle.loads(pickle.dumps(result))
+    assert same_metrics(again.metrics, result.metrics)
+    assert np.array_equal(again.evaluation.forget_train.logits, result.evaluation.forget_train.logits)
+
+
 def test_targets_are_the_callers_own(digits):
     digits.targets("test").clear()
     assert digits.targets("test")
