@@ -101,7 +101,7 @@ def entropy(trials: pd.DataFrame, samples: pd.DataFrame, palette: Mapping[str, s
     if frame.empty:
         return None
     blocks: list[Table | Picture] = []
-    differences = dict(scenarios(entropy_difference(frame)))
+    differences = dict(scenarios(_few_sources(by_own_set(entropy_difference(trials, samples)))))
     for name, rows in scenarios(frame):
         groups = rows.groupby(VARIANT, sort=False)["entropy"]
         known = [f"{variant(*map(str, key))}: {values.median():.2g}" for key, values in groups]
@@ -119,8 +119,9 @@ def entropy(trials: pd.DataFrame, samples: pd.DataFrame, palette: Mapping[str, s
 
 def _entropy_table(name: str, rows: pd.DataFrame) -> Table:
     caption = (
-        f"{name}: entropies less the retrained models', image by image. A large p of the signed-rank test "
-        "does not say that they are equal; the Kolmogorov-Smirnov distance goes from 0 to 1."
+        f"{name}: entropies less those of the retrained model of the same seed, image by image; medians over "
+        "the seeds. The line of retrain, one seed against another, is what to expect. A large p of the "
+        "signed-rank test does not say that they are equal; the Kolmogorov-Smirnov distance is from 0 to 1."
     )
     heads = ["Forget set", "Method", "Images", "Median difference (nats)", "Wilcoxon p", "Distance"]
     lines = [
@@ -201,7 +202,10 @@ def _other_metrics(trials: pd.DataFrame) -> Iterator[Table]:
         text = shown(_few_sources(overall(own, others)))
         heads = list(text.columns)
         figures = {label(m) for m in others} | {"n", "Failed"}
-        yield table(f"{name}: every other metric", heads, text.to_numpy().tolist(), figures, folded=True)
+        caption = f"{name}: every other metric"
+        if "anamnesis_index" in others:
+            caption += " (an Anamnesis index is the mean over the trials that relearned)"
+        yield table(caption, heads, text.to_numpy().tolist(), figures, folded=True)
 
 
 def _main_sentence(name: str, rows: pd.DataFrame, own: pd.DataFrame) -> str:

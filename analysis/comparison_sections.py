@@ -113,7 +113,12 @@ def _differences(caption: str, rows: pd.DataFrame) -> Table:
         inside = f"{int(judged.sum())} of {len(judged)}" if len(judged) else DASH
         figures = [number(float(far.get(metric, math.nan)), metric) for metric in metrics]
         lines.append([key[0], _parameters(key), str(group["forget"].nunique()), *figures, inside])
-    return table(f"{caption} Mean absolute differences in points:", heads, lines, set(heads[2:]))
+    return table(
+        f"{caption} Mean absolute differences, in points where figures are percent:",
+        heads,
+        lines,
+        set(heads[2:]),
+    )
 
 
 def _by_variant(rows: pd.DataFrame) -> list[tuple[tuple[str, ...], pd.DataFrame]]:

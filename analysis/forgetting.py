@@ -1,17 +1,20 @@
-"""Forgetting quality: can unlearned models be told from retrained ones, image by image? (Akbari et al., 2.1)
+"""Forgetting quality: can unlearned models be told from retrained ones by what they say of the forget images?
 
-For every forget image an attack sees the losses of several unlearned and several retrained models and tries
-to tell them apart by a threshold. How well it can is an epsilon of differential privacy (delta .1). The
-F-score is the mean over the images of a value that falls with epsilon, relative to what retrained models
-reach against other retrained models: 1 is right.
+F-score (Akbari et al., 2.1): for every forget image an attack sees the losses of several unlearned and
+several retrained models and tries to tell them apart by a threshold. How well it can is an epsilon of
+differential privacy (delta .1). The score is the mean over the images of a value that falls with epsilon,
+relative to what retrained models reach against other retrained models: 1 is right.
 
 Where the paper and its code differ or are silent, this takes the paper's cross-entropy of the true class, all
 thresholds, and the code's scale (docs/metrics.md).
+
+Entropies (Foster et al.: JiT): the signed-rank test of one model against one retrained model.
 """
 
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -23,7 +26,7 @@ from analysis.studies import SCENARIO, VARIANT, complete
 Values = npt.NDArray[np.float64]
 
 DELTA = 0.1
-FEWEST = 8  # models of either kind: halves of four are separated by chance in 3 of 100 images
+FEWEST = 8  # models of either kind; halves of four already know little
 _UTILITY = ["retain_train_acc", "test_acc"]
 _RETRAIN = ("retrain", "", "", "")
 
@@ -31,31 +34,34 @@ _RETRAIN = ("retrain", "", "", "")
 def epsilon(unlearned: Values, retrained: Values) -> Values:
     """How far the losses of two kinds of models can be told apart by a threshold, per image (equation 2).
 
+    The rates of mistakes are (mistakes + 1/2) / (models + 1): of few models a rate of 0 is an accident, which
+    would make epsilon infinite. Public code leaves out thresholds with mistakes of one kind only, which
+    favours models that say the same with every seed.
+
     Args:
         unlearned, retrained: Losses, shape (models, images); the numbers of models may differ.
 
     Returns:
-        Shape (images,): infinite where a threshold separates them wholly, -infinite where none says
-        anything. Thresholds with mistakes of one kind only are left out: of so few models their epsilon
-        would be infinite too.
+        Shape (images,); about log(1 - delta) where no threshold says anything.
     """
     thresholds = np.concatenate([unlearned, retrained])[:, None]
-    wrong = (retrained <= thresholds).mean(axis=1)
-    missed = (unlearned > thresholds).mean(axis=1)
-    return np.maximum(_epsilon(wrong, missed), _epsilon(1 - wrong, 1 - missed)).max(axis=0)  # type: ignore[no-any-return]
+    wrong = _rate(retrained <= thresholds)
+    missed = _rate(unlearned > thresholds)
+    found = [_epsilon(wrong, missed), _epsilon(1 - wrong, 1 - missed)]  # a threshold may be used either way
+    return np.maximum(*found).max(axis=0)  # type: ignore[no-any-return]
 
 
 def score(unlearned: Values, retrained: Values) -> float:
-    """Mean over the images of 2^(-12 sigmoid(epsilon)): 1 for epsilon of -infinity, 1/4096 for infinity."""
-    with np.errstate(over="ignore"):
-        return float(np.mean(2 ** (-12 / (1 + np.exp(-epsilon(unlearned, retrained))))))
+    """Mean over the images of 2^(-12 sigmoid(epsilon)), from 1 to 1/4096; less is easier to tell apart."""
+    return float(np.mean(2 ** (-12 / (1 + np.exp(-epsilon(unlearned, retrained))))))
 
 
 def forgetting_quality(trials: pd.DataFrame, samples: pd.DataFrame) -> pd.DataFrame:
     """The F-score of every method with enough seeds, and what remains of it after its cost in accuracy.
 
-    Both kinds of models are halved by their seeds, and each half of the unlearned ones is compared with the
-    other half of the retrained ones; so are the retrained ones among themselves, with as many models.
+    Of the seeds that a method and the retrained models both have, each half of the one is compared with the
+    other half of the other, and so are the retrained ones among themselves. So all comparisons are of
+    as many models.
 
     Args:
         trials, samples: The two tables.
@@ -64,78 +70,102 @@ def forgetting_quality(trials: pd.DataFrame, samples: pd.DataFrame) -> pd.DataFr
         dataset, model, task, method, regime, preset, tuned_on, forget, n (unlearned models), f_score (1: as
         far from retrained models as these are from each other), utility (product of train and test
         accuracy over the retrained models'), total_score (f_score times utility). Only places and methods
-        with eight models at least.
+        with eight common seeds at least, and with the same forget images.
     """
     keys = [*SCENARIO, *VARIANT, "forget"]
     types = {"n": int} | dict.fromkeys(("f_score", "utility", "total_score"), float)
     empty = pd.DataFrame(columns=[*keys, *types]).astype(types)
-    rows = complete(benchmarked(trials))
-    if samples.empty or rows.empty:
-        return empty
-    own = rows[[*keys, "seed", "trial_id", "run_id", *_UTILITY]]
-    every = samples[["trial_id", "run_id", "image", "loss"]].merge(own, on=["trial_id", "run_id"])
+    every = _of_forget_images(trials, samples, "loss")
     found = []
     for place, here in every.groupby([*SCENARIO, "forget"]):
-        models = {key: _losses(group) for key, group in here.groupby(VARIANT)}
-        retrained = models.get(_RETRAIN)
-        if retrained is None or len(retrained) < FEWEST:
+        models = _by_seed(here, "loss")
+        if _RETRAIN not in models:
             continue
         utility = here.drop_duplicates("trial_id").groupby(VARIANT)[_UTILITY].mean().prod(axis=1)
         utility /= utility[_RETRAIN]
-        among_themselves = _crosswise(retrained, retrained)
-        for key, losses in models.items():
-            if len(losses) >= FEWEST:
-                f = _crosswise(losses, retrained) / among_themselves
-                figures = [len(losses), f, utility[key], f * utility[key]]
+        for key, own in models.items():
+            pair = _common(own, models[_RETRAIN])
+            if pair is not None and len(pair[0]) >= FEWEST:
+                f = _crosswise(*pair) / _crosswise(pair[1], pair[1])
+                figures = [len(pair[0]), f, utility[key], f * utility[key]]
                 found.append([*place[:-1], *key, place[-1], *figures])
     return ordered(pd.DataFrame(found, columns=empty.columns).astype(types), keys)
 
 
-def entropy_difference(entropies: pd.DataFrame) -> pd.DataFrame:
-    """How the entropies of the forget images differ from the retrained models' (Foster et al.: JiT).
+def entropy_difference(trials: pd.DataFrame, samples: pd.DataFrame) -> pd.DataFrame:
+    """How the entropies of the forget images differ from a retrained model's, model against model.
 
-    An image's entropy is its mean over the seeds. A large p is no proof of equality, least of all for few
-    images, so the size of the difference stands beside it.
+    A large p is no proof of equality, least of all for few images, so the size of the difference stands
+    beside it. The line of `retrain` compares retrained models with each other: what to expect.
 
     Args:
-        entropies: Of `analysis.breakdown.entropies`.
+        trials, samples: The two tables.
 
     Returns:
-        dataset, model, task, method, regime, preset, tuned_on, forget, images, difference (median over the
-        images of the paired differences, nats), wilcoxon_p (paired, two-sided signed-rank test; nan where no
-        image differs), ks (Kolmogorov-Smirnov distance of the two distributions, 0 to 1). Retrained models
-        themselves are left out.
+        dataset, model, task, method, regime, preset, tuned_on, forget, images, n (pairs of models of one
+        seed), and medians over the pairs: difference (the median over the images, nats), wilcoxon_p
+        (two-sided signed-rank test, images paired; nan where no image differs), ks (Kolmogorov-Smirnov
+        distance of the two distributions, 0 to 1).
     """
     from scipy.stats import ks_2samp, wilcoxon
 
-    place = [*SCENARIO, "forget"]
+    def pair(own: Values, retrained: Values) -> tuple[float, float, float]:
+        p = wilcoxon(own, retrained).pvalue if (own != retrained).any() else math.nan
+        return float(np.median(own - retrained)), float(p), float(ks_2samp(own, retrained).statistic)
+
     keys = [*SCENARIO, *VARIANT, "forget"]
-    per_image = entropies.groupby([*keys, "image"])["entropy"].mean().reset_index()
-    retrained = per_image[per_image["method"] == "retrain"][[*place, "image", "entropy"]]
-    pairs = per_image[per_image["method"] != "retrain"].merge(
-        retrained, on=[*place, "image"], suffixes=("", "_retrain")
-    )
+    figures = ["difference", "wilcoxon_p", "ks"]
     found = []
-    for key, rows in pairs.groupby(keys):
-        own, target = rows["entropy"].to_numpy(), rows["entropy_retrain"].to_numpy()
-        p = wilcoxon(own, target).pvalue if (own != target).any() else math.nan
-        found.append([*key, len(rows), np.median(own - target), p, ks_2samp(own, target).statistic])
-    return ordered(pd.DataFrame(found, columns=[*keys, "images", "difference", "wilcoxon_p", "ks"]), keys)
+    for place, here in _of_forget_images(trials, samples, "entropy").groupby([*SCENARIO, "forget"]):
+        models = _by_seed(here, "entropy")
+        for key, own in models.items():
+            both = _common(own, models[_RETRAIN]) if _RETRAIN in models else None
+            if both is None or (key == _RETRAIN and len(own) < 2):
+                continue
+            mine, retrained = both
+            other = np.roll(retrained, 1, axis=0) if key == _RETRAIN else retrained
+            pairs = pd.DataFrame([pair(*p) for p in zip(mine, other, strict=True)], columns=figures)
+            found.append([*place[:-1], *key, place[-1], mine.shape[1], len(mine), *pairs.median().to_numpy()])
+    return ordered(pd.DataFrame(found, columns=[*keys, "images", "n", *figures]), keys)
 
 
-def _losses(samples: pd.DataFrame) -> Values:
-    """Shape (models, images), both in order."""
-    return samples.pivot(index="seed", columns="image", values="loss").to_numpy()
+def _of_forget_images(trials: pd.DataFrame, samples: pd.DataFrame, figure: str) -> pd.DataFrame:
+    """Complete trials of the benchmark stage joined with a figure of each of their forget images."""
+    rows = complete(benchmarked(trials))
+    own = [*SCENARIO, *VARIANT, "forget", "seed", "trial_id", "run_id", *_UTILITY]
+    if samples.empty or figure not in samples:
+        return pd.DataFrame(columns=[*own, "image", figure])
+    wanted = samples[["trial_id", "run_id", "image", figure]]
+    return wanted.merge(rows.reindex(columns=own), on=["trial_id", "run_id"])
+
+
+def _by_seed(samples: pd.DataFrame, figure: str) -> dict[Any, pd.DataFrame]:
+    """Per method and its parameters a table of seeds and images, both in order."""
+    once = samples.drop_duplicates([*VARIANT, "seed", "image"])
+    groups = once.groupby(VARIANT)
+    return {key: rows.pivot(index="seed", columns="image", values=figure) for key, rows in groups}
+
+
+def _common(own: pd.DataFrame, retrained: pd.DataFrame) -> tuple[Values, Values] | None:
+    """Both with the seeds that both have; None where there are none, or the images are not the same."""
+    seeds = own.index.intersection(retrained.index)
+    if seeds.empty or not own.columns.equals(retrained.columns):
+        return None
+    return own.loc[seeds].to_numpy(float), retrained.loc[seeds].to_numpy(float)
+
+
+def _rate(calls: npt.NDArray[np.bool_]) -> Values:
+    """Smoothed share of calls over the models, the second axis."""
+    return (calls.sum(axis=1) + 0.5) / (calls.shape[1] + 1)  # type: ignore[no-any-return]
 
 
 def _epsilon(wrong: Values, missed: Values) -> Values:
-    """Of thresholds with such shares of mistakes; -infinite for those that are left out."""
+    """Of thresholds with such rates of mistakes; -infinite where delta alone allows for them."""
     with np.errstate(divide="ignore", invalid="ignore"):
         found = np.fmax(
             np.log(1 - DELTA - wrong) - np.log(missed), np.log(1 - DELTA - missed) - np.log(wrong)
         )
-    none, one = (wrong == 0) & (missed == 0), (wrong == 0) ^ (missed == 0)
-    return np.where(none, math.inf, np.where(one | np.isnan(found), -math.inf, found))
+    return np.where(np.isnan(found), -math.inf, found)
 
 
 def _crosswise(unlearned: Values, retrained: Values) -> float:

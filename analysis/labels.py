@@ -85,6 +85,8 @@ def scaling(places: Iterable[tuple[str, str]]) -> str:
 
 def digits(metric: str, value: float) -> int:
     """Decimals worth printing: one for percent and points, fewer for long times, more for small figures."""
+    if metric == "mia_threshold":
+        return 3
     if not metric.endswith("_s"):
         return 2 if metric in _SMALL else 1
     return 2 if abs(value) < 10 else 1 if abs(value) < 100 else 0

@@ -12,10 +12,11 @@ from torch import nn
 
 from benchmarks.cache import CachedModel
 from benchmarks.datasets import Dataset, load
-from benchmarks.errors import TrainingError
+from benchmarks.errors import BenchmarkError, TrainingError
 from benchmarks.evaluation import Evaluation, HeldOut, Predictions, References, predict
 from benchmarks.images import ImageSet, joined
 from benchmarks.metrics import default_metrics, measure
+from benchmarks.metrics import metrics as registered_metrics
 from benchmarks.recipes import published_recipe
 from benchmarks.relearning import Relearned, relearn
 from benchmarks.scenarios import Scenario, forgets_images
@@ -127,6 +128,19 @@ class Prepared:
             self._references[held_out] = References(original, retrained)
         return self._references[held_out]
 
+    def check(self, metrics: Iterable[str]) -> None:
+        """Refuse metrics that need what was not prepared.
+
+        Raises:
+            BenchmarkError: with what to do about it.
+        """
+        trained = [name for name in metrics if registered_metrics.get(name).trains]
+        if trained and self.steps[-1].packed.retrained is None:
+            raise BenchmarkError(
+                f"metric '{trained[0]}' trains the retrained model, which was not kept; prepare the scenario "
+                "with keep_retrained=True"
+            )
+
     def targets(self, held_out: HeldOut, metrics: Iterable[str] | None = None) -> dict[str, float]:
         """The retrained model's metrics, which an unlearned model should reach.
 
@@ -135,7 +149,6 @@ class Prepared:
 
         Raises:
             UnknownName: for a metric that there is not.
-            BenchmarkError: for one that needs the retrained model, where that was not kept.
         """
         key = (held_out, *(default_metrics() if metrics is None else metrics))
         if key not in self._targets:

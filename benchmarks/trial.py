@@ -113,7 +113,8 @@ def run_trial(
     Args:
         params: Hyper-parameter values; missing ones take the method's defaults.
         held_out: Evaluate on validation images (to choose parameters) or test images (to report).
-        metrics: Names of metrics; by default all that are not costly.
+        metrics: Names of metrics; by default all that are not costly. Those that are do not count as
+            evaluation in the cost.
         precision: With bfloat16 the method runs under autocast; weights and evaluation stay float32.
         observe: Told how far a method is that reports its steps; it may end the trial.
 
@@ -125,12 +126,14 @@ def run_trial(
     algorithm.check_task(prepared.scenario.task)
     values = build(algorithm.Params, params or {})
     chosen = default_metrics() if metrics is None else [registered_metrics.get(name).name for name in metrics]
+    costly = [name for name in chosen if registered_metrics.get(name).costly]
     if held_out not in get_args(HeldOut):
         raise UnknownName("held-out split", str(held_out), get_args(HeldOut))
     if precision not in get_args(Precision):
         raise UnknownName("precision", str(precision), get_args(Precision))
     seed = operator.index(seed)
-    targets = prepared.targets(held_out, chosen)
+    prepared.check(chosen)
+    targets: dict[str, float] = {}
     meter = Meter(prepared.device)
     access = algorithm.access_with(values)
 
@@ -159,9 +162,11 @@ def run_trial(
                 raise ValueError(f"the model has {outputs} outputs per image, not {classes}")
             if not now.finite:
                 raise ArithmeticError("the logits are not finite")
-            # Not left in the result, which would then hold all training images and could not be pickled
-            with_model = replace(now, relearn=step.relearning(model, held_out))
-            metrics = measure(with_model, step.references(held_out), chosen)
+            references = step.references(held_out)
+            metrics = measure(now, references, [name for name in chosen if name not in costly])
+        # Not left in the result, which would then hold all training images and could not be pickled
+        with_model = replace(now, relearn=step.relearning(model, held_out))
+        metrics |= measure(with_model, references, costly)
         return result(state, metrics=metrics, model=model, evaluation=now)
 
     def observed(done: int) -> Callable[[nn.Module, float], None]:
@@ -185,6 +190,7 @@ def run_trial(
         return found
 
     try:
+        targets = prepared.steps[-1].targets(held_out, chosen)
         model = copy.deepcopy(prepared.original)
         rng = torch.Generator(prepared.device).manual_seed(seed)
         steps: list[StepResult] = []

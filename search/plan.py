@@ -62,7 +62,7 @@ class Benchmark(Section):
     Attributes:
         presets: Which published values of each searched method to run: those nearest to the plan's model
             and task, all that were published for the task, or none.
-        metrics: Costly metrics to measure beside those that are always measured.
+        metrics: Names of metrics to measure beside those that are always measured.
     """
 
     forget: tuple[str, ...]
@@ -71,7 +71,7 @@ class Benchmark(Section):
     presets: Literal["nearest", "all", "none"] = "nearest"
     metrics: tuple[str, ...] = ()
 
-    @field_validator("forget", mode="before")
+    @field_validator("forget", "metrics", mode="before")
     @classmethod
     def _one_or_many(cls, value: Any) -> Any:
         return value if isinstance(value, list) else [value]
@@ -153,9 +153,14 @@ class Plan(Section):
         beside = self.benchmark.beside if self.benchmark else ()
         return any(methods.get(name).needs_recording for name in (*self.methods, *beside))
 
+    def costly_metrics(self) -> tuple[str, ...]:
+        """The metrics that its benchmark measures beside those that are always measured."""
+        named = self.benchmark.metrics if self.benchmark else ()
+        return tuple(sorted({name for name in named if metrics.get(name).costly}))
+
     def needs_retrained(self) -> bool:
         """Whether any of its metrics trains the retrained model."""
-        return any(metrics.get(name).trains for name in (self.benchmark.metrics if self.benchmark else ()))
+        return any(metrics.get(name).trains for name in self.costly_metrics())
 
     def recipe(self) -> Recipe:
         """How the models are trained."""

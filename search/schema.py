@@ -87,7 +87,9 @@ _OUTCOME = (
 _COST = (
     Column("unlearn_s", _REAL, "The method alone, synchronised", "s"),
     Column("eval_s", _REAL, "Evaluation and metrics", "s"),
-    Column("overhead_s", _REAL, "The worker's rest of the trial: copying the model, details", "s"),
+    Column(
+        "overhead_s", _REAL, "The worker's rest of the trial: copying the model, details, costly metrics", "s"
+    ),
     Column("peak_memory_mb", _REAL, "Peak while the method ran: GPU, or the process on a CPU", "MiB"),
     Column("samples_forward", _INT, "Images passed forward by the method", "images"),
     Column("samples_backward", _INT, "Images passed backward by the method", "images"),

@@ -118,8 +118,10 @@ def benchmark(setting: Setting) -> None:
     plan = setting.plan
     if plan.benchmark is None:
         raise PlanError(f"plan '{plan.name}' has no 'benchmark:' section; add one with 'forget' and 'seeds'")
-    entries = list(_entries(setting))
-    more = {"metrics": plan.benchmark.metrics} if plan.benchmark.metrics else {}
+    # What runs beside may be among the published values that are wanted of a searched method
+    entries = list({(entry.method.name, entry.tag): entry for entry in _entries(setting)}.values())
+    costly = plan.costly_metrics()
+    more = {"metrics": costly} if costly else {}
     run_id = plan.run_id("benchmark", entries=[(e.method.name, e.regime, e.params) for e in entries], **more)
     trials = list(_benchmark_trials(plan, run_id, entries))
     rounds = [trials[i : i + len(entries)] for i in range(0, len(trials), len(entries))]
@@ -375,7 +377,7 @@ def _benchmark_trials(plan: Plan, run_id: str, entries: Sequence[_Entry]) -> Ite
             tuned_on=entry.tuned_on,
             scale=plan.scale,
             held_out="test",
-            metrics=plan.benchmark.metrics,
+            metrics=plan.costly_metrics(),
             details=True,
             precision=plan.precision,
             tag=f"{entry.tag}.{seed}",

@@ -6,12 +6,13 @@ something is left, far above 1 the model was damaged. The goal is 95 % of the or
 the forget images: the paper's margin of 5 %, taken relative, as its code does.
 
 Public code judges by all validation images and trains with Adam; here, as the paper has it, by the forget
-images and with SGD (`benchmarks.relearning`). A model that does not get there in 2,000 mini-batches has no
-index; `relearned` says so.
+images, at its learning rate (`benchmarks.relearning`). A model that does not get there in 2,000 mini-batches
+has no index; `relearned` says so. Where there is no forget image to judge by, there is no figure.
 """
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING
 
 from benchmarks.errors import BenchmarkError
@@ -26,30 +27,30 @@ MARGIN = 0.05
 _SOURCE = "Chundawat et al.: Zero-Shot Machine Unlearning, 2023, equation 11"
 
 
-def _relearned(e: Evaluation, references: References) -> Relearned:
+def _relearned(e: Evaluation, references: References) -> Relearned | None:
     if e.relearn is None:
-        raise BenchmarkError(
-            "relearning trains the models themselves: name the metric in run_trial, on a scenario from "
-            "prepare(..., keep_retrained=True)"
-        )
-    return e.relearn((1 - MARGIN) * forget_acc(references.original))
+        raise BenchmarkError("relearning trains the model, and here are only its predictions; use run_trial")
+    known = forget_acc(references.original)
+    return None if math.isnan(known) else e.relearn((1 - MARGIN) * known)
 
 
 def relearn_steps(e: Evaluation, references: References) -> float:
     """Mini-batches of 256 until the forget images are known again; all that were tried if they are not."""
-    return float(_relearned(e, references).steps)
+    found = _relearned(e, references)
+    return math.nan if found is None else float(found.steps)
 
 
 def relearned(e: Evaluation, references: References) -> float:
     """100 if the forget images are known again within 2,000 mini-batches, else 0."""
-    return 100.0 * _relearned(e, references).reached
+    found = _relearned(e, references)
+    return math.nan if found is None else 100.0 * found.reached
 
 
 def anamnesis_index(e: Evaluation, references: References) -> float:
     """Relearn time over the retrained model's; NaN if either does not relearn, or the latter need not."""
     own, retrained = _relearned(e, references), _relearned(references.retrained, references)
-    if not (own.reached and retrained.reached and retrained.steps):
-        return float("nan")
+    if own is None or retrained is None or not (own.reached and retrained.reached and retrained.steps):
+        return math.nan
     return own.steps / retrained.steps
 
 

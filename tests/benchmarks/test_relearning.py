@@ -79,6 +79,15 @@ def test_a_model_that_does_not_get_there_is_told_apart():
     assert relearn(linear(), everything, everything, 101) == Relearned(10, False)
 
 
+def test_a_training_that_diverges_does_not_relearn_the_first_class(monkeypatch):
+    monkeypatch.setattr(relearning, "LEARNING_RATE", 1e200)
+    everything = images()
+    first = everything.subset((everything.y == 0).nonzero().squeeze(1))
+    found = relearn(linear(), everything, first, 50)
+    assert not found.reached
+    assert found.steps < 10
+
+
 def test_the_model_stays_as_it_is_even_if_its_weights_are_frozen():
     model, everything = linear().eval().requires_grad_(False), images()
     before = [p.clone() for p in model.parameters()]

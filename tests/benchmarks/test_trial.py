@@ -14,7 +14,7 @@ from torch import nn
 
 from benchmarks import Prepared, Scenario, prepare, run_trial
 from benchmarks.errors import InvalidParameters, InvalidScenario, UnknownName
-from benchmarks.metrics import metrics
+from benchmarks.metrics import Metric, metrics
 from benchmarks.trial import Pruned
 from tests.benchmarks.helpers import own_method, weights
 
@@ -214,6 +214,37 @@ def test_images_that_may_not_be_written_are_enough(digits):
     for method, params in (("jit", JIT), ("amnesiac", {"epochs": 1}), ("finetune", {"epochs": 1})):
         first, second = (run_trial(p, method, params) for p in (digits, again))
         assert same_metrics(first.metrics, second.metrics)
+
+
+@pytest.fixture
+def slow_metric():
+    def compute(evaluation, references):
+        if evaluation is not references.retrained:
+            time.sleep(2)
+        return 1.0
+
+    yield metrics.add(Metric("slow", "s", "s", "%", compute, costly=True))
+    metrics.remove("slow")
+
+
+def test_costly_metrics_are_no_part_of_the_evaluation_that_is_timed(digits, slow_metric):
+    result = run_trial(digits, "original", metrics=["gap", "slow"])
+    assert result.cost.eval_s < 2
+    assert result.metrics["slow"] == result.targets["slow"] == 1
+
+
+def test_a_metric_that_fails_on_the_retrained_model_fails_the_trial(digits):
+    def compute(evaluation, references):
+        raise torch.OutOfMemoryError("no room")
+
+    metrics.add(Metric("greedy", "s", "s", "%", compute, costly=True))
+    try:
+        result = run_trial(digits, "original", metrics=["greedy"])
+    finally:
+        metrics.remove("greedy")
+    assert (result.state, result.error) == ("failed", "out of memory: no room")
+    assert result.out_of_memory
+    assert result.targets == {}
 
 
 def test_a_result_can_be_pickled(digits):

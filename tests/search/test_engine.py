@@ -14,6 +14,7 @@ import psutil
 import pytest
 from rich.console import Console
 
+from benchmarks.methods import methods
 from benchmarks.scenarios import Scenario
 from cluster.connect import Slots
 from search import preparation, runner, stages
@@ -207,10 +208,13 @@ def test_a_benchmark_measures_the_costly_metrics_that_its_plan_names(
     assert bench.mia_confidence.between(0, 100).all()
     assert bench.mia_entropy.isna().all()
 
+    other = {"metrics": (), "presets": "all", "beside": ("finetune",)}
     without = small.model_copy(
-        update={"benchmark": small.benchmark.model_copy(update={"metrics": ()})}  # type: ignore[union-attr]
+        update={"benchmark": small.benchmark.model_copy(update=other)}  # type: ignore[union-attr]
     )
-    with pytest.raises(RunError, match="time is up: 0 of 4 trials"):  # another run
+    published = [p for p in methods.get("finetune").presets if p.task in ("*", "full_class")]
+    count = 3 + len(published)  # original, retrain, tuned, and each published value once
+    with pytest.raises(RunError, match=f"time is up: 0 of {count} trials"):
         stages.benchmark(setting(without, tmp_path, ray_session, timeout=0.0))
 
 

@@ -85,6 +85,16 @@ def test_code_that_a_plan_names_runs_only_where_the_user_allows_it(
         sys.modules.pop("whose_nets", None)
 
 
+def test_costly_metrics_are_named_once_in_any_order() -> None:
+    def chosen(metrics: str) -> tuple[str, ...]:
+        return parse(f"{GOOD}benchmark: {{forget: [3], metrics: {metrics}}}")[0].costly_metrics()
+
+    both = ("anamnesis_index", "mia_gap")
+    assert chosen("[mia_gap, gap, anamnesis_index, mia_gap]") == chosen(str(list(both))) == both
+    assert chosen("mia_gap") == ("mia_gap",)
+    assert parse(GOOD)[0].costly_metrics() == ()
+
+
 def test_forgetting_the_only_classes_is_refused() -> None:
     everything = "+".join(str(i) for i in range(10))
     with pytest.raises(PlanError, match="leaves no class"):

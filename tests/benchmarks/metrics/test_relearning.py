@@ -1,6 +1,7 @@
 """The index from given relearn times, and of real models."""
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -43,6 +44,20 @@ def test_the_ratio_of_steps_where_both_get_there(own, retrained, expected):
     assert list(found.values()) == pytest.approx(expected, nan_ok=True)
 
 
+def test_without_a_forget_image_there_is_no_figure_and_no_training():
+    asked = []
+    none = Predictions(np.empty((0, 2), np.float32), np.empty(0, np.int64))
+    e = replace(evaluation(Relearned(1, True), asked=asked), forget_held_out=none)
+    assert all(math.isnan(value) for value in measure(e, References(e, e), NAMES).values())
+    assert not asked
+
+
+def test_predictions_alone_cannot_relearn():
+    e = replace(evaluation(Relearned(1, True)), relearn=None)
+    with pytest.raises(BenchmarkError, match="use run_trial"):
+        measure(e, References(e, e), NAMES)
+
+
 def test_the_goal_is_95_percent_of_the_original_accuracy():
     asked = []
     done = Relearned(1, True)
@@ -70,10 +85,11 @@ def test_real_models(ready):
     assert 0.2 < found["retrain"].metrics["anamnesis_index"] < 5
     assert found["finetune"].metrics["anamnesis_index"] < 0.5  # it hardly forgets
     assert run_trial(ready, "retrain", seed=1, metrics=NAMES).metrics == found["retrain"].metrics
+    assert found["retrain"].evaluation.relearn is None
 
 
 def test_they_need_the_retrained_model(digits):
-    with pytest.raises(BenchmarkError, match=r"prepare\(\.\.\., keep_retrained=True\)"):
+    with pytest.raises(BenchmarkError, match=r"'anamnesis_index' trains.*with keep_retrained=True"):
         run_trial(digits, "original", metrics=["anamnesis_index"])
 
 
