@@ -292,6 +292,32 @@ def test_the_time_limit_is_a_resume(slurm: Slurm, tmp_path: Path) -> None:
     assert set(table.host) <= {"n1", "n2"}
 
 
+RAY_THAT_STAYS = """#!/usr/bin/env bash
+# In the place of ray: the head does its work, the other node never hears that it is over.
+[[ $1 == symmetric-run ]] || exit 0
+[[ $(hostname) == n1 ]] || exec sleep infinity
+while [[ $1 != -- ]]; do shift; done
+"${@:2}"
+"""
+UNLEARN = """#!/usr/bin/env bash
+echo "the driver has run"
+exit 3
+"""
+
+
+def test_a_node_that_does_not_hear_that_the_driver_has_ended_does_not_keep_the_job(slurm: Slurm) -> None:
+    bin_ = slurm.folder / "stays"
+    bin_.mkdir(exist_ok=True)
+    for name, text in (("ray", RAY_THAT_STAYS), ("unlearn", UNLEARN)):
+        (bin_ / name).write_text(text)
+        (bin_ / name).chmod(0o755)
+    path = f"{bin_}:{environment(slurm.folder)['PATH']}"
+    job = slurm.submit("search", "demo", UNLEARN_RESULTS="/nowhere", PATH=path)
+    shown = slurm.wait(job, {"FAILED"}, 150)
+    assert shown["ExitCode"] == "3:0", slurm.log(job)
+    assert "the driver has run" in slurm.log(job)
+
+
 def test_a_driver_that_fails_fails_the_job(slurm: Slurm) -> None:
     job = slurm.submit("search", "no-such-plan", nodes=1, UNLEARN_RESULTS="/nowhere")
     shown = slurm.wait(job, {"COMPLETED", "FAILED"}, 240)
