@@ -19,6 +19,7 @@ from typing import Any
 from urllib.parse import quote, unquote
 
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import yaml
 
@@ -156,6 +157,24 @@ class Results:
                 raise
         if self._outages and self._record:
             self._save_record()
+
+    def drop_failed(self) -> int:
+        """Take the failed trials out of the table, so that they are run again; gives how many there were.
+
+        Killed in between, the trials that are out of the table already are simply not done yet.
+
+        Raises:
+            ResultsError: as `append`.
+        """
+        dropped = 0
+        for file, table in list(self._tables.items()):
+            if file.startswith("trials/"):
+                kept = table.filter(pc.fill_null(pc.not_equal(table["state"], "failed"), True))
+                if len(kept) < len(table):
+                    self._write(file, _parquet(kept))
+                    self._tables[file] = kept
+                    dropped += len(table) - len(kept)
+        return dropped
 
     def save_plan(self, content: Mapping[str, Any]) -> None:
         """Keep the plan as run, beside the tables, with the times in which they could not be written."""

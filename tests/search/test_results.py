@@ -149,6 +149,19 @@ def test_a_second_writer_of_the_same_run_is_refused(tmp_path: Path) -> None:
     Results(tmp_path, "run").close()
 
 
+def test_failed_trials_are_dropped_durably_to_be_run_again(tmp_path: Path) -> None:
+    with Results(tmp_path, "run") as results:
+        results.append(Finished(trial(n, state="failed" if n % 2 else "complete")) for n in range(4))
+        results.append([Finished(trial(0, "finetune", state="failed"))])
+    with Results(tmp_path, "run") as results:
+        assert results.drop_failed() == 3
+        assert sorted(row["trial_number"] for row in results.rows()) == [0, 2]
+        assert sorted(pd.read_parquet(tmp_path / "trials").trial_number) == [0, 2]
+        assert results.drop_failed() == 0
+        results.append([Finished(trial(1))])
+    assert sorted(pd.read_parquet(tmp_path / "trials").trial_number) == [0, 1, 2]
+
+
 def blocked(folder: Path, table: str) -> Path:
     """A real obstacle: a folder where the driver writes beside the file that it wants to replace."""
     place = folder / f"{table}/dataset=digits/model=cnn2/task=full_class/method=jit"
