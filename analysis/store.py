@@ -175,7 +175,7 @@ def store_at(place: Path | str) -> Store:
     text = str(place)
     found = re.match(r"([A-Za-z][A-Za-z0-9+.-]*):(/+)(.*)", text)
     if not found:
-        return Folder(Path(place))
+        return Folder(_expanded(text))
     scheme, slashes, rest = found[1].lower(), found[2], found[3]
     if scheme not in _SCHEMES:
         near = get_close_matches(scheme, _SCHEMES, 1, cutoff=0.5)
@@ -198,6 +198,14 @@ def store_at(place: Path | str) -> Store:
         )
     root = "/".join([bucket, *parts])
     return Bucket(f"{scheme}://{root}", _s3(bucket) if scheme == "s3" else _gcs(), root)
+
+
+def _expanded(text: str) -> Path:
+    """A path whose ~ the shell has left alone, as it does in --results=~/results."""
+    try:
+        return Path(text).expanduser()
+    except RuntimeError as error:
+        raise AnalysisError(f"'{text}' names no folder: there is no such user, or HOME is not set") from error
 
 
 def reason(error: OSError) -> str:

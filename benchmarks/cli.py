@@ -108,7 +108,7 @@ def print_table(header: list[str], rows: list[list[str]]) -> None:
     from rich.console import Console
     from rich.table import Table
 
-    console = Console()
+    console = Console(markup=False, emoji=False)  # a name such as `apple [red]` is text
     if not console.is_terminal:
         for row in [header, *rows]:
             typer.echo("\t".join(row))

@@ -124,7 +124,7 @@ def register(app: typer.Typer, probe: Probe, parcel: Callable[[str, bool], Parce
         """Copy a job's results from a folder on the head to one here."""
         from cluster.jobs import Jobs
 
-        count, size = Jobs(address).fetch(job, to)
+        count, size = Jobs(address).fetch(job, to.expanduser())
         typer.echo(f"{count} files, {size / 2**20:.1f} MiB: {to}")
 
     @jobs.command(hidden=True)
@@ -148,7 +148,7 @@ def register_files(app: typer.Typer) -> None:
         from cluster.files import shipped, summary, write
 
         if name:
-            typer.echo(f"written: {write(name, to)}; its first lines say what to change")
+            typer.echo(f"written: {write(name, to.expanduser())}; its first lines say what to change")
             return
         for file, path in shipped().items():
             typer.echo(f"{file:15}  {summary(path)}")
@@ -195,5 +195,6 @@ def _told(job: Job) -> str:
 
     line = f"{job.id}  {job.status.lower()}"
     if job.started:
-        line += f"  {((job.ended or time.time()) - job.started) / 60:.1f} min  {job.results}"
+        seconds = max(0.0, (job.ended or time.time()) - job.started)  # the cluster's clock may be ahead
+        line += f"  {seconds / 60:.1f} min  {job.results}"
     return line + (f"  {job.reason}" if job.reason else "")

@@ -146,7 +146,8 @@ class TrialActor(tune.Trainable):
                 "gpu_kind": self._place.kind if self._place.gpus else None,
                 "started_at": started,
                 "overhead_s": seconds - cost.unlearn_s - cost.eval_s,
-                "finished_at": datetime.datetime.now(datetime.UTC),
+                "finished_at": started
+                + datetime.timedelta(seconds=seconds),  # the clock may be set meanwhile
                 **gaps,
             },
         )

@@ -272,7 +272,7 @@ def _settings(
     plans = [_changed(plan, trials, seed) for plan in load(name, scale, allow_code)]
     resources = plans[0].resources
     wanted = slots(workers or resources.workers, resources.cpus_per_trial, resources.gpus_per_trial, address)
-    console = Console(soft_wrap=True, highlight=False)
+    console = Console(soft_wrap=True, highlight=False, markup=False, emoji=False)  # names are text
     shares = Learned(wanted.shares, console.print)
     if results is not None:
         probe(results)

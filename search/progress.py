@@ -105,6 +105,7 @@ class Progress:
     def _table(self) -> Table:
         from rich.progress_bar import ProgressBar
         from rich.table import Table
+        from rich.text import Text
 
         table = Table(
             box=None,
@@ -117,11 +118,11 @@ class Progress:
         for source in self._sources:
             best = source.best
             table.add_row(
-                source.name,
+                Text(source.name),
                 f"{source.done}/{source.total}",
                 ProgressBar(total=max(source.total, 1), completed=source.done, width=24),
                 f"{best['gap']:.2f}" if best else "",
-                _parameters(best) if best else "",
+                Text(_parameters(best) if best else ""),
             )
         return table
 

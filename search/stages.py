@@ -7,7 +7,6 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -44,6 +43,7 @@ class Setting:
     Attributes:
         place: Where results go: a folder, or the address of a prefix in a bucket.
         shares: What is known of the memory that trials need on a GPU.
+        console: What it prints are names and paths, so it needs `markup=False, emoji=False`.
         open: Closed by whoever made the setting; holds the Ray session once a stage has needed one.
         timeout: Seconds after which a stage starts no further trial.
         shard: The part of every stage's work that is done here.
@@ -77,7 +77,7 @@ def prepare(setting: Setting, scenarios: Sequence[Scenario]) -> preparation.Shar
 
         def tell(model: preparation.Trained) -> None:
             setting.trained.append(model)
-            setting.console.print(str(model), highlight=False)
+            setting.console.print(str(model))
 
         new = preparation.prepare(
             missing,
@@ -260,8 +260,7 @@ def _studies(plan: Plan) -> list[tuple[Method, Scenario]]:
 
 def _results(setting: Setting, run_id: str, work: Sequence[str] = ()) -> Results:
     """The results of a run of this shard, which says on the console what keeps it from writing."""
-    tell = partial(setting.console.print, markup=False)
-    return Results(setting.place, run_id, setting.shard, work=work, tell=tell)
+    return Results(setting.place, run_id, setting.shard, work=work, tell=setting.console.print)
 
 
 def _study(plan: Plan, method: Method, scenario: Scenario, rows: Sequence[Row]) -> Study:

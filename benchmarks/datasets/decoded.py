@@ -190,6 +190,7 @@ def _decode(listing: Listing, skip_unreadable: bool) -> Decoded:
 def _chunks(listing: Listing) -> Iterator[tuple[int, list[np.ndarray | str]]]:
     """Position of the first image, and the pixels of each of the next ones or why it cannot be read."""
     from rich.console import Console
+    from rich.markup import escape
     from rich.progress import Progress
 
     def one(name: str) -> np.ndarray | str:
@@ -200,7 +201,7 @@ def _chunks(listing: Listing) -> Iterator[tuple[int, list[np.ndarray | str]]]:
 
     console = Console(stderr=True)
     with threads() as pool, Progress(console=console, disable=not console.is_terminal) as bar:
-        task = bar.add_task(f"decoding {listing.name}", total=len(listing.names))
+        task = bar.add_task(f"decoding {escape(listing.name)}", total=len(listing.names))
         for start in range(0, len(listing.names), _AT_ONCE):
             chunk = []
             for pixels in pool.map(one, listing.names[start : start + _AT_ONCE]):

@@ -148,6 +148,14 @@ def bucket(results: Path) -> Iterator[str]:
         yield place
 
 
+def test_a_home_folder_that_the_shell_left_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    assert str(store_at("~/results")) == f"{tmp_path}/results"
+    assert str(store_at(Path("~/results"))) == f"{tmp_path}/results"
+    with pytest.raises(AnalysisError, match="'~nobody-here/r' names no folder: there is no such user"):
+        store_at("~nobody-here/r")
+
+
 def test_a_bucket_is_read_like_a_folder(results: Path, bucket: str) -> None:
     for read in (load.trials, load.classes, load.samples, load.steps):
         pd.testing.assert_frame_equal(read(bucket), read(results))

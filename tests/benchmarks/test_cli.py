@@ -82,3 +82,10 @@ def test_what_is_left_out_is_told(pets):
 def test_a_data_set_without_image_files_needs_no_decoding():
     with pytest.raises(DataError, match="'digits' has no image files that are decoded beforehand"):
         decode("digits")
+
+
+def test_a_name_in_a_table_is_not_markup(monkeypatch, capsys):
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    cli.print_table(["plan", "what it is"], [["apple [red]", "an :apple: of [/x]"]])
+    assert "apple [red]" in (out := capsys.readouterr().out)
+    assert "an :apple: of [/x]" in out

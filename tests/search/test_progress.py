@@ -78,13 +78,14 @@ def test_running_trials_say_how_far_they_are_and_pruned_ones_are_counted(clock: 
 
 def test_live_table(clock: list[float]) -> None:
     out = io.StringIO()
-    source = Fake()
+    source = Fake("jit · apple [red] [/x]")
     console = Console(file=out, width=100, force_terminal=True)
     with Progress("search", [source], console) as shown:
         source.done, source.best = 4, {"gap": 3.21, "param_lr": 0.001, "param_norm": "l2"}
         with console.capture() as captured:
             console.print(shown._table())
     text = captured.get()
+    assert "jit · apple [red] [/x]" in text, "a name is not markup"
     assert "4/10" in text
     assert "3.21" in text
     assert "lr=0.001" in text
