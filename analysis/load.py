@@ -7,9 +7,11 @@ methods lose no column, and a file that is being replaced is no problem. Nothing
 from __future__ import annotations
 
 import json
+import math
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -19,13 +21,12 @@ from urllib.parse import unquote
 import pandas as pd
 import pyarrow as pa
 
+from analysis.columns import conformed
 from analysis.errors import AnalysisError
-from analysis.parquet import NotParquet, read_schema, read_table
+from analysis.parquet import VERSION, BadTable, metadata, read_schema, read_table, version
 from analysis.store import Store, reason, store_at
 
 T = TypeVar("T")
-VERSION = 1
-VERSION_KEY = b"unlearnbench.schema"
 _READERS = 16  # files read at once: a bucket answers late, but many at a time
 PARTITIONS = {
     "dataset": "Data set",
@@ -47,6 +48,16 @@ class Range:
 Ranges = dict[str, dict[str, Range]]
 
 
+@dataclass(frozen=True)
+class Described:
+    """A column of a file, what its field says of it, and its ranges, if it is a parameter: by method."""
+
+    name: str
+    type: str
+    text: dict[str, str]
+    ranges: dict[str, Range]
+
+
 def trials(place: Path | str) -> pd.DataFrame:
     """All trials, one row each; partition columns are plain strings.
 
@@ -54,8 +65,8 @@ def trials(place: Path | str) -> pd.DataFrame:
         place: The results folder, or its address in a bucket (`s3://bucket/prefix`, `gs://bucket/prefix`).
 
     Raises:
-        AnalysisError: when the place is missing or cannot be read, holds no trials, holds a file that is no
-            Parquet, or was written by a newer version.
+        AnalysisError: when the place is missing or cannot be read, holds no trials, or holds a file that is
+            not a table of results or was written by a newer version; one line that names the file.
     """
     frame = _table(place, "trials")
     if frame.empty:
@@ -103,9 +114,8 @@ def columns(place: Path | str) -> pd.DataFrame:
         for name, text in PARTITIONS.items()
     ]
     for field in _fields(place):
-        meta = _meta(field)
-        text = {key: meta.get(key, "") for key in ("group", "unit", "description")}
-        rows.append({"column": field.name, "type": str(field.type), **text})
+        text = {key: field.text.get(key, "") for key in ("group", "unit", "description")}
+        rows.append({"column": field.name, "type": field.type, **text})
     frame = pd.DataFrame(rows)
     return frame[["column", "group", "type", "unit", "description"]]
 
@@ -116,25 +126,12 @@ def ranges(place: Path | str) -> Ranges:
     Raises:
         AnalysisError: as `trials`.
     """
-    found: Ranges = {}
-    for field in _fields(place):
-        declared = json.loads(_meta(field).get("ranges", "{}"))
-        if declared:
-            found[field.name] = {
-                method: Range(float(low), float(high), bool(log))
-                for method, (low, high, log) in declared.items()
-            }
-    return found
+    return {field.name: field.ranges for field in _fields(place) if field.ranges}
 
 
 def _table(place: Path | str, name: str) -> pd.DataFrame:
     store, files = _files(place, name)
-    tables = []
-    for file, table in zip(files, _each(store, _parse, files), strict=True):
-        for key, value in _partition(file).items():
-            if key not in table.column_names:
-                table = table.append_column(key, pa.array([value] * len(table), pa.string()))
-        tables.append(table)
+    tables = _each(store, partial(_parse, name=name), files)
     if not tables:
         return pd.DataFrame()
     try:
@@ -168,40 +165,67 @@ def _each(store: Store, read: Callable[[Store, str], T], files: Iterable[str]) -
         raise AnalysisError(f"cannot read the results in {store}: {reason(error)}") from error
 
 
-def _parse(store: Store, file: str) -> pa.Table:
-    _check(store, file)
-    return read_table(store, file)
+def _parse(store: Store, file: str, *, name: str) -> pa.Table:
+    with _naming(store, file):
+        table = read_table(store, file)
+        _check_version(store, file, table.schema)
+        for key, value in _partition(file).items():
+            if key not in table.column_names:
+                table = table.append_column(key, pa.array([value] * len(table), pa.string()))
+        return conformed(table, name)
 
 
-def _check(store: Store, file: str) -> pa.Schema:
-    try:
-        found = read_schema(store, file)
-    except NotParquet as error:
+def _check_version(store: Store, file: str, schema: pa.Schema) -> None:
+    written = version(schema)
+    if written > VERSION:
         raise AnalysisError(
-            f"{store.at(file)} is no readable Parquet file; move it out of the results folder and try again"
-        ) from error
-    version = int((found.metadata or {}).get(VERSION_KEY, b"0"))
-    if version > VERSION:
-        raise AnalysisError(
-            f"{store.at(file)} was written by a newer unlearnbench (table version {version}, this one knows "
+            f"{store.at(file)} was written by a newer unlearnbench (table version {written}, this one knows "
             f"{VERSION}); upgrade unlearnbench to read it"
         )
-    return found
 
 
-def _fields(place: Path | str) -> list[pa.Field]:
+def _fields(place: Path | str) -> list[Described]:
     """The fields of all files of the trials table, each name once, the newest file's first."""
     store, written = _files(place, "trials")
     newest = sorted(written, key=lambda file: written[file], reverse=True)
-    found: dict[str, pa.Field] = {}
-    for schema in _each(store, _check, newest):
-        for field in schema:
-            found.setdefault(field.name, field)
-    return list(found.values())
+    fields: dict[str, Described] = {}
+    for described in _each(store, _describe, newest):
+        for field in described:
+            fields.setdefault(field.name, field)
+    return list(fields.values())
 
 
-def _meta(field: pa.Field) -> dict[str, str]:
-    return {key.decode(): value.decode() for key, value in (field.metadata or {}).items()}
+def _describe(store: Store, file: str) -> list[Described]:
+    with _naming(store, file):
+        schema = read_schema(store, file)
+        _check_version(store, file, schema)
+        return [
+            Described(field.name, str(field.type), text := metadata(field), _ranges(text)) for field in schema
+        ]
+
+
+def _ranges(text: dict[str, str]) -> dict[str, Range]:
+    try:
+        declared = {
+            method: Range(float(low), float(high), bool(log))
+            for method, (low, high, log) in json.loads(text.get("ranges", "{}")).items()
+        }
+    except (ValueError, TypeError, AttributeError, RecursionError) as error:
+        raise BadTable("has ranges of parameters that cannot be read") from error
+    if not all(-math.inf < range_.low <= range_.high < math.inf for range_ in declared.values()):
+        raise BadTable("has ranges of parameters that are not from a number to a larger one")
+    return declared
+
+
+@contextmanager
+def _naming(store: Store, file: str) -> Iterator[None]:
+    """Errors of a file with its name and what to do."""
+    try:
+        yield
+    except BadTable as error:
+        raise AnalysisError(
+            f"{store.at(file)} {error}; move it out of the results folder and try again"
+        ) from error
 
 
 def _partition(file: str) -> dict[str, str]:

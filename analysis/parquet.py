@@ -2,14 +2,29 @@
 
 from __future__ import annotations
 
+import re
+from collections import Counter
+
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from analysis.store import Store
 
+VERSION = 1
+VERSION_KEY = b"unlearnbench.schema"
+_DAMAGE = (pa.ArrowException, OSError, ValueError, TypeError, KeyError, OverflowError)
 
-class NotParquet(Exception):
-    """A file that is no readable Parquet."""
+
+class BadTable(Exception):
+    """A file that is not a table of results; the message says what it is or has instead, as in "has the
+    column 'x' twice", and stands behind the file's name."""
+
+
+class NotParquet(BadTable):
+    """A file that is not readable Parquet."""
+
+    def __init__(self) -> None:
+        super().__init__("is not a readable Parquet file")
 
 
 def read_table(store: Store, file: str) -> pa.Table:
@@ -17,13 +32,17 @@ def read_table(store: Store, file: str) -> pa.Table:
 
     Raises:
         NotParquet: for any other file.
+        BadTable: for a file with a column twice.
         OSError: when the store cannot be read.
     """
     content = store.read(file)
     try:
-        return pq.ParquetFile(pa.BufferReader(content)).read()
-    except (pa.ArrowException, OSError) as error:
-        raise NotParquet(file) from error
+        table = pq.ParquetFile(pa.BufferReader(content)).read()
+        table.validate(full=True)
+    except _DAMAGE as error:
+        raise NotParquet from error
+    _checked(table.schema)
+    return table
 
 
 def read_schema(store: Store, file: str) -> pa.Schema:
@@ -31,10 +50,47 @@ def read_schema(store: Store, file: str) -> pa.Schema:
 
     Raises:
         NotParquet: for any other file.
+        BadTable: for a file with a column twice.
         OSError: when the store cannot be read.
     """
     try:
         with store.open(file) as opened:
-            return pq.read_schema(opened)
-    except (pa.ArrowException, OSError):  # parts of an object that was replaced meanwhile do not fit
-        return read_table(store, file).schema
+            schema = pq.read_schema(opened)
+    except _DAMAGE:  # parts of an object that was replaced meanwhile do not fit
+        schema = read_table(store, file).schema
+    return _checked(schema)
+
+
+def version(schema: pa.Schema) -> int:
+    """The version of the tables that a file was written with; 0 where it does not say.
+
+    Raises:
+        BadTable: where that is not a number.
+    """
+    written = (schema.metadata or {}).get(VERSION_KEY, b"0")
+    if not re.fullmatch(rb"[0-9]{1,9}", written):
+        raise BadTable(f"has a table version that is not a number: {written[:20]!r}")
+    return int(written)
+
+
+def metadata(field: pa.Field) -> dict[str, str]:
+    """What a field says of itself: description, unit, group, ranges.
+
+    Raises:
+        BadTable: where that is not text.
+    """
+    try:
+        return {key.decode(): value.decode() for key, value in (field.metadata or {}).items()}
+    except UnicodeDecodeError as error:
+        raise BadTable(f"has a description of '{field.name}' that is not text") from error
+
+
+def _checked(schema: pa.Schema) -> pa.Schema:
+    try:
+        names = schema.names
+    except UnicodeDecodeError as error:
+        raise NotParquet from error
+    twice = [name for name, count in Counter(names).items() if count > 1]
+    if twice:
+        raise BadTable(f"has the column '{twice[0]}' twice")
+    return schema

@@ -1,17 +1,21 @@
 from __future__ import annotations
 
+import math
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from matplotlib.figure import Figure
 
 from analysis import load
 from analysis.errors import AnalysisError
+from analysis.parquet import VERSION_KEY
 from analysis.report import write_report
 from analysis.store import store_at
 from tests import s3
@@ -95,7 +99,7 @@ def _newer(folder: Path) -> None:
     [
         (lambda folder: folder.rmdir(), ["no results folder", "give the folder"]),
         (lambda folder: None, ["no trials in", "trials/"]),
-        (_not_parquet, ["notes.parquet", "no readable Parquet", "move it"]),
+        (_not_parquet, ["notes.parquet", "not a readable Parquet file", "move it"]),
         (_newer, ["newer unlearnbench", "version 2", "upgrade"]),
     ],
 )
@@ -108,6 +112,121 @@ def test_errors_are_one_line_that_says_what_to_do(tmp_path: Path, prepare, words
     message = str(caught.value)
     assert "\n" not in message
     assert [word for word in words if word not in message] == []
+
+
+Change = Callable[[pa.Table], pa.Table]
+
+
+def _without(name: str) -> Change:
+    return lambda table: table.drop_columns([name])
+
+
+def _with(name: str, values: list[Any], type_: pa.DataType) -> Change:
+    column = pa.array(values, type_)
+    return lambda table: (table.drop_columns([name]) if name in table.column_names else table).append_column(
+        name, column
+    )
+
+
+def _twice(table: pa.Table) -> pa.Table:
+    return table.append_column("gap", table["gap"])
+
+
+def _described(key: bytes, value: bytes) -> Change:
+    return lambda table: table.cast(
+        pa.schema([field.with_metadata({key: value}) for field in table.schema], table.schema.metadata)
+    )
+
+
+def _versioned(value: bytes) -> Change:
+    return lambda table: table.replace_schema_metadata({VERSION_KEY: value})
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        (_twice, "has the column 'gap' twice"),
+        (_with("gap", ["much", "1"], pa.string()), "has a column 'gap' whose string values cannot be double"),
+        (_with("seed", [1.5, 2.0], pa.float64()), "has a column 'seed' whose double values cannot be int64"),
+        (_with("param_n", [[1], []], pa.list_(pa.int64())), "has a column 'param_n' of the type list"),
+        (
+            _with("deep", [{"a": 1}, None], pa.struct({"a": pa.int64()})),
+            "has a column 'deep' of the type str",
+        ),
+        (_with("target_x", ["a", "b"], pa.string()), "has a column 'target_x' whose string values cannot be"),
+        (
+            _with("forget", [b"\xff", b"8"], pa.binary()),
+            "has a column 'forget' whose binary values cannot be",
+        ),
+        (_with("finished_at", [2**62, 0], pa.timestamp("us")), "has times in 'finished_at' that are not in"),
+        (_with("gap", [math.inf, 1.0], pa.float64()), "has figures in 'gap' that are infinite or damaged"),
+        (_with("run_id", ["r", None], pa.string()), "has rows without 'run_id'"),
+        (_with("trial_id", [None, None], pa.string()), "has rows without 'trial_id'"),
+        (_without("kind"), "is not a table of trials: it has no column 'kind'"),
+        (_versioned(b"one"), "has a table version that is not a number: b'one'"),
+        (_versioned(b"-1"), "has a table version that is not a number: b'-1'"),
+    ],
+)
+def test_a_file_that_is_not_a_table_of_results_is_named(tmp_path: Path, change: Change, words: str) -> None:
+    [path] = write(tmp_path, [trial(0), trial(1)])
+    pq.write_table(change(pq.read_table(path, partitioning=None)), path)
+    with pytest.raises(AnalysisError) as caught:
+        load.trials(tmp_path)
+    message = str(caught.value)
+    assert message.startswith(f"{path} {words}")
+    assert message.endswith("; move it out of the results folder and try again")
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        (_described(b"ranges", b"{"), "has ranges of parameters that cannot be read"),
+        (_described(b"ranges", b'{"jit": [1]}'), "has ranges of parameters that cannot be read"),
+        (_described(b"ranges", b'{"jit": [2, 1, true]}'), "not from a number to a larger one"),
+        (_described(b"unit", b"\xff"), "has a description of 'run_id' that is not text"),
+        (_twice, "has the column 'gap' twice"),
+    ],
+)
+def test_what_fields_say_of_themselves_is_read_or_the_file_is_named(
+    tmp_path: Path, change: Change, words: str
+) -> None:
+    [path] = write(tmp_path, [trial(0)])
+    pq.write_table(change(pq.read_table(path, partitioning=None)), path)
+    with pytest.raises(AnalysisError, match=words) as caught:
+        load.ranges(tmp_path)
+    assert str(path) in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        _with("state", ["complete", "failed"], pa.dictionary(pa.int8(), pa.string())),
+        _with("gap", ["1.5", None], pa.string()),
+        _with("mine", [1, 2], pa.decimal128(5)),
+        _without("finished_at"),
+        _without("tuned_on"),
+    ],
+)
+def test_columns_of_other_types_and_versions_are_read_as_what_they_are(
+    tmp_path: Path, change: Change
+) -> None:
+    [path] = write(tmp_path, [trial(0), trial(1)])
+    pq.write_table(change(pq.read_table(path, partitioning=None)), path)
+    found = load.trials(tmp_path)
+    assert found["state"].isin(["complete", "failed"]).all()
+    assert found["gap"].dtype == "float64"
+    assert str(found["finished_at"].dtype) == "datetime64[us, UTC]"
+    assert set(found["tuned_on"].isna()) <= {True}
+
+
+def test_a_file_outside_the_folders_of_data_set_and_method_is_named(tmp_path: Path) -> None:
+    [path] = write(tmp_path, [trial(0)])
+    path.rename(tmp_path / "trials" / "moved\n.parquet")
+    with pytest.raises(
+        AnalysisError, match=r"moved\\n\.parquet is not in folders dataset=\.\.\./model="
+    ) as caught:
+        load.trials(tmp_path)
+    assert "\n" not in str(caught.value)
 
 
 @pytest.mark.parametrize(

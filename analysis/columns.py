@@ -1,0 +1,115 @@
+"""The columns that tables and figures are made of: the type they have, whatever a file stored them as.
+
+Results come from several versions, from other people and from damaged disks. A file that holds something
+else than a table of results is refused as a whole, in words that say which column and why.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.types as kinds
+
+from analysis.parquet import BadTable
+
+PARTITIONS = ("dataset", "model", "task", "method")
+_TEXT, _INT, _REAL, _FLAG, _TIME = (
+    pa.string(),
+    pa.int64(),
+    pa.float64(),
+    pa.bool_(),
+    pa.timestamp("us", tz="UTC"),
+)
+_JOIN = dict.fromkeys(("run_id", "trial_id", "forget"), _TEXT)
+_IDENTITY = {  # in every table of every version, and never null
+    "trials": _JOIN
+    | dict.fromkeys(("kind", "state"), _TEXT)
+    | dict.fromkeys(("trial_number", "seed", "scenario_seed"), _INT),
+    "classes": _JOIN | {"split": _TEXT, "class": _TEXT, "forgotten": _FLAG, "correct": _INT, "total": _INT},
+    "samples": _JOIN | {"image": _INT},
+    "steps": _JOIN | {"step": _INT, "request": _TEXT},
+}
+_ACCURACIES = dict.fromkeys(("retain_acc", "forget_acc", "mia", "gap"), _REAL)
+_OPTIONAL = {  # null where a file lacks them
+    "trials": _ACCURACIES
+    | dict.fromkeys(("regime", "tuned_on", "preset", "error", "eval_split", "forget_split"), _TEXT)
+    | dict.fromkeys(("host", "device", "version", "torch_version"), _TEXT)
+    | dict.fromkeys(("objective", "retain_train_acc", "test_acc"), _REAL)
+    | dict.fromkeys(("unlearn_s", "eval_s", "overhead_s"), _REAL)
+    | dict.fromkeys(("started_at", "finished_at"), _TIME),
+    "classes": {},
+    "samples": {"entropy": _REAL, "loss": _REAL},
+    "steps": _ACCURACIES,
+}
+_FIRST, _LAST = (pa.scalar(datetime(year, 12, 30, tzinfo=UTC), _TIME) for year in (1, 9998))
+_LARGEST = 1e100  # the squares of larger figures are infinite
+
+
+def conformed(table: pa.Table, name: str) -> pa.Table:
+    """A file's columns, each of the type that this package works with.
+
+    Args:
+        table: The file, its partition columns included.
+        name: Which table it belongs to: trials, classes, samples or steps.
+
+    Returns:
+        All columns of the file, of text, whole numbers, numbers, flags and times, nothing nested; then those
+        of `declared` that only newer versions write, as nulls.
+
+    Raises:
+        BadTable: for a file without the columns that every version has, or with nulls in them; for columns
+            of another type; for times beyond the year 9999 and infinite or damaged figures.
+    """
+    types, optional = declared(name), _OPTIONAL[name]
+    identity = types.keys() - optional.keys()
+    unplaced = [column for column in PARTITIONS if column not in table.column_names]
+    if unplaced:
+        raise BadTable(f"is not in folders {'/'.join(f'{column}=...' for column in PARTITIONS)}")
+    missing = [column for column in types if column in identity and column not in table.column_names]
+    if missing:
+        raise BadTable(f"is not a table of {name}: it has no column '{missing[0]}'")
+    columns = {column: _typed(table, column, types.get(column)) for column in table.column_names}
+    empty = [column for column in columns if column in identity and columns[column].null_count]
+    if empty:
+        raise BadTable(f"has rows without '{empty[0]}'")
+    for column, type_ in optional.items():
+        columns.setdefault(column, pa.nulls(len(table), type_))
+    return pa.table(columns)
+
+
+def declared(name: str) -> dict[str, pa.DataType]:
+    """The columns of a table that this package works with, partition columns included, and their types."""
+    return dict.fromkeys(PARTITIONS, _TEXT) | _IDENTITY[name] | _OPTIONAL[name]
+
+
+def _typed(table: pa.Table, name: str, type_: pa.DataType | None) -> pa.ChunkedArray:
+    column = table[name]
+    wanted = type_ or _flat(column.type)
+    if f"target_{name}" in table.column_names or name.startswith("target_"):
+        wanted = _REAL
+    if wanted is None:
+        raise BadTable(f"has a column '{name}' of the type {column.type}, which no column of results has")
+    try:
+        typed = column if column.type == wanted else column.cast(wanted)
+    except (pa.ArrowException, ValueError) as error:
+        raise BadTable(f"has a column '{name}' whose {column.type} values cannot be {wanted}") from error
+    if wanted == _TIME and pc.any(pc.or_(pc.less(typed, _FIRST), pc.greater(typed, _LAST))).as_py():
+        raise BadTable(f"has times in '{name}' that are not in the years 1 to 9999")
+    bounded = wanted == _REAL and not name.startswith("param_") and name != "loss"  # of a sure, wrong model
+    if bounded and pc.any(pc.greater(pc.abs(typed), _LARGEST)).as_py():
+        raise BadTable(f"has figures in '{name}' that are infinite or damaged")
+    return typed
+
+
+def _flat(type_: pa.DataType) -> pa.DataType | None:
+    """What columns of this type are read as; None where nothing fits."""
+    if kinds.is_dictionary(type_):
+        return _flat(type_.value_type)
+    if kinds.is_string(type_) or kinds.is_large_string(type_) or kinds.is_string_view(type_):
+        return _TEXT
+    if kinds.is_floating(type_) or kinds.is_decimal(type_):
+        return _REAL
+    plain = (kinds.is_integer, kinds.is_boolean, kinds.is_timestamp, kinds.is_null)
+    return type_ if any(fits(type_) for fits in plain) else None
