@@ -91,7 +91,7 @@ def _identity(role: Role, scenario: Scenario, how: Recipe) -> tuple[str, dict[st
         "dataset": scenario.dataset,
         "model": scenario.model,
         "predicts": scenario.level,
-        "data": data.fingerprint,
+        "data": data.learned_from,
         "network": hashlib.sha256(repr(build_network(scenario, 0)).encode()).hexdigest()[:16],
         "recipe": asdict(how),
         "seed": scenario.seed,

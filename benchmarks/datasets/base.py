@@ -124,14 +124,34 @@ class Dataset:
 
     @cached_property
     def fingerprint(self) -> str:
-        """A digest of what a model learns from: training pixels, classes, superclasses, normalisation."""
+        """A digest of all that decides what is measured on this data, 16 hex digits.
+
+        Images, labels and people of both splits, names, superclasses, normalisation and what is held out; not
+        the names of files, nor where they lie or since when.
+        """
         source = self.source
-        told = (source.classes, source.superclasses, source.mean, source.std)
-        digest = hashlib.sha256(repr(told).encode())
-        x = self.train.x
-        digest.update(np.ascontiguousarray(x).data if isinstance(x, np.ndarray) else x.digest.encode())
-        digest.update(np.ascontiguousarray(self.train.y).data)
+        described = (source.identities, source.predicts, source.validation_fraction)
+        digest = hashlib.sha256(repr((self.learned_from, *described)).encode())
+        for part in (self.test.x, self.test.y, self.train.identity, self.test.identity):
+            digest.update(hashlib.sha256(_bytes(part)).digest())
         return digest.hexdigest()[:16]
+
+    @cached_property
+    def learned_from(self) -> str:
+        """A digest of what a model learns from: training images, classes, superclasses, normalisation."""
+        source = self.source
+        described = (source.classes, source.superclasses, source.mean, source.std)
+        digest = hashlib.sha256(repr(described).encode())
+        digest.update(_bytes(self.train.x))
+        digest.update(_bytes(self.train.y))
+        return digest.hexdigest()[:16]
+
+
+def _bytes(part: np.ndarray | Pixels | None) -> memoryview | bytes:
+    """What stands for a part of the data in a digest."""
+    if part is None:
+        return b""
+    return np.ascontiguousarray(part).data if isinstance(part, np.ndarray) else part.digest.encode()
 
 
 @cache

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
-from collections.abc import Iterator
 from dataclasses import asdict, dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import BinaryIO
 
@@ -14,10 +14,11 @@ import numpy as np
 from filelock import FileLock
 
 from benchmarks.datasets.base import Images
-from benchmarks.datasets.pictures import Resize, Unreadable, digest, read, threads
+from benchmarks.datasets.contents import contents
+from benchmarks.datasets.pictures import Resize, Unreadable, read
+from benchmarks.datasets.threads import in_threads
 from benchmarks.errors import DataError
 
-_AT_ONCE = 1024  # images that are decoded before they are written
 _NAMED = 5  # of the images that cannot be read, in messages
 Skipped = tuple[tuple[str, str], ...]  # names of files, and why they cannot be read
 _LEAST = {"training": 2, "test": 1}  # images of a class: one to learn from, one for validation, one for test
@@ -54,8 +55,10 @@ class Listing:
     @cached_property
     def stem(self) -> str:
         """Begins the names of the cache's files; another one for every change of the image files."""
-        how = f"{self.resize.__name__}{self.side}-{self.train}"
-        return f"{self.name.replace(':', '-')}-{how}-{digest(self.folder, self.names)[:12]}"
+        name = self.name.replace(":", "-")
+        files = contents(self.folder, self.names, self.cache / f"{name}.contents")
+        listed = hashlib.sha256("\0".join([files, *self.names]).encode(errors="surrogateescape")).hexdigest()
+        return f"{name}-{self.resize.__name__}{self.side}-{self.train}-{listed[:12]}"
 
     def without(self, skipped: Skipped) -> np.ndarray:
         """Positions of all images but some, int64, in order."""
@@ -161,15 +164,15 @@ def _decode(listing: Listing, skip_unreadable: bool) -> Decoded:
     try:
         with beside.open("wb") as file:
             _write_header(file, (len(listing.names), *shape))
-            for start, chunk in _chunks(listing):
-                for position, x in enumerate(chunk, start):
-                    if isinstance(x, str):
-                        skipped.append((listing.names[position], x))
-                        continue
-                    file.write(x.data)
-                    if position < listing.train:
-                        for channel, count in enumerate(values):
-                            count += np.bincount(x[..., channel].ravel(), minlength=256)
+            images = in_threads(partial(_pixels_or_why, listing), listing.names, f"decoding {listing.name}")
+            for position, x in enumerate(images):
+                if isinstance(x, str):
+                    skipped.append((listing.names[position], x))
+                    continue
+                file.write(x.data)
+                if position < listing.train:
+                    for channel, count in enumerate(values):
+                        count += np.bincount(x[..., channel].ravel(), minlength=256)
             if skipped and not skip_unreadable:
                 raise _unreadable(listing, skipped)
             kept = listing.without(tuple(skipped))
@@ -187,27 +190,12 @@ def _decode(listing: Listing, skip_unreadable: bool) -> Decoded:
     return done
 
 
-def _chunks(listing: Listing) -> Iterator[tuple[int, list[np.ndarray | str]]]:
-    """Position of the first image, and the pixels of each of the next ones or why it cannot be read."""
-    from rich.console import Console
-    from rich.markup import escape
-    from rich.progress import Progress
-
-    def one(name: str) -> np.ndarray | str:
-        try:
-            return read(listing.folder / name, listing.side, listing.resize)
-        except Unreadable as error:
-            return error.why
-
-    console = Console(stderr=True)
-    with threads() as pool, Progress(console=console, disable=not console.is_terminal) as bar:
-        task = bar.add_task(f"decoding {escape(listing.name)}", total=len(listing.names))
-        for start in range(0, len(listing.names), _AT_ONCE):
-            chunk = []
-            for pixels in pool.map(one, listing.names[start : start + _AT_ONCE]):
-                chunk.append(pixels)
-                bar.advance(task)
-            yield start, chunk
+def _pixels_or_why(listing: Listing, name: str) -> np.ndarray | str:
+    """The pixels of an image, or why it cannot be read."""
+    try:
+        return read(listing.folder / name, listing.side, listing.resize)
+    except Unreadable as error:
+        return error.why
 
 
 def _write_header(file: BinaryIO, shape: tuple[int, ...]) -> None:

@@ -20,10 +20,11 @@ _BY_HAND = (
 
 
 def _read(data: Path) -> tuple[Images, Images]:
-    return _split(data / "imagenet" / "train"), _split(data / "imagenet" / "val")
+    return _split(data, "train"), _split(data, "val")
 
 
-def _split(folder: Path) -> Images:
+def _split(data: Path, split: str) -> Images:
+    folder = data / "imagenet" / split
     folders = class_folders(folder) if folder.is_dir() else {}
     if tuple(folders) != _WNIDS:
         raise DataError(
@@ -31,7 +32,8 @@ def _split(folder: Path) -> Images:
             f"{_WNIDS[-1]}, but holds {len(folders)}; {_BY_HAND}, or set UNLEARN_DATA"
         )
     names, y = labelled(folders)
-    return Images(Stream(folder, np.array(names, dtype=np.bytes_), _SIDE, inner), y)
+    cache = data / "decoded" / f"imagenet-{split}.contents"
+    return Images(Stream(folder, np.array(names, dtype=np.bytes_), cache, _SIDE, inner), y)
 
 
 datasets.add(

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
-from collections.abc import Callable, Iterable
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache, cached_property
 from pathlib import Path
@@ -13,6 +11,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from benchmarks.datasets.contents import contents, opened
+from benchmarks.datasets.threads import threads
 from benchmarks.errors import DataError
 
 if TYPE_CHECKING:
@@ -64,7 +64,7 @@ def read(path: Path, side: int, resize: Resize) -> np.ndarray:
     from PIL import Image, UnidentifiedImageError
 
     try:
-        with Image.open(path) as image:
+        with opened(path) as file, Image.open(file) as image:
             square = np.asarray(resize(_rgb(image), side))
     except UnidentifiedImageError as error:
         raise Unreadable(path, "it is no image") from error
@@ -109,29 +109,6 @@ def _extensions() -> frozenset[str]:
     return frozenset(extension for extension, kind in known.items() if kind in Image.OPEN)
 
 
-def digest(folder: Path, names: Iterable[str]) -> str:
-    """Changes with the names, the sizes and the modification times of files.
-
-    Raises:
-        DataError: if one is missing.
-    """
-    digest = hashlib.sha256()
-    for name in names:
-        try:
-            found = os.stat(folder / name)  # noqa: PTH116
-        except OSError as error:
-            raise DataError(
-                f"{folder / name} cannot be read ({error.strerror}); put it there, or fetch its data set anew"
-            ) from error
-        digest.update(f"{name}\0{found.st_size}\0{found.st_mtime_ns}\0".encode(errors="surrogateescape"))
-    return digest.hexdigest()
-
-
-def threads() -> ThreadPoolExecutor:
-    """As many as there are cores: PIL decodes and resizes without the lock of the interpreter."""
-    return ThreadPoolExecutor(len(os.sched_getaffinity(0)))
-
-
 @dataclass(frozen=True, eq=False)
 class Stream:
     """Pictures that are read whenever they are asked for; see `Pixels`.
@@ -139,10 +116,12 @@ class Stream:
     Attributes:
         folder: Where they are.
         names: Their paths below it, as bytes of one length, shape (n,): a million of them stay small.
+        cache: The file that keeps the digest of their contents.
     """
 
     folder: Path
     names: np.ndarray
+    cache: Path
     side: int
     resize: Resize
 
@@ -152,8 +131,8 @@ class Stream:
 
     @cached_property
     def digest(self) -> str:
-        how = f"{self.resize.__name__} {self.side} "
-        return how + digest(self.folder, map(os.fsdecode, self.names))
+        files = contents(self.folder, [os.fsdecode(name) for name in self.names], self.cache)
+        return f"{self.resize.__name__} {self.side} {files}"
 
     def __getitem__(self, index: np.ndarray) -> np.ndarray:
         pixels = np.empty((len(index), *self.shape[1:]), np.uint8)

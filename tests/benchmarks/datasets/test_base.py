@@ -1,12 +1,13 @@
 """Descriptions of data sets, and how they are loaded."""
 
+import re
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from benchmarks.datasets import DataSource, Images, base, data_folder, datasets, load
+from benchmarks.datasets import Dataset, DataSource, Images, base, data_folder, datasets, load
 from benchmarks.errors import DataError, UnknownName
 
 
@@ -60,20 +61,44 @@ def test_superclass_labels():
     assert source.names("superclass") == ("loops", "strokes", "curves")
 
 
-def test_the_fingerprint_is_of_all_that_a_model_learns_from(tmp_path):
-    source = tiny()
-    first = base._load(source, tmp_path)
+def changed(first: Dataset, **changes) -> Dataset:
+    """A data set with another train or test part, or another description."""
+    parts = {
+        name: replace(getattr(first, name), **changes.pop(name))
+        for name in ("train", "test")
+        if name in changes
+    }
+    return replace(first, source=replace(first.source, **changes), **parts)
 
-    def changed(**changes):
-        train = replace(first.train, **changes.pop("train", {}))
-        return replace(first, train=train, source=replace(source, **changes)).fingerprint
 
-    others = [
-        changed(mean=(0.4,)),
-        changed(std=(0.4,)),
-        changed(superclasses={"ab": ("a", "b")}),
-        changed(train={"x": first.train.x + 1}),
-        changed(train={"y": first.train.y[::-1]}),
+def test_the_fingerprint_is_of_all_that_decides_what_is_measured(tmp_path):
+    first = base._load(tiny(), tmp_path)
+    images, test = first.train, first.test
+    learned_from = [
+        {"mean": (0.4,)},
+        {"std": (0.4,)},
+        {"classes": ("a", "c")},
+        {"superclasses": {"ab": ("a", "b")}},
+        {"train": {"x": images.x + 1}},
+        {"train": {"y": images.y[::-1]}},
     ]
-    assert changed() == first.fingerprint
-    assert len({first.fingerprint, *others}) == 6
+    besides = [
+        {"test": {"x": test.x + 1}},
+        {"test": {"y": test.y[::-1]}},
+        {"train": {"identity": images.y}},
+        {"test": {"identity": test.y}},
+        {"identities": ("x", "y")},
+        {"predicts": "superclass"},
+        {"validation_fraction": 0.2},
+    ]
+    prints = [changed(first, **change).fingerprint for change in [{}, *learned_from, *besides]]
+    assert prints[0] == first.fingerprint == changed(first, summary="as others say").fingerprint
+    assert len(set(prints)) == len(prints)
+    assert all(re.fullmatch("[0-9a-f]{16}", text) for text in prints)
+    models = [changed(first, **change).learned_from for change in [{}, *learned_from]]
+    assert len(set(models)) == len(models)
+    assert {changed(first, **change).learned_from for change in besides} == {first.learned_from}
+
+
+def test_cached_models_of_earlier_versions_stay_valid():
+    assert load("digits").learned_from == "cad09d361fe4402c"

@@ -1,5 +1,6 @@
 """Folders of class folders: their splits, their cache, and what is said about broken ones."""
 
+import os
 import pickle
 import shutil
 from pathlib import Path
@@ -8,7 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image, ImageOps
 
-from benchmarks.datasets import datasets, decoded, image_folder, load
+from benchmarks.datasets import contents, datasets, decoded, image_folder, load
 from benchmarks.errors import DataError, InvalidScenario
 from benchmarks.scenarios import Scenario
 from benchmarks.testing import check_dataset
@@ -107,6 +108,44 @@ def test_a_changed_folder_is_decoded_again(pets):
     picture(pets / "dög" / "000.png", 77, size=(50, 50))
     forget_the_folder()
     assert load("image_folder:pets").fingerprint != first.fingerprint
+
+
+def test_the_fingerprint_is_of_the_images_wherever_and_however_long_they_lie_there(pets, monkeypatch):
+    first = load("image_folder:pets")
+    other = pets.parent / "elsewhere"
+    shutil.copytree(pets, other / "pets", copy_function=shutil.copyfile)  # with new times
+    monkeypatch.setenv("UNLEARN_DATA", str(other))
+    assert load("image_folder:pets").fingerprint == first.fingerprint
+    listing = image_folder._listed("pets", other)
+    test = other / "pets" / listing.names[-1]
+    Path(test).rename(test.with_suffix(".PNG"))
+    forget_the_folder()
+    assert load("image_folder:pets").fingerprint == first.fingerprint
+
+
+def test_an_edit_that_keeps_size_and_time_is_noticed_in_train_and_test_images(pets):
+    first = load("image_folder:pets")
+    names = image_folder._listed("pets", pets.parent).names
+    prints, models = {first.fingerprint}, {first.learned_from}
+    for name in (names[-1], names[0]):
+        status, content = (pets / name).stat(), (pets / name).read_bytes()
+        picture(pets / name, 88)
+        size = max(status.st_size, (pets / name).stat().st_size)
+        for bytes_ in (content, (pets / name).read_bytes()):
+            (pets / name).write_bytes(bytes_.ljust(size, b"\0"))
+            os.utime(pets / name, ns=(status.st_atime_ns, status.st_mtime_ns))
+            forget_the_folder()
+            edited = load("image_folder:pets")
+            prints.add(edited.fingerprint)
+            models.add(edited.learned_from)
+    assert (len(prints), len(models)) == (3, 2)  # the bytes behind a picture are none of it
+
+
+def test_files_are_read_once_to_know_them_again(pets, monkeypatch):
+    first = load("image_folder:pets")
+    forget_the_folder()
+    monkeypatch.setattr(contents, "opened", lambda path: pytest.fail(f"{path} was read again"))
+    assert load("image_folder:pets").fingerprint == first.fingerprint
 
 
 @pytest.mark.parametrize("held_out", ["test", "val"])

@@ -127,9 +127,8 @@ def test_only_pictures_in_folders_that_are_not_hidden_count(tmp_path):
 def test_a_stream_reads_what_is_asked_for_in_that_order(tmp_path, monkeypatch):
     expected = [picture(tmp_path / f"{i}.png", i, size=(8, 8)) for i in range(5)]
     (tmp_path / "broken.png").write_text("")
-    stream = Stream(
-        tmp_path, np.array([*(f"{i}.png" for i in range(5)), "broken.png"], np.bytes_), 8, central
-    )
+    names = np.array([*(f"{i}.png" for i in range(5)), "broken.png"], np.bytes_)
+    stream = Stream(tmp_path, names, tmp_path / "cache", 8, central)
     asked: list[Path] = []
     monkeypatch.setattr(pictures, "read", lambda path, *how: asked.append(path) or read(path, *how))
     assert stream.shape == (6, 8, 8, 3)
@@ -144,8 +143,9 @@ def test_a_stream_reads_what_is_asked_for_in_that_order(tmp_path, monkeypatch):
 def test_a_streams_digest_changes_with_its_files_and_survives_a_pickle(tmp_path):
     picture(tmp_path / "a.png", size=(8, 8))
     names = np.array(["a.png"], np.bytes_)
-    first = Stream(tmp_path, names, 8, central)
+    cache = tmp_path / "cache" / "contents"
+    first = Stream(tmp_path, names, cache, 8, central)
     assert pickle.loads(pickle.dumps(first)).digest == first.digest
-    assert Stream(tmp_path, names, 8, inner).digest != first.digest
+    assert Stream(tmp_path, names, cache, 8, inner).digest != first.digest
     picture(tmp_path / "a.png", 1, size=(9, 9))
-    assert Stream(tmp_path, names, 8, central).digest != first.digest
+    assert Stream(tmp_path, names, cache, 8, central).digest != first.digest

@@ -1,0 +1,33 @@
+"""Work on many files at once, with a progress bar where a person looks."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import TypeVar
+
+T = TypeVar("T")
+R = TypeVar("R")
+
+_AT_ONCE = 1024  # items whose results wait in memory
+
+
+def threads() -> ThreadPoolExecutor:
+    """As many as there are cores: files are read, decoded and digested without the interpreter's lock."""
+    return ThreadPoolExecutor(len(os.sched_getaffinity(0)))
+
+
+def in_threads(work: Callable[[T], R], items: Sequence[T], doing: str) -> Iterator[R]:
+    """The result of every item, in order; `doing` stands beside the progress bar."""
+    from rich.console import Console
+    from rich.markup import escape
+    from rich.progress import Progress
+
+    console = Console(stderr=True)
+    with threads() as pool, Progress(console=console, disable=not console.is_terminal) as bar:
+        task = bar.add_task(escape(doing), total=len(items))
+        for start in range(0, len(items), _AT_ONCE):
+            for result in pool.map(work, items[start : start + _AT_ONCE]):
+                yield result
+                bar.advance(task)
