@@ -9,8 +9,8 @@ READY := $(VENV)/.ready
 demo: $(READY)  ## set up, then run the main job on bundled data
 	$(BIN)/unlearn demo
 
-test: $(READY)  ## set up, then run the tests
-	$(BIN)/python -m pytest
+test: $(READY)  ## set up, then run the tests, on two cores
+	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 
 faults: $(READY)  ## what a long run meets, at full length: 250 trials each, a driver killed 20 times
 	FAULT_TRIALS=250 FAULT_KILLS=20 $(BIN)/python -m pytest --timeout 1800 tests/faults

@@ -17,19 +17,26 @@ if TYPE_CHECKING:
     from benchmarks.training import Recipe
 
 os.environ["OMP_NUM_THREADS"] = "1"  # before torch is imported: small models are fastest on one thread
+LONGEST = ("faults", "search", "cluster")  # folders whose tests start processes
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Where files are divided among workers, the longest go first, so that both end together."""
+    if hasattr(config, "workerinput"):
+        items.sort(key=lambda item: item.path.relative_to(Path(__file__).parent).parts[0] not in LONGEST)
 
 
 @pytest.fixture(scope="session", autouse=True)
 def data_home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """A data folder for the whole session, so that tests share the models they train."""
-    folder = tmp_path_factory.mktemp("data")
-    before = os.environ.get("UNLEARN_DATA")
-    os.environ["UNLEARN_DATA"] = str(folder)
-    yield folder
-    if before is None:
-        del os.environ["UNLEARN_DATA"]
-    else:
-        os.environ["UNLEARN_DATA"] = before
+    """A data folder for the whole run, so that tests share the models they train, also between workers."""
+    folder = tmp_path_factory.getbasetemp()
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        folder = folder.parent
+    folder /= "data"
+    folder.mkdir(exist_ok=True)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("UNLEARN_DATA", str(folder))
+        yield folder
 
 
 @pytest.fixture(scope="session")

@@ -43,7 +43,7 @@ def kills() -> int:
     return int(os.environ.get("FAULT_KILLS", "2"))
 
 
-@pytest.fixture(scope="session", autouse=True)
+@pytest.fixture(scope="package", autouse=True)
 def plugin(data_home: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """Makes every process started from here find the methods of this folder as those of a plug-in."""
     folder = tmp_path_factory.mktemp("plugin")
@@ -52,11 +52,9 @@ def plugin(data_home: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterato
     info.mkdir()
     (info / "METADATA").write_text("Metadata-Version: 2.1\nName: faulty\nVersion: 1.0\n")
     (info / "entry_points.txt").write_text("[unlearnbench.methods]\nfaulty = faulty\n")
-    before = dict(os.environ)
-    os.environ["PYTHONPATH"] = os.pathsep.join([str(folder), before.get("PYTHONPATH", "")]).rstrip(os.pathsep)
-    yield folder
-    os.environ.clear()
-    os.environ.update(before)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PYTHONPATH", str(folder), prepend=os.pathsep)
+        yield folder
 
 
 @dataclass

@@ -37,13 +37,13 @@ def scenario() -> Scenario:
     return Scenario("digits", "cnn2", "full_class", "8")
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")  # not the session: tests elsewhere start Ray in the same process
 def ray_session() -> Iterator[Slots]:
     with session(SLOTS):
         yield SLOTS
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def prepared(ray_session: Slots) -> preparation.Shared:
     scenarios = [Scenario("digits", "cnn2", "full_class", forget) for forget in ("3", "8")]
     recipe = Recipe(epochs=2, batch_size=128)
