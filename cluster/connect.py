@@ -6,14 +6,16 @@ import logging
 import os
 import socket
 import sys
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from cluster.errors import ASKS_FOR_A_TOKEN, ClusterError
+from cluster.errors import ASKS_FOR_A_TOKEN, ClusterError, one_line
 from cluster.gpu import by_hand
+from cluster.isolation import isolated_job, pythonpath_without_here, token_of_its_own
+from cluster.scratch import scratch, session_base
 
 LOCAL = "local"
 _REACH_S = 5.0
@@ -39,6 +41,7 @@ class Slots:
             per kind of GPU, where "cpu" stands for machines without one.
         device: What torch calls a GPU.
         address: "local" for a session of its own, else that of a cluster.
+        code: Folders from which workers may import modules of the user's.
     """
 
     workers: int | None
@@ -46,6 +49,7 @@ class Slots:
     gpus: str | float | Mapping[str, float]
     device: str = "cuda"
     address: str = LOCAL
+    code: tuple[str, ...] = ()
 
     @property
     def shares(self) -> dict[str, float]:
@@ -56,7 +60,11 @@ class Slots:
 
 
 def slots(
-    workers: int | None, cpus: int, gpus: str | float | Mapping[str, float], address: str = LOCAL
+    workers: int | None,
+    cpus: int,
+    gpus: str | float | Mapping[str, float],
+    address: str = LOCAL,
+    code: Sequence[str] = (),
 ) -> Slots:
     """What a plan asks for, checked as far as that can be done before Ray is there.
 
@@ -64,7 +72,7 @@ def slots(
         ClusterError: if this machine, which is to run it, has too few cores or GPUs; or for a share that is
             not 1/k; or for an address that no run can be driven over.
     """
-    wanted = Slots(workers, cpus, gpus, address=address)
+    wanted = Slots(workers, cpus, gpus, address=address, code=tuple(code))
     for share in wanted.shares.values():
         if share:
             by_hand(share)
@@ -87,38 +95,38 @@ def session(wanted: Slots) -> Iterator[None]:
     """A Ray session for these slots, left or shut down at the end.
 
     On this machine it has room for exactly the workers wanted; more of them than cores then share the cores.
+    Its token is known to its own processes alone, and its files go when it ends.
 
     Raises:
-        ClusterError: if Ray does not start, or nothing answers at the address.
+        ClusterError: if Ray does not start, or nothing answers at the address; if this machine has none of
+            the GPUs that are asked for.
     """
     os.environ.update({k: v for k, v in _QUIET.items() if k not in os.environ})
     import ray
 
     if ray.is_initialized():
         raise ClusterError("Ray already runs in this process; call ray.shutdown() first")
-    try:
+    with ExitStack() as stack:
+        options: dict[str, Any] = {"address": wanted.address, "job_config": isolated_job()}
         if wanted.address == LOCAL:
             cores = wanted.workers * wanted.cpus if wanted.workers else _cores()
-            ray.init(
-                address=LOCAL,
-                num_cpus=cores,
-                include_dashboard=False,
-                log_to_driver=False,
-                logging_level=logging.ERROR,
-            )
+            folder = stack.enter_context(scratch(session_base()))
+            stack.enter_context(token_of_its_own())
+            stack.enter_context(pythonpath_without_here())
+            inner = folder / "r"  # Ray lets everybody write to it
+            options |= {"num_cpus": cores, "include_dashboard": False, "_temp_dir": str(inner)}
         else:
             reach(wanted.address)
-            ray.init(address=wanted.address, log_to_driver=False, logging_level=logging.ERROR)
-    except ClusterError:
-        raise
-    except Exception as error:
-        raise ClusterError(_why(wanted.address, error)) from error
-    try:
-        if wanted.address != LOCAL:
+        try:
+            ray.init(**options, log_to_driver=False, logging_level=logging.ERROR)
+        except Exception as error:
+            raise ClusterError(_why(wanted.address, error)) from error
+        stack.callback(ray.shutdown)
+        if wanted.address == LOCAL:
+            _check_gpus(wanted)
+        else:
             _same_token(wanted.address)
         yield
-    finally:
-        ray.shutdown()
 
 
 def running() -> bool:
@@ -145,7 +153,7 @@ def reach(address: str) -> None:
         socket.create_connection((host, int(port)), timeout=_REACH_S).close()
     except (OSError, OverflowError) as error:
         raise ClusterError(
-            f"nothing answers at '{address}' ({_brief(error)}); is the cluster up, and the port forwarded?"
+            f"nothing answers at '{address}' ({one_line(error)}); is the cluster up, and the port forwarded?"
         ) from error
 
 
@@ -172,12 +180,24 @@ def _why(address: str, error: BaseException) -> str:
     if "InvalidAuthToken" in f"{error} {error.__cause__}":
         return f"the cluster at '{address}' {ASKS_FOR_A_TOKEN}"
     advice = "see `unlearn doctor`" if address == LOCAL else "is `ray start` running there?"
-    return f"no Ray session at '{address}': {_brief(error)}; {advice}"
+    if "Version mismatch" in str(error):
+        advice = "install the same versions of Ray and Python here and there"
+    return f"no Ray session at '{address}': {one_line(error)}; {advice}"
 
 
-def _brief(error: BaseException) -> str:
-    lines = str(error).strip().splitlines()
-    return lines[0] if lines else type(error).__name__
+def _check_gpus(wanted: Slots) -> None:
+    """Fail where no trial could ever start: no machine is added to a session of this machine's own."""
+    from cluster.room import machines, usable
+
+    here = machines(wanted.cpus)
+    if usable(here, wanted):
+        return
+    kinds = ", ".join(f"{m.gpus} x {m.kind}" for m in here if m.gpus) or "none"
+    visible = os.environ.get("CUDA_VISIBLE_DEVICES")
+    hint = "" if visible is None else f" (CUDA_VISIBLE_DEVICES is '{visible}')"
+    raise ClusterError(
+        f"{wanted.gpus} GPU per trial was asked for, but Ray sees {kinds} on this machine{hint}; use 0"
+    )
 
 
 def _cores() -> int:

@@ -11,3 +11,9 @@ class ClusterError(Exception):
 ASKS_FOR_A_TOKEN = (
     "asks for a token: set RAY_AUTH_MODE=token, and RAY_AUTH_TOKEN or RAY_AUTH_TOKEN_PATH to the cluster's"
 )
+
+
+def one_line(error: BaseException) -> str:
+    """What an error says, in one line of 300 letters at most."""
+    text = " ".join(str(getattr(error, "reason", error)).split()) or type(error).__name__
+    return text if len(text) <= 300 else f"{text[:300]}..."

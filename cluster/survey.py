@@ -60,7 +60,8 @@ def survey(address: str, limit: float = 60) -> list[Node]:
 
     reach(address)
     advice = f"is Ray running there, in the same version, and with the same token? (address: {address})"
-    command = [sys.executable, "-m", "cluster.survey", address, str(limit)]
+    # -P: the current folder may hold a module of any name
+    command = [sys.executable, "-P", "-m", "cluster.survey", address, str(limit)]
     try:
         done = subprocess.run(command, capture_output=True, text=True, timeout=limit)
     except subprocess.TimeoutExpired:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import Any, TypeVar
 
 from cluster.connect import Slots
+from cluster.isolation import importable
 
 A = TypeVar("A")
 R = TypeVar("R")
@@ -23,8 +24,8 @@ def in_parallel(function: Callable[[A], R], items: Iterable[A], slots: Slots) ->
     import ray
 
     gpus = float(on_gpus(slots))
-    remote = ray.remote(num_cpus=slots.cpus, num_gpus=gpus, max_retries=2)(function)
-    pending = {remote.remote(item): item for item in items}
+    remote = ray.remote(num_cpus=slots.cpus, num_gpus=gpus, max_retries=2)(_in_worker)
+    pending = {remote.remote(function, item, slots.code): item for item in items}
     try:
         while pending:
             (ready, *_), _ = ray.wait(list(pending), num_returns=1)
@@ -36,6 +37,11 @@ def in_parallel(function: Callable[[A], R], items: Iterable[A], slots: Slots) ->
     finally:
         for reference in pending:
             ray.cancel(reference, force=True)
+
+
+def _in_worker(function: Callable[[A], R], item: A, code: tuple[str, ...]) -> R:
+    importable(code)
+    return function(item)
 
 
 def first_machine(slots: Slots, tell: Callable[[str], None]) -> None:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from ray import tune
 
+from cluster.isolation import importable
 from cluster.room import Place
 from cluster.tasks import shared
 from search.assignments import Assignment
@@ -40,9 +41,11 @@ class TrialActor(tune.Trainable):
         packed: dict[str, Any] | None = None,
         data: dict[str, Any] | None = None,
         gpu: str = "cuda",
+        code: tuple[str, ...] = (),
     ) -> None:
         import torch
 
+        importable(code)
         torch.set_num_threads(config["place"].cpus)
         self._packed = packed or {}
         self._data = data or {}

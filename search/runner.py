@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import os
-import tempfile
 import time
 from collections.abc import Callable, Sequence
 from contextlib import nullcontext
@@ -14,6 +13,7 @@ from typing import Any
 from cluster.connect import LOCAL, Slots
 from cluster.demand import demand
 from cluster.room import Room
+from cluster.scratch import scratch, session_base
 from search.assignments import Source
 from search.errors import RunError
 from search.placement import Learned
@@ -81,12 +81,14 @@ def run(
     room = Room(slots, shares)
     hands = trial_timeout is None  # with a limit it must be clear which trial it is that hangs
     searcher = TableSearcher(sources, results, room, shares, deadline, report, hands, watch)
-    trainable = tune.with_parameters(TrialActor, packed=shared.packed, data=shared.data, gpu=slots.device)
+    trainable = tune.with_parameters(
+        TrialActor, packed=shared.packed, data=shared.data, gpu=slots.device, code=slots.code
+    )
 
     def wanted() -> list[dict[str, float]]:
         return room.wanted(sum(source.at_once for source in sources))
 
-    with tempfile.TemporaryDirectory(prefix="unlearn-") as scratch:
+    with scratch(session_base()) as folder:
         tuner = tune.Tuner(
             trainable,
             tune_config=tune.TuneConfig(
@@ -98,7 +100,7 @@ def run(
             ),
             run_config=tune.RunConfig(
                 name="run",
-                storage_path=scratch,
+                storage_path=str(folder),
                 verbose=0,
                 checkpoint_config=tune.CheckpointConfig(checkpoint_at_end=False),
                 callbacks=[Watchdog(trial_timeout, searcher.overdue)] if trial_timeout else None,

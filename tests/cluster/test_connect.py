@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import importlib.metadata
 import socket
 from typing import Any
 
 import pytest
 
 from cluster import connect
-from cluster.connect import Slots, session, slots
+from cluster.connect import Slots, _check_gpus, _why, session, slots
 from cluster.errors import ClusterError
+from cluster.room import Machines
 
 
 @pytest.fixture
@@ -55,3 +57,28 @@ def test_an_address_where_nothing_answers_is_said_within_seconds() -> None:
         pass
     with pytest.raises(ClusterError, match="valid are local, auto"), session(Slots(1, 1, 0, address="moon")):
         pass
+
+
+def test_a_session_where_no_trial_could_ever_start_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A GPU that CUDA_VISIBLE_DEVICES names and nobody has: trials would wait for it without end."""
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "0")
+    wanted = slots(1, 1, 1.0)
+    monkeypatch.setattr("cluster.room.machines", lambda cpus: [Machines("cpu", 0, 2)])
+    with pytest.raises(ClusterError, match=r"Ray sees none .*CUDA_VISIBLE_DEVICES is '0'.*use 0"):
+        _check_gpus(wanted)
+    monkeypatch.setattr("cluster.room.machines", lambda cpus: [Machines("A100", 2, 8)])
+    _check_gpus(wanted)
+    with pytest.raises(ClusterError, match="Ray sees 2 x A100"):
+        _check_gpus(Slots(1, 1, {"H100": 0.5}))
+
+
+def test_versions_that_do_not_fit_are_all_told() -> None:
+    from ray._private.utils import check_version_info
+
+    with pytest.raises(RuntimeError) as mismatch:
+        check_version_info({"ray_version": "2.9.1", "python_version": "3.8.0"}, "10.0.0.7:6379")
+    told = _why("auto", mismatch.value)
+    assert "Ray: 2.9.1 Python: 3.8.0 This process" in told
+    assert f"Ray: {importlib.metadata.version('ray')} " in told
+    assert told.endswith("install the same versions of Ray and Python here and there")
+    assert "\n" not in told

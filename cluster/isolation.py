@@ -1,0 +1,85 @@
+"""What keeps a session apart from its surroundings: its token, and where its workers look for modules."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import sys
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+_LAST = "UNLEARN_PATH_LAST"  # set by the command: folders of PYTHONPATH that would hide our packages
+
+
+def isolated_job() -> Any:
+    """A `JobConfig` that does not put the driver's folders in front of the workers' path.
+
+    Ray adds the current folder and the script's: a `numpy.py` there would be run by every worker.
+    """
+    from ray.job_config import JobConfig
+
+    class Isolated(JobConfig):  # type: ignore[misc]
+        def _serialize(self) -> Any:
+            self._py_driver_sys_path.clear()
+            return super()._serialize()
+
+    return Isolated()
+
+
+def importable(folders: Iterable[str]) -> None:
+    """Let this process import modules of some folders, where none of that name is found before them."""
+    inherited = os.environ.get(_LAST, "").split(os.pathsep)
+    for folder in (*folders, *inherited):
+        if folder and folder not in sys.path:
+            sys.path.append(folder)
+
+
+@contextmanager
+def pythonpath_without_here() -> Iterator[None]:
+    """PYTHONPATH without its empty entries, which stand for the current folder, for processes started now."""
+    entries = os.environ.get("PYTHONPATH", "").split(os.pathsep)
+    with _environment({"PYTHONPATH": os.pathsep.join(filter(None, entries)) or None}):
+        yield
+
+
+@contextmanager
+def token_of_its_own() -> Iterator[None]:
+    """A new token for the Ray session that is started now, in the environment alone.
+
+    Ray itself would write one to `~/.ray`, readable by other users, and leave it there.
+    """
+    own = {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": secrets.token_hex(32), "RAY_AUTH_TOKEN_PATH": None}
+    try:
+        with _environment(own):
+            _read_again()
+            yield
+    finally:
+        _read_again()
+
+
+def _read_again() -> None:
+    """Ray keeps the mode and the token that it read first."""
+    from ray._raylet import AuthenticationTokenLoader, Config
+
+    Config.initialize("")
+    AuthenticationTokenLoader.instance().reset_cache()
+
+
+@contextmanager
+def _environment(values: Mapping[str, str | None]) -> Iterator[None]:
+    """The environment with other values, None for a variable that is not to be set."""
+    before = {name: os.environ.get(name) for name in values}
+
+    def put(changes: Mapping[str, str | None]) -> None:
+        for name, value in changes.items():
+            if value is None:
+                os.environ.pop(name, None)
+            else:
+                os.environ[name] = value
+
+    put(values)
+    try:
+        yield
+    finally:
+        put(before)
