@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import tempfile
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -63,6 +64,29 @@ def model_folder() -> Path:
     return data_folder() / "models"
 
 
+def writable_model_folder() -> Path:
+    """The folder of trained models, made if need be and tried.
+
+    Raises:
+        CacheError: if nothing can be stored there.
+    """
+    try:
+        folder = model_folder()
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder) as file:
+            file.write(b"0" * 4096)
+    except OSError as error:
+        raise _unwritable(error) from None
+    return folder
+
+
+def _unwritable(error: OSError) -> CacheError:
+    return CacheError(
+        f"the model cache {model_folder()} cannot be written ({error}); free some space there, "
+        "or set UNLEARN_DATA to another folder"
+    )
+
+
 def named(label: str, identity: Mapping[str, Any]) -> str:
     """The name of a model's files: readable in front, unique behind."""
     text = json.dumps(identity, sort_keys=True)
@@ -98,10 +122,7 @@ def get_or_train(
                 _write(folder, model_id, dict(identity), state, report)
                 found = CachedModel(model_id, state, report)
     except OSError as error:
-        raise CacheError(
-            f"the model cache {folder} cannot be written ({error}); free some space there, "
-            "or set UNLEARN_DATA to another folder"
-        ) from error
+        raise _unwritable(error) from error
     return found
 
 

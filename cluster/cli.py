@@ -19,11 +19,14 @@ _ID = typer.Argument(..., metavar="ID", help="What `unlearn submit` printed.")
 _SHOWN = 3  # failed checks in the error line
 
 
-def register(app: typer.Typer, probe: Probe, parcel: Callable[[str, bool], Parcel]) -> None:
+def register(
+    app: typer.Typer, probe: Probe, models: Callable[[], object], parcel: Callable[[str, bool], Parcel]
+) -> None:
     """Add this package's commands.
 
     Args:
         probe: Writes and reads a results place, and raises what went wrong.
+        models: Gives the folder of trained models, and raises what keeps one from being stored there.
         parcel: The plan of a file or a name, checked, to be sent; whether it may name code of the user's.
     """
     register_files(app)
@@ -37,9 +40,11 @@ def register(app: typer.Typer, probe: Probe, parcel: Callable[[str, bool], Parce
         timeout: float = typer.Option(60, "--timeout", min=5, help="Wait so many seconds for a cluster."),
     ) -> None:
         """Check this machine or a cluster before a long run."""
-        from cluster.doctor import examine, reachable
+        from cluster.doctor import examine, reachable, storable
 
-        found = examine(address, timeout) + ([reachable(results, probe)] if results else [])
+        found = examine(address, timeout)
+        found += [storable(models)] if address == "local" else []
+        found += [reachable(results, probe)] if results else []
         for line in _by_node(found):
             typer.echo(line)
         _fail(found)

@@ -8,7 +8,9 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+from cluster.errors import ClusterError
 from cluster.facts import KNOWN_PORTS, METRICS, Facts, Listener, facts
+from cluster.scratch import session_base
 from cluster.survey import Node, survey
 
 Level = Literal["ok", "warn", "FAIL"]
@@ -41,9 +43,13 @@ def examine(address: str = "local", timeout: float = 60) -> list[Finding]:
     Raises:
         ClusterError: if the cluster does not answer.
     """
-    here = facts()
+    try:
+        base, problem = str(session_base()), None
+    except ClusterError as error:
+        base, problem = "/", _failed("session", error)
+    here = facts(base)
     if address == "local":
-        return [*_machine("", here), *_alone(here)]
+        return [*_machine("", here), *filter(None, [problem]), *_alone(here)]
     found = survey(address, timeout)
     names = _names(found)
     return [
@@ -60,6 +66,20 @@ def reachable(place: str, probe: Probe) -> Finding:
         text = " ".join(str(error).split()) or type(error).__name__
         return Finding("", "FAIL", "results", f"{place}: {text}", "mend that, or give another --results")
     return Finding("", "ok", "results", f"{place}: written and read")
+
+
+def storable(models: Callable[[], object]) -> Finding:
+    """Whether trained models can be kept: `models` gives their folder, or raises what to do."""
+    try:
+        return Finding("", "ok", "model cache", str(models()))
+    except Exception as error:
+        return _failed("model cache", error)
+
+
+def _failed(name: str, error: Exception) -> Finding:
+    """What went wrong, from an error that ends with what to do."""
+    text, _, advice = str(error).rpartition("; ")
+    return Finding("", "FAIL", name, text, advice)
 
 
 def _cluster(found: Sequence[Node]) -> Iterator[Finding]:

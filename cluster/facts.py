@@ -14,7 +14,6 @@ import socket
 import struct
 import subprocess
 import sys
-import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import suppress
@@ -110,13 +109,12 @@ class Facts:
     listeners: list[Listener]
 
 
-def facts(folder: str | None = None) -> Facts:
+def facts(folder: str) -> Facts:
     """The facts of this machine; takes some tenths of a second, and imports nothing heavy.
 
     Args:
-        folder: Where Ray keeps its session; by default where it would.
+        folder: Where Ray keeps its session.
     """
-    folder = folder or os.environ.get("RAY_TMPDIR") or tempfile.gettempdir()
     total, free = _memory()
     gpus, error = _gpus()
     return Facts(

@@ -263,7 +263,7 @@ def _settings(
 
     from cluster.connect import slots
     from search.placement import Learned
-    from search.plan_files import load
+    from search.plan_files import imports_code, load, source
     from search.shards import parse
     from search.stages import Setting
     from search.storage import probe
@@ -271,7 +271,11 @@ def _settings(
     part = parse(shard)
     plans = [_changed(plan, trials, seed) for plan in load(name, scale, allow_code)]
     resources = plans[0].resources
-    wanted = slots(workers or resources.workers, resources.cpus_per_trial, resources.gpus_per_trial, address)
+    code = [str(source(name).parent.resolve())] if any(map(imports_code, plans)) else []
+    wanted = slots(
+        workers or resources.workers, resources.cpus_per_trial, resources.gpus_per_trial, address, code
+    )
+    _models()
     console = Console(soft_wrap=True, highlight=False, markup=False, emoji=False)  # names are text
     shares = Learned(wanted.shares, console.print)
     if results is not None:
@@ -328,6 +332,12 @@ def _probe(place: str) -> None:
     probe(place)
 
 
+def _models() -> Path:
+    from benchmarks.cache import writable_model_folder
+
+    return writable_model_folder()
+
+
 def _parcel(plan: str, allow_code: bool) -> Parcel:
     """A plan to send to a cluster, checked here as far as this machine can."""
     import yaml
@@ -341,5 +351,5 @@ def _parcel(plan: str, allow_code: bool) -> Parcel:
 
 
 benchmarks.cli.register(app, _plans)
-cluster.cli.register(app, _probe, _parcel)
+cluster.cli.register(app, _probe, _models, _parcel)
 analysis.cli.register(app)

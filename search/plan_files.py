@@ -14,6 +14,7 @@ from pydantic import ValidationError
 from benchmarks.errors import BenchmarkError, UnknownName, suggest
 from benchmarks.methods import methods
 from benchmarks.metrics import metrics
+from cluster.isolation import importable
 from search.errors import PlanError
 from search.objectives import objective
 from search.plan import Benchmark, Plan, Resources, Search, Section, Training
@@ -45,6 +46,11 @@ def source(plan: str | Path) -> Path:
     return shipped()[str(plan)]
 
 
+def imports_code(plan: Plan) -> bool:
+    """Whether a plan names a module of the user's, which workers need to find too."""
+    return plan.model.startswith(_CODE)
+
+
 def load(plan: str | Path, scale: float | None = None, allow_code: bool = False) -> list[Plan]:
     """The plans of a file, or of one that ships with the package.
 
@@ -62,11 +68,20 @@ def load(plan: str | Path, scale: float | None = None, allow_code: bool = False)
         text = path.read_text()
     except (OSError, UnicodeDecodeError) as error:
         raise PlanError(f"{path} cannot be read: {error}") from error
-    return parse(text, str(plan), scale, allow_code)
+    return parse(text, str(plan), scale, allow_code, path.parent)
 
 
-def parse(text: str, name: str = "plan", scale: float | None = None, allow_code: bool = False) -> list[Plan]:
+def parse(
+    text: str,
+    name: str = "plan",
+    scale: float | None = None,
+    allow_code: bool = False,
+    folder: Path | None = None,
+) -> list[Plan]:
     """Plans from YAML text; `name` is what messages call it, the rest is as for `load`.
+
+    Args:
+        folder: Where modules that the plan names may lie too, if it may import any.
 
     Raises:
         PlanError: as `load` does.
@@ -89,7 +104,7 @@ def parse(text: str, name: str = "plan", scale: float | None = None, allow_code:
 
     if scale is not None:
         content["scale"] = scale
-    return [_plan(one, at, allow_code) for one in _each(content)]
+    return [_plan(one, at, allow_code, folder) for one in _each(content)]
 
 
 def _each(content: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
@@ -106,18 +121,20 @@ def _each(content: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
         yield {**content, **one, **({"name": name} if parts and "name" in content else {})}
 
 
-def _plan(content: Mapping[str, Any], at: Callable[..., str], allow_code: bool) -> Plan:
+def _plan(content: Mapping[str, Any], at: Callable[..., str], allow_code: bool, folder: Path | None) -> Plan:
     try:
         plan = Plan.model_validate(content)
     except ValidationError as error:
         # A key that is misspelt is missing too, and its spelling is what helps
         first = min(error.errors(), key=lambda e: e["type"] != "extra_forbidden")
         raise PlanError(f"{at(*first['loc'])}: {_explain(first)}") from None
-    if plan.model.startswith(_CODE) and not allow_code:
-        raise PlanError(
-            f"{at('model')}: '{plan.model}' runs code of a module that the plan names; if you know and trust "
-            "that module, add --allow-code"
-        )
+    if imports_code(plan):
+        if not allow_code:
+            raise PlanError(
+                f"{at('model')}: '{plan.model}' runs code of a module that the plan names; if you know and "
+                "trust that module, add --allow-code"
+            )
+        importable([str(folder.resolve())] if folder else [])
     _check(plan, at)
     return _checked(at, ("scale",), lambda: scaled(plan)) if plan.scale < 1 else plan
 

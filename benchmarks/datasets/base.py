@@ -220,9 +220,16 @@ datasets: Registry[DataSource] = Registry("data set", "benchmarks.datasets", sub
 
 
 def data_folder() -> Path:
-    """Where data sets and trained models are kept: `UNLEARN_DATA`, or the platform's cache folder."""
+    """Where data sets and trained models are kept: `UNLEARN_DATA`, or the platform's cache folder.
+
+    Raises:
+        DataError: if that is in a home folder, and this user has none.
+    """
     chosen = os.environ.get("UNLEARN_DATA")
-    return Path(chosen).expanduser() if chosen else platformdirs.user_cache_path("unlearnbench")
+    folder = os.path.expanduser(chosen or platformdirs.user_cache_dir("unlearnbench"))  # noqa: PTH111
+    if folder.startswith("~"):  # what could not be expanded
+        raise DataError("there is no home folder to keep data and models in; set UNLEARN_DATA to a folder")
+    return Path(folder)
 
 
 def load(name: str) -> Dataset:

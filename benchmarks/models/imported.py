@@ -31,13 +31,14 @@ def member(path: str) -> Model:
     except Exception as error:  # whatever a user's module raises
         raise BenchmarkError(
             f"model '{name}': the module '{module_name}' does not import ({type(error).__name__}: {error}); "
-            "install it, or put its folder into PYTHONPATH"
+            "install it, or put it beside the plan"
         ) from error
     function = getattr(module, attribute, None)
     if not callable(function):
         functions = [n for n, value in vars(module).items() if callable(value) and not n.startswith("_")]
         raise BenchmarkError(
-            f"model '{name}': '{module_name}' has no function '{attribute}'; {suggest(attribute, functions)}"
+            f"model '{name}': '{module_name}' ({module.__file__}) has no function '{attribute}'; "
+            f"{suggest(attribute, functions)}"
         )
     return Model(
         name=name,

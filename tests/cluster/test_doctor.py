@@ -26,7 +26,9 @@ FAKETIME = next(Path("/usr/lib").glob("*/faketime/libfaketime.so.1"), None)
 @pytest.fixture(scope="module")
 def here() -> Facts:
     """This machine, without what happens to listen on it."""
-    return replace(facts(), listeners=[], memory=2**35, memory_free=2**34, disk_free=2**36, open_files=70_000)
+    return replace(
+        facts("/tmp"), listeners=[], memory=2**35, memory_free=2**34, disk_free=2**36, open_files=70_000
+    )
 
 
 def judged(here: Facts, there: Facts | None = None, **known: object) -> dict[str, Finding]:
@@ -107,7 +109,7 @@ def test_a_clock_counts_only_as_far_as_it_is_known(here: Facts) -> None:
 
 def test_a_silent_node_is_named() -> None:
     silent = Node("cd34", "10.0.0.9", False, 1, 0, 0, error="no worker started there in time")
-    (found,) = _node(silent, "10.0.0.9", facts(), True)
+    (found,) = _node(silent, "10.0.0.9", facts("/tmp"), True)
     assert (found.node, found.level) == ("10.0.0.9", "FAIL")
 
 

@@ -17,7 +17,9 @@ import pandas as pd
 import psutil
 import pytest
 
-UNLEARN = [sys.executable, "-c", "from search.cli import main; main()"]
+UNLEARN = [sys.executable, "-P", "-c", "from unlearnbench.command import main; main()"]
+# Files of a user's own, in the folder where a search is started: neither driver nor workers run them
+HOSTILE = ("analysis", "benchmarks", "cluster", "numpy", "pyarrow", "pydantic", "search", "statistics")
 PLAN = """
 name: faults
 dataset: digits
@@ -71,7 +73,13 @@ class Run:
 
     def start(self) -> subprocess.Popen[str]:
         log = (self.folder / "driver.log").open("a")
-        driver = subprocess.Popen(self.command, stdout=log, stderr=log, text=True, start_new_session=True)
+        here = self.folder / "here"
+        here.mkdir(exist_ok=True)
+        for name in HOSTILE:
+            (here / f"{name}.py").write_text(f"raise SystemExit('{name}.py of the working folder was run')\n")
+        driver = subprocess.Popen(
+            self.command, stdout=log, stderr=log, text=True, start_new_session=True, cwd=here
+        )
         self.drivers.append(driver)
         return driver
 

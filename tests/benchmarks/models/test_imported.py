@@ -56,7 +56,7 @@ def test_a_function_is_found_by_its_path():
         ("own_nets:", "after 'import:' stand a module"),
         ("own_netz:build", "the module 'own_netz' does not import"),
         ("broken_nets:build", "No module named 'nothing_of_that_name'"),
-        ("own_nets:biuld", "'own_nets' has no function 'biuld'; did you mean 'build'"),
+        ("own_nets:biuld", "own_nets.py) has no function 'biuld'; did you mean 'build'"),
         ("own_nets:not_callable", "has no function 'not_callable'"),
     ],
 )

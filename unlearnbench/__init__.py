@@ -1,0 +1,1 @@
+"""Unlearnbench: hyper-parameter search and benchmarks for machine unlearning."""
