@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import urlsplit
 
-from cluster.errors import ASKS_FOR_A_TOKEN, ClusterError
+from cluster.errors import ASKS_FOR_A_TOKEN, ClusterError, one_line
 from cluster.sending import Receiver
 
 if TYPE_CHECKING:
@@ -32,6 +32,7 @@ RESULTS = "~/results"
 _ANSWER_S = 5.0
 # Kept with a job: what it runs, and where it writes
 _PLAN, _RESULTS = "unlearn_plan", "unlearn_results"
+_PROXIES = ("http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY")  # for plain http, in the order of requests
 _ENDED = ("SUCCEEDED", "FAILED", "STOPPED")
 
 
@@ -221,10 +222,10 @@ class Jobs:
             raise ClusterError(f"{self.address} {ASKS_FOR_A_TOKEN}") from None
         except (requests.RequestException, aiohttp.ClientError, OSError) as error:
             raise ClusterError(
-                f"the connection to {self.address} was lost ({_line(error)}); what runs there goes on"
+                f"the connection to {self.address} was lost ({one_line(error)}); what runs there goes on"
             ) from error
         except (RuntimeError, ValueError) as error:
-            raise ClusterError(f"{self.address} refused: {_line(error)}") from error
+            raise ClusterError(f"{self.address} refused: {one_line(error)}") from error
 
 
 def entrypoint(results: str, options: Sequence[str] = ()) -> str:
@@ -286,6 +287,24 @@ def _check(address: str) -> None:
             f"{address} is not on this machine, and neither https nor RAY_AUTH_MODE=token protects what is "
             f"sent there; use a tunnel and {ADDRESS} (docs/security.md)"
         )
+    _avoid_proxy(address, place.scheme, place.hostname)
+
+
+def _avoid_proxy(address: str, scheme: str, host: str) -> None:
+    """What is meant for this machine stays on it; elsewhere a proxy would read plain http, the token too."""
+    if _is_loopback(host):
+        known = os.environ.get("no_proxy") or os.environ.get("NO_PROXY") or ""
+        hosts = dict.fromkeys(
+            [*filter(None, known.split(",")), "localhost", "127.0.0.1", "::1", "[::1]", host]
+        )
+        os.environ["no_proxy"] = os.environ["NO_PROXY"] = ",".join(hosts)
+        return
+    names = [name for name in _PROXIES if os.environ.get(name)]
+    if scheme == "http" and names and not urllib.request.proxy_bypass(host):
+        raise ClusterError(
+            f"{address} would be reached through the proxy of {names[0]}, which could read the token and the "
+            f"plan; add {host} to no_proxy, or use https, or a tunnel and {ADDRESS}"
+        )
 
 
 def _is_loopback(host: str) -> bool:
@@ -318,7 +337,7 @@ def _answer(address: str) -> None:
         known = False
     except OSError as error:
         raise ClusterError(
-            f"no Ray dashboard answers at {address} ({_line(error)}); start one (`ray start --head`), or "
+            f"no Ray dashboard answers at {address} ({one_line(error)}); start one (`ray start --head`), or "
             "open a tunnel to it (`ray dashboard`, `kubectl port-forward`, `ssh -L`)"
         ) from None
     if not known:
@@ -339,9 +358,9 @@ def _connect(address: str) -> JobSubmissionClient:
     except AuthenticationError:
         raise ClusterError(f"{address} {ASKS_FOR_A_TOKEN}") from None
     except RuntimeError as error:
-        raise ClusterError(f"{_line(error)}; pip install 'unlearnbench[cluster]'") from error
+        raise ClusterError(f"{one_line(error)}; pip install 'unlearnbench[cluster]'") from error
     except (ConnectionError, OSError) as error:
-        raise ClusterError(f"no Ray dashboard answers at {address}: {_line(error)}") from error
+        raise ClusterError(f"no Ray dashboard answers at {address}: {one_line(error)}") from error
 
 
 def _is_ours(details: JobDetails) -> bool:
@@ -375,8 +394,3 @@ def _reason(details: JobDetails) -> str:
 def _number(job: str) -> int:
     found = re.search(r"-(\d+)$", job)
     return int(found[1]) if found else 0
-
-
-def _line(error: BaseException) -> str:
-    text = " ".join(str(getattr(error, "reason", error)).split()) or type(error).__name__
-    return text if len(text) < 300 else f"{text[:300]}..."

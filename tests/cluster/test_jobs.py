@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import http.server
 import importlib.util
 import os
 import re
@@ -12,6 +13,7 @@ import socket
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 import urllib.request
 from collections.abc import Iterator
@@ -21,9 +23,10 @@ from typing import NamedTuple
 import pandas as pd
 import psutil
 import pytest
+import requests
 
 from cluster.errors import ClusterError
-from cluster.jobs import Jobs, Parcel, _pack, entrypoint
+from cluster.jobs import Jobs, Parcel, _check, _pack, entrypoint
 from cluster.sending import Receiver, place_of, send
 from tests.marks import SEVERAL_NODES
 
@@ -148,6 +151,56 @@ def test_what_cannot_be_submitted_is_told_before_anything_is_sent(
         with pytest.raises(ClusterError, match="no Ray dashboard answers"):
             Jobs(f"http://127.0.0.1:{silent.getsockname()[1]}")
         assert time.monotonic() - started < 8
+
+
+@pytest.fixture
+def proxy(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
+    """A proxy that http_proxy names, and no_proxy does not rule out; the requests that reached it."""
+    seen: list[str] = []
+
+    class Handler(http.server.BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            seen.append(f"{self.path} {self.headers.get('authorization')}")
+            self.send_error(502)
+
+        def log_message(self, *arguments: object) -> None:
+            """Quiet."""
+
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    for name in ("no_proxy", "NO_PROXY", "http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY"):
+        monkeypatch.setenv(name, "")
+    monkeypatch.setenv("http_proxy", f"http://127.0.0.1:{server.server_port}")
+    monkeypatch.setenv("RAY_AUTH_MODE", "token")
+    monkeypatch.setenv("RAY_AUTH_TOKEN", TOKEN)
+    yield seen
+    server.shutdown()
+    server.server_close()
+
+
+def test_what_is_meant_for_this_machine_stays_on_it(proxy: list[str]) -> None:
+    for host in ("127.0.0.1", "localhost", "127.0.0.9", "[::1]"):
+        with pytest.raises(ClusterError, match=r"no Ray dashboard answers at .* \(.*refused"):
+            Jobs(f"http://{host}:1")
+        with contextlib.suppress(requests.ConnectionError):  # Ray's client
+            requests.get(f"http://{host}:1", timeout=5)
+    assert proxy == []
+
+
+def test_a_proxy_gets_a_token_only_where_the_user_says_so(
+    proxy: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with pytest.raises(ClusterError, match="through the proxy of http_proxy, which could read the token"):
+        Jobs("http://192.0.2.7:8265")
+    _check("https://192.0.2.7:8265")  # a tunnel that the proxy cannot look into
+    monkeypatch.setenv("no_proxy", "192.0.2.7")
+    _check("http://192.0.2.7:8265")
+    monkeypatch.setenv("no_proxy", "")
+    monkeypatch.setenv("http_proxy", "")
+    monkeypatch.setenv("ALL_PROXY", "http://192.0.2.9:3128")
+    with pytest.raises(ClusterError, match="through the proxy of ALL_PROXY"):
+        _check("http://192.0.2.7:8265")
+    assert proxy == []
 
 
 def test_weights_travel_with_the_plan_that_names_them(
