@@ -159,14 +159,16 @@ def register(app: typer.Typer, list_plans: Callable[[], Listing]) -> None:
     ) -> None:
         """Decode a data set's image files once, before a long run."""
         from benchmarks.datasets import data_folder, datasets, load
-        from benchmarks.errors import DataError
+        from benchmarks.errors import DataError, shown
 
         source = datasets.get(name)
         if source.decode is None:
             raise DataError(f"data set '{name}' has no image files that are decoded beforehand; just use it")
+        if source.note:
+            typer.echo(source.note)
         done = source.decode(data_folder(), skip_unreadable)
         for file, why in done.skipped:
-            typer.echo(f"left out: {file} ({why})")
+            typer.echo(f"left out: {shown(file)} ({why})")
         source = load(name).source
         typer.echo(
             f"{name} is decoded: {source.train_size} training and {source.test_size} test images of "

@@ -53,11 +53,16 @@ class UnsuitableModel(BenchmarkError):
     """A network without a part that a method works on, such as a linear layer at its end."""
 
 
+def shown(name: str) -> str:
+    """A name in a message: characters that cannot be printed, and bytes that are no text, are escaped."""
+    return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in name)
+
+
 def suggest(name: str, valid: Iterable[str]) -> str:
     """The end of an unknown-name message: the nearest names, or all of them when none is near."""
     names = list(valid)
     near = difflib.get_close_matches(name, names, n=3, cutoff=0.6)
     if near:
         return f"did you mean {' or '.join(repr(n) for n in near)}?"
-    shown = ", ".join(names[:20]) + (f", ... ({len(names)} in all)" if len(names) > 20 else "")
-    return f"valid: {shown}"
+    listed = ", ".join(names[:20]) + (f", ... ({len(names)} in all)" if len(names) > 20 else "")
+    return f"valid: {listed}"

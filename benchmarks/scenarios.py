@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import operator
+import unicodedata
 from dataclasses import asdict, dataclass, replace
 from typing import Literal, get_args
 
@@ -215,9 +216,10 @@ def _classes(forget: str, names: tuple[str, ...], dataset: str) -> str:
 
 
 def _find(part: str, names: tuple[str, ...], dataset: str) -> str:
-    """A class by its name or, where no class has that name, by its index."""
-    if part in names:
-        return part
+    """A class by its name, however its accents are written; where no class has that name, by its index."""
+    for name in names:
+        if unicodedata.normalize("NFC", name) == unicodedata.normalize("NFC", part):
+            return name
     if _is_number(part) and int(part) < len(names):
         return names[int(part)]
     raise InvalidScenario(f"'{dataset}' has no class '{part}'; {suggest(part, names)}")

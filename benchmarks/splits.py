@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from benchmarks.datasets import Dataset, DataSource, Images, stratified
+from benchmarks.datasets import Dataset, DataSource, Images, by_class, stratified
 
 
 @dataclass(frozen=True, eq=False)
@@ -36,13 +36,27 @@ class Split:
 
 
 def validation_size(source: DataSource) -> int:
-    """How many training images of a data set are held out for selection."""
-    return round(source.train_size * source.validation_fraction)
+    """How many training images of a data set are held out for selection: a share, and one of each class."""
+    return max(round(source.train_size * source.validation_fraction), len(source.classes))
 
 
 def validation(data: Dataset) -> np.ndarray:
-    """Training images held out for selection: stratified over the finest classes, fixed for a data set."""
-    return stratified(data.train.y, validation_size(data.source))
+    """Training images held out for selection, fixed for a data set.
+
+    Stratified over the finest classes; a class that is too small for an image by its share has one all the
+    same, in place of one of the largest class.
+    """
+    y, size = data.train.y, validation_size(data.source)
+    chosen = stratified(y, size)
+    wanted = np.bincount(y[chosen], minlength=len(data.source.classes))
+    small = np.setdiff1d(y, y[chosen])
+    if not len(small):
+        return chosen
+    wanted[small] = 1
+    while wanted.sum() > size:
+        wanted[wanted.argmax()] -= 1
+    classes = np.split(by_class(y), np.cumsum(np.bincount(y, minlength=len(wanted)))[:-1])
+    return np.sort(np.concatenate([c[:count] for c, count in zip(classes, wanted, strict=True)]))
 
 
 def where(data: Dataset, forgotten: Callable[[Images], np.ndarray]) -> Split:

@@ -261,6 +261,7 @@ def _settings(
     """
     from rich.console import Console
 
+    from benchmarks.datasets import datasets
     from cluster.connect import slots
     from search.placement import Learned
     from search.plan_files import imports_code, load, source
@@ -278,6 +279,9 @@ def _settings(
     _models()
     console = Console(soft_wrap=True, highlight=False, markup=False, emoji=False)  # names are text
     shares = Learned(wanted.shares, console.print)
+    for note in dict.fromkeys(datasets.get(plan.dataset).note for plan in plans):
+        if note:
+            console.print(note)
     if results is not None:
         probe(results)
     with ExitStack() as stack:

@@ -75,6 +75,7 @@ class DataSource:
         validation_fraction: Share of the training images that is held out for selection.
         decode: Decodes the image files into the folder, unless that was done; its second argument says
             whether files that cannot be read may be left out. None: there are none to decode.
+        note: What people should know of the files that were taken and left out, one line.
     """
 
     name: str
@@ -94,6 +95,7 @@ class DataSource:
     augmentation: Augmentation = "none"
     validation_fraction: float = 0.1
     decode: Callable[[Path, bool], Decoded] | None = field(default=None, repr=False)
+    note: str = ""
 
     def names(self, level: Level) -> tuple[str, ...]:
         """The class names of a level."""
@@ -165,6 +167,11 @@ def subset(source: DataSource, size: str) -> DataSource:
         InvalidScenario: if SIZE is not a number between five images per class and the whole.
     """
     least = 5 * len(source.classes)
+    if least > source.train_size:
+        raise InvalidScenario(
+            f"'{source.name}' has {source.train_size} training images, too few for a part with five "
+            "per class; take the whole"
+        )
     if not (size.isdecimal() and len(size) < 12 and least <= int(size) <= source.train_size):
         raise InvalidScenario(
             f"'{source.name}@{size}': after the @ stands a number of training images, from {least} (five per "

@@ -9,6 +9,8 @@ from collections.abc import Sequence
 from io import BufferedReader
 from pathlib import Path
 
+from filelock import FileLock
+
 from benchmarks.datasets.threads import in_threads
 from benchmarks.errors import DataError
 
@@ -28,6 +30,17 @@ def contents(folder: Path, names: Sequence[str], cache: Path) -> str:
     Raises:
         DataError: if a file is missing, or the cache cannot be written.
     """
+    try:
+        cache.parent.mkdir(parents=True, exist_ok=True)
+        with FileLock(cache.with_name(f".{cache.name}.lock")):
+            return _known_or_read(folder, names, cache)
+    except OSError as error:
+        raise DataError(
+            f"{cache} cannot be written ({error}); free some space there, or set UNLEARN_DATA"
+        ) from error
+
+
+def _known_or_read(folder: Path, names: Sequence[str], cache: Path) -> str:
     state = _state(folder, names)
     known = cache.read_text().split() if cache.is_file() else []
     if known[:1] == [state]:
@@ -35,15 +48,9 @@ def contents(folder: Path, names: Sequence[str], cache: Path) -> str:
     digest = hashlib.sha256()
     for part in in_threads(lambda name: _digest(folder / name), names, f"reading {cache.stem}"):
         digest.update(part)
-    beside = cache.with_name(f".{cache.name}.{os.getpid()}")
-    try:
-        cache.parent.mkdir(parents=True, exist_ok=True)
-        beside.write_text(f"{state} {digest.hexdigest()}\n")
-        beside.replace(cache)
-    except OSError as error:
-        raise DataError(
-            f"{cache} cannot be written ({error}); free some space there, or set UNLEARN_DATA"
-        ) from error
+    beside = cache.with_name(f".{cache.name}.new")  # of one name, because only one process writes it
+    beside.write_text(f"{state} {digest.hexdigest()}\n")
+    beside.replace(cache)
     return digest.hexdigest()
 
 

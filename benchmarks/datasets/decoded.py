@@ -5,19 +5,22 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import re
+import warnings
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from functools import cached_property, partial
 from pathlib import Path
 from typing import BinaryIO
 
 import numpy as np
-from filelock import FileLock
+from filelock import FileLock, Timeout
 
 from benchmarks.datasets.base import Images
 from benchmarks.datasets.contents import contents
 from benchmarks.datasets.pictures import Resize, Unreadable, read
 from benchmarks.datasets.threads import in_threads
-from benchmarks.errors import DataError
+from benchmarks.errors import DataError, shown
 
 _NAMED = 5  # of the images that cannot be read, in messages
 Skipped = tuple[tuple[str, str], ...]  # names of files, and why they cannot be read
@@ -39,6 +42,7 @@ class Listing:
         identity: int64 index of each image's person, or None where that is unknown.
         side: Height and width after decoding, in pixels.
         resize: How the images become square.
+        note: What people should know of what was taken and left out, one line.
     """
 
     name: str
@@ -51,6 +55,7 @@ class Listing:
     identity: np.ndarray | None
     side: int
     resize: Resize
+    note: str = ""
 
     @cached_property
     def stem(self) -> str:
@@ -69,7 +74,7 @@ class Listing:
         """Raise DataError if a class has too few of the images at some positions."""
         for split, part in (("training", kept[kept < self.train]), ("test", kept[kept >= self.train])):
             count = np.bincount(self.y[part], minlength=len(self.classes))
-            few = [f"'{self.classes[c]}'" for c in np.flatnonzero(count < _LEAST[split])]
+            few = [f"'{shown(self.classes[c])}'" for c in np.flatnonzero(count < _LEAST[split])]
             if few:
                 raise DataError(
                     f"'{self.name}': every class needs at least {_LEAST[split]} {split} images that can be "
@@ -146,7 +151,7 @@ def decode(listing: Listing, skip_unreadable: bool = False) -> Decoded:
         return done
     try:
         listing.cache.mkdir(parents=True, exist_ok=True)
-        with FileLock(listing.cache / f".{listing.stem}.lock"):
+        with _lock(listing.cache, listing.stem):
             return found(listing) or _decode(listing, skip_unreadable)
     except OSError as error:
         raise DataError(
@@ -155,14 +160,34 @@ def decode(listing: Listing, skip_unreadable: bool = False) -> Decoded:
         ) from error
 
 
+def _lock(cache: Path, stem: str) -> FileLock:
+    """Held by whoever writes the files of a stem into the cache."""
+    return FileLock(cache / f".{stem}.lock")
+
+
+def _sweep(cache: Path, stem: str) -> None:
+    """Delete what killed processes left in the cache; `stem` is what this one has the lock of."""
+    for path in cache.glob(".*.npy.*"):
+        left = re.fullmatch(r"\.(.+)\.npy\.\d+", path.name)
+        if left and left[1] == stem:
+            path.unlink(missing_ok=True)
+        elif left:
+            with suppress(Timeout), _lock(cache, left[1]).acquire(blocking=False):
+                path.unlink(missing_ok=True)
+
+
 def _decode(listing: Listing, skip_unreadable: bool) -> Decoded:
+    from PIL.Image import DecompressionBombWarning
+
+    _sweep(listing.cache, listing.stem)
     path = listing.cache / f"{listing.stem}.npy"
     beside = path.with_name(f".{path.name}.{os.getpid()}")
     shape = (listing.side, listing.side, 3)
     skipped: list[tuple[str, str]] = []
     values = np.zeros((3, 256), dtype=np.int64)  # how often each occurs in the training images
     try:
-        with beside.open("wb") as file:
+        with beside.open("wb") as file, warnings.catch_warnings():
+            warnings.simplefilter("ignore", DecompressionBombWarning)  # `read` has a lower limit
             _write_header(file, (len(listing.names), *shape))
             images = in_threads(partial(_pixels_or_why, listing), listing.names, f"decoding {listing.name}")
             for position, x in enumerate(images):
@@ -213,10 +238,11 @@ def _statistics(values: np.ndarray) -> tuple[tuple[float, ...], tuple[float, ...
 
 
 def _unreadable(listing: Listing, skipped: list[tuple[str, str]]) -> DataError:
+    few = _few([f"{shown(name)} ({why})" for name, why in skipped])
     return DataError(
-        f"{len(skipped)} of the {len(listing.names)} images of '{listing.name}' cannot be read: "
-        f"{_few([f'{name} ({why})' for name, why in skipped])}; mend or delete them in {listing.folder}, or "
-        f"leave them out with `unlearn decode {listing.name} --skip-unreadable`"
+        f"{len(skipped)} of the {len(listing.names)} images of '{listing.name}' cannot be read: {few}; "
+        f"repair or delete them in {listing.folder}, or leave them out with "
+        f"`unlearn decode {listing.name} --skip-unreadable`"
     )
 
 

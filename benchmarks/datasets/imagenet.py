@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import numpy as np
 
 from benchmarks.datasets.base import DataSource, Images, datasets
+from benchmarks.datasets.folders import class_folders
 from benchmarks.datasets.image_folder import labelled
-from benchmarks.datasets.pictures import Stream, class_folders, inner
+from benchmarks.datasets.pictures import Stream, inner
 from benchmarks.errors import DataError
 
 _WNIDS = tuple((Path(__file__).parent / "imagenet.csv").read_text().split()[1:])
@@ -33,7 +35,7 @@ def _split(data: Path, split: str) -> Images:
         )
     names, y = labelled(folders)
     cache = data / "decoded" / f"imagenet-{split}.contents"
-    return Images(Stream(folder, np.array(names, dtype=np.bytes_), cache, _SIDE, inner), y)
+    return Images(Stream(folder, np.array([os.fsencode(name) for name in names]), cache, _SIDE, inner), y)
 
 
 datasets.add(

@@ -4,21 +4,28 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
+from contextlib import nullcontext
 from dataclasses import dataclass
 from functools import cache, cached_property
 from pathlib import Path
+from threading import Lock
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from benchmarks.datasets.contents import contents, opened
 from benchmarks.datasets.threads import threads
-from benchmarks.errors import DataError
+from benchmarks.errors import DataError, shown
 
 if TYPE_CHECKING:
     from PIL.Image import Image
 
 Resize = Callable[["Image", int], "Image"]
+
+MOST_PIXELS = 2**26  # of a picture, which takes up to 16 bytes for each while it is decoded
+_LARGE = 2**23  # pixels of pictures that are decoded one at a time
+_one_large = Lock()
+_READ = ("AVIF", "BMP", "GIF", "JPEG", "JPEG2000", "MPO", "PNG", "PPM", "TIFF", "WEBP")
 
 
 class Unreadable(DataError):
@@ -29,7 +36,7 @@ class Unreadable(DataError):
         self.path, self.why = path, why
 
     def __str__(self) -> str:
-        return f"{self.path} cannot be read ({self.why}); mend or replace it"
+        return f"{shown(str(self.path))} cannot be read ({self.why}); repair or replace it"
 
 
 def central(image: Image, side: int) -> Image:
@@ -54,7 +61,7 @@ def stretched(image: Image, side: int) -> Image:
 
 
 def read(path: Path, side: int, resize: Resize) -> np.ndarray:
-    """The uint8 pixels of one picture, shape (side, side, 3).
+    """The uint8 pixels of one picture, shape (side, side, 3); of an animation its first frame.
 
     Transparency is dropped, and the camera's note on how it was held is not heeded, as in torchvision.
 
@@ -64,12 +71,19 @@ def read(path: Path, side: int, resize: Resize) -> np.ndarray:
     from PIL import Image, UnidentifiedImageError
 
     try:
-        with opened(path) as file, Image.open(file) as image:
-            square = np.asarray(resize(_rgb(image), side))
+        with opened(path) as file, Image.open(file, formats=list(_formats())) as image:
+            pixels = image.width * image.height
+            if pixels > MOST_PIXELS:
+                raise ValueError(
+                    f"it has {pixels / 1e6:.0f} million pixels, and {MOST_PIXELS / 1e6:.0f} are the limit"
+                )
+            with _one_large if pixels > _LARGE else nullcontext():
+                square = np.asarray(resize(_rgb(image), side))
     except UnidentifiedImageError as error:
-        raise Unreadable(path, "it is no image") from error
+        raise Unreadable(path, f"its content is not {', '.join(_formats())}") from error
     except Exception as error:  # PIL's decoders raise almost anything at a broken file
-        raise Unreadable(path, " ".join(str(error).split()) or type(error).__name__) from error
+        why = error.strerror if isinstance(error, OSError) else None
+        raise Unreadable(path, why or " ".join(str(error).split()) or type(error).__name__) from error
     return square
 
 
@@ -78,6 +92,8 @@ def _rgb(image: Image) -> Image:
 
     if image.mode == "F":
         raise ValueError("its pixels are floats, whose range is not known")
+    if image.mode == "I" and image.format != "PPM":
+        raise ValueError("its pixels have 32 bits, whose range is not known")
     if image.mode.startswith("I"):  # 16 bits per pixel; PIL's own conversion would cut off at 255
         grey = np.clip(np.asarray(image) >> 8, 0, 255).astype(np.uint8)
         return Image.fromarray(grey).convert("RGB")
@@ -86,27 +102,26 @@ def _rgb(image: Image) -> Image:
     return image.convert("RGB")
 
 
-def class_folders(folder: Path) -> dict[str, list[str]]:
-    """The folders in a folder -> the names of the pictures in each, both sorted; hidden ones do not count."""
-    return {
-        entry.name: sorted(
-            file.name for file in os.scandir(entry) if _is_picture(file.name) and not file.is_dir()
-        )
-        for entry in sorted(os.scandir(folder), key=lambda entry: entry.name)
-        if entry.is_dir() and not entry.name.startswith(".")
-    }
+@cache
+def _formats() -> dict[str, set[str]]:
+    """The formats of pictures that are read, of those that this Pillow knows -> the endings of their files.
 
+    The others are not photographs, or their readers start other programs (Ghostscript for EPS).
+    """
+    from PIL import Image
 
-def _is_picture(name: str) -> bool:
-    return not name.startswith(".") and os.path.splitext(name)[1].lower() in _extensions()  # noqa: PTH122
+    Image.init()
+    endings = {name: set[str]() for name in _READ if name in Image.OPEN}
+    for ending, name in Image.registered_extensions().items():
+        if name in endings:
+            endings[name].add(ending)
+    return endings
 
 
 @cache
-def _extensions() -> frozenset[str]:
-    from PIL import Image
-
-    known = Image.registered_extensions()
-    return frozenset(extension for extension, kind in known.items() if kind in Image.OPEN)
+def extensions() -> frozenset[str]:
+    """Endings of the files that are pictures, lower case with their dot."""
+    return frozenset().union(*_formats().values())
 
 
 @dataclass(frozen=True, eq=False)

@@ -10,8 +10,9 @@ import numpy as np
 
 from benchmarks.datasets.base import DataSource, Images, datasets, stratified
 from benchmarks.datasets.decoded import Decoded, Listing, decode, everything, splits
+from benchmarks.datasets.folders import class_folders
 from benchmarks.datasets.image_folder import labelled
-from benchmarks.datasets.pictures import central, class_folders
+from benchmarks.datasets.pictures import central
 from benchmarks.errors import DataError
 
 # In the order of the folders, where all capital letters come first; papers name people by their index

@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 
 from benchmarks.datasets import pictures
-from benchmarks.datasets.pictures import Stream, Unreadable, central, class_folders, inner, read, stretched
+from benchmarks.datasets.pictures import Stream, Unreadable, central, extensions, inner, read, stretched
 from tests.benchmarks.datasets.by_hand import picture, truncated
 
 
@@ -96,32 +96,76 @@ def test_what_cannot_be_read_is_named(tmp_path, kind):
         Image.fromarray(np.ones((4, 4), np.float32)).save(path)
     else:
         path.write_text("no image" if kind == "text" else "")
-    with pytest.raises(Unreadable, match=rf"{path} cannot be read \(.+\); mend or replace it") as told:
+    with pytest.raises(Unreadable, match=rf"{path} cannot be read \(.+\); repair or replace it") as told:
         read(path, 8, central)
     assert "\n" not in str(told.value)
     assert str(pickle.loads(pickle.dumps(told.value))) == str(told.value)
 
 
-def test_only_pictures_in_folders_that_are_not_hidden_count(tmp_path):
-    for name in ("b/2.PNG", "b/1.jpeg", "a b/ü.png"):
-        picture(tmp_path / name)
-    for name in (
-        "b/.DS_Store",
-        "b/Thumbs.db",
-        "b/note.txt",
-        "b/._1.png",
-        ".git/x.png",
-        "readme.png",
-        "c/x.pdf",
-    ):
-        (tmp_path / name).parent.mkdir(exist_ok=True)
-        (tmp_path / name).write_text("")
-    (tmp_path / "b" / "deeper.png").mkdir()
-    assert list(class_folders(tmp_path).items()) == [
-        ("a b", ["ü.png"]),
-        ("b", ["1.jpeg", "2.PNG"]),
-        ("c", []),
-    ]
+EPS = b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 8 8\n%%EndComments\nshowpage\n%%EOF\n"
+
+
+def test_only_formats_of_photographs_are_opened_whatever_a_file_is_called(tmp_path, monkeypatch):
+    from PIL import EpsImagePlugin
+
+    monkeypatch.setattr(
+        EpsImagePlugin, "Ghostscript", lambda *_, **__: pytest.fail("Ghostscript was started")
+    )
+    (tmp_path / "a.png").write_bytes(EPS)
+    with Image.open(tmp_path / "a.png") as image:
+        assert image.format == "EPS"  # what Pillow takes it for
+    with pytest.raises(Unreadable, match=r"its content is not (AVIF, )?BMP, GIF, JPEG"):
+        read(tmp_path / "a.png", 8, central)
+    picture(tmp_path / "b.png", size=(8, 8)).save(tmp_path / "b.jpg", "PNG")
+    assert np.array_equal(read(tmp_path / "b.jpg", 8, central), read(tmp_path / "b.png", 8, central))
+    assert {".jpg", ".jpeg", ".png", ".webp", ".tif", ".bmp", ".gif", ".ppm"} < extensions()
+    assert not extensions() & {".eps", ".ps", ".pdf", ".psd", ".ico", ".h5", ".mpg", ".wmf"}
+
+
+def test_pictures_beyond_the_limit_are_refused_before_they_are_decoded(tmp_path, monkeypatch):
+    Image.new("1", (9000, 8000)).save(tmp_path / "a.png")
+    assert (tmp_path / "a.png").stat().st_size < 20_000
+    monkeypatch.setattr(pictures, "_rgb", lambda _: pytest.fail("it was decoded"))
+    with pytest.raises(Unreadable, match="it has 72 million pixels, and 67 are the limit"):
+        read(tmp_path / "a.png", 8, central)
+
+
+def test_large_pictures_are_decoded_one_at_a_time(tmp_path, monkeypatch):
+    monkeypatch.setattr(pictures, "_LARGE", 99)
+    picture(tmp_path / "small.png", size=(9, 11))
+    picture(tmp_path / "large.png", size=(10, 10))
+    alone = []
+    resize = lambda image, side: alone.append(pictures._one_large.locked()) or central(image, side)  # noqa: E731
+    for name in ("small", "large"):
+        read(tmp_path / f"{name}.png", 8, resize)
+    assert alone == [False, True]
+    assert not pictures._one_large.locked()
+
+
+@pytest.mark.parametrize("kind", ["gif", "png", "webp"])
+def test_of_an_animation_the_first_frame_is_read(tmp_path, kind):
+    frames = [Image.new("RGB", (8, 8), colour) for colour in ("red", "blue")]
+    frames[0].save(tmp_path / f"a.{kind}", save_all=True, append_images=frames[1:], lossless=True)
+    with Image.open(tmp_path / f"a.{kind}") as image:
+        assert image.n_frames == 2
+    assert read(tmp_path / f"a.{kind}", 8, central)[0, 0].tolist() == [255, 0, 0]
+
+
+def test_the_note_on_how_a_camera_was_held_is_not_heeded(tmp_path):
+    exif = Image.Exif()
+    exif[0x0112] = 6  # turned by 90 degrees
+    image = picture(tmp_path / "a.png", size=(8, 8))
+    image.save(tmp_path / "turned.png", exif=exif)
+    assert np.array_equal(read(tmp_path / "turned.png", 8, central), rgb(image))
+
+
+def test_integers_of_32_bits_are_refused_and_not_made_black(tmp_path):
+    values = np.arange(64, dtype=np.int32).reshape(8, 8)
+    Image.fromarray(values).save(tmp_path / "a.tif")
+    with pytest.raises(Unreadable, match="its pixels have 32 bits, whose range is not known"):
+        read(tmp_path / "a.tif", 8, central)
+    (tmp_path / "a.pgm").write_bytes(b"P5 8 8 65535\n" + (values << 8).astype(">u2").tobytes())
+    assert np.array_equal(read(tmp_path / "a.pgm", 8, central)[..., 0], values)
 
 
 def test_a_stream_reads_what_is_asked_for_in_that_order(tmp_path, monkeypatch):

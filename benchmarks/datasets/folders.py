@@ -1,0 +1,115 @@
+"""Folders with pictures in them: what lies there, whatever the names are."""
+
+from __future__ import annotations
+
+import os
+import unicodedata
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+from benchmarks.datasets.pictures import extensions
+from benchmarks.errors import DataError, shown
+
+_DEEPEST = 32  # folders in each other
+# What systems and programs leave behind, besides hidden files
+_LITTER = frozenset({"__macosx", "__pycache__", "@eadir", "$recycle.bin", "system volume information"}) | {
+    "lost+found",
+    "thumbs.db",
+    "desktop.ini",
+}
+
+
+@dataclass(frozen=True)
+class Tree:
+    """The pictures in a folder and below it; hidden files and litter do not count.
+
+    Attributes:
+        pictures: Paths of those right in it, below the folder that was scanned.
+        others: How many files right in it have another ending, which is lower case with its dot, or "".
+        folders: The folders right in it by their names in composed Unicode, in order.
+    """
+
+    pictures: tuple[str, ...]
+    others: Counter[str]
+    folders: dict[str, Tree]
+
+    @cached_property
+    def count(self) -> int:
+        """How many pictures are in it and below."""
+        return len(self.pictures) + sum(tree.count for tree in self.folders.values())
+
+    @cached_property
+    def filled(self) -> dict[str, Tree]:
+        """Those of its folders that have pictures in them or below."""
+        return {name: tree for name, tree in self.folders.items() if tree.count}
+
+    def walk(self) -> Iterator[Tree]:
+        """This folder and all below it."""
+        yield self
+        for tree in self.folders.values():
+            yield from tree.walk()
+
+    def all_pictures(self) -> list[str]:
+        """Paths of the pictures in it and below, in the same order however a system writes accents."""
+        return sorted((path for tree in self.walk() for path in tree.pictures), key=composed)
+
+
+def scan(folder: Path) -> Tree:
+    """What lies in a folder; links are followed.
+
+    Raises:
+        DataError: if some of it cannot be read, a link leads back to a folder that it is in, or two names
+            look the same.
+    """
+    return _scan(str(folder), "", ())
+
+
+def class_folders(folder: Path) -> dict[str, list[str]]:
+    """The folders in a folder -> the paths of all pictures in each and below, both in order."""
+    return {name: tree.all_pictures() for name, tree in scan(folder).folders.items()}
+
+
+def composed(name: str) -> str:
+    """A name as most systems write it: one character for a letter with its accent."""
+    return unicodedata.normalize("NFC", name)
+
+
+def _scan(path: str, below: str, around: tuple[tuple[int, int], ...]) -> Tree:
+    try:
+        status = os.stat(path)  # noqa: PTH116
+        identity = (status.st_dev, status.st_ino)
+        if identity in around:
+            raise DataError(f"{shown(path)} is a link that leads back to a folder around it; remove it")
+        if len(around) > _DEEPEST:
+            raise DataError(f"{shown(path)} is more than {_DEEPEST} folders deep; move its images up")
+        with os.scandir(path) as entries:
+            visible = [e for e in entries if not e.name.startswith(".") and e.name.casefold() not in _LITTER]
+        inner = [entry for entry in visible if entry.is_dir()]
+    except OSError as error:
+        raise DataError(
+            f"{shown(path)} cannot be read ({error.strerror}); change that, or remove it"
+        ) from error
+    names = {entry.name for entry in inner}
+    pictures, others = [], Counter[str]()
+    for entry in visible:
+        if entry.name in names:
+            continue
+        ending = os.path.splitext(entry.name)[1].lower()  # noqa: PTH122
+        if ending in extensions():
+            pictures.append(below + entry.name)
+        else:
+            others[ending] += 1
+    folders: dict[str, Tree] = {}
+    for entry in sorted(inner, key=lambda entry: (composed(entry.name), entry.name)):
+        name = composed(entry.name)
+        if name in folders:
+            both = " and ".join(ascii(n) for n in sorted(names) if composed(n) == name)
+            raise DataError(
+                f"two folders in {shown(path)} are called '{shown(name)}', with accents written in different "
+                f"ways ({both}); rename one of them, or put their images together"
+            )
+        folders[name] = _scan(entry.path, f"{below}{entry.name}/", (*around, identity))
+    return Tree(tuple(pictures), others, folders)
