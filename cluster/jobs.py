@@ -14,8 +14,8 @@ import tempfile
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Coroutine, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Coroutine, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import urlsplit
@@ -42,13 +42,13 @@ class Parcel:
 
     Attributes:
         name: The plan's name: letters, digits, '.', '_' and '-'.
-        text: The file as it stands.
-        checkpoint: The file with weights that it names, which travels with it.
+        text: The file, with the names below for the files that it names.
+        files: Name in the job's folder -> file here that travels with it.
     """
 
     name: str
     text: str
-    checkpoint: str | None = None
+    files: Mapping[str, Path] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -240,19 +240,10 @@ def _quoted(place: str) -> str:
 
 
 def _pack(parcel: Parcel, folder: Path) -> None:
-    """What travels: the plan, and the weights it names, where it names them."""
+    """What travels. The job runs in this folder, so nothing in it may pass for a module."""
     (folder / "plan.yaml").write_text(parcel.text)
-    if parcel.checkpoint is None:
-        return
-    source = Path(parcel.checkpoint)
-    if source.is_absolute() or ".." in source.parts or source == Path("plan.yaml"):
-        raise ClusterError(
-            f"checkpoint '{source}' cannot travel with the plan: give it as a path below the folder you "
-            "submit from, such as weights/model.safetensors"
-        )
-    place = folder / source
-    place.parent.mkdir(parents=True, exist_ok=True)
-    shutil.copyfile(source, place)
+    for name, path in parcel.files.items():
+        shutil.copyfile(path, folder / name)
 
 
 def _values(names: Sequence[str]) -> dict[str, str]:
@@ -320,9 +311,8 @@ def _use_token(address: str) -> None:
     A tunnel ends on this machine too. Anywhere else the user says so, with RAY_AUTH_MODE.
     """
     given = os.environ.keys() & {"RAY_AUTH_TOKEN", "RAY_AUTH_TOKEN_PATH"}
-    if _is_loopback(urlsplit(address).hostname or "") and (
-        given or (Path.home() / ".ray/auth_token").exists()
-    ):
+    stored = os.path.expanduser("~/.ray/auth_token")  # noqa: PTH111 - there may be no home folder
+    if _is_loopback(urlsplit(address).hostname or "") and (given or Path(stored).exists()):
         os.environ.setdefault("RAY_AUTH_MODE", "token")
 
 

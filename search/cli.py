@@ -343,15 +343,9 @@ def _models() -> Path:
 
 
 def _parcel(plan: str, allow_code: bool) -> Parcel:
-    """A plan to send to a cluster, checked here as far as this machine can."""
-    import yaml
+    from search.parcel import parcel
 
-    from cluster.jobs import Parcel
-    from search.plan_files import load, source
-
-    checked = load(plan, allow_code=allow_code)
-    text = source(plan).read_text()
-    return Parcel(yaml.safe_load(text)["name"], text, checked[0].checkpoint)
+    return parcel(plan, allow_code)
 
 
 benchmarks.cli.register(app, _plans)
