@@ -282,7 +282,7 @@ def _gpus() -> tuple[list[Gpu], str]:
             text=True,
             timeout=10,
         )
-    except FileNotFoundError:
+    except OSError:  # not there, or in a folder that this user may not look into
         return [], "nvidia-smi is not installed" if devices else ""
     except subprocess.TimeoutExpired:
         return [], "nvidia-smi does not answer"

@@ -232,11 +232,13 @@ def data_folder() -> Path:
     Raises:
         DataError: if that is in a home folder, and this user has none.
     """
-    chosen = os.environ.get("UNLEARN_DATA")
-    folder = os.path.expanduser(chosen or platformdirs.user_cache_dir("unlearnbench"))  # noqa: PTH111
-    if folder.startswith("~"):  # what could not be expanded
-        raise DataError("there is no home folder to keep data and models in; set UNLEARN_DATA to a folder")
-    return Path(folder)
+    try:
+        chosen = os.environ.get("UNLEARN_DATA")
+        return Path(chosen or platformdirs.user_cache_dir("unlearnbench")).expanduser()
+    except RuntimeError:
+        raise DataError(
+            "there is no home folder to keep data and models in; set UNLEARN_DATA to a folder"
+        ) from None
 
 
 def load(name: str) -> Dataset:

@@ -232,3 +232,13 @@ def test_the_retrained_model_starts_fresh_and_sees_no_forget_image(monkeypatch):
     assert labels == set(range(10)) - {8}
     assert not (cache.model_folder()).joinpath("original").exists()
     assert all("without" in f.name for f in cache.model_folder().glob("*.json"))
+
+
+def test_a_folder_that_cannot_be_written_to_is_said_before_anything_is_trained(monkeypatch, tmp_path):
+    monkeypatch.setenv("UNLEARN_DATA", str(tmp_path / "new"))
+    assert cache.writable_model_folder() == tmp_path / "new" / "models"
+    assert not list((tmp_path / "new" / "models").iterdir())
+    for unwritable in ("/proc", "/proc/none", "/dev/full"):
+        monkeypatch.setenv("UNLEARN_DATA", unwritable)
+        with pytest.raises(CacheError, match=rf"{unwritable}/models cannot be written .*set UNLEARN_DATA"):
+            cache.writable_model_folder()

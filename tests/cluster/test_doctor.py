@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from cluster.doctor import Finding, Level, _node, examine, reachable
+from cluster.doctor import Finding, Level, _node, examine, reachable, storable
 from cluster.errors import ClusterError
 from cluster.facts import Facts, Gpu, Listener, facts, gpu_of, listeners
 from cluster.survey import Node, survey
@@ -45,6 +45,22 @@ def test_this_machine_is_described_quickly() -> None:
     assert "GiB" in found["memory"].found
     assert found["CPU cores"].level == "ok"
     assert "ray" not in sys.modules or not sys.modules["ray"].is_initialized()
+
+
+def test_places_that_a_local_run_needs_are_tried(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("RAY_TMPDIR", "/" + "a" * 70)
+    (session,) = [finding for finding in examine() if finding.name == "session"]
+    assert (session.level, session.advice.partition(",")[0]) == (
+        "FAIL",
+        "set RAY_TMPDIR to a folder that you can write to",
+    )
+    assert "path of 71 letters" in session.found
+
+    def models() -> None:
+        raise OSError("the folder is full; set UNLEARN_DATA")
+
+    assert storable(models) == Finding("", "FAIL", "model cache", "the folder is full", "set UNLEARN_DATA")
+    assert storable(lambda: "/models").level == "ok"
 
 
 def test_a_sound_node_has_nothing_to_mend(here: Facts) -> None:

@@ -39,6 +39,17 @@ def test_the_data_folder_is_the_users_choice_or_a_cache_folder(monkeypatch):
     assert "unlearnbench" in str(data_folder())
 
 
+@pytest.mark.parametrize("chosen", ["", "~/here"])
+def test_without_a_home_folder_the_data_folder_has_to_be_named(monkeypatch, chosen):
+    """As for a random user in a container, who is in no list of users."""
+    for name in ("HOME", "XDG_CACHE_HOME"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr("pwd.getpwuid", {}.__getitem__)
+    monkeypatch.setenv("UNLEARN_DATA", chosen)
+    with pytest.raises(DataError, match="set UNLEARN_DATA to a folder"):
+        data_folder()
+
+
 def test_loading_twice_reads_once():
     assert load("digits") is load("digits")
 
