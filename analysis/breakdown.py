@@ -175,4 +175,4 @@ def ordered(frame: pd.DataFrame, keys: list[str]) -> pd.DataFrame:
 
 def natural(name: str) -> tuple[int, float, str]:
     """A key that sorts 9 before 10, and numbers before names."""
-    return (0, float(name), "") if str(name).isdigit() else (1, 0.0, str(name))
+    return (0, float(name), "") if str(name).isdecimal() else (1, 0.0, str(name))

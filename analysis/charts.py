@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 import pandas as pd
-from matplotlib.axes import Axes
-from matplotlib.colors import TwoSlopeNorm
-from matplotlib.figure import Figure
-from matplotlib.lines import Line2D
 
 from analysis.breakdown import natural
-from analysis.labels import broken, label, number, variant
+from analysis.drawing import Axes, Figure, Line2D, TwoSlopeNorm
+from analysis.labels import broken, label, number, shortened, variant
 from analysis.sequence import FIGURES as SEQUENCE
 from analysis.studies import METRICS, VARIANT
 from analysis.style import (
@@ -30,6 +27,7 @@ from analysis.style import (
 )
 
 MOST_CLASSES = 20
+_NAMES = ("forget", "tuned_on", "class", "request", "preset")
 
 
 @styled
@@ -43,13 +41,16 @@ def breakdown(
         metrics: The metrics to show, which `data` must hold.
         palette: Method -> colour; by default from the methods in `data`.
     """
+    data = _short(data)
     sets = list(dict.fromkeys(data["forget"]))
     variants = [tuple(v) for v in data[VARIANT].drop_duplicates().itertuples(index=False)]
     dots = [v for v in variants if v[0] != "retrain"]
     shades = palette or colours(data["method"])
     width = min(7.2, max(3.6, 1.2 + 0.5 * len(sets) * max(1.0, len(dots) / 4)))
     across = 2 if width <= 3.9 else 1
-    figure, grid = panels(-(-len(metrics) // across), across, 3.6 if across == 2 else 7.2, 2.3)
+    tilt = max(map(len, sets)) > 9
+    height = 2.3 + tilt * _height(sets)
+    figure, grid = panels(-(-len(metrics) // across), across, 3.6 if across == 2 else 7.2, height)
     places = [axes for line in grid for axes in line]
     for axes in places[len(metrics) :]:
         axes.set_visible(False)
@@ -63,7 +64,7 @@ def breakdown(
         for key in (v for v in variants if v[0] == "retrain"):
             rows = _rows(data, key).set_index("forget").reindex(sets)
             _bars(axes, rows[f"{metric}_mean"].to_numpy(dtype=float))
-        axes.set_xticks(np.arange(len(sets)), sets, rotation=45 if max(map(len, sets)) > 9 else 0)
+        _name_ticks(axes, np.arange(len(sets)), sets, tilt=tilt)
         axes.set_xlim(-0.55, len(sets) - 0.45)
         axes.grid(axis="x", visible=False)
         axes.set(ylabel=broken(metric), xlabel="Forget set")
@@ -85,6 +86,7 @@ def entropy(data: pd.DataFrame, palette: Mapping[str, str] | None = None) -> Fig
         data: Rows of one scenario from `analysis.breakdown.entropies`.
         palette: Method -> colour.
     """
+    data = _short(data)
     shades = palette or colours(data["method"])
     keys = [tuple(v) for v in data[VARIANT].drop_duplicates().itertuples(index=False)]
     reference = data.loc[data["method"] == "retrain", "entropy"].dropna()
@@ -124,6 +126,7 @@ def collateral(data: pd.DataFrame, most: int = MOST_CLASSES) -> Figure:
         data: Rows of one scenario from `analysis.breakdown.collateral`.
         most: Of more classes, those that change most are shown.
     """
+    data = _short(data)
     rows = data[data["method"] != "retrain"]
     sets = list(dict.fromkeys(rows["forget"]))
     tables = []
@@ -136,7 +139,9 @@ def collateral(data: pd.DataFrame, most: int = MOST_CLASSES) -> Figure:
         tables.append(table[[c for c in table.columns if c in worst]])
     top = max(1.0, float(np.nanmax([np.nanmax(np.abs(t.to_numpy(dtype=float))) for t in tables])))
     norm = TwoSlopeNorm(0.0, -top, top)
-    height = 0.95 + 0.27 * max(len(t) for t in tables)
+    names = [str(name) for table in tables for name in table.columns]
+    tilt = max(map(len, names)) > 4
+    height = 0.95 + 0.27 * max(len(t) for t in tables) + tilt * _height(names)
     figure, grid = panels(len(sets), 1, 7.2, height)
     for [axes], name, table in zip(grid, sets, tables, strict=True):
         cells = table.to_numpy(dtype=float)
@@ -144,9 +149,7 @@ def collateral(data: pd.DataFrame, most: int = MOST_CLASSES) -> Figure:
         axes.grid(False)
         axes.spines[:].set_visible(False)
         axes.tick_params(length=0)
-        tilt = 45 if max(len(str(c)) for c in table.columns) > 4 else 0
-        side = "right" if tilt else "center"
-        axes.set_xticks(range(cells.shape[1]), list(map(str, table.columns)), rotation=tilt, ha=side)
+        _name_ticks(axes, range(cells.shape[1]), list(map(str, table.columns)), tilt=tilt)
         axes.set_yticks(range(cells.shape[0]), table.index)
         axes.set_title(f"forgetting {name}", loc="left")
         for (i, j), value in np.ndenumerate(cells):
@@ -169,6 +172,7 @@ def transfer(data: pd.DataFrame, across: int = 3) -> Figure:
         data: Rows of one scenario from `analysis.transfer.matrix`.
         across: Panels beside each other.
     """
+    data = _short(data)
     methods = list(dict.fromkeys(data["method"]))
     sources = sorted(set(data["tuned_on"]), key=natural)
     sets = sorted(set(data["forget"]), key=natural)
@@ -176,7 +180,10 @@ def transfer(data: pd.DataFrame, across: int = 3) -> Figure:
     tilt = max(map(len, sets)) > 4
     across = min(across, len(methods))
     figure, grid = panels(
-        -(-len(methods) // across), across, 7.2 / max(2, across), 0.75 + 0.3 * len(sources) + 0.4 * tilt
+        -(-len(methods) // across),
+        across,
+        7.2 / max(2, across),
+        0.75 + 0.3 * len(sources) + tilt * (0.2 + _height(sets)),
     )
     places = [axes for line in grid for axes in line]
     for axes in places[len(methods) :]:
@@ -188,9 +195,9 @@ def transfer(data: pd.DataFrame, across: int = 3) -> Figure:
         axes.grid(False)
         axes.spines[:].set_visible(False)
         axes.tick_params(length=0)
-        axes.set_xticks(range(len(sets)), sets, rotation=45 if tilt else 0, ha="right" if tilt else "center")
+        _name_ticks(axes, range(len(sets)), sets, tilt=tilt)
         axes.set_yticks(range(len(sources)), sources)
-        axes.set_title(method, loc="left")
+        axes.set_title(variant(method), loc="left")
         for (i, j), value in np.ndenumerate(cells):
             if np.isfinite(value):
                 own = "bold" if sources[i] == sets[j] else "normal"
@@ -213,10 +220,12 @@ def sequence(data: pd.DataFrame, palette: Mapping[str, str] | None = None) -> Fi
         data: Rows of one scenario and sequence from `analysis.sequence.degradation`.
         palette: Method -> colour.
     """
+    data = _short(data)
     shades = palette or colours(data["method"])
     keys = [tuple(v) for v in data[VARIANT].drop_duplicates().itertuples(index=False)]
     requests = data.drop_duplicates("step").set_index("step")["request"].sort_index()
-    figure, [line] = panels(1, len(SEQUENCE), 2.5, 2.7)
+    tilt = max(map(len, requests)) * len(requests) > 18
+    figure, [line] = panels(1, len(SEQUENCE), 2.5, 2.7 + tilt * _height(requests))
     for axes, metric in zip(line, SEQUENCE, strict=True):
         for i, key in enumerate(keys):
             rows = _rows(data, key)
@@ -233,9 +242,8 @@ def sequence(data: pd.DataFrame, palette: Mapping[str, str] | None = None) -> Fi
                 **_marker(key[1], tone),
             )
         axes.set(ylabel=label(metric), xlabel="Request")
-        tilt = max(map(len, requests)) * len(requests) > 18
         names = [f"{step}: {name}" if not tilt else name for step, name in requests.items()]
-        axes.set_xticks(requests.index, names, rotation=45 if tilt else 0, ha="right" if tilt else "center")
+        _name_ticks(axes, requests.index, names, tilt=tilt)
         axes.set_xlim(requests.index[0] - 0.3, requests.index[-1] + 0.3)
         axes.grid(axis="x", visible=False)
     handles: list[Any] = [
@@ -244,6 +252,20 @@ def sequence(data: pd.DataFrame, palette: Mapping[str, str] | None = None) -> Fi
     ]
     legend_below(figure, handles, [variant(*v) for v in keys])
     return figure
+
+
+def _short(data: pd.DataFrame) -> pd.DataFrame:
+    """The same rows with names that fit beside axes and into legends."""
+    return data.assign(**{name: shortened(data[name]) for name in _NAMES if name in data})
+
+
+def _height(names: Iterable[str]) -> float:
+    """Inches that names take below an axis when they are tilted, beyond what is left for a short one."""
+    return 0.046 * max(0, max(map(len, names)) - 6)
+
+
+def _name_ticks(axes: Axes, at: Iterable[float], names: list[str], *, tilt: bool) -> None:
+    axes.set_xticks(list(at), names, rotation=45 if tilt else 0, ha="right" if tilt else "center")
 
 
 def _rows(data: pd.DataFrame, key: tuple[str, ...]) -> pd.DataFrame:

@@ -41,8 +41,9 @@ Out = Annotated[
 def report(results: Results, out: Out = None) -> None:
     """Write tables and plots as one self-contained HTML page."""
     from analysis.report import write_report
+    from analysis.text import printable
 
-    typer.echo(write_report(results, out))
+    typer.echo(printable(write_report(results, out)))
 
 
 def breakdown(
@@ -78,6 +79,7 @@ def compare(
     from analysis.errors import AnalysisError
     from analysis.load import samples, trials
     from analysis.published import select
+    from analysis.tables import as_cells
 
     printed = select(table)
     rows = benchmarked(trials(results))
@@ -91,11 +93,11 @@ def compare(
             f"nothing in {results} was run for {table or 'any printed table'}; run a benchmark of a printed "
             f"data set and network: {', '.join(places)}"
         )
-    console = Console()
+    console = Console(markup=False, emoji=False, highlight=False)  # names are text
     if console.is_terminal:
         _print_comparison(console, found)
     else:
-        typer.echo(compared.to_csv(sep="\t", index=False), nl=False)
+        typer.echo(as_cells(compared).to_csv(sep="\t", index=False), nl=False)
 
 
 def importance(results: Results) -> None:
@@ -104,6 +106,7 @@ def importance(results: Results) -> None:
     from analysis.importance import importance as shares
     from analysis.load import ranges, trials
     from analysis.studies import studies
+    from analysis.text import printable
 
     found = list(studies(trials(results)))
     if not found:
@@ -111,11 +114,11 @@ def importance(results: Results) -> None:
     declared = ranges(results)
     for study, frame in found:
         answer = shares(frame, declared)
-        typer.echo(f"{study.method} on {study.scenario} ({answer.trials} complete trials)")
+        typer.echo(printable(f"{study.method} on {study.scenario} ({answer.trials} complete trials)"))
         if answer.reason:
-            typer.echo(f"  none: {answer.reason}")
+            typer.echo(printable(f"  none: {answer.reason}"))
         for row in answer.table.itertuples():
-            name = str(row.parameter).removeprefix("param_")
+            name = printable(str(row.parameter).removeprefix("param_"))
             typer.echo(f"  {name:<16} {row.importance:6.1%}   90 % interval {row.low:.1%} to {row.high:.1%}")
 
 
@@ -129,6 +132,7 @@ def _print_comparison(console: Console, found: list[DataFrame]) -> None:
     from rich.table import Table
 
     from analysis.comparison_sections import cell_table, name_of, verdict
+    from analysis.text import printable
 
     for rows in found:
         text = cell_table(rows)
@@ -136,6 +140,6 @@ def _print_comparison(console: Console, found: list[DataFrame]) -> None:
         for i, head in enumerate(text.columns):
             shown.add_column(head, no_wrap=head != "Parameters", justify="left" if i < 4 else "right")
         for line in text.to_numpy().tolist():
-            shown.add_row(*line)
-        console.print(f"{name_of(rows)}: {verdict(rows)}", highlight=False, markup=False)
+            shown.add_row(*map(printable, line))
+        console.print(printable(f"{name_of(rows)}: {verdict(rows)}"))
         console.print(shown)

@@ -5,6 +5,8 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable
 
+from analysis.text import printable
+
 _NAMES = {
     "retain_acc": ("Retain accuracy", "%"),
     "forget_acc": ("Forget accuracy", "%"),
@@ -38,7 +40,9 @@ DASH = "\N{EN DASH}"
 def title(column: str) -> str:
     """A metric's or parameter's name without its unit."""
     name = column.removeprefix("param_")
-    return _NAMES.get(column, (name if column.startswith("param_") else column.replace("_", " "), ""))[0]
+    if column in _NAMES:
+        return _NAMES[column][0]
+    return printable(name if column.startswith("param_") else column.replace("_", " "))
 
 
 def label(column: str) -> str:
@@ -61,12 +65,12 @@ def variant(method: str, regime: str = "", preset: str = "", tuned_on: str = "")
         source = f"transferred from {tuned_on}"
     elif tuned_on:
         source = regime.replace("tuned", f"tuned on {tuned_on}")
-    return f"{method} ({source})" if source else method
+    return printable(f"{method} ({source})" if source else method)
 
 
 def place(dataset: str, model: str, *others: str) -> str:
     """Where something was measured, with a word where that was smaller than the name says."""
-    named = ", ".join((dataset, model, *others))
+    named = printable(", ".join((dataset, model, *others)))
     return f"{named} (scaled)" if "@" in dataset + model else named
 
 
@@ -112,6 +116,20 @@ def mean_std(mean: float, std: float, metric: str = "", plus_minus: str = " ± "
     places = digits(metric, mean)
     spread = f"{plus_minus}{std:.{places}f}" if math.isfinite(std) else ""
     return f"{mean:.{places}f}{spread}"
+
+
+def shortened(names: Iterable[str], most: int = 24) -> list[str]:
+    """Names for figures: long ones keep their beginning and end, and different ones stay different."""
+    every = [printable(name) for name in names]
+    short: dict[str, str] = {}
+    for name in dict.fromkeys(every):
+        cut = text = name if len(name) <= most else f"{name[: most - 10]}\N{HORIZONTAL ELLIPSIS}{name[-9:]}"
+        count = 1
+        while text in short.values():
+            count += 1
+            text = f"{cut} ({count})"
+        short[name] = text
+    return [short[name] for name in every]
 
 
 def duration(seconds: float) -> str:

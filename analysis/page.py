@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import base64
 import io
+import warnings
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from matplotlib import rc_context
+from analysis.drawing import matplotlib
+from analysis.style import styled
 
 if TYPE_CHECKING:
-    from matplotlib.figure import Figure
+    from analysis.drawing import Figure
 
 
 @dataclass(frozen=True)
@@ -53,12 +55,26 @@ class Section:
 
 
 def picture(figure: Figure, caption: str) -> Picture:
-    """A figure as an SVG that stands in the page itself; the same figure gives the same bytes."""
-    stream = io.BytesIO()
-    with rc_context({"svg.fonttype": "path", "svg.hashsalt": "unlearnbench"}):
-        figure.savefig(stream, format="svg", metadata={"Date": None, "Creator": None})
-    code = base64.b64encode(stream.getvalue()).decode()
+    """A figure as an SVG that stands in the page itself; the same figure gives the same bytes.
+
+    Letters are drawn as shapes, so that they look the same everywhere. Where matplotlib's font lacks some, as
+    it does for emoji and Chinese, they are text, and the reader's browser has the fonts.
+    """
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        drawn = _svg(figure, "path")
+        if any("missing from font" in str(warning.message) for warning in caught):
+            drawn = _svg(figure, "none")
+    code = base64.b64encode(drawn).decode()
     return Picture(f"data:image/svg+xml;base64,{code}", caption, float(figure.get_figwidth()))
+
+
+@styled
+def _svg(figure: Figure, letters: str) -> bytes:
+    stream = io.BytesIO()
+    matplotlib.rcParams["svg.fonttype"] = letters
+    figure.savefig(stream, format="svg", metadata={"Date": None, "Creator": None})
+    return stream.getvalue()
 
 
 def table(

@@ -11,12 +11,8 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from matplotlib import colormaps
-from matplotlib.axes import Axes
-from matplotlib.cm import ScalarMappable
-from matplotlib.colors import Normalize
-from matplotlib.figure import Figure
 
+from analysis.drawing import Axes, Figure, Normalize, ScalarMappable, colormaps
 from analysis.labels import broken, label, title
 from analysis.style import ACCENT, FAINT, INK, SEQUENTIAL, legend_below, log_axis, panels, plain, styled
 

@@ -21,6 +21,7 @@ from analysis.page import Section
 from analysis.store import reason, store_at
 from analysis.studies import REFERENCES
 from analysis.style import colours
+from analysis.text import printable
 
 
 def write_report(place: Path | str, out: Path | str | None = None) -> str:
@@ -57,6 +58,7 @@ def render(place: Path | str) -> str:
     page = Environment(
         loader=PackageLoader("analysis", ""),
         autoescape=True,
+        finalize=_finalize,
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
@@ -64,6 +66,10 @@ def render(place: Path | str) -> str:
     return page.get_template("report.html.j2").render(
         title=_title(trials), lead=_lead(trials), facts=_facts(trials), sections=sections
     )
+
+
+def _finalize(value: object) -> object:
+    return printable(value) if type(value) is str else value
 
 
 def _sections(place: Path | str, trials: pd.DataFrame) -> list[Section]:

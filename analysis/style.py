@@ -5,11 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from matplotlib import rc_context
-from matplotlib.axes import Axes
-from matplotlib.figure import Figure
-from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
-
+from analysis.drawing import (
+    Axes,
+    Figure,
+    FuncFormatter,
+    LogLocator,
+    NullLocator,
+    rc_context,
+    rcParamsDefault,
+)
+from analysis.labels import shortened
 from analysis.studies import REFERENCES
 
 INK, FAINT, RULE, ACCENT = "#1f2328", "#6b7280", "#e3e6ea", "#0072B2"
@@ -21,7 +26,11 @@ _WHEEL = (
 _REFERENCE = {"original": "#8a929c", "retrain": INK}
 MARKERS = {"published": "s", "default": "D", "tuned": "o", "transferred": "^"}
 SEQUENTIAL, DIVERGING = "viridis_r", "PuOr"
+_OF_THE_SESSION = ("backend", "backend_fallback", "interactive", "toolbar", "timezone", "date.epoch")
 RC: dict[Any, Any] = {
+    **{name: value for name, value in rcParamsDefault.items() if name not in _OF_THE_SESSION},
+    "text.parse_math": False,  # a $ in a name is a $
+    "svg.hashsalt": "unlearnbench",  # the same figure gives the same bytes
     "font.family": ["DejaVu Sans"],
     "font.size": 9.0,
     "axes.titlesize": 9.5,
@@ -95,4 +104,7 @@ def plain(value: float) -> str:
 
 def legend_below(figure: Figure, handles: list[Any], labels: list[str], columns: int = 4) -> None:
     """One legend for the whole figure under its axes, where it covers nothing."""
-    figure.legend(handles, labels, loc="outside lower center", ncols=min(columns, len(labels)))
+    names = shortened(labels, 48)
+    fitting = int(15 * figure.get_figwidth()) // (5 + max(map(len, names), default=0))  # 15 letters an inch
+    columns = max(1, min(columns, fitting, len(names)))
+    figure.legend(handles, names, loc="outside lower center", ncols=columns)

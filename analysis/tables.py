@@ -6,6 +6,7 @@ import pandas as pd
 
 from analysis.labels import label, mean_std
 from analysis.studies import SCENARIO
+from analysis.text import markdown, printable, spreadsheet
 
 _HEADS = {
     "dataset": "Data set",
@@ -24,6 +25,10 @@ _ESCAPES = {
     "~": r"\textasciitilde{}",
     "^": r"\textasciicircum{}",
     **{c: "\\" + c for c in "&%$#_{}"},
+    **{c: f"{{{c}}}" for c in "[]*"},  # behind the end of a line they belong to it
+    "<": r"\textless{}",
+    ">": r"\textgreater{}",
+    "|": r"\textbar{}",
 }
 
 
@@ -55,7 +60,7 @@ def shown(frame: pd.DataFrame, plus_minus: str = " ± ") -> pd.DataFrame:
 
 def to_markdown(frame: pd.DataFrame) -> str:
     """A pipe table with mean ± standard deviation, columns aligned."""
-    table = shown(frame).map(lambda text: text.replace("|", "\\|"))
+    table = shown(frame).map(markdown)
     widths = {name: max([len(name), 3, *map(len, table[name])]) for name in table.columns}
     rule = ["-" * width for width in widths.values()]
     rows = [table.columns.tolist(), rule, *table.to_numpy().tolist()]
@@ -79,10 +84,15 @@ def to_latex(frame: pd.DataFrame) -> str:
 
 
 def to_csv(frame: pd.DataFrame) -> str:
-    """Every column with full precision, one line per row."""
-    return frame.to_csv(index=False)
+    """Every column with full precision, one line per row; no text in it is a formula to a spreadsheet."""
+    return as_cells(frame).to_csv(index=False)
+
+
+def as_cells(frame: pd.DataFrame) -> pd.DataFrame:
+    """The same rows with text that spreadsheets show as it is."""
+    return frame.map(lambda value: spreadsheet(value) if isinstance(value, str) else value)
 
 
 def escape(text: str) -> str:
     """Text that LaTeX prints as it is."""
-    return "".join(_ESCAPES.get(c, c) for c in text).replace("\N{EN DASH}", "--")
+    return "".join(_ESCAPES.get(c, c) for c in printable(text)).replace("\N{EN DASH}", "--")

@@ -17,7 +17,7 @@ _MARKS = re.compile(
     r"|&(?=#?\w+;)"  # entities
     r"|\](?=[(\[:])"  # links
 )
-_FORMULA = re.compile(r"[=+\-@\t\r\uff1d\uff0b\uff0d\uff20]")
+_FORMULA = re.compile(r"[=+\-@\uff1d\uff0b\uff0d\uff20]")
 
 
 def printable(text: str) -> str:
@@ -35,7 +35,8 @@ def markdown(text: str) -> str:
 
 def spreadsheet(text: str) -> str:
     """Text that a spreadsheet does not take for a formula: behind an apostrophe where it begins like one."""
-    return f"'{text}" if _FORMULA.match(text) else text
+    shown = printable(text)
+    return f"'{shown}" if _FORMULA.match(shown) else shown
 
 
 def _is_unseen(c: str) -> bool:

@@ -85,3 +85,17 @@ def test_compare_says_what_could_be_run_or_was_meant(tmp_path: Path) -> None:
     write(tmp_path / "searched", [trial(0)])
     with pytest.raises(AnalysisError, match="unlearn benchmark"):
         cli.compare(tmp_path / "searched")
+
+
+def test_names_in_the_terminal_are_text(
+    app: typer.Typer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    place = {"dataset": "cifar100@\x1b[2J", "regime": "published", "preset": "[red] :apple:"}
+    rows = printed_rows("jit", "rocket", (66.0, 14.0, 2.9), **place)
+    write(tmp_path, [*rows, trial(0, forget="[/x]\x1b[31m")])
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    monkeypatch.setenv("COLUMNS", "160")
+    shown = run(app, "compare", tmp_path)
+    assert "published: [red] :apple:" in shown
+    assert r"cifar100@\x1b[2J" in shown
+    assert r"forgetting [/x]\x1b[31m" in run(app, "importance", tmp_path)

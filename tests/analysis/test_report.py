@@ -1,10 +1,16 @@
 from __future__ import annotations
 
+import base64
+import os
 import re
+import subprocess
+import sys
 from pathlib import Path
+from xml.etree import ElementTree
 
 import pyarrow.parquet as pq
 import pytest
+from matplotlib import rc_context
 from matplotlib.figure import Figure
 
 from analysis import load, plots
@@ -14,6 +20,7 @@ from analysis.report import render, write_report
 from analysis.search_sections import check
 from analysis.studies import progress
 from tests.analysis.conftest import (
+    class_rows,
     frame,
     measured,
     printed_rows,
@@ -24,6 +31,8 @@ from tests.analysis.conftest import (
     trial,
     write,
 )
+
+ROOT = Path(__file__).parents[2]
 
 
 @pytest.fixture(scope="module")
@@ -158,6 +167,71 @@ def test_names_cannot_break_the_page(tmp_path: Path) -> None:
     page = render(tmp_path)
     assert "<script>" not in page
     assert "&lt;b&gt;x" in page
+
+
+NASTY = [r"5$ \frac{ 6$", "two\nlines \x1b[31m", "=_\N{RED APPLE}^ تفاح", "long" * 60]
+
+
+@pytest.fixture(scope="module")
+def nasty(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """The drawn report of results in which names are anything but names."""
+    folder = tmp_path_factory.mktemp("nasty")
+    rows = [
+        measured(m, 1, forget=name, tuned_on=name, preset=p, regime=r, trial_id=f"{m}{name}{r}")
+        for name in NASTY
+        for m, r, p in (("retrain", "", ""), ("jit", "tuned", ""), ("jit", "published", name))
+    ]
+    sequence = measured("jit", 1, task="sequence", forget=">".join(NASTY[:3]), trial_id="sequence")
+    write(folder, [*rows, sequence])
+    write(folder, [row | {"class": NASTY["ABF".index(row["class"])]} for row in class_rows(rows)], "classes")
+    write(folder, sample_rows(rows), "samples")
+    write(folder, step_rows(sequence, *[{"retain_acc": 1.0, "forget_acc": 1.0, "gap": 1.0}] * 3), "steps")
+    return render(folder)
+
+
+def test_figures_show_names_as_they_are(nasty: str) -> None:
+    codes = re.findall(r'src="data:image/svg\+xml;base64,([^"]+)"', nasty)
+    drawn = [ElementTree.fromstring(base64.b64decode(code)) for code in codes]
+    assert len(drawn) >= 4
+    texts = {text for svg in drawn for text in svg.itertext()}
+    assert {NASTY[0], r"two\nlines \x1b[31m", NASTY[2]} <= texts
+    assert NASTY[3] not in texts
+    assert {text for text in texts if text.startswith("longlong")}
+
+
+def test_pages_show_names_as_they_are(nasty: str) -> None:
+    assert {"results", "classes", "collateral", "entropy", "sequence"} <= set(sections(nasty))
+    assert r"<td>two\nlines \x1b[31m</td>" in nasty
+    assert f"<td>{NASTY[0]}</td>" in nasty
+    assert f"<td>{NASTY[3]}</td>" in nasty
+    assert not [c for c in nasty if ord(c) < 32 and c != "\n"]
+
+
+@pytest.mark.parametrize(
+    "setting",
+    [
+        {"MPLBACKEND": "module://another.environment", "MATPLOTLIBRC": ""},
+        {"MPLBACKEND": "TkAgg", "MATPLOTLIBRC": "mine"},
+    ],
+)
+def test_a_notebooks_settings_of_matplotlib_do_not_end_the_report(
+    tmp_path: Path, setting: dict[str, str]
+) -> None:
+    (tmp_path / (setting["MATPLOTLIBRC"] or "matplotlibrc")).write_bytes(b"\xff\xfe broken")
+    code = "import analysis.report; from analysis.page import picture; from analysis.style import panels\n"
+    code += "print(picture(panels(1, 1, 2, 2)[0], '').uri[:14])"
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        cwd=tmp_path, env={**os.environ, "PYTHONPATH": str(ROOT), **setting}, capture_output=True, text=True,
+    )  # fmt: skip
+    assert done.stdout == "data:image/svg\n", done.stderr
+
+
+def test_settings_of_matplotlib_change_no_figure() -> None:
+    data = progress(frame([trial(0), trial(1)]))
+    expected = picture(plots.progress(data), "x")
+    with rc_context({"text.parse_math": True, "axes.formatter.use_mathtext": True, "font.size": 30.0}):
+        assert picture(plots.progress(data), "x") == expected
 
 
 @pytest.mark.usefixtures("undrawn")

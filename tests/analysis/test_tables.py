@@ -57,3 +57,15 @@ def test_csv_keeps_full_precision() -> None:
     table = by_class(frame([measured("jit", s, gap=1 / 3) for s in (1, 2)]))
     back = pd.read_csv(io.StringIO(to_csv(table)))
     assert back["gap_mean"].iloc[0] == 1 / 3
+
+
+def test_names_in_tables_are_text() -> None:
+    table = by_class(frame([measured("jit", 1, forget=name) for name in ("[red]", "=1+1", "two\nlines")]))
+    latex = to_latex(table)
+    assert "{[}red{]}" in latex
+    assert r"two\textbackslash{}nlines" in latex
+    assert r"| two\\nlines" in to_markdown(table)
+    assert "| [red]" in to_markdown(table)
+    back = pd.read_csv(io.StringIO(to_csv(table)))
+    assert set(back["forget"]) == {"[red]", "'=1+1", r"two\nlines"}
+    assert back["unlearn_s_mean"].tolist() == [0.5] * 3

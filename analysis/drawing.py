@@ -1,0 +1,60 @@
+"""The one way to matplotlib. A notebook's MPLBACKEND or a matplotlibrc that cannot be read end its import,
+although the figures here need neither a backend nor settings: then it is imported without them."""
+
+# ruff: noqa: E402  matplotlib itself is imported before its parts
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import ExitStack, chdir, contextmanager
+from pathlib import Path
+
+
+@contextmanager
+def _without_settings() -> Iterator[None]:
+    """Without what the user set for matplotlib, which it looks for in the current folder, too."""
+    kept = {name: os.environ.pop(name, None) for name in ("MPLBACKEND", "MATPLOTLIBRC")}
+    os.environ["MATPLOTLIBRC"] = os.devnull
+    try:
+        with ExitStack() as stack:
+            if Path("matplotlibrc").exists():
+                stack.enter_context(chdir(Path(__file__).parent))
+            yield
+    finally:
+        os.environ.pop("MATPLOTLIBRC")
+        os.environ.update({name: value for name, value in kept.items() if value is not None})
+
+
+try:
+    import matplotlib
+except (ValueError, OSError):
+    for name in [name for name in sys.modules if name.partition(".")[0] == "matplotlib"]:
+        del sys.modules[name]  # what was imported before the error does not fit a second import
+    with _without_settings():
+        import matplotlib
+
+from matplotlib import colormaps, rc_context, rcParamsDefault
+from matplotlib.axes import Axes
+from matplotlib.cm import ScalarMappable
+from matplotlib.colors import Normalize, TwoSlopeNorm
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
+
+__all__ = [
+    "Axes",
+    "Figure",
+    "FuncFormatter",
+    "Line2D",
+    "LogLocator",
+    "Normalize",
+    "NullLocator",
+    "ScalarMappable",
+    "TwoSlopeNorm",
+    "colormaps",
+    "matplotlib",
+    "rcParamsDefault",
+    "rc_context",
+]
