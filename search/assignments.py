@@ -21,10 +21,13 @@ class Assignment:
     """One trial to run.
 
     Attributes:
+        run_id: The run, a slash and what is particular to the method in it; see `search.identity`.
         number: Position among the trials of one method and scenario in the run.
         params: Hyper-parameter values; missing ones take the method's defaults.
         held_out: "validation" while parameters are chosen, "test" when results are reported.
-        tuned_on: The forget set that the parameters were searched on, if they were.
+        tuned_on: The forget sets that the parameters were searched on, if they were.
+        data_id: The fingerprint of the images.
+        code_id: A digest of the user's own code that takes part, "" for none.
         scale: The share of the published work that the plan runs.
         metrics: Names of costly metrics to measure too.
         details: Whether the rows of the tables beside trials are wanted too.
@@ -43,6 +46,8 @@ class Assignment:
     regime: str
     preset: str = ""
     tuned_on: str = ""
+    data_id: str = ""
+    code_id: str = ""
     scale: float = 1.0
     held_out: str = "validation"
     metrics: tuple[str, ...] = ()
@@ -68,6 +73,8 @@ class Assignment:
             "regime": self.regime,
             "preset": self.preset,
             "tuned_on": self.tuned_on,
+            "data_id": self.data_id,
+            "code_id": self.code_id,
             "scale": self.scale,
             "attempts": self.attempt,
             "gpu_out_of_memory": self.out_of_memory,

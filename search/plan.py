@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 from dataclasses import replace
 from typing import Any, Literal
 
@@ -168,19 +166,13 @@ class Plan(Section):
         changes = {k: v for k, v in self.training.model_dump().items() if v is not None}
         return replace(over(recipe, changes.pop("epochs", recipe.epochs)), **changes)
 
-    def run_id(self, stage: str, **more: Any) -> str:
-        """Names a run; the same plan gives the same name, so that the same command resumes it.
+    def run_id(self, stage: Literal["search", "benchmark"]) -> str:
+        """Names the run of a stage by what all of its trials share; see `search.identity`.
 
-        What only makes a run longer (trials, methods, forget sets, seeds) does not change its name.
+        Raises:
+            DataError: if the data set or the checkpoint cannot be read.
         """
-        parts = {
-            "scenario": [self.dataset, self.model, self.task, self.seed],
-            "recipe": self.training.model_dump(),
-            "checkpoint": self.checkpoint,
-            "eval_limit": self.eval_limit,
-            "precision": self.precision,
-            "search": self.search.model_dump(exclude={"trials", "forget"}),
-            **more,
-        }
-        text = json.dumps(parts, sort_keys=True, default=str)
-        return f"{self.name}-{stage}-{hashlib.sha256(text.encode()).hexdigest()[:8]}"
+        from search.identity import benchmark_identity, search_identity
+
+        identity = search_identity(self) if stage == "search" else benchmark_identity(self, ())
+        return identity.run_id

@@ -43,7 +43,12 @@ class Column:
 _TEXT, _INT, _REAL, _TIME = pa.string(), pa.int64(), pa.float64(), pa.timestamp("us", tz="UTC")
 
 _IDENTITY = (
-    Column("run_id", _TEXT, "The run that wrote the row; names its file and its plan in _runs"),
+    Column(
+        "run_id",
+        _TEXT,
+        "The run that wrote the row, a slash and what is particular to its method there (space or values, "
+        "own code); the part before the slash names its files and its plan in _runs",
+    ),
     Column("trial_id", _TEXT, "Unique in the folder; joins the tables"),
     Column("trial_number", _INT, "Position in its study, from 0"),
     Column("kind", _TEXT, "search, benchmark, sensitivity or reference (original, retrain)"),
@@ -53,7 +58,12 @@ _IDENTITY = (
         "Where the hyper-parameters come from: published, tuned (searched on this forget set), "
         "transferred (searched on another one), default; empty for references",
     ),
-    Column("tuned_on", _TEXT, "Forget set that the hyper-parameters were searched on; empty for others"),
+    Column(
+        "tuned_on",
+        _TEXT,
+        "Forget set that the hyper-parameters were searched on; several that found the same are joined by "
+        "' | '; empty for others",
+    ),
     Column("seed", _INT, "Seed of the method's randomness"),
     Column("scale", _REAL, "Share of the published work that the plan ran; below 1 a row is no result"),
 )
@@ -61,7 +71,11 @@ _SCENARIO = (
     Column("forget", _TEXT, "Forgotten classes or people joined by +, requests by >, or their number"),
     Column("forget_count", _INT, "Training images to forget", "images"),
     Column("scenario_seed", _INT, "Seed of the original and the retrained model"),
-    Column("original_id", _TEXT, "The original model in the model cache"),
+    Column(
+        "original_id", _TEXT, "The original model: its name in the model cache, or the checkpoint's digest"
+    ),
+    Column("data_id", _TEXT, "Fingerprint of the images, train and test, and of their labels"),
+    Column("code_id", _TEXT, "Digest of the user's own method, metrics and network; empty for none"),
     Column("eval_split", _TEXT, "Held-out images measured: validation (search) or test (benchmark)"),
     Column("forget_split", _TEXT, "Images behind forget_acc: train (random, identities) or as eval_split"),
     Column("eval_limit", _INT, "Most images evaluated per split; missing for all", "images"),

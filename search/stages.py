@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
@@ -22,12 +21,22 @@ from cluster.connect import Slots, running, session
 from cluster.tasks import first_machine
 from search import preparation, runner
 from search.assignments import Assignment, FixedList, Row, Source
+from search.entries import Entry, merged
 from search.errors import Interrupted, PlanError, RunError
+from search.identity import (
+    Identity,
+    benchmark_identity,
+    code_id,
+    data_id,
+    search_identity,
+    sensitivity_identity,
+)
 from search.objectives import best, objective
 from search.placement import Learned
 from search.plan import Plan
 from search.progress import Progress
 from search.pruning import pruner
+from search.records import records
 from search.results import Results, finished_trials
 from search.rows import package_version
 from search.scaling import reduced
@@ -101,11 +110,12 @@ def search(setting: Setting) -> None:
     plan = setting.plan
     studies = _studies(plan)
     names = [f"{method.name} {scenario.key}" for method, scenario in studies]
-    with _results(setting, search_run(plan), names) as results:
+    identity = search_identity(plan)
+    with _results(setting, identity.run_id, names) as results:
         rows = results.rows()
         own = setting.shard.take(studies)
-        sources = [_study(plan, method, scenario, rows) for method, scenario in own]
-        _run(setting, "search", sources, results, [scenario for _, scenario in own])
+        sources = [_study(plan, identity, method, scenario, rows) for method, scenario in own]
+        _run(setting, identity, sources, results, [scenario for _, scenario in own])
 
 
 def benchmark(setting: Setting) -> None:
@@ -118,17 +128,14 @@ def benchmark(setting: Setting) -> None:
     plan = setting.plan
     if plan.benchmark is None:
         raise PlanError(f"plan '{plan.name}' has no 'benchmark:' section; add one with 'forget' and 'seeds'")
-    # What runs beside may be among the published values that are wanted of a searched method
-    entries = list({(entry.method.name, entry.tag): entry for entry in _entries(setting)}.values())
-    costly = plan.costly_metrics()
-    more = {"metrics": costly} if costly else {}
-    run_id = plan.run_id("benchmark", entries=[(e.method.name, e.regime, e.params) for e in entries], **more)
-    trials = list(_benchmark_trials(plan, run_id, entries))
+    entries = merged(_entries(setting))
+    identity = benchmark_identity(plan, entries)
+    trials = list(_benchmark_trials(plan, identity, entries))
     rounds = [trials[i : i + len(entries)] for i in range(0, len(trials), len(entries))]
-    with _results(setting, run_id, [trial.trial_id for trial in trials]) as results:
+    with _results(setting, identity.run_id, [trial.trial_id for trial in trials]) as results:
         own = [trial for one in setting.shard.take(rounds) for trial in one]
         work = FixedList("benchmark", own, results.rows())
-        _run(setting, "benchmark", [work], results, [trial.scenario for trial in own])
+        _run(setting, identity, [work], results, [trial.scenario for trial in own])
 
 
 def sensitivity(
@@ -159,7 +166,8 @@ def sensitivity(
             f"plan '{plan.name}' does not search method '{method}'; {suggest(method, plan.methods)}"
         )
     algorithm = methods.get(method)
-    centre = _best(setting, algorithm, scenario, finished_trials(setting.place, search_run(plan)))
+    searched = search_identity(plan)
+    centre = _best(setting, searched, algorithm, scenario, finished_trials(setting.place, searched.run_id))
     if centre is None:
         raise RunError(
             f"every trial of '{method}' on '{scenario.forget}' failed, so there is nothing to vary"
@@ -169,40 +177,39 @@ def sensitivity(
         raise PlanError(f"a grid varies two parameters, not {len(varied)}; name them with --parameter")
     values = {p.name: _values(plan, algorithm, p, points) for p in varied}
     lines = _grid(values) if grid else _lines(values)
-    run_id = plan.run_id("sensitivity", method=method, grid=grid, values=values, centre=centre)
+    distinct = list({tuple(p.items()): p for p in ({**centre, **point} for point in lines)}.values())
+    identity = sensitivity_identity(plan, algorithm, {"grid": grid, "values": values, "centre": centre})
     assignments = [
         Assignment(
-            run_id=run_id,
+            run_id=identity.study_id(method),
             number=number,
             scenario=scenario,
             method=method,
-            params={**centre, **point},
+            params=point,
             seed=plan.seed + seed,
             kind="sensitivity",
             regime="",
             tuned_on=scenario.forget,
+            data_id=data_id(plan),
+            code_id=code_id(plan, algorithm),
             scale=plan.scale,
             precision=plan.precision,
             tag=f"{number // seeds}.{seed}",
         )
-        for number, (point, seed) in enumerate(itertools.product(lines, range(1, seeds + 1)))
+        for number, (point, seed) in enumerate(itertools.product(distinct, range(1, seeds + 1)))
     ]
-    with _results(setting, run_id) as results:
+    with _results(setting, identity.run_id) as results:
         work = FixedList(f"sensitivity of {method}", assignments, results.rows())
-        _run(setting, "sensitivity", [work], results, [scenario])
-
-
-def search_run(plan: Plan) -> str:
-    """The run id of a plan's search."""
-    return plan.run_id("search")
+        _run(setting, identity, [work], results, [scenario])
 
 
 def best_lines(setting: Setting) -> Iterator[str]:
     """The best point of every study of this shard, one line each."""
     plan = setting.plan
-    rows = finished_trials(setting.place, search_run(plan))
+    identity = search_identity(plan)
+    rows = finished_trials(setting.place, identity.run_id)
     for method, scenario in setting.shard.take(_studies(plan)):
-        params = _best(setting, method, scenario, rows)
+        params = _best(setting, identity, method, scenario, rows)
         if params is None:
             yield f"every trial of {method.name} on {scenario.forget} failed"
             continue
@@ -212,12 +219,15 @@ def best_lines(setting: Setting) -> Iterator[str]:
 
 def _run(
     setting: Setting,
-    title: str,
+    identity: Identity,
     sources: Sequence[Source],
     results: Results,
     scenarios: Sequence[Scenario],
 ) -> None:
     console = setting.console
+    title = identity.stage
+    for line in identity.news(records(setting.place, f"{setting.plan.name}-{title}")):
+        console.print(line, markup=False)
     if not setting.shard.whole:
         title = f"{title}, shard {setting.shard}"
     total = sum(source.total for source in sources)
@@ -229,9 +239,8 @@ def _run(
         console.print(f"{title}: {done} of {total} trials are done already, resuming run {results.run_id}")
     for row in results.rows():
         setting.shares.learn(row)
-    results.save_plan(
-        {"run_id": results.run_id, "version": package_version(), "plan": setting.plan.model_dump(mode="json")}
-    )
+    plan = setting.plan.model_dump(mode="json")
+    results.save_plan({"version": package_version(), "plan": plan, **identity.record()})
     shared = prepare(setting, scenarios)
     with Progress(title, sources, console) as progress:
         outcome = runner.run(
@@ -263,13 +272,12 @@ def _results(setting: Setting, run_id: str, work: Sequence[str] = ()) -> Results
     return Results(setting.place, run_id, setting.shard, work=work, tell=setting.console.print)
 
 
-def _study(plan: Plan, method: Method, scenario: Scenario, rows: Sequence[Row]) -> Study:
-    run_id = search_run(plan)
-    own = [r for r in rows if r["method"] == method.name and r["forget"] == scenario.forget]
+def _study(plan: Plan, identity: Identity, method: Method, scenario: Scenario, rows: Sequence[Row]) -> Study:
+    data, code = data_id(plan), code_id(plan, method)
 
     def assign(number: int, params: dict[str, Any], preset: str) -> Assignment:
         return Assignment(
-            run_id=run_id,
+            run_id=identity.study_id(method.name),
             number=number,
             scenario=scenario,
             method=method.name,
@@ -279,6 +287,8 @@ def _study(plan: Plan, method: Method, scenario: Scenario, rows: Sequence[Row]) 
             regime="tuned",
             preset=preset,
             tuned_on=scenario.forget,
+            data_id=data,
+            code_id=code,
             scale=plan.scale,
             precision=plan.precision,
             prunable=plan.search.pruner != "none",
@@ -292,49 +302,35 @@ def _study(plan: Plan, method: Method, scenario: Scenario, rows: Sequence[Row]) 
         trials=plan.search.trials,
         seed=plan.search.seed,
         assign=assign,
-        done=own,
+        done=_rows_of(identity, method, scenario, rows),
         presets=plan.search.presets,
         pruner=pruner(plan.search.pruner),
     )
 
 
-@dataclass(frozen=True)
-class _Entry:
-    """One row of a benchmark's result table: a method with one set of values."""
-
-    method: Method
-    regime: str
-    params: Mapping[str, Any]
-    preset: str = ""
-    tuned_on: str = ""
-
-    @property
-    def tag(self) -> str:
-        """Sets its trials apart from those of the same method with other values."""
-        return ".".join(filter(None, (self.regime or "reference", self.preset, self.tuned_on)))
-
-
-def _entries(setting: Setting) -> Iterator[_Entry]:
+def _entries(setting: Setting) -> Iterator[Entry]:
+    """The lines of a plan's benchmark: references, what runs beside, published values, what was found."""
     plan = setting.plan
     assert plan.benchmark is not None
-    rows = finished_trials(setting.place, search_run(plan))
-    _require_finished(plan, rows)
-    yield _Entry(methods.get("original"), "", {})
-    yield _Entry(methods.get("retrain"), "", {})
+    identity = search_identity(plan)
+    rows = finished_trials(setting.place, identity.run_id)
+    _require_finished(plan, identity, rows)
+    yield Entry(methods.get("original"), "", {})
+    yield Entry(methods.get("retrain"), "", {})
     for name in plan.benchmark.beside:
         if name not in ("original", "retrain"):
-            yield _published(methods.get(name), plan) or _Entry(methods.get(name), "default", {})
+            yield _published(methods.get(name), plan) or Entry(methods.get(name), "default", {})
     for method in plan.algorithms():
         yield from _presets(method, plan)
         for scenario in plan.searched():
-            params = _best(setting, method, scenario, rows)
+            params = _best(setting, identity, method, scenario, rows)
             if params is None:
                 setting.console.print(f"{method.name}: every trial on {scenario.forget} failed; left out")
             else:
-                yield _Entry(method, "tuned", params, tuned_on=scenario.forget)
+                yield Entry(method, "tuned", params, tuned_on=(scenario.forget,))
 
 
-def _presets(method: Method, plan: Plan) -> Iterator[_Entry]:
+def _presets(method: Method, plan: Plan) -> Iterator[Entry]:
     """The published values of a searched method that the plan wants beside the found ones."""
     assert plan.benchmark is not None
     if plan.benchmark.presets == "all":
@@ -346,47 +342,48 @@ def _presets(method: Method, plan: Plan) -> Iterator[_Entry]:
             yield nearest
 
 
-def _published(method: Method, plan: Plan) -> _Entry | None:
+def _published(method: Method, plan: Plan) -> Entry | None:
     preset = method.published(plan.model, plan.task)
     return _published_entry(method, preset, plan) if preset else None
 
 
-def _published_entry(method: Method, preset: Preset, plan: Plan) -> _Entry:
-    return _Entry(method, "published", reduced(method, preset.values, plan.scale), preset.name)
+def _published_entry(method: Method, preset: Preset, plan: Plan) -> Entry:
+    return Entry(method, "published", reduced(method, preset.values, plan.scale), preset.name)
 
 
-def _benchmark_trials(plan: Plan, run_id: str, entries: Sequence[_Entry]) -> Iterator[Assignment]:
+def _benchmark_trials(plan: Plan, identity: Identity, entries: Sequence[Entry]) -> Iterator[Assignment]:
     """Seeds in the outer loop, so that a benchmark that is cut short has every method."""
     assert plan.benchmark is not None
+    costly = plan.costly_metrics()
+    data = data_id(plan)
+    codes = {entry.method.name: code_id(plan, entry.method, costly) for entry in entries}
     product = itertools.product(range(1, plan.benchmark.seeds + 1), plan.benchmarked(), entries)
     for number, (seed, scenario, entry) in enumerate(product):
-        regime = entry.regime
-        if regime == "tuned" and scenario.forget != entry.tuned_on:
-            regime = "transferred"
         yield Assignment(
-            run_id=run_id,
+            run_id=identity.study_id(entry.name),
             number=number,
             scenario=scenario,
             method=entry.method.name,
             params=entry.params,
             seed=plan.seed + seed,
             kind="reference" if entry.method.reference else "benchmark",
-            regime=regime,
+            regime=entry.regime_on(scenario.forget),
             preset=entry.preset,
-            tuned_on=entry.tuned_on,
+            tuned_on=" | ".join(entry.tuned_on),
+            data_id=data,
+            code_id=codes[entry.method.name],
             scale=plan.scale,
             held_out="test",
-            metrics=plan.costly_metrics(),
+            metrics=costly,
             details=True,
             precision=plan.precision,
             tag=f"{entry.tag}.{seed}",
         )
 
 
-def _require_finished(plan: Plan, rows: Sequence[Row]) -> None:
+def _require_finished(plan: Plan, identity: Identity, rows: Sequence[Row]) -> None:
     """Drivers that benchmark half a search each would disagree about the best parameters."""
-    done = Counter((row["method"], row["forget"]) for row in rows)
-    counts = {(m.name, s.forget): done[m.name, s.forget] for m, s in _studies(plan)}
+    counts = {(m.name, s.forget): len(_rows_of(identity, m, s, rows)) for m, s in _studies(plan)}
     wanted = plan.search.trials
     short = [f"{m} on {f} has {n} of {wanted} trials" for (m, f), n in counts.items() if n < wanted]
     if short:
@@ -399,15 +396,21 @@ def _require_finished(plan: Plan, rows: Sequence[Row]) -> None:
         )
 
 
+def _rows_of(identity: Identity, method: Method, scenario: Scenario, rows: Sequence[Row]) -> list[Row]:
+    """The trials of one study of a search, among those of the whole run."""
+    study = (identity.study_id(method.name), method.name, scenario.forget)
+    return [row for row in rows if (row["run_id"], row["method"], row["forget"]) == study]
+
+
 def _best(
-    setting: Setting, method: Method, scenario: Scenario, found: Sequence[Row]
+    setting: Setting, identity: Identity, method: Method, scenario: Scenario, searched: Sequence[Row]
 ) -> dict[str, Any] | None:
     """The parameters of the best complete trial of the plan's search; None if all of them failed.
 
     Raises:
         RunError: if there is no trial yet.
     """
-    rows = [row for row in found if row["method"] == method.name and row["forget"] == scenario.forget]
+    rows = _rows_of(identity, method, scenario, searched)
     if not rows:
         raise RunError(
             f"no trial of '{method.name}' on '{scenario.forget}' in {setting.place}; "

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 from collections.abc import Callable
+from functools import wraps
 from typing import TYPE_CHECKING
 
 from benchmarks.errors import BenchmarkError, suggest
@@ -50,6 +51,7 @@ def member(path: str) -> Model:
 
 
 def _checked(name: str, function: Callable[[int, int, int], object]) -> Callable[[int, int, int], nn.Module]:
+    @wraps(function)
     def build(num_classes: int, channels: int, image_size: int) -> nn.Module:
         from torch import nn
 

@@ -1,0 +1,166 @@
+"""What a run is: all that decides its rows, by content and never by a path or a spelling.
+
+A run's name ends in a digest of what all of its trials share: the data, the models, the recipe, the metrics.
+What is particular to one method (its space or its values, and its source where it is a user's own) gives the
+rows of it a suffix, `RUN/STUDY`, so that a method that is added or edited leaves the others as they are.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from benchmarks.datasets import load
+from benchmarks.methods import Method
+from benchmarks.metrics import default_metrics, metrics
+from benchmarks.models import models
+from benchmarks.sources import source_digest
+from search.spaces import search_space
+
+if TYPE_CHECKING:
+    from search.entries import Entry
+    from search.plan import Plan
+
+
+@dataclass(frozen=True)
+class Identity:
+    """What decides the rows of a run.
+
+    Attributes:
+        stage: search, benchmark or sensitivity.
+        run_id: Names the run.
+        shared: What all of its trials share, as plain values.
+        studies: What is particular to each method, or to each line of a benchmark, as plain values.
+    """
+
+    stage: str
+    run_id: str
+    shared: Mapping[str, Any]
+    studies: Mapping[str, Mapping[str, Any]]
+
+    def study_id(self, name: str) -> str:
+        """What the rows of one of the studies carry as their run_id."""
+        return f"{self.run_id}/{_digest(self.studies[name])}"
+
+    def news(self, earlier: Sequence[Mapping[str, Any]]) -> Iterator[str]:
+        """What differs from the records of earlier runs, the newest last, one line each.
+
+        Args:
+            earlier: Records as `record` makes them, of runs of the same plan name and stage.
+        """
+        before = next((r for r in reversed(earlier) if r.get("run_id") == self.run_id), None)
+        if before is None:
+            if earlier:
+                changes = "; ".join(_differences(earlier[-1].get("identity", {}), self.shared))
+                yield f"run {self.run_id} is new beside {earlier[-1].get('run_id')}: {changes}"
+            return
+        for name, parts in self.studies.items():
+            known = before.get("studies", {}).get(name)
+            if known is not None and _digest(known) != _digest(parts):
+                yield f"{name} begins anew in run {self.run_id}: {'; '.join(_differences(known, parts))}"
+
+    def record(self) -> dict[str, Any]:
+        """What to keep of it beside the results."""
+        return {"run_id": self.run_id, "identity": dict(self.shared), "studies": dict(self.studies)}
+
+
+def search_identity(plan: Plan) -> Identity:
+    """The identity of a plan's search.
+
+    Raises:
+        DataError: if the data set or the checkpoint cannot be read.
+    """
+    sampling = plan.search.model_dump(include={"objective", "seed", "presets", "pruner"})
+    studies = {method.name: _search_parts(plan, method) for method in plan.algorithms()}
+    return _identity(plan, "search", studies, sampling=sampling)
+
+
+def benchmark_identity(plan: Plan, entries: Sequence[Entry]) -> Identity:
+    """The identity of a plan's benchmark, with a study for every line of its result table."""
+    studies = {
+        e.name: {"parameters": asdict(e.values), "code": source_digest(type(e.method))} for e in entries
+    }
+    costly = plan.costly_metrics()
+    return _identity(plan, "benchmark", studies, metrics=costly, metrics_code=_shared_code(plan, costly))
+
+
+def sensitivity_identity(plan: Plan, method: Method, points: Mapping[str, Any]) -> Identity:
+    """The identity of trials of one method around a centre."""
+    study = {**points, "code": source_digest(type(method))}
+    return _identity(plan, "sensitivity", {method.name: study}, method=method.name)
+
+
+def _identity(plan: Plan, stage: str, studies: Mapping[str, Mapping[str, Any]], **more: Any) -> Identity:
+    shared, particular = json.loads(json.dumps([{**_shared(plan), **more}, studies]))
+    return Identity(stage, f"{plan.name}-{stage}-{_digest(shared)}", shared, particular)
+
+
+def data_id(plan: Plan) -> str:
+    """The fingerprint of a plan's images."""
+    return load(plan.dataset).fingerprint
+
+
+def code_id(plan: Plan, method: Method, costly: Sequence[str] = ()) -> str:
+    """A digest of the user's own code that takes part in a trial; "" where all code is of this package."""
+    digests = [*_shared_code(plan, costly).values(), source_digest(type(method))]
+    return _digest(sorted(filter(None, digests))) if any(digests) else ""
+
+
+def _shared(plan: Plan) -> dict[str, Any]:
+    return {
+        "dataset": plan.dataset,
+        "images": data_id(plan),
+        "model": plan.model,
+        "task": plan.task,
+        "seed": plan.seed,
+        "checkpoint": _checkpoint_id(plan),
+        "recipe": asdict(plan.recipe()),
+        "eval_limit": plan.eval_limit,
+        "precision": plan.precision,
+        "code": _shared_code(plan),
+    }
+
+
+def _checkpoint_id(plan: Plan) -> str | None:
+    return None if plan.checkpoint is None else hashlib.sha256(Path(plan.checkpoint).read_bytes()).hexdigest()
+
+
+def _shared_code(plan: Plan, costly: Sequence[str] = ()) -> dict[str, str]:
+    """Digests of the network and of the metrics that are a user's own."""
+    measured = {name: metrics.get(name).compute for name in (*default_metrics(), *costly)}
+    code = {plan.model: models.get(plan.model).build, **measured}
+    return {name: digest for name, part in code.items() if (digest := source_digest(part))}
+
+
+def _search_parts(plan: Plan, method: Method) -> dict[str, Any]:
+    space = search_space(method.Params, plan.search.space.get(method.name))
+    ranges = {name: [d.low, d.high] for name, d in space.varied.items()}  # type: ignore[attr-defined]
+    return {"ranges": ranges, "fixed": dict(space.fixed), "code": source_digest(type(method))}
+
+
+def _differences(before: Mapping[str, Any], now: Mapping[str, Any]) -> Iterator[str]:
+    """One phrase for each value that has changed: `recipe epochs 2 (before 8)`."""
+    old, new = dict(_flat(before)), dict(_flat(now))
+    for name in {**new, **old}:
+        if old.get(name) != new.get(name):
+            yield f"{name} {_text(new.get(name))} (before {_text(old.get(name))})"
+
+
+def _flat(parts: Mapping[str, Any], above: str = "") -> Iterator[tuple[str, Any]]:
+    for name, value in parts.items():
+        if isinstance(value, Mapping):
+            yield from _flat(value, f"{above}{name} ")
+        else:
+            yield f"{above}{name}", value
+
+
+def _text(value: Any) -> str:
+    return "none" if value is None or value == "" else str(value)
+
+
+def _digest(parts: Any) -> str:
+    return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:8]

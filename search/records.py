@@ -1,0 +1,30 @@
+"""What is kept of every run beside its tables: `_runs/RUN.yaml`."""
+
+from __future__ import annotations
+
+import re
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from search.storage import store_at
+
+FOLDER = "_runs"
+
+
+def records(results: Path | str, stem: str) -> list[dict[str, Any]]:
+    """The records of runs named `STEM-DIGEST`, the newest last; a file that is not a record is left out.
+
+    Raises:
+        OSError: when they cannot be read.
+    """
+    store = store_at(results)
+    written = store.files(FOLDER)
+    contents = []
+    for file in sorted(written, key=lambda name: written[name]):
+        if re.fullmatch(rf"{FOLDER}/{re.escape(stem)}-[0-9a-f]{{8}}(\.[^/]+)?\.yaml", file):
+            with suppress(yaml.YAMLError, UnicodeDecodeError, FileNotFoundError):
+                contents.append(yaml.safe_load(store.read(file).to_pybytes()))
+    return [content for content in contents if isinstance(content, dict)]
