@@ -16,10 +16,14 @@ from analysis.studies import REFERENCES, SCENARIO, VARIANT, complete
 FIGURES = ("retain_acc", "forget_acc", "mia", "gap", "unlearn_s")
 REGIMES = ["", "published", "default", "tuned", "transferred", "tuned + transferred"]
 BOTH = "tuned + transferred"
+SOURCES = " | "  # between the forget sets in `tuned_on` on which a search found the same values
 
 
 def benchmarked(trials: pd.DataFrame) -> pd.DataFrame:
     """The rows of the benchmark stage that count, failed ones included.
+
+    A trial whose values were found on several forget sets, or equal published ones, ran once; it is a row
+    here for each of these claims, which never share a line of a table.
 
     `regime`, `preset` and `tuned_on` are never null. Files from before the column `tuned_on` had one searched
     forget set per run, so there it is the one with tuned rows.
@@ -31,6 +35,7 @@ def benchmarked(trials: pd.DataFrame) -> pd.DataFrame:
         rows[name] = rows[name].astype(object).fillna("").astype(str)
     if rows.empty:
         return rows
+    rows = _claims(rows)
     rows["tuned_on"] = _searched_set(rows)
     keys = [*SCENARIO, "forget", *VARIANT]
     ended = rows.groupby([*keys, "run_id"])["finished_at"].max().reset_index()
@@ -130,6 +135,19 @@ def entropies(trials: pd.DataFrame, samples: pd.DataFrame) -> pd.DataFrame:
         complete(by_own_set(benchmarked(trials)))[[*keys, "trial_id", "run_id"]], on=["trial_id", "run_id"]
     )
     return ordered(rows[[*keys, "image", "entropy"]], [*keys, "image"])
+
+
+def _claims(rows: pd.DataFrame) -> pd.DataFrame:
+    """A row for each forget set on which a trial's values were found, and one for the preset they equal."""
+    searched = rows["regime"].isin(["tuned", "transferred"])
+    found = rows[searched].assign(tuned_on=rows["tuned_on"].str.split(SOURCES, regex=False), preset="")
+    found = found.explode("tuned_on")
+    elsewhere = (found["tuned_on"] != found["forget"]) & (found["tuned_on"] != "")
+    found["regime"] = (
+        found["regime"].mask(elsewhere, "transferred").mask(found["tuned_on"] == found["forget"], "tuned")
+    )
+    published = rows[searched & (rows["preset"] != "")].assign(regime="published", tuned_on="")
+    return pd.concat([rows[~searched], found, published], ignore_index=True)
 
 
 def _searched_set(rows: pd.DataFrame) -> pd.Series:

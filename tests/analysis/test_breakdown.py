@@ -59,6 +59,39 @@ def test_of_two_runs_of_the_same_thing_the_later_counts() -> None:
     assert set(benchmarked(frame(rows))["run_id"]) == {"bench-2", "bench-0"}
 
 
+def test_a_trial_that_stands_for_several_claims_is_a_row_of_each() -> None:
+    """Values that searches on 8 and on 2 both found, and that equal a published preset, ran once per set."""
+    shared = {"tuned_on": "8 | 2", "preset": "vgg"}
+    rows = [
+        measured("jit", 1, gap=4.0, **shared),
+        measured("jit", 2, gap=5.0, forget="2", **shared),
+        measured("jit", 3, gap=6.0, forget="10", regime="transferred", **shared),
+    ]
+    claims = benchmarked(frame(rows))
+    keys = ["regime", "tuned_on", "preset", "forget"]
+    assert sorted(claims[keys].itertuples(index=False, name=None)) == [
+        ("published", "", "vgg", "10"),
+        ("published", "", "vgg", "2"),
+        ("published", "", "vgg", "8"),
+        ("transferred", "2", "", "10"),
+        ("transferred", "2", "", "8"),
+        ("transferred", "8", "", "10"),
+        ("transferred", "8", "", "2"),
+        ("tuned", "2", "", "2"),
+        ("tuned", "8", "", "8"),
+    ]
+    lines = overall(frame(rows)).set_index(["regime", "tuned_on"])
+    assert lines["n"].to_dict() == {
+        ("published", ""): 3,
+        ("tuned", ""): 2,
+        ("transferred", "2"): 2,
+        ("transferred", "8"): 2,
+        ("tuned + transferred", "2"): 3,
+        ("tuned + transferred", "8"): 3,
+    }
+    assert lines.loc[("published", ""), "gap_mean"] == 5.0
+
+
 def test_scenarios_and_presets_are_kept_apart() -> None:
     rows = [
         measured("jit", 1, regime="published", preset="a", gap=1.0),
