@@ -160,7 +160,7 @@ def reach(address: str) -> None:
 def _same_token(address: str) -> None:
     """Fail where this process shows a token to a cluster that has none: there no actor of it would live.
 
-    That happens with --address auto, once a run on this machine has left a token: the cluster is older.
+    That happens with --address auto, where Ray itself has left a token on this machine: the cluster is older.
     """
     if os.environ.get("RAY_AUTH_MODE") != "token":
         return

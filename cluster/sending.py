@@ -12,7 +12,9 @@ import hashlib
 import json
 import os
 import re
+import time
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 from typing import IO
@@ -22,6 +24,7 @@ from cluster.errors import ClusterError
 SUFFIXES = (".parquet", ".yaml", ".html")
 _CHUNK = 12_000  # bytes per line; Ray hands a log on in pieces of 20,000 characters
 _FILE, _DATA, _DONE, _END = "unlearn-file ", "unlearn-data ", "unlearn-done ", "unlearn-end "
+_ABANDONED_S = 3600.0
 _PART = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._=@%+-]{0,254}")
 
 
@@ -74,6 +77,13 @@ class Receiver:
         self._digest = hashlib.sha256()
 
     def __enter__(self) -> Receiver:
+        """Start, with what killed fetches left in the folder swept: parts that nobody writes to any more."""
+        for part in self.folder.rglob(".*"):
+            name, _, process = part.name.rpartition(".")
+            if process.isdecimal() and Path(name).suffix in SUFFIXES:
+                with suppress(FileNotFoundError):
+                    if time.time() - part.stat().st_mtime > _ABANDONED_S:
+                        part.unlink()
         return self
 
     def __exit__(

@@ -98,6 +98,16 @@ def test_a_damaged_or_cut_log_leaves_no_half_file(folder: Path, tmp_path: Path) 
         receiver.feed("\n".join(lines) + "\n")
 
 
+def test_parts_that_a_killed_fetch_left_are_swept(tmp_path: Path) -> None:
+    new, old, other = (tmp_path / name for name in (".a.parquet.77", ".b.parquet.78", ".c.txt.79"))
+    for part in (new, old, other):
+        part.touch()
+    for part in (old, other):
+        os.utime(part, (0, 0))
+    with Receiver(tmp_path):
+        assert set(tmp_path.iterdir()) == {new, other}  # another fetch may still be writing to the new one
+
+
 @pytest.mark.parametrize(
     "name",
     [
