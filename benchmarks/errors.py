@@ -5,6 +5,8 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable
 
+_LONGEST = 2000  # characters of a message
+
 
 class BenchmarkError(Exception):
     """Base of every error that a user of this package can cause and mend."""
@@ -66,3 +68,9 @@ def suggest(name: str, valid: Iterable[str]) -> str:
         return f"did you mean {' or '.join(repr(n) for n in near)}?"
     listed = ", ".join(names[:20]) + (f", ... ({len(names)} in all)" if len(names) > 20 else "")
     return f"valid: {listed}"
+
+
+def printable(text: str) -> str:
+    """A message as a terminal shows and does not obey it: on one line, as `shown`, and not too long."""
+    line = shown(" ".join(part for part in map(str.strip, text.splitlines()) if part))
+    return line if len(line) <= _LONGEST else f"{line[: _LONGEST // 2]} ... {line[-_LONGEST // 2 :]}"

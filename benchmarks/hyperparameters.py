@@ -14,6 +14,7 @@ from functools import cache
 from typing import Any
 
 from benchmarks.errors import InvalidParameters, suggest
+from benchmarks.limits import LARGEST_REAL, LARGEST_WHOLE
 
 Scalar = float | int | str | bool | None
 
@@ -56,8 +57,9 @@ class Hyperparameter:
         """The value as this hyper-parameter's type.
 
         Raises:
-            InvalidParameters: when the value has another type, is no valid choice, or is not above 0
-                although the whole range is. (The range itself bounds a search, not a user.)
+            InvalidParameters: when the value has another type, is not a valid choice, is larger than
+                anything sensible, or is not above 0 although the whole range is. (The range itself bounds a
+                search, not a user.)
         """
         if value is None and self.optional:
             return None
@@ -74,6 +76,9 @@ class Hyperparameter:
         if not valid:
             raise InvalidParameters(f"'{self.name}' must be of type {self.kind.__name__}, not {value!r}")
         value = self.kind(value)
+        most = LARGEST_WHOLE if self.kind is int else LARGEST_REAL
+        if self.kind in (int, float) and abs(value) > most:
+            raise InvalidParameters(f"'{self.name}' must be at most {most:g}, not {value!r}")
         if self.low is not None and self.low > 0 and value <= 0:
             raise InvalidParameters(f"'{self.name}' must be above 0, not {value!r}")
         if self.choices is not None and value not in self.choices:
@@ -143,3 +148,13 @@ def build(params: type, values: Mapping[str, Any]) -> Any:
         if name not in known:
             raise InvalidParameters(f"unknown hyper-parameter '{name}'; {suggest(name, known)}")
     return params(**{name: known[name].check(value) for name, value in values.items()})
+
+
+def number(text: str) -> int | float | str:
+    """The number that some text means, `50` and `1e-5` alike; the text itself where it means none."""
+    for kind in (int, float):
+        try:
+            return kind(text)
+        except ValueError:
+            continue
+    return text

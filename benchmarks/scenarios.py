@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import operator
 import unicodedata
+from collections import Counter
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
+from functools import lru_cache
 from typing import Literal, get_args
 
 import numpy as np
 
 from benchmarks.datasets import Dataset, DataSource, datasets
 from benchmarks.errors import InvalidScenario, UnknownName, suggest
+from benchmarks.limits import LARGEST_SEED
 from benchmarks.splits import Split, drawn, validation_size, where
 
 Task = Literal["full_class", "sub_class", "random", "identities", "sequence"]
@@ -71,8 +75,10 @@ class Scenario:
             seed = operator.index(self.seed)
         except TypeError:
             seed = -1
-        if seed < 0:
-            raise InvalidScenario(f"'seed' must be a whole number from 0, not {self.seed!r}")
+        if not 0 <= seed <= LARGEST_SEED:
+            raise InvalidScenario(
+                f"'seed' must be a whole number from 0 to {LARGEST_SEED}, not {self.seed!r}"
+            )
         object.__setattr__(self, "seed", seed)
         object.__setattr__(self, "forget", _canonical(str(self.forget), self.task, source))
 
@@ -191,23 +197,23 @@ def _canonical(forget: str, task: str, source: DataSource) -> str:
     if task != "sequence":
         return _classes(forget, names, source.name)
     requests = [_classes(request, names, source.name) for request in forget.split(THEN)]
-    every = SEPARATOR.join(requests).split(SEPARATOR)
-    twice = {name for name in every if every.count(name) > 1}
+    counts = Counter(SEPARATOR.join(requests).split(SEPARATOR))
+    twice = sorted(name for name, count in counts.items() if count > 1)
     if twice:
-        raise InvalidScenario(f"the sequence '{forget}' forgets '{min(twice)}' twice; leave one out")
+        raise InvalidScenario(f"the sequence '{forget}' forgets '{twice[0]}' twice; leave one out")
     if len(requests) < 2:
         raise InvalidScenario(
             f"task 'sequence' needs requests joined by '{THEN}', such as "
             f"{THEN.join(names[:2])}; for a single one use task 'full_class'"
         )
-    _classes(SEPARATOR.join(every), names, source.name)
+    _classes(SEPARATOR.join(counts), names, source.name)
     return THEN.join(requests)
 
 
 def _classes(forget: str, names: tuple[str, ...], dataset: str) -> str:
     """Some classes, in their order, each once."""
-    parts = [part.strip() for part in forget.split(SEPARATOR)]
-    chosen = {names.index(_find(part, names, dataset)) for part in parts}
+    known = _known(names)
+    chosen = {known.find(part.strip(), dataset) for part in forget.split(SEPARATOR)}
     if len(chosen) >= len(names):
         raise InvalidScenario(
             f"forgetting '{forget}' leaves no class of '{dataset}' to retain; leave one out"
@@ -215,14 +221,45 @@ def _classes(forget: str, names: tuple[str, ...], dataset: str) -> str:
     return SEPARATOR.join(names[i] for i in sorted(chosen))
 
 
-def _find(part: str, names: tuple[str, ...], dataset: str) -> str:
-    """A class by its name, however its accents are written; where no class has that name, by its index."""
-    for name in names:
-        if unicodedata.normalize("NFC", name) == unicodedata.normalize("NFC", part):
-            return name
-    if _is_number(part) and int(part) < len(names):
-        return names[int(part)]
-    raise InvalidScenario(f"'{dataset}' has no class '{part}'; {suggest(part, names)}")
+@dataclass(frozen=True)
+class _Known:
+    """The classes that can be named.
+
+    Attributes:
+        by_name: Index of each, by its name in composed Unicode.
+        by_number: Index of those whose name is a number, by that number.
+    """
+
+    names: tuple[str, ...]
+    by_name: Mapping[str, int]
+    by_number: Mapping[int, int]
+
+    def find(self, part: str, dataset: str) -> int:
+        """Index of a class by its name or, where that can mean nothing else, by its index."""
+        position = self.by_name.get(unicodedata.normalize("NFC", part))
+        if position is not None:
+            return position
+        if not (_is_number(part) and int(part) < len(self.names)):
+            raise InvalidScenario(f"'{dataset}' has no class '{part}'; {suggest(part, self.names)}")
+        index = int(part)
+        alike = self.by_number.get(index)
+        if alike is not None and alike != index:
+            raise InvalidScenario(
+                f"'{part}' could mean the class '{self.names[alike]}' of '{dataset}' or its class at index "
+                f"{index}, '{self.names[index]}'; write one of these names"
+            )
+        if alike is None and len(self.by_number) == len(self.names):
+            raise InvalidScenario(
+                f"'{dataset}' has no class '{part}', and its classes are numbers themselves; if the class at "
+                f"index {index} is meant, write '{self.names[index]}'; {suggest(part, self.names)}"
+            )
+        return index
+
+
+@lru_cache(maxsize=16)
+def _known(names: tuple[str, ...]) -> _Known:
+    by_number = {int(name): i for i, name in enumerate(names) if _is_number(name)}
+    return _Known(names, {unicodedata.normalize("NFC", name): i for i, name in enumerate(names)}, by_number)
 
 
 def _count(text: str, whole: int) -> int | None:

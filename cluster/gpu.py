@@ -14,6 +14,7 @@ from dataclasses import dataclass, replace
 from cluster.errors import ClusterError
 
 MARGIN = 0.1  # of a GPU's memory stays free, for what fragments and for what the measured trial did not need
+_SMALLEST = 1e-3  # share of a GPU
 MOST_PER_GPU = 8  # trials; time-slicing between more costs more than it brings
 CPU = "cpu"  # the kind of machine without a GPU
 
@@ -77,7 +78,7 @@ def by_hand(gpus: float) -> Share:
     Raises:
         ClusterError: if it is not 1/k.
     """
-    per_gpu = round(1 / gpus) if 0 < gpus <= 1 else 0
+    per_gpu = round(1 / gpus) if _SMALLEST <= gpus <= 1 else 0
     if not per_gpu or abs(per_gpu * gpus - 1) > 1e-3:
         raise ClusterError(
             f"a share of {gpus:g} GPU cannot be placed safely; use 1/k of a GPU: 1, 0.5, 0.25, 0.2, 0.1"

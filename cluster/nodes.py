@@ -11,6 +11,7 @@ from typing import Any
 import yaml
 
 from cluster.errors import ClusterError
+from cluster.guarded_yaml import GuardedLoader
 
 _UNSET = "CHANGE-ME"
 _RESULTS = "UNLEARN_RESULTS"
@@ -81,7 +82,7 @@ def nodes(path: Path) -> Nodes:
     slurm = re.search(r"^#SBATCH ", text, flags=re.MULTILINE)
     try:
         found = _slurm(text) if slurm else _yaml(path, text)
-    except (KeyError, IndexError, TypeError, ValueError, AttributeError) as error:
+    except (KeyError, IndexError, TypeError, ValueError, AttributeError, OverflowError) as error:
         raise ClusterError(
             f"{path} is not complete: {type(error).__name__} at {error}; compare it with the shipped one "
             "(unlearn files)"
@@ -96,7 +97,7 @@ def nodes(path: Path) -> Nodes:
 
 def _yaml(path: Path, text: str) -> Nodes:
     try:
-        documents = [d for d in yaml.safe_load_all(text) if isinstance(d, dict)]
+        documents = [d for d in yaml.load_all(text, Loader=GuardedLoader) if isinstance(d, dict)]
     except yaml.YAMLError as error:
         raise ClusterError(f"{path} is not valid YAML: {' '.join(str(error).split())}") from None
     for document in documents:

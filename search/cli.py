@@ -14,6 +14,8 @@ import typer
 import analysis.cli
 import benchmarks.cli
 import cluster.cli
+from benchmarks.errors import printable
+from search import limits
 
 if TYPE_CHECKING:
     from cluster.jobs import Parcel
@@ -31,15 +33,19 @@ app = typer.Typer(
 _PLAN = typer.Argument(..., help="A plan file, or the name of a plan that ships with unlearn.")
 _RESULTS = typer.Option("results", "--results", help="A folder, s3://BUCKET/PREFIX or gs://BUCKET/PREFIX.")
 _SHARD = typer.Option("1/1", "--shard", metavar="I/N", help="Do part I of N of the plan, one driver each.")
-_WORKERS = typer.Option(None, "--workers", min=1, help="Trials at once; by default as many as fit.")
+_WORKERS = typer.Option(
+    None, "--workers", min=1, max=limits.WORKERS, help="Trials at once; by default as many as fit."
+)
 _ADDRESS = typer.Option(
     "local",
     "--address",
     help="Where it runs: local, auto (the cluster this machine is in) or HOST:6379.",
 )
-_TRIALS = typer.Option(None, "--trials", min=1, help="Trials per method and forget set.")
-_SEED = typer.Option(None, "--seed", min=0, help="Seed of the search.")
-_TIMEOUT = typer.Option(None, "--timeout", min=1, help="Start no trial after so many seconds.")
+_TRIALS = typer.Option(None, "--trials", min=1, max=limits.TRIALS, help="Trials per method and forget set.")
+_SEED = typer.Option(None, "--seed", min=0, max=limits.SEED, help="Seed of the search.")
+_TIMEOUT = typer.Option(
+    None, "--timeout", min=1, max=limits.SECONDS, help="Start no trial after so many seconds."
+)
 _SCALE = typer.Option(
     None, "--scale", help="Run this share of epochs, images, trials, seeds and steps, such as 0.01."
 )
@@ -173,8 +179,8 @@ def sensitivity(
     method: str = typer.Option("", "--method", help="A method of the plan; by default its first."),
     parameter: list[str] = typer.Option([], "--parameter", help="What to vary; by default all searched."),  # noqa: B008
     grid: bool = typer.Option(False, "--grid", help="Vary two parameters together."),
-    points: int = typer.Option(9, "--points", min=2, help="Values per parameter."),
-    seeds: int = typer.Option(3, "--seeds", min=1, help="Repetitions of every point."),
+    points: int = typer.Option(9, "--points", min=2, max=limits.POINTS, help="Values per parameter."),
+    seeds: int = typer.Option(3, "--seeds", min=1, max=limits.SEEDS, help="Repetitions of every point."),
     results: str = _RESULTS,
     workers: int | None = _WORKERS,
     address: str = _ADDRESS,
@@ -238,7 +244,7 @@ def _explain(error: Exception) -> tuple[str, int]:
 
 
 def _fail(message: str, status: int) -> None:
-    print(f"error: {message}", file=sys.stderr)
+    print(f"error: {printable(message)}", file=sys.stderr)
     sys.exit(status)
 
 
@@ -289,9 +295,13 @@ def _settings(
 
 
 def _changed(plan: Plan, trials: int | None, seed: int | None) -> Plan:
+    from search.plan_files import check_work
+
     changes: dict[str, Any] = {"trials": trials, "seed": seed}
     given = {key: value for key, value in changes.items() if value is not None}
-    return plan.model_copy(update={"search": plan.search.model_copy(update=given)})
+    changed = plan.model_copy(update={"search": plan.search.model_copy(update=given)})
+    check_work(changed, lambda *_: "--trials")
+    return changed
 
 
 def _print_best(setting: Setting) -> None:

@@ -9,7 +9,8 @@ import yaml
 from benchmarks.checkpoint import read_weights
 from cluster.jobs import Parcel
 from search.errors import PlanError
-from search.plan_files import load, source
+from search.plan_files import load, text_of
+from search.plan_text import PlanLoader, read
 
 _WEIGHTS = ("checkpoint", "retrained")  # keys of a plan that name a file, or are a mapping with one
 
@@ -22,8 +23,8 @@ def parcel(plan: str, allow_code: bool = False) -> Parcel:
         DataError: if a file with weights holds anything else.
     """
     load(plan, allow_code=allow_code)
-    text = source(plan).read_text()
-    nodes = _children(yaml.compose(text, Loader=yaml.SafeLoader))
+    text = text_of(plan)
+    nodes = _children(yaml.compose(text, Loader=PlanLoader))
     files = {}
     for key in _WEIGHTS:
         node = nodes.get(key)
@@ -39,17 +40,17 @@ def parcel(plan: str, allow_code: bool = False) -> Parcel:
 
 def _replaced(text: str, key: str, name: str) -> str:
     """The plan with another file at a key, and otherwise as it stands."""
-    node = _children(yaml.compose(text, Loader=yaml.SafeLoader))[key]
+    node = _children(yaml.compose(text, Loader=PlanLoader))[key]
     file = _children(node).get("file", node)
     old = text[file.start_mark.index : file.end_mark.index]
     new = text[: file.start_mark.index] + name + old[len(old.rstrip()) :] + text[file.end_mark.index :]
-    expected = yaml.safe_load(text)
+    expected = dict(read(text, key).content)
     section = expected[key]
     expected[key] = {**section, "file": name} if isinstance(section, dict) else name
     try:
-        if yaml.safe_load(new) == expected:
+        if read(new, key).content == expected:
             return new
-    except yaml.YAMLError:  # the path was an anchor's
+    except PlanError:  # the path was an anchor's
         pass
     raise PlanError(f"'{key}' cannot be sent as it is written; write the path of the file itself there")
 

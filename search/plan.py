@@ -3,28 +3,68 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator, model_validator
 
+from benchmarks.hyperparameters import number
 from benchmarks.methods import Method, methods
 from benchmarks.metrics import metrics
 from benchmarks.recipes import over, published_recipe
 from benchmarks.scenarios import Scenario, method_task
 from benchmarks.training import Recipe
+from cluster.errors import ClusterError
+from cluster.gpu import by_hand
+from search import limits
 from search.pruning import Rule
 
 
+def _listed(value: Any) -> Any:
+    """One name stands for a list of it."""
+    return list(value) if isinstance(value, (list, tuple)) else [value]
+
+
+def _numeric(value: Any) -> Any:
+    value = number(value) if isinstance(value, str) else value
+    return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
+def _share(value: Any) -> float:
+    """A share of a GPU that trials can be given.
+
+    Raises:
+        ValueError: with what is valid.
+    """
+    share = _numeric(value)
+    if isinstance(share, bool) or not isinstance(share, (int, float)):
+        raise ValueError("write auto, 0, a share 1/k of a GPU, or one per kind such as {H100: 0.25, cpu: 0}")
+    if share != 0:
+        try:
+            by_hand(share)
+        except ClusterError as error:
+            raise ValueError(str(error)) from None
+    return float(share)
+
+
+Whole = Annotated[int, BeforeValidator(_numeric)]
+Real = Annotated[float, BeforeValidator(_numeric)]
+Name = Annotated[str, Field(max_length=limits.NAME)]
+Names = Annotated[tuple[str, ...], BeforeValidator(_listed), Field(max_length=limits.ENTRIES)]
+SomeNames = Annotated[Names, Field(min_length=1)]
+
+
 class Section(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, coerce_numbers_to_str=True)
+    """A part of a plan; a number in it may be spelt in any way, also as text, as it stands in the file."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, coerce_numbers_to_str=True, allow_inf_nan=False)
 
 
 class Training(Section):
     """Departures from the published recipe; whatever is missing stays as published."""
 
-    epochs: int | None = Field(None, ge=1)
-    batch_size: int | None = Field(None, ge=1)
-    max_lr: float | None = Field(None, gt=0)
+    epochs: Whole | None = Field(None, ge=1, le=limits.EPOCHS)
+    batch_size: Whole | None = Field(None, ge=1, le=limits.BATCH)
+    max_lr: Real | None = Field(None, gt=0, le=limits.LEARNING_RATE)
     pretrained: bool | None = None
     precision: Literal["float32", "bfloat16"] | None = None
 
@@ -35,21 +75,17 @@ class Search(Section):
     Attributes:
         presets: Try published values first.
         pruner: Ends hopeless trials of methods that report their steps: none, median or halving.
-        space: Method -> hyper-parameter -> `[low, high]` to vary it, or one value to hold it fixed.
+        space: Method -> hyper-parameter -> `[low, high]` to vary it, or one value to hold it fixed. In a plan
+            that was read, numbers, and only what departs from the declaration.
     """
 
-    forget: tuple[str, ...]
-    trials: int = Field(250, ge=1)
-    objective: str = "gap"
-    seed: int = Field(0, ge=0)
+    forget: SomeNames
+    trials: Whole = Field(250, ge=1, le=limits.TRIALS)
+    objective: Name = "gap"
+    seed: Whole = Field(0, ge=0, le=limits.SEED)
     presets: bool = True
     pruner: Rule = "none"
     space: dict[str, dict[str, Any]] = Field(default_factory=dict)
-
-    @field_validator("forget", mode="before")
-    @classmethod
-    def _one_or_many(cls, value: Any) -> Any:
-        return value if isinstance(value, list) else [value]
 
 
 class Benchmark(Section):
@@ -63,16 +99,11 @@ class Benchmark(Section):
         metrics: Names of metrics to measure beside those that are always measured.
     """
 
-    forget: tuple[str, ...]
-    seeds: int = Field(10, ge=1)
-    beside: tuple[str, ...] = ("finetune",)
+    forget: SomeNames
+    seeds: Whole = Field(10, ge=1, le=limits.SEEDS)
+    beside: Names = ("finetune",)
     presets: Literal["nearest", "all", "none"] = "nearest"
-    metrics: tuple[str, ...] = ()
-
-    @field_validator("forget", "metrics", mode="before")
-    @classmethod
-    def _one_or_many(cls, value: Any) -> Any:
-        return value if isinstance(value, list) else [value]
+    metrics: Names = ()
 
 
 class Resources(Section):
@@ -83,10 +114,17 @@ class Resources(Section):
         trial_timeout: Seconds after which a trial is killed and recorded as failed.
     """
 
-    workers: int | None = Field(None, ge=1)
-    cpus_per_trial: int = Field(1, ge=1)
+    workers: Whole | None = Field(None, ge=1, le=limits.WORKERS)
+    cpus_per_trial: Whole = Field(1, ge=1, le=limits.CPUS)
     gpus_per_trial: Literal["auto"] | float | dict[str, float] = "auto"
-    trial_timeout: float | None = Field(None, gt=0)
+    trial_timeout: Real | None = Field(None, gt=0, le=limits.SECONDS)
+
+    @field_validator("gpus_per_trial", mode="plain")
+    @classmethod
+    def _shares(cls, value: Any) -> Any:
+        if isinstance(value, dict) and value:
+            return {str(kind): _share(share) for kind, share in value.items()}
+        return value if value == "auto" else _share(value)
 
 
 class Plan(Section):
@@ -103,19 +141,19 @@ class Plan(Section):
     """
 
     name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$")
-    dataset: str
-    model: str
-    task: str
-    methods: tuple[str, ...] = Field(min_length=1)
-    seed: int = Field(0, ge=0)
-    checkpoint: str | None = None
-    eval_limit: int | None = Field(None, ge=100)
+    dataset: Name
+    model: Name
+    task: Name
+    methods: SomeNames
+    seed: Whole = Field(0, ge=0, le=limits.SEED)
+    checkpoint: str | None = Field(None, max_length=limits.PATH)
+    eval_limit: Whole | None = Field(None, ge=100, le=limits.IMAGES)
     precision: Literal["float32", "bfloat16"] = "float32"
     training: Training = Training()
     search: Search
     benchmark: Benchmark | None = None
     resources: Resources = Resources()
-    scale: float = Field(1.0, gt=0, le=1)
+    scale: Real = Field(1.0, gt=0, le=1)
 
     @model_validator(mode="before")
     @classmethod
@@ -124,7 +162,7 @@ class Plan(Section):
             return content
         wanted = method_task(str(content.get("task")))
         every = [m.name for m in methods if wanted in m.tasks and not m.reference]
-        return {**content, "methods": every}
+        return {**content, "methods": every or ["all"]}  # without such a task, which is told later
 
     def scenario(self, forget: str) -> Scenario:
         """The scenario of one forget set."""

@@ -3,27 +3,33 @@
 from __future__ import annotations
 
 import itertools
+import math
 import re
+import sys
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, TypeVar
 
-import yaml
 from pydantic import ValidationError
 
-from benchmarks.errors import BenchmarkError, UnknownName, suggest
+from benchmarks.errors import BenchmarkError, UnknownName, printable, suggest
+from benchmarks.hyperparameters import number
 from benchmarks.methods import methods
 from benchmarks.metrics import metrics
 from cluster.isolation import importable
+from search import limits
+from search.canonical import Tell, distinct, typed
 from search.errors import PlanError
 from search.objectives import objective
 from search.plan import Benchmark, Plan, Resources, Search, Section, Training
+from search.plan_text import Document, Place, read
 from search.scaling import scaled
 from search.spaces import search_space
 
 T = TypeVar("T")
 PLANS = Path(__file__).parent / "plans"  # those that ship with the package
-Place = tuple[str | int, ...]
+_LONGEST = 100  # characters of a value in a message
 _CODE = "import:"  # names that stand for code; looking one up runs it
 
 
@@ -39,8 +45,9 @@ def source(plan: str | Path) -> Path:
         PlanError: if there is neither.
     """
     path = Path(plan)
-    if path.exists():
-        return path
+    with suppress(OSError):  # a name that is too long for a file
+        if path.exists():
+            return path
     if str(plan) not in shipped():
         raise PlanError(f"there is no plan '{plan}': no such file, and {suggest(str(plan), shipped())}")
     return shipped()[str(plan)]
@@ -51,7 +58,14 @@ def imports_code(plan: Plan) -> bool:
     return plan.model.startswith(_CODE)
 
 
-def load(plan: str | Path, scale: float | None = None, allow_code: bool = False) -> list[Plan]:
+def note(line: str) -> None:
+    """Say something about a plan that is not a mistake."""
+    print(f"note: {printable(line)}", file=sys.stderr)
+
+
+def load(
+    plan: str | Path, scale: float | None = None, allow_code: bool = False, tell: Tell = note
+) -> list[Plan]:
     """The plans of a file, or of one that ships with the package.
 
     A file that lists several data sets or models stands for a plan for each pair of them.
@@ -59,16 +73,29 @@ def load(plan: str | Path, scale: float | None = None, allow_code: bool = False)
     Args:
         scale: Run this share of the epochs, images, trials, seeds and steps, in place of the file's `scale`.
         allow_code: Let the plan import a module that it names (`import:`), which runs the code in it.
+        tell: Is given one line about whatever is named more than once, and runs once.
 
     Raises:
         PlanError: one line with file, line, reason and what is valid.
     """
+    return parse(text_of(plan), str(plan), scale, allow_code, source(plan).parent, tell)
+
+
+def text_of(plan: str | Path) -> str:
+    """The text of a plan's file.
+
+    Raises:
+        PlanError: if it cannot be read, or is too large for a plan.
+    """
     path = source(plan)
     try:
-        text = path.read_text()
+        with path.open("rb") as file:
+            content = file.read(limits.BYTES + 1)
+        if len(content) > limits.BYTES:
+            raise PlanError(f"{path} is larger than a plan can be ({limits.BYTES // 1024} KiB)")
+        return content.decode()
     except (OSError, UnicodeDecodeError) as error:
         raise PlanError(f"{path} cannot be read: {error}") from error
-    return parse(text, str(plan), scale, allow_code, path.parent)
 
 
 def parse(
@@ -77,6 +104,7 @@ def parse(
     scale: float | None = None,
     allow_code: bool = False,
     folder: Path | None = None,
+    tell: Tell = note,
 ) -> list[Plan]:
     """Plans from YAML text; `name` is what messages call it, the rest is as for `load`.
 
@@ -86,42 +114,41 @@ def parse(
     Raises:
         PlanError: as `load` does.
     """
-    try:
-        root = yaml.compose(text, Loader=yaml.SafeLoader)
-        content = yaml.safe_load(text)
-    except yaml.YAMLError as error:
-        mark = getattr(error, "problem_mark", None)
-        line = f":{mark.line + 1}" if mark else ""
-        raise PlanError(f"{name}{line}: not valid YAML: {getattr(error, 'problem', error)}") from error
-    if not isinstance(content, dict):
-        raise PlanError(f"{name}: a plan is a list of 'key: value' lines, beginning with 'name: ...'")
-    lines = dict(_lines(root))
-
-    def at(*place: str | int) -> str:
-        while place and place not in lines:
-            place = place[:-1]
-        return f"{name}:{lines.get(place, 1)}"
-
+    document = read(text, name)
     if scale is not None:
-        content["scale"] = scale
-    return [_plan(one, at, allow_code, folder) for one in _each(content)]
+        document.content["scale"] = scale
+    plans: dict[tuple[str, str], Plan] = {}
+    for content in _each(document):
+        plan = _plan(content, document, allow_code, folder, tell)
+        if plans.setdefault((plan.dataset, plan.model), plan) is not plan:
+            tell(f"{name}: '{plan.model}' on '{plan.dataset}' is named more than once; it runs once")
+    return list(plans.values())
 
 
-def _each(content: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
+def _each(document: Document) -> Iterator[dict[str, Any]]:
     """A plan for each pair of a data set and a model, with a name of its own where there are several."""
-    places = {
+    content = document.content
+    choices = {
         key: content[key] if isinstance(content.get(key), list) else [content.get(key)]
         for key in ("dataset", "model")
     }
-    for values in itertools.product(*places.values()):
-        named = [str(value) for value, key in zip(values, places, strict=True) if len(places[key]) > 1]
+    for key, given in choices.items():
+        if not given:
+            raise PlanError(f"{document.at(key)}: '{key}' is empty; name one or more")
+    if math.prod(map(len, choices.values())) > limits.PLANS:
+        raise PlanError(f"{document.at('model')}: these are more than {limits.PLANS} plans; split the file")
+    for values in itertools.product(*choices.values()):
+        named = [str(value) for value, key in zip(values, choices, strict=True) if len(choices[key]) > 1]
         parts = [re.sub(r"[^A-Za-z0-9._-]", "-", part) for part in named]
-        one = {key: value for key, value in zip(places, values, strict=True) if key in content}
+        pair = {key: value for key, value in zip(choices, values, strict=True) if key in content}
         name = "-".join([str(content.get("name")), *parts])
-        yield {**content, **one, **({"name": name} if parts and "name" in content else {})}
+        yield {**content, **pair, **({"name": name} if parts and "name" in content else {})}
 
 
-def _plan(content: Mapping[str, Any], at: Callable[..., str], allow_code: bool, folder: Path | None) -> Plan:
+def _plan(
+    content: Mapping[str, Any], document: Document, allow_code: bool, folder: Path | None, tell: Tell
+) -> Plan:
+    at = document.at
     try:
         plan = Plan.model_validate(content)
     except ValidationError as error:
@@ -136,14 +163,45 @@ def _plan(content: Mapping[str, Any], at: Callable[..., str], allow_code: bool, 
             )
         importable([str(folder.resolve())] if folder else [])
     _check(plan, at)
-    return _checked(at, ("scale",), lambda: scaled(plan)) if plan.scale < 1 else plan
+    plan = _checked(at, (), lambda: typed(plan))
+    where = document.name
+    if plan.scale < 1:
+        plan = _checked(at, ("scale",), lambda: typed(scaled(plan)))
+        where += f" at scale {plan.scale:g}"
+    plan = _checked(at, ("scale",), lambda: distinct(plan, lambda line: tell(f"{where}: {line}")))
+    check_work(plan, at)
+    return plan
+
+
+def check_work(plan: Plan, at: Callable[..., str]) -> None:
+    """No stage has more trials than a driver can hold.
+
+    Args:
+        at: Names the place of a key in messages.
+
+    Raises:
+        PlanError: with the number of trials and the bound.
+    """
+    search = plan.search
+    trials = len(plan.methods) * len(search.forget) * search.trials
+    if trials > limits.WORK:
+        raise PlanError(
+            f"{at('search', 'trials')}: methods, forget sets and trials make {trials} trials; "
+            f"at most {limits.WORK} can be searched in one plan"
+        )
+    rounds = len(plan.benchmark.forget) * plan.benchmark.seeds if plan.benchmark else 0
+    if rounds > limits.ROUNDS:
+        raise PlanError(
+            f"{at('benchmark', 'seeds')}: forget sets and seeds make {rounds} repetitions of every method; "
+            f"at most {limits.ROUNDS} can be benchmarked in one plan"
+        )
 
 
 def _checked(at: Callable[..., str], place: Place, call: Callable[[], T]) -> T:
     try:
         return call()
     except BenchmarkError as error:
-        raise PlanError(f"{at(*place)}: {error}") from None
+        raise PlanError(f"{at(*place)}: {printable(str(error))}") from None
 
 
 def _check(plan: Plan, at: Callable[..., str]) -> None:
@@ -204,24 +262,6 @@ def _check_search(plan: Plan, at: Callable[..., str]) -> None:
             )
 
 
-def _lines(node: Any, place: Place = ()) -> Iterator[tuple[Place, int]]:
-    """Every place in a YAML document with its line, from 1."""
-    if node is None:
-        return
-    yield place, node.start_mark.line + 1
-    if isinstance(node, yaml.MappingNode):
-        for key, value in node.value:
-            yield (*place, key.value), key.start_mark.line + 1
-            yield from (
-                (deeper, line)
-                for deeper, line in _lines(value, (*place, key.value))
-                if deeper != (*place, key.value)
-            )
-    elif isinstance(node, yaml.SequenceNode):
-        for i, value in enumerate(node.value):
-            yield from _lines(value, (*place, i))
-
-
 def _explain(error: Any) -> str:
     """One line about the first thing that pydantic did not like."""
     place = [str(part) for part in error["loc"]]
@@ -239,5 +279,13 @@ def _explain(error: Any) -> str:
         return f"'{where}' is missing"
     if error["type"] == "string_pattern_mismatch":
         return f"'{where}' may hold letters, digits, '.', '_' and '-', at most 100 of them"
+    if error["type"] == "too_short":
+        return f"'{where}' is empty; name one or more"
     given = error.get("input")
-    return f"'{where}' is {given!r}: {error['msg'][0].lower()}{error['msg'][1:]}"
+    numeric = isinstance(given, str) and not isinstance(number(given), str)
+    shown = given if numeric else repr(given)
+    if len(shown) > _LONGEST:
+        shown = f"{shown[:_LONGEST]}..."
+    if error["type"] == "value_error":
+        return f"'{where}' is {shown}: {error['ctx']['error']}"
+    return f"'{where}' is {shown}: {error['msg'][0].lower()}{error['msg'][1:]}"

@@ -91,9 +91,13 @@ def _model(name: str, source: DataSource) -> str:
 def _some(plan: Plan) -> tuple[str, ...]:
     """The first forget sets of a benchmark, those that were searched before the others."""
     assert plan.benchmark is not None
-    sets = plan.benchmark.forget
-    first = [s for s in sets if s in plan.search.forget] + [s for s in sets if s not in plan.search.forget]
-    return tuple(s for s in sets if s in first[: _part(len(sets), plan.scale, "forget_sets")])
+    searched = {scenario.forget for scenario in plan.searched()}
+    sets: dict[str, str] = {}
+    for text in plan.benchmark.forget:
+        sets.setdefault(plan.scenario(text).forget, text)
+    first = sorted(sets, key=lambda forget: forget not in searched)
+    kept = first[: _part(len(sets), plan.scale, "forget_sets")]
+    return tuple(text for forget, text in sets.items() if forget in kept)
 
 
 def _space(plan: Plan, method: Method, share: float) -> dict[str, Any]:

@@ -9,7 +9,9 @@ from typing import Any
 from optuna.distributions import BaseDistribution, FloatDistribution, IntDistribution
 
 from benchmarks.errors import InvalidParameters, suggest
-from benchmarks.hyperparameters import Hyperparameter, Scalar, declared
+from benchmarks.hyperparameters import Hyperparameter, Scalar, declared, number
+
+_TRUTH = {"true": True, "yes": True, "on": True, "false": False, "no": False, "off": False}
 
 
 @dataclass(frozen=True)
@@ -43,26 +45,48 @@ def search_space(params: type, overrides: Mapping[str, Any] | None = None) -> Sp
     known = {p.name: p for p in declared(params)}
     varied = {p.name: _distribution(p, p.low, p.high) for p in known.values() if p.searched}
     fixed: dict[str, Scalar] = {}
-    for name, wanted in (overrides or {}).items():
-        if name not in known:
-            raise InvalidParameters(f"unknown hyper-parameter '{name}'; {suggest(name, known)}")
-        varied.pop(name, None)
-        if isinstance(wanted, Sequence) and not isinstance(wanted, str):
-            varied[name] = _range(known[name], wanted)
+    for name, wanted in departures(params, overrides or {}).items():
+        if isinstance(wanted, list):
+            varied[name] = _distribution(known[name], *wanted)
         else:
-            fixed[name] = known[name].check(_number(wanted))
+            varied.pop(name, None)
+            fixed[name] = wanted
     return Space(varied, fixed)
 
 
-def _range(p: Hyperparameter, wanted: Sequence[Any]) -> BaseDistribution:
+def departures(params: type, overrides: Mapping[str, Any]) -> dict[str, Any]:
+    """Overrides of a method's space in the one form that stands for them, however they were spelt.
+
+    Returns:
+        Name -> `[low, high]` or one value, as the hyper-parameter's type, by name; a range of a single value
+        is that value, and what only repeats the declaration is left out.
+
+    Raises:
+        InvalidParameters: as `search_space` does.
+    """
+    known = {p.name: p for p in declared(params)}
+    typed: dict[str, Any] = {}
+    for name in sorted(overrides):
+        if name not in known:
+            raise InvalidParameters(f"unknown hyper-parameter '{name}'; {suggest(name, known)}")
+        p, wanted = known[name], overrides[name]
+        if isinstance(wanted, Sequence) and not isinstance(wanted, str):
+            value = _range(p, wanted)
+        else:
+            value = p.check(_typed(p, wanted))
+        if value != ([p.low, p.high] if p.searched else p.default):
+            typed[name] = value
+    return typed
+
+
+def _range(p: Hyperparameter, wanted: Sequence[Any]) -> Any:
     if not p.has_range:
         raise InvalidParameters(f"'{p.name}' is an option and cannot be searched; give it one value")
-    if len(wanted) != 2:
+    bounds = [p.check(_typed(p, bound)) for bound in wanted]
+    numbers = [bound for bound in bounds if isinstance(bound, (int, float))]
+    if len(bounds) != 2 or len(numbers) != 2 or numbers[0] > numbers[1]:
         raise InvalidParameters(f"the range of '{p.name}' must be [low, high], not {list(wanted)}")
-    low, high = (p.check(_number(bound)) for bound in wanted)
-    if not isinstance(low, (int, float)) or not isinstance(high, (int, float)) or low > high:
-        raise InvalidParameters(f"the range of '{p.name}' must be [low, high], not {list(wanted)}")
-    return _distribution(p, low, high)
+    return numbers[0] if numbers[0] == numbers[1] else numbers
 
 
 def _distribution(p: Hyperparameter, low: float | None, high: float | None) -> BaseDistribution:
@@ -73,11 +97,10 @@ def _distribution(p: Hyperparameter, low: float | None, high: float | None) -> B
     return FloatDistribution(float(low), float(high), log=p.log)
 
 
-def _number(value: Any) -> Any:
-    """YAML reads 3e-4 (without a dot) as text; people mean the number."""
-    if isinstance(value, str):
-        try:
-            return float(value)
-        except ValueError:
-            return value
-    return value
+def _typed(p: Hyperparameter, value: Any) -> Any:
+    """The number or truth value that some text means where one is wanted; plans are text throughout."""
+    if not isinstance(value, str) or p.kind is str:
+        return value
+    if p.kind is bool:
+        return _TRUTH.get(value.lower(), value)
+    return number(value)

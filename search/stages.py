@@ -19,7 +19,7 @@ from benchmarks.methods.base import Preset
 from benchmarks.scenarios import Scenario, method_task
 from cluster.connect import Slots, running, session
 from cluster.tasks import first_machine
-from search import preparation, runner
+from search import limits, preparation, runner
 from search.assignments import Assignment, FixedList, Row, Source
 from search.entries import Entry, merged
 from search.errors import Interrupted, PlanError, RunError
@@ -175,6 +175,7 @@ def sensitivity(
     varied = [_variable(algorithm, name) for name in parameters or _searched(plan, algorithm)]
     if grid and len(varied) != 2:
         raise PlanError(f"a grid varies two parameters, not {len(varied)}; name them with --parameter")
+    _check_points(points, seeds, [p.name for p in varied], grid=grid)
     values = {p.name: _values(plan, algorithm, p, points) for p in varied}
     lines = _grid(values) if grid else _lines(values)
     distinct = list({tuple(p.items()): p for p in ({**centre, **point} for point in lines)}.values())
@@ -431,6 +432,16 @@ def _variable(method: Method, name: str) -> Hyperparameter:
     if name not in known:
         raise PlanError(f"'{method.name}' has no parameter '{name}' to vary; {suggest(name, known)}")
     return known[name]
+
+
+def _check_points(points: int, seeds: int, varied: Sequence[str], *, grid: bool) -> None:
+    """No sensitivity analysis has more trials than a driver can hold."""
+    count = seeds * (points ** len(varied) if grid else points * len(varied))
+    if points > limits.POINTS or count > limits.ROUNDS:
+        raise PlanError(
+            f"{points} points and {seeds} seeds of {', '.join(varied)} make {count} trials; at most "
+            f"{limits.POINTS} points and {limits.ROUNDS} trials make a sensitivity analysis"
+        )
 
 
 def _values(plan: Plan, method: Method, p: Hyperparameter, points: int) -> list[Any]:

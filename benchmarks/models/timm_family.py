@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import importlib.util
+import re
+import sys
 from functools import cache, partial
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from benchmarks.datasets import data_folder
@@ -14,6 +18,10 @@ if TYPE_CHECKING:
     from timm.models import PretrainedCfg
     from torch import nn
 
+# How timm writes down the architectures that it has, and former names of theirs
+_REGISTERED = re.compile(r"^@register_model\b.*\n(?:@.*\n)*def (\w+)", re.MULTILINE)
+_DEPRECATED = re.compile(r"register_model_deprecations\(__name__, \{(.*?)\}\)", re.DOTALL)
+_KEY = re.compile(r"['\"](\w+)['\"]\s*:")
 # Sizes that are tried for the smallest image: of usual patches, and where the last of five halvings is left
 _SMALL = (8, 14, 16, 28, 32, 64, 96)
 
@@ -113,15 +121,34 @@ def _takes(name: str, image_size: int) -> bool:
 
 
 @cache
+def _written() -> tuple[str, ...]:
+    """Names of the architectures in timm's source; importing it takes seconds and half a gigabyte.
+
+    Empty where its source is not laid out as it is known to be; timm itself is then asked.
+    """
+    spec = importlib.util.find_spec("timm")
+    folders = spec.submodule_search_locations if spec else None
+    names: set[str] = set()
+    for path in Path(folders[0]).glob("models/**/*.py") if folders else ():
+        text = path.read_text(encoding="utf-8")
+        names.update(_REGISTERED.findall(text))
+        for block in _DEPRECATED.findall(text):
+            names.update(_KEY.findall(block))
+    return tuple(sorted(names))
+
+
+@cache
 def member(name: str) -> Model:
     """The network `timm:NAME`.
 
     Raises:
         UnknownName: with the nearest names that timm has.
     """
+    architecture, _, tag = name.partition(".")
+    if "timm" not in sys.modules and architecture not in (written := _written()) and written:
+        raise UnknownName("model of timm", architecture, written)
     import timm
 
-    architecture, _, tag = name.partition(".")
     if not timm.is_model(architecture):
         raise UnknownName("model of timm", architecture, timm.list_models())
     tagged = timm.list_pretrained(f"{architecture}.*")

@@ -1,0 +1,74 @@
+"""A plan in the one form that stands for it, however it was spelt, in which nothing is named twice."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from benchmarks.datasets import datasets
+from benchmarks.methods import methods
+from benchmarks.models import models
+from search.plan import Plan
+from search.spaces import departures
+
+Tell = Callable[[str], None]
+
+
+def typed(plan: Plan) -> Plan:
+    """The plan with registered names, and with typed hyper-parameters where they depart from the declared.
+
+    Raises:
+        BenchmarkError: for a name or value that there cannot be.
+    """
+    spaces = {name: departures(methods.get(name).Params, own) for name, own in plan.search.space.items()}
+    space = {name: spaces[name] for name in sorted(spaces) if spaces[name]}
+    return plan.model_copy(
+        update={
+            "dataset": datasets.get(plan.dataset).name,
+            "model": models.get(plan.model).name,
+            "search": plan.search.model_copy(update={"space": space}),
+        }
+    )
+
+
+def distinct(plan: Plan, tell: Tell) -> Plan:
+    """The plan with every method, forget set and metric once, forget sets as their scenarios name them.
+
+    Args:
+        tell: Is given one line about each that was named more than once.
+
+    Raises:
+        BenchmarkError: for a forget set that there cannot be.
+    """
+
+    def forget(text: str) -> str:
+        return plan.scenario(text).forget
+
+    changes: dict[str, Any] = {
+        "methods": _once("methods", plan.methods, str, tell),
+        "search": plan.search.model_copy(
+            update={"forget": _once("search.forget", plan.search.forget, forget, tell)}
+        ),
+    }
+    if plan.benchmark:
+        b = plan.benchmark
+        update = {
+            "forget": _once("benchmark.forget", b.forget, forget, tell),
+            "beside": _once("benchmark.beside", b.beside, str, tell),
+            "metrics": _once("benchmark.metrics", b.metrics, str, tell),
+        }
+        changes["benchmark"] = b.model_copy(update=update)
+    return plan.model_copy(update=changes)
+
+
+def _once(place: str, names: Sequence[str], form: Callable[[str], str], tell: Tell) -> tuple[str, ...]:
+    spellings: dict[str, list[str]] = {}
+    for name in names:
+        spellings.setdefault(form(name), []).append(name)
+    for canonical, spelt in spellings.items():
+        different = " and ".join(f"'{name}'" for name in dict.fromkeys(spelt))
+        if len(set(spelt)) > 1:
+            tell(f"'{place}' names {different}, which are the same, '{canonical}'; it runs once")
+        elif len(spelt) > 1:
+            tell(f"'{place}' names {different} {len(spelt)} times; it runs once")
+    return tuple(spellings)
