@@ -44,7 +44,7 @@ class Identity:
 
     def study_id(self, name: str) -> str:
         """What the rows of one of the studies carry as their run_id."""
-        return f"{self.run_id}/{_digest(self.studies[name])}"
+        return f"{self.run_id}/{_digest([name, self.studies[name]])}"
 
     def news(self, earlier: Sequence[Mapping[str, Any]]) -> Iterator[str]:
         """What differs from the records of earlier runs, the newest last, one line each.
