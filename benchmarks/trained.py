@@ -21,6 +21,7 @@ from benchmarks.evaluation import predict
 from benchmarks.images import ImageSet, Streamed, on_device, pixels_on
 from benchmarks.models import models
 from benchmarks.scenarios import Scenario
+from benchmarks.sources import source_digest
 from benchmarks.splits import Split
 from benchmarks.training import Recipe, Recorder, seeded, train
 
@@ -98,6 +99,9 @@ def _identity(role: Role, scenario: Scenario, how: Recipe) -> tuple[str, dict[st
         "train": _digest(index),
         "validation": _digest(validation),
     }
+    code = source_digest(models.get(scenario.model).build)
+    if code:  # what a user's forward() computes, the structure of the network does not tell
+        identity["code"] = code
     if role == "recorded":
         identity["recorded"] = _digest(split.forget_train)
     label = f"{scenario.dataset}-{scenario.model}-{_part(role, scenario)}".replace("/", "_")[:80]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import sys
 
 import pytest
@@ -30,6 +31,19 @@ def other_arguments(num_classes):
 
 not_callable = 3
 '''
+
+FORWARD = """
+import torch
+from torch import nn
+
+class Net(nn.Module):
+    def __init__(self, num_classes, channels, image_size):
+        super().__init__()
+        self.layer = nn.Linear(channels * image_size**2, num_classes)
+
+    def forward(self, x):
+        return torch.{}(self.layer(x.flatten(1)))
+"""
 
 
 @pytest.fixture(autouse=True)
@@ -77,3 +91,23 @@ def test_a_wrong_path_is_one_clear_line(path, message):
 def test_a_function_that_does_not_build_is_one_clear_line(function, message):
     with pytest.raises(BenchmarkError, match=message):
         models.get(f"import:own_nets:{function}").build(7, 3, 8)
+
+
+def test_a_network_whose_forward_was_edited_is_trained_again(tmp_path, monkeypatch):
+    """Its layers, and so what is printed of it, are the same."""
+    from benchmarks import Scenario
+    from benchmarks.recipes import published_recipe
+    from benchmarks.trained import model_id
+
+    def now():
+        monkeypatch.delitem(sys.modules, "net_of_mine", raising=False)
+        scenario = Scenario("digits", "import:net_of_mine:Net", "full_class", "8")
+        return model_id("original", scenario, published_recipe("cnn2", "digits"))
+
+    file = tmp_path / "net_of_mine.py"
+    file.write_text(FORWARD.format("relu"))
+    before = now()
+    assert now() == before
+    file.write_text(FORWARD.format("tanh"))
+    importlib.invalidate_caches()
+    assert now() != before
