@@ -11,7 +11,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-_PACKAGES = ("analysis", "benchmarks", "cluster", "search")  # this distribution: its version stands for it
+_PACKAGES = ("analysis", "benchmarks", "cluster", "search", "unlearnbench")  # identified by their version
 _INSTALLED = ("site-packages", "dist-packages")
 
 
