@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from filelock import FileLock
 
+from benchmarks.checkpoint import Preprocessing
 from benchmarks.datasets import data_folder
 from benchmarks.errors import CacheError
 
@@ -22,11 +23,16 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class CachedModel:
-    """A trained model: its identity, its weights, and how well it does."""
+    """A trained model: its identity, its weights, and how well it does.
+
+    Attributes:
+        preprocessing: How it takes pixels; None: normalised as the data set says.
+    """
 
     id: str
     state: dict[str, torch.Tensor]
     report: dict[str, Any]
+    preprocessing: Preprocessing | None = None
 
 
 @dataclass(frozen=True)
@@ -127,6 +133,7 @@ def get_or_train(
 
 
 def _read(folder: Path, model_id: str) -> CachedModel | None:
+    from safetensors import SafetensorError
     from safetensors.torch import load
 
     description = folder / f"{model_id}.json"
@@ -139,8 +146,8 @@ def _read(folder: Path, model_id: str) -> CachedModel | None:
         raw = weights.read_bytes()
         if hashlib.sha256(raw).hexdigest() != stored["sha256"]:
             raise CacheError(f"{weights} does not match its checksum; {advice}")
-        return CachedModel(model_id, load(raw), stored["report"])
-    except (OSError, ValueError, KeyError, TypeError) as error:
+        return CachedModel(model_id, load(raw), dict(stored["report"]))
+    except (OSError, ValueError, KeyError, TypeError, RecursionError, SafetensorError) as error:
         raise CacheError(f"cached model {model_id} cannot be read ({error}); {advice}") from error
 
 
@@ -151,9 +158,11 @@ def _write(
     state: dict[str, torch.Tensor],
     report: dict[str, Any],
 ) -> None:
+    import torch
     from safetensors.torch import save
 
-    raw = save({name: value.contiguous() for name, value in state.items()})
+    # Copies, since safetensors refuses tensors that share memory, as those of tied layers do
+    raw = save({n: value.clone(memory_format=torch.contiguous_format) for n, value in state.items()})
     description = {
         "identity": identity,
         "report": report,

@@ -1,88 +1,120 @@
-"""Weights from a file of the user's: read without running anything in it, and fitted name by name."""
+"""A trained model of the user's: its file, which weights in it, and how it takes pixels."""
 
 from __future__ import annotations
 
-import pickle
-from collections.abc import Mapping, Sequence
+import hashlib
+import json
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import Literal
 
 from benchmarks.errors import DataError
 
-if TYPE_CHECKING:
-    import torch
-    from torch import nn
 
-_SHOWN = 3  # names of each kind in a message
+@dataclass(frozen=True)
+class Preprocessing:
+    """What is done to pixels before a network sees them: `(x - mean) / std`, with x between 0 and 1.
+
+    Attributes:
+        mean, std: One value per channel, or a single one that holds for every channel.
+    """
+
+    mean: tuple[float, ...]
+    std: tuple[float, ...]
+
+    @classmethod
+    def of(
+        cls,
+        mean: float | Sequence[float] | None = None,
+        std: float | Sequence[float] | None = None,
+        scale: Literal[1, 255] | None = None,
+    ) -> Preprocessing | None:
+        """From what people write down; None if nothing is given, which leaves it to the data set.
+
+        Args:
+            mean, std: 0 and 1 where only one of the three is given.
+            scale: The largest value of a pixel, in whose unit mean and std are: 1 (the default) or 255.
+
+        Raises:
+            DataError: for a standard deviation that is not positive, or a value that is not finite.
+        """
+        if mean is None and std is None and scale is None:
+            return None
+        means, stds = _values(0.0 if mean is None else mean), _values(1.0 if std is None else std)
+        if not all(map(math.isfinite, (*means, *stds))) or min(stds) <= 0:
+            raise DataError(f"mean {mean} and std {std} must be finite, and every std more than 0")
+        unit = scale or 1
+        return cls(tuple(m / unit for m in means), tuple(s / unit for s in stds))
+
+    def per_channel(self, channels: int) -> tuple[tuple[float, ...], tuple[float, ...]]:
+        """Mean and std with as many values as there are channels.
+
+        Raises:
+            DataError: if they have another number of values, more than one.
+        """
+        for name, values in (("mean", self.mean), ("std", self.std)):
+            if len(values) not in (1, channels):
+                raise DataError(
+                    f"{name} has {len(values)} values, and the images have {channels} "
+                    f"channel{'s' * (channels > 1)}; give one value, or one per channel"
+                )
+        return tuple((values * channels)[:channels] for values in (self.mean, self.std))  # type: ignore[return-value]
 
 
-def read_weights(path: str | Path) -> dict[str, torch.Tensor]:
-    """The state dict in a .safetensors file, or in one that torch.save wrote; on the CPU.
+@dataclass(frozen=True)
+class Checkpoint:
+    """A file with the weights of a trained model.
+
+    Attributes:
+        entry: Which of the sets of weights in the file; None: the only one that fits.
+        preprocessing: How the network takes pixels; None: normalised as the data set says.
+    """
+
+    file: Path
+    entry: str | None = None
+    preprocessing: Preprocessing | None = None
+
+    @property
+    def id(self) -> str:
+        """Stands for all that decides what the model says: the file's content, the entry, the preprocessing.
+
+        Raises:
+            DataError: if the file cannot be read.
+        """
+        content = file_digest(self.file)
+        more = {
+            "entry": self.entry,
+            "preprocessing": self.preprocessing and [self.preprocessing.mean, self.preprocessing.std],
+        }
+        if any(more.values()):
+            text = json.dumps([content, more], sort_keys=True)
+            content = hashlib.sha256(text.encode()).hexdigest()
+        return f"own-{content[:12]}"
+
+
+def file_digest(path: Path) -> str:
+    """The SHA-256 of a file's content, in hexadecimal; computed again only when the file has changed.
 
     Raises:
-        DataError: if the file cannot be read, or holds anything else than named tensors.
+        DataError: if the file cannot be read.
     """
-    import torch
-    from safetensors import SafetensorError
-    from safetensors.torch import load_file
-
-    path = Path(path)
     try:
-        if path.suffix == ".safetensors":
-            return load_file(path)
-        content = torch.load(path, map_location="cpu", weights_only=True)
-    except pickle.UnpicklingError as error:
-        raise DataError(
-            f"{path} holds other objects than tensors, which could run anything and are not loaded; "
-            "load it where its network is defined, and save the state_dict() alone"
-        ) from error
-    except (OSError, EOFError, RuntimeError, ValueError, LookupError, SafetensorError) as error:
-        raise DataError(f"{path} cannot be read: {str(error).strip().partition(chr(10))[0]}") from error
-    if not isinstance(content, dict):
-        raise DataError(
-            f"{path} holds a {type(content).__name__}; save the network's state_dict() in its place"
-        )
-    nested = [key for key, value in content.items() if isinstance(value, dict) and _is_weights(value)]
-    if nested:
-        raise DataError(
-            f"{path} holds more than weights ({_few(list(content))}); save [{nested[0]!r}] of it alone"
-        )
-    if not _is_weights(content):
-        others = [key for key, value in content.items() if not isinstance(value, torch.Tensor)]
-        what = f"other values than tensors ({_few(others)})" if content else "nothing"
-        raise DataError(f"{path} holds {what}; save the network's state_dict() alone")
-    return dict(content)
+        status = path.stat()
+        return _digest(path, (status.st_ino, status.st_size, status.st_mtime_ns))
+    except OSError as error:
+        raise DataError(f"{path} cannot be read: {error.strerror}") from error
 
 
-def fit(network: nn.Module, weights: Mapping[str, torch.Tensor]) -> None:
-    """Load weights into a network, every name and every shape as it has them.
-
-    Raises:
-        DataError: naming the first layers that do not fit; the network is then as it was.
-    """
-    expected = network.state_dict()
-    problems = {
-        "of another shape": [
-            f"{name} {tuple(weights[name].shape)} for {tuple(value.shape)}"
-            for name, value in expected.items()
-            if name in weights and weights[name].shape != value.shape
-        ],
-        "missing": [name for name in expected if name not in weights],
-        "unknown to the network": [name for name in weights if name not in expected],
-    }
-    told = "; ".join(f"{len(names)} {what}: {_few(names)}" for what, names in problems.items() if names)
-    if told:
-        raise DataError(f"the weights do not fit the network of {len(expected)} tensors; {told}")
-    network.load_state_dict(dict(weights))
+@lru_cache(maxsize=16)
+def _digest(path: Path, version: tuple[int, int, int]) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def _is_weights(content: Mapping[object, object]) -> bool:
-    import torch
-
-    return bool(content) and all(
-        isinstance(key, str) and isinstance(value, torch.Tensor) for key, value in content.items()
-    )
-
-
-def _few(names: Sequence[object]) -> str:
-    return ", ".join(map(str, names[:_SHOWN])) + (", ..." if len(names) > _SHOWN else "")
+def _values(given: float | Sequence[float]) -> tuple[float, ...]:
+    """As floats; equal values are one, so that both spellings are the same preprocessing."""
+    values = tuple(map(float, given)) if isinstance(given, Sequence) else (float(given),)
+    return values[:1] if len(set(values)) == 1 else values

@@ -11,7 +11,8 @@ import numpy as np
 import torch
 from torch.nn import functional as F
 
-from benchmarks.datasets import DataSource, Pixels
+from benchmarks.checkpoint import Preprocessing
+from benchmarks.datasets import Pixels
 
 # Float pixels of one forward pass without gradients, in bytes: larger ones fall out of a CPU's caches
 _PASS_BYTES = {"cpu": 3 * 2**17, "cuda": 64 * 2**20}
@@ -162,11 +163,20 @@ def _as_large_as(values: torch.Tensor, images: torch.Tensor) -> torch.Tensor:
 
 
 def on_device(
-    x: torch.Tensor | Streamed, labels: np.ndarray, source: DataSource, size: int, device: torch.device
+    x: torch.Tensor | Streamed,
+    labels: np.ndarray,
+    preprocessing: Preprocessing,
+    size: int,
+    device: torch.device,
 ) -> ImageSet:
-    """All images of one split of a data set, under the given labels, for a network that takes that size."""
-    mean = torch.tensor(source.mean, device=device).view(-1, 1, 1)
-    std = torch.tensor(source.std, device=device).view(-1, 1, 1)
+    """All images of one split of a data set, under the given labels, for a network that takes that size.
+
+    Raises:
+        DataError: for a preprocessing of another number of channels.
+    """
+    mean, std = (
+        torch.tensor(values, device=device).view(-1, 1, 1) for values in preprocessing.per_channel(x.shape[1])
+    )
     return ImageSet(
         x=x,
         y=as_tensor(labels).to(device),

@@ -11,6 +11,7 @@ import torch
 from torch import nn
 
 from benchmarks.cache import CachedModel
+from benchmarks.checkpoint import Preprocessing
 from benchmarks.datasets import Dataset, load
 from benchmarks.errors import BenchmarkError, TrainingError
 from benchmarks.evaluation import Evaluation, HeldOut, Predictions, References, predict
@@ -48,6 +49,7 @@ class Packed:
 
     Attributes:
         retrained: The weights of the retrained model, if they were wanted.
+        preprocessing: How both models take pixels; None: as the data set says.
         steps: For a `sequence`, what is to be reached after each request.
     """
 
@@ -60,6 +62,7 @@ class Packed:
     retrained_logits: dict[str, np.ndarray]
     updates: dict[str, np.ndarray] | None
     retrained: dict[str, np.ndarray] | None = None
+    preprocessing: Preprocessing | None = None
     steps: tuple[Packed, ...] = ()
 
 
@@ -98,7 +101,7 @@ class Prepared:
 
     @classmethod
     def _around(cls, original: nn.Module, packed: Packed, data: Dataset, device: torch.device) -> Prepared:
-        splits = _image_sets(packed.scenario, data, device)
+        splits = _image_sets(packed.scenario, data, device, packed.preprocessing)
         return cls(
             scenario=packed.scenario,
             data=data,
@@ -184,6 +187,7 @@ def prepare(
     record: bool = False,
     keep_retrained: bool = False,
     original: CachedModel | None = None,
+    retrained: CachedModel | None = None,
     device: torch.device | str = "cpu",
     progress: Progress = lambda message: None,
 ) -> Prepared:
@@ -194,7 +198,9 @@ def prepare(
         eval_limit: Evaluate at most so many images of each split, a fixed random choice.
         record: Also record the training steps that the forget images took part in.
         keep_retrained: Also keep the retrained model's weights, which metrics that train it need.
-        original: A trained model of one's own, in place of one that is trained by the recipe.
+        original: A trained model of one's own, in place of one that is trained by the recipe. A retrained
+            model that is trained here takes pixels as it does.
+        retrained: One's own model that never saw what is to be forgotten, with the original's preprocessing.
         progress: Called with a line of text whenever there is something to tell.
 
     Raises:
@@ -211,12 +217,23 @@ def prepare(
             "recorded steps of a training, or train the original model here"
         )
     if scenario.task == "sequence":
+        if retrained is not None:
+            raise TrainingError(
+                f"each request of '{scenario.forget}' has a retrained model of its own, and {retrained.id} "
+                "is a single one; leave it out, and they are trained here"
+            )
         return _prepare_sequence(
             scenario, how, eval_limit, record, keep_retrained, original, device, progress
         )
-    retrained = retrained_model(scenario, how, device, progress)
+    if retrained is None:
+        retrained = retrained_model(scenario, how, device, progress, original.preprocessing)
+    elif retrained.preprocessing != original.preprocessing:
+        raise TrainingError(
+            f"{original.id} and {retrained.id} take pixels in different ways, and trials compare them on the "
+            "same images; take two models with the same preprocessing"
+        )
     recorded = recorded_updates(scenario, how, device, progress).state if record else None
-    splits = _image_sets(scenario, data, device)
+    splits = _image_sets(scenario, data, device, original.preprocessing)
     measured = {name: images.limited(eval_limit) for name, images in splits.items()}
 
     def logits(model: CachedModel) -> dict[str, np.ndarray]:
@@ -235,6 +252,7 @@ def prepare(
         retrained_logits=logits(retrained),
         updates=None if recorded is None else _arrays(recorded),
         retrained=_arrays(retrained.state) if keep_retrained else None,
+        preprocessing=original.preprocessing,
     )
     return Prepared.unpack(packed, data, device)
 
@@ -270,8 +288,10 @@ def _prepare_sequence(
     return Prepared.unpack(whole, load(scenario.dataset), device)
 
 
-def _image_sets(scenario: Scenario, data: Dataset, device: torch.device) -> dict[str, ImageSet]:
-    images = all_images(scenario, data, device)
+def _image_sets(
+    scenario: Scenario, data: Dataset, device: torch.device, preprocessing: Preprocessing | None
+) -> dict[str, ImageSet]:
+    images = all_images(scenario, data, device, preprocessing)
     split: Split = scenario.split(data)
     return {
         name: images["test" if name.endswith("test") else "train"].subset(

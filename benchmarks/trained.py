@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from functools import lru_cache
-from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
@@ -14,19 +13,22 @@ import torch
 from torch import nn
 
 from benchmarks.cache import CachedModel, get_or_train, model_folder, named
-from benchmarks.checkpoint import fit, read_weights
+from benchmarks.checkpoint import Checkpoint, Preprocessing
 from benchmarks.datasets import Dataset, load
 from benchmarks.errors import DataError, TrainingError
-from benchmarks.evaluation import predict
+from benchmarks.evaluation import Predictions, predict
 from benchmarks.images import ImageSet, Streamed, on_device, pixels_on
 from benchmarks.models import models
 from benchmarks.scenarios import Scenario
 from benchmarks.sources import source_digest
 from benchmarks.splits import Split
 from benchmarks.training import Recipe, Recorder, seeded, train
+from benchmarks.weight_files import few
+from benchmarks.weights import adapted, not_finite
 
 Progress = Callable[[str], None]
 Role = Literal["original", "retrained", "recorded"]
+_TRIED = 8  # images that go through a model of the user's before anything else is done
 
 
 def original_model(scenario: Scenario, how: Recipe, device: torch.device, progress: Progress) -> CachedModel:
@@ -34,32 +36,68 @@ def original_model(scenario: Scenario, how: Recipe, device: torch.device, progre
     return _cached("original", scenario, how, device, progress)
 
 
-def own_model(scenario: Scenario, path: Path) -> CachedModel:
-    """A trained model of one's own from a file with its weights.
+def own_model(
+    scenario: Scenario, checkpoint: Checkpoint, progress: Progress = lambda message: None
+) -> CachedModel:
+    """A trained model of the user's own, from a file with its weights.
+
+    Args:
+        progress: Told what was done to the weights to make them fit, and whether they hold NaN.
 
     Raises:
-        DataError: if the file holds no weights, or such that do not fit the scenario's network.
+        DataError: if no weights in the file fit the scenario's network, or if what it says is not finite.
     """
-    weights = read_weights(path)
-    try:
-        fit(build_network(scenario, scenario.seed), weights)
-    except DataError as error:
-        raise DataError(f"{path}: {error}") from None
-    digest = hashlib.sha256(path.read_bytes()).hexdigest()[:12]
-    return CachedModel(f"own-{digest}", weights, {})
+    file, network = checkpoint.file, build_network(scenario, scenario.seed)
+    fitted = adapted(network, file, checkpoint.entry, models.get(scenario.model).layouts(network))
+    if checkpoint.preprocessing and fitted.preprocessing not in (None, checkpoint.preprocessing):
+        raise DataError(
+            f"{file} holds a normalising layer of its own, which is its preprocessing; leave out 'mean', "
+            "'std' and 'scale'"
+        )
+    if fitted.notes:
+        progress(f"{file}: {'; '.join(fitted.notes)}")
+    preprocessing = checkpoint.preprocessing or fitted.preprocessing
+    model = CachedModel(checkpoint.id, fitted.weights, {}, preprocessing)
+    images = all_images(scenario, load(scenario.dataset), torch.device("cpu"), preprocessing)["test"]
+    says = predict(network, images.limited(_TRIED)).logits
+    broken = not_finite(fitted.weights)
+    holds = f"{len(broken)} of {len(fitted.weights)} tensors hold NaN or infinite values ({few(broken)})"
+    if not np.isfinite(says).all():
+        why = holds if broken else "they overflow, as where pixels are made ready in another way"
+        raise DataError(f"{file}: the model's outputs are not finite: {why}; take another checkpoint")
+    if broken:
+        progress(f"warning: {file}: {holds}")
+    return model
 
 
-def test_accuracy(scenario: Scenario, model: CachedModel, device: torch.device) -> float:
-    """Percent of all test images that a model is right about."""
+def test_predictions(role: Role, scenario: Scenario, model: CachedModel, device: torch.device) -> Predictions:
+    """What a model says about all test images; a retrained one about the retained ones."""
     network = build_network(scenario, scenario.seed)
     network.load_state_dict(model.state)
-    images = all_images(scenario, load(scenario.dataset), device)["test"]
-    return 100 * float(predict(placed(network, device), images).correct.mean())
+    data = load(scenario.dataset)
+    images = all_images(scenario, data, device, model.preprocessing)["test"]
+    return predict(placed(network, device), _judged_by(role, images, scenario.split(data)))
 
 
-def retrained_model(scenario: Scenario, how: Recipe, device: torch.device, progress: Progress) -> CachedModel:
-    """The model trained without the forget images, from a fresh initialisation with the same seed."""
-    return _cached("retrained", scenario, how, device, progress)
+def _judged_by(role: Role, test: ImageSet, split: Split) -> ImageSet:
+    if role != "retrained":
+        return test
+    return test.subset(torch.from_numpy(split.retain_test).to(test.index.device))
+
+
+def retrained_model(
+    scenario: Scenario,
+    how: Recipe,
+    device: torch.device,
+    progress: Progress,
+    preprocessing: Preprocessing | None = None,
+) -> CachedModel:
+    """The model trained without the forget images, from a fresh initialisation with the same seed.
+
+    Args:
+        preprocessing: That of the original model, so that the two differ in nothing but what they saw.
+    """
+    return _cached("retrained", scenario, how, device, progress, preprocessing)
 
 
 def recorded_updates(
@@ -78,12 +116,14 @@ def recorded_updates(
 TRAINED = {"original": original_model, "retrained": retrained_model, "recorded": recorded_updates}
 
 
-def model_id(role: Role, scenario: Scenario, how: Recipe) -> str:
+def model_id(role: Role, scenario: Scenario, how: Recipe, preprocessing: Preprocessing | None = None) -> str:
     """The identity of a model in the cache, whether it is there or not."""
-    return named(*_identity(role, scenario, how))
+    return named(*_identity(role, scenario, how, preprocessing))
 
 
-def _identity(role: Role, scenario: Scenario, how: Recipe) -> tuple[str, dict[str, Any]]:
+def _identity(
+    role: Role, scenario: Scenario, how: Recipe, preprocessing: Preprocessing | None
+) -> tuple[str, dict[str, Any]]:
     """The readable name of a model, and all that determines its weights."""
     data = load(scenario.dataset)
     split = scenario.split(data)
@@ -104,6 +144,8 @@ def _identity(role: Role, scenario: Scenario, how: Recipe) -> tuple[str, dict[st
         identity["code"] = code
     if role == "recorded":
         identity["recorded"] = _digest(split.forget_train)
+    if preprocessing:
+        identity["preprocessing"] = asdict(preprocessing)
     label = f"{scenario.dataset}-{scenario.model}-{_part(role, scenario)}".replace("/", "_")[:80]
     return label, identity
 
@@ -123,17 +165,22 @@ def _learned_from(role: Role, split: Split) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _cached(
-    role: Role, scenario: Scenario, how: Recipe, device: torch.device, progress: Progress
+    role: Role,
+    scenario: Scenario,
+    how: Recipe,
+    device: torch.device,
+    progress: Progress,
+    preprocessing: Preprocessing | None = None,
 ) -> CachedModel:
     data = load(scenario.dataset)
     split = scenario.split(data)
     index, validation = _learned_from(role, split)
-    label, identity = _identity(role, scenario, how)
+    label, identity = _identity(role, scenario, how, preprocessing)
     part = _part(role, scenario)
 
     def run() -> tuple[dict[str, torch.Tensor], dict[str, Any]]:
         progress(f"training {scenario.model} on {scenario.dataset} ({part}, {how.epochs} epochs)")
-        images = all_images(scenario, data, device)
+        images = all_images(scenario, data, device, preprocessing)
         model = build_network(scenario, scenario.seed)
         if how.pretrained:
             _load_pretrained(scenario, model)
@@ -159,18 +206,15 @@ def _cached(
                 **asdict(history),
                 "steps": recorder.steps,
             }
-        test = images["test"].subset(
-            torch.from_numpy(split.retain_test if role == "retrained" else np.arange(len(data.test)))
-        )
         report = {
             **asdict(history),
-            "test_acc": 100 * float(predict(model, test).correct.mean()),
+            "test_acc": 100 * float(predict(model, _judged_by(role, images["test"], split)).correct.mean()),
             "torch": torch.__version__,
             "device": str(device),
         }
         return {k: v.detach().cpu() for k, v in model.state_dict().items()}, report
 
-    return get_or_train(label, identity, run)
+    return replace(get_or_train(label, identity, run), preprocessing=preprocessing)
 
 
 def _must_repeat(original: CachedModel, again: nn.Module) -> None:
@@ -209,11 +253,15 @@ def placed(model: nn.Module, device: torch.device) -> nn.Module:
     return model.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload,no-any-return]
 
 
-def all_images(scenario: Scenario, data: Dataset, device: torch.device) -> dict[str, ImageSet]:
+def all_images(
+    scenario: Scenario, data: Dataset, device: torch.device, preprocessing: Preprocessing | None = None
+) -> dict[str, ImageSet]:
+    """The training and the test images, made ready as a model takes them; None: as the data set says."""
     source, level = scenario.source, scenario.level
     size = models.get(scenario.model).input_size(source.image_size)
+    taken = preprocessing or source.preprocessing
     return {
-        name: on_device(pixels, source.labels(part.y, level), source, size, device)
+        name: on_device(pixels, source.labels(part.y, level), taken, size, device)
         for name, part, pixels in zip(
             ("train", "test"), (data.train, data.test), _pixels(data, device), strict=True
         )

@@ -11,9 +11,9 @@ import hashlib
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from benchmarks.checkpoint import Checkpoint
 from benchmarks.datasets import load
 from benchmarks.methods import Method
 from benchmarks.metrics import default_metrics, metrics
@@ -117,7 +117,8 @@ def _shared(plan: Plan) -> dict[str, Any]:
         "model": plan.model,
         "task": plan.task,
         "seed": plan.seed,
-        "checkpoint": _checkpoint_id(plan),
+        "checkpoint": _weights_id(plan.original()),
+        "retrained": _weights_id(plan.retrained_model()),
         "recipe": asdict(plan.recipe()),
         "eval_limit": plan.eval_limit,
         "precision": plan.precision,
@@ -125,8 +126,8 @@ def _shared(plan: Plan) -> dict[str, Any]:
     }
 
 
-def _checkpoint_id(plan: Plan) -> str | None:
-    return None if plan.checkpoint is None else hashlib.sha256(Path(plan.checkpoint).read_bytes()).hexdigest()
+def _weights_id(given: Checkpoint | None) -> str | None:
+    return given and given.id
 
 
 def _shared_code(plan: Plan, costly: Sequence[str] = ()) -> dict[str, str]:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import yaml
 
-from benchmarks.checkpoint import read_weights
+from benchmarks.weight_files import read_sets
 from cluster.jobs import Parcel
 from search.errors import PlanError
 from search.plan_files import load, text_of
@@ -31,7 +31,7 @@ def parcel(plan: str, allow_code: bool = False) -> Parcel:
         file = _children(node).get("file", node)
         if isinstance(file, yaml.ScalarNode) and not file.tag.endswith(":null"):
             path = Path(file.value)
-            read_weights(path)
+            read_sets(path)
             name = f"{key}.safetensors" if path.suffix == ".safetensors" else f"{key}.pt"
             files[name] = path
             text = _replaced(text, key, name)

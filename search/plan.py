@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator, model_validator
 
+from benchmarks.checkpoint import Checkpoint, Preprocessing
 from benchmarks.hyperparameters import number
 from benchmarks.methods import Method, methods
 from benchmarks.metrics import metrics
@@ -127,13 +129,47 @@ class Resources(Section):
         return value if value == "auto" else _share(value)
 
 
+class Weights(Section):
+    """A trained model of the user's own; in the file a path alone stands for `{file: PATH}`.
+
+    Attributes:
+        entry: Which set of weights in the file, where several of them fit.
+    """
+
+    file: str = Field(max_length=limits.PATH)
+    entry: str | None = Field(None, max_length=limits.NAME)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _path_alone(cls, content: Any) -> Any:
+        return {"file": content} if isinstance(content, str) else content
+
+
+class OriginalWeights(Weights):
+    """The original model, with the preprocessing that it was trained with; see `Preprocessing.of`."""
+
+    mean: float | tuple[float, ...] | None = None
+    std: float | tuple[float, ...] | None = None
+    scale: Literal[1, 255] | None = None
+
+    @property
+    def preprocessing(self) -> Preprocessing | None:
+        """How the model takes pixels; None: as the data set says.
+
+        Raises:
+            DataError: for values that are none.
+        """
+        return Preprocessing.of(self.mean, self.std, self.scale)
+
+
 class Plan(Section):
     """A whole experiment. See `docs/plans.md` for every key.
 
     Attributes:
         methods: Names; in the file `all` stands for every method that the task has.
         seed: Seed of the original and the retrained models.
-        checkpoint: A file with the weights of a trained model, which is then the original model.
+        checkpoint: A trained model of the user's own, which is then the original model.
+        retrained: The user's own model that never saw what is to be forgotten.
         eval_limit: Evaluate at most so many images of each split, a fixed random choice.
         precision: float32, or bfloat16: methods run under autocast.
         scale: The share of the published epochs, images, trials, seeds and steps that is run; see
@@ -146,7 +182,8 @@ class Plan(Section):
     task: Name
     methods: SomeNames
     seed: Whole = Field(0, ge=0, le=limits.SEED)
-    checkpoint: str | None = Field(None, max_length=limits.PATH)
+    checkpoint: OriginalWeights | None = None
+    retrained: Weights | None = None
     eval_limit: Whole | None = Field(None, ge=100, le=limits.IMAGES)
     precision: Literal["float32", "bfloat16"] = "float32"
     training: Training = Training()
@@ -203,6 +240,17 @@ class Plan(Section):
         recipe = published_recipe(self.model, self.dataset)
         changes = {k: v for k, v in self.training.model_dump().items() if v is not None}
         return replace(over(recipe, changes.pop("epochs", recipe.epochs)), **changes)
+
+    def original(self) -> Checkpoint | None:
+        """The user's own original model; None: it is trained here."""
+        given = self.checkpoint
+        return given and Checkpoint(Path(given.file), given.entry, given.preprocessing)
+
+    def retrained_model(self) -> Checkpoint | None:
+        """The user's own retrained model, which takes pixels as the original does; None: trained here."""
+        given = self.retrained
+        taken = self.checkpoint and self.checkpoint.preprocessing
+        return given and Checkpoint(Path(given.file), given.entry, taken)
 
     def run_id(self, stage: Literal["search", "benchmark"]) -> str:
         """Names the run of a stage by what all of its trials share; see `search.identity`.

@@ -214,8 +214,6 @@ def _check(plan: Plan, at: Callable[..., str]) -> None:
     _checked(at, ("model",), lambda: models.get(plan.model))
     if plan.task not in TASKS:
         raise PlanError(f"{at('task')}: {UnknownName('task', plan.task, TASKS)}")
-    if plan.checkpoint is not None and not Path(plan.checkpoint).is_file():
-        raise PlanError(f"{at('checkpoint')}: there is no file '{plan.checkpoint}'")
     _check_search(plan, at)
     for i, forget in enumerate(plan.benchmark.forget if plan.benchmark else ()):
         _checked(at, ("benchmark", "forget", i), lambda f=forget: plan.scenario(f))  # type: ignore[misc]
@@ -225,6 +223,36 @@ def _check(plan: Plan, at: Callable[..., str]) -> None:
         _checked(at, place, lambda m=method: m.check_task(plan.task))  # type: ignore[misc]
     for i, name in enumerate(plan.benchmark.metrics if plan.benchmark else ()):
         _checked(at, ("benchmark", "metrics", i), lambda n=name: metrics.get(n))  # type: ignore[misc]
+
+    _check_weights(plan, at)
+
+
+def _check_weights(plan: Plan, at: Callable[..., str]) -> None:
+    """The user's own models are files, and fit the rest of the plan."""
+    for key, given in (("checkpoint", plan.checkpoint), ("retrained", plan.retrained)):
+        if given is not None and not Path(given.file).is_file():
+            raise PlanError(f"{at(key, 'file')}: there is no file '{given.file}'")
+    if plan.checkpoint is not None:
+        taken = _checked(at, ("checkpoint",), lambda: plan.checkpoint.preprocessing)
+        if taken is not None:
+            from benchmarks.datasets import datasets
+
+            channels = datasets.get(plan.dataset).channels
+            _checked(at, ("checkpoint",), lambda: taken.per_channel(channels))
+    if plan.retrained is None:
+        return
+    if plan.checkpoint is None:
+        raise PlanError(
+            f"{at('retrained')}: a retrained model of your own is compared with an original of your own; "
+            "add 'checkpoint', or leave 'retrained' out"
+        )
+    forgotten = sorted({scenario.forget for scenario in plan.scenarios()})
+    if len(forgotten) > 1 or plan.task == "sequence":
+        raise PlanError(
+            f"{at('retrained')}: a retrained model holds for one forget set, and this plan has "
+            f"{', '.join(map(repr, forgotten))}; keep one set in 'search' and 'benchmark', or leave "
+            "'retrained' out, and one is trained here for each"
+        )
 
 
 def _check_search(plan: Plan, at: Callable[..., str]) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import platform
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -14,10 +14,29 @@ from cluster.connect import LOCAL, Slots
 from cluster.tasks import in_parallel, on_gpus, share, shared
 
 if TYPE_CHECKING:
+    import torch
+
     from benchmarks.cache import CachedModel, Stored
+    from benchmarks.checkpoint import Checkpoint, Preprocessing
     from benchmarks.prepared import Packed
 
-_Role = Literal["original", "own", "retrained", "recorded"]
+_Role = Literal["original", "own", "retrained", "own_retrained", "recorded"]
+Tell = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class OwnModels:
+    """The user's own models, where they take the place of models that are trained here."""
+
+    original: CachedModel | None = None
+    retrained: CachedModel | None = None
+
+    @property
+    def preprocessing(self) -> Preprocessing | None:
+        return self.original.preprocessing if self.original else None
+
+
+NONE = OwnModels()
 
 
 @dataclass(frozen=True)
@@ -50,6 +69,7 @@ class Trained:
         forget = self.scenario.forget
         names = {
             "own": "your checkpoint",
+            "own_retrained": f"your model without {forget}",
             "retrained": f"retrained without {forget}",
             "recorded": f"recorded steps of {forget}",
         }
@@ -78,7 +98,8 @@ def prepare(
     *,
     record: bool = False,
     keep_retrained: bool = False,
-    own: CachedModel | None = None,
+    own: OwnModels = NONE,
+    warn: Tell = lambda line: None,
 ) -> Shared:
     """Train what is not in the model cache, in parallel, and evaluate the original and retrained models.
 
@@ -86,24 +107,32 @@ def prepare(
         tell: Called for every model, trained now or found in the cache.
         record: Also record the training steps of every forget set, in one more training each.
         keep_retrained: Also send the retrained models' weights to the workers.
-        own: A trained model to use in place of an original one that is trained here.
+        own: Models to use in place of those that are trained here.
+        warn: Called with a line for every sign that a model of the user's is not what it is taken for.
     """
     wanted = _distinct(scenarios)
     data = {name: share(load(name)) for name in {s.dataset for s in wanted}}
     device = slots.device if on_gpus(slots) else "cpu"
     common = _Common(recipe, slots.cpus, device, data, _cache_place(), own)
-    training: list[tuple[_Role, Scenario]] = [("own" if own else "original", wanted[0])]
-    training += [("retrained", s) for s in _distinct(s for w in wanted for s in w.steps)]
+    training: list[tuple[_Role, Scenario]] = [("own" if own.original else "original", wanted[0])]
+    without: _Role = "own_retrained" if own.retrained else "retrained"
+    training += [(without, s) for s in _distinct(s for w in wanted for s in w.steps)]
     if record:
         training += [("recorded", s) for s in _distinct(s for w in wanted for s in w.requests)]
-    sent = {} if slots.address == LOCAL else _sent(training, recipe)
+    sent = {} if slots.address == LOCAL else _sent(training, recipe, own.preprocessing)
     for job, trained in in_parallel(_train, [_Training(common, *what, sent) for what in training], slots):
         if trained.elsewhere is not None:
             _keep(trained.elsewhere)
             sent = {**sent, trained.id: share(trained.elsewhere)}
         tell(Trained(job.scenario, job.role, recipe.epochs, trained.report))
+        for line in trained.warnings:
+            warn(line)
     packing = [_Packing(common, s, eval_limit, record, keep_retrained, sent) for s in wanted]
-    packed = {job.scenario.key: result for job, result in in_parallel(_pack, packing, slots)}
+    packed = {}
+    for job, (result, warnings) in in_parallel(_pack, packing, slots):
+        packed[job.scenario.key] = result
+        for line in warnings:
+            warn(line)
     return Shared(packed, data)
 
 
@@ -111,12 +140,36 @@ def _distinct(scenarios: Iterable[Scenario]) -> list[Scenario]:
     return list({scenario.key: scenario for scenario in scenarios}.values())
 
 
-def _sent(training: Iterable[tuple[_Role, Scenario]], recipe: Recipe) -> dict[str, Any]:
+def own_models(
+    original: Checkpoint | None, retrained: Checkpoint | None, scenarios: Sequence[Scenario], tell: Tell
+) -> OwnModels:
+    """The user's own models, read and checked for the network of some scenarios; none where there are none.
+
+    Args:
+        tell: Called with a line for what was done to the weights to make them fit.
+
+    Raises:
+        DataError: for weights that do not fit, with their file.
+    """
+    if original is None or not scenarios:
+        return NONE
+    from benchmarks.trained import own_model
+
+    return OwnModels(*(given and own_model(scenarios[0], given, tell) for given in (original, retrained)))
+
+
+def _sent(
+    training: Iterable[tuple[_Role, Scenario]], recipe: Recipe, preprocessing: Preprocessing | None
+) -> dict[str, Any]:
     """References to those models that are in the cache here, for machines with caches of their own."""
     from benchmarks.cache import stored
     from benchmarks.trained import model_id
 
-    names = [model_id(role, scenario, recipe) for role, scenario in training if role != "own"]
+    names = [
+        model_id(role, scenario, recipe, preprocessing)
+        for role, scenario in training
+        if role != "own" and role != "own_retrained"
+    ]
     found = {name: stored(name) for name in names}
     return {name: share(model) for name, model in found.items() if model is not None}
 
@@ -141,7 +194,7 @@ class _Common:
     device: str
     data: dict[str, Any]
     cache: tuple[str, int, int]
-    own: CachedModel | None
+    own: OwnModels
 
     def start(self, scenario: Scenario, models: dict[str, Any]) -> Any:
         """Make this process ready for a scenario: its data, models known elsewhere; the device to use."""
@@ -180,34 +233,60 @@ class _TrainedThere:
     id: str
     report: dict[str, Any]
     elsewhere: Stored | None = None
+    warnings: tuple[str, ...] = ()
 
 
 def _train(job: _Training) -> _TrainedThere:
     from benchmarks.cache import stored
-    from benchmarks.trained import TRAINED, test_accuracy
+    from benchmarks.trained import TRAINED, retrained_model
 
     common = job.common
     device = common.start(job.scenario, job.models)
-    if job.role == "own":
-        assert common.own is not None
-        return _TrainedThere("", {"test_acc": test_accuracy(job.scenario, common.own, device)})
-    model = TRAINED[job.role](job.scenario, common.recipe, device, lambda line: None)
+    if job.role == "own" or job.role == "own_retrained":
+        return _judged(job, device)
+    if job.role == "retrained":
+        taken = common.own.preprocessing
+        model = retrained_model(job.scenario, common.recipe, device, lambda line: None, taken)
+    else:
+        model = TRAINED[job.role](job.scenario, common.recipe, device, lambda line: None)
     seen = _cache_place() == common.cache
     return _TrainedThere(model.id, model.report, None if seen else stored(model.id))
 
 
-def _pack(job: _Packing) -> Packed:
-    from benchmarks.prepared import prepare as prepare_one
+def _judged(job: _Training, device: torch.device) -> _TrainedThere:
+    """How well a model of the user's own does."""
+    from benchmarks.sanity import near_chance
+    from benchmarks.trained import test_predictions
 
-    return prepare_one(
+    original = job.role == "own"
+    model = job.common.own.original if original else job.common.own.retrained
+    assert model is not None
+    test = test_predictions("original" if original else "retrained", job.scenario, model, device)
+    warning = near_chance(test, job.scenario.classes) if original else None
+    return _TrainedThere(
+        model.id,
+        {"test_acc": 100 * float(test.correct.mean())},
+        warnings=(warning,) if warning else (),
+    )
+
+
+def _pack(job: _Packing) -> tuple[Packed, tuple[str, ...]]:
+    from benchmarks.prepared import prepare as prepare_one
+    from benchmarks.sanity import compared
+
+    ready = prepare_one(
         job.scenario,
         recipe=job.common.recipe,
         eval_limit=job.eval_limit,
         record=job.record,
         keep_retrained=job.keep_retrained,
-        original=job.common.own,
+        original=job.common.own.original,
+        retrained=job.common.own.retrained,
         device=job.common.start(job.scenario, job.models),
-    ).packed
+    )
+    if job.common.own.original is None:
+        return ready.packed, ()
+    return ready.packed, tuple(compared(ready.references("validation"), ready.references("test")))
 
 
 def _cache_place() -> tuple[str, int, int]:

@@ -74,15 +74,13 @@ class Setting:
 
 def prepare(setting: Setting, scenarios: Sequence[Scenario]) -> preparation.Shared:
     """The models of some scenarios, trained now or taken from the cache."""
-    from benchmarks.trained import own_model
-
     plan, known = setting.plan, setting.shared
+    missing = [scenario for scenario in scenarios if scenario.key not in known.packed]
+    own = preparation.own_models(plan.original(), plan.retrained_model(), missing, setting.console.print)
     if not running():
         setting.open.enter_context(session(setting.slots))
         first_machine(setting.slots, setting.console.print)
-    missing = [scenario for scenario in scenarios if scenario.key not in known.packed]
     if missing:
-        own = own_model(missing[0], Path(plan.checkpoint)) if plan.checkpoint else None
 
         def tell(model: preparation.Trained) -> None:
             setting.trained.append(model)
@@ -97,6 +95,7 @@ def prepare(setting: Setting, scenarios: Sequence[Scenario]) -> preparation.Shar
             record=plan.needs_recording(),
             keep_retrained=plan.needs_retrained(),
             own=own,
+            warn=setting.console.print,
         )
         known.packed.update(new.packed)
         known.data.update(new.data)

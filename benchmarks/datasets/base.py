@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Literal, Protocol
 import numpy as np
 import platformdirs
 
+from benchmarks.checkpoint import Preprocessing
 from benchmarks.errors import DataError, InvalidScenario
 from benchmarks.registry import Registry
 
@@ -96,6 +97,11 @@ class DataSource:
     validation_fraction: float = 0.1
     decode: Callable[[Path, bool], Decoded] | None = field(default=None, repr=False)
     note: str = ""
+
+    @property
+    def preprocessing(self) -> Preprocessing:
+        """What is done to pixels where nothing else is asked for."""
+        return Preprocessing(self.mean, self.std)
 
     def names(self, level: Level) -> tuple[str, ...]:
         """The class names of a level."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -11,6 +11,8 @@ from benchmarks.registry import Registry
 
 if TYPE_CHECKING:
     from torch import nn
+
+Layout = Mapping[str, str]  # what other code calls the layers of a network -> what they are called here
 
 _MOST_PIXELS = 4096  # of an image's side
 
@@ -27,6 +29,8 @@ class Model:
             None: it is built for the images of the data set.
         load_pretrained: Puts published weights into a freshly built network, all but its last layer;
             training starts from there. It raises DataError where they cannot be had. None: there are none.
+        layouts: Names that other code gives to the layers of a network that this one built, where it is
+            the same otherwise; weights from there are then taken too.
     """
 
     name: str
@@ -36,6 +40,7 @@ class Model:
     min_size: int
     takes: int | None = None
     load_pretrained: Callable[[nn.Module], None] | None = None
+    layouts: Callable[[nn.Module], Iterable[Layout]] = lambda network: ()
 
     def input_size(self, image_size: int) -> int:
         """The side of the images that it sees, from that of a data set's images."""

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
-from benchmarks.models.base import Model, models
+from benchmarks.models.base import Layout, Model, models
 
 if TYPE_CHECKING:
     from torch import nn
@@ -76,6 +76,34 @@ def build_50(num_classes: int, channels: int, image_size: int) -> nn.Module:
     return _build(_bottleneck, (3, 4, 6, 3), num_classes, channels)
 
 
+def _layouts(network: nn.Module) -> Iterator[Layout]:
+    """The names of torchvision, and those of the ResNets for CIFAR that most repositories copy."""
+    for shortcut, head in (("downsample", "fc"), ("shortcut", "linear"), ("shortcut", "fc")):
+        yield dict(_named_as_usual(network, shortcut, head))
+
+
+def _named_as_usual(network: nn.Module, shortcut: str, head: str) -> Iterator[tuple[str, str]]:
+    """Usual name of each layer with weights, and its name here."""
+    from torch import nn
+
+    from benchmarks.residual import Residual
+
+    yield from (("conv1", "0"), ("bn1", "1"))
+    stage = block = 0
+    for name, layer in network.named_children():
+        if isinstance(layer, nn.Linear):
+            yield head, name
+        if not isinstance(layer, Residual):
+            continue
+        widens = not isinstance(layer.shortcut, nn.Identity)
+        stage, block = (stage + 1, 0) if widens or not stage else (stage, block + 1)
+        usual = f"layer{stage}.{block}"
+        for kind, what in ((nn.Conv2d, "conv"), (nn.BatchNorm2d, "bn")):
+            same = [part for part, inner in layer.body.named_children() if isinstance(inner, kind)]
+            yield from ((f"{usual}.{what}{i}", f"{name}.body.{part}") for i, part in enumerate(same, 1))
+        yield from ((f"{usual}.{shortcut}.{i}", f"{name}.shortcut.{i}") for i in range(2 * widens))
+
+
 models.add(
     Model(
         name="resnet18",
@@ -83,6 +111,7 @@ models.add(
         source=_SOURCE,
         build=build_18,
         min_size=16,  # three halvings must leave batch norm more than one pixel of a single image
+        layouts=_layouts,
     )
 )
 models.add(
@@ -92,5 +121,6 @@ models.add(
         source=_SOURCE,
         build=build_50,
         min_size=16,
+        layouts=_layouts,
     )
 )

@@ -64,7 +64,7 @@ def load_pretrained(name: str, network: nn.Module) -> None:
     """
     from timm.models import get_model_input_config
 
-    from benchmarks.checkpoint import read_weights
+    from benchmarks.weight_files import read_weights
 
     config = _config(name)
     architecture = name.partition(".")[0]

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from functools import partial
 from typing import TYPE_CHECKING
 
-from benchmarks.models.base import Model, models
+from benchmarks.models.base import Layout, Model, models
 
 if TYPE_CHECKING:
     from torch import nn
@@ -89,6 +90,18 @@ def build_published(num_classes: int, channels: int, image_size: int) -> nn.Modu
     )
 
 
+def _layouts(network: nn.Module) -> Iterator[Layout]:
+    """torchvision's names, `features.N` and `classifier.N`, with dropout in one place or another."""
+    from torch import nn
+
+    layers = list(network.named_children())
+    features = {f"features.{name}": name for name, layer in layers if not isinstance(layer, nn.Linear)}
+    linear = [name for name, layer in layers if isinstance(layer, nn.Linear)]
+    for indices in ((0, 3, 6), (1, 4, 6), (0, 2, 4)):
+        head = {f"classifier.{i}": name for i, name in zip(indices, linear, strict=False)}
+        yield features | head
+
+
 def _small(name: str, counts: tuple[int, ...], batch_norm: bool, configuration: str, size: str) -> Model:
     norm = "with batch norm" if batch_norm else "without batch norm"
     return Model(
@@ -97,6 +110,7 @@ def _small(name: str, counts: tuple[int, ...], batch_norm: bool, configuration: 
         source=_SOURCE + configuration,
         build=partial(build_small, counts, batch_norm),
         min_size=32,
+        layouts=_layouts,
     )
 
 

@@ -13,7 +13,7 @@ CPU = torch.device("cpu")
 @pytest.fixture
 def images() -> ImageSet:
     data = load("digits")
-    everything = on_device(pixels_on(data.train.x, CPU), data.train.y, data.source, 8, CPU)
+    everything = on_device(pixels_on(data.train.x, CPU), data.train.y, data.source.preprocessing, 8, CPU)
     return everything.subset(torch.arange(5, 205, 2))
 
 
@@ -47,7 +47,7 @@ def test_normalisation_per_channel():
 
     source = datasets.get("cifar100")
     x = np.random.default_rng(0).integers(0, 256, (4, 32, 32, 3)).astype(np.uint8)
-    everything = on_device(pixels_on(x, CPU), np.zeros(4, np.int64), source, 32, CPU)
+    everything = on_device(pixels_on(x, CPU), np.zeros(4, np.int64), source.preprocessing, 32, CPU)
     got = next(everything.batches(4))[0]
     expected = (x / 255 - np.array(source.mean)) / np.array(source.std)
     assert np.allclose(got.numpy(), expected.transpose(0, 3, 1, 2), atol=1e-5)
@@ -90,7 +90,9 @@ def test_other_labels_do_not_change_the_original(images):
 def test_a_union_keeps_the_first_sets_labels(images):
     data = load("digits")
     rest = torch.arange(6, 206, 2)
-    second = on_device(pixels_on(data.train.x, CPU), data.train.y, data.source, 8, CPU).subset(rest)
+    second = on_device(pixels_on(data.train.x, CPU), data.train.y, data.source.preprocessing, 8, CPU).subset(
+        rest
+    )
     wrong = images.relabelled((images.labels + 1) % 10)
     before = second.y.clone()
     both = joined(wrong, second)

@@ -1,15 +1,19 @@
 """A trained model of one's own in place of the original one."""
 
+import numpy as np
 import pytest
 import torch
 
 from benchmarks import Scenario, trained
+from benchmarks.checkpoint import Checkpoint, Preprocessing
 from benchmarks.errors import DataError, TrainingError
 from benchmarks.evaluation import predict
-from benchmarks.prepared import prepare
+from benchmarks.prepared import Prepared, prepare
 from benchmarks.trained import build_network, own_model
+from benchmarks.trial import run_trial
 
 SCENARIO = Scenario("digits", "cnn2", "full_class", "8")
+CPU = torch.device("cpu")
 
 
 @pytest.fixture
@@ -21,7 +25,7 @@ def file(tmp_path, digits):
 
 
 def test_it_is_the_original_model_and_the_retrained_one_is_trained_here(file, digits, short):
-    own = own_model(SCENARIO, file)
+    own = own_model(SCENARIO, Checkpoint(file))
     ready = prepare(SCENARIO, recipe=short, original=own)
     for name, value in torch.load(file, weights_only=True).items():
         assert torch.equal(ready.original.state_dict()[name], value)
@@ -37,16 +41,106 @@ def test_its_accuracy_is_that_of_all_test_images(file, digits):
     right = sum(
         int(predict(network, digits.splits[f"{part}_test"]).correct.sum()) for part in ("retain", "forget")
     )
-    assert trained.test_accuracy(SCENARIO, own_model(SCENARIO, file), torch.device("cpu")) == pytest.approx(
-        right / 3.6
-    )
+    said = trained.test_predictions("original", SCENARIO, own_model(SCENARIO, Checkpoint(file)), CPU)
+    assert (len(said), int(said.correct.sum())) == (360, right)
 
 
 def test_weights_that_do_not_fit_are_told_with_their_file(file):
     with pytest.raises(DataError, match=r"mine.pt: .*(7|10)"):
-        own_model(Scenario("digits", "cnn2", "sub_class", "8"), file)
+        own_model(Scenario("digits", "cnn2", "sub_class", "8"), Checkpoint(file))
 
 
 def test_no_steps_of_its_training_can_be_had(file):
     with pytest.raises(TrainingError, match="nothing was recorded when own-"):
-        prepare(SCENARIO, original=own_model(SCENARIO, file), record=True)
+        prepare(SCENARIO, original=own_model(SCENARIO, Checkpoint(file)), record=True)
+
+
+@pytest.fixture
+def on_raw_pixels(tmp_path, digits):
+    """The digits model as another script has it, which feeds pixels from 0 to 255."""
+    weights, (mean, std) = (
+        dict(digits.original.state_dict()),
+        (digits.data.source.mean, digits.data.source.std),
+    )
+    scale = 1 / (255 * std[0])
+    weights["0.bias"] = weights["0.bias"] - mean[0] / std[0] * weights["0.weight"].sum((1, 2, 3))
+    weights["0.weight"] = weights["0.weight"] * scale
+    torch.save(weights, tmp_path / "raw.pt")
+    return tmp_path / "raw.pt"
+
+
+def test_its_own_preprocessing_is_used_wherever_images_are_made_ready(on_raw_pixels, short):
+    taken = Preprocessing.of(scale=1)
+    model = own_model(SCENARIO, Checkpoint(on_raw_pixels, preprocessing=taken))
+    ready = prepare(SCENARIO, recipe=short, original=model)
+    x, _ = next(ready.splits["retain_train"].batches(64))
+    assert (float(x.min()), float(x.max())) == (0, 1)
+    assert 100 * trained.test_predictions("original", SCENARIO, model, CPU).correct.mean() > 90
+    there = Prepared.unpack(ready.packed, ready.data)  # as in a worker
+    assert torch.equal(next(there.splits["retain_train"].batches(64))[0], x)
+    assert predict(there.original, there.splits["retain_test"]).correct.mean() > 0.9
+    assert ready.targets("test")["retain_acc"] > 50  # the retrained model learned from the same pixels
+    result = run_trial(there, "finetune", {"lr": 1e-6, "epochs": 1}, seed=1, held_out="test")
+    assert result.metrics["retain_acc"] > 90
+
+
+def test_a_retrained_model_is_cached_under_its_preprocessing(digits, short):
+    names = {
+        trained.model_id("retrained", SCENARIO, short, taken)
+        for taken in (None, Preprocessing.of(scale=1), Preprocessing.of(scale=255))
+    }
+    assert len(names) == 3
+    assert trained.model_id("retrained", SCENARIO, short) in names
+
+
+def test_a_retrained_model_of_ones_own_is_what_is_compared_with(file, tmp_path, digits, short):
+    path = tmp_path / "without.pt"
+    torch.save({n: v + 0.02 for n, v in digits.original.state_dict().items()}, path)
+    original, retrained = (own_model(SCENARIO, Checkpoint(p)) for p in (file, path))
+    ready = prepare(SCENARIO, recipe=short, original=original, retrained=retrained, keep_retrained=True)
+    assert all(np.array_equal(ready.packed.retrained[n], v) for n, v in retrained.state.items())
+    said = trained.test_predictions("retrained", SCENARIO, retrained, CPU)
+    assert ready.targets("test")["retain_acc"] == pytest.approx(100 * said.correct.mean())
+
+
+def test_two_models_that_take_pixels_in_two_ways_are_not_compared(file, short):
+    other = own_model(SCENARIO, Checkpoint(file, preprocessing=Preprocessing.of(scale=1)))
+    with pytest.raises(TrainingError, match="take pixels in different ways"):
+        prepare(SCENARIO, recipe=short, original=own_model(SCENARIO, Checkpoint(file)), retrained=other)
+
+
+def test_what_was_done_to_the_weights_is_one_line(digits, tmp_path):
+    weights = {f"module.{n}": v.bfloat16() for n, v in digits.original.state_dict().items()}
+    torch.save({"state_dict": weights, "epoch": 3}, tmp_path / "mine.pt")
+    lines = []
+    model = own_model(SCENARIO, Checkpoint(tmp_path / "mine.pt"), lines.append)
+    assert lines == [
+        f"{tmp_path / 'mine.pt'}: took the weights under 'state_dict'; took 'module.' off every name; "
+        "read bfloat16 as float32"
+    ]
+    assert {value.dtype for value in model.state.values()} == {torch.float32}
+
+
+@pytest.mark.parametrize("hole", [float("nan"), float("inf")])
+def test_weights_that_make_every_output_nan_are_refused(digits, tmp_path, hole):
+    weights = {n: v.clone() for n, v in digits.original.state_dict().items()}
+    weights["0.weight"][0] = hole
+    torch.save(weights, tmp_path / "mine.pt")
+    lines = []
+    with pytest.raises(DataError) as caught:
+        own_model(SCENARIO, Checkpoint(tmp_path / "mine.pt"), lines.append)
+    assert str(caught.value) == (
+        f"{tmp_path / 'mine.pt'}: the model's outputs are not finite: 1 of {len(weights)} tensors hold NaN "
+        "or infinite values (0.weight); take another checkpoint"
+    )
+
+
+def test_weights_that_hold_nan_where_nothing_sees_it_are_told(digits, tmp_path):
+    weights = {n: v.clone() for n, v in digits.original.state_dict().items()}
+    weights["0.bias"][0] = -float("inf")  # behind a ReLU
+    torch.save(weights, tmp_path / "mine.pt")
+    lines = []
+    own_model(SCENARIO, Checkpoint(tmp_path / "mine.pt"), lines.append)
+    assert lines == [
+        f"warning: {tmp_path / 'mine.pt'}: 1 of {len(weights)} tensors hold NaN or infinite values (0.bias)"
+    ]

@@ -30,7 +30,11 @@ SMALL = Recipe(epochs=2, max_lr=0.02)  # a small rate, at which rounding errors 
 def sets():
     data = load("digits")
     everything = on_device(
-        pixels_on(data.train.x, torch.device("cpu")), data.train.y, data.source, 8, torch.device("cpu")
+        pixels_on(data.train.x, torch.device("cpu")),
+        data.train.y,
+        data.source.preprocessing,
+        8,
+        torch.device("cpu"),
     )
     return everything.subset(torch.arange(100, 190)), everything.subset(torch.arange(300, 400))
 

@@ -26,7 +26,7 @@ from benchmarks.training import (
 
 def digits(start, end):
     data, cpu = load("digits"), torch.device("cpu")
-    everything = on_device(pixels_on(data.train.x, cpu), data.train.y, data.source, 8, cpu)
+    everything = on_device(pixels_on(data.train.x, cpu), data.train.y, data.source.preprocessing, 8, cpu)
     return everything.subset(torch.arange(start, end))
 
 

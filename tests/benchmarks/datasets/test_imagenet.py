@@ -42,7 +42,7 @@ def test_images_are_read_when_a_batch_asks_for_them(source, tmp_path):
     assert isinstance(data.train.x, Stream)
     assert data.train.y.tolist() == [c for c in range(3) for _ in range(6)]
     device = torch.device("cpu")
-    images = on_device(pixels_on(data.train.x, device), data.train.y, source, 224, device)
+    images = on_device(pixels_on(data.train.x, device), data.train.y, source.preprocessing, 224, device)
     x, y = next(images.subset(torch.tensor([7, 0])).batches(2))
     assert y.tolist() == [1, 0]
     paths = ["n01443537/n01443537_1.JPEG", "n01440764/n01440764_0.JPEG"]

@@ -1,0 +1,88 @@
+"""Signs that a model of the user's own is not what it is taken for, each told in one line before a search."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+
+from benchmarks.evaluation import Predictions, References
+
+_KNOWS = 0.1  # of the way from chance to all right: below, a model is taken to know nothing
+_FAR = 10.0  # points between two models that differ in more than what they forgot
+_BY_HEART = 99.0  # percent of its training images: only a model that knows these shows what else it knows
+_FEWEST = 20  # images that say anything
+
+
+def near_chance(test: Predictions, classes: Sequence[str]) -> str | None:
+    """The line about a model that is hardly better on test images than the most frequent class would be."""
+    accuracy, counts = _percent(test), np.bincount(test.labels)
+    chance = 100 * float(counts.max() / counts.sum())
+    if accuracy >= chance + _KNOWS * (100 - chance):
+        return None
+    line = (
+        f"warning: your checkpoint is right about {accuracy:.1f} % of the test images, and naming the most "
+        f"frequent class about {chance:.1f} %"
+    )
+    order = _best_order(test, len(classes))
+    reordered = 100 * float((order[test.logits.argmax(axis=1)] == test.labels).mean())
+    if reordered >= 50:
+        moved = next(i for i, label in enumerate(order) if i != label)
+        return (
+            f"{line}; with its classes in another order it would be {reordered:.1f} %: its output {moved} "
+            f"stands here for '{classes[moved]}', and fits '{classes[order[moved]]}'; reorder its last layer"
+        )
+    return (
+        f"{line}; it may take pixels made ready in another way: say how with 'mean', 'std' and 'scale' of "
+        "'checkpoint' in the plan"
+    )
+
+
+def compared(validation: References, test: References) -> Iterator[str]:
+    """Lines about an original model of the user's own, compared with the retrained one.
+
+    Only images of what is retained are looked at, about which the two models should agree.
+    """
+    original, retrained = (_percent(e.retain_held_out) for e in (test.original, test.retrained))
+    if abs(original - retrained) > max(_FAR, 3 * _error(test)):
+        yield (
+            f"warning: of the retained test images your checkpoint is right about {original:.1f} % and the "
+            f"retrained model about {retrained:.1f} %: {abs(original - retrained):.1f} points apart before "
+            "anything is forgotten, so the distance to the retrained model measures how the two were trained "
+            "more than what was forgotten; train it as yours was ('training'), or give one ('retrained')"
+        )
+    learned = _percent(test.original.retain_train)
+    for name, references in (("validation", validation), ("test", test)):
+        held_out, never_saw = (
+            _percent(e.retain_held_out) for e in (references.original, references.retrained)
+        )
+        images = len(references.original.retain_held_out)
+        as_learned = learned >= _BY_HEART and images >= _FEWEST and held_out >= learned - 100 / images
+        if as_learned and held_out - never_saw > 3 * _error(references):
+            yield (
+                f"warning: your checkpoint is right about {held_out:.1f} % of the {name} images, as of the "
+                f"training images ({learned:.1f} %), and the retrained model, which never saw them, about "
+                f"{never_saw:.1f} %: they may have been in its training, which cannot be told from here; "
+                "figures on them then say nothing about images that it never saw"
+            )
+
+
+def _percent(predictions: Predictions) -> float:
+    return 100 * float(predictions.correct.mean()) if len(predictions) else math.nan
+
+
+def _error(references: References) -> float:
+    """The standard error of the difference between two accuracies on retained held-out images, in points."""
+    shares = [e.retain_held_out.correct.mean() for e in (references.original, references.retrained)]
+    variance = sum(share * (1 - share) for share in shares) / len(references.original.retain_held_out)
+    return 100 * math.sqrt(variance)
+
+
+def _best_order(test: Predictions, classes: int) -> np.ndarray:
+    """The class that each output stands for if every output stands for one, int64 of shape (classes,)."""
+    from scipy.optimize import linear_sum_assignment
+
+    counts = np.zeros((classes, classes), np.int64)
+    np.add.at(counts, (test.logits.argmax(axis=1), test.labels), 1)
+    return linear_sum_assignment(counts, maximize=True)[1]  # type: ignore[no-any-return]
