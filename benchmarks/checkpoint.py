@@ -45,7 +45,9 @@ class Preprocessing:
             return None
         means, stds = _values(0.0 if mean is None else mean), _values(1.0 if std is None else std)
         if not all(map(math.isfinite, (*means, *stds))) or min(stds) <= 0:
-            raise DataError(f"mean {mean} and std {std} must be finite, and every std more than 0")
+            raise DataError(
+                f"mean {_shown(means)} and std {_shown(stds)} must be finite, and every std more than 0"
+            )
         unit = scale or 1
         return cls(tuple(m / unit for m in means), tuple(s / unit for s in stds))
 
@@ -112,6 +114,10 @@ def file_digest(path: Path) -> str:
 def _digest(path: Path, version: tuple[int, int, int]) -> str:
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _shown(values: tuple[float, ...]) -> str:
+    return ", ".join(f"{value:g}" for value in values)
 
 
 def _values(given: float | Sequence[float]) -> tuple[float, ...]:

@@ -52,7 +52,7 @@ class NotRecorded(BenchmarkError):
 
 
 class UnsuitableModel(BenchmarkError):
-    """A network without a part that a method works on, such as a linear layer at its end."""
+    """A network that cannot be trained here, or without a part that a method works on."""
 
 
 def shown(name: str) -> str:

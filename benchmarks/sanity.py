@@ -19,7 +19,8 @@ def near_chance(test: Predictions, classes: Sequence[str]) -> str | None:
     """The line about a model that is hardly better on test images than the most frequent class would be."""
     accuracy, counts = _percent(test), np.bincount(test.labels)
     chance = 100 * float(counts.max() / counts.sum())
-    if accuracy >= chance + _KNOWS * (100 - chance):
+    enough = chance + _KNOWS * (100 - chance)
+    if accuracy >= enough:
         return None
     line = (
         f"warning: your checkpoint is right about {accuracy:.1f} % of the test images, and naming the most "
@@ -27,7 +28,7 @@ def near_chance(test: Predictions, classes: Sequence[str]) -> str | None:
     )
     order = _best_order(test, len(classes))
     reordered = 100 * float((order[test.logits.argmax(axis=1)] == test.labels).mean())
-    if reordered >= 50:
+    if reordered >= max(enough, 2 * accuracy):
         moved = next(i for i, label in enumerate(order) if i != label)
         return (
             f"{line}; with its classes in another order it would be {reordered:.1f} %: its output {moved} "

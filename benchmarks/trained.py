@@ -6,6 +6,7 @@ import hashlib
 from collections.abc import Callable
 from dataclasses import asdict, replace
 from functools import lru_cache
+from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
@@ -37,16 +38,18 @@ def original_model(scenario: Scenario, how: Recipe, device: torch.device, progre
 
 
 def own_model(
-    scenario: Scenario, checkpoint: Checkpoint, progress: Progress = lambda message: None
+    scenario: Scenario, checkpoint: Checkpoint | Path, progress: Progress = lambda message: None
 ) -> CachedModel:
     """A trained model of the user's own, from a file with its weights.
 
     Args:
+        checkpoint: A path alone is one whose pixels are normalised as the data set says.
         progress: Told what was done to the weights to make them fit, and whether they hold NaN.
 
     Raises:
         DataError: if no weights in the file fit the scenario's network, or if what it says is not finite.
     """
+    checkpoint = Checkpoint(checkpoint) if isinstance(checkpoint, Path) else checkpoint
     file, network = checkpoint.file, build_network(scenario, scenario.seed)
     fitted = adapted(network, file, checkpoint.entry, models.get(scenario.model).layouts(network))
     if checkpoint.preprocessing and fitted.preprocessing not in (None, checkpoint.preprocessing):

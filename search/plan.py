@@ -142,15 +142,20 @@ class Weights(Section):
     @model_validator(mode="before")
     @classmethod
     def _path_alone(cls, content: Any) -> Any:
-        return {"file": content} if isinstance(content, str) else content
+        return {"file": content} if isinstance(content, (str, int, float)) else content
 
 
 class OriginalWeights(Weights):
     """The original model, with the preprocessing that it was trained with; see `Preprocessing.of`."""
 
-    mean: float | tuple[float, ...] | None = None
-    std: float | tuple[float, ...] | None = None
+    mean: tuple[float, ...] | None = Field(None, min_length=1)
+    std: tuple[float, ...] | None = Field(None, min_length=1)
     scale: Literal[1, 255] | None = None
+
+    @field_validator("mean", "std", mode="before")
+    @classmethod
+    def _one_or_many(cls, value: Any) -> Any:
+        return [value] if isinstance(value, (int, float)) else value
 
     @property
     def preprocessing(self) -> Preprocessing | None:

@@ -17,12 +17,13 @@ from benchmarks.errors import BenchmarkError, UnknownName, printable, suggest
 from benchmarks.hyperparameters import number
 from benchmarks.methods import methods
 from benchmarks.metrics import metrics
+from benchmarks.scenarios import Scenario
 from cluster.isolation import importable
 from search import limits
 from search.canonical import Tell, distinct, typed
 from search.errors import PlanError
 from search.objectives import objective
-from search.plan import Benchmark, Plan, Resources, Search, Section, Training
+from search.plan import Benchmark, OriginalWeights, Plan, Resources, Search, Section, Training, Weights
 from search.plan_text import Document, Place, read
 from search.scaling import scaled
 from search.spaces import search_space
@@ -215,6 +216,8 @@ def _check(plan: Plan, at: Callable[..., str]) -> None:
     if plan.task not in TASKS:
         raise PlanError(f"{at('task')}: {UnknownName('task', plan.task, TASKS)}")
     _check_search(plan, at)
+    if plan.model.startswith(_CODE):
+        _checked(at, ("model",), lambda: _try_network(plan.searched()[0]))
     for i, forget in enumerate(plan.benchmark.forget if plan.benchmark else ()):
         _checked(at, ("benchmark", "forget", i), lambda f=forget: plan.scenario(f))  # type: ignore[misc]
     for i, name in enumerate(plan.benchmark.beside if plan.benchmark else ()):
@@ -225,6 +228,13 @@ def _check(plan: Plan, at: Callable[..., str]) -> None:
         _checked(at, ("benchmark", "metrics", i), lambda n=name: metrics.get(n))  # type: ignore[misc]
 
     _check_weights(plan, at)
+
+
+def _try_network(scenario: Scenario) -> None:
+    """A network of the user's own is tried on random images, before anything is trained."""
+    from benchmarks.trained import build_network
+
+    build_network(scenario, scenario.seed)
 
 
 def _check_weights(plan: Plan, at: Callable[..., str]) -> None:
@@ -300,6 +310,8 @@ def _explain(error: Any) -> str:
             "benchmark": Benchmark,
             "training": Training,
             "resources": Resources,
+            "checkpoint": OriginalWeights,
+            "retrained": Weights,
         }
         known = sections.get(place[0], Plan) if len(place) > 1 else Plan
         return f"unknown key '{place[-1]}'; {suggest(place[-1], known.model_fields)}"

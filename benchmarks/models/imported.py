@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import importlib
+import inspect
 from collections.abc import Callable
-from functools import wraps
+from functools import cache, partial, wraps
 from typing import TYPE_CHECKING
 
-from benchmarks.errors import BenchmarkError, suggest
+from benchmarks.errors import BenchmarkError, UnsuitableModel, suggest
 from benchmarks.models.base import Model, models
 from benchmarks.registry import Family
 
@@ -29,7 +30,7 @@ def member(path: str) -> Model:
         )
     try:
         module = importlib.import_module(module_name)
-    except Exception as error:  # whatever a user's module raises
+    except (Exception, SystemExit) as error:  # whatever a user's module raises
         raise BenchmarkError(
             f"model '{name}': the module '{module_name}' does not import ({type(error).__name__}: {error}); "
             "install it, or put it beside the plan"
@@ -50,24 +51,49 @@ def member(path: str) -> Model:
     )
 
 
-def _checked(name: str, function: Callable[[int, int, int], object]) -> Callable[[int, int, int], nn.Module]:
+def _checked(name: str, function: Callable[..., object]) -> Callable[[int, int, int], nn.Module]:
     @wraps(function)
     def build(num_classes: int, channels: int, image_size: int) -> nn.Module:
-        from torch import nn
+        from benchmarks.suitability import materialised
 
         try:
-            network = function(num_classes, channels, image_size)
-        except TypeError as error:
-            raise BenchmarkError(
-                f"model '{name}': the function must take (num_classes, channels, image_size); {error}"
-            ) from error
-        if not isinstance(network, nn.Module):
-            raise BenchmarkError(
-                f"model '{name}': the function must return a torch.nn.Module, not a {type(network).__name__}"
-            )
-        return network
+            _check(function, num_classes, channels, image_size)
+            network = _built(function, num_classes, channels, image_size)
+            return materialised(network, channels, image_size)
+        except UnsuitableModel as error:
+            raise UnsuitableModel(f"model '{name}': {error}") from error.__cause__
 
     return build
+
+
+@cache
+def _check(function: Callable[..., object], num_classes: int, channels: int, image_size: int) -> None:
+    """Once in a process for each kind of images."""
+    from benchmarks.suitability import check
+
+    check(partial(_built, function), num_classes, channels, image_size)
+
+
+def _built(function: Callable[..., object], num_classes: int, channels: int, image_size: int) -> nn.Module:
+    from torch import nn
+
+    try:
+        inspect.signature(function).bind(num_classes, channels, image_size)
+    except TypeError as error:
+        raise UnsuitableModel(
+            f"the function must take (num_classes, channels, image_size); {error}"
+        ) from error
+    try:
+        network = function(num_classes, channels, image_size)
+    except Exception as error:  # whatever a user's function raises
+        raise UnsuitableModel(
+            f"the function raises {type(error).__name__} when it is called with ({num_classes}, {channels}, "
+            f"{image_size}), the number of classes, of channels and the image side: "
+            f"{str(error).strip().partition(chr(10))[0]}"
+        ) from error
+    if not isinstance(network, nn.Module):
+        raise UnsuitableModel(f"the function must return a torch.nn.Module, not a {type(network).__name__}")
+    return network
 
 
 models.add_family(

@@ -1,6 +1,7 @@
 """The model cache: one training per identity, whole files or none, faults told."""
 
 import errno
+import hashlib
 import json
 import multiprocessing
 import os
@@ -10,6 +11,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from torch import nn
 
 from benchmarks import Scenario, cache, trained
 from benchmarks.cache import get_or_train, model_folder
@@ -84,6 +86,40 @@ def test_changed_weights_are_told_with_the_file_to_delete(home):
     only(home, "json").unlink()
     get_or_train("x", {}, made)
     get_or_train("x", {}, never)
+
+
+@pytest.mark.parametrize("content", [b"", b"no safetensors", b"\xff" * 64])
+def test_weights_that_are_no_safetensors_are_told_though_their_checksum_is_right(home, content):
+    get_or_train("digits-x", {}, made)
+    only(home, "safetensors").write_bytes(content)
+    description = json.loads(only(home, "json").read_text())
+    description["sha256"] = hashlib.sha256(content).hexdigest()
+    only(home, "json").write_text(json.dumps(description))
+    with pytest.raises(
+        CacheError, match=r"cannot be read \(.*delete .*json and it is trained again"
+    ) as caught:
+        get_or_train("digits-x", {}, never)
+    assert "\n" not in str(caught.value)
+
+
+def test_tied_weights_are_stored_and_come_back_tied():
+    def network():
+        layer = nn.Linear(2, 2)
+        return nn.Sequential(layer, nn.ReLU(), layer)
+
+    first, again = network(), network()
+    get_or_train("tied", {}, lambda: (first.state_dict(), {}))
+    stored = get_or_train("tied", {}, never).state
+    again.load_state_dict(stored)
+    assert torch.equal(again[2].weight, first[0].weight)
+    assert again[2].weight is again[0].weight
+
+
+def test_a_view_of_a_larger_tensor_is_stored_alone(home):
+    whole = torch.arange(1000.0)
+    get_or_train("views", {}, lambda: ({"a": whole[:2], "b": whole[:3]}, {}))
+    assert only(home, "safetensors").stat().st_size < 500
+    assert get_or_train("views", {}, never).state["b"].tolist() == [0, 1, 2]
 
 
 @pytest.mark.parametrize("text", ["{", "[]", "{}", "null", "\xff"])

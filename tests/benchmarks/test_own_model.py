@@ -57,14 +57,10 @@ def test_no_steps_of_its_training_can_be_had(file):
 
 @pytest.fixture
 def on_raw_pixels(tmp_path, digits):
-    """The digits model as another script has it, which feeds pixels from 0 to 255."""
-    weights, (mean, std) = (
-        dict(digits.original.state_dict()),
-        (digits.data.source.mean, digits.data.source.std),
-    )
-    scale = 1 / (255 * std[0])
-    weights["0.bias"] = weights["0.bias"] - mean[0] / std[0] * weights["0.weight"].sum((1, 2, 3))
-    weights["0.weight"] = weights["0.weight"] * scale
+    """The digits model as another script has it, which feeds pixels from 0 to 1."""
+    weights, usual = dict(digits.original.state_dict()), digits.data.source.preprocessing
+    weights["0.weight"] = weights["0.weight"] / usual.std[0]
+    weights["0.bias"] = weights["0.bias"] - usual.mean[0] * weights["0.weight"].sum((1, 2, 3))
     torch.save(weights, tmp_path / "raw.pt")
     return tmp_path / "raw.pt"
 

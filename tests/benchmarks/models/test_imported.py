@@ -29,6 +29,29 @@ def no_network(num_classes, channels, image_size):
 def other_arguments(num_classes):
     return nn.Linear(1, num_classes)
 
+def raises(num_classes, channels, image_size):
+    raise ValueError("no such thing\\nand more")
+
+def pair(num_classes, channels, image_size):
+    class Pair(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.layers = build(num_classes, channels, image_size)
+
+        def forward(self, x):
+            return self.layers(x), x
+
+    return Pair()
+
+calls = []
+
+def counted(num_classes, channels, image_size):
+    calls.append(image_size)
+    return build(num_classes, channels, image_size)
+
+def lazy(num_classes, channels, image_size):
+    return nn.Sequential(nn.Flatten(), nn.LazyLinear(num_classes))
+
 not_callable = 3
 '''
 
@@ -50,8 +73,9 @@ class Net(nn.Module):
 def own(tmp_path, monkeypatch):
     (tmp_path / "own_nets.py").write_text(OWN)
     (tmp_path / "broken_nets.py").write_text("import nothing_of_that_name")
+    (tmp_path / "ending_nets.py").write_text("raise SystemExit(0)")
     monkeypatch.syspath_prepend(tmp_path)
-    for name in ("own_nets", "broken_nets"):
+    for name in ("own_nets", "broken_nets", "ending_nets"):
         monkeypatch.delitem(sys.modules, name, raising=False)
 
 
@@ -70,6 +94,7 @@ def test_a_function_is_found_by_its_path():
         ("own_nets:", "after 'import:' stand a module"),
         ("own_netz:build", "the module 'own_netz' does not import"),
         ("broken_nets:build", "No module named 'nothing_of_that_name'"),
+        ("ending_nets:build", "does not import (SystemExit: 0)"),
         ("own_nets:biuld", "own_nets.py) has no function 'biuld'; did you mean 'build'"),
         ("own_nets:not_callable", "has no function 'not_callable'"),
     ],
@@ -85,7 +110,12 @@ def test_a_wrong_path_is_one_clear_line(path, message):
     ("function", "message"),
     [
         ("no_network", "must return a torch.nn.Module, not a str"),
-        ("other_arguments", r"must take \(num_classes, channels, image_size\)"),
+        ("other_arguments", r"must take \(num_classes, channels, image_size\); too many"),
+        (
+            "raises",
+            r"^model 'import:own_nets:raises': the function raises ValueError .*\(7, 3, 8\).*thing$",
+        ),
+        ("pair", r"^model 'import:own_nets:pair': forward\(\) returns a tuple with \[0\] \(2, 7\)"),
     ],
 )
 def test_a_function_that_does_not_build_is_one_clear_line(function, message):
@@ -111,3 +141,18 @@ def test_a_network_whose_forward_was_edited_is_trained_again(tmp_path, monkeypat
     file.write_text(FORWARD.format("tanh"))
     importlib.invalidate_caches()
     assert now() != before
+
+
+def test_a_network_is_tried_once_for_each_kind_of_images():
+    build = models.get("import:own_nets:counted").build
+    calls = sys.modules["own_nets"].calls
+    build(7, 3, 8)
+    first = len(calls)
+    build(7, 3, 8)
+    assert len(calls) == first + 1
+    build(7, 3, 9)
+    assert len(calls) == 2 * first + 1
+
+
+def test_lazy_layers_come_with_weights():
+    assert models.get("import:own_nets:lazy").build(7, 3, 8).state_dict()["1.weight"].shape == (7, 192)
