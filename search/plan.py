@@ -50,6 +50,7 @@ def _share(value: Any) -> float:
 
 Whole = Annotated[int, BeforeValidator(_numeric)]
 Real = Annotated[float, BeforeValidator(_numeric)]
+Reals = Annotated[tuple[Real, ...], BeforeValidator(_listed), Field(min_length=1, max_length=limits.ENTRIES)]
 Name = Annotated[str, Field(max_length=limits.NAME)]
 Names = Annotated[tuple[str, ...], BeforeValidator(_listed), Field(max_length=limits.ENTRIES)]
 SomeNames = Annotated[Names, Field(min_length=1)]
@@ -142,20 +143,15 @@ class Weights(Section):
     @model_validator(mode="before")
     @classmethod
     def _path_alone(cls, content: Any) -> Any:
-        return {"file": content} if isinstance(content, (str, int, float)) else content
+        return {"file": content} if isinstance(content, str) else content
 
 
 class OriginalWeights(Weights):
     """The original model, with the preprocessing that it was trained with; see `Preprocessing.of`."""
 
-    mean: tuple[float, ...] | None = Field(None, min_length=1)
-    std: tuple[float, ...] | None = Field(None, min_length=1)
-    scale: Literal[1, 255] | None = None
-
-    @field_validator("mean", "std", mode="before")
-    @classmethod
-    def _one_or_many(cls, value: Any) -> Any:
-        return [value] if isinstance(value, (int, float)) else value
+    mean: Reals | None = None
+    std: Reals | None = None
+    scale: Annotated[Literal[1, 255], BeforeValidator(_numeric)] | None = None
 
     @property
     def preprocessing(self) -> Preprocessing | None:

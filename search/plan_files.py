@@ -6,7 +6,7 @@ import itertools
 import math
 import re
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, TypeVar
@@ -217,7 +217,7 @@ def _check(plan: Plan, at: Callable[..., str]) -> None:
         raise PlanError(f"{at('task')}: {UnknownName('task', plan.task, TASKS)}")
     _check_search(plan, at)
     if plan.model.startswith(_CODE):
-        _checked(at, ("model",), lambda: _try_network(plan.searched()[0]))
+        _checked(at, ("model",), lambda: _try_network(plan.scenarios()))
     for i, forget in enumerate(plan.benchmark.forget if plan.benchmark else ()):
         _checked(at, ("benchmark", "forget", i), lambda f=forget: plan.scenario(f))  # type: ignore[misc]
     for i, name in enumerate(plan.benchmark.beside if plan.benchmark else ()):
@@ -230,11 +230,12 @@ def _check(plan: Plan, at: Callable[..., str]) -> None:
     _check_weights(plan, at)
 
 
-def _try_network(scenario: Scenario) -> None:
+def _try_network(scenarios: Sequence[Scenario]) -> None:
     """A network of the user's own is tried on random images, before anything is trained."""
     from benchmarks.trained import build_network
 
-    build_network(scenario, scenario.seed)
+    for scenario in scenarios[:1]:  # all of them have the same network
+        build_network(scenario, scenario.seed)
 
 
 def _check_weights(plan: Plan, at: Callable[..., str]) -> None:

@@ -72,7 +72,7 @@ def test_mistakes_are_named_with_their_line(old: str, new: str, message: str) ->
 def test_code_that_a_plan_names_runs_only_where_the_user_allows_it(
     name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    (tmp_path / "whose_nets.py").write_text("def build(classes, channels, size): ...\n")
+    (tmp_path / "whose_nets.py").write_text("from benchmarks.models.cnn2 import build\n")
     monkeypatch.syspath_prepend(str(tmp_path))
     text = GOOD.replace("cnn2", name)
     with pytest.raises(PlanError, match=r"mine.yaml:3: '.*' runs code of a module.*add --allow-code"):
