@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import math
-import re
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -16,14 +15,23 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import TypeVar
-from urllib.parse import unquote
 
 import pandas as pd
 import pyarrow as pa
 
 from analysis.columns import conformed
+from analysis.duplicates import distinct_details, distinct_trials, writers_of
 from analysis.errors import AnalysisError
-from analysis.parquet import VERSION, BadTable, metadata, read_schema, read_table, version
+from analysis.parquet import (
+    VERSION,
+    BadTable,
+    data_files,
+    metadata,
+    partition,
+    read_schema,
+    read_table,
+    version,
+)
 from analysis.store import Store, reason, store_at
 
 T = TypeVar("T")
@@ -132,10 +140,14 @@ def ranges(place: Path | str) -> Ranges:
 def _table(place: Path | str, name: str) -> pd.DataFrame:
     store, files = _files(place, name)
     tables = _each(store, partial(_parse, name=name), files)
+    if name == "trials":
+        tables = distinct_trials(tables)
+    else:
+        tables = distinct_details(tables, lambda: _writers(place))
     if not tables:
         return pd.DataFrame()
     try:
-        united = pa.concat_tables(tables, promote_options="permissive")
+        united = pa.concat_tables(tables.values(), promote_options="permissive")
     except pa.ArrowException as error:
         raise AnalysisError(
             f"the files in {store.at(name)} disagree about a column's type ({_one_line(error)}); move the "
@@ -145,22 +157,37 @@ def _table(place: Path | str, name: str) -> pd.DataFrame:
     return frame
 
 
+def _writers(place: Path | str) -> dict[str, str]:
+    """Which driver's row of each trial counts."""
+    store, files = _files(place, "trials")
+    return writers_of(distinct_trials(_each(store, partial(_parse, name="trials"), files)))
+
+
 def _files(place: Path | str, table: str) -> tuple[Store, dict[str, float]]:
-    """Data files of a table, as readers of Parquet folders see them (a leading _ or . is no data), and when
-    each was written."""
+    """Data files of a table and when each was written."""
     store = store_at(place)
     try:
         if not store.exists():
             raise AnalysisError(f"no results folder {place}; give the folder that a search wrote to")
-        return store, {file: at for file, at in store.files(table).items() if not re.search(r"/[._]", file)}
+        return store, data_files(store, table)
     except OSError as error:
         raise AnalysisError(f"cannot read the results in {place}: {reason(error)}") from error
 
 
-def _each(store: Store, read: Callable[[Store, str], T], files: Iterable[str]) -> list[T]:
+def _each(store: Store, read: Callable[[Store, str], T], files: Iterable[str]) -> dict[str, T]:
+    """What is in each file, but for those that a driver deleted meanwhile: their rows do not count."""
+
+    def attempt(file: str) -> T | None:
+        try:
+            return read(store, file)
+        except FileNotFoundError:
+            return None
+
+    files = list(files)
     try:
         with ThreadPoolExecutor(_READERS) as pool:
-            return list(pool.map(partial(read, store), files))
+            contents = zip(files, pool.map(attempt, files), strict=True)
+            return {file: content for file, content in contents if content is not None}
     except OSError as error:
         raise AnalysisError(f"cannot read the results in {store}: {reason(error)}") from error
 
@@ -169,7 +196,7 @@ def _parse(store: Store, file: str, *, name: str) -> pa.Table:
     with _naming(store, file):
         table = read_table(store, file)
         _check_version(store, file, table.schema)
-        for key, value in _partition(file).items():
+        for key, value in partition(file).items():
             if key not in table.column_names:
                 table = table.append_column(key, pa.array([value] * len(table), pa.string()))
         return conformed(table, name)
@@ -189,7 +216,7 @@ def _fields(place: Path | str) -> list[Described]:
     store, written = _files(place, "trials")
     newest = sorted(written, key=lambda file: written[file], reverse=True)
     fields: dict[str, Described] = {}
-    for described in _each(store, _describe, newest):
+    for described in _each(store, _describe, newest).values():
         for field in described:
             fields.setdefault(field.name, field)
     return list(fields.values())
@@ -226,11 +253,6 @@ def _naming(store: Store, file: str) -> Iterator[None]:
         raise AnalysisError(
             f"{store.at(file)} {error}; move it out of the results folder and try again"
         ) from error
-
-
-def _partition(file: str) -> dict[str, str]:
-    pairs = (part.split("=", 1) for part in file.split("/")[:-1] if "=" in part)
-    return {key: unquote(value) for key, value in pairs}
 
 
 def _one_line(error: Exception) -> str:

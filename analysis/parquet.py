@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 from collections import Counter
+from collections.abc import Sequence
+from urllib.parse import unquote
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -27,8 +29,27 @@ class NotParquet(BadTable):
         super().__init__("is not a readable Parquet file")
 
 
-def read_table(store: Store, file: str) -> pa.Table:
-    """A whole file, without columns from its folders' names.
+def data_files(store: Store, table: str) -> dict[str, float]:
+    """The files of a table, as readers of Parquet folders see them (a leading _ or . is no data), and when
+    each was written (Unix time, s).
+
+    Raises:
+        OSError: when the store cannot be read.
+    """
+    return {file: at for file, at in store.files(table).items() if not re.search(r"/[._]", file)}
+
+
+def partition(file: str) -> dict[str, str]:
+    """The columns that the names of a file's folders hold."""
+    pairs = (part.split("=", 1) for part in file.split("/")[:-1] if "=" in part)
+    return {key: unquote(value) for key, value in pairs}
+
+
+def read_table(store: Store, file: str, columns: Sequence[str] | None = None) -> pa.Table:
+    """A file, without columns from its folders' names; damaged pages do not pass.
+
+    Args:
+        columns: Only these, as far as the file has them.
 
     Raises:
         NotParquet: for any other file.
@@ -37,7 +58,7 @@ def read_table(store: Store, file: str) -> pa.Table:
     """
     content = store.read(file)
     try:
-        table = pq.ParquetFile(pa.BufferReader(content)).read()
+        table = pq.ParquetFile(pa.BufferReader(content), page_checksum_verification=True).read(columns)
         table.validate(full=True)
     except _DAMAGE as error:
         raise NotParquet from error
@@ -56,6 +77,8 @@ def read_schema(store: Store, file: str) -> pa.Schema:
     try:
         with store.open(file) as opened:
             schema = pq.read_schema(opened)
+    except FileNotFoundError:
+        raise
     except _DAMAGE:  # parts of an object that was replaced meanwhile do not fit
         schema = read_table(store, file).schema
     return _checked(schema)

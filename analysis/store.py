@@ -10,12 +10,16 @@ from __future__ import annotations
 import errno
 import os
 import re
+import stat
 from abc import ABC, abstractmethod
+from collections.abc import Iterable
+from contextlib import suppress
 from difflib import get_close_matches
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from analysis.errors import AnalysisError
+from analysis.temporary import delete_abandoned, temporary
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -52,6 +56,10 @@ _REASONS = {  # what an object store says -> what it means to a person
 }
 
 
+class Unusable(OSError):
+    """Something in a place that is not a file of results; the message is for people and names it."""
+
+
 class Store(ABC):
     """The files of a place.
 
@@ -68,8 +76,9 @@ class Store(ABC):
         return self.name
 
     def at(self, file: str) -> str:
-        """A file as people write it."""
-        return f"{self.name.rstrip('/')}/{file}"
+        """A file as people write it; what a terminal would obey, or could not show, is escaped."""
+        shown = "".join(c if c.isprintable() else ascii(c)[1:-1] for c in file)
+        return f"{self.name.rstrip('/')}/{shown}"
 
     def exists(self) -> bool:
         """Whether there is anything in the place, or for a folder, the folder itself."""
@@ -110,6 +119,10 @@ class Store(ABC):
             return opened.read_buffer()
 
     @abstractmethod
+    def sweep(self, folders: Iterable[str] = ()) -> None:
+        """Delete temporary files of processes that were killed: at the top, and below some folders."""
+
+    @abstractmethod
     def write(self, file: str, data: pa.Buffer | bytes) -> None:
         """Replace a file, or make it; a reader never sees half of it.
 
@@ -129,25 +142,93 @@ class Store(ABC):
 
 
 class Folder(Store):
-    """A folder of a local or mounted file system."""
+    """A folder of a local or mounted file system.
+
+    Temporary files lie at its top, outside the tables: some readers take every file that lies in a table.
+    """
 
     def __init__(self, folder: Path) -> None:
         from pyarrow.fs import LocalFileSystem
 
         super().__init__(str(folder), LocalFileSystem(), str(folder))
 
+    def files(self, folder: str = "") -> dict[str, float]:
+        """As of every store, without what lies in hidden folders.
+
+        Raises:
+            Unusable: for a link to a folder, which would be read twice or without end, a pipe, which would
+                be waited for, and the like.
+        """
+        found: dict[str, float] = {}
+        waiting = [folder]
+        while waiting:
+            inside = waiting.pop()
+            try:
+                with os.scandir(self._path(inside)) as entries:
+                    for entry in entries:
+                        name = f"{inside}/{entry.name}" if inside else entry.name
+                        if entry.is_dir(follow_symlinks=False):
+                            if not entry.name.startswith("."):
+                                waiting.append(name)
+                            continue
+                        with suppress(FileNotFoundError):  # deleted since it was listed
+                            if self._is_file(name, entry):
+                                found[name] = entry.stat().st_mtime
+            except FileNotFoundError:
+                continue
+            except NotADirectoryError:
+                raise Unusable(f"{self.at(inside)} is not a folder; move it out") from None
+        return dict(sorted(found.items()))
+
+    def _is_file(self, name: str, entry: os.DirEntry[str]) -> bool:
+        """Whether an entry is a file to list; hidden ones that are none are passed over."""
+        why = _strange(entry)
+        if why and not entry.name.startswith("."):
+            raise Unusable(f"{self.at(name)} {why}; move it out")
+        return not why
+
+    def open(self, file: str) -> pa.NativeFile:
+        mode = Path(self._path(file)).stat().st_mode
+        if not stat.S_ISREG(mode):  # opening a pipe would wait for somebody who writes to it
+            raise Unusable(f"{self.at(file)} is not a regular file; move it out")
+        return super().open(file)
+
     def write(self, file: str, data: pa.Buffer | bytes) -> None:
         path = Path(self._path(file))
-        beside = path.with_name(f".{path.name}.{os.getpid()}")
         path.parent.mkdir(parents=True, exist_ok=True)
-        try:
-            with beside.open("wb") as opened:
-                opened.write(data)
-                opened.flush()
-                os.fsync(opened.fileno())
-            beside.replace(path)
-        finally:
-            beside.unlink(missing_ok=True)
+        with temporary(self._top(path.parent)) as beside:
+            beside.write(data)
+            beside.flush()
+            os.fsync(beside.fileno())
+            Path(beside.name).replace(path)
+
+    def sweep(self, folders: Iterable[str] = ()) -> None:
+        paths = [Path(self._path(file)) for folder in folders for file in self.files(folder)]
+        with suppress(FileNotFoundError), os.scandir(self._path("")) as entries:
+            paths += [Path(entry.path) for entry in entries if entry.is_file(follow_symlinks=False)]
+        for path in paths:
+            delete_abandoned(path)
+
+    def _top(self, folder: Path) -> Path:
+        """Where to write what is then renamed into a folder; beside it if that is another file system."""
+        top = Path(self._path(""))
+        return top if top.stat().st_dev == folder.stat().st_dev else folder
+
+
+def _strange(entry: os.DirEntry[str]) -> str:
+    """What keeps an entry of a folder from being a file of results; nothing if it is one."""
+    try:
+        entry.name.encode()
+    except UnicodeEncodeError:
+        return "has a name that is not UTF-8"
+    try:
+        if entry.is_file():
+            return ""
+        if entry.is_dir():
+            return "is a link to a folder, which would be read twice"
+    except OSError:  # a link to itself
+        return "is a link to nothing"
+    return "is a link to nothing" if entry.is_symlink() else "is neither a file nor a folder"
 
 
 class Bucket(Store):
@@ -160,6 +241,9 @@ class Bucket(Store):
             content = super().read(file)
             if self._filesystem.get_file_info(self._path(file)).size in (content.size, None):
                 return content
+
+    def sweep(self, folders: Iterable[str] = ()) -> None:
+        """Nothing: what was not uploaded completely is no object."""
 
     def write(self, file: str, data: pa.Buffer | bytes) -> None:
         with self._filesystem.open_output_stream(self._path(file)) as opened:
@@ -210,6 +294,8 @@ def _expanded(text: str) -> Path:
 
 def reason(error: OSError) -> str:
     """Why a place cannot be read or written, for a person, without what must stay secret."""
+    if isinstance(error, Unusable):
+        return str(error)
     if error.errno in (errno.ENOSPC, errno.EDQUOT):
         return "the disk is full; free some space"
     text = str(error)

@@ -14,95 +14,23 @@ never by comparing the clocks of two machines.
 
 from __future__ import annotations
 
-import json
-import os
 import random
-import re
-import socket
 import threading
 import time
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
-from dataclasses import asdict, dataclass
-from datetime import UTC, datetime
-from pathlib import Path
-from uuid import uuid4
 
 from analysis.store import Store
+from search.claims import FOLDER, Claim, claims, ended, holders, to_json
 from search.errors import ResultsError
-from search.shards import WHOLE, Shard
 
 BEAT_S = 5.0
 STALE_S = 30.0  # without a beat for so long, a driver is taken for dead
-_FOLDER = "_runs/leases"
 _ATTEMPTS = 8
 
 
 class LeaseLost(ResultsError):
     """Another driver took the run over; this one must not write any more."""
-
-
-@dataclass(frozen=True)
-class Claim:
-    """Who writes which part of a run.
-
-    Attributes:
-        run: The run, and of it the part `shard`.
-        division: Stands for the list of work that the shards divide; with another list they could overlap.
-        machine: The boot and the process namespace in which `pid` means something; empty if unknown.
-        started: When the process started, in ticks since that boot: pids are used again.
-        since: When it was claimed, for people.
-    """
-
-    token: str
-    run: str
-    shard: Shard
-    division: str
-    host: str
-    machine: str
-    pid: int
-    started: str
-    since: str
-
-    def __str__(self) -> str:
-        part = "" if self.shard.whole else f" as shard {self.shard}"
-        return f"process {self.pid} on {self.host}{part}, since {self.since}"
-
-    @property
-    def file(self) -> str:
-        return f"{_FOLDER}/{self.run}.{self.token}"
-
-    @property
-    def beat_file(self) -> str:
-        return f"{self.file}.beat"
-
-    def rivals(self, other: Claim) -> bool:
-        """Whether both must not be held at once."""
-        return self.shard.overlaps(other.shard) or self.division != other.division
-
-
-def claim(run: str, shard: Shard = WHOLE, division: str = "") -> Claim:
-    """A claim of this process, not yet written anywhere."""
-    return Claim(
-        token=uuid4().hex,
-        run=run,
-        shard=shard,
-        division=division,
-        host=socket.gethostname(),
-        machine=_machine(),
-        pid=os.getpid(),
-        started=_started(os.getpid()) or "",
-        since=f"{datetime.now(UTC):%Y-%m-%d %H:%M:%S} UTC",
-    )
-
-
-def holders(store: Store, run: str) -> list[Claim]:
-    """Claims on a run, without those whose process is known to have ended.
-
-    Raises:
-        OSError: when the place cannot be read.
-    """
-    return [found for found in _claims(store, run) if not _ended(found)]
 
 
 class Lease:
@@ -170,7 +98,7 @@ class Lease:
             rivals = self._rivals(dead)
             self._refuse_if_any_lives(rivals)
             dead += rivals
-            self._store.write(self._mine.file, _to_json(self._mine))
+            self._store.write(self._mine.file, to_json(self._mine))
             rivals = self._rivals(dead)
             if not rivals:
                 for one in dead:
@@ -182,13 +110,13 @@ class Lease:
 
     def _rivals(self, dead: Sequence[Claim] = ()) -> list[Claim]:
         without = {self._mine.token, *(one.token for one in dead)}
-        found = _claims(self._store, self._mine.run)
+        found = claims(self._store, self._mine.run)
         return [one for one in found if one.rivals(self._mine) and one.token not in without]
 
     def _refuse_if_any_lives(self, rivals: Sequence[Claim]) -> None:
         remote = []
         for rival in rivals:
-            if not _ended(rival):
+            if not ended(rival):
                 if rival.machine and rival.machine == self._mine.machine:
                     raise _refusal(self._mine, rival)
                 remote.append(rival)
@@ -208,7 +136,7 @@ class Lease:
         while left and time.monotonic() - began < self._stale_s:
             time.sleep(self._beat_s / 2)
             try:
-                present = self._store.files(_FOLDER)
+                present = self._store.files(FOLDER)
                 left = {rival: before for rival, before in left.items() if rival.file in present}
                 for rival, before in left.items():
                     if self._read_beat(rival) != before:
@@ -243,61 +171,3 @@ def _refusal(mine: Claim, other: Claim) -> ResultsError:
     else:
         advice = "wait for it or stop it"
     return ResultsError(f"run '{mine.run}' is being written by another process ({other}); {advice}")
-
-
-def _claims(store: Store, run: str) -> list[Claim]:
-    found = []
-    for file in _claim_files(store.files(_FOLDER), run):
-        with suppress(FileNotFoundError):  # withdrawn since it was listed
-            found.append(_from_json(store, file))
-    return found
-
-
-def _claim_files(files: Collection[str], run: str) -> list[str]:
-    return [file for file in files if re.fullmatch(rf"{_FOLDER}/{re.escape(run)}\.[0-9a-f]{{32}}", file)]
-
-
-def _to_json(one: Claim) -> bytes:
-    return json.dumps(asdict(one), indent=1).encode()
-
-
-def _from_json(store: Store, file: str) -> Claim:
-    try:
-        content = json.loads(store.read(file).to_pybytes())
-        return Claim(**{**content, "shard": Shard(**content["shard"]), "pid": int(content["pid"])})
-    except (ValueError, TypeError, KeyError) as error:
-        raise ResultsError(
-            f"{store.at(file)} does not say who writes the run; delete it if no driver of this run is at work"
-        ) from error
-
-
-def _ended(one: Claim) -> bool:
-    """Whether a claim's process is known to have ended; it can only be known where it ran."""
-    if not one.machine or one.machine != _machine():
-        return False
-    try:
-        os.kill(one.pid, 0)
-    except ProcessLookupError:
-        return True
-    except PermissionError:
-        pass
-    started = _started(one.pid)
-    return started is not None and started != one.started
-
-
-def _machine() -> str:
-    try:
-        boot = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
-        return f"{boot} {Path('/proc/self/ns/pid').readlink()}"
-    except OSError:
-        return ""
-
-
-def _started(pid: int) -> str | None:
-    """The start time of a process in ticks since the boot; empty for one that has ended but was not waited
-    for; None if it cannot be seen."""
-    try:
-        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    except OSError:
-        return None
-    return "" if fields[0] in "ZX" else fields[19]

@@ -18,8 +18,9 @@ import pandas as pd
 import pytest
 
 from analysis.store import Store, store_at
+from search.claims import claim, holders, to_json
 from search.errors import ResultsError
-from search.lease import Lease, LeaseLost, _to_json, claim, holders
+from search.lease import Lease, LeaseLost
 from search.results import Finished, Results
 from search.shards import WHOLE, Shard
 from tests import s3
@@ -60,9 +61,9 @@ def driver(place: str, machine: str | None = None) -> Iterator[subprocess.Popen[
     afar: its process cannot be looked at."""
     code = f"""
         import sys
-        from search import lease, results
+        from search import claims, lease, results
         from tests.search.test_results import trial
-        {f"lease._machine = lambda: {machine!r}" if machine else ""}
+        {f"claims._machine = lambda: {machine!r}" if machine else ""}
         lease.Lease.__init__.__defaults__ = ({BEAT_S}, {STALE_S})
         with results.Results({place!r}, "run") as held:
             held.append([results.Finished(trial(0))])
@@ -118,7 +119,7 @@ def test_after_kill_9_the_next_driver_takes_over_at_once(place: str) -> None:
 def test_a_process_that_only_has_the_same_number_is_not_the_holder(place: str) -> None:
     store = store_at(place)
     stale = replace(claim("run"), started="1")
-    store.write(stale.file, _to_json(stale))
+    store.write(stale.file, to_json(stale))
     began = time.monotonic()
     lease(store).release()
     assert time.monotonic() - began < STALE_S

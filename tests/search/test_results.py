@@ -93,7 +93,7 @@ def test_names_that_a_folder_cannot_carry_come_back_as_they_are(tmp_path: Path) 
     with Results(tmp_path, "run") as results:
         assert results.rows()[0]["dataset"] == names["dataset"]
         results.append([Finished(trial(1, **names))])
-    assert len(list((tmp_path / "trials").rglob("*.parquet"))) == 1
+    assert len(list((tmp_path / "trials").rglob("*.parquet"))) == 2, "a file for each time it was opened"
 
 
 def test_details_without_their_trial_are_dropped_on_resume(tmp_path: Path) -> None:
@@ -163,11 +163,10 @@ def test_failed_trials_are_dropped_durably_to_be_run_again(tmp_path: Path) -> No
 
 
 def blocked(folder: Path, table: str) -> Path:
-    """A real obstacle: a folder where the driver writes beside the file that it wants to replace."""
-    place = folder / f"{table}/dataset=digits/model=cnn2/task=full_class/method=jit"
-    place.mkdir(parents=True, exist_ok=True)
-    obstacle = place / f".run.parquet.{os.getpid()}"
-    obstacle.mkdir()
+    """A real obstacle: a file where the folder of a method's files belongs."""
+    obstacle = folder / f"{table}/dataset=digits/model=cnn2/task=full_class/method=ssd"
+    obstacle.parent.mkdir(parents=True, exist_ok=True)
+    obstacle.touch()
     return obstacle
 
 
@@ -175,13 +174,15 @@ def test_a_write_that_fails_leaves_the_table_as_it_was(tmp_path: Path) -> None:
     with Results(tmp_path, "run", patience_s=0) as results:
         results.append([Finished(trial(0), [], [{"image": 0}])])
         obstacle = blocked(tmp_path, "trials")
-        with pytest.raises(ResultsError, match=r"cannot write .*run.parquet.*run the same command again"):
-            results.append([Finished(trial(1), [], [{"image": 1}])])
-        assert len(pd.read_parquet(tmp_path / "trials")) == 1
+        with pytest.raises(
+            ResultsError, match=r"cannot write .*run\.2\S+\.parquet.*run the same command again"
+        ):
+            results.append([Finished(trial(1, "ssd"), [], [{"image": 1}])])
         assert [row["trial_number"] for row in results.rows()] == [0]
-        obstacle.rmdir()
+        obstacle.unlink()
+        assert len(pd.read_parquet(tmp_path / "trials")) == 1
         assert [p for p in tmp_path.rglob("*") if p.name.startswith(".")] == []
-        results.append([Finished(trial(1), [], [{"image": 1}])])
+        results.append([Finished(trial(1, "ssd"), [], [{"image": 1}])])
     assert sorted(pd.read_parquet(tmp_path / "trials").trial_number) == [0, 1]
     assert sorted(pd.read_parquet(tmp_path / "samples").image) == [0, 1], (
         "details of the lost write are doubled"
@@ -197,7 +198,8 @@ def test_a_large_table_goes_on_in_another_file_and_resumes(
             for n in range(start, start + 4):
                 results.append([Finished(trial(n))])
     files = {p.name: pq.ParquetFile(p).metadata.num_rows for p in (tmp_path / "trials").rglob("*.parquet")}
-    assert files == {"run.parquet": 3, "run.2.parquet": 3, "run.3.parquet": 2}
+    assert sorted(files.values()) == [1, 1, 3, 3]
+    assert len({name.removesuffix(".2.parquet").removesuffix(".parquet") for name in files}) == 2
     assert sorted(pd.read_parquet(tmp_path / "trials").trial_number) == list(range(8))
     with Results(tmp_path, "run") as results:
         assert sorted(row["trial_number"] for row in results.rows()) == list(range(8))
@@ -240,12 +242,14 @@ def test_a_full_disk_is_waited_for_said_once_and_recorded(small_disk: Path) -> N
     assert "trying again for up to 30 s" in said[0]
     assert "could be written again after" in said[1]
     assert sorted(pd.read_parquet(small_disk / "trials").trial_number) == [0, 1, 2]
-    [outage] = yaml.safe_load((small_disk / "_runs/run.yaml").read_text())["outages"]
+    [record] = small_disk.glob("_runs/run.*.yaml")
+    [outage] = yaml.safe_load(record.read_text())["outages"]
     assert outage["failed"] >= 2
     assert outage["reason"].startswith("the disk is full")
     with Results(small_disk, "run") as results:
         results.save_plan({"run_id": "run"})
-    assert yaml.safe_load((small_disk / "_runs/run.yaml").read_text())["outages"] == [outage]
+    assert yaml.safe_load(record.read_text())["outages"] == [outage]
+    assert len(list(small_disk.glob("_runs/run.*.yaml"))) == 2
 
 
 def test_a_disk_that_stays_full_ends_the_run_with_what_was_finished(small_disk: Path) -> None:

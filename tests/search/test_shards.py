@@ -60,7 +60,7 @@ def test_shards_write_side_by_side_and_see_what_others_have_done(tmp_path: Path)
             assert len(pd.read_parquet(tmp_path / "trials")) == 3
             assert Counter(row["method"] for row in second.rows()) == {"jit": 1, "finetune": 1}
     names = sorted(p.name for p in (tmp_path / "trials").rglob("*.parquet"))
-    assert names == ["run.1of2.parquet", "run.2of2.parquet"]
+    assert [name.split(".")[1] for name in names] == ["1of2", "2of2"]
     with results(tmp_path, "1/2") as first:
         assert Counter(row["method"] for row in first.rows()) == {"jit": 2, "finetune": 1}
         first.append([Finished(trial(2))])
@@ -146,6 +146,6 @@ def test_a_plan_done_in_shards_has_every_trial_once(plan: Plan, ray_session: Slo
     bench = found[found.kind != "search"]
     assert set(Counter(zip(bench.method, bench.regime, bench.forget, strict=True)).values()) == {1}
     assert set(bench.forget) == {"3", "8"}
-    assert {p.name.split(".", 1)[1] for p in table.rglob("*benchmark*")} == {"1of2.parquet", "2of2.parquet"}
+    assert {p.name.split(".")[1] for p in table.rglob("*benchmark*")} == {"1of2", "2of2"}
     stages.benchmark(setting(plan, tmp_path, ray_session, "1/1"))  # finds all of it done
     assert len(pd.read_parquet(table)) == len(found)

@@ -193,7 +193,8 @@ def test_a_server_that_is_down_for_a_while_loses_and_doubles_nothing(bucket: str
     assert not [secret for secret in secrets(server) if secret in " ".join(said)]
     assert sorted(pd.read_parquet(f"{bucket}/trials").trial_number) == [0, 1, 2]
     assert list(pd.read_parquet(f"{bucket}/samples").image) == [1]
-    [outage] = yaml.safe_load(store_at(bucket).read("_runs/run.yaml").to_pybytes())["outages"]
+    [record] = store_at(bucket).files("_runs")
+    [outage] = yaml.safe_load(store_at(bucket).read(record).to_pybytes())["outages"]
     assert outage["failed"] >= 1
     assert 3 < outage["seconds"] < 60
 
