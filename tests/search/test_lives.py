@@ -23,6 +23,9 @@ from search.results import Finished, Results, finished_trials
 from tests.search.test_lease import BEAT_S, STALE_S, place, server  # noqa: F401 (fixtures)
 from tests.search.test_results import trial
 
+CLASS = {"split": "test", "class": "1", "forgotten": False, "correct": 1, "total": 2}
+STEP = {"step": 1, "request": "8"}
+
 
 @pytest.fixture
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -114,7 +117,7 @@ def test_a_driver_that_wakes_in_a_write_after_its_successor_finished_replaces_no
 def test_a_copied_and_a_renamed_file_double_nothing(tmp_path: Path) -> None:
     with Results(tmp_path, "run") as results:
         for n in range(6):
-            results.append([Finished(trial(n), [{"split": "test", "class": "1"}], [{"image": n}])])
+            results.append([Finished(trial(n), [CLASS], [{"image": n}])])
     [file] = tmp_path.glob("trials/*/*/*/*/run.*.parquet")
     [samples] = tmp_path.glob("samples/*/*/*/*/run.*.parquet")
     shutil.copy(file, file.with_name("copy of my run.parquet"))
@@ -173,7 +176,7 @@ def test_a_driver_killed_while_failed_trials_are_dropped_loses_no_other(
     with Results(tmp_path, "run") as results:
         for method in methods:
             rows = [trial(n, method, state="failed" if n else "complete") for n in range(3)]
-            results.append(Finished(row, steps=[{"step": 1}]) for row in rows)
+            results.append(Finished(row, steps=[STEP]) for row in rows)
     for kill_at in range(1, 5):
         folder = tmp_path / f"killed-{kill_at}"
         for table in ("trials", "steps"):
@@ -199,7 +202,7 @@ def test_a_driver_killed_while_failed_trials_are_dropped_loses_no_other(
             results.drop_failed()
             assert [row["trial_number"] for row in results.rows()] == [0, 0]
             for method in methods:
-                results.append(Finished(trial(n, method), steps=[{"step": 1}]) for n in (1, 2))
+                results.append(Finished(trial(n, method), steps=[STEP]) for n in (1, 2))
         assert len(pd.read_parquet(folder / "trials")) == 6
         assert len(pd.read_parquet(folder / "steps")) == 6
         assert set(load.trials(folder).state) == {"complete"}

@@ -21,6 +21,7 @@ from search.results import Finished, Results
 from search.storage import patiently, probe, store_at
 from tests import s3
 from tests.search.reading import read_in_a_loop
+from tests.search.test_lives import CLASS
 from tests.search.test_results import trial
 
 
@@ -128,7 +129,7 @@ def test_a_run_in_a_bucket_is_read_by_pandas_resumed_and_reported(bucket: str, s
             assert [row["trial_number"] for row in results.rows()] == list(range(start))
             results.save_plan({"run_id": "run", "plan": {"name": "tiny"}})
             for n in range(start, start + 2):
-                results.append([Finished(trial(n), [{"split": "test", "class": "1"}], [{"image": n}])])
+                results.append([Finished(trial(n), [CLASS], [{"image": n}])])
     table = pd.read_parquet(f"{bucket}/trials")
     assert sorted(table.trial_number) == [0, 1, 2, 3]
     assert set(table.method) == {"jit"}
