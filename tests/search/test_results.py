@@ -128,7 +128,7 @@ def test_a_file_that_is_no_parquet_is_named(tmp_path: Path) -> None:
     place = tmp_path / "trials/dataset=digits"
     place.mkdir(parents=True)
     (place / "notes.parquet").write_text("not a table")
-    with pytest.raises(ResultsError, match=r"notes.parquet is no readable Parquet file; move it out"):
+    with pytest.raises(ResultsError, match=r"notes.parquet is not a readable Parquet file; move it out"):
         Results(tmp_path, "run")
     assert (place / "notes.parquet").read_text() == "not a table"
 
