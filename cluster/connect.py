@@ -7,7 +7,7 @@ import os
 import socket
 import sys
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,10 +15,12 @@ from typing import Any
 from cluster.errors import ASKS_FOR_A_TOKEN, ClusterError, one_line
 from cluster.gpu import by_hand
 from cluster.isolation import isolated_job, pythonpath_without_here, token_of_its_own
+from cluster.processes import end, of_session
 from cluster.scratch import scratch, session_base
 
 LOCAL = "local"
 _REACH_S = 5.0
+_STARTS = 3  # Ray gives up its own start after half a minute, which a busy machine may need longer for
 # Read by Ray when it starts: no usage report, no repeated-line folding, no accelerator warning; and what
 # trials print is kept to some megabytes, in files that are overwritten in turn.
 _QUIET = {
@@ -106,27 +108,55 @@ def session(wanted: Slots) -> Iterator[None]:
 
     if ray.is_initialized():
         raise ClusterError("Ray already runs in this process; call ray.shutdown() first")
-    with ExitStack() as stack:
-        options: dict[str, Any] = {"address": wanted.address, "job_config": isolated_job()}
-        if wanted.address == LOCAL:
-            cores = wanted.workers * wanted.cpus if wanted.workers else _cores()
-            folder = stack.enter_context(scratch(session_base()))
-            stack.enter_context(token_of_its_own())
-            stack.enter_context(pythonpath_without_here())
-            inner = folder / "r"  # Ray lets everybody write to it
-            options |= {"num_cpus": cores, "include_dashboard": False, "_temp_dir": str(inner)}
-        else:
-            reach(wanted.address)
-        try:
-            ray.init(**options, log_to_driver=False, logging_level=logging.ERROR)
-        except Exception as error:
-            raise ClusterError(_why(wanted.address, error)) from error
-        stack.callback(ray.shutdown)
-        if wanted.address == LOCAL:
-            _check_gpus(wanted)
-        else:
-            _same_token(wanted.address)
+    with _session_here(wanted) if wanted.address == LOCAL else _session_of_a_cluster(wanted.address):
         yield
+
+
+@contextmanager
+def _session_here(wanted: Slots) -> Iterator[None]:
+    import ray
+
+    cores = wanted.workers * wanted.cpus if wanted.workers else _cores()
+    with scratch(session_base()) as folder, token_of_its_own(), pythonpath_without_here():
+        inner = folder / "r"  # Ray lets everybody write to it
+        for left in reversed(range(_STARTS)):
+            try:
+                _init(LOCAL, num_cpus=cores, include_dashboard=False, _temp_dir=str(inner))
+                break
+            except Exception as error:
+                end(of_session(folder))
+                if not left or "timed out during startup" not in str(error):
+                    raise ClusterError(_why(LOCAL, error)) from error
+        try:
+            _check_gpus(wanted)
+            yield
+        finally:
+            processes = of_session(folder)
+            ray.shutdown()
+            end(processes)
+
+
+@contextmanager
+def _session_of_a_cluster(address: str) -> Iterator[None]:
+    import ray
+
+    reach(address)
+    try:
+        _init(address)
+    except Exception as error:
+        raise ClusterError(_why(address, error)) from error
+    try:
+        _same_token(address)
+        yield
+    finally:
+        ray.shutdown()
+
+
+def _init(address: str, **options: Any) -> None:
+    import ray
+
+    job = isolated_job()
+    ray.init(address, job_config=job, log_to_driver=False, logging_level=logging.ERROR, **options)
 
 
 def running() -> bool:
