@@ -34,7 +34,7 @@ def test_weights_travel_under_a_name_that_no_module_has(tmp_path: Path, weights:
     assert sent.text == PLAN + "checkpoint: checkpoint.pt  # of last week\neval_limit: 200\n"
 
 
-@pytest.mark.parametrize("written", ["'{}'", '"{}"', "|-\n  {}", "!!str {}"])
+@pytest.mark.parametrize("written", ["'{}'", '"{}"', "|-\n  {}"])
 def test_however_a_path_is_written(tmp_path: Path, weights: Path, written: str) -> None:
     import yaml
 
@@ -44,6 +44,15 @@ def test_however_a_path_is_written(tmp_path: Path, weights: Path, written: str) 
         "checkpoint": "checkpoint.pt",
         "eval_limit": 200,
     }
+
+
+def test_both_models_travel_with_what_is_said_of_them(tmp_path: Path, weights: Path) -> None:
+    text = "checkpoint: {{file: {0}, scale: 255}}\nretrained:\n  file: {0}\n".format
+    plan = PLAN[: PLAN.index("benchmark:")]
+    (tmp_path / "plan.yaml").write_text(plan + text(weights))
+    sent = parcel(str(tmp_path / "plan.yaml"))
+    assert sent.files == {"checkpoint.pt": weights, "retrained.pt": weights}
+    assert sent.text == plan + text("checkpoint.pt").replace("  file: checkpoint", "  file: retrained")
 
 
 def test_code_in_the_place_of_weights_does_not_travel(tmp_path: Path, weights: Path) -> None:
