@@ -124,18 +124,18 @@ def _descended(tree: Tree, path: str = "") -> tuple[Tree, str]:
 def _note(taken: str, top: Tree, classes: list[Tree], path: str, left: dict[str, Tree]) -> str:
     """What was taken and what was left out, such as the splits `left`."""
     parts = [
-        f"{shown(path + name)}/ ({tree.count} images{'' if tree.filled else ' without class folders'})"
+        f"{shown(path + name)}/ ({tree.count}{'' if tree.filled else ', without class folders'})"
         for name, tree in left.items()
     ]
     outside = top.count - sum(tree.count for tree in (*classes, *left.values()))
     if outside:
-        parts.append(f"{outside} images outside class folders")
+        parts.append(f"images outside class folders ({outside})")
     others = sum((tree.others for c in classes for tree in c.walk()), Counter[str]())
     if others:
         kinds = sorted(others.items(), key=lambda kind: (-kind[1], kind[0]))
         few = ", ".join(f"{shown(ending) or 'no ending'} {n}" for ending, n in kinds[:_ENDINGS])
         more = ", ..." if len(kinds) > _ENDINGS else ""
-        parts.append(f"{others.total()} files that are not images ({few}{more})")
+        parts.append(f"files that are not images ({few}{more})")
     return "; ".join(filter(None, [taken, f"left out: {', '.join(parts)}" if parts else ""]))
 
 

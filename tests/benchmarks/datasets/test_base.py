@@ -111,5 +111,11 @@ def test_the_fingerprint_is_of_all_that_decides_what_is_measured(tmp_path):
     assert {changed(first, **change).learned_from for change in besides} == {first.learned_from}
 
 
+def test_a_variant_has_a_fingerprint_of_its_own_however_it_is_spelt():
+    prints = {load(name).fingerprint for name in ("digits", "digits@200", "digits@0200", "digits@201")}
+    assert len(prints) == 3
+    assert load("digits@0200").name == "digits@200"
+
+
 def test_cached_models_of_earlier_versions_stay_valid():
     assert load("digits").learned_from == "cad09d361fe4402c"

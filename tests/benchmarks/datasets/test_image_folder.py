@@ -225,7 +225,7 @@ def test_what_was_taken_and_left_out_is_told(data):
     (data / "pets" / "train" / "a" / "1.heic").touch()
     told = (
         "image_folder:pets: classes from train/, a fifth of each becomes test images; "
-        "left out: 1 files that are not images (.heic 1)"
+        "left out: files that are not images (.heic 1)"
     )
     assert datasets.get("image_folder:pets").note == datasets.get("image_folder:pets@10").note == told
 

@@ -72,8 +72,8 @@ def test_what_is_left_out_is_said(arranged):
         *both("train", "val", "test"), "train/cover.png", "logo.png", "test/a/2.heic", "train/b/x.txt"
     )
     assert result.note == (
-        "training images from train/, test images from test/; left out: val/ (4 images), "
-        "2 images outside class folders, 2 files that are not images (.heic 1, .txt 1)"
+        "training images from train/, test images from test/; left out: val/ (4), "
+        "images outside class folders (2), files that are not images (.heic 1, .txt 1)"
     )
 
 
@@ -82,8 +82,7 @@ def test_test_images_without_classes_are_left_out(arranged):
     assert list(result.train) == ["a", "b"]
     assert result.test is None
     assert result.note == (
-        "classes from train/, a fifth of each becomes test images; left out: test/ (2 images without "
-        "class folders)"
+        "classes from train/, a fifth of each becomes test images; left out: test/ (2, without class folders)"
     )
 
 
