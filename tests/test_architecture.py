@@ -88,6 +88,12 @@ def test_only_cluster_imports_ray_core():
     assert not broken(core)
 
 
+def test_the_command_imports_no_room_before_it_has_ordered_the_path():
+    found = imports("unlearnbench")
+    assert [i.module for i in found if i.within(*ROOMS)] == ["search.cli.main"]
+    assert not broken([i for i in found if i.at_import and i.within(*ROOMS)])
+
+
 def test_analysis_never_imports_torch():
     assert not broken([i for i in imports("analysis") if i.within("torch", "torchvision")])
 
