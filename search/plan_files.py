@@ -183,18 +183,21 @@ def check_work(plan: Plan, at: Callable[..., str]) -> None:
     Raises:
         PlanError: with the number of trials and the bound.
     """
-    search = plan.search
+    search, benchmark = plan.search, plan.benchmark
     trials = len(plan.methods) * len(search.forget) * search.trials
     if trials > limits.WORK:
         raise PlanError(
-            f"{at('search', 'trials')}: methods, forget sets and trials make {trials} trials; "
+            f"{at('search', 'trials')}: methods, forget sets and 'trials' make {trials} trials; "
             f"at most {limits.WORK} can be searched in one plan"
         )
-    rounds = len(plan.benchmark.forget) * plan.benchmark.seeds if plan.benchmark else 0
-    if rounds > limits.ROUNDS:
+    if benchmark is None:
+        return
+    lines = 2 + len(benchmark.beside) + len(plan.methods) * (len(search.forget) + 1)
+    trials = lines * len(benchmark.forget) * benchmark.seeds
+    if trials > limits.WORK:
         raise PlanError(
-            f"{at('benchmark', 'seeds')}: forget sets and seeds make {rounds} repetitions of every method; "
-            f"at most {limits.ROUNDS} can be benchmarked in one plan"
+            f"{at('benchmark', 'seeds')}: methods, forget sets and 'seeds' make {trials} trials; "
+            f"at most {limits.WORK} can be benchmarked in one plan"
         )
 
 
@@ -202,7 +205,7 @@ def _checked(at: Callable[..., str], place: Place, call: Callable[[], T]) -> T:
     try:
         return call()
     except BenchmarkError as error:
-        raise PlanError(f"{at(*place)}: {printable(str(error))}") from None
+        raise PlanError(f"{at(*place)}: {error}") from None
 
 
 def _check(plan: Plan, at: Callable[..., str]) -> None:

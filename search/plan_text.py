@@ -13,12 +13,12 @@ from typing import Any, NoReturn
 
 import yaml
 
-from benchmarks.errors import printable
 from cluster.guarded_yaml import GuardedLoader
 from search.errors import PlanError
 
 Place = tuple[str | int, ...]
 _NULL = "tag:yaml.org,2002:null"
+_TEXT = "tag:yaml.org,2002:str"
 _UNPRINTABLE = {"Cc", "Cs", "Zl", "Zp"}  # categories of control characters, half characters, line breaks
 
 
@@ -62,9 +62,9 @@ def read(text: str, name: str) -> Document:
         problem = error.problem or ""
         if problem.startswith("but"):
             problem = f"{error.context}, {problem}"
-        raise PlanError(f"{where}: not valid YAML: {printable(problem)}") from None
+        raise PlanError(f"{where}: not valid YAML: {problem}") from None
     except Exception as error:  # of many kinds, for text that PyYAML's scanner did not expect
-        raise PlanError(f"{name}: not valid YAML: {printable(str(error))}") from None
+        raise PlanError(f"{name}: not valid YAML: {error}") from None
     if not isinstance(root, yaml.MappingNode):
         raise PlanError(f"{name}: a plan is a list of 'key: value' lines, beginning with 'name: ...'")
     reader = _Reader(name)
@@ -72,7 +72,7 @@ def read(text: str, name: str) -> Document:
 
 
 class PlanLoader(GuardedLoader):
-    """Nodes of plans: without tags, and with no types but text and nothing."""
+    """Nodes of plans: without tags, and with no kinds of scalars but text and nothing."""
 
     yaml_implicit_resolvers = {  # noqa: RUF012
         first: [(tag, pattern) for tag, pattern in resolvers if tag == _NULL]
@@ -82,8 +82,8 @@ class PlanLoader(GuardedLoader):
     def compose_node(self, parent: yaml.Node | None, index: Any) -> yaml.Node | None:
         event: Any = self.peek_event()
         tag = getattr(event, "tag", None)
-        if tag:
-            self._refuse(f"'{tag}': tags have no meaning in a plan", event)
+        if tag not in (None, _TEXT):
+            self._refuse(f"'{tag}': a tag has no meaning in a plan", event)
         return super().compose_node(parent, index)
 
 
@@ -119,7 +119,7 @@ class _Reader:
     def _text(self, node: yaml.Node) -> str:
         text = str(node.value).strip()
         if any(unicodedata.category(character) in _UNPRINTABLE for character in text):
-            self._refuse(node, f"'{printable(text)}' holds a control character; write it without")
+            self._refuse(node, f"'{text}' holds a control character; write it without")
         return text
 
     def _refuse(self, node: yaml.Node, problem: str) -> NoReturn:

@@ -436,10 +436,10 @@ def _variable(method: Method, name: str) -> Hyperparameter:
 def _check_points(points: int, seeds: int, varied: Sequence[str], *, grid: bool) -> None:
     """No sensitivity analysis has more trials than a driver can hold."""
     count = seeds * (points ** len(varied) if grid else points * len(varied))
-    if points > limits.POINTS or count > limits.ROUNDS:
+    if points > limits.POINTS or count > limits.WORK:
         raise PlanError(
             f"{points} points and {seeds} seeds of {', '.join(varied)} make {count} trials; at most "
-            f"{limits.POINTS} points and {limits.ROUNDS} trials make a sensitivity analysis"
+            f"{limits.POINTS} points and {limits.WORK} trials make a sensitivity analysis"
         )
 
 
