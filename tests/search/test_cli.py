@@ -13,6 +13,8 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
+from tests.benchmarks.datasets.by_hand import class_tree
+
 UNLEARN = [sys.executable, "-c", "from search.cli import main; main()"]
 
 
@@ -79,6 +81,20 @@ def test_mistakes_are_one_line_that_helps(plan_file: Path, broken_results: Path,
     status, _, err = unlearn("--debug", "search", typo)
     assert status == 1
     assert "Traceback" in err
+
+
+def test_what_was_taken_of_a_folder_is_told_before_anything_runs(
+    plan_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from search.cli import _settings
+
+    monkeypatch.setenv("UNLEARN_DATA", str(tmp_path))
+    class_tree(tmp_path / "pets" / "train", {"3": 3, "8": 3, "9": 3})
+    text = plan_file.read_text()
+    plan_file.write_text(text.replace("dataset: digits", "dataset: image_folder:pets"))
+    with _settings(str(plan_file), None, 1, "local"):
+        told = "image_folder:pets: classes from train/, a fifth of each becomes test images"
+        assert capsys.readouterr().out.splitlines() == [told]
 
 
 def test_a_corrupt_model_in_the_cache_is_named(plan_file: Path, tmp_path: Path) -> None:
