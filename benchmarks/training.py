@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import math
 import time
 from collections.abc import Callable, Iterator
@@ -137,12 +138,16 @@ def train(
         on_epoch: Called after each epoch with its number, from 1, and the validation accuracy in percent.
         after_step: Called after each of `recipe.epochs * images.steps(recipe.batch_size)` steps.
         recorder: Records the steps on the images that it watches.
+
+    Raises:
+        TrainingError: for a loss that is not finite, or a last batch that is too small for the network.
     """
     import torch
     from torch.nn import functional as F
 
     from benchmarks.evaluation import predict
 
+    _check_last_batch(model, images, recipe)
     started = time.perf_counter()
     optimiser = make_optimiser(model, recipe)
     schedule = make_schedule(optimiser, recipe, images.steps(recipe.batch_size))
@@ -179,6 +184,28 @@ def train(
     model.load_state_dict(best[2])
     model.eval()
     return History(best[1], best[0], time.perf_counter() - started)
+
+
+def _check_last_batch(model: nn.Module, images: ImageSet, recipe: Recipe) -> None:
+    """A network must be able to learn from the last batch of an epoch, which may be a single image.
+
+    Raises:
+        TrainingError: with what to change.
+    """
+    import torch
+
+    if recipe.batch_size > 1 and len(images) % recipe.batch_size != 1:
+        return
+    alone = images.subset(torch.zeros(1, dtype=torch.int64, device=images.index.device))
+    pixels, _ = next(alone.batches(1))
+    try:
+        with seeded(0), torch.no_grad():
+            copy.deepcopy(model).train()(pixels)
+    except ValueError as error:  # of batch norm, which has nothing to take a variance of
+        raise TrainingError(
+            f"{len(images)} images in batches of {recipe.batch_size} leave a last one of a single image, "
+            f"from which the network cannot learn ({error}); set another batch size ('training.batch_size')"
+        ) from error
 
 
 def make_optimiser(model: nn.Module, recipe: Recipe) -> torch.optim.Optimizer:
