@@ -20,6 +20,7 @@ from cluster.scratch import scratch, session_base
 
 LOCAL = "local"
 _REACH_S = 5.0
+_TOO_SLOW = "timed out during startup"  # in Ray's words
 _STARTS = 3  # Ray gives up its own start after half a minute, which a busy machine may need longer for
 # Read by Ray when it starts: no usage report, no repeated-line folding, no accelerator warning; and what
 # trials print is kept to some megabytes, in files that are overwritten in turn.
@@ -125,7 +126,7 @@ def _session_here(wanted: Slots) -> Iterator[None]:
                 break
             except Exception as error:
                 end(of_session(folder))
-                if not left or "timed out during startup" not in str(error):
+                if not left or _TOO_SLOW not in str(error):
                     raise ClusterError(_why(LOCAL, error)) from error
         try:
             _check_gpus(wanted)
@@ -212,7 +213,9 @@ def _why(address: str, error: BaseException) -> str:
     advice = "see `unlearn doctor`" if address == LOCAL else "is `ray start` running there?"
     if "Version mismatch" in str(error):
         advice = "install the same versions of Ray and Python here and there"
-    return f"no Ray session at '{address}': {one_line(error)}; {advice}"
+    if _TOO_SLOW in str(error):
+        advice = "this machine seems to have too much to do; try again when it has less"
+    return f"no Ray session at '{address}': {one_line(error).rstrip('.')}; {advice}"
 
 
 def _check_gpus(wanted: Slots) -> None:

@@ -6,29 +6,43 @@ import os
 from pathlib import Path
 
 import psutil
+import pytest
 
 from cluster.connect import Slots
 from cluster.facts import listeners
 from cluster.tasks import in_parallel
 
 
-def test_the_token_of_a_session_is_in_no_file_and_every_server_asks_for_it(ray_session: Slots) -> None:
-    file = Path.home() / ".ray" / "auth_token"
-    assert os.environ["RAY_AUTH_MODE"] == "token"
-    assert not file.exists() or file.read_text() != os.environ["RAY_AUTH_TOKEN"]
-    family = {process.pid for process in psutil.Process().children(recursive=True)}
+@pytest.fixture
+def processes(ray_session: Slots) -> list[psutil.Process]:
+    return psutil.Process().children(recursive=True)
+
+
+@pytest.fixture
+def folder(processes: list[psutil.Process]) -> Path:
+    """Where the session lies, from the command line of its raylet."""
+    option = "--raylet_socket_name="
+    name = next(part for process in processes for part in process.cmdline() if part.startswith(option))
+    return Path(name.removeprefix(option).partition("/r/session_")[0])
+
+
+def test_every_server_asks_for_the_token_and_only_their_environment_holds_it(
+    processes: list[psutil.Process], folder: Path
+) -> None:
+    token = os.environ["RAY_AUTH_TOKEN"]
+    family = {process.pid for process in processes}
     servers = {found.server: found.token for found in listeners() if found.server and found.pid in family}
     assert {"GCS", "raylet"} <= set(servers)
     assert all(servers.values()), servers
+    assert not [process for process in processes if token in " ".join(process.cmdline())]
+    files = [path for path in folder.rglob("*") if path.is_file()]
+    assert len(files) > 5
+    assert not [path for path in files if token.encode() in path.read_bytes()]
+    stored = Path.home() / ".ray" / "auth_token"
+    assert not stored.exists() or stored.read_text() != token
 
 
-def test_its_files_lie_in_a_folder_that_only_this_user_may_read(ray_session: Slots) -> None:
-    command = next(
-        line
-        for process in psutil.Process().children(recursive=True)
-        if "--raylet_socket_name" in (line := " ".join(process.cmdline()))
-    )
-    folder = Path(command.partition("--raylet_socket_name=")[2].partition("/session_")[0]).parent
+def test_its_files_lie_in_a_folder_that_only_this_user_can_enter(folder: Path) -> None:
     assert folder.name.startswith("unl-")
     assert folder.stat().st_mode & 0o077 == 0
 
