@@ -72,7 +72,7 @@ def _united(tables: Mapping[str, pa.Table], names: list[str]) -> pd.DataFrame:
     if not files:
         return pd.DataFrame(columns=[*names, "file", "row"])
     lengths = [len(tables[file]) for file in files]
-    frame = pa.concat_tables(tables[file].select(names) for file in files).to_pandas()
+    frame: pd.DataFrame = pa.concat_tables(tables[file].select(names) for file in files).to_pandas()
     frame["file"] = np.repeat(np.array(files, object), lengths)
     frame["row"] = np.concatenate([np.arange(length) for length in lengths])
     return frame
@@ -80,8 +80,9 @@ def _united(tables: Mapping[str, pa.Table], names: list[str]) -> pd.DataFrame:
 
 def _without(tables: Mapping[str, pa.Table], frame: pd.DataFrame, rows: pd.Index) -> dict[str, pa.Table]:
     left = dict(tables)
-    for file, gone in frame.loc[rows].groupby("file"):
-        keep = np.ones(len(tables[file]), bool)
-        keep[gone["row"].to_numpy(int)] = False
+    gone = frame.loc[rows]
+    for file in gone["file"].unique().tolist():
+        numbers = gone.loc[gone["file"] == file, "row"].tolist()
+        keep = ~np.isin(np.arange(len(tables[file])), numbers)
         left[file] = tables[file].filter(pa.array(keep))
     return left

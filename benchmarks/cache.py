@@ -5,13 +5,15 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import re
 import tempfile
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from filelock import FileLock
+from filelock import FileLock, Timeout
 
 from benchmarks.checkpoint import Preprocessing
 from benchmarks.datasets import data_folder
@@ -19,6 +21,8 @@ from benchmarks.errors import CacheError
 
 if TYPE_CHECKING:
     import torch
+
+_TEMPORARY = re.compile(r"\.(.+)\.(?:safetensors|json)\.[0-9]+")
 
 
 @dataclass(frozen=True)
@@ -60,9 +64,10 @@ def store(model: Stored) -> None:
     """Put a model that was trained on another machine into the cache, unless it is there already."""
     folder = model_folder()
     folder.mkdir(parents=True, exist_ok=True)
-    if not (folder / f"{model.id}.json").exists():
-        _replace(folder / f"{model.id}.safetensors", model.weights)
-        _replace(folder / f"{model.id}.json", model.description)
+    with FileLock(folder / f".{model.id}.lock"):
+        if not (folder / f"{model.id}.json").exists():
+            _replace(folder / f"{model.id}.safetensors", model.weights)
+            _replace(folder / f"{model.id}.json", model.description)
 
 
 def model_folder() -> Path:
@@ -121,6 +126,7 @@ def get_or_train(
     folder = model_folder()
     try:
         folder.mkdir(parents=True, exist_ok=True)
+        _sweep(folder)
         with FileLock(folder / f".{model_id}.lock"):
             found = _read(folder, model_id)
             if found is None:
@@ -170,6 +176,15 @@ def _write(
     }
     _replace(folder / f"{model_id}.safetensors", raw)
     _replace(folder / f"{model_id}.json", json.dumps(description, indent=2).encode())
+
+
+def _sweep(folder: Path) -> None:
+    """Delete what processes that were killed while they stored a model have left; who stores one locks it."""
+    for path in folder.iterdir():
+        model = _TEMPORARY.fullmatch(path.name)
+        if model:
+            with suppress(Timeout), FileLock(folder / f".{model[1]}.lock", timeout=0):
+                path.unlink(missing_ok=True)
 
 
 def _replace(path: Path, content: bytes) -> None:

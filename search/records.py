@@ -9,6 +9,8 @@ from typing import Any
 
 import yaml
 
+from analysis.store import reason
+from search.errors import ResultsError
 from search.storage import store_at
 
 FOLDER = "_runs"
@@ -18,13 +20,16 @@ def records(results: Path | str, stem: str) -> list[dict[str, Any]]:
     """The records of runs named `STEM-DIGEST`, the newest last; a file that is not a record is left out.
 
     Raises:
-        OSError: when they cannot be read.
+        ResultsError: when they cannot be read.
     """
     store = store_at(results)
-    written = store.files(FOLDER)
     contents = []
-    for file in sorted(written, key=lambda name: written[name]):
-        if re.fullmatch(rf"{FOLDER}/{re.escape(stem)}-[0-9a-f]{{8}}(\.[^/]+)?\.yaml", file):
-            with suppress(yaml.YAMLError, UnicodeDecodeError, FileNotFoundError):
-                contents.append(yaml.safe_load(store.read(file).to_pybytes()))
+    try:
+        written = store.files(FOLDER)
+        for file in sorted(written, key=lambda name: written[name]):
+            if re.fullmatch(rf"{FOLDER}/{re.escape(stem)}-[0-9a-f]{{8}}(\.[^/]+)?\.yaml", file):
+                with suppress(yaml.YAMLError, ValueError, RecursionError, FileNotFoundError):
+                    contents.append(yaml.safe_load(store.read(file).to_pybytes()))
+    except OSError as error:
+        raise ResultsError(f"cannot read the results in {store}: {reason(error)}") from error
     return [content for content in contents if isinstance(content, dict)]

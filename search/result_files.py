@@ -109,10 +109,12 @@ def schemas_of(store: Store, table: str) -> dict[str, pa.Schema]:
 def united(table: str, schemas: Iterable[pa.Schema]) -> pa.Schema:
     """The declared schema, plus the columns that only files of other versions have."""
     declared = schema(table)
+    names = set(declared.names)
     for found in schemas:
         for column in found:
-            if column.name not in declared.names and not pa.types.is_null(column.type):
+            if column.name not in names and not pa.types.is_null(column.type):
                 declared = declared.append(column)
+                names.add(column.name)
     return declared
 
 

@@ -14,6 +14,7 @@ from analysis.store import Store, reason
 from search.errors import ResultsError
 
 PATIENCE_S = 600.0  # a disk that somebody has to free, a server that is restarted
+_PROBE, _PROBE_S = "_runs/.probe-", 600.0  # no process takes longer over its own
 _FIRST_PAUSE_S, _LONGEST_PAUSE_S = 0.5, 30.0
 
 
@@ -39,13 +40,13 @@ def store_at(place: Path | str) -> Store:
 
 
 def probe(place: Path | str) -> None:
-    """Write a small file, read it, find it in the listing and delete it.
+    """Write a small file, read it, find it in the listing and delete it, and such as killed processes left.
 
     Raises:
         ResultsError: one line with what cannot be done, why, and what to do.
     """
     there = store_at(place)
-    name, content = f"_runs/.probe-{uuid4().hex}", b"unlearn was here"
+    name, content = f"{_PROBE}{uuid4().hex}", b"unlearn was here"
     doing = "written"
     try:
         there.write(name, content)
@@ -53,10 +54,13 @@ def probe(place: Path | str) -> None:
         if there.read(name).to_pybytes() != content:
             raise ResultsError(f"{there} gives back something else than was written there; use another place")
         doing = "listed"
-        if name not in there.files("_runs"):
+        written = {file: at for file, at in there.files("_runs").items() if file.startswith(_PROBE)}
+        if name not in written:
             raise ResultsError(f"{there} does not list a file that was just written; use another place")
         doing = "deleted"
-        there.delete(name)
+        for file, at in written.items():
+            if file == name or at < written[name] - _PROBE_S:  # by the clock of the place alone
+                there.delete(file)
     except OSError as error:
         raise ResultsError(f"results cannot be {doing} in {there}: {reason(error)}") from error
 

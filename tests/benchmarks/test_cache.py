@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from filelock import FileLock
 from torch import nn
 
 from benchmarks import Scenario, cache, trained
@@ -160,6 +161,21 @@ def test_a_process_killed_between_the_two_files_leaves_nothing_half(home):
     again = get_or_train("x", {}, lambda: made(2.0))
     assert again.state["w"][0, 0] == 2
     assert get_or_train("x", {}, never).state["w"][0, 0] == 2
+
+
+def test_what_killed_processes_left_is_deleted_unless_a_model_is_being_stored(home):
+    folder = model_folder()
+    get_or_train("net", {"a": 1}, lambda: ({"w": torch.ones(1)}, {}))
+    rests = [
+        folder / f".{model}.{kind}.77" for model in ("old-1", "busy-2") for kind in ("safetensors", "json")
+    ]
+    for rest in rests:
+        rest.write_bytes(b"half")
+    with FileLock(folder / ".busy-2.lock"):
+        get_or_train("net", {"a": 1}, lambda: ({}, {}))
+    assert [rest.exists() for rest in rests] == [False, False, True, True]
+    get_or_train("net", {"a": 1}, lambda: ({}, {}))
+    assert not any(rest.exists() for rest in rests)
 
 
 def test_a_failed_training_leaves_nothing(home):
