@@ -17,6 +17,7 @@ from cluster.gpu import by_hand
 from cluster.isolation import isolated_job, pythonpath_without_here, token_of_its_own
 from cluster.processes import end, of_session
 from cluster.scratch import scratch, session_base
+from cluster.signals import kept_from_ray
 
 LOCAL = "local"
 _REACH_S = 5.0
@@ -124,6 +125,9 @@ def _session_here(wanted: Slots) -> Iterator[None]:
             try:
                 _init(LOCAL, num_cpus=cores, include_dashboard=False, _temp_dir=str(inner))
                 break
+            except KeyboardInterrupt:
+                end(of_session(folder))
+                raise
             except Exception as error:
                 end(of_session(folder))
                 if not left or _TOO_SLOW not in str(error):
@@ -157,7 +161,8 @@ def _init(address: str, **options: Any) -> None:
     import ray
 
     job = isolated_job()
-    ray.init(address, job_config=job, log_to_driver=False, logging_level=logging.ERROR, **options)
+    with kept_from_ray():
+        ray.init(address, job_config=job, log_to_driver=False, logging_level=logging.ERROR, **options)
 
 
 def running() -> bool:

@@ -149,8 +149,8 @@ class TrialActor(tune.Trainable):
                 "gpu_kind": self._place.kind if self._place.gpus else None,
                 "started_at": started,
                 "overhead_s": seconds - cost.unlearn_s - cost.eval_s,
-                "finished_at": started
-                + datetime.timedelta(seconds=seconds),  # the clock may be set meanwhile
+                # Not the clock a second time, which may have been set back meanwhile
+                "finished_at": started + datetime.timedelta(seconds=seconds),
                 **gaps,
             },
         )

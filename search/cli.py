@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +15,7 @@ import analysis.cli
 import benchmarks.cli
 import cluster.cli
 from benchmarks.errors import printable
+from cluster.signals import answered, interrupt, leave_to_system
 from search import limits
 
 if TYPE_CHECKING:
@@ -49,6 +50,7 @@ _TIMEOUT = typer.Option(
 _SCALE = typer.Option(
     None, "--scale", help="Run this share of epochs, images, trials, seeds and steps, such as 0.01."
 )
+_RETRY = typer.Option(False, "--retry-failed", help="Run the trials again that failed before.")
 _ALLOW_CODE = typer.Option(False, "--allow-code", help="Let the plan import the module that it names.")
 
 
@@ -86,13 +88,22 @@ def run(
     workers: int | None = _WORKERS,
     address: str = _ADDRESS,
     shard: str = _SHARD,
+    retry_failed: bool = _RETRY,
     allow_code: bool = _ALLOW_CODE,
 ) -> None:
     """Do a whole plan: train, search, benchmark if it has one, report."""
     from search import stages
 
     with _settings(
-        plan, results, workers, address, trials, scale=scale, allow_code=allow_code, shard=shard
+        plan,
+        results,
+        workers,
+        address,
+        trials,
+        scale=scale,
+        allow_code=allow_code,
+        shard=shard,
+        retry_failed=retry_failed,
     ) as settings:
         for setting in settings:
             stages.prepare(setting, setting.plan.scenarios())
@@ -133,6 +144,7 @@ def search(
     timeout: float | None = _TIMEOUT,
     scale: float | None = _SCALE,
     shard: str = _SHARD,
+    retry_failed: bool = _RETRY,
     allow_code: bool = _ALLOW_CODE,
 ) -> None:
     """Search hyper-parameters; the same command again resumes."""
@@ -140,7 +152,7 @@ def search(
     from search.storage import store_at
 
     with _settings(
-        plan, results, workers, address, trials, seed, timeout, scale, allow_code, shard
+        plan, results, workers, address, trials, seed, timeout, scale, allow_code, shard, retry_failed
     ) as settings:
         for setting in settings:
             stages.search(setting)
@@ -160,13 +172,14 @@ def benchmark(
     timeout: float | None = _TIMEOUT,
     scale: float | None = _SCALE,
     shard: str = _SHARD,
+    retry_failed: bool = _RETRY,
     allow_code: bool = _ALLOW_CODE,
 ) -> None:
     """Run the parameters found over forget sets and seeds."""
     from search import stages
 
     with _settings(
-        plan, results, workers, address, trials, seed, timeout, scale, allow_code, shard
+        plan, results, workers, address, trials, seed, timeout, scale, allow_code, shard, retry_failed
     ) as settings:
         for setting in settings:
             stages.benchmark(setting)
@@ -205,13 +218,15 @@ def main() -> None:
     """Entry point of the command: one line for every error, a traceback only with --debug."""
     debug = "--debug" in sys.argv
     argv = [argument for argument in sys.argv[1:] if argument != "--debug"]
+    _open_streams()
     try:
-        status = app(argv or ["--help"], standalone_mode=False)
-        sys.exit(status if isinstance(status, int) else 0)
+        with answered(interrupt):
+            status = _invoke(argv or ["--help"])
+        sys.exit(status)
     except KeyboardInterrupt:
         if debug:
             raise
-        _fail("interrupted; what was finished is kept, and the same command again goes on", 130)
+        _fail("interrupted; the same command again goes on from what was finished", 130)
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(1)
@@ -221,6 +236,25 @@ def main() -> None:
         _fail(*_explain(error))
 
 
+def _open_streams() -> None:
+    """Whatever was closed (`2>&-`) leads nowhere; else the next file opened would get what is printed."""
+    for number, name in enumerate(("stdin", "stdout", "stderr")):
+        if getattr(sys, name) is None:
+            with suppress(OSError):
+                os.dup2(os.open(os.devnull, os.O_RDWR), number)
+            setattr(sys, name, os.fdopen(number, "w" if number else "r", closefd=False))
+
+
+def _invoke(argv: list[str]) -> int:
+    """Run a command; its exit code. Typer's own main() would turn Ctrl-C into an exit without a word."""
+    try:
+        with typer.main.get_command(app).make_context("unlearn", argv) as context:
+            context.command.invoke(context)
+    except typer.Exit as end:
+        return end.exit_code
+    return 0
+
+
 def _explain(error: Exception) -> tuple[str, int]:
     """What to tell about an error, and the exit code."""
     from analysis.errors import AnalysisError
@@ -228,8 +262,6 @@ def _explain(error: Exception) -> tuple[str, int]:
     from cluster.errors import ClusterError
     from search.errors import Interrupted, RunError, SearchError
 
-    if isinstance(error, typer.Abort):
-        return "interrupted", 130
     usage = getattr(error, "format_message", None)  # typer's errors of usage, whose base is not public
     if usage is not None:
         return f"{usage()}; see `unlearn --help`", 2
@@ -244,6 +276,7 @@ def _explain(error: Exception) -> tuple[str, int]:
 
 
 def _fail(message: str, status: int) -> None:
+    leave_to_system()
     print(f"error: {printable(message)}", file=sys.stderr)
     sys.exit(status)
 
@@ -260,6 +293,7 @@ def _settings(
     scale: float | None = None,
     allow_code: bool = False,
     shard: str = "1/1",
+    retry_failed: bool = False,
 ) -> Iterator[list[Setting]]:
     """The plans of a name with the command line's changes; what their stages open is closed at the end.
 
@@ -291,7 +325,10 @@ def _settings(
     if results is not None:
         probe(results)
     with ExitStack() as stack:
-        yield [Setting(plan, results or "", wanted, shares, console, stack, timeout, part) for plan in plans]
+        yield [
+            Setting(plan, results or "", wanted, shares, console, stack, timeout, part, retry_failed)
+            for plan in plans
+        ]
 
 
 def _changed(plan: Plan, trials: int | None, seed: int | None) -> Plan:

@@ -79,10 +79,16 @@ class Lease:
             others = [
                 str(found) for found in holders(self._store, self._mine.run) if found.rivals(self._mine)
             ]
-            by = f" by {others[0]}" if others else ""
+            run = self._mine.run
+            silence = "because this driver gave no sign of life for a while (a suspended machine?)"
+            if others:
+                raise LeaseLost(
+                    f"run '{run}' was taken over by {others[0]}, {silence}; it stops here, and what it "
+                    "finished before is kept"
+                ) from None
             raise LeaseLost(
-                f"run '{self._mine.run}' was taken over{by}, because this driver gave no sign of life for a "
-                "while (a suspended machine?); it stops here, and what it finished before is kept"
+                f"the claim on run '{run}' is gone from {self._store}: somebody deleted files there, or the "
+                f"run was taken over, {silence}; the same command goes on from what is in the table now"
             ) from None
 
     def release(self) -> None:

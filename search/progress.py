@@ -57,6 +57,10 @@ class Progress:
         seconds = time.monotonic() - self._began
         self._console.print(f"{self._title}: {self._summary()} in {seconds:.0f} s")
 
+    def say(self, line: str) -> None:
+        """Something happened that is worth a line; it stays above the live table."""
+        self._console.print(line, markup=False, emoji=False)
+
     def watch(self, trial: str, share: float | None) -> None:
         """A running trial says what share of it is done; None at its end."""
         if share is None:

@@ -14,6 +14,7 @@ from cluster.connect import LOCAL, Slots
 from cluster.demand import demand
 from cluster.room import Room
 from cluster.scratch import scratch, session_base
+from cluster.signals import answered
 from search.assignments import Source
 from search.errors import RunError
 from search.placement import Learned
@@ -21,24 +22,27 @@ from search.preparation import Shared
 from search.results import Results
 
 # Read by Tune. Its loggers, its snapshots of the run's state and its change of folder cost more per trial
-# than everything else it does, and the table makes all three superfluous.
+# than everything else it does, and the table makes all three superfluous. Its answer to Ctrl-C takes many
+# seconds, says nothing and knows no other signal; see search/stopping.py.
 _TUNE_SETTINGS = {
     "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",
     "TUNE_GLOBAL_CHECKPOINT_S": "1000000",
     "TUNE_WARN_EXCESSIVE_EXPERIMENT_CHECKPOINT_SYNC_THRESHOLD_S": "0",
     "RAY_CHDIR_TO_TRIAL_DIR": "0",
     "RAY_AIR_NEW_OUTPUT": "0",
+    "TUNE_DISABLE_SIGINT_HANDLER": "1",
 }
 _NO_LIMIT = 100_000  # trials at once, as far as Tune is concerned: the searcher knows the room there is
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """How a run ended: trials in the table, trials wanted, and whether its time ran out."""
+    """How a run ended: trials in the table, trials wanted, and whether time or a person cut it off."""
 
     done: int
     total: int
     timed_out: bool
+    interrupted: bool = False
 
     @property
     def finished(self) -> bool:
@@ -55,8 +59,9 @@ def run(
     timeout: float | None = None,
     trial_timeout: float | None = None,
     watch: Callable[[str, float | None], None] = lambda trial, share: None,
+    tell: Callable[[str], None] = lambda line: None,
 ) -> Outcome:
-    """Run trials until every source is exhausted, time is up, or Ctrl-C.
+    """Run trials until every source is exhausted, time is up, or a person ends it, see `Stopping`.
 
     Args:
         shares: What is known of the memory that trials need on a GPU; it learns from this run.
@@ -64,16 +69,18 @@ def run(
         watch: Called with a running trial's id and the share of it that is done; with None at its end.
         timeout: Seconds after which no trial is started; those that run are finished.
         trial_timeout: Seconds after which a single trial is killed and recorded as failed.
+        tell: Called with a line where a person ends the run.
 
     Raises:
         ResultsError: when a row cannot be written; rows written before are kept.
-        RunError: when Tune itself fails.
+        RunError: when Tune itself fails, or no worker starts.
     """
     os.environ.update(_TUNE_SETTINGS)
     from ray import tune
 
     from search.actors import TrialActor
     from search.searcher import Pruning, TableSearcher
+    from search.stopping import Stopping
     from search.watchdog import Watchdog
 
     logging.getLogger("ray.tune").setLevel(logging.CRITICAL)
@@ -81,6 +88,7 @@ def run(
     room = Room(slots, shares)
     hands = trial_timeout is None  # with a limit it must be clear which trial it is that hangs
     searcher = TableSearcher(sources, results, room, shares, deadline, report, hands, watch)
+    stopping = Stopping(searcher, tell)
     trainable = tune.with_parameters(
         TrialActor, packed=shared.packed, data=shared.data, gpu=slots.device, code=slots.code
     )
@@ -103,17 +111,19 @@ def run(
                 storage_path=str(folder),
                 verbose=0,
                 checkpoint_config=tune.CheckpointConfig(checkpoint_at_end=False),
-                callbacks=[Watchdog(trial_timeout, searcher.overdue)] if trial_timeout else None,
+                callbacks=[Watchdog(trial_timeout, searcher.began, searcher.overdue), stopping],
             ),
         )
         growing = nullcontext() if slots.address == LOCAL else demand(wanted)
         try:
-            with growing:
+            with growing, answered(stopping.answer):
                 tuner.fit()
+        except KeyboardInterrupt:
+            searcher.interrupt()
         except Exception as error:
             if searcher.failure is None:
                 raise RunError(f"Ray Tune stopped: {error}; finished trials are kept") from error
     if searcher.failure is not None:
         raise searcher.failure
     done, total = (sum(getattr(source, what) for source in sources) for what in ("done", "total"))
-    return Outcome(done, total, searcher.stopped)
+    return Outcome(done, total, searcher.stopped, searcher.interrupted)

@@ -10,7 +10,9 @@ import math
 import pickle
 import time
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from ray.tune.schedulers import FIFOScheduler
@@ -18,11 +20,14 @@ from ray.tune.search import Searcher
 
 from cluster.room import Place, Room, Wait
 from search.assignments import Assignment, Source
+from search.errors import RunError
 from search.placement import Learned
 from search.results import Finished, Results
 from search.rows import lost_row
 from search.studies import MAX_RUNNING
 
+_DEAD_STARTS = 3  # in a row at least, and two for every slot, before a run is given up
+_LONGEST = 400
 HAND_S = 0.5  # seconds of work that make the 0.04 s between two hands small
 
 
@@ -67,6 +72,7 @@ class TableSearcher(Searcher):
         self.sources = sources
         self.failure: BaseException | None = None
         self.stopped = False
+        self.interrupted = False
         self._results = results
         self._deadline = deadline
         self._report = report
@@ -77,7 +83,19 @@ class TableSearcher(Searcher):
         self._seconds, self._count = 0.0, 0
         self._running: dict[str, _Hand] = {}
         self._overdue: set[str] = set()
+        self._begun: set[str] = set()
+        self._deaths: dict[str, str] = {}  # why workers died, until their trials are dealt with
+        self._dead_starts = 0  # in a row
         self._waits: Source | None = None  # for a GPU that is free of others
+
+    @property
+    def idle(self) -> bool:
+        """Whether no trial runs."""
+        return not self._running
+
+    def interrupt(self) -> None:
+        """Hand out no further trial."""
+        self.interrupted = True
 
     def suggest(self, trial_id: str) -> dict[str, Any] | str | None:  # type: ignore[override]
         try:
@@ -122,7 +140,7 @@ class TableSearcher(Searcher):
     def _suggest(self, trial_id: str) -> dict[str, Any] | str | None:
         if self._deadline is not None and time.monotonic() > self._deadline:
             self.stopped = True
-        if self.stopped or self.failure:
+        if self.stopped or self.interrupted or self.failure:
             return str(Searcher.FINISHED)
         offered = False
         for source in sorted(self.sources, key=lambda s: (s is not self._waits, s.running)):
@@ -165,15 +183,30 @@ class TableSearcher(Searcher):
         """A trial has run for too long and is about to be killed."""
         self._overdue.add(trial_id)
 
+    def began(self, trial_id: str) -> None:
+        """A trial's worker is ready: it has imported and loaded all it needs."""
+        self._begun.add(trial_id)
+        self._dead_starts = 0
+
+    def died(self, trial_id: str, reason: str) -> None:
+        """A trial's worker has died; told before the trial is complete."""
+        self._deaths[trial_id] = reason
+
     def _complete(self, trial_id: str, result: dict[str, Any] | None) -> None:
         if trial_id not in self._running:
             return
         hand = self._running.pop(trial_id)
         self._room.free(hand.place)
+        begun = trial_id in self._begun
+        self._begun.discard(trial_id)
+        reason = self._deaths.pop(trial_id, "Ray does not say why")
         if self.failure:
             return
         if result is None or "payload" not in result:
-            finished = self._lost(hand, trial_id in self._overdue)
+            if not begun:
+                self._not_started(hand, reason)
+                return
+            finished = self._lost(hand, reason, trial_id in self._overdue)
         else:
             # Tune keeps every trial's last result for good; what is in the table need not be there too.
             finished = pickle.loads(result.pop("payload"))
@@ -189,7 +222,22 @@ class TableSearcher(Searcher):
                 hand.source.tell(assignment, done[assignment.trial_id])
                 self._report(hand.source, done[assignment.trial_id])
 
-    def _lost(self, hand: _Hand, overdue: bool) -> list[Finished]:
+    def _not_started(self, hand: _Hand, reason: str) -> None:
+        """Return trials whose worker died before it could run them; their parameters are not to blame.
+
+        Raises:
+            RunError: where no worker starts any more.
+        """
+        for assignment in hand.trials:
+            hand.source.lost(assignment)
+        self._dead_starts += 1
+        if self._dead_starts >= max(_DEAD_STARTS, 2 * self._room.size()):
+            raise RunError(
+                f"the last {self._dead_starts} workers died before they could run a trial: {reason}; "
+                "fix that, and the same command goes on"
+            )
+
+    def _lost(self, hand: _Hand, reason: str, overdue: bool) -> list[Finished]:
         """Return lost trials to their source; those that hung or were tried often enough are failed rows."""
         spent = []
         for assignment in hand.trials:
@@ -197,7 +245,7 @@ class TableSearcher(Searcher):
             if again is not None:
                 hand.source.lost(again)
                 continue
-            times = f"its worker died {assignment.attempt} times, out of memory perhaps; try fewer workers"
+            times = f"its worker died {assignment.attempt} times: {reason}"
             late = "it was killed, because it ran for longer than resources.trial_timeout"
             spent.append(Finished(lost_row(assignment, late if overdue else times)))
         return spent
@@ -217,7 +265,7 @@ class TableSearcher(Searcher):
 
 
 class Pruning(FIFOScheduler):
-    """First come, first served; ends the trials that the searcher calls hopeless."""
+    """First come, first served; ends the trials that the searcher calls hopeless, and tells it of deaths."""
 
     def __init__(self, searcher: TableSearcher) -> None:
         super().__init__()
@@ -227,6 +275,20 @@ class Pruning(FIFOScheduler):
         hopeless = self._searcher.hopeless(trial.trial_id, result)
         return str(FIFOScheduler.STOP if hopeless else FIFOScheduler.CONTINUE)
 
+    def on_trial_error(self, tune_controller: Any, trial: Any) -> None:
+        """Comes before the searcher hears that the trial is over, which does not hear why."""
+        self._searcher.died(trial.trial_id, death(trial.error_file))
+
     def __getstate__(self) -> dict[str, Any]:
         """Nothing, as for the searcher."""
         return {}
+
+
+def death(file: str | None) -> str:
+    """Why a worker died, in one line, from the file that Tune writes for its trial."""
+    with suppress(OSError):
+        lines = [line for line in Path(file or "").read_text(errors="replace").splitlines() if line.strip()]
+        told = [line for line in lines if not line.startswith(("\t", "Failure #"))]
+        if told:
+            return " ".join(told[-1].split())[:_LONGEST]
+    return "Ray does not say why"

@@ -23,6 +23,7 @@ from search import limits, preparation, runner
 from search.assignments import Assignment, FixedList, Row, Source
 from search.entries import Entry, merged
 from search.errors import Interrupted, PlanError, RunError
+from search.failures import Failures, only_failed, require_success
 from search.identity import (
     Identity,
     benchmark_identity,
@@ -56,6 +57,7 @@ class Setting:
         open: Closed by whoever made the setting; holds the Ray session once a stage has needed one.
         timeout: Seconds after which a stage starts no further trial.
         shard: The part of every stage's work that is done here.
+        retry_failed: Whether trials that failed before are run again.
         shared: Scenarios that a stage has prepared, for the stages after it.
         trained: The models that were needed for them.
     """
@@ -68,6 +70,7 @@ class Setting:
     open: ExitStack
     timeout: float | None = None
     shard: Shard = WHOLE
+    retry_failed: bool = False
     shared: preparation.Shared = field(default_factory=preparation.Shared)
     trained: list[preparation.Trained] = field(default_factory=list)
 
@@ -128,6 +131,8 @@ def benchmark(setting: Setting) -> None:
     if plan.benchmark is None:
         raise PlanError(f"plan '{plan.name}' has no 'benchmark:' section; add one with 'forget' and 'seeds'")
     entries = merged(_entries(setting))
+    if all(entry.method.reference for entry in entries):
+        raise RunError(f"every trial of the search of plan '{plan.name}' failed, so there is nothing to run")
     identity = benchmark_identity(plan, entries)
     trials = list(_benchmark_trials(plan, identity, entries))
     rounds = [trials[i : i + len(entries)] for i in range(0, len(trials), len(entries))]
@@ -135,6 +140,8 @@ def benchmark(setting: Setting) -> None:
         own = [trial for one in setting.shard.take(rounds) for trial in one]
         work = FixedList("benchmark", own, results.rows())
         _run(setting, identity, [work], results, [trial.scenario for trial in own])
+        for line in only_failed("benchmark", results.rows()):
+            setting.console.print(line)
 
 
 def sensitivity(
@@ -234,6 +241,7 @@ def _run(
     done = sum(source.done for source in sources)
     if done >= total:
         console.print(f"{title}: all {total} trials are done, nothing to do (run {results.run_id})")
+        require_success(title, results.rows())
         return
     if done:
         console.print(f"{title}: {done} of {total} trials are done already, resuming run {results.run_id}")
@@ -243,22 +251,44 @@ def _run(
     results.save_plan({"version": package_version(), "plan": plan, **identity.record()})
     shared = prepare(setting, scenarios)
     with Progress(title, sources, console) as progress:
+        failures = Failures(title, progress.say)
+
+        def report(source: Source, row: Row) -> None:
+            progress.update(source, row)
+            failures.see(row)
+
         outcome = runner.run(
             sources,
             shared,
             results,
             setting.slots,
             setting.shares,
-            progress.update,
+            report,
             setting.timeout,
             setting.plan.resources.trial_timeout,
             progress.watch,
+            progress.say,
         )
+    for line in failures.summary():
+        console.print(line)
     if outcome.finished:
+        require_success(title, results.rows())
         return
-    how, problem = ("time is up", RunError) if outcome.timed_out else ("interrupted", Interrupted)
-    raise problem(
-        f"{how}: {outcome.done} of {outcome.total} trials are done and kept in {setting.place}; "
+    how, problem = ("interrupted", Interrupted) if outcome.interrupted else ("time is up", RunError)
+    raise problem(f"{how}: {_kept(setting, results, outcome)}")
+
+
+def _kept(setting: Setting, results: Results, outcome: runner.Outcome) -> str:
+    """What a run that was cut off leaves, going by what is in the table now, not by what was written."""
+    there = {row["trial_id"] for row in finished_trials(setting.place, results.run_id)}
+    gone = len({row["trial_id"] for row in results.rows()} - there)
+    if gone:
+        return (
+            f"{gone} of the trials that were done are no longer in {setting.place}; "
+            "the same command again runs them once more"
+        )
+    return (
+        f"{outcome.done} of {outcome.total} trials are done and kept in {setting.place}; "
         "the same command again goes on from there"
     )
 
@@ -268,8 +298,21 @@ def _studies(plan: Plan) -> list[tuple[Method, Scenario]]:
 
 
 def _results(setting: Setting, run_id: str, work: Sequence[str] = ()) -> Results:
-    """The results of a run of this shard, which says on the console what keeps it from writing."""
-    return Results(setting.place, run_id, setting.shard, work=work, tell=setting.console.print)
+    """The results of a run of this shard, which says on the console what keeps it from writing.
+
+    Without the failed trials, where these are to run again.
+    """
+    tell = setting.console.print
+    results = Results(setting.place, run_id, setting.shard, work=work, tell=tell)
+    if setting.retry_failed:
+        try:
+            dropped = results.drop_failed()
+        except BaseException:
+            results.close()
+            raise
+        if dropped:
+            tell(f"{dropped} failed trials of run {run_id} are run again")
+    return results
 
 
 def _study(plan: Plan, identity: Identity, method: Method, scenario: Scenario, rows: Sequence[Row]) -> Study:

@@ -1,7 +1,8 @@
-"""Trials that run too long are ended from outside, because a trial that hangs cannot be asked to stop."""
+"""Watches workers: when one is ready for its trial, and when a trial hangs, which cannot be asked to stop."""
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable
 from typing import Any
@@ -12,20 +13,25 @@ from cluster.tasks import kill
 
 
 class Watchdog(Callback):
-    """Kills the process of a trial that has run for too long.
+    """Says when trials begin, and kills the process of one that has run for too long.
 
     Args:
-        limit: Seconds.
+        limit: Seconds; None for no limit.
+        began: Called with a trial's id once its worker has started and is ready to run it.
         overdue: Called with the trial's id before its process is killed.
     """
 
-    def __init__(self, limit: float, overdue: Callable[[str], None]) -> None:
-        self._limit = limit
+    def __init__(
+        self, limit: float | None, began: Callable[[str], None], overdue: Callable[[str], None]
+    ) -> None:
+        self._limit = math.inf if limit is None else limit
+        self._tell_began = began
         self._overdue = overdue
         self._began: dict[str, tuple[float, Any]] = {}
 
     def on_trial_start(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
         self._began[trial.trial_id] = (time.monotonic(), trial)
+        self._tell_began(trial.trial_id)
 
     def on_trial_complete(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
         self._began.pop(trial.trial_id, None)

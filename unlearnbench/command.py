@@ -30,8 +30,11 @@ def main() -> None:
                 file=sys.stderr,
             )
             sys.exit(2)
-    from search.cli import main as command
-
+    try:
+        from search.cli import main as command
+    except KeyboardInterrupt:
+        print("error: interrupted before anything was started", file=sys.stderr)
+        sys.exit(130)
     command()
 
 

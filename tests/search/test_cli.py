@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -11,6 +12,7 @@ from collections import Counter
 from pathlib import Path
 
 import pandas as pd
+import psutil
 import pytest
 
 from tests.benchmarks.datasets.by_hand import class_tree
@@ -45,6 +47,23 @@ def wait_for_rows(process: subprocess.Popen[str], folder: Path, count: int) -> N
         assert process.poll() is None, process.communicate()
         assert time.monotonic() < until
         time.sleep(0.05)
+
+
+def session(leader: int) -> list[str]:
+    """What is left of a process and those that it has started, a few seconds after its end."""
+    until = time.monotonic() + 10
+    while True:
+        left = [p for p in psutil.process_iter(["cmdline"]) if _session_of(p.pid) == leader]
+        if not left or time.monotonic() > until:
+            return [str(p.info["cmdline"]) for p in left]
+        time.sleep(0.1)
+
+
+def _session_of(pid: int) -> int:
+    try:
+        return os.getsid(pid)
+    except ProcessLookupError:
+        return 0
 
 
 @pytest.fixture
@@ -132,19 +151,60 @@ def test_killed_in_the_middle_and_resumed_to_exactly_all_trials(plan_file: Path,
     assert "all 60 trials are done, nothing to do" in out
 
 
-def test_ctrl_c_ends_within_seconds_and_says_how_to_go_on(plan_file: Path, tmp_path: Path) -> None:
+def test_ctrl_c_is_answered_at_once_and_says_how_to_go_on(plan_file: Path, tmp_path: Path) -> None:
     folder = tmp_path / "results"
     process = start("search", plan_file, "--results", folder, "--trials", "500")
     wait_for_rows(process, folder, 8)
     pressed = time.monotonic()
     os.killpg(process.pid, signal.SIGINT)  # as a terminal does: to the whole group
-    _, err = process.communicate(timeout=60)
+    out, err = process.communicate(timeout=60)
     assert time.monotonic() - pressed < 30
     assert process.returncode == 130
+    assert "stopping: trials that run have 10 s to finish; Ctrl-C again to stop at once" in out
+    kept = re.fullmatch(r"error: interrupted: (\d+) of 1000 trials are done and kept in .*\n", err)
+    assert kept, err
     assert "the same command again goes on" in err
-    assert "Traceback" not in err
-    assert len(err.strip().splitlines()) == 1, err
-    assert 8 <= rows(folder) < 1000
+    assert 8 <= int(kept[1]) == rows(folder) < 1000
+
+
+def test_other_signals_are_answered_alike_and_a_second_one_ends_trials_that_are_long(
+    plan_file: Path, tmp_path: Path
+) -> None:
+    text = (
+        plan_file.read_text().replace("[jit, finetune]", "[finetune]").replace("epochs: 1}", "epochs: 5000}")
+    )
+    plan_file.write_text(text)
+    process = start("search", plan_file, "--results", tmp_path / "results")
+    out: list[str] = []
+    assert process.stdout is not None
+    for line in process.stdout:
+        out.append(line)
+        if "running: " in line:
+            os.killpg(process.pid, signal.SIGQUIT)  # to Ray's processes too, which must not end by it
+        if line.startswith("stopping: "):
+            process.send_signal(signal.SIGTERM)
+    _, err = process.communicate(timeout=60)
+    assert process.returncode == 130, err
+    assert err.startswith("error: interrupted: 0 of 6 trials are done and kept in ")
+    assert len(err.splitlines()) == 1, "Ray adds a stack trace to SIGTERM"
+    assert len([line for line in out if line.startswith("stopping: ")]) == 1
+    assert session(process.pid) == [], "Ray's processes are gone"
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_signals_before_the_first_trial_are_answered_too(
+    number: signal.Signals, plan_file: Path, tmp_path: Path
+) -> None:
+    process = start("search", plan_file, "--results", tmp_path / "results")
+    until = time.monotonic() + 100
+    while not (tmp_path / "results" / "_runs").exists():  # then Ray is started and models are trained
+        assert time.monotonic() < until
+        time.sleep(0.02)
+    time.sleep(1)  # while Ray starts, which has an answer of its own to SIGTERM
+    process.send_signal(number)
+    _, err = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert err == "error: interrupted; the same command again goes on from what was finished\n"
 
 
 def test_the_whole_way_prints_tables_and_a_report(plan_file: Path, tmp_path: Path) -> None:
@@ -162,6 +222,15 @@ def test_the_whole_way_prints_tables_and_a_report(plan_file: Path, tmp_path: Pat
     status, out, err = unlearn("breakdown", folder, "--format", "latex")
     assert status == 0, err
     assert r"\toprule" in out
+
+
+def test_what_was_closed_leads_nowhere() -> None:
+    shell = ["bash", "-c", 'exec "$@" 2>&-', "bash"]
+    done = subprocess.run([*shell, *UNLEARN, "list", "modelss"], capture_output=True, text=True)
+    assert (done.returncode, done.stdout, done.stderr) == (2, "", "")
+    done = subprocess.run([*shell, *UNLEARN, "list", "models"], capture_output=True, text=True)
+    assert done.returncode == 0
+    assert "cnn2" in done.stdout
 
 
 def test_help_is_quick_and_imports_nothing_heavy() -> None:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import io
 import math
 import os
+import shutil
 from collections import Counter
 from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +26,8 @@ from search.errors import ResultsError, RunError
 from search.objectives import best
 from search.placement import Learned
 from search.plan import Plan
-from search.results import Results
+from search.results import Finished, Results
+from tests.search.test_results import trial
 
 SCENARIO = Scenario("digits", "cnn2", "full_class", "8")
 
@@ -74,6 +78,10 @@ def test_every_trial_completes_and_bad_ones_are_rows_too_on_the_same_warm_worker
     assert rows[1]["gap"] is None
     assert rows[3]["error"].startswith("ValueError: Invalid momentum")
     assert all(math.isfinite(r["gap"]) for r in rows[::2])
+    for row in rows:
+        took = (row["finished_at"] - row["started_at"]).total_seconds()
+        parts = row["unlearn_s"] + row["eval_s"] + row["overhead_s"]
+        assert took == pytest.approx(parts, abs=2e-6), "a clock that is set back gives no negative seconds"
     assert 1 <= len(seen) <= ray_session.workers, "a failed trial must not cost its worker"
     chosen = best(rows)
     assert chosen is not None
@@ -113,8 +121,52 @@ def test_a_failure_in_a_callback_ends_one_run_with_its_own_words_and_keeps_the_r
     assert len(run([jit(n) for n in range(6)], prepared, ray_session, tmp_path)) == 6
 
 
+class _Unloadable:
+    """Stands for what workers cannot load: a module that is missing there, a file of another version."""
+
+    def __reduce__(self) -> Any:
+        return __import__, ("no_such_module",)
+
+
+def test_workers_that_cannot_start_end_the_run_without_a_row(
+    prepared: preparation.Shared, ray_session: Slots, tmp_path: Path
+) -> None:
+    broken = preparation.Shared({SCENARIO.key: _Unloadable()}, prepared.data)  # type: ignore[dict-item]
+    with pytest.raises(RunError, match=r"workers died before they could run a trial: .*no_such_module"):
+        run([jit(n) for n in range(6)], broken, ray_session, tmp_path)
+    assert not list((tmp_path / "trials").rglob("*.parquet"))
+    assert len(run([jit(n) for n in range(2)], prepared, ray_session, tmp_path)) == 2
+
+
+def test_a_search_that_only_fails_stops_says_why_and_can_be_tried_again(
+    plan: Plan, ray_session: Slots, tmp_path: Path
+) -> None:
+    def exploding(trials: int) -> Plan:
+        search = plan.search.model_copy(update={"trials": trials, "space": {"jit": {"lr": 1e30}}})
+        return plan.model_copy(update={"methods": ("jit",), "search": search})
+
+    console = Console(record=True, file=io.StringIO(), width=300)
+    shown = partial(setting, folder=tmp_path, slots=ray_session, console=console)
+    with pytest.raises(RunError, match="search: stopped, because its first 10 trials failed alike: Arithm"):
+        stages.search(shown(exploding(40)))
+    told = [line for line in console.export_text().splitlines() if line.startswith("failed: ")]
+    assert told == ["failed: jit on 8: " + told[0].removeprefix("failed: jit on 8: ")]
+    before = pd.read_parquet(tmp_path / "trials")
+    assert 10 <= len(before) < 20
+    with pytest.raises(RunError, match=r"search: all \d+ trials failed: \d+ x ArithmeticError"):
+        stages.search(shown(exploding(10)))
+    with pytest.raises(RunError, match="all 3 trials failed"):
+        stages.search(shown(exploding(3), retry_failed=True))
+    after = pd.read_parquet(tmp_path / "trials")
+    assert len(after) == 3
+    assert after.started_at.min() > before.finished_at.max()
+    with pytest.raises(RunError, match="every trial of the search of plan 'tiny' failed"):
+        stages.benchmark(shown(exploding(3)))
+
+
 def setting(plan: Plan, folder: Path, slots: Slots, **more: Any) -> stages.Setting:
-    return stages.Setting(plan, folder, slots, known(slots), Console(quiet=True), ExitStack(), **more)
+    console = more.pop("console", Console(quiet=True))
+    return stages.Setting(plan, folder, slots, known(slots), console, ExitStack(), **more)
 
 
 def test_studies_of_a_plan_stay_apart_share_workers_and_resume(
@@ -252,6 +304,16 @@ def test_one_worker_and_a_seed_repeat_exactly(plan: Plan, ray_session: Slots, tm
     measured = ["unlearn_s", "eval_s", "overhead_s", "peak_memory_mb", "started_at", "finished_at"]
     first, second = (table.drop(columns=measured) for table in tables)
     pd.testing.assert_frame_equal(first, second)
+
+
+def test_what_is_said_to_be_kept_is_what_is_there(plan: Plan, tmp_path: Path) -> None:
+    shown, cut_off = setting(plan, tmp_path, Slots(1, 1, 0)), runner.Outcome(2, 5, False, True)
+    with Results(tmp_path, "run") as results:
+        results.append([Finished(trial(0)), Finished(trial(1))])
+        kept = f"2 of 5 trials are done and kept in {tmp_path}; the same command again goes on from there"
+        assert stages._kept(shown, results, cut_off) == kept
+        shutil.rmtree(tmp_path / "trials")
+        assert "2 of the trials that were done are no longer in" in stages._kept(shown, results, cut_off)
 
 
 def test_time_up_is_said_and_the_next_run_goes_on(plan: Plan, ray_session: Slots, tmp_path: Path) -> None:

@@ -262,6 +262,6 @@ def test_a_lost_lease_is_found_before_every_write(tmp_path: Path) -> None:
         results.append([Finished(trial(0))])
         [held] = holders(store_at(tmp_path), "run")
         (tmp_path / held.file).unlink()
-        with pytest.raises(LeaseLost):
+        with pytest.raises(LeaseLost, match="somebody deleted files there, or the run was taken over"):
             results.append([Finished(trial(1))])
     assert len(pd.read_parquet(tmp_path / "trials")) == 1

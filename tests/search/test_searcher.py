@@ -5,6 +5,7 @@ from __future__ import annotations
 import pickle
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 from ray.tune.search import Searcher
@@ -13,9 +14,10 @@ from benchmarks.scenarios import Scenario
 from cluster.connect import Slots
 from cluster.room import Machines, Room
 from search.assignments import MAX_ATTEMPTS, Assignment, FixedList
+from search.errors import RunError
 from search.placement import Learned
 from search.results import Finished
-from search.searcher import TableSearcher
+from search.searcher import TableSearcher, death
 
 SCENARIO = Scenario("digits", "cnn2", "full_class", "8")
 
@@ -93,12 +95,61 @@ def test_a_trial_whose_worker_dies_is_tried_again_and_in_the_end_recorded_as_fai
         handed = s.suggest(str(attempt))
         assert isinstance(handed, dict)
         assert handed["assignments"][0].attempt == attempt
+        s.began(str(attempt))
+        s.died(str(attempt), "SIGSEGV")
         s.on_trial_complete(str(attempt), error=True)
     assert s.suggest("x") == Searcher.FINISHED
     assert s.failure is None
     (row,) = results.written
     assert row["state"] == "failed"
-    assert "worker died 3 times" in row["error"]
+    assert row["error"] == "its worker died 3 times: SIGSEGV"
+
+
+def test_a_worker_that_dies_before_it_could_start_leaves_no_row_and_in_the_end_none_is_started() -> None:
+    s, results = searcher(work("jit", 5), workers=2)
+    for number in range(4):
+        handed = s.suggest(str(number))
+        assert isinstance(handed, dict)
+        assert handed["assignments"][0].attempt == 1
+        s.died(str(number), "ModuleNotFoundError: No module named 'x'")
+        s.on_trial_complete(str(number), error=True)
+    assert s.suggest("4") == Searcher.FINISHED
+    assert results.written == []
+    assert isinstance(s.failure, RunError)
+    assert "the last 4 workers died before they could run a trial: ModuleNotFoundError" in str(s.failure)
+
+
+def test_workers_that_start_in_between_are_a_reason_to_go_on() -> None:
+    s, results = searcher(work("jit", 12), workers=1)
+    for number in range(10):
+        handed = s.suggest(str(number))
+        if number % 2:
+            s.began(str(number))
+            s.on_trial_complete(str(number), result(handed))
+        else:
+            s.on_trial_complete(str(number), error=True)
+    assert s.failure is None
+    assert len(results.written) == 5
+
+
+def test_why_a_worker_died_is_one_line_of_what_ray_says(tmp_path: Path) -> None:
+    file = tmp_path / "error.txt"
+    assert death(None) == death(str(file)) == "Ray does not say why"
+    file.write_text(
+        "Failure # 1 (occurred at 2026-01-01)\nThe actor died unexpectedly.\n\tpid: 7\nWorker exit: SEGV\n"
+    )
+    assert death(str(file)) == "Worker exit: SEGV"
+
+
+def test_an_interrupted_searcher_hands_out_nothing_and_says_when_nothing_runs() -> None:
+    s, results = searcher(work("jit", 5))
+    handed = s.suggest("0")
+    s.interrupt()
+    assert s.suggest("1") == Searcher.FINISHED
+    assert not s.idle
+    s.on_trial_complete("0", result(handed))
+    assert s.idle
+    assert len(results.written) == 1
 
 
 def test_a_row_that_cannot_be_written_ends_the_run_without_raising() -> None:
@@ -165,6 +216,7 @@ def test_a_lost_hand_comes_back_trial_by_trial() -> None:
     hand = s.suggest("1")
     assert isinstance(hand, dict)
     assert len(hand["assignments"]) == 4
+    s.began("1")
     s.on_trial_complete("1", error=True)
     number = 2
     while isinstance(again := s.suggest(str(number)), dict):
@@ -256,6 +308,7 @@ def test_out_of_memory_with_a_whole_gpu_is_a_failed_trial() -> None:
 def test_a_trial_that_was_killed_for_its_time_is_recorded_and_not_run_again() -> None:
     s, results = searcher(work("jit", 1))
     s.suggest("0")
+    s.began("0")
     s.overdue("0")
     s.on_trial_complete("0", error=True)
     assert "trial_timeout" in results.written[0]["error"]
