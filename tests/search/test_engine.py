@@ -142,7 +142,7 @@ def test_a_search_that_only_fails_stops_says_why_and_can_be_tried_again(
     plan: Plan, ray_session: Slots, tmp_path: Path
 ) -> None:
     def exploding(trials: int) -> Plan:
-        search = plan.search.model_copy(update={"trials": trials, "space": {"jit": {"lr": 1e30}}})
+        search = plan.search.model_copy(update={"trials": trials, "space": {"jit": {"lr": 1e15}}})
         return plan.model_copy(update={"methods": ("jit",), "search": search})
 
     console = Console(record=True, file=io.StringIO(), width=300)
