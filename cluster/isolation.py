@@ -19,7 +19,7 @@ def isolated_job() -> Any:
     """
     from ray.job_config import JobConfig
 
-    class Isolated(JobConfig):  # type: ignore[misc]
+    class Isolated(JobConfig):
         def _serialize(self) -> Any:
             self._py_driver_sys_path.clear()
             return super()._serialize()
@@ -60,10 +60,11 @@ def token_of_its_own() -> Iterator[None]:
 
 def _read_again() -> None:
     """Ray keeps the mode and the token that it read first."""
-    from ray._raylet import AuthenticationTokenLoader, Config
+    from ray import _raylet
 
-    Config.initialize("")
-    AuthenticationTokenLoader.instance().reset_cache()
+    compiled: Any = _raylet
+    compiled.Config.initialize("")
+    compiled.AuthenticationTokenLoader.instance().reset_cache()
 
 
 @contextmanager

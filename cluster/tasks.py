@@ -24,7 +24,7 @@ def in_parallel(function: Callable[[A], R], items: Iterable[A], slots: Slots) ->
     import ray
 
     gpus = float(on_gpus(slots))
-    remote = ray.remote(num_cpus=slots.cpus, num_gpus=gpus, max_retries=2)(_in_worker)
+    remote: Any = ray.remote(num_cpus=slots.cpus, num_gpus=gpus, max_retries=2)(_in_worker)
     pending = {remote.remote(function, item, slots.code): item for item in items}
     try:
         while pending:
