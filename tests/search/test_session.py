@@ -52,6 +52,7 @@ def test_workers_look_for_modules_of_the_users_last(ray_session: Slots, tmp_path
     slots = Slots(1, 1, 0, code=(str(tmp_path),))
     ((_, (path, answer)),) = in_parallel(_look, ["nets"], slots)
     assert (path[-1], answer) == (str(tmp_path), 42)
+    assert path[0] != str(Path.cwd())  # where Ray by itself puts the driver's current folder
 
 
 def _look(name: str) -> tuple[list[str], int]:
