@@ -1,5 +1,7 @@
 """Scenarios: canonical names, index sets, and every bad input told in one line."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -249,6 +251,8 @@ BAD = [
     (("digits", "cnn2", "random", 0.1), InvalidScenario, r"not '0\.1'"),
     (("digits", "vgg11", "full_class", "1"), InvalidScenario, "at least 32 pixels a side, not 8"),
     (("digits", "cnn2", "full_class", "1", -1), InvalidScenario, "'seed' must be a whole number"),
+    (("digits", "cnn2", "full_class", "1", 2**32), InvalidScenario, "whole number from 0 to 4294967295, not"),
+    (("digits", "cnn2", "full_class", "1", 2**64), InvalidScenario, "whole number from 0 to 4294967295, not"),
     (("digits", "cnn2", "full_class", "1", 0.5), InvalidScenario, "'seed' must be a whole number"),
 ]
 
@@ -262,3 +266,58 @@ def test_bad_input_is_told_in_one_line(arguments, kind, message):
 
 def test_a_seed_from_an_array_is_a_plain_number():
     assert type(Scenario("digits", "cnn2", "full_class", "1", np.int64(3)).seed) is int
+
+
+@pytest.fixture
+def named():
+    """Makes a data set whose classes have some names."""
+
+    def make(*names):
+        source = replace(datasets.get("digits"), name="named", classes=names, superclasses={})
+        datasets.remove("named")
+        return datasets.add(source)
+
+    yield make
+    datasets.remove("named")
+
+
+@pytest.mark.parametrize(
+    ("names", "forget", "meant"),
+    [
+        (("01", "02", "03", "04"), "01", "01"),
+        (("1", "2", "3", "4"), "1", "1"),
+        (("00", "01", "02"), "1", "01"),
+        (("cat", "dog", "2020"), "0", "cat"),
+        (("cat", "1", "dog"), "1", "1"),
+    ],
+)
+def test_a_name_wins_over_an_index(named, names, forget, meant):
+    named(*names)
+    assert Scenario("named", "cnn2", "full_class", forget).forget == meant
+
+
+@pytest.mark.parametrize(
+    ("names", "forget", "message"),
+    [
+        (
+            ("01", "02", "03"),
+            "1",
+            "mean the class '01' of 'named' or its class at index 1, '02'",
+        ),
+        (
+            ("1", "2", "3"),
+            "01",
+            "mean the class '1' of 'named' or its class at index 1, '2'",
+        ),
+        (
+            ("cat", "dog", "0"),
+            "00",
+            "mean the class '0' of 'named' or its class at index 0, 'cat'",
+        ),
+        (("1", "2", "3"), "0", "no class '0', and its classes are numbers .* index 0 is meant, write '1'"),
+    ],
+)
+def test_a_number_that_could_mean_two_classes_is_refused_with_both(named, names, forget, message):
+    named(*names)
+    with pytest.raises(InvalidScenario, match=message):
+        Scenario("named", "cnn2", "full_class", forget)

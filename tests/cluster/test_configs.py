@@ -177,6 +177,19 @@ def test_what_is_no_cluster_file_is_refused(tmp_path: Path) -> None:
     path.write_text("a: [\n")
     with pytest.raises(ClusterError, match="not valid YAML"):
         nodes(path)
+    for text, why in (
+        ("provider: &a [*a]", "stands for itself"),
+        ("provider: " + "[" * 100, "nested more than 40 levels"),
+        (
+            "a: &a [x, x]\n"
+            + "".join(f"k{i}: &a{i} [*a{i - 1 or ''}, *a{i - 1 or ''}]\n" for i in range(1, 30)),
+            "more than 20000",
+        ),
+        ("provider: 2025-13-45", "not complete: ValueError at month must be in 1..12"),
+    ):
+        path.write_text(text)
+        with pytest.raises(ClusterError, match=why):
+            nodes(path)
     path.write_text("kind: RayCluster\nspec: {}\n")
     with pytest.raises(ClusterError, match="not complete: KeyError at 'headGroupSpec'"):
         nodes(path)

@@ -82,6 +82,8 @@ def test_mistakes_are_one_line_that_helps(plan_file: Path, broken_results: Path,
         (["search", tmp_path / "none.yaml"], "there is no plan"),
         (["search", typo], "typo.yaml:4: unknown model 'cnn3'; did you mean 'cnn2'"),
         (["search", plan_file, "--trials", "0"], "greater than or equal to 1"),
+        (["search", plan_file, "--seed", "20251125123456"], "less than or equal to 4294967295"),
+        (["search", "\x1b[31m"], "there is no plan '\\x1b[31m'"),
         (["search", plan_file, "--results", broken_results], "x.parquet is not a readable Parquet file"),
         (
             ["benchmark", plan_file, "--results", tmp_path / "new"],

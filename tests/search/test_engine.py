@@ -22,7 +22,7 @@ from benchmarks.scenarios import Scenario
 from cluster.connect import Slots
 from search import preparation, runner, stages
 from search.assignments import Assignment, FixedList, Row, Source
-from search.errors import ResultsError, RunError
+from search.errors import PlanError, ResultsError, RunError
 from search.objectives import best
 from search.placement import Learned
 from search.plan import Plan
@@ -344,3 +344,13 @@ def test_images_are_in_memory_once(prepared: preparation.Shared, ray_session: Sl
         return bool(data.train.x.flags.owndata or data.train.x.flags.writeable)
 
     assert not ray.get(owns.remote(prepared.data["digits"])), "a worker copied the images"
+
+
+@pytest.mark.parametrize(
+    ("points", "seeds", "grid"), [(1000, 10_000, False), (1000, 1, True), (10**9, 1, False)]
+)
+def test_a_sensitivity_analysis_is_refused_before_it_fills_the_memory(
+    points: int, seeds: int, grid: bool
+) -> None:
+    with pytest.raises(PlanError, match="at most 1000 points and 500000 trials make a sensitivity analysis"):
+        stages._check_points(points, seeds, ["lr", "sigma"], grid=grid)

@@ -16,6 +16,7 @@ from search.plan_files import PLANS, parse
 
 ROOT = Path(__file__).parents[2]
 COUNT = 3000
+LOADER, DUMPER = getattr(yaml, "CSafeLoader", yaml.SafeLoader), getattr(yaml, "CSafeDumper", yaml.SafeDumper)
 # What PyYAML, Python, a terminal or a calculation may stumble over
 SCALARS = (
     """
@@ -88,7 +89,7 @@ def mutated_text(text: str, rng: random.Random) -> str:
 
 def mutated_nodes(text: str, rng: random.Random) -> str:
     """A value anywhere in the document replaced, left out or moved."""
-    content = yaml.safe_load(text)
+    content = yaml.load(text, Loader=LOADER)
     for _ in range(rng.choice([1, 1, 1, 2])):
         holder = content
         while True:
@@ -110,7 +111,11 @@ def mutated_nodes(text: str, rng: random.Random) -> str:
             holder.extend([inner, scalar(rng)])
         if not content:
             break
-    return str(yaml.safe_dump(content, allow_unicode=True, sort_keys=False))
+    return dumped(content)
+
+
+def dumped(content: object) -> str:
+    return str(yaml.dump(content, Dumper=DUMPER, allow_unicode=True, sort_keys=False))
 
 
 def test_every_mutated_plan_is_read_or_refused_in_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -131,7 +136,7 @@ def test_every_mutated_plan_is_read_or_refused_in_one_line(monkeypatch: pytest.M
             assert plan.scenarios()
             assert plan.recipe().epochs >= 1
             assert plan.run_id("search") != plan.run_id("benchmark")
-            again = parse(yaml.safe_dump(plan.model_dump(mode="json", exclude={"scale"})), "p.yaml")
+            again = parse(dumped(plan.model_dump(mode="json", exclude={"scale"})), "p.yaml")
             assert again == [plan.model_copy(update={"scale": 1.0})], "what was read stands for itself"
     assert accepted > COUNT / 10
     assert refused > COUNT / 10

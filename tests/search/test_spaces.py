@@ -10,7 +10,7 @@ from optuna.distributions import FloatDistribution, IntDistribution
 from benchmarks.errors import InvalidParameters
 from benchmarks.hyperparameters import declared
 from benchmarks.methods import methods
-from search.spaces import search_space
+from search.spaces import departures, search_space
 
 JIT = methods.get("jit").Params
 FINETUNE = methods.get("finetune").Params
@@ -32,6 +32,15 @@ def test_a_range_varies_and_a_value_fixes() -> None:
     assert space.fixed == {"sigma": 0.3}
 
 
+def test_overrides_are_typed_and_only_what_departs_from_the_declaration() -> None:
+    lr = next(p for p in declared(JIT) if p.name == "lr")
+    spelt = {"n_samples": "50.0", "lr": ["1e-5", ".5"], "accumulate": "Yes", "epochs": "1"}
+    assert departures(JIT, spelt) == {"accumulate": True, "lr": [1e-5, 0.5], "n_samples": 50}
+    assert departures(JIT, {"lr": [lr.low, lr.high]}) == {}
+    assert departures(JIT, {"lr": [0.5, 0.5]}) == {"lr": 0.5}
+    assert list(search_space(JIT, {"sigma": [0.1, 0.2]}).varied) == list(search_space(JIT).varied)
+
+
 def test_yaml_writes_small_numbers_as_text() -> None:
     space = search_space(JIT, {"lr": ["1e-5", "1e-2"]})
     assert space.varied["lr"] == FloatDistribution(1e-5, 1e-2, log=True)
@@ -48,6 +57,9 @@ def test_yaml_writes_small_numbers_as_text() -> None:
         ({"lr": "fast"}, "of type float"),
         ({"norm": "l3"}, "cannot be 'l3'"),
         ({"n_samples": 2.5}, "of type int"),
+        ({"n_samples": 1e12}, "at most 1e\\+09"),
+        ({"lr": [1e-5, 1e300]}, "at most 1e\\+15"),
+        ({"lr": ["nan", 1]}, "of type float"),
     ],
 )
 def test_nonsense_is_refused_with_what_is_valid(overrides: dict[str, object], message: str) -> None:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+
 import pytest
 import timm
 import torch
@@ -150,4 +153,28 @@ def test_without_a_network_and_a_file_the_message_says_which_file_to_put_where(s
     assert str(caught.value).endswith(
         "cannot be downloaded (no way to the hub); put the file model.safetensors of "
         f"timm/vit_base_patch16_224.orig_in21k_ft_in1k there: {where}"
+    )
+
+
+def test_names_are_read_from_timms_source_as_timm_registers_them():
+    from timm.models import _registry
+
+    assert set(timm_family._written()) == set(_registry._model_entrypoints)
+
+
+def test_an_unknown_name_is_refused_without_importing_timm():
+    code = """
+import sys
+from benchmarks.errors import UnknownName
+from benchmarks.models import models
+try:
+    models.get("timm:resnet1888")
+except UnknownName as error:
+    print(error)
+print("timm" in sys.modules, "torch" in sys.modules)
+"""
+    out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
+    assert out == (
+        "unknown model of timm 'resnet1888'; did you mean 'resnet18' or 'resnet18d' or 'skresnet18'?\n"
+        "False False\n"
     )
