@@ -241,10 +241,17 @@ def _try_network(scenarios: Sequence[Scenario]) -> None:
         build_network(scenario, scenario.seed)
 
 
+def _is_file(path: str) -> bool:
+    try:
+        return Path(path).is_file()
+    except OSError:  # a name that is too long for a file
+        return False
+
+
 def _check_weights(plan: Plan, at: Callable[..., str]) -> None:
     """The user's own models are files, and fit the rest of the plan."""
     for key, given in (("checkpoint", plan.checkpoint), ("retrained", plan.retrained)):
-        if given is not None and not Path(given.file).is_file():
+        if given is not None and not _is_file(given.file):
             raise PlanError(f"{at(key, 'file')}: there is no file '{given.file}'")
     if plan.checkpoint is not None:
         taken = _checked(at, ("checkpoint",), lambda: plan.checkpoint.preprocessing)

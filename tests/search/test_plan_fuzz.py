@@ -58,7 +58,9 @@ resources: {workers: 2, cpus_per_trial: 1, gpus_per_trial: {H100: 0.25, cpu: 0},
     counted = (
         whole.replace("full_class", "random").replace('[3, "8"]', "[100, 200]").replace("[3, 8+9]", "5%")
     )
-    return [*(path.read_text() for path in PLANS.glob("*.yaml")), *shown, *[whole, counted] * 12]
+    weights = f"checkpoint: {{file: {__file__}, entry: net, mean: [0.5], std: 0.25, scale: 255}}\n"
+    taken = f"{whole}{weights}retrained: {__file__}\n".replace('[3, "8"]', "3").replace("[3, 8+9]", "3")
+    return [*(path.read_text() for path in PLANS.glob("*.yaml")), *shown, *[whole, counted, taken] * 8]
 
 
 def scalar(rng: random.Random) -> str:
