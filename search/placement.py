@@ -24,7 +24,7 @@ class Learned(Shares):
         work = _work(row)
         if row.get("gpu_out_of_memory"):
             self.too_small(work, kind, row["gpu_out_of_memory"])
-        if row.get("gpu_peak_mb"):
+        if all(row.get(name) for name in ("gpu_peak_mb", "gpu_total_mb")) and row.get("gpu_busy") is not None:
             self.measured(
                 work, kind, Footprint(row["gpu_peak_mb"], row["gpu_total_mb"], row["gpu_busy"] / 100)
             )

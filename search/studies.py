@@ -11,6 +11,7 @@ from optuna.trial import TrialState, create_trial
 from benchmarks.hyperparameters import declared
 from benchmarks.methods import Method
 from search.assignments import Assignment, Row
+from search.errors import ResultsError
 from search.objectives import Objective, best
 from search.pruning import measured, rungs
 from search.spaces import Space
@@ -147,11 +148,18 @@ class Study:
         values = self._objective.of(row)
         ended = TrialState.PRUNED if row["state"] == "pruned" else TrialState.FAIL
         gaps = measured(row)
-        return create_trial(
-            state=ended if values is None else TrialState.COMPLETE,
-            values=values,
-            params=params,
-            distributions=dict(self._space.varied),
-            intermediate_values=gaps,
-            system_attrs=rungs(gaps),
-        )
+        try:
+            return create_trial(
+                state=ended if values is None else TrialState.COMPLETE,
+                values=values,
+                params=params,
+                distributions=dict(self._space.varied),
+                intermediate_values=gaps,
+                system_attrs=rungs(gaps),
+            )
+        except ValueError as error:
+            shown = " ".join(f"{name}={value}" for name, value in params.items())
+            raise ResultsError(
+                f"the results hold a trial {row['trial_id']!r} with {shown}, which this search does not try; "
+                "move the file that it is in out of the results folder"
+            ) from error

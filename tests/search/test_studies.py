@@ -13,6 +13,7 @@ from benchmarks.methods import methods
 from benchmarks.scenarios import Scenario
 from search import stages
 from search.assignments import Assignment, FixedList
+from search.errors import ResultsError
 from search.objectives import objective
 from search.plan_files import parse
 from search.spaces import search_space
@@ -61,6 +62,15 @@ def test_published_values_come_first_once_each_and_can_be_turned_off() -> None:
     without = study(presets=False).ask()
     assert without is not None
     assert without.preset == ""
+
+
+def test_rows_that_the_search_cannot_have_written_are_refused_in_one_line() -> None:
+    [row] = play(study(presets=False), 1)
+    for params in ({"param_lr": None}, {"param_sigma": 1e9}):
+        with pytest.raises(
+            ResultsError, match=r"hold a trial 'run:0' with .*(lr=None|sigma=10+).*; move the file"
+        ):
+            study(done=[{**row, **params, "trial_id": "run:0"}])
 
 
 def test_published_values_that_are_another_algorithm_or_contradict_the_plan_are_not_tried() -> None:
