@@ -249,12 +249,11 @@ def test_a_link_to_nothing_is_named(pets):
 def test_what_a_killed_decoding_left_is_swept_by_the_next_one_unless_somebody_holds_it(pets):
     cache = pets.parent / "decoded"
     cache.mkdir()
-    left = [
-        cache / f".image_folder-{name}-central64-9-0123456789ab.npy.123" for name in ("gone", "pets", "busy")
-    ]
+    stems = ("image_folder-gone-1", image_folder._listed("pets", pets.parent).stem, "image_folder-busy-1")
+    left = [cache / f".{stem}.npy.123" for stem in stems]
     for path in left:
         path.write_text("half")
-    with FileLock(cache / f".{left[2].name[1:].partition('.')[0]}.lock"):
+    with FileLock(cache / f".{stems[2]}.lock"):
         load("image_folder:pets")
     assert [path.exists() for path in left] == [False, False, True]
 
