@@ -13,7 +13,8 @@ test: $(READY)  ## set up, then run the tests, on two cores
 	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 
 faults: $(READY)  ## what a long run meets, at full length: 250 trials each, a driver killed 20 times
-	FAULT_TRIALS=250 FAULT_KILLS=20 $(BIN)/python -m pytest --timeout 1800 tests/faults
+	FAULT_TRIALS=250 FAULT_KILLS=20 UNLEARN_FUZZ=3000 $(BIN)/python -m pytest --timeout 1800 \
+		tests/faults tests/search/test_folder_fuzz.py
 
 bench: $(READY)  ## speed and memory, beside the plain way of doing the same
 	$(BIN)/python -m tests.performance

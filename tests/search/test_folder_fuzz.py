@@ -25,7 +25,7 @@ from tests.search.test_foreign_files import DEEP
 from tests.search.test_results import trial
 from tests.search.test_studies import JIT, play, study
 
-COUNT = int(os.environ.get("UNLEARN_FUZZ", "300"))  # 3,000 take some two minutes
+COUNT = int(os.environ.get("UNLEARN_FUZZ", "200"))  # 3,000 take some two minutes
 
 _VALUES: list[Any] = [None, "", "jit", -1, 2**63 - 1, 1e308, float("nan"), float("inf"), True, b"\xff", [1]]
 _VALUES += [{"a": 1}, "\x1b[31m"]
@@ -149,7 +149,8 @@ def _mutate(folder: Path, draw: random.Random) -> None:
 
 @pytest.fixture
 def narrow(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Tables without most of their 170 columns, which would take most of the time."""
+    """Without most of 170 columns, and without flushing to the disk, which would take most of the time."""
+    monkeypatch.setattr(os, "fsync", lambda opened: None)
     few = {f"param_{name}" for name in search_space(JIT.Params).varied} | {"gap", "objective"}
     groups = ("identity", "scenario", "outcome", "provenance")
     trials = tuple(c for c in trial_columns() if c.name in few or c.group in groups)
