@@ -120,7 +120,7 @@ def _mutate(folder: Path, draw: random.Random) -> None:
         except (pa.ArrowException, ValueError, KeyError, OSError):
             return  # not to be had as Parquet
     elif kind < 0.7:
-        content = bytearray(file.read_bytes())
+        content = bytearray(file.read_bytes() or b"x")
         for _ in range(draw.randint(1, 8)):
             content[draw.randrange(len(content))] = draw.randrange(256)
         file.write_bytes(content[: draw.choice([len(content), draw.randrange(len(content))])])
