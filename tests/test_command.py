@@ -65,3 +65,15 @@ def test_a_module_that_still_hides_ours_is_named(theirs: Path) -> None:
     assert status == 2
     assert err.startswith(f"error: {theirs}/analysis.py hides the package 'analysis' of ")
     assert len(err.splitlines()) == 1
+
+
+def test_an_interruption_while_the_command_is_read_is_one_line() -> None:
+    code = f"""
+import sys
+class Interrupt:
+    def find_spec(name, path=None, target=None):
+        if name == "search.cli":
+            raise KeyboardInterrupt
+sys.meta_path.insert(0, Interrupt)
+{COMMAND}"""
+    assert run(Path("/"), "", code=code) == (130, "", "error: interrupted before anything was started\n")
