@@ -41,6 +41,7 @@ methods: [finetune]
 training: {epochs: 2, batch_size: 128}
 search: {forget: "8", trials: 3, space: {finetune: {epochs: 1}}}
 benchmark: {forget: ["8"], seeds: 1, beside: [], presets: none}
+resources: {workers: 1}
 """
 TOKEN = "0123456789abcdef" * 4
 BIN = Path(sys.executable).parent

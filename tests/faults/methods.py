@@ -85,7 +85,7 @@ class Loud(Shaking):
 
 @register
 class Hungry(Shaking):
-    """Runs out of memory when too many processes that ran it are on one GPU."""
+    """Waits for so many processes, and runs out of memory when too many of them are on one GPU."""
 
     name = "hungry"
 
@@ -95,7 +95,11 @@ class Hungry(Shaking):
         device = Path(os.environ["FAULTY_FOLDER"]) / f"gpu{os.environ['CUDA_VISIBLE_DEVICES']}"
         device.mkdir(exist_ok=True)
         (device / str(os.getpid())).touch()
-        time.sleep(0.5)
+        until = time.monotonic() + 60
+        while len(list(device.parent.glob("*/*"))) < int(os.environ["FAULTY_AWAITED"]):
+            if time.monotonic() > until:
+                break
+            time.sleep(0.1)
         alive = sum(Path("/proc", process.name).exists() for process in device.iterdir())
         if alive > int(os.environ["FAULTY_MOST"]):
             raise torch.OutOfMemoryError("as if")

@@ -9,12 +9,20 @@ import subprocess
 import sys
 import time
 from collections import Counter
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 import psutil
 import pytest
+import torch
 
+from benchmarks.cache import model_folder
+from benchmarks.trained import original_model
+from cluster.connect import Slots
+from search.cli import main
+from search.plan_files import load
 from tests.benchmarks.datasets.by_hand import class_tree
 
 UNLEARN = [sys.executable, "-c", "from search.cli import main; main()"]
@@ -35,6 +43,24 @@ def unlearn(*arguments: str | Path, **environment: str) -> tuple[int, str, str]:
     process = start(*arguments, **environment)
     out, err = process.communicate(timeout=240)
     return process.returncode, out, err
+
+
+Unlearn = Callable[..., tuple[Any, str, str]]
+
+
+@pytest.fixture
+def unlearn_here(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> Unlearn:
+    """The command in this process, with its exit code and what it prints; where it needs Ray, in the session
+    that is open."""
+
+    def call(*arguments: str | Path) -> tuple[Any, str, str]:
+        monkeypatch.setattr(sys, "argv", ["unlearn", *map(str, arguments)])
+        capfd.readouterr()
+        with pytest.raises(SystemExit) as ended:
+            main()
+        return ended.value.code, *capfd.readouterr()
+
+    return call
 
 
 def rows(folder: Path) -> int:
@@ -74,7 +100,9 @@ def broken_results(tmp_path: Path) -> Path:
     return tmp_path / "broken"
 
 
-def test_mistakes_are_one_line_that_helps(plan_file: Path, broken_results: Path, tmp_path: Path) -> None:
+def test_mistakes_are_one_line_that_helps(
+    unlearn_here: Unlearn, plan_file: Path, broken_results: Path, tmp_path: Path
+) -> None:
     typo = tmp_path / "typo.yaml"
     typo.write_text(plan_file.read_text().replace("cnn2", "cnn3"))
     cases = [
@@ -94,7 +122,7 @@ def test_mistakes_are_one_line_that_helps(plan_file: Path, broken_results: Path,
         (["list", "methods", "jitt"], "did you mean 'jit'"),
     ]
     for arguments, message in cases:
-        status, _, err = unlearn(*arguments)  # type: ignore[misc]
+        status, _, err = unlearn_here(*arguments)  # type: ignore[misc]
         assert status in (2, 3), arguments
         assert message in err, (arguments, err)
         assert err.startswith("error: ")
@@ -118,18 +146,23 @@ def test_what_was_taken_of_a_folder_is_told_before_anything_runs(
         assert capsys.readouterr().out.splitlines() == [told]
 
 
-def test_a_corrupt_model_in_the_cache_is_named(plan_file: Path, tmp_path: Path) -> None:
-    home = tmp_path / "home"
-    assert unlearn("prepare", plan_file, UNLEARN_DATA=str(home))[0] == 0
-    weights = next((home / "models").glob("*original*.safetensors"))
+def test_a_corrupt_model_in_the_cache_is_named(
+    unlearn_here: Unlearn, ray_session: Slots, plan_file: Path, tmp_path: Path
+) -> None:
+    plan_file.write_text(plan_file.read_text().replace("batch_size: 128", "batch_size: 99"))
+    [plan] = load(plan_file)
+    model = original_model(plan.searched()[0], plan.recipe(), torch.device("cpu"), lambda line: None)
+    weights = model_folder() / f"{model.id}.safetensors"
     weights.write_bytes(weights.read_bytes()[:-1] + b"!")
-    status, _, err = unlearn("search", plan_file, "--results", tmp_path / "r", UNLEARN_DATA=str(home))
+    status, _, err = unlearn_here("search", plan_file, "--results", tmp_path / "r")
     assert status == 2
     assert "does not match its checksum; delete" in err
     assert len(err.strip().splitlines()) == 1
 
 
-def test_killed_in_the_middle_and_resumed_to_exactly_all_trials(plan_file: Path, tmp_path: Path) -> None:
+def test_killed_in_the_middle_and_resumed_to_exactly_all_trials(
+    unlearn_here: Unlearn, plan_file: Path, tmp_path: Path
+) -> None:
     """Mode d: SIGKILL of the driver loses no finished trial and doubles none."""
     folder = tmp_path / "results"
     command = ["search", plan_file, "--results", folder, "--trials", "30"]
@@ -148,15 +181,15 @@ def test_killed_in_the_middle_and_resumed_to_exactly_all_trials(plan_file: Path,
     assert not table.duplicated(["method", "trial_number"]).any()
     same = kept.merge(table, on=["trial_id", "finished_at"])
     assert len(same) == len(kept), "finished trials were run again"
-    status, out, _ = unlearn(*command)
+    status, out, _ = unlearn_here(*command)
     assert status == 0
     assert "all 60 trials are done, nothing to do" in out
 
 
 def test_ctrl_c_is_answered_at_once_and_says_how_to_go_on(plan_file: Path, tmp_path: Path) -> None:
     folder = tmp_path / "results"
-    process = start("search", plan_file, "--results", folder, "--trials", "500")
-    wait_for_rows(process, folder, 8)
+    process = start("search", plan_file, "--results", folder, "--trials", "500", "--workers", "1")
+    wait_for_rows(process, folder, 4)
     pressed = time.monotonic()
     os.killpg(process.pid, signal.SIGINT)  # as a terminal does: to the whole group
     out, err = process.communicate(timeout=60)
@@ -166,7 +199,7 @@ def test_ctrl_c_is_answered_at_once_and_says_how_to_go_on(plan_file: Path, tmp_p
     kept = re.fullmatch(r"error: interrupted: (\d+) of 1000 trials are done and kept in .*\n", err)
     assert kept, err
     assert "the same command again goes on" in err
-    assert 8 <= int(kept[1]) == rows(folder) < 1000
+    assert 4 <= int(kept[1]) == rows(folder) < 1000
 
 
 def test_other_signals_are_answered_alike_and_a_second_one_ends_trials_that_are_long(
@@ -176,7 +209,7 @@ def test_other_signals_are_answered_alike_and_a_second_one_ends_trials_that_are_
         plan_file.read_text().replace("[jit, finetune]", "[finetune]").replace("epochs: 1}", "epochs: 5000}")
     )
     plan_file.write_text(text)
-    process = start("search", plan_file, "--results", tmp_path / "results")
+    process = start("search", plan_file, "--results", tmp_path / "results", "--workers", "1")
     out: list[str] = []
     assert process.stdout is not None
     for line in process.stdout:
@@ -197,7 +230,7 @@ def test_other_signals_are_answered_alike_and_a_second_one_ends_trials_that_are_
 def test_signals_before_the_first_trial_are_answered_too(
     number: signal.Signals, plan_file: Path, tmp_path: Path
 ) -> None:
-    process = start("search", plan_file, "--results", tmp_path / "results")
+    process = start("search", plan_file, "--results", tmp_path / "results", "--workers", "1")
     until = time.monotonic() + 100
     while not (tmp_path / "results" / "_runs").exists():  # then Ray is started and models are trained
         assert time.monotonic() < until
@@ -209,19 +242,21 @@ def test_signals_before_the_first_trial_are_answered_too(
     assert err == "error: interrupted; the same command again goes on from what was finished\n"
 
 
-def test_the_whole_way_prints_tables_and_a_report(plan_file: Path, tmp_path: Path) -> None:
+def test_the_whole_way_prints_tables_and_a_report(
+    unlearn_here: Unlearn, ray_session: Slots, plan_file: Path, tmp_path: Path
+) -> None:
     folder = tmp_path / "results"
-    status, out, err = unlearn("search", plan_file, "--results", folder)
+    status, out, err = unlearn_here("search", plan_file, "--results", folder, "--workers", "1")
     assert status == 0, err
     assert "best of jit on 8: lr=" in out
-    status, out, err = unlearn("benchmark", plan_file, "--results", folder)
+    status, out, err = unlearn_here("benchmark", plan_file, "--results", folder, "--workers", "1")
     assert status == 0, err
     assert "transferred" in out
     assert str(folder / "report.html") in out
     assert "±" in out
     page = (folder / "report.html").read_text()
     assert "retrain" in page
-    status, out, err = unlearn("breakdown", folder, "--format", "latex")
+    status, out, err = unlearn_here("breakdown", folder, "--format", "latex")
     assert status == 0, err
     assert r"\toprule" in out
 

@@ -8,6 +8,7 @@ import os
 import shutil
 from collections import Counter
 from contextlib import ExitStack
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -72,7 +73,8 @@ def test_every_trial_completes_and_bad_ones_are_rows_too_on_the_same_warm_worker
     exploding, raising = {"lr": 1e30}, {"method": "finetune", "momentum": -1.0}
     trials = [jit(n, **(exploding if n % 4 == 1 else raising if n % 4 == 3 else {})) for n in range(12)]
     seen: set[int] = set()
-    rows = run(trials, prepared, ray_session, tmp_path, lambda source, row: seen.update(workers()))
+    two = replace(ray_session, workers=2)
+    rows = run(trials, prepared, two, tmp_path, lambda source, row: seen.update(workers()))
     assert [r["state"] for r in rows] == ["complete", "failed"] * 6
     assert "not finite" in rows[1]["error"]
     assert rows[1]["gap"] is None
@@ -82,7 +84,7 @@ def test_every_trial_completes_and_bad_ones_are_rows_too_on_the_same_warm_worker
         took = (row["finished_at"] - row["started_at"]).total_seconds()
         parts = row["unlearn_s"] + row["eval_s"] + row["overhead_s"]
         assert took == pytest.approx(parts, abs=2e-6), "a clock that is set back gives no negative seconds"
-    assert 1 <= len(seen) <= ray_session.workers, "a failed trial must not cost its worker"
+    assert 1 <= len(seen) <= 2, "a failed trial must not cost its worker"
     chosen = best(rows)
     assert chosen is not None
     assert chosen["state"] == "complete"
@@ -99,7 +101,7 @@ def test_a_killed_worker_costs_nothing_but_time(
             killed.append(victim)
             os.kill(victim, 9)
 
-    trials = [jit(n, method="finetune", epochs=10) for n in range(8)]
+    trials = [jit(n, method="finetune", epochs=5) for n in range(8)]
     rows = run(trials, prepared, ray_session, tmp_path, kill_once)
     assert killed
     assert [r["trial_number"] for r in rows] == list(range(8))
@@ -173,9 +175,10 @@ def test_studies_of_a_plan_stay_apart_share_workers_and_resume(
     plan: Plan, ray_session: Slots, tmp_path: Path
 ) -> None:
     """Modes d and g, and the whole way from search to benchmark to sensitivity."""
+    whole = setting(plan, tmp_path, ray_session)
     small = plan.model_copy(update={"search": plan.search.model_copy(update={"trials": 3})})
-    stages.search(setting(small, tmp_path, ray_session))
-    stages.search(setting(plan, tmp_path, ray_session))
+    stages.search(replace(whole, plan=small))
+    stages.search(whole)
     table = pd.read_parquet(tmp_path / "trials")
     assert Counter(table.method) == {"jit": 6, "finetune": 6}
     for _, rows in table.groupby("method", observed=True):
@@ -185,10 +188,10 @@ def test_studies_of_a_plan_stay_apart_share_workers_and_resume(
     assert table.param_epochs[table.method == "finetune"].eq(1).all(), "the plan's fixed value holds"
     assert table.param_sigma[table.method == "finetune"].isna().all()
     before = {p: p.stat().st_mtime_ns for p in (tmp_path / "trials").rglob("*.parquet")}
-    stages.search(setting(plan, tmp_path, ray_session))
+    stages.search(whole)
     assert {p: p.stat().st_mtime_ns for p in (tmp_path / "trials").rglob("*.parquet")} == before
 
-    stages.benchmark(setting(plan, tmp_path, ray_session))
+    stages.benchmark(whole)
     table = pd.read_parquet(tmp_path / "trials")
     bench = table[table.kind.isin(["benchmark", "reference"])]
     assert set(bench.eval_split) == {"test"}
@@ -207,7 +210,7 @@ def test_studies_of_a_plan_stay_apart_share_workers_and_resume(
     samples = pd.read_parquet(tmp_path / "samples")
     assert samples.groupby("trial_id").size().max() <= 130
 
-    stages.sensitivity(setting(plan, tmp_path, ray_session), "jit", ["sigma"], grid=False, points=3, seeds=2)
+    stages.sensitivity(whole, "jit", ["sigma"], grid=False, points=3, seeds=2)
     table = pd.read_parquet(tmp_path / "trials")
     lines = table[table.kind == "sensitivity"]
     assert len(lines) == 6
@@ -216,12 +219,12 @@ def test_studies_of_a_plan_stay_apart_share_workers_and_resume(
 
 
 def test_what_was_found_on_each_searched_set_runs_on_every_set(
-    plan: Plan, ray_session: Slots, tmp_path: Path
+    plan: Plan, prepared: preparation.Shared, ray_session: Slots, tmp_path: Path
 ) -> None:
     search = plan.search.model_copy(update={"forget": ("3", "8"), "trials": 2})
     both = plan.model_copy(update={"search": search, "methods": ("jit",)})
-    stages.search(setting(both, tmp_path, ray_session))
-    stages.benchmark(setting(both, tmp_path, ray_session))
+    stages.search(setting(both, tmp_path, ray_session, shared=prepared))
+    stages.benchmark(setting(both, tmp_path, ray_session, shared=prepared))
     table = pd.read_parquet(tmp_path / "trials")
     bench = table[(table.kind == "benchmark") & table.regime.isin(["tuned", "transferred"])]
     counted = Counter(zip(bench.tuned_on, bench.forget, bench.regime, strict=True))
@@ -247,8 +250,9 @@ def test_a_benchmark_measures_the_costly_metrics_that_its_plan_names(
             "benchmark": plan.benchmark.model_copy(update=own),  # type: ignore[union-attr]
         }
     )
-    stages.search(setting(small, tmp_path, ray_session))
-    stages.benchmark(setting(small, tmp_path, ray_session))
+    both = setting(small, tmp_path, ray_session)
+    stages.search(both)
+    stages.benchmark(both)
     table = pd.read_parquet(tmp_path / "trials")
     bench = table[table.kind != "search"].set_index("method")
     assert bench.error.eq("").all()
@@ -267,7 +271,7 @@ def test_a_benchmark_measures_the_costly_metrics_that_its_plan_names(
     published = [p for p in methods.get("finetune").presets if p.task in ("*", "full_class")]
     count = 3 + len(published)  # original, retrain, tuned, and each published value once
     with pytest.raises(RunError, match=f"time is up: 0 of {count} trials"):
-        stages.benchmark(setting(without, tmp_path, ray_session, timeout=0.0))
+        stages.benchmark(replace(both, plan=without, timeout=0.0))
 
 
 def test_a_sequence_writes_how_it_went_on(plan: Plan, ray_session: Slots, tmp_path: Path) -> None:
@@ -280,8 +284,9 @@ def test_a_sequence_writes_how_it_went_on(plan: Plan, ray_session: Slots, tmp_pa
             "benchmark": plan.benchmark.model_copy(update={**sets, "seeds": 1, "beside": ()}),  # type: ignore[union-attr]
         }
     )
-    stages.search(setting(sequence, tmp_path, ray_session))
-    stages.benchmark(setting(sequence, tmp_path, ray_session))
+    both = setting(sequence, tmp_path, ray_session)
+    stages.search(both)
+    stages.benchmark(both)
     trials = pd.read_parquet(tmp_path / "trials")
     bench = trials[trials.kind != "search"].set_index("trial_id")
     steps = pd.read_parquet(tmp_path / "steps")
@@ -292,14 +297,15 @@ def test_a_sequence_writes_how_it_went_on(plan: Plan, ray_session: Slots, tmp_pa
         pd.testing.assert_series_equal(last[column].loc[bench.index], bench[column], check_names=False)
 
 
-def test_one_worker_and_a_seed_repeat_exactly(plan: Plan, ray_session: Slots, tmp_path: Path) -> None:
+def test_one_worker_and_a_seed_repeat_exactly(
+    plan: Plan, prepared: preparation.Shared, ray_session: Slots, tmp_path: Path
+) -> None:
     """Everything but times and places."""
     only_jit = plan.model_copy(update={"methods": ("jit",), "search": plan.search.model_copy(
         update={"trials": 14, "space": {}})})  # fmt: skip
-    one = Slots(1, 1, 0)
     tables = []
     for name in ("first", "second"):
-        stages.search(setting(only_jit, tmp_path / name, one))
+        stages.search(setting(only_jit, tmp_path / name, ray_session, shared=prepared))
         tables.append(pd.read_parquet(tmp_path / name / "trials"))
     measured = ["unlearn_s", "eval_s", "overhead_s", "peak_memory_mb", "started_at", "finished_at"]
     first, second = (table.drop(columns=measured) for table in tables)
@@ -316,18 +322,23 @@ def test_what_is_said_to_be_kept_is_what_is_there(plan: Plan, tmp_path: Path) ->
         assert "2 of the trials that were done are no longer in" in stages._kept(shown, results, cut_off)
 
 
-def test_time_up_is_said_and_the_next_run_goes_on(plan: Plan, ray_session: Slots, tmp_path: Path) -> None:
+def test_time_up_is_said_and_the_next_run_goes_on(
+    plan: Plan, prepared: preparation.Shared, ray_session: Slots, tmp_path: Path
+) -> None:
+    late = setting(plan, tmp_path, ray_session, shared=prepared, timeout=0.0)
     with pytest.raises(RunError, match=r"time is up: \d+ of 12 trials are done and kept"):
-        stages.search(setting(plan, tmp_path, ray_session, timeout=0.0))
-    stages.search(setting(plan, tmp_path, ray_session))
+        stages.search(late)
+    stages.search(replace(late, timeout=None))
     assert len(pd.read_parquet(tmp_path / "trials")) == 12
 
 
-def test_pareto_keeps_every_part(plan: Plan, ray_session: Slots, tmp_path: Path) -> None:
+def test_pareto_keeps_every_part(
+    plan: Plan, prepared: preparation.Shared, ray_session: Slots, tmp_path: Path
+) -> None:
     pareto = plan.model_copy(update={"methods": ("jit",), "search": plan.search.model_copy(
         update={"objective": "pareto", "trials": 12, "space": {}})})  # fmt: skip
-    stages.search(setting(pareto, tmp_path, ray_session))
-    stages.search(setting(pareto, tmp_path, ray_session))
+    for _ in range(2):
+        stages.search(setting(pareto, tmp_path, ray_session, shared=prepared))
     assert len(pd.read_parquet(tmp_path / "trials")) == 12
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ from hypothesis import strategies as st
 from rich.console import Console
 
 from cluster.connect import Slots
-from search import stages
+from search import preparation, stages
 from search.errors import PlanError, ResultsError, RunError
 from search.placement import Learned
 from search.plan import Plan
@@ -131,21 +132,27 @@ def test_a_benchmark_names_the_searches_that_are_not_finished(plan: Plan, tmp_pa
 
 
 @pytest.mark.timeout(900)  # four runs of Ray, each with new workers
-def test_a_plan_done_in_shards_has_every_trial_once(plan: Plan, ray_session: Slots, tmp_path: Path) -> None:
+def test_a_plan_done_in_shards_has_every_trial_once(
+    plan: Plan, prepared: preparation.Shared, ray_session: Slots, tmp_path: Path
+) -> None:
     plan, table = small(plan), tmp_path / "trials"
+
+    def driver(shard: str) -> stages.Setting:
+        return replace(setting(plan, tmp_path, ray_session, shard), shared=prepared)
+
     for shard, methods in (("1/2", {"jit": 2}), ("2/2", {"jit": 2, "finetune": 2})):
-        stages.search(setting(plan, tmp_path, ray_session, shard))
+        stages.search(driver(shard))
         assert Counter(pd.read_parquet(table).method) == methods
     lines = stages.best_lines(setting(plan, tmp_path, ray_session, "1/2"))
     assert [line.split(":")[0] for line in lines] == ["best of jit on 8"]
 
     for shard in ("1/2", "2/2"):
-        stages.benchmark(setting(plan, tmp_path, ray_session, shard))
+        stages.benchmark(driver(shard))
     found = pd.read_parquet(table)
     assert not found.trial_id.duplicated().any()
     bench = found[found.kind != "search"]
     assert set(Counter(zip(bench.method, bench.regime, bench.forget, strict=True)).values()) == {1}
     assert set(bench.forget) == {"3", "8"}
     assert {p.name.split(".")[1] for p in table.rglob("*benchmark*")} == {"1of2", "2of2"}
-    stages.benchmark(setting(plan, tmp_path, ray_session, "1/1"))  # finds all of it done
+    stages.benchmark(driver("1/1"))  # finds all of it done
     assert len(pd.read_parquet(table)) == len(found)
