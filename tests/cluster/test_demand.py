@@ -9,7 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import closing
+from contextlib import closing, suppress
 from pathlib import Path
 from typing import Any
 
@@ -100,6 +100,10 @@ def address(without_token: None, tmp_path_factory: pytest.TempPathFactory) -> It
         yield f"127.0.0.1:{port}"
     finally:
         ray.shutdown()
+        for process in psutil.process_iter(["cmdline"]):  # parts of machines that ended are no children
+            if any(f"127.0.0.1:{port}" in word for word in process.info["cmdline"] or []):
+                with suppress(psutil.NoSuchProcess):
+                    process.kill()
         for process in [*psutil.Process(head.pid).children(recursive=True), head]:
             process.kill()
         head.wait()
