@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from benchmarks.training import Recipe
 
 os.environ["OMP_NUM_THREADS"] = "1"  # before torch is imported: small models are fastest on one thread
-os.environ["RAY_worker_niceness"] = "0"  # else all other work on the machine goes before a trial's
+os.environ["RAY_worker_niceness"] = "0"  # noqa: SIM112 (else all other work goes before that of trials)
 LONGEST = ("faults", "search", "cluster")  # folders whose tests start processes
 
 
