@@ -165,7 +165,7 @@ def test_killed_in_the_middle_and_resumed_to_exactly_all_trials(
 ) -> None:
     """Mode d: SIGKILL of the driver loses no finished trial and doubles none."""
     folder = tmp_path / "results"
-    command = ["search", plan_file, "--results", folder, "--trials", "30"]
+    command = ["search", plan_file, "--results", folder, "--trials", "30", "--workers", "1"]
     killed = start(*command)
     wait_for_rows(killed, folder, 12)
     os.killpg(killed.pid, signal.SIGKILL)
