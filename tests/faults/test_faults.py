@@ -161,7 +161,7 @@ def on_gpus(
         cluster.add_node(num_cpus=16, num_gpus=2)
         run = new_run("hungry", count=count)
         plan, results = str(tmp_path / "faults.yaml"), str(run.results)
-        run.command = [sys.executable, "-c", _ON_LOGICAL_GPUS, plan, results, cluster.address]
+        run.command = [sys.executable, "-P", "-c", _ON_LOGICAL_GPUS, plan, results, cluster.address]
         run.start()
         run.finish()
         rows = run.check(count)
