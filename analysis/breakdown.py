@@ -22,6 +22,8 @@ SOURCES = " | "  # between the forget sets in `tuned_on` on which a search found
 def benchmarked(trials: pd.DataFrame) -> pd.DataFrame:
     """The rows of the benchmark stage that count, failed ones included.
 
+    Work that a run did twice, with the same seed, counts once; otherwise it would be a deviation of 0.
+
     A trial whose values were found on several forget sets, or equal published ones, ran once; it is a row
     here for each of these claims, which never share a line of a table.
 
@@ -40,7 +42,9 @@ def benchmarked(trials: pd.DataFrame) -> pd.DataFrame:
     keys = [*SCENARIO, "forget", *VARIANT]
     ended = rows.groupby([*keys, "run_id"])["finished_at"].max().reset_index()
     latest = ended.sort_values("finished_at", kind="stable").groupby(keys).tail(1)
-    return rows.merge(latest[[*keys, "run_id"]], on=[*keys, "run_id"])
+    rows = rows.merge(latest[[*keys, "run_id"]], on=[*keys, "run_id"])
+    again = _finished_last(rows).duplicated([*keys, "scenario_seed", "seed"], keep="last")
+    return rows[~again.sort_index()].reset_index(drop=True)
 
 
 def with_both(rows: pd.DataFrame, within: Sequence[str] = SCENARIO) -> pd.DataFrame:
@@ -134,7 +138,7 @@ def entropies(trials: pd.DataFrame, samples: pd.DataFrame) -> pd.DataFrame:
     rows = samples[["trial_id", "run_id", "image", "entropy"]].merge(
         complete(by_own_set(benchmarked(trials)))[[*keys, "trial_id", "run_id"]], on=["trial_id", "run_id"]
     )
-    return ordered(rows[[*keys, "image", "entropy"]], [*keys, "image"])
+    return ordered(rows[[*keys, "image", "entropy"]].dropna(subset=["entropy"]), [*keys, "image"])
 
 
 def _claims(rows: pd.DataFrame) -> pd.DataFrame:
@@ -148,6 +152,10 @@ def _claims(rows: pd.DataFrame) -> pd.DataFrame:
     )
     published = rows[searched & (rows["preset"] != "")].assign(regime="published", tuned_on="")
     return pd.concat([rows[~searched], found, published], ignore_index=True)
+
+
+def _finished_last(rows: pd.DataFrame) -> pd.DataFrame:
+    return rows.sort_values("state", key=lambda state: state == "complete", kind="stable")
 
 
 def _searched_set(rows: pd.DataFrame) -> pd.Series:
@@ -185,10 +193,15 @@ def ordered(frame: pd.DataFrame, keys: list[str]) -> pd.DataFrame:
         if column.name == "method":
             return column.map(lambda m: (REFERENCES.index(m) if m in REFERENCES else len(REFERENCES), m))
         if column.name == "regime":
-            return column.map(lambda r: REGIMES.index(r) if r in REGIMES else len(REGIMES))
+            return column.map(regime_rank)
         return column.map(natural) if column.name in ("forget", "tuned_on", "class") else column
 
     return frame.sort_values(keys, key=rank, kind="stable").reset_index(drop=True)
+
+
+def regime_rank(regime: str) -> int:
+    """The place of a regime in the order of REGIMES; those of other versions come last."""
+    return REGIMES.index(regime) if regime in REGIMES else len(REGIMES)
 
 
 def natural(name: str) -> tuple[int, float, str]:

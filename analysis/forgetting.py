@@ -81,7 +81,7 @@ def forgetting_quality(trials: pd.DataFrame, samples: pd.DataFrame) -> pd.DataFr
         models = _by_seed(here, "loss")
         if _RETRAIN not in models:
             continue
-        utility = here.drop_duplicates("trial_id").groupby(VARIANT)[_UTILITY].mean().prod(axis=1)
+        utility = here.drop_duplicates(["trial_id", *VARIANT]).groupby(VARIANT)[_UTILITY].mean().prod(axis=1)
         utility /= utility[_RETRAIN]
         for key, own in models.items():
             pair = _common(own, models[_RETRAIN])

@@ -117,7 +117,7 @@ def winners_curse(trials: pd.DataFrame) -> list[WinnersCurse]:
         same = benchmark[~benchmark["seed"].isin(frame["seed"])]
         for key in [*SCENARIO, "forget", "scenario_seed", "method"]:
             same = same[same[key] == getattr(study, key)]
-        fresh = same[_same_parameters(same, winner)]
+        fresh = same[_same_parameters(same, winner)].drop_duplicates("seed", keep="last")
         points = fresh["objective"].fillna(fresh["gap"]).dropna()
         if points.empty:
             continue

@@ -59,6 +59,15 @@ def test_of_two_runs_of_the_same_thing_the_later_counts() -> None:
     assert set(benchmarked(frame(rows))["run_id"]) == {"bench-2", "bench-0"}
 
 
+def test_work_that_a_run_did_twice_counts_once() -> None:
+    rows = [measured("jit", 1, gap=4.0), measured("jit", 1, state="failed", trial_id="b")]
+    [line] = by_class(frame([*rows, measured("jit", 2, gap=6.0)])).to_dict("records")
+    assert (line["n"], line["failed"], line["gap_mean"]) == (2, 0, 5.0)
+    [line] = by_class(frame([rows[0], rows[0] | {"trial_id": "c"}])).to_dict("records")
+    assert line["n"] == 1
+    assert math.isnan(line["gap_std"])
+
+
 def test_a_trial_that_stands_for_several_claims_is_a_row_of_each() -> None:
     """Values that searches on 8 and on 2 both found, and that equal a published preset, ran once per set."""
     shared = {"tuned_on": "8 | 2", "preset": "vgg"}
