@@ -133,7 +133,7 @@ def collateral(data: pd.DataFrame, most: int = MOST_CLASSES) -> Figure:
     for name in sets:
         here = rows[rows["forget"] == name].copy()
         here["variant"] = [variant(*v) for v in here[VARIANT].itertuples(index=False)]
-        table = here.pivot(index="variant", columns="class", values="change")
+        table = here.pivot_table(index="variant", columns="class", values="change")
         table = table.loc[list(dict.fromkeys(here["variant"])), list(dict.fromkeys(here["class"]))]
         worst = table.abs().max().nlargest(most).index
         tables.append(table[[c for c in table.columns if c in worst]])

@@ -89,7 +89,7 @@ def _typed(table: pa.Table, name: str, type_: pa.DataType | None) -> pa.ChunkedA
     wanted = type_ or _flat(column.type)
     if f"target_{name}" in table.column_names or name.startswith("target_"):
         wanted = _REAL
-    if wanted is None:
+    if wanted is None or (name.startswith("param_") and kinds.is_timestamp(wanted)):
         raise BadTable(f"has a column '{name}' of the type {column.type}, which no column of results has")
     try:
         typed = column if column.type == wanted else column.cast(wanted)
@@ -97,10 +97,17 @@ def _typed(table: pa.Table, name: str, type_: pa.DataType | None) -> pa.ChunkedA
         raise BadTable(f"has a column '{name}' whose {column.type} values cannot be {wanted}") from error
     if wanted == _TIME and pc.any(pc.or_(pc.less(typed, _FIRST), pc.greater(typed, _LAST))).as_py():
         raise BadTable(f"has times in '{name}' that are not in the years 1 to 9999")
-    bounded = wanted == _REAL and not name.startswith("param_") and name != "loss"  # of a sure, wrong model
-    if bounded and pc.any(pc.greater(pc.abs(typed), _LARGEST)).as_py():
+    if wanted == _REAL and _is_damaged(typed, may_be_infinite=name.startswith("param_") or name == "loss"):
         raise BadTable(f"has figures in '{name}' that are infinite or damaged")
     return typed
+
+
+def _is_damaged(figures: pa.ChunkedArray, *, may_be_infinite: bool) -> bool:
+    """Whether some figure is so large that nothing can have measured it."""
+    large = pc.greater(pc.abs(figures), _LARGEST)
+    if may_be_infinite:  # as a parameter, or the loss of a model that is sure and wrong
+        large = pc.and_(large, pc.is_finite(figures))
+    return bool(pc.any(large).as_py())
 
 
 def _flat(type_: pa.DataType) -> pa.DataType | None:

@@ -13,7 +13,7 @@ from collections.abc import Collection
 import numpy as np
 import pandas as pd
 
-from analysis.breakdown import BOTH, REGIMES, benchmarked, by_own_set, with_both
+from analysis.breakdown import BOTH, benchmarked, by_own_set, regime_rank, with_both
 from analysis.forgetting import forgetting_quality
 from analysis.published import AGGREGATE, as_printed, published
 from analysis.stats import kendall, spearman
@@ -153,7 +153,7 @@ def _standing_for(rows: pd.DataFrame, wanted: pd.DataFrame) -> pd.DataFrame:
 def _figures(rows: pd.DataFrame, metrics: Collection[str]) -> pd.DataFrame:
     """Mean, standard deviation and number of our complete trials, one row per line and metric."""
     keys = [*OURS, "task", "forget", *VARIANT]
-    have = [name for name in rows.columns if name in metrics]
+    have = [name for name in rows.select_dtypes("number").columns if name in metrics]
     long = complete(rows).melt(id_vars=keys, value_vars=have, var_name="metric").dropna(subset=["value"])
     return long.groupby([*keys, "metric"])["value"].agg(mean="mean", std="std", n="size").reset_index()
 
@@ -189,7 +189,7 @@ def _in_order(ranked: pd.DataFrame, tables: list[str]) -> pd.DataFrame:
         if column.name == "id":
             return column.map(tables.index)
         if column.name == "regime":
-            return column.map(REGIMES.index)
+            return column.map(regime_rank)
         return column.map(lambda name: (name == EVERY, name)) if column.name == "forget" else column
 
     keys = ["id", *_PLACE, "forget", "regime", "tuned_on", "printed_rank"]

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import pandas as pd
 
-from analysis.breakdown import REGIMES
+from analysis.breakdown import regime_rank
 from analysis.compare import COMPARED, EVERY, GAP, OURS, PRINT, UNMEASURED, agreement, cells, ranking
 from analysis.labels import DASH, mean_std, number, place, scaling, signed, title, variant
 from analysis.page import Picture, Section, Table, table
@@ -125,7 +125,7 @@ def _by_variant(rows: pd.DataFrame) -> list[tuple[tuple[str, ...], pd.DataFrame]
     """Methods in the order of print, each with its regimes in theirs."""
     groups = [(tuple(map(str, key)), group) for key, group in rows.groupby(VARIANT, sort=False)]
     methods = list(dict.fromkeys(rows["method"]))
-    return sorted(groups, key=lambda g: (methods.index(g[0][0]), REGIMES.index(g[0][1]), g[0][2:]))
+    return sorted(groups, key=lambda g: (methods.index(g[0][0]), regime_rank(g[0][1]), g[0][2:]))
 
 
 def _rankings(rows: pd.DataFrame) -> list[Table | Picture]:

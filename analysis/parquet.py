@@ -58,7 +58,8 @@ def read_table(store: Store, file: str, columns: Sequence[str] | None = None) ->
     """
     content = store.read(file)
     try:
-        table = pq.ParquetFile(pa.BufferReader(content), page_checksum_verification=True).read(columns)
+        opened = pq.ParquetFile(pa.BufferReader(content), page_checksum_verification=True)
+        table = opened.read(columns, use_threads=False)  # files are many and small
         table.validate(full=True)
     except _DAMAGE as error:
         raise NotParquet from error

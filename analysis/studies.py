@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+import numpy as np
 import pandas as pd
 
 SCENARIO = ["dataset", "model", "task"]
@@ -45,7 +46,7 @@ def complete(frame: pd.DataFrame) -> pd.DataFrame:
 
 
 def varied(frame: pd.DataFrame) -> list[str]:
-    """The numeric parameter columns that take more than one value in a study.
+    """The numeric parameter columns that take more than one value in a study, all of them finite.
 
     Trials with published values (`preset`) may differ in parameters that the search never touched, so they
     are looked at only when there is nothing else.
@@ -59,6 +60,7 @@ def varied(frame: pd.DataFrame) -> list[str]:
         and pd.api.types.is_numeric_dtype(frame[name])
         and not pd.api.types.is_bool_dtype(frame[name])
         and rows[name].nunique() > 1
+        and np.isfinite(frame[name].dropna().to_numpy(dtype=float)).all()
     ]
 
 
@@ -85,4 +87,5 @@ def progress(frame: pd.DataFrame) -> pd.DataFrame:
 def metric_names(frame: pd.DataFrame) -> list[str]:
     """Every metric that was measured: those for which some retrained model has a target."""
     columns = frame.columns[frame.notna().any()]
-    return [str(name).removeprefix("target_") for name in columns if str(name).startswith("target_")]
+    names = [str(name).removeprefix("target_") for name in columns if str(name).startswith("target_")]
+    return [name for name in names if name in frame and pd.api.types.is_numeric_dtype(frame[name])]

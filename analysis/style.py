@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -96,6 +97,8 @@ def plain(value: float) -> str:
     """A tick as people write it: 0.05, 300, 1e-6."""
     if value == 0:
         return "0"
+    if not math.isfinite(value):
+        return str(value)
     if 1e-3 <= abs(value) < 1e5:
         return f"{value:.0f}" if abs(value) >= 1000 else f"{value:.3g}"
     mantissa, exponent = f"{value:.2e}".split("e")
