@@ -13,7 +13,7 @@ import torch
 from torch import nn
 
 from benchmarks.access import Access, TrialData
-from benchmarks.errors import UnknownName
+from benchmarks.errors import InvalidParameters, UnknownName
 from benchmarks.evaluation import Evaluation, HeldOut, evaluate
 from benchmarks.hyperparameters import build
 from benchmarks.meter import Cost, Meter
@@ -132,6 +132,8 @@ def run_trial(
     if precision not in get_args(Precision):
         raise UnknownName("precision", str(precision), get_args(Precision))
     seed = operator.index(seed)
+    if seed.bit_length() > 63:
+        raise InvalidParameters("'seed' must fit into 64 bits, as it stands in the table")
     prepared.check(chosen)
     targets: dict[str, float] = {}
     meter = Meter(prepared.device)

@@ -167,6 +167,7 @@ def test_an_interrupt_is_not_swallowed(digits):
         ({"method": "jitt"}, UnknownName, "unknown method 'jitt'"),
         ({"method": "jit", "params": {"sigm": 1}}, InvalidParameters, "did you mean 'sigma'"),
         ({"method": "jit", "params": {"lr": "x"}}, InvalidParameters, "'lr'"),
+        ({"method": "jit", "seed": 2**63}, InvalidParameters, "'seed' must fit into 64 bits"),
         ({"method": "jit", "metrics": ["gapp"]}, UnknownName, "unknown metric 'gapp'"),
         ({"method": "jit", "held_out": "train"}, UnknownName, "unknown held-out split 'train'"),
     ],
