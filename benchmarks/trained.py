@@ -109,8 +109,19 @@ def retrained_model(
 
     Args:
         preprocessing: That of the original model, so that the two differ in nothing but what they saw.
+
+    Raises:
+        TrainingError: if the training diverges.
     """
-    return _cached("retrained", scenario, how, device, progress, preprocessing)
+    try:
+        return _cached("retrained", scenario, how, device, progress, preprocessing)
+    except TrainingError as error:
+        if preprocessing is None:
+            raise
+        raise TrainingError(
+            f"{error}; recipes are made for normalised pixels, and these are as the original model takes "
+            "them: lower 'training.max_lr', or give a model of your own ('retrained')"
+        ) from error
 
 
 def recorded_updates(

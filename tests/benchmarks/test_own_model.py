@@ -10,6 +10,7 @@ from benchmarks.errors import DataError, TrainingError
 from benchmarks.evaluation import predict
 from benchmarks.prepared import Prepared, prepare
 from benchmarks.trained import build_network, own_model
+from benchmarks.training import Recipe
 from benchmarks.trial import run_trial
 
 SCENARIO = Scenario("digits", "cnn2", "full_class", "8")
@@ -140,3 +141,9 @@ def test_weights_that_hold_nan_where_nothing_sees_it_are_told(digits, tmp_path):
     assert lines == [
         f"warning: {tmp_path / 'mine.pt'}: 1 of {len(weights)} tensors hold NaN or infinite values (0.bias)"
     ]
+
+
+def test_a_recipe_that_diverges_on_other_pixels_says_what_helps(file):
+    model = own_model(SCENARIO, Checkpoint(file, preprocessing=Preprocessing.of(std=1e-4)))
+    with pytest.raises(TrainingError, match=r"diverged.*made for normalised pixels.*'training.max_lr'"):
+        prepare(SCENARIO, recipe=Recipe(epochs=1), original=model)
