@@ -32,4 +32,12 @@ def records(results: Path | str, stem: str) -> list[dict[str, Any]]:
                     contents.append(yaml.safe_load(store.read(file).to_pybytes()))
     except OSError as error:
         raise ResultsError(f"cannot read the results in {store}: {reason(error)}") from error
-    return [content for content in contents if isinstance(content, dict)]
+    return [content for content in contents if _is_record(content)]
+
+
+def _is_record(content: Any) -> bool:
+    if not isinstance(content, dict):
+        return False
+    identity, studies = content.get("identity", {}), content.get("studies", {})
+    nested = isinstance(identity, dict) and isinstance(studies, dict)
+    return nested and all(isinstance(study, dict) for study in studies.values())
