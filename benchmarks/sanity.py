@@ -86,4 +86,4 @@ def _best_order(test: Predictions, classes: int) -> np.ndarray:
 
     counts = np.zeros((classes, classes), np.int64)
     np.add.at(counts, (test.logits.argmax(axis=1), test.labels), 1)
-    return linear_sum_assignment(counts, maximize=True)[1]  # type: ignore[no-any-return]
+    return linear_sum_assignment(counts, maximize=True)[1]

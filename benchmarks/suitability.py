@@ -44,7 +44,7 @@ def check(build: Build, num_classes: int, channels: int, image_size: int) -> Non
             materialised(build(num_classes, channels, image_size), channels, image_size) for _ in range(2)
         )
         _check_weights(network, other)
-        network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        network.to(memory_format=torch.channels_last)
         x = _batch(_IMAGES, channels, image_size)
         try:
             logits = _forward(network.train(), x)

@@ -45,7 +45,7 @@ class _Inert:
 
 
 # Classes of their own with those names, since torch looks a name of a file up among the names of classes
-_STAND_INS = [type(name, (_Inert,), {"__module__": module}) for module, name in _BESIDE_WEIGHTS]
+_STAND_INS: list[Any] = [type(name, (_Inert,), {"__module__": module}) for module, name in _BESIDE_WEIGHTS]
 
 
 def read_weights(path: str | Path) -> dict[str, torch.Tensor]:

@@ -253,13 +253,12 @@ def _check_weights(plan: Plan, at: Callable[..., str]) -> None:
     for key, given in (("checkpoint", plan.checkpoint), ("retrained", plan.retrained)):
         if given is not None and not _is_file(given.file):
             raise PlanError(f"{at(key, 'file')}: there is no file '{given.file}'")
-    if plan.checkpoint is not None:
-        taken = _checked(at, ("checkpoint",), lambda: plan.checkpoint.preprocessing)
-        if taken is not None:
-            from benchmarks.datasets import datasets
+    original = _checked(at, ("checkpoint",), plan.original)
+    if original is not None and original.preprocessing is not None:
+        from benchmarks.datasets import datasets
 
-            channels = datasets.get(plan.dataset).channels
-            _checked(at, ("checkpoint",), lambda: taken.per_channel(channels))
+        taken, channels = original.preprocessing, datasets.get(plan.dataset).channels
+        _checked(at, ("checkpoint",), lambda: taken.per_channel(channels))
     if plan.retrained is None:
         return
     if plan.checkpoint is None:

@@ -129,8 +129,8 @@ def prepare(
             warn(line)
     packing = [_Packing(common, s, eval_limit, record, keep_retrained, sent) for s in wanted]
     packed = {}
-    for job, (result, warnings) in in_parallel(_pack, packing, slots):
-        packed[job.scenario.key] = result
+    for work, (result, warnings) in in_parallel(_pack, packing, slots):
+        packed[work.scenario.key] = result
         for line in warnings:
             warn(line)
     return Shared(packed, data)
@@ -155,7 +155,8 @@ def own_models(
         return NONE
     from benchmarks.trained import own_model
 
-    return OwnModels(*(given and own_model(scenarios[0], given, tell) for given in (original, retrained)))
+    models = [own_model(scenarios[0], given, tell) if given else None for given in (original, retrained)]
+    return OwnModels(*models)
 
 
 def _sent(
