@@ -127,7 +127,7 @@ def _shared(plan: Plan) -> dict[str, Any]:
 
 
 def _weights_id(given: Checkpoint | None) -> str | None:
-    return given and given.id
+    return None if given is None else given.id
 
 
 def _shared_code(plan: Plan, costly: Sequence[str] = ()) -> dict[str, str]:

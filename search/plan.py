@@ -245,13 +245,13 @@ class Plan(Section):
     def original(self) -> Checkpoint | None:
         """The user's own original model; None: it is trained here."""
         given = self.checkpoint
-        return given and Checkpoint(Path(given.file), given.entry, given.preprocessing)
+        return None if given is None else Checkpoint(Path(given.file), given.entry, given.preprocessing)
 
     def retrained_model(self) -> Checkpoint | None:
         """The user's own retrained model, which takes pixels as the original does; None: trained here."""
         given = self.retrained
-        taken = self.checkpoint and self.checkpoint.preprocessing
-        return given and Checkpoint(Path(given.file), given.entry, taken)
+        taken = None if self.checkpoint is None else self.checkpoint.preprocessing
+        return None if given is None else Checkpoint(Path(given.file), given.entry, taken)
 
     def run_id(self, stage: Literal["search", "benchmark"]) -> str:
         """Names the run of a stage by what all of its trials share; see `search.identity`.
