@@ -52,14 +52,14 @@ class Identity:
         Args:
             earlier: Records as `record` makes them, of runs of the same plan name and stage.
         """
-        before = next((r for r in reversed(earlier) if r.get("run_id") == self.run_id), None)
+        before = next((r for r in reversed(earlier) if r["run_id"] == self.run_id), None)
         if before is None:
             if earlier:
-                changes = "; ".join(_differences(earlier[-1].get("identity", {}), self.shared))
-                yield f"run {self.run_id} is new beside {earlier[-1].get('run_id')}: {changes}"
+                changes = "; ".join(_differences(earlier[-1]["identity"], self.shared))
+                yield f"run {self.run_id} is new beside {earlier[-1]['run_id']}: {changes}"
             return
         for name, parts in self.studies.items():
-            known = before.get("studies", {}).get(name)
+            known = before["studies"].get(name)
             if known is not None and _digest(known) != _digest(parts):
                 yield f"{name} begins anew in run {self.run_id}: {'; '.join(_differences(known, parts))}"
 

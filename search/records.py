@@ -17,7 +17,8 @@ FOLDER = "_runs"
 
 
 def records(results: Path | str, stem: str) -> list[dict[str, Any]]:
-    """The records of runs named `STEM-DIGEST`, the newest last; a file that is not a record is left out.
+    """The records of runs named `STEM-DIGEST`, the newest last; without files that are not such records, or
+    were written before records had an identity.
 
     Raises:
         ResultsError: when they cannot be read.
@@ -38,6 +39,10 @@ def records(results: Path | str, stem: str) -> list[dict[str, Any]]:
 def _is_record(content: Any) -> bool:
     if not isinstance(content, dict):
         return False
-    identity, studies = content.get("identity", {}), content.get("studies", {})
+    identity, studies = content.get("identity"), content.get("studies")
     nested = isinstance(identity, dict) and isinstance(studies, dict)
-    return nested and all(isinstance(study, dict) for study in studies.values())
+    return (
+        isinstance(content.get("run_id"), str)
+        and nested
+        and all(isinstance(study, dict) for study in studies.values())
+    )

@@ -108,10 +108,10 @@ def _check_name(c: str) -> None:
         raise DataError(
             f"the name of the class folder '{shown(c)}' holds a character that cannot be seen; rename it"
         )
-    if "+" in c or ">" in c or c != c.strip():
+    if "+" in c or ">" in c or " | " in c or c != c.strip():
         raise DataError(
-            f"the name of the class folder '{shown(c)}' must not hold '+' or '>', which join forget classes, "
-            "or begin or end with a space; rename it"
+            f"the name of the class folder '{shown(c)}' must not hold '+', '>' or ' | ', which join forget "
+            "classes, or begin or end with a space; rename it"
         )
 
 
