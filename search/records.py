@@ -37,12 +37,9 @@ def records(results: Path | str, stem: str) -> list[dict[str, Any]]:
 
 
 def _is_record(content: Any) -> bool:
-    if not isinstance(content, dict):
+    if not isinstance(content, dict) or not isinstance(content.get("run_id"), str):
         return False
     identity, studies = content.get("identity"), content.get("studies")
-    nested = isinstance(identity, dict) and isinstance(studies, dict)
-    return (
-        isinstance(content.get("run_id"), str)
-        and nested
-        and all(isinstance(study, dict) for study in studies.values())
-    )
+    if not isinstance(identity, dict) or not isinstance(studies, dict):
+        return False
+    return all(isinstance(study, dict) for study in studies.values())
