@@ -61,7 +61,8 @@ class Identity:
         for name, parts in self.studies.items():
             known = before["studies"].get(name)
             if known is not None and _digest(known) != _digest(parts):
-                yield f"{name} begins anew in run {self.run_id}: {'; '.join(_differences(known, parts))}"
+                changes = "; ".join(_differences(known, parts))
+                yield f"{name} has changed: {changes}; its trials are kept apart in run {self.run_id}"
 
     def record(self) -> dict[str, Any]:
         """What to keep of it beside the results."""

@@ -149,7 +149,8 @@ def test_what_changed_is_said_in_a_new_run_and_in_a_study_that_begins_anew(
     assert kept(first) == []
     narrow = search_identity(searched('{forget: "8", space: {jit: {lr: [1e-3, 1e-2]}}}'))
     (line,) = kept(narrow)
-    assert line.startswith(f"jit begins anew in run {first.run_id}: ranges lr [0.001, 0.01] (before [")
+    assert line.startswith("jit has changed: ranges lr [0.001, 0.01] (before [")
+    assert line.endswith(f"); its trials are kept apart in run {first.run_id}")
     other_images(monkeypatch)
     second = search_identity(plan())
     (line,) = kept(second)
