@@ -131,7 +131,7 @@ def asker() -> bool:
     return {"name": "demand", "namespace": "unlearnbench"} in named
 
 
-@pytest.mark.timeout(400)
+@pytest.mark.timeout(900)
 def test_a_search_starts_the_machines_that_it_may_have(address: str, tmp_path: Path) -> None:
     (tmp_path / "plan.yaml").write_text(PLAN)
     command = "from search.cli import main; main()"
@@ -139,8 +139,8 @@ def test_a_search_starts_the_machines_that_it_may_have(address: str, tmp_path: P
     with (tmp_path / "log").open("w") as log:
         driver = subprocess.Popen([sys.executable, "-c", command, *options], stdout=log, stderr=log)
     try:
-        until(lambda: workers() == MOST or driver.poll() is not None, "the third machine", 240)
-        assert driver.wait(240) == 0, (tmp_path / "log").read_text()
+        until(lambda: workers() == MOST or driver.poll() is not None, "the third machine", 400)
+        assert driver.wait(400) == 0, (tmp_path / "log").read_text()
     finally:
         driver.kill()
     assert "no machine of the cluster has a trial's 1 CPU yet" in (tmp_path / "log").read_text()

@@ -313,14 +313,14 @@ def unlearn(here: Path, address: str, *arguments: object, **environment: str) ->
         ],
         capture_output=True,
         text=True,
-        timeout=280,
+        timeout=560,
         cwd=here,
         env=clean | {"PYTHONPATH": str(Path(__file__).parents[2]), "RAY_AUTH_TOKEN": TOKEN} | environment,
     )
     return done.returncode, done.stdout, done.stderr
 
 
-@pytest.mark.timeout(600)  # a whole plan, on a machine that may be busy
+@pytest.mark.timeout(1200)  # a whole plan, on a machine that may be busy
 def test_a_plan_runs_as_a_job_and_its_results_come_home(head: str, here: Path) -> None:
     place = here / "on the head"
     status, out, err = unlearn(
