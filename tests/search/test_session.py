@@ -11,6 +11,9 @@ import pytest
 from cluster.connect import Slots
 from cluster.facts import listeners
 from cluster.tasks import in_parallel
+from tests.marks import OWN_RAY
+
+pytestmark = OWN_RAY
 
 
 @pytest.fixture
