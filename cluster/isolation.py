@@ -7,8 +7,10 @@ import secrets
 import sys
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
+_ROOT = Path(__file__).resolve().parent.parent
 _LAST = "UNLEARN_PATH_LAST"  # set by the command: folders of PYTHONPATH that would hide our packages
 
 
@@ -30,7 +32,8 @@ def isolated_job() -> Any:
 def importable(folders: Iterable[str]) -> None:
     """Let this process import modules of some folders, where none of that name is found before them."""
     inherited = os.environ.get(_LAST, "").split(os.pathsep)
-    for folder in (*folders, *inherited):
+    # Ours first: an editable install finds our packages after everything on the path
+    for folder in (str(_ROOT), *folders, *inherited):
         if folder and folder not in sys.path:
             sys.path.append(folder)
 

@@ -219,7 +219,7 @@ def _check(plan: Plan, at: Callable[..., str]) -> None:
     if plan.task not in TASKS:
         raise PlanError(f"{at('task')}: {UnknownName('task', plan.task, TASKS)}")
     _check_search(plan, at)
-    if plan.model.startswith(_CODE):
+    if imports_code(plan):
         _checked(at, ("model",), lambda: _try_network(plan.scenarios()))
     for i, forget in enumerate(plan.benchmark.forget if plan.benchmark else ()):
         _checked(at, ("benchmark", "forget", i), lambda f=forget: plan.scenario(f))  # type: ignore[misc]

@@ -46,12 +46,12 @@ def put_last() -> None:
     named = [Path(entry).resolve() for entry in entries if entry]
     last = [f for f in dict.fromkeys(named) if f != ROOT and (f == here or hides(f))]
     off = set(last)
-    if "" in (
-        *entries,
-        *sys.path,
-    ):  # it stands for the current folder, and was put there by accident as a rule
+    if "" in (*entries, *sys.path):  # the current folder, put there by accident as a rule
         off |= {here} - {ROOT}
-    sys.path[:] = [entry for entry in sys.path if Path(entry).resolve() not in off] + [str(f) for f in last]
+    first = [entry for entry in sys.path if Path(entry).resolve() not in off]
+    # An editable install finds our packages after everything on the path, so after theirs
+    ours = [str(ROOT)] if ROOT not in [Path(entry).resolve() for entry in first] else []
+    sys.path[:] = [*first, *ours, *map(str, last)]
     for name, folders in (("PYTHONPATH", [f for f in named if f not in off]), (LAST, last)):
         if folders:
             os.environ[name] = os.pathsep.join(map(str, folders))
