@@ -18,6 +18,9 @@ if TYPE_CHECKING:
 
 os.environ["OMP_NUM_THREADS"] = "1"  # before torch is imported: small models are fastest on one thread
 os.environ["RAY_worker_niceness"] = "0"  # noqa: SIM112 (else all other work goes before that of trials)
+# Workers get functions of the tests, whose folder an editable install does not make known
+_ROOT = str(Path(__file__).parents[1])
+os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, [_ROOT, os.environ.get("PYTHONPATH")]))
 LONGEST = ("faults", "search", "cluster")  # folders whose tests start processes
 
 
