@@ -1,7 +1,7 @@
 """The papers' tables as data: every printed figure, under the names that this project uses.
 
 The papers: `jit` (Foster et al.: An Information Theoretic Approach to Machine Unlearning), `ssd` (Foster et
-al.: Fast Machine Unlearning Without Retraining Through Selective Synaptic Dampening), `zero_shot`
+al.: Fast Machine Unlearning Without Retraining Through Selective Synaptic Dampening), `zero-shot`
 (Chundawat et al.: Zero-Shot Machine Unlearning), `akbari` (a report on unlearning of random images and of
 people). Their method "amnesiac" is training on random labels, which is `amnesiac` here too.
 """
@@ -16,7 +16,7 @@ import pandas as pd
 
 from analysis.errors import AnalysisError
 
-PAPERS = {"jit": "JiT", "ssd": "SSD", "zero_shot": "Zero-shot", "akbari": "Akbari"}
+PAPERS = {"jit": "JiT", "ssd": "SSD", "zero-shot": "Zero-shot", "akbari": "Akbari"}
 AGGREGATE = ", "  # between forget sets over which one printed figure was averaged
 FRACTION = "std printed as a fraction"
 _MODELS = {"vit": "vit_b16", "vit_l": "vit_l16"}

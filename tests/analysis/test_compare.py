@@ -65,7 +65,7 @@ def test_without_a_printed_spread_nothing_is_said_about_it() -> None:
     assert found["printed_std"] == 0
     assert pd.isna(found["within"])
     zero_shot = [measured("gkt", 1, dataset="cifar10", model="allcnn", forget="airplane", retain_acc=81.97)]
-    compared = cells(frame(zero_shot), select("zero_shot-table1"))
+    compared = cells(frame(zero_shot), select("zero-shot-table1"))
     found = one(compared, dataset="cifar10", forget="airplane", method="gkt", metric="retain_acc")
     assert found["difference"] == pytest.approx(0.0)
     assert pd.isna(found["within"])
