@@ -88,11 +88,13 @@ def list_presets() -> Listing:
     """The published values of all methods."""
     from benchmarks.methods import methods
 
-    header = ["method", "preset", "model", "task", "values", "source"]
+    header = ["method", "preset", "paper", "data set", "model", "task", "values", "source"]
     return header, [
         [
             method.name,
             preset.name,
+            preset.paper,
+            preset.dataset,
             preset.model,
             preset.task,
             " ".join(f"{name}={value}" for name, value in preset.values.items()),

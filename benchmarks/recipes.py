@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from benchmarks.datasets import datasets
+from benchmarks.datasets import datasets, published_images
 from benchmarks.models import published_name
 from benchmarks.training import Recipe
 
@@ -78,7 +78,7 @@ def published_recipe(model: str, dataset: str) -> Recipe:
         UnknownName: if there is no such data set.
     """
     network = published_name(model)
-    images = dataset.partition("@")[0].removesuffix("_published")
+    images = published_images(dataset)
     usual = _UNKNOWN if ":" in network else _USUAL.get(network, _OTHER)
     known = {**_SHORT, **_PUBLISHED}
     return replace(known.get((network, images), usual), augmentation=datasets.get(dataset).augmentation)

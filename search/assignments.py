@@ -45,6 +45,8 @@ class Assignment:
     kind: str
     regime: str
     preset: str = ""
+    preset_paper: str = ""
+    preset_differs: str = ""
     tuned_on: str = ""
     data_id: str = ""
     code_id: str = ""
@@ -72,6 +74,8 @@ class Assignment:
             "kind": self.kind,
             "regime": self.regime,
             "preset": self.preset,
+            "preset_paper": self.preset_paper,
+            "preset_differs": self.preset_differs,
             "tuned_on": self.tuned_on,
             "data_id": self.data_id,
             "code_id": self.code_id,

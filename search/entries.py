@@ -17,6 +17,8 @@ class Entry:
     Attributes:
         regime: Where the values come from: published, default, tuned (searched), or "" for references.
         preset: The name of the published values that they are, also where a search found the same.
+        preset_paper: The paper that they were published in.
+        preset_differs: What of their experiment is not this one's.
         tuned_on: The forget sets on which a search found them.
     """
 
@@ -24,6 +26,8 @@ class Entry:
     regime: str
     params: Mapping[str, Any]
     preset: str = ""
+    preset_paper: str = ""
+    preset_differs: str = ""
     tuned_on: tuple[str, ...] = ()
 
     @property
@@ -60,9 +64,12 @@ def merged(entries: Iterable[Entry]) -> list[Entry]:
 
 
 def _joined(first: Entry, second: Entry) -> Entry:
+    published = first if first.preset else second
     return replace(
         first,
         regime="tuned" if "tuned" in (first.regime, second.regime) else first.regime,
-        preset=first.preset or second.preset,
+        preset=published.preset,
+        preset_paper=published.preset_paper,
+        preset_differs=published.preset_differs,
         tuned_on=tuple(dict.fromkeys((*first.tuned_on, *second.tuned_on))),
     )

@@ -6,7 +6,15 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator, model_validator
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    PlainValidator,
+    field_validator,
+    model_validator,
+)
 
 from benchmarks.checkpoint import Checkpoint, Preprocessing
 from benchmarks.hyperparameters import number
@@ -48,12 +56,26 @@ def _share(value: Any) -> float:
     return float(share)
 
 
+def _presets(value: Any) -> Any:
+    """A rule, or names of presets per method; a name alone stands for a list of it.
+
+    Raises:
+        ValueError: with what is valid.
+    """
+    if isinstance(value, dict) and value:
+        return {str(method): tuple(map(str, _listed(names))) for method, names in value.items()}
+    if value not in ("nearest", "all", "none"):
+        raise ValueError("write nearest, all, none, or names of presets per method such as {ssd: ssd_pins}")
+    return value
+
+
 Whole = Annotated[int, BeforeValidator(_numeric)]
 Real = Annotated[float, BeforeValidator(_numeric)]
 Reals = Annotated[tuple[Real, ...], BeforeValidator(_listed), Field(min_length=1, max_length=limits.ENTRIES)]
 Name = Annotated[str, Field(max_length=limits.NAME)]
 Names = Annotated[tuple[str, ...], BeforeValidator(_listed), Field(max_length=limits.ENTRIES)]
 SomeNames = Annotated[Names, Field(min_length=1)]
+Presets = Annotated[str | dict[str, tuple[str, ...]], PlainValidator(_presets)]
 
 
 class Section(BaseModel):
@@ -97,15 +119,16 @@ class Benchmark(Section):
     The parameters found on each searched forget set are run on every forget set of the benchmark.
 
     Attributes:
-        presets: Which published values of each searched method to run: those nearest to the plan's model
-            and task, all that were published for the task, or none.
+        presets: Which published values of each searched method to run: those nearest to the plan's data
+            set, model and task, all that were published for the task, or none. Or method -> names of its
+            presets; the other methods then run the nearest.
         metrics: Names of metrics to measure beside those that are always measured.
     """
 
     forget: SomeNames
     seeds: Whole = Field(10, ge=1, le=limits.SEEDS)
     beside: Names = ("finetune",)
-    presets: Literal["nearest", "all", "none"] = "nearest"
+    presets: Presets = "nearest"
     metrics: Names = ()
 
 
@@ -168,6 +191,7 @@ class Plan(Section):
 
     Attributes:
         methods: Names; in the file `all` stands for every method that the task has.
+        paper: Whose experiment it is; published values are then that paper's own, or none.
         seed: Seed of the original and the retrained models.
         checkpoint: A trained model of the user's own, which is then the original model.
         retrained: The user's own model that never saw what is to be forgotten.
@@ -182,6 +206,7 @@ class Plan(Section):
     model: Name
     task: Name
     methods: SomeNames
+    paper: Name | None = None
     seed: Whole = Field(0, ge=0, le=limits.SEED)
     checkpoint: OriginalWeights | None = None
     retrained: Weights | None = None

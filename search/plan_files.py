@@ -17,6 +17,7 @@ from benchmarks.errors import BenchmarkError, UnknownName, printable, suggest
 from benchmarks.hyperparameters import number
 from benchmarks.methods import methods
 from benchmarks.metrics import metrics
+from benchmarks.presets import PAPERS
 from benchmarks.scenarios import Scenario
 from cluster.isolation import importable
 from search import limits
@@ -230,7 +231,25 @@ def _check(plan: Plan, at: Callable[..., str]) -> None:
     for i, name in enumerate(plan.benchmark.metrics if plan.benchmark else ()):
         _checked(at, ("benchmark", "metrics", i), lambda n=name: metrics.get(n))  # type: ignore[misc]
 
+    _check_published(plan, at)
     _check_weights(plan, at)
+
+
+def _check_published(plan: Plan, at: Callable[..., str]) -> None:
+    """The paper and the presets that a plan names are known."""
+    if plan.paper is not None and plan.paper not in PAPERS:
+        raise PlanError(f"{at('paper')}: {UnknownName('paper', plan.paper, PAPERS)}")
+    if plan.benchmark is None or isinstance(plan.benchmark.presets, str):
+        return
+    run = (*plan.methods, *plan.benchmark.beside)
+    for name, presets in plan.benchmark.presets.items():
+        place = ("benchmark", "presets", name)
+        if name not in run:
+            raise PlanError(
+                f"{at(*place)}: presets of '{name}', which is not among the methods; {suggest(name, run)}"
+            )
+        for preset in presets:
+            _checked(at, place, lambda m=name, p=preset: methods.get(m).preset(p))  # type: ignore[misc]
 
 
 def _try_network(scenarios: Sequence[Scenario]) -> None:

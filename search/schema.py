@@ -87,6 +87,13 @@ _METHOD = (
         "What the method may see with these hyper-parameters: model, class_id, forget or retain",
     ),
     Column("preset", _TEXT, "Name of the published values used; empty for others"),
+    Column("preset_paper", _TEXT, "Paper that these values were published in, such as jit; empty for others"),
+    Column(
+        "preset_differs",
+        _TEXT,
+        "What of the experiment that they were published for is not this one's: data set, network; empty "
+        "where they were published for just this one",
+    ),
     Column("precision", _TEXT, "float32, or bfloat16: the method ran under autocast"),
 )
 _OUTCOME = (

@@ -15,11 +15,10 @@ from rich.console import Console
 from benchmarks.errors import suggest
 from benchmarks.hyperparameters import Hyperparameter, declared
 from benchmarks.methods import Method, methods
-from benchmarks.methods.base import Preset
-from benchmarks.scenarios import Scenario, method_task
+from benchmarks.scenarios import Scenario
 from cluster.connect import Slots, running, session
 from cluster.tasks import first_machine
-from search import limits, preparation, runner
+from search import limits, preparation, published, runner
 from search.assignments import Assignment, FixedList, Row, Source
 from search.entries import Entry, merged
 from search.errors import Interrupted, PlanError, RunError
@@ -40,7 +39,6 @@ from search.pruning import pruner
 from search.records import records
 from search.results import Results, finished_trials
 from search.rows import package_version
-from search.scaling import reduced
 from search.shards import WHOLE, Shard
 from search.spaces import search_space
 from search.studies import SEEDS_PER_STUDY, Study
@@ -362,36 +360,15 @@ def _entries(setting: Setting) -> Iterator[Entry]:
     yield Entry(methods.get("retrain"), "", {})
     for name in plan.benchmark.beside:
         if name not in ("original", "retrain"):
-            yield _published(methods.get(name), plan) or Entry(methods.get(name), "default", {})
+            yield from published.beside(methods.get(name), plan)
     for method in plan.algorithms():
-        yield from _presets(method, plan)
+        yield from published.searched(method, plan)
         for scenario in plan.searched():
             params = _best(setting, identity, method, scenario, rows)
             if params is None:
                 setting.console.print(f"{method.name}: every trial on {scenario.forget} failed; left out")
             else:
                 yield Entry(method, "tuned", params, tuned_on=(scenario.forget,))
-
-
-def _presets(method: Method, plan: Plan) -> Iterator[Entry]:
-    """The published values of a searched method that the plan wants beside the found ones."""
-    assert plan.benchmark is not None
-    if plan.benchmark.presets == "all":
-        fitting = [p for p in method.presets if p.task in ("*", method_task(plan.task))]
-        yield from (_published_entry(method, preset, plan) for preset in fitting)
-    elif plan.benchmark.presets == "nearest" and method.name not in plan.benchmark.beside:
-        nearest = _published(method, plan)
-        if nearest:
-            yield nearest
-
-
-def _published(method: Method, plan: Plan) -> Entry | None:
-    preset = method.published(plan.model, plan.task)
-    return _published_entry(method, preset, plan) if preset else None
-
-
-def _published_entry(method: Method, preset: Preset, plan: Plan) -> Entry:
-    return Entry(method, "published", reduced(method, preset.values, plan.scale), preset.name)
 
 
 def _benchmark_trials(plan: Plan, identity: Identity, entries: Sequence[Entry]) -> Iterator[Assignment]:
@@ -412,6 +389,8 @@ def _benchmark_trials(plan: Plan, identity: Identity, entries: Sequence[Entry]) 
             kind="reference" if entry.method.reference else "benchmark",
             regime=entry.regime_on(scenario.forget),
             preset=entry.preset,
+            preset_paper=entry.preset_paper,
+            preset_differs=entry.preset_differs,
             tuned_on=" | ".join(entry.tuned_on),
             data_id=data,
             code_id=codes[entry.method.name],

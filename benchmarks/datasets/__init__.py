@@ -10,6 +10,7 @@ from benchmarks.datasets.base import (
     datasets,
     load,
     provide,
+    published_images,
     stratified,
 )
 
@@ -23,5 +24,6 @@ __all__ = [
     "datasets",
     "load",
     "provide",
+    "published_images",
     "stratified",
 ]

@@ -217,6 +217,11 @@ def _taken(images: Images, index: np.ndarray) -> Images:
     return Images(images.x[index], images.y[index], identity)
 
 
+def published_images(name: str) -> str:
+    """The data set whose published values and recipes hold for one of ours: whole, whatever its split."""
+    return name.partition("@")[0].removesuffix("_published")
+
+
 def stratified(y: np.ndarray, size: int) -> np.ndarray:
     """Sorted positions of a fixed random choice of images with the same share of every class."""
     every = np.floor(np.arange(size) * len(y) / size).astype(np.int64)

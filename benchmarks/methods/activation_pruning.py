@@ -91,7 +91,7 @@ class ActivationPruning(Method):
     source = "Akbari, Gaudi, Morshed: Machine Unlearning, 2023, section 3.3"
     access = Access.RETAIN
     Params = ActivationPruningParams
-    presets = (Preset("cifar10", _PUBLISHED, "resnet18", source="its code, random 10 % of CIFAR-10"),)
+    presets = (Preset("akbari", _PUBLISHED, "akbari", "cifar10+celeba", "resnet18", "random", "its code"),)
 
     def unlearn(
         self, model: nn.Module, data: TrialData, params: ActivationPruningParams, rng: torch.Generator

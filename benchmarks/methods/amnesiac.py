@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from benchmarks.access import Access, TrialData
 from benchmarks.hyperparameters import param
 from benchmarks.methods.base import Method, Preset, register
+from benchmarks.presets import HARNESS
 
 if TYPE_CHECKING:
     import torch
@@ -40,10 +41,11 @@ class Amnesiac(Method):
     access = Access.RETAIN
     Params = AmnesiacParams
     presets = (
-        Preset("ssd", {"lr": 1e-4, "epochs": 3, "batch_size": 128}, source="code of SSD and JiT"),
+        Preset("ssd", {"lr": 1e-4, "epochs": 3, "batch_size": 128}, *HARNESS, source="code of SSD and JiT"),
         Preset(
             "ssd_sub_class",
             {"lr": 1e-4, "epochs": 3, "batch_size": 64},
+            *HARNESS,
             task="sub_class",
             source="code of SSD and JiT",
         ),

@@ -52,7 +52,10 @@ class AmnesiacDelta(Method):
         Preset(
             "graves",
             {"repair_lr": 1e-3, "repair_epochs": 10, "batch_size": 64},
-            source="its code, ResNet18 on MNIST and CIFAR-100",
+            "amnesiac",
+            "mnist+cifar100",
+            "resnet18",
+            source="its code",
         ),
     )
     needs_recording = True

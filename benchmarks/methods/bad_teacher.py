@@ -68,9 +68,28 @@ class BadTeacher(Method):
     access = Access.RETAIN
     Params = BadTeacherParams
     presets = (
-        Preset("ssd", _PUBLISHED, source="code of SSD and JiT"),
-        Preset("ssd_vit", {**_PUBLISHED, "batch_size": 128}, "vit_b16", source="code of SSD and JiT"),
-        Preset("defaults", {**_PUBLISHED, "lr": 1e-2, "epochs": 10}, source="defaults of the authors' code"),
+        Preset(
+            "ssd",
+            _PUBLISHED,
+            "ssd+jit",
+            "cifar10+cifar20+cifar100+pins",
+            "resnet18+vgg11",
+            source="code of SSD and JiT",
+        ),
+        Preset(
+            "ssd_vit",
+            {**_PUBLISHED, "batch_size": 128},
+            "ssd+jit",
+            "cifar10+cifar20+cifar100",
+            "vit_b16",
+            source="code of SSD and JiT",
+        ),
+        Preset(
+            "defaults",
+            {**_PUBLISHED, "lr": 1e-2, "epochs": 10},
+            "bad-teacher",
+            source="defaults of the authors' code",
+        ),
     )
 
     def unlearn(

@@ -3,38 +3,18 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
 from benchmarks.access import Access, TrialData
 from benchmarks.errors import InvalidScenario
-from benchmarks.hyperparameters import Scalar
-from benchmarks.models import published_name
+from benchmarks.presets import Preset
 from benchmarks.registry import Registry
 from benchmarks.scenarios import METHOD_TASKS, method_task
 
 if TYPE_CHECKING:
     import torch
     from torch import nn
-
-
-@dataclass(frozen=True)
-class Preset:
-    """Published values of a method's hyper-parameters.
-
-    Attributes:
-        values: Hyper-parameter name -> value; the others keep their defaults.
-        model: The model they were published for, "*" for any.
-        task: The task they were published for, "*" for any.
-        source: Where they stand.
-    """
-
-    name: str
-    values: Mapping[str, Scalar] = field(hash=False)
-    model: str = "*"
-    task: str = "*"
-    source: str = ""
 
 
 @dataclass(frozen=True)
@@ -82,16 +62,6 @@ class Method(ABC):
     def access_with(self, params: Any) -> Access:
         """What it may see with these hyper-parameters; more than `access` only where an option says so."""
         return self.access
-
-    def published(self, model: str, task: str) -> Preset | None:
-        """The preset that was published for this model and task, or the nearest wider one."""
-        family = published_name(model)
-        task = method_task(task)
-        for wanted in ((family, task), (family, "*"), ("*", task), ("*", "*")):
-            for preset in self.presets:
-                if (preset.model, preset.task) == wanted:
-                    return preset
-        return None
 
     def preset(self, name: str) -> Preset:
         """The preset of that name.

@@ -28,6 +28,7 @@ class BoundaryExpandParams:
 
 
 _PUBLISHED: dict[str, Scalar] = {"lr": 1e-5, "epochs": 10, "batch_size": 64}
+_EXPERIMENT = ("boundary", "cifar10", "allcnn", "full_class")
 
 
 @register
@@ -57,10 +58,8 @@ class BoundaryExpand(Method):
     access = Access.FORGET
     Params = BoundaryExpandParams
     presets = (
-        Preset(
-            "published", _PUBLISHED, "allcnn", "full_class", "its code, for one narrow AllCNN on CIFAR-10"
-        ),
-        Preset("as_coded", {**_PUBLISHED, "mode": "train"}, "allcnn", "full_class", "its code"),
+        Preset("published", _PUBLISHED, *_EXPERIMENT, "its code, for one narrow AllCNN"),
+        Preset("as_coded", {**_PUBLISHED, "mode": "train"}, *_EXPERIMENT, "its code"),
     )
 
     def unlearn(

@@ -43,6 +43,7 @@ class BoundaryShrinkParams:
 
 
 _PUBLISHED: dict[str, Scalar] = {"lr": 1e-5, "epochs": 10, "batch_size": 64}
+_EXPERIMENT = ("boundary", "cifar10", "allcnn", "full_class")
 
 
 @register
@@ -84,15 +85,13 @@ class BoundaryShrink(Method):
         Preset(
             "published",
             {**_PUBLISHED, "epsilon": 0.1, "pixel_units": True},
-            "allcnn",
-            "full_class",
-            "its code, for one narrow AllCNN on CIFAR-10, with epsilon in the pixels' true range",
+            *_EXPERIMENT,
+            "its code, for one narrow AllCNN, with epsilon in the pixels' true range",
         ),
         Preset(
             "as_coded",
             {**_PUBLISHED, "epsilon": 1.0, "failed_attack": "same", "mode": "train"},
-            "allcnn",
-            "full_class",
+            *_EXPERIMENT,
             "its code",
         ),
     )

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from benchmarks.access import Access, TrialData
 from benchmarks.hyperparameters import Scalar, option, param
 from benchmarks.methods.base import Method, Preset, register
+from benchmarks.presets import ZERO_SHOT_MODELS
 
 if TYPE_CHECKING:
     import torch
@@ -43,6 +44,8 @@ class EmmnParams:
 
 _NOISE: dict[str, Scalar] = {"noise_lr": 0.1, "noise_penalty": 0.1}
 _PAPER: dict[str, Scalar] = {**_NOISE, "noise_steps": 400, "noise_images": 256, "batch_size": 256}
+# Learning rate and passes of the impair phase
+_IMPAIR = {"cifar10": (0.01, 2), "svhn": (0.001, 3), "mnist": (0.01, 1)}
 _JIT: dict[str, Scalar] = {
     **_NOISE,
     "noise_steps": 30,
@@ -91,11 +94,26 @@ class Emmn(Method):
     tasks = ("full_class",)
     Params = EmmnParams
     presets = (
-        Preset("emmn_cifar10", {**_PAPER, "lr": 0.01, "epochs": 2}, source="section V.A"),
-        Preset("emmn_svhn", {**_PAPER, "lr": 0.001, "epochs": 3}, source="section V.A"),
-        Preset("emmn_mnist", {**_PAPER, "lr": 0.01, "epochs": 1}, source="section V.A"),
-        Preset("jit", _JIT, source="code of JiT"),
-        Preset("jit_as_coded", {**_JIT, "noise_images": 3}, source="code of JiT"),
+        *(
+            Preset(
+                f"emmn_{dataset}",
+                {**_PAPER, "lr": lr, "epochs": epochs},
+                "zero-shot",
+                dataset,
+                ZERO_SHOT_MODELS,
+                source="section V.A",
+            )
+            for dataset, (lr, epochs) in _IMPAIR.items()
+        ),
+        Preset("jit", _JIT, "jit", "cifar100+pins", "vgg11+vit_b16", source="code of JiT"),
+        Preset(
+            "jit_as_coded",
+            {**_JIT, "noise_images": 3},
+            "jit",
+            "cifar100+pins",
+            "vgg11+vit_b16",
+            source="code of JiT",
+        ),
     )
 
     def unlearn(

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from benchmarks.access import Access, TrialData
 from benchmarks.hyperparameters import param
 from benchmarks.methods.base import Method, Preset, register
+from benchmarks.presets import HARNESS
 
 if TYPE_CHECKING:
     import torch
@@ -36,17 +37,20 @@ class Finetune(Method):
     access = Access.RETAIN
     Params = FinetuneParams
     presets = (
-        Preset("ssd", {"lr": 0.02, "epochs": 5}, source="code of SSD and JiT"),
+        Preset("ssd", {"lr": 0.02, "epochs": 5}, *HARNESS, source="code of SSD and JiT"),
         Preset(
             "ssd_sub_class",
             {"lr": 0.02, "epochs": 5, "batch_size": 64},
+            *HARNESS,
             task="sub_class",
             source="code of SSD and JiT",
         ),
         Preset(
             "salun",
             {"lr": 0.01, "epochs": 10, "batch_size": 256},
-            model="resnet18",
+            "salun",
+            "cifar10",
+            "resnet18",
             source="code of SalUn",
         ),
     )

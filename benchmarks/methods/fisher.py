@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from benchmarks.access import Access, TrialData
 from benchmarks.hyperparameters import option, param
 from benchmarks.methods.base import Method, Preset, register
+from benchmarks.presets import HARNESS
 
 if TYPE_CHECKING:
     import torch
@@ -59,7 +60,7 @@ class Fisher(Method):
     access = Access.RETAIN
     tasks = ("full_class", "sub_class")
     Params = FisherParams
-    presets = (Preset("ssd", {"alpha": 1e-6}, source="code of SSD and JiT"),)
+    presets = (Preset("ssd", {"alpha": 1e-6}, *HARNESS, source="code of SSD and JiT"),)
 
     def unlearn(
         self, model: nn.Module, data: TrialData, params: FisherParams, rng: torch.Generator

@@ -11,6 +11,7 @@ from benchmarks.errors import UnsuitableModel
 from benchmarks.hyperparameters import Scalar, option, param
 from benchmarks.methods.base import Method, Preset, register
 from benchmarks.precision import at_least_float32
+from benchmarks.presets import ZERO_SHOT_MODELS
 
 if TYPE_CHECKING:
     import torch
@@ -110,11 +111,25 @@ class Gkt(Method):
     Params = GktParams
     presets = (
         *(
-            Preset(name, values, source="section V, without its choice by test images")
+            Preset(
+                name,
+                values,
+                "zero-shot",
+                name,
+                ZERO_SHOT_MODELS,
+                source="section V, without its choice by test images",
+            )
             for name, values in _PUBLISHED.items()
         ),
         *(
-            Preset(f"{name}_as_coded", {**values, **_AS_CODED}, source="section V and its code")
+            Preset(
+                f"{name}_as_coded",
+                {**values, **_AS_CODED},
+                "zero-shot",
+                name,
+                ZERO_SHOT_MODELS,
+                source="section V and its code",
+            )
             for name, values in _PUBLISHED.items()
         ),
     )

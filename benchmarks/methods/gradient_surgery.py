@@ -87,7 +87,7 @@ class GradientSurgery(Method):
     source = "Akbari, Gaudi, Morshed: Machine Unlearning, 2023, eq. 3"
     access = Access.RETAIN
     Params = GradientSurgeryParams
-    presets = (Preset("cifar10", _PUBLISHED, "resnet18", source="its code, random 10 % of CIFAR-10"),)
+    presets = (Preset("akbari", _PUBLISHED, "akbari", "cifar10+celeba", "resnet18", "random", "its code"),)
 
     def unlearn(
         self, model: nn.Module, data: TrialData, params: GradientSurgeryParams, rng: torch.Generator

@@ -46,6 +46,7 @@ class JitParams:
 
 
 _AS_CODED: dict[str, Scalar] = {"mode": "train", "accumulate": True}
+_DATASETS = {"full_class": "cifar100+cifar20+pins", "sub_class": "cifar20", "random": "cifar10"}
 _PUBLISHED: dict[tuple[str, str], dict[str, Scalar]] = {
     ("vgg11", "full_class"): {"lr": 3e-4, "sigma": 0.5, "batch_size": 128},
     ("vgg11", "sub_class"): {"lr": 3e-4, "sigma": 0.01, "batch_size": 64},
@@ -83,17 +84,27 @@ class Jit(Method):
     Params = JitParams
     presets = (
         *(
-            Preset(f"{model}_{task}", values, model, task, "section 5")
+            Preset(f"{model}_{task}", values, "jit", _DATASETS[task], model, task, "section 5")
             for (model, task), values in _PUBLISHED.items()
         ),
         Preset(
             "cnn2",
             {"lr": 2e-5, "sigma": 0.8, "n_samples": 100, "batch_size": 64},
+            "jit",
+            "cifar10",
             "cnn2",
-            source="entropy analysis: random 10 % of CIFAR-10, the only published values for this network",
+            source="entropy analysis: random 10 %, the only published values for this network",
         ),
         *(
-            Preset(f"{model}_{task}_as_coded", {**values, **_AS_CODED}, model, task, "its code")
+            Preset(
+                f"{model}_{task}_as_coded",
+                {**values, **_AS_CODED},
+                "jit",
+                _DATASETS[task],
+                model,
+                task,
+                "its code",
+            )
             for (model, task), values in _PUBLISHED.items()
             if model == "vgg11"
         ),

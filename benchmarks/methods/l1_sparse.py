@@ -46,7 +46,9 @@ class L1Sparse(Method):
         Preset(
             "sparse",
             {"lr": 1e-2, "epochs": 10, "batch_size": 256},
-            model="resnet18",
+            "sparse",
+            "cifar10",
+            "resnet18",
             source="code of Jia et al., which leaves gamma open",
         ),
     )

@@ -49,10 +49,20 @@ class Neggrad(Method):
         Preset(
             "salun",
             {"lr": 1e-4, "epochs": 5, "batch_size": 256},
-            model="resnet18",
+            "salun",
+            "cifar10",
+            "resnet18",
             source="code of SalUn; enough for one class, its authors advise 5e-4 to 1e-3 for random images",
         ),
-        Preset("deep_unlearn", {"lr": 1e-2, "epochs": 10}, source="defaults of the code of Deep Unlearn"),
+        Preset(
+            "deep_unlearn",
+            {"lr": 1e-2, "epochs": 10},
+            "deep-unlearn",
+            "mnist+cifar10+cifar100",
+            "resnet18",
+            "random",
+            "defaults of its code",
+        ),
     )
 
     def unlearn(

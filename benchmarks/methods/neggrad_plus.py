@@ -62,6 +62,8 @@ class NeggradPlus(Method):
         Preset(
             "scrub",
             {"forget_weight": 0.05, "lr": 1e-2, "epochs": 10, "momentum": 0.0, "grad_clip": None},
+            "scrub",
+            "cifar10",
             source="code of SCRUB",
         ),
         Preset(
@@ -74,7 +76,9 @@ class NeggradPlus(Method):
                 "mode": "train",
                 "grad_clip": None,
             },
-            model="resnet18",
+            "rum",
+            "cifar10+cifar100",
+            "resnet18",
             source="code of RUM, which leaves alpha open; here that of SCRUB",
         ),
     )

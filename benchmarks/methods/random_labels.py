@@ -59,9 +59,11 @@ class RandomLabels(Method):
         Preset(
             "salun",
             {"lr": 0.013, "epochs": 10, "batch_size": 256, "order": "sequential", "labels": "any"},
-            model="resnet18",
-            task="random",
-            source="code of SalUn for CIFAR-10",
+            "salun",
+            "cifar10",
+            "resnet18",
+            "random",
+            "code of SalUn",
         ),
     )
 

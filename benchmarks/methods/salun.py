@@ -54,9 +54,11 @@ class Salun(Method):
                 "order": "sequential",
                 "labels": "any",
             },
-            model="resnet18",
-            task="random",
-            source="code of SalUn for CIFAR-10",
+            "salun",
+            "cifar10",
+            "resnet18",
+            "random",
+            "code of SalUn",
         ),
     )
 

@@ -53,6 +53,8 @@ PRESETS = (
     Preset(
         "large_scale",
         {**_LARGE, "batch_size": 512, "retain_batch_size": 256},
+        "scrub",
+        "cifar10",
         source="authors' code, CIFAR-10 and Lacuna-10",
     ),
     Preset(
@@ -70,6 +72,7 @@ PRESETS = (
             "optimiser": "adam",
             "decay_after": "5,8,9",
         },
+        "scrub",
         source="authors' code, CIFAR-5 and Lacuna-5",
     ),
     Preset(
@@ -85,17 +88,36 @@ PRESETS = (
             "retain_batch_size": 32,
             "decay_after": "3,5,9",
         },
+        "scrub",
+        "cifar10",
         source="authors' code, membership inference; its forget batches have 16 or 64 images",
     ),
     Preset(
-        "jit_full_class", {**_LARGE, "grad_clip": 1.0}, task="full_class", source="code of JiT, as it ran"
+        "jit_full_class",
+        {**_LARGE, "grad_clip": 1.0},
+        "jit",
+        "cifar100+pins",
+        "vgg11",
+        "full_class",
+        "code of JiT, as it ran",
     ),
-    Preset("jit_random", {**_LARGE, "alpha": 1.0, "gamma": 5.0}, task="random", source="code of JiT"),
+    Preset(
+        "jit_random",
+        {**_LARGE, "alpha": 1.0, "gamma": 5.0},
+        "jit",
+        "cifar10",
+        "vgg11",
+        "random",
+        "code of JiT",
+    ),
     Preset(
         "jit_sub_class",
         {**_LARGE, "alpha": 1.0, "gamma": 5.0, "batch_size": 64, "retain_batch_size": 64},
-        task="sub_class",
-        source="code of JiT",
+        "jit",
+        "cifar20",
+        "vgg11",
+        "sub_class",
+        "code of JiT",
     ),
 )
 

@@ -73,7 +73,7 @@ class SoftRelabeling(Method):
     access = Access.RETAIN
     Params = SoftRelabelingParams
     presets = (
-        Preset("cifar10", _CIFAR, source="its code, random 10 % of CIFAR-10"),
+        Preset("cifar10", _CIFAR, "akbari", "cifar10", "resnet18", "random", "its code"),
         Preset(
             "celeba",
             {
@@ -84,7 +84,11 @@ class SoftRelabeling(Method):
                 "repair_epochs": 2,
                 "weight_decay": 1.0,
             },
-            source="its code, identities of CelebA",
+            "akbari",
+            "celeba",
+            "resnet18",
+            "random",
+            "its code",
         ),
     )
 

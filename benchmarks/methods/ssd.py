@@ -36,21 +36,19 @@ class SsdParams:
     )
 
 
-_SOURCES = {"ssd": "section 5 and code", "jit": "code of JiT"}
+_CIFAR = "cifar10+cifar20+cifar100"
 
 
-def _published(values: Mapping[tuple[str, str], tuple[float, float]], source: str) -> tuple[Preset, ...]:
-    """Presets from (model, task) -> (alpha, dampening); sub_class runs used batches of 64."""
-    found = []
-    for (model, task), (alpha, dampening) in values.items():
-        numbers: dict[str, Scalar] = {"alpha": alpha, "dampening": dampening}
-        if task == "sub_class":
-            numbers["batch_size"] = 64
-        if task in ("sub_class", "random"):
-            numbers["order"] = "stored"
-        name = "_".join(part for part in (model, task) if part != "*")
-        found.append(Preset(f"{source}_{name}", numbers, model, task, _SOURCES[source]))
-    return tuple(found)
+def _preset(
+    paper: str, dataset: str, model: str, task: str, alpha: float, dampening: float, source: str
+) -> Preset:
+    """Values of alpha and dampening, with the batches and the order of images that the task's script has."""
+    values: dict[str, Scalar] = {"alpha": alpha, "dampening": dampening}
+    if task == "sub_class":
+        values["batch_size"] = 64
+    if task in ("sub_class", "random"):
+        values["order"] = "stored"
+    return Preset(f"{paper}_{model}_{task}", values, paper, dataset, model, task, source)
 
 
 @register
@@ -87,26 +85,36 @@ class Ssd(Method):
     access = Access.RETAIN
     Params = SsdParams
     presets = (
-        *_published(
-            {
-                ("resnet18", "*"): (10.0, 1.0),
-                ("vit_b16", "full_class"): (5.0, 1.0),
-                ("vit_b16", "sub_class"): (25.0, 1.0),
-                ("vit_b16", "random"): (10.0, 1.0),
-            },
-            "ssd",
+        *(
+            _preset("ssd", _CIFAR, model, task, alpha, 1.0, "section 5 and code")
+            for model, task, alpha in (
+                ("resnet18", "full_class", 10.0),
+                ("resnet18", "sub_class", 10.0),
+                ("resnet18", "random", 10.0),
+                ("vit_b16", "full_class", 5.0),
+                ("vit_b16", "sub_class", 25.0),
+                ("vit_b16", "random", 10.0),
+            )
         ),
-        Preset("ssd_pins", {"alpha": 50.0, "dampening": 0.1}, "resnet18", "full_class", "SSD, Pins faces"),
-        *_published(
-            {
-                ("vgg11", "full_class"): (1.0, 1.0),
-                ("vgg11", "sub_class"): (5.0, 6.0),
-                ("vgg11", "random"): (10.0, 4.0),
-                ("vit_b16", "full_class"): (1.0, 1.0),
-                ("vit_b16", "sub_class"): (10.0, 1.0),
-                ("vit_b16", "random"): (3.5, 1.0),
-            },
-            "jit",
+        Preset(
+            "ssd_pins",
+            {"alpha": 50.0, "dampening": 0.1},
+            "ssd",
+            "pins",
+            "resnet18",
+            "full_class",
+            "section 5 and code",
+        ),
+        *(
+            _preset("jit", dataset, model, task, alpha, dampening, "code of JiT")
+            for dataset, model, task, alpha, dampening in (
+                ("cifar20+cifar100+pins", "vgg11", "full_class", 1.0, 1.0),
+                ("cifar20", "vgg11", "sub_class", 5.0, 6.0),
+                ("cifar10", "vgg11", "random", 10.0, 4.0),
+                ("cifar20+cifar100+pins", "vit_b16", "full_class", 1.0, 1.0),
+                ("cifar20", "vit_b16", "sub_class", 10.0, 1.0),
+                ("cifar10", "vit_b16", "random", 3.5, 1.0),
+            )
         ),
     )
 

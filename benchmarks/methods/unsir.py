@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from benchmarks.access import Access, TrialData
 from benchmarks.hyperparameters import Scalar, param
 from benchmarks.methods.base import Method, Preset, register
+from benchmarks.presets import HARNESS
 
 if TYPE_CHECKING:
     import torch
@@ -55,18 +56,23 @@ _PUBLISHED = (
     Preset(
         "ssd",
         {**_FOSTER, "noise_steps": 25, "images_per_class": 500, "repair_batch_size": 128},
+        *HARNESS,
         task="full_class",
         source="code of SSD and JiT",
     ),
     Preset(
         "ssd_sub_class",  # the code's 500 images of each class are all of them, so all of the superclass
         {**_FOSTER, "noise_steps": 250, "images_per_class": 2500, "repair_batch_size": 64},
+        *HARNESS,
         task="sub_class",
         source="code of SSD and JiT",
     ),
     Preset(
         "bad_teacher",
         {**_FOSTER, "noise_steps": 250, "noise_images": 256, "images_per_class": 500},
+        "bad-teacher",
+        "cifar10+cifar100",
+        "resnet18",
         source="code of Bad Teacher",
     ),
     Preset(
@@ -82,9 +88,11 @@ _PUBLISHED = (
             "repair_lr": 0.01,
             "repair_batch_size": 256,
         },
-        model="resnet18",
-        task="full_class",
-        source="the authors' notebook, CIFAR-10",
+        "unsir",
+        "cifar10",
+        "resnet18",
+        "full_class",
+        "the authors' notebook",
     ),
 )
 

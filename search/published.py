@@ -1,0 +1,59 @@
+"""The published values that a plan's benchmark runs, as entries of it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from benchmarks.datasets import published_images
+from benchmarks.methods import Method, Preset
+from benchmarks.models import published_name
+from benchmarks.presets import Experiment, published
+from benchmarks.scenarios import method_task
+from search.entries import Entry
+from search.plan import Plan
+from search.scaling import reduced
+
+
+def experiment(plan: Plan) -> Experiment:
+    """What published values of a plan's methods are looked up for."""
+    return Experiment(
+        published_images(plan.dataset), published_name(plan.model), method_task(plan.task), plan.paper or ""
+    )
+
+
+def beside(method: Method, plan: Plan) -> list[Entry]:
+    """A method that runs beside the searched ones: with published values, or with its defaults."""
+    return list(_wanted(method, plan, "nearest")) or [Entry(method, "default", {})]
+
+
+def searched(method: Method, plan: Plan) -> Iterator[Entry]:
+    """The published values of a searched method; those of a method that runs beside run there."""
+    assert plan.benchmark is not None
+    if method.name not in plan.benchmark.beside:
+        rule = plan.benchmark.presets
+        yield from _wanted(method, plan, rule if isinstance(rule, str) else "nearest")
+
+
+def _wanted(method: Method, plan: Plan, rule: str) -> Iterator[Entry]:
+    assert plan.benchmark is not None
+    named = plan.benchmark.presets
+    own = experiment(plan)
+    if not isinstance(named, str) and method.name in named:
+        presets = [method.preset(name) for name in named[method.name]]
+    elif rule == "all":
+        presets = [preset for preset in method.presets if preset.task in ("*", own.task)]
+    else:
+        nearest = published(method.presets, own) if rule == "nearest" else None
+        presets = [nearest] if nearest else []
+    yield from (_entry(method, preset, plan, own) for preset in presets)
+
+
+def _entry(method: Method, preset: Preset, plan: Plan, own: Experiment) -> Entry:
+    return Entry(
+        method,
+        "published",
+        reduced(method, preset.values, plan.scale),
+        preset.name,
+        preset_paper=own.paper if own.paper in preset.papers else preset.paper,
+        preset_differs=preset.differs(own),
+    )
