@@ -36,6 +36,7 @@ _OPTIONAL = {  # null where a file lacks them
     "trials": _ACCURACIES
     | dict.fromkeys(("regime", "tuned_on", "preset", "error", "eval_split", "forget_split"), _TEXT)
     | dict.fromkeys(("host", "device", "version", "torch_version"), _TEXT)
+    | {"draw": _INT}
     | dict.fromkeys(("objective", "retain_train_acc", "test_acc"), _REAL)
     | dict.fromkeys(("unlearn_s", "eval_s", "overhead_s"), _REAL)
     | dict.fromkeys(("started_at", "finished_at"), _TIME),

@@ -51,10 +51,13 @@ class Scenario:
             requests joined by ">".
         seed: Initialises the original and the retrained model, and draws what `random` and `identities`
             forget.
+        draw: Which sample of a forget set that is only a number is forgotten; every draw has a retrained
+            model of its own, and all share the original model.
 
     Raises:
         UnknownName: for a data set or model that is not registered.
-        InvalidScenario: for a task the data set does not have, or a forget set that is not in it.
+        InvalidScenario: for a task the data set does not have, a forget set that is not in it, or another
+            draw of a forget set that is not drawn.
     """
 
     dataset: str
@@ -62,6 +65,7 @@ class Scenario:
     task: str
     forget: str
     seed: int = 0
+    draw: int = 0
 
     def __post_init__(self) -> None:
         from benchmarks.models import models
@@ -71,21 +75,25 @@ class Scenario:
         if self.task not in TASKS:
             raise UnknownName("task", str(self.task), TASKS)
         _check_task(self.task, source)
-        try:
-            seed = operator.index(self.seed)
-        except TypeError:
-            seed = -1
-        if not 0 <= seed <= LARGEST_SEED:
-            raise InvalidScenario(
-                f"'seed' must be a whole number from 0 to {LARGEST_SEED}, not {self.seed!r}"
-            )
-        object.__setattr__(self, "seed", seed)
+        object.__setattr__(self, "seed", _whole("seed", self.seed))
+        object.__setattr__(self, "draw", _whole("draw", self.draw))
         object.__setattr__(self, "forget", _canonical(str(self.forget), self.task, source))
+        if self.draw and not self.drawn:
+            raise InvalidScenario(
+                f"task '{self.task}' forgets '{self.forget}', which is the same in every draw; only a number "
+                "of images (task 'random') or of people (task 'identities') can be drawn anew"
+            )
 
     @property
     def key(self) -> str:
-        """A readable identity: `digits/cnn2/full_class/8/seed0`."""
-        return "/".join([self.dataset, self.model, self.task, self.forget, f"seed{self.seed}"])
+        """A readable identity: `digits/cnn2/full_class/8/seed0`, `digits/cnn2/random/40/seed0/draw3`."""
+        parts = [self.dataset, self.model, self.task, self.forget, f"seed{self.seed}"]
+        return "/".join([*parts, f"draw{self.draw}"] if self.draw else parts)
+
+    @property
+    def drawn(self) -> bool:
+        """Whether the forget set is a random sample, so that there are other draws of it."""
+        return forgets_images(self.task) and _is_number(self.forget)
 
     @property
     def source(self) -> DataSource:
@@ -130,7 +138,7 @@ class Scenario:
     def split(self, data: Dataset) -> Split:
         """The index sets of this scenario, for a sequence after its last request."""
         if self.task == "random":
-            return drawn(data, int(self.forget), np.random.default_rng([self.seed, int(self.forget)]))
+            return drawn(data, int(self.forget), self._sampling())
         if self.task == "identities":
             chosen = self._people(data)
             return where(data, lambda images: np.isin(images.identity, chosen))  # type: ignore[arg-type]
@@ -156,8 +164,27 @@ class Scenario:
                 f"only {len(there)} people of '{self.dataset}' have training images; forget fewer than that, "
                 f"not {self.forget}"
             )
-        rng = np.random.default_rng([self.seed, int(self.forget)])
-        return rng.choice(there, size=int(self.forget), replace=False)
+        return self._sampling().choice(there, size=int(self.forget), replace=False)
+
+    def _sampling(self) -> np.random.Generator:
+        """The generator that draws the forget set."""
+        # NumPy pads with zeros, so draw 0 is the sample that there was before there were several
+        return np.random.default_rng([self.seed, int(self.forget), self.draw])
+
+
+def _whole(name: str, value: object) -> int:
+    """A seed or the number of a draw.
+
+    Raises:
+        InvalidScenario: if it is not a whole number, or too large.
+    """
+    try:
+        number = operator.index(value)  # type: ignore[arg-type]
+    except TypeError:
+        number = -1
+    if not 0 <= number <= LARGEST_SEED:
+        raise InvalidScenario(f"'{name}' must be a whole number from 0 to {LARGEST_SEED}, not {value!r}")
+    return number
 
 
 def _check_task(task: str, source: DataSource) -> None:

@@ -176,9 +176,10 @@ def _identity(
 
 def _part(role: Role, scenario: Scenario) -> str:
     """The part that a model plays in a scenario, as people read it."""
+    draw = f"-draw{scenario.draw}" if scenario.draw else ""
     if role == "retrained":
-        return f"without-{scenario.task}-{scenario.forget}"
-    return "original" if role == "original" else f"steps-of-{scenario.task}-{scenario.forget}"
+        return f"without-{scenario.task}-{scenario.forget}{draw}"
+    return "original" if role == "original" else f"steps-of-{scenario.task}-{scenario.forget}{draw}"
 
 
 def _learned_from(role: Role, split: Split) -> tuple[np.ndarray, np.ndarray]:

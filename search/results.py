@@ -252,4 +252,4 @@ class Results:
 
 
 def _ids(one: Finished) -> Row:
-    return {name: one.trial[name] for name in ("run_id", "trial_id", "forget")}
+    return {name: one.trial[name] for name in ("run_id", "trial_id", "forget", "draw")}

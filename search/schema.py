@@ -71,6 +71,7 @@ _SCENARIO = (
     Column("forget", _TEXT, "Forgotten classes or people joined by +, requests by >, or their number"),
     Column("forget_count", _INT, "Training images to forget", "images"),
     Column("scenario_seed", _INT, "Seed of the original and the retrained model"),
+    Column("draw", _INT, "Which sample of a number of images or people is forgotten, from 0; else 0"),
     Column(
         "original_id", _TEXT, "The original model: its name in the model cache, or the checkpoint's digest"
     ),
@@ -151,6 +152,7 @@ def class_columns() -> tuple[Column, ...]:
         Column("run_id", _TEXT, "As in trials"),
         Column("trial_id", _TEXT, "As in trials"),
         Column("forget", _TEXT, "As in trials"),
+        Column("draw", _INT, "As in trials"),
         Column("split", _TEXT, "train or test"),
         Column("class", _TEXT, "Name of the (finest) class"),
         Column("forgotten", pa.bool_(), "Whether these images are the forget set"),
@@ -165,6 +167,7 @@ def sample_columns() -> tuple[Column, ...]:
         Column("run_id", _TEXT, "As in trials"),
         Column("trial_id", _TEXT, "As in trials"),
         Column("forget", _TEXT, "As in trials"),
+        Column("draw", _INT, "As in trials"),
         Column("image", _INT, "Index of the image in the data set's training split"),
         Column("entropy", _REAL, "Entropy of the softmax", "nats"),
         Column("loss", _REAL, "Cross-entropy of the true label", "nats"),
@@ -179,6 +182,7 @@ def step_columns() -> tuple[Column, ...]:
         Column("run_id", _TEXT, "As in trials"),
         Column("trial_id", _TEXT, "As in trials"),
         Column("forget", _TEXT, "As in trials"),
+        Column("draw", _INT, "As in trials"),
         Column("step", _INT, "Position of the request in the sequence, from 1"),
         Column("request", _TEXT, "Classes that this step was to forget; its metrics are of all so far"),
         *_metrics(),

@@ -265,6 +265,16 @@ def test_the_original_is_one_model_for_all_forget_sets(monkeypatch):
     assert len(same) == 1
 
 
+def test_every_draw_has_a_retrained_model_of_its_own_and_all_share_the_original():
+    draws = [Scenario("digits", "cnn2", "random", "40", draw=draw) for draw in range(3)]
+    recipe = Recipe(epochs=1)
+    assert len({trained.model_id("original", s, recipe) for s in draws}) == 1
+    retrained = [trained.model_id("retrained", s, recipe) for s in draws]
+    assert len(set(retrained)) == 3
+    assert "-draw" not in retrained[0]
+    assert "digits-cnn2-without-random-40-draw2-" in retrained[2]
+
+
 def test_the_retrained_model_starts_fresh_and_sees_no_forget_image(monkeypatch):
     scenario = Scenario("digits", "cnn2", "full_class", "8")
     seen = {}

@@ -129,6 +129,23 @@ def test_random_draws_by_seed_and_count():
     assert Scenario("digits", "cnn2", "random", "030").forget == "30"
 
 
+def test_every_draw_forgets_another_sample_and_the_first_is_the_one_of_old():
+    data = load("digits")
+    draws = [Scenario("digits", "cnn2", "random", 30, 7, draw).split(data) for draw in range(4)]
+    train = draws[0].train
+    before = np.random.default_rng([7, 30]).choice(train, size=30, replace=False)
+    assert np.array_equal(draws[0].forget_train, np.sort(before))
+    assert len({tuple(split.forget_train) for split in draws}) == 4
+    for split in draws:
+        assert len(split.forget_train) == 30
+        assert np.array_equal(split.train, train), "all of them are of the images of one original model"
+
+
+def test_a_draw_stands_in_the_key_unless_it_is_the_first():
+    keys = [Scenario("digits", "cnn2", "random", 30, draw=draw).key for draw in (0, 3)]
+    assert keys == ["digits/cnn2/random/30/seed0", "digits/cnn2/random/30/seed0/draw3"]
+
+
 def test_validation_is_stratified():
     data = load("digits")
     held_out = validation(data)
@@ -185,6 +202,10 @@ def test_identities_by_number_or_share_are_drawn_by_the_seed(people):
     assert len(drawn("3")) == 3
     assert drawn("3") == drawn("25%")
     assert any(drawn("3") != drawn("3", seed) for seed in range(1, 5))
+    draws = [Scenario("people", "cnn2", "identities", "3", draw=draw).split(people) for draw in range(5)]
+    assert len({tuple(split.forget_train) for split in draws}) > 1
+    with pytest.raises(InvalidScenario, match="forgets 'p2', which is the same in every draw"):
+        Scenario("people", "cnn2", "identities", "p2", draw=1)
     for bad in ("12", "0", "100%", "-1%"):
         with pytest.raises(InvalidScenario, match="12 people; forget between 1 and 11"):
             Scenario("people", "cnn2", "identities", bad)
@@ -254,6 +275,8 @@ BAD = [
     (("digits", "cnn2", "full_class", "1", 2**32), InvalidScenario, "whole number from 0 to 4294967295, not"),
     (("digits", "cnn2", "full_class", "1", 2**64), InvalidScenario, "whole number from 0 to 4294967295, not"),
     (("digits", "cnn2", "full_class", "1", 0.5), InvalidScenario, "'seed' must be a whole number"),
+    (("digits", "cnn2", "random", "30", 0, -1), InvalidScenario, "'draw' must be a whole number"),
+    (("digits", "cnn2", "full_class", "1", 0, 1), InvalidScenario, "task 'full_class' forgets '1'.*same in"),
 ]
 
 

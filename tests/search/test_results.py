@@ -36,6 +36,7 @@ def trial(number: int, method: str = "jit", run_id: str = "run", **more: Any) ->
         "kind": "search",
         "seed": number,
         "scenario_seed": 0,
+        "draw": 0,
         "forget": "8",
         "state": "complete",
         "gap": 1.0 + number,
