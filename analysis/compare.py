@@ -101,6 +101,7 @@ def ranking(compared: pd.DataFrame) -> pd.DataFrame:
     means = means[(means["sets"] == most) & (most > 1)].assign(forget=EVERY)
     columns = [*_RANKED, "method", "printed_gap", "gap"]
     found = pd.concat([by_own_set(gaps)[columns], means[columns]], ignore_index=True)
+    found = found.round({"printed_gap": 9, "gap": 9})  # equals stay equal, whatever they were added up from
     for rank, gap in (("printed_rank", "printed_gap"), ("rank", "gap")):
         found[rank] = found.groupby(_RANKED)[gap].rank()
     return _in_order(found, list(dict.fromkeys(compared["id"])))

@@ -10,6 +10,11 @@ penalty; scikit-learn has since removed it. The binary regression used here ther
 the same optimisation problem, so thresholds agree with the published code's. Newton steps solve it to the
 end; scikit-learn's default solver and tolerance stop early, or at once, on the small entropies of a model
 that fits its data well.
+
+Entropies that are all alike, as those of a collapsed model are, tell nothing. There the exact fit is a slope
+and an intercept of rounding size, whose sign hangs on the sizes of the sets, so that its answer would be 0 or
+100 by accident. The published solver stops at its start then, slope and intercept 0, and calls no image a
+member: `mia` is 0, and `mia_threshold` is missing.
 """
 
 from __future__ import annotations
@@ -26,6 +31,8 @@ if TYPE_CHECKING:
 
 _SOURCE = "Chundawat et al.: Can Bad Teaching Induce Forgetting?, 2023; Foster et al.: SSD, 2024"
 
+_LEAST_SLOPE = 1e-3  # in a nat; a smaller one is what the published solver's tolerance takes for 0
+
 
 def mia(e: Evaluation) -> float:
     """Percent of the forget training images that the attack calls members; NaN without an image."""
@@ -38,16 +45,15 @@ def mia(e: Evaluation) -> float:
 def mia_threshold(e: Evaluation) -> float:
     """Entropy at which the attack changes its answer, in nats.
 
-    NaN when the fit is degenerate: entropies so alike that the attack found no threshold, and its
-    answer for every image (0 or 100 %) is an accident.
+    NaN when the fit is degenerate: entropies so alike that the attack found no threshold.
     """
     weight, bias = _attack(e)
-    return -bias / weight if abs(weight) > 1e-3 else float("nan")
+    return -bias / weight if weight else float("nan")
 
 
 @once
 def _attack(e: Evaluation) -> tuple[float, float]:
-    """Slope and intercept of the fitted regression; positive values are called members."""
+    """Slope and intercept of the fitted regression, both 0 if degenerate; above 0 it says member."""
     from sklearn.exceptions import ConvergenceWarning
     from sklearn.linear_model import LogisticRegression
 
@@ -55,10 +61,11 @@ def _attack(e: Evaluation) -> tuple[float, float]:
     entropy = np.concatenate([e.retain_train.entropy, *outside])
     member = np.arange(len(entropy)) < len(e.retain_train)
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", ConvergenceWarning)  # mia_threshold reports a bad fit
+        warnings.simplefilter("ignore", ConvergenceWarning)  # a bad fit is known by its slope
         model = LogisticRegression(class_weight="balanced", C=2.0, solver="newton-cholesky", tol=1e-10)
         model.fit(entropy[:, None], member)
-    return float(model.coef_[0, 0]), float(model.intercept_[0])
+    weight, bias = float(model.coef_[0, 0]), float(model.intercept_[0])
+    return (weight, bias) if abs(weight) > _LEAST_SLOPE else (0.0, 0.0)
 
 
 metrics.add(

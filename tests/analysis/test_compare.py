@@ -163,6 +163,13 @@ def test_distances_are_to_each_sides_own_retrained_model() -> None:
         assert rows_["rank"].tolist() == rows_["gap"].rank().tolist()
 
 
+def test_equal_distances_share_their_rank_whatever_they_were_added_up_from() -> None:
+    figures = {"retrain": (60.0, 10.0, 10.0), "jit": (60.1, 10.0, 10.0), "ssd": (60.0, 10.1, 10.0)}
+    assert 60.1 - 60.0 != 10.1 - 10.0  # as floating point has it
+    rows = [row for method, values in figures.items() for row in printed_rows(method, "rocket", values)]
+    assert ranking(cells(frame(rows), TABLE8))["rank"].tolist() == [1.5, 1.5]
+
+
 def test_a_table_of_attacks_is_ranked_by_them() -> None:
     table = select("akbari-table1")
     attacks = [f"mia_{name}" for name in ("correctness", "confidence", "entropy", "probability")]

@@ -76,11 +76,27 @@ def test_confident_forget_images_count_as_members():
     assert mia(evaluation(low, high, high, [])) == 0
 
 
-@pytest.mark.parametrize("entropy", [0.0, 0.7, 1e-7])
-def test_entropies_all_alike_have_no_threshold(entropy):
-    e = evaluation([entropy] * 30, [entropy] * 5, [entropy] * 10, [entropy] * 3)
+@pytest.mark.parametrize(
+    "sizes", [(30, 10, 3, 5), (900, 90, 10, 90), (40500, 4500, 500, 4500), (40500, 9000, 1000, 4500)]
+)
+@pytest.mark.parametrize("entropy", [0.0, 0.7, 1e-7, math.log(10)])
+def test_of_entropies_all_alike_no_image_is_a_member(sizes, entropy):
+    retain, retain_held_out, forget_held_out, forget = ([entropy] * size for size in sizes)
+    e = evaluation(retain, forget, retain_held_out, forget_held_out)
+    assert mia(e) == 0
     assert math.isnan(mia_threshold(e))
-    assert mia(e) in (0, 100)
+
+
+def test_nor_is_one_of_entropies_that_differ_by_rounding():
+    """The published regression stops at its start, where its answer for every image is no."""
+    draw = np.random.default_rng(0)
+    parts = [2.3 + 1e-9 * draw.normal(size=size) for size in (900, 90, 90, 10)]
+    assert mia(evaluation(*parts)) == 0
+    from sklearn.linear_model import LogisticRegression
+
+    x, member = np.concatenate([parts[0], *parts[2:]]), np.arange(1000) < 900
+    published = LogisticRegression(class_weight="balanced").fit(x[:, None], member)
+    assert not published.predict(parts[1][:, None]).any()
 
 
 def test_nothing_to_forget_has_no_value():

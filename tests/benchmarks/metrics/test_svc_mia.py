@@ -138,6 +138,21 @@ def test_the_gap_is_the_mean_over_the_printed_four():
     assert measure(retrained, references, ["mia_gap"]) == {"mia_gap": 0}
 
 
+def constant(count, right):
+    """Images of which so many are correct, about which the model says one of two things."""
+    labels = (np.arange(count) >= right).astype(np.int64)
+    return Predictions(np.tile(np.float32([2.0, 0.5, 0.0]), (count, 1)), labels)
+
+
+# Sizes at which the machine's answer to a tie is -1e-12 for one of its two inputs, or both
+@pytest.mark.parametrize(("count", "right"), [(331, 152), (1790, 1545), (4608, 3621), (101, 101), (500, 0)])
+@pytest.mark.parametrize("name", ATTACKS)
+def test_a_tie_is_a_member_whatever_rounding_says(name, count, right):
+    same = constant(count, right)
+    e = Evaluation("test", "full_class", same, constant(40, 20), same, constant(7, 3))
+    assert ATTACKS[name](e) == 0
+
+
 def test_nothing_to_forget_or_to_compare_with_has_no_value():
     assert math.isnan(ATTACKS["entropy"](evaluation(sizes=(30, 0, 20, 10))))
     assert math.isnan(ATTACKS["entropy"](evaluation(sizes=(30, 10, 0, 10))))
