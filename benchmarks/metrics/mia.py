@@ -1,9 +1,11 @@
 """The entropy membership-inference attack of Chundawat et al. and Foster et al.
 
 A logistic regression on one number per image, the Shannon entropy of the softmax, learns to tell
-retain training images (members) from held-out images (non-members), both weighted equally. The metric is
-the percentage of the forget training images that it calls members: high before unlearning, and right
-when it equals the retrained model's.
+retain training images (members) from held-out images (non-members), both weighted equally. The metric `mia`
+is the percentage of the forget training images that it calls members: high before unlearning, and right
+when it equals the retrained model's. `mia_train`, `mia_retain` and `mia_test` are its answers for all
+training images, those of the retain set, and all held-out images, most of which it learned from: Chundawat et
+al. print them to show whether the attack tells any set from another.
 
 The published code fits a two-class multinomial regression, whose symmetric weights (w/2, -w/2) halve the L2
 penalty; scikit-learn has since removed it. The binary regression used here therefore takes C=2, which is
@@ -27,19 +29,25 @@ import numpy as np
 from benchmarks.metrics.base import Metric, metrics, once
 
 if TYPE_CHECKING:
-    from benchmarks.evaluation import Evaluation
+    from benchmarks.evaluation import Evaluation, Predictions
 
 _SOURCE = "Chundawat et al.: Can Bad Teaching Induce Forgetting?, 2023; Foster et al.: SSD, 2024"
-
+_SETS = "Chundawat et al.: Zero-Shot Machine Unlearning, 2023, table VII"
 _LEAST_SLOPE = 1e-3  # in a nat; a smaller one is what the published solver's tolerance takes for 0
 
 
 def mia(e: Evaluation) -> float:
     """Percent of the forget training images that the attack calls members; NaN without an image."""
-    if not len(e.forget_train):
+    return members(e, e.forget_train)
+
+
+def members(e: Evaluation, *splits: Predictions) -> float:
+    """Percent of the images of some splits that the attack calls members; NaN without an image."""
+    entropy = np.concatenate([split.entropy for split in splits])
+    if not len(entropy):
         return float("nan")
     weight, bias = _attack(e)
-    return 100 * float(np.mean(weight * e.forget_train.entropy + bias > 0))
+    return 100 * float(np.mean(weight * entropy + bias > 0))
 
 
 def mia_threshold(e: Evaluation) -> float:
@@ -84,5 +92,32 @@ metrics.add(
         source=_SOURCE,
         unit="nats",
         compute=lambda e, _: mia_threshold(e),
+    )
+)
+metrics.add(
+    Metric(
+        name="mia_train",
+        summary="Percent of all training images that that attack calls members",
+        source=_SETS,
+        unit="%",
+        compute=lambda e, _: members(e, e.retain_train, e.forget_train),
+    )
+)
+metrics.add(
+    Metric(
+        name="mia_retain",
+        summary="Percent of the retain training images that that attack calls members",
+        source=_SETS,
+        unit="%",
+        compute=lambda e, _: members(e, e.retain_train),
+    )
+)
+metrics.add(
+    Metric(
+        name="mia_test",
+        summary="Percent of the held-out images that that attack calls members",
+        source=_SETS,
+        unit="%",
+        compute=lambda e, _: members(e, e.retain_held_out, e.forget_held_out),
     )
 )

@@ -7,6 +7,7 @@ import pytest
 from scipy.optimize import minimize
 
 from benchmarks.evaluation import Evaluation, Predictions
+from benchmarks.metrics import metrics
 from benchmarks.metrics.mia import mia, mia_threshold
 
 
@@ -53,6 +54,34 @@ def test_threshold_and_value_are_those_of_the_published_attack(scale, seed):
     e = evaluation(retain, forget, *outside)
     assert mia_threshold(e) == pytest.approx(-bias / weight, rel=1e-4)
     assert mia(e) == 100 * np.mean(weight * forget + bias > 0)
+
+
+def test_what_the_attack_says_of_every_set_is_one_threshold_on_each():
+    draw = np.random.default_rng(2)
+    retain, forget = draw.gamma(0.5, 0.5, 900), draw.gamma(0.5, 1.0, 100)
+    outside = draw.gamma(0.5, 1.5, 150), draw.gamma(0.5, 3.0, 20)
+    e = evaluation(retain, forget, *outside)
+    threshold = mia_threshold(e)
+
+    def measured(name):
+        return metrics.get(name).compute(e, None)
+
+    below = {
+        "mia_retain": np.sum(retain < threshold) / 900,
+        "mia_train": (np.sum(retain < threshold) + np.sum(forget < threshold)) / 1000,
+        "mia_test": sum(np.sum(part < threshold) for part in outside) / 170,
+    }
+    assert {name: measured(name) for name in below} == pytest.approx({n: 100 * v for n, v in below.items()})
+    assert below["mia_retain"] > below["mia_train"] > below["mia_test"]
+
+
+def test_the_sets_of_a_random_forget_set_hold_out_no_forget_image():
+    e = evaluation(np.linspace(0, 0.1, 50), [0.02], np.linspace(0.5, 1, 50), [])
+    assert [metrics.get(f"mia_{name}").compute(e, None) for name in ("train", "retain", "test")] == [
+        100,
+        100,
+        0,
+    ]
 
 
 def test_a_small_dense_set_needs_the_halved_penalty():
