@@ -369,12 +369,18 @@ def _finish(settings: Sequence[Setting]) -> None:
 
 
 def _plans() -> benchmarks.cli.Listing:
+    from analysis.published import printed_tables
     from search.plan_files import shipped
 
     def what(path: Path) -> str:
         return path.read_text().splitlines()[0].removeprefix("# ")
 
-    return ["plan", "what it is"], [[name, what(path)] for name, path in shipped().items()]
+    parts = [
+        [table.name, f"{table.what}: in {' and '.join(table.plans)}"]
+        for table in printed_tables().values()
+        if table.plans
+    ]
+    return ["plan", "what it is"], [*([name, what(path)] for name, path in shipped().items()), *parts]
 
 
 def _probe(place: str) -> None:

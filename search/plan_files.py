@@ -13,6 +13,7 @@ from typing import Any, TypeVar
 
 from pydantic import ValidationError
 
+from analysis.published import plain_name, printed_tables
 from benchmarks.errors import BenchmarkError, UnknownName, printable, suggest
 from benchmarks.hyperparameters import number
 from benchmarks.methods import methods
@@ -44,15 +45,21 @@ def source(plan: str | Path) -> Path:
     """The file of a plan: the one of that path, or one that ships with the package.
 
     Raises:
-        PlanError: if there is neither.
+        PlanError: if there is neither; for a printed table without a plan of its own, with the plan that it
+            is a part of.
     """
     path = Path(plan)
     with suppress(OSError):  # a name that is too long for a file
         if path.exists():
             return path
-    if str(plan) not in shipped():
-        raise PlanError(f"there is no plan '{plan}': no such file, and {suggest(str(plan), shipped())}")
-    return shipped()[str(plan)]
+    name = plain_name(str(plan))
+    if name in shipped():
+        return shipped()[name]
+    if name in printed_tables():
+        raise PlanError(printed_tables()[name].place)
+    raise PlanError(
+        f"there is no plan '{plan}': no such file, and {suggest(name, [*shipped(), *printed_tables()])}"
+    )
 
 
 def imports_code(plan: Plan) -> bool:

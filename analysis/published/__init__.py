@@ -9,13 +9,27 @@ people). Their method "amnesiac" is training on random labels, which is `amnesia
 from __future__ import annotations
 
 import difflib
+import re
 from functools import cache
 from importlib.resources import files
 
 import pandas as pd
 
 from analysis.errors import AnalysisError
+from analysis.published.tables import PrintedTable, plain_name, printed_tables
 
+__all__ = [
+    "AGGREGATE",
+    "FRACTION",
+    "PAPERS",
+    "PrintedTable",
+    "as_printed",
+    "original_accuracy",
+    "plain_name",
+    "printed_tables",
+    "published",
+    "select",
+]
 PAPERS = {"jit": "JiT", "ssd": "SSD", "zero-shot": "Zero-shot", "akbari": "Akbari"}
 AGGREGATE = ", "  # between forget sets over which one printed figure was averaged
 FRACTION = "std printed as a fraction"
@@ -58,20 +72,20 @@ def published() -> pd.DataFrame:
 
 
 def select(table: str | None) -> pd.DataFrame:
-    """The rows of one printed table, or of all where none is named.
+    """The rows of one printed table, both parts of one that has two, or of all where none is named.
 
     Raises:
-        AnalysisError: for a table that is not there, with the nearest names.
+        AnalysisError: for a table without figures, with the plan that it is a part of, or one that is not
+            there, with the nearest names.
     """
     frame = published()
     if table is None:
         return frame
-    names = list(dict.fromkeys(frame["id"]))
-    if table not in names:
-        near = difflib.get_close_matches(table, names, n=3, cutoff=0.6)
-        said = f"did you mean {' or '.join(map(repr, near))}?" if near else f"valid: {', '.join(names)}"
-        raise AnalysisError(f"unknown published table '{table}'; {said}")
-    return frame[frame["id"] == table].reset_index(drop=True)
+    name = plain_name(table)
+    rows = frame[frame["id"].str.fullmatch(re.escape(name) + "[a-z]?")]
+    if rows.empty:
+        raise AnalysisError(_without_figures(name, list(dict.fromkeys(frame["id"]))))
+    return rows.reset_index(drop=True)
 
 
 def as_printed(dataset: str, model: str) -> tuple[str, str]:
@@ -102,6 +116,17 @@ def original_accuracy(dataset: str, model: str) -> pd.DataFrame:
     ]
     found = rows.pivot(index=keys, columns="metric", values="mean").reindex(columns=accuracies)
     return found.rename_axis(columns=None).reset_index()
+
+
+def _without_figures(name: str, names: list[str]) -> str:
+    known = printed_tables().get(name)
+    if known is None:
+        near = difflib.get_close_matches(name, names, n=3, cutoff=0.6)
+        valid = f"did you mean {' or '.join(map(repr, near))}?" if near else f"valid: {', '.join(names)}"
+        return f"unknown published table '{name}'; {valid}"
+    if not known.plans:
+        return f"there is nothing to compare: {known.place}"
+    return f"{name} prints no figures of its own; compare {' or '.join(known.plans)}"
 
 
 @cache

@@ -150,3 +150,22 @@ def test_a_table_is_selected_by_name_and_near_names_are_told() -> None:
         select("jit-tabel8")
     with pytest.raises(AnalysisError, match="valid: jit-table6"):
         select("x")
+
+
+def test_both_parts_of_a_table_are_selected_by_its_number() -> None:
+    assert set(select("jit-table4")["id"]) == {"jit-table4a", "jit-table4b"}
+    assert set(select("jit-table1")["id"]) == {"jit-table1"}  # and not table 10
+    assert set(select("zero-shot-tableVII")["id"]) == {"zero-shot-table7"}
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("ssd-figure2", "ssd-figure2 prints no figures of its own; compare ssd-table7$"),
+        ("akbari-figure5", "compare akbari-table1 or akbari-table2$"),
+        ("zero-shot-tableIII", "nothing to compare: zero-shot-table3 holds no experiment .*tasks and data"),
+    ],
+)
+def test_a_table_without_figures_says_what_can_be_compared(name: str, message: str) -> None:
+    with pytest.raises(AnalysisError, match=message):
+        select(name)

@@ -1,0 +1,69 @@
+"""Every printed table and figure is a shipped plan, or says in which one it lies."""
+
+from __future__ import annotations
+
+import pytest
+
+from analysis.published import printed_tables, published
+from search.errors import PlanError
+from search.plan_files import shipped, source
+
+# The numbers of each paper's tables and figures
+PRINTED = {
+    "jit": (range(1, 11), range(1, 9)),
+    "ssd": (range(1, 10), range(1, 3)),
+    "zero-shot": (range(1, 8), range(1, 10)),
+    "akbari": (range(1, 5), range(1, 7)),
+}
+NAMES = [
+    f"{paper}-{kind}{number}"
+    for paper, ranges in PRINTED.items()
+    for kind, numbers in zip(("table", "figure"), ranges, strict=True)
+    for number in numbers
+]
+UNPLANNED = {"jit-figure4"}  # the entropies of a small network, which no plan runs yet
+
+
+@pytest.mark.parametrize("name", sorted({*NAMES, *published()["id"]} - UNPLANNED))
+def test_a_printed_table_runs_or_says_where_it_lies(name: str) -> None:
+    if name in shipped():
+        assert source(name) == shipped()[name]
+        assert name not in printed_tables()
+        return
+    with pytest.raises(PlanError) as error:
+        source(name)
+    plans = printed_tables()[name].plans
+    if plans:
+        assert str(error.value).startswith(f"{name} lies in {plans[0]}")
+        assert all(f"unlearn run {plan}" in str(error.value) for plan in plans)
+    else:
+        assert str(error.value).startswith(f"{name} holds no experiment that can be run: ")
+    assert "\n" not in str(error.value)
+
+
+def test_every_part_is_of_a_shipped_plan() -> None:
+    named = {plan for table in printed_tables().values() for plan in table.plans}
+    assert named <= shipped().keys()
+    assert set(printed_tables()) <= {*NAMES, *published()["id"]}
+
+
+def test_a_command_that_follows_names_a_plan_that_has_what_it_varies() -> None:
+    from search.plan_files import load
+
+    follows = {table.then for table in printed_tables().values() if table.then}
+    assert follows == {
+        "unlearn sensitivity jit-table8 --method jit",
+        "unlearn sensitivity zero-shot-table1 --method gkt --parameter threshold",
+    }
+    assert all("jit" in plan.methods for plan in load("jit-table8"))
+    assert all("gkt" in plan.methods for plan in load("zero-shot-table1"))
+
+
+def test_roman_numbers_and_near_names() -> None:
+    assert source("zero-shot-tableVI") == shipped()["zero-shot-table6"]
+    with pytest.raises(PlanError, match="zero-shot-table7 lies in zero-shot-table1"):
+        source("zero-shot-tableVII")
+    with pytest.raises(PlanError, match="no such file, and did you mean 'jit-table1'"):
+        source("jit-tabel1")
+    with pytest.raises(PlanError, match="there is no plan 'Zero-Shot-tableXI'"):
+        source("Zero-Shot-tableXI")
