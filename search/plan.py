@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -114,11 +115,14 @@ class Search(Section):
 
 
 class Benchmark(Section):
-    """The benchmark: forget sets, seeds, and methods to run beside with their published values.
+    """The benchmark: forget sets, repetitions, and methods to run beside with their published values.
 
     The parameters found on each searched forget set are run on every forget set of the benchmark.
 
     Attributes:
+        seeds: Repetitions of a method on one forget set and one original model.
+        draws: Samples of each forget set that is only a number (of images, of people).
+        originals: Original models, of seeds that follow the plan's, each with its own retrained models.
         presets: Which published values of each searched method to run: those nearest to the plan's data
             set, model and task, all that were published for the task, or none. Or method -> names of its
             presets; the other methods then run the nearest.
@@ -127,6 +131,8 @@ class Benchmark(Section):
 
     forget: SomeNames
     seeds: Whole = Field(10, ge=1, le=limits.SEEDS)
+    draws: Whole = Field(1, ge=1, le=limits.DRAWS)
+    originals: Whole = Field(1, ge=1, le=limits.ORIGINALS)
     beside: Names = ("finetune",)
     presets: Presets = "nearest"
     metrics: Names = ()
@@ -227,17 +233,21 @@ class Plan(Section):
         every = [m.name for m in methods if wanted in m.tasks and not m.reference]
         return {**content, "methods": every or ["all"]}  # without such a task, which is told later
 
-    def scenario(self, forget: str) -> Scenario:
-        """The scenario of one forget set."""
-        return Scenario(self.dataset, self.model, self.task, forget, self.seed)
+    def scenario(self, forget: str, draw: int = 0, original: int = 0) -> Scenario:
+        """The scenario of one draw of a forget set and one of the original models."""
+        return Scenario(self.dataset, self.model, self.task, forget, self.seed + original, draw)
 
     def searched(self) -> list[Scenario]:
         """The scenarios to search on."""
         return [self.scenario(forget) for forget in self.search.forget]
 
     def benchmarked(self) -> list[Scenario]:
-        """The scenarios to benchmark on."""
-        return [self.scenario(forget) for forget in self.benchmark.forget] if self.benchmark else []
+        """The scenarios to benchmark on, the first draw and the first original model before the others."""
+        if self.benchmark is None:
+            return []
+        draws, originals = range(self.benchmark.draws), range(self.benchmark.originals)
+        order = itertools.product(draws, originals, self.benchmark.forget)
+        return [self.scenario(forget, draw, original) for draw, original, forget in order]
 
     def scenarios(self) -> list[Scenario]:
         """All scenarios that its stages need."""

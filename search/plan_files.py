@@ -201,11 +201,12 @@ def check_work(plan: Plan, at: Callable[..., str]) -> None:
     if benchmark is None:
         return
     lines = 2 + len(benchmark.beside) + len(plan.methods) * (len(search.forget) + 1)
-    trials = lines * len(benchmark.forget) * benchmark.seeds
+    repetitions = benchmark.seeds * benchmark.draws * benchmark.originals
+    trials = lines * len(benchmark.forget) * repetitions
     if trials > limits.WORK:
         raise PlanError(
-            f"{at('benchmark', 'seeds')}: methods, forget sets and 'seeds' make {trials} trials; "
-            f"at most {limits.WORK} can be benchmarked in one plan"
+            f"{at('benchmark', 'seeds')}: methods, forget sets, 'draws', 'originals' and 'seeds' make "
+            f"{trials} trials; at most {limits.WORK} can be benchmarked in one plan"
         )
 
 
@@ -239,7 +240,24 @@ def _check(plan: Plan, at: Callable[..., str]) -> None:
         _checked(at, ("benchmark", "metrics", i), lambda n=name: metrics.get(n))  # type: ignore[misc]
 
     _check_published(plan, at)
+    _check_repetitions(plan, at)
     _check_weights(plan, at)
+
+
+def _check_repetitions(plan: Plan, at: Callable[..., str]) -> None:
+    """There are other draws of the benchmark's forget sets, and seeds for its original models."""
+    if plan.benchmark is None:
+        return
+    draws, originals = plan.benchmark.draws, plan.benchmark.originals
+    for forget in plan.benchmark.forget if draws > 1 else ():
+        _checked(at, ("benchmark", "draws"), lambda f=forget: plan.scenario(f, draw=1))  # type: ignore[misc]
+    first = plan.benchmark.forget[0]
+    _checked(at, ("benchmark", "originals"), lambda: plan.scenario(first, original=originals - 1))
+    if originals > 1 and plan.checkpoint is not None:
+        raise PlanError(
+            f"{at('benchmark', 'originals')}: 'checkpoint' is one original model, and 'originals: "
+            f"{originals}' trains more of them here; leave one of the two out"
+        )
 
 
 def _check_published(plan: Plan, at: Callable[..., str]) -> None:
@@ -291,6 +309,12 @@ def _check_weights(plan: Plan, at: Callable[..., str]) -> None:
         raise PlanError(
             f"{at('retrained')}: a retrained model of your own is compared with an original of your own; "
             "add 'checkpoint', or leave 'retrained' out"
+        )
+    if plan.benchmark is not None and plan.benchmark.draws > 1:
+        raise PlanError(
+            f"{at('benchmark', 'draws')}: a retrained model holds for one forget set, and 'draws: "
+            f"{plan.benchmark.draws}' forgets as many; leave 'draws' out, or leave 'retrained' out, and "
+            "one is trained here for each"
         )
     forgotten = sorted({scenario.forget for scenario in plan.scenarios()})
     if len(forgotten) > 1 or plan.task == "sequence":

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import platform
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Literal
 
 from benchmarks.datasets import load, provide
@@ -66,14 +66,16 @@ class Trained:
 
     @property
     def name(self) -> str:
-        forget = self.scenario.forget
+        s = self.scenario
+        forget = f"{s.forget}, draw {s.draw}" if s.draw else s.forget
         names = {
             "own": "your checkpoint",
             "own_retrained": f"your model without {forget}",
             "retrained": f"retrained without {forget}",
             "recorded": f"recorded steps of {forget}",
         }
-        return names.get(self.role, self.role)
+        name = names.get(self.role, self.role)
+        return f"{name}, seed {s.seed}" if s.seed and not self.role.startswith("own") else name
 
     def __str__(self) -> str:
         s, found = self.scenario, self.report
@@ -114,7 +116,9 @@ def prepare(
     data = {name: share(load(name)) for name in {s.dataset for s in wanted}}
     device = slots.device if on_gpus(slots) else "cpu"
     common = _Common(recipe, slots.cpus, device, data, _cache_place(), own)
-    training: list[tuple[_Role, Scenario]] = [("own" if own.original else "original", wanted[0])]
+    first: _Role = "own" if own.original else "original"
+    of_seed = {s.seed: s for s in reversed(wanted)}
+    training: list[tuple[_Role, Scenario]] = [(first, of_seed[seed]) for seed in sorted(of_seed)]
     without: _Role = "own_retrained" if own.retrained else "retrained"
     training += [(without, s) for s in _distinct(s for w in wanted for s in w.steps)]
     if record:
@@ -128,12 +132,20 @@ def prepare(
         for line in trained.warnings:
             warn(line)
     packing = [_Packing(common, s, eval_limit, record, keep_retrained, sent) for s in wanted]
-    packed = {}
+    packed: dict[str, Packed] = {}
+    originals: dict[str, Any] = {}
     for work, (result, warnings) in in_parallel(_pack, packing, slots):
-        packed[work.scenario.key] = result
+        weights = originals.setdefault(result.original_id, result.original)
+        packed[work.scenario.key] = _with_original(result, weights)
         for line in warnings:
             warn(line)
     return Shared(packed, data)
+
+
+def _with_original(packed: Packed, weights: Any) -> Packed:
+    """The same scenario with weights that others share, so that they travel to a worker once."""
+    steps = tuple(_with_original(step, weights) for step in packed.steps)
+    return replace(packed, original=weights, steps=steps)
 
 
 def _distinct(scenarios: Iterable[Scenario]) -> list[Scenario]:

@@ -19,13 +19,21 @@ from search.plan import Plan
 
 IMAGES_PER_CLASS = 5  # at least: four to learn from, one to select by
 _LEAST_EVALUATED = 100  # of each split, which eval_limit asks for too
-_LEAST = {"epochs": 2, "trials": 3, "seeds": 2, "forget_sets": 2, "forget_count": 10}
+_LEAST = {
+    "epochs": 2,
+    "trials": 3,
+    "seeds": 2,
+    "draws": 2,
+    "originals": 2,
+    "forget_sets": 2,
+    "forget_count": 10,
+}
 _SIDE = 16  # of the images that networks see, in pixels; their smallest where that is larger
 _SMALLER = {"vgg11_133m": "vgg11"}  # the same network without ImageNet's head, nine tenths of its weights
 
 
 def scaled(plan: Plan) -> Plan:
-    """A plan with its `scale` of the images, epochs, trials, seeds, forget sets and steps of its methods."""
+    """A plan with its `scale` of the images, epochs, trials, repetitions, forget sets and methods' steps."""
     share = plan.scale
     source = datasets.get(plan.dataset)
     small = _images(source, share)
@@ -61,7 +69,10 @@ def scaled(plan: Plan) -> Plan:
         changes["benchmark"] = plan.benchmark.model_copy(
             update={
                 "forget": forget(_some(plan)),
-                "seeds": _part(plan.benchmark.seeds, share, "seeds"),
+                **{
+                    name: _part(getattr(plan.benchmark, name), share, name)
+                    for name in ("seeds", "draws", "originals")
+                },
             }
         )
     return plan.model_copy(update=changes)

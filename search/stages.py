@@ -37,6 +37,7 @@ from search.plan import Plan
 from search.progress import Progress
 from search.pruning import pruner
 from search.records import records
+from search.repetitions import repetitions
 from search.results import Results, finished_trials
 from search.rows import package_version
 from search.shards import WHOLE, Shard
@@ -372,20 +373,19 @@ def _entries(setting: Setting) -> Iterator[Entry]:
 
 
 def _benchmark_trials(plan: Plan, identity: Identity, entries: Sequence[Entry]) -> Iterator[Assignment]:
-    """Seeds in the outer loop, so that a benchmark that is cut short has every method."""
-    assert plan.benchmark is not None
+    """The trials of a benchmark, one of each entry before the next repetition."""
     costly = plan.costly_metrics()
     data = data_id(plan)
     codes = {entry.method.name: code_id(plan, entry.method, costly) for entry in entries}
-    product = itertools.product(range(1, plan.benchmark.seeds + 1), plan.benchmarked(), entries)
-    for number, (seed, scenario, entry) in enumerate(product):
+    for number, (repetition, entry) in enumerate(itertools.product(repetitions(plan), entries)):
+        scenario = repetition.scenario
         yield Assignment(
             run_id=identity.study_id(entry.name),
             number=number,
             scenario=scenario,
             method=entry.method.name,
             params=entry.params,
-            seed=plan.seed + seed,
+            seed=repetition.seed,
             kind="reference" if entry.method.reference else "benchmark",
             regime=entry.regime_on(scenario.forget),
             preset=entry.preset,
@@ -399,7 +399,7 @@ def _benchmark_trials(plan: Plan, identity: Identity, entries: Sequence[Entry]) 
             metrics=costly,
             details=True,
             precision=plan.precision,
-            tag=f"{entry.tag}.{seed}",
+            tag=f"{entry.tag}.{repetition.tag}",
         )
 
 

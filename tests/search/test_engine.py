@@ -240,6 +240,48 @@ def test_what_was_found_on_each_searched_set_runs_on_every_set(
     assert table.scale.eq(1).all()
 
 
+def test_draws_and_originals_are_measured_apart_and_continue_what_was_there(
+    plan: Plan, ray_session: Slots, tmp_path: Path
+) -> None:
+    sets = {"forget": ("40",)}
+    assert plan.benchmark is not None
+    benchmark = plan.benchmark.model_copy(update={**sets, "seeds": 1, "beside": (), "presets": "none"})
+    few = plan.model_copy(
+        update={
+            "task": "random",
+            "methods": ("jit",),
+            "search": plan.search.model_copy(update={**sets, "trials": 1}),
+            "benchmark": benchmark,
+        }
+    )
+    first = setting(few, tmp_path, ray_session)
+    stages.search(first)
+    stages.benchmark(first)
+    before = pd.read_parquet(tmp_path / "trials").set_index("trial_id")
+    more = benchmark.model_copy(update={"draws": 2, "originals": 2})
+    stages.benchmark(replace(first, plan=few.model_copy(update={"benchmark": more})))
+    after = pd.read_parquet(tmp_path / "trials").set_index("trial_id")
+    kept = after.loc[before.index]
+    pd.testing.assert_series_equal(kept.finished_at, before.finished_at)
+    assert kept.draw.eq(0).all()
+
+    bench = after[after.kind != "search"]
+    assert len(bench) == 3 * 4
+    assert bench.index.is_unique
+    assert bench.regime[bench.method == "jit"].eq("tuned").all(), "another sample of the same kind"
+    models = bench.groupby(["scenario_seed", "draw"]).agg({"original_id": set, "target_mia": set})
+    assert models.index.tolist() == [(0, 0), (0, 1), (1, 0), (1, 1)]
+    assert models.original_id[0, 0] == models.original_id[0, 1] != models.original_id[1, 0]
+    assert models.original_id[1, 0] == models.original_id[1, 1]
+    retrains = bench[bench.method == "retrain"]
+    assert retrains.seed.is_unique
+    assert retrains.retain_acc.nunique() > 1
+    samples = pd.read_parquet(tmp_path / "samples").merge(bench[["scenario_seed"]], on="trial_id")
+    images = samples.groupby(["scenario_seed", "draw"]).image.agg(lambda numbers: tuple(sorted(set(numbers))))
+    assert images.map(len).eq(40).all()
+    assert images.is_unique
+
+
 def test_a_benchmark_measures_the_costly_metrics_that_its_plan_names(
     plan: Plan, ray_session: Slots, tmp_path: Path
 ) -> None:
