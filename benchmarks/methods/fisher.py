@@ -40,8 +40,10 @@ class Fisher(Method):
     drawn from the model's own softmax, of (d log p(y | x) / d theta)^2, worked out exactly as a sum over
     the classes. v = min(1 / F, 1000), averaged over the second dimension of a weight (over the inputs of
     a unit). In the last linear layer v is at most 100, the weights and the bias of a forgotten class are
-    drawn anew from N(0, 1e-4), and the variance is ten times larger, as it is for all vectors.
-    (Golatkar et al., equation 9, in the form of the SSD and JiT code.)
+    drawn anew from N(0, 1e-4), and the variance is ten times larger, as it is for all vectors. Where images
+    and no class are forgotten (`random`), no row is drawn anew, and the last layer's matrix has the variance
+    of any other.
+    (Golatkar et al., equation 9, in the form of the SSD and JiT code, which has a script for each task.)
 
     Shapes: F has the shape of its parameter. Eval mode; batch norm's running statistics stay.
     Random: the noise. It reads the forgotten classes' labels and no forget image.
@@ -58,7 +60,6 @@ class Fisher(Method):
     summary = "noise on the weights that the retain images do not need"
     source = "Golatkar et al.: Eternal Sunshine of the Spotless Net, 2020, eq. 9"
     access = Access.RETAIN
-    tasks = ("full_class", "sub_class")
     Params = FisherParams
     presets = (Preset("ssd", {"alpha": 1e-6}, *HARNESS, source="code of SSD and JiT"),)
 
@@ -77,10 +78,10 @@ class Fisher(Method):
                 variance = params.alpha * variance
                 if p.dim() > 1:
                     variance = variance.mean(dim=1, keepdim=True).expand_as(p).clone()
-                if name in last:
-                    mean[list(data.forget_classes)] = 0
-                    variance[list(data.forget_classes)] = _FORGOTTEN_VARIANCE
-                if name in last or p.dim() == 1:
+                forgotten = list(data.forget_classes) if name in last else []
+                mean[forgotten] = 0
+                variance[forgotten] = _FORGOTTEN_VARIANCE
+                if forgotten or p.dim() == 1:
                     variance = variance * _LOUDER
                 noise = torch.randn(p.shape, generator=rng, device=rng.device).to(p)
                 p.copy_(mean + variance.sqrt() * noise)
