@@ -191,7 +191,7 @@ def test_a_method_that_imports_torch_is_told(own):
 
 def test_a_preset_with_an_unknown_value_is_told(own):
     method = own()
-    type(method).presets = (Preset("paper", {"scal": 1.0}, source="x"),)
+    type(method).presets = (Preset("paper", {"scal": 1.0}, "jit", source="x"),)
     with pytest.raises(AssertionError, match="did you mean 'scale'"):
         check_method(method)
 

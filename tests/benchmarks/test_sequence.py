@@ -5,7 +5,6 @@ import pytest
 import torch
 
 from benchmarks import Scenario, run_trial
-from benchmarks.methods import methods
 from benchmarks.prepared import prepare
 from benchmarks.training import Recipe
 from tests.benchmarks.helpers import own_method
@@ -70,9 +69,6 @@ def test_a_single_request_has_no_steps(digits):
 
 
 def test_methods_must_be_defined_for_classes(sequence):
-    assert methods.get("gkt").published("vgg11", "sequence") == methods.get("gkt").published(
-        "vgg11", "full_class"
-    )
     shares = []
     run_trial(sequence, "finetune", {"epochs": 1}, observe=lambda share, measure: shares.append(share))
     assert np.all(np.diff(shares) > 0)
