@@ -33,7 +33,7 @@ def benchmarked(trials: pd.DataFrame) -> pd.DataFrame:
     rows = trials[trials["kind"].isin(["benchmark", "reference"])].reset_index(drop=True)
     if "tuned_on" not in rows:
         rows["tuned_on"] = None
-    for name in ("regime", "preset", "tuned_on"):
+    for name in ("regime", "tuned_on", "preset", "preset_paper", "preset_differs"):
         rows[name] = rows[name].astype(object).fillna("").astype(str)
     if rows.empty:
         return rows

@@ -11,6 +11,7 @@ from analysis import (
     benchmark_sections,
     comparison_sections,
     load,
+    preset_sections,
     run_sections,
     search_sections,
     study_sections,
@@ -79,6 +80,7 @@ def _sections(place: Path | str, trials: pd.DataFrame) -> list[Section]:
     samples = load.samples(place)
     found = [
         benchmark_sections.results(trials),
+        preset_sections.presets(trials),
         comparison_sections.comparison(trials, samples),
         search_sections.searches(trials, palette),
         search_sections.check(trials),

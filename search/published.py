@@ -34,6 +34,17 @@ def searched(method: Method, plan: Plan) -> Iterator[Entry]:
         yield from _wanted(method, plan, rule if isinstance(rule, str) else "nearest")
 
 
+def origin(method: Method, preset: str, plan: Plan) -> dict[str, str]:
+    """The columns that say whose a preset is, and what of its experiment is not the plan's."""
+    if not preset:
+        return {}
+    values, own = method.preset(preset), experiment(plan)
+    return {
+        "preset_paper": own.paper if own.paper in values.papers else values.paper,
+        "preset_differs": values.differs(own),
+    }
+
+
 def _wanted(method: Method, plan: Plan, rule: str) -> Iterator[Entry]:
     assert plan.benchmark is not None
     named = plan.benchmark.presets
@@ -45,15 +56,14 @@ def _wanted(method: Method, plan: Plan, rule: str) -> Iterator[Entry]:
     else:
         nearest = published(method.presets, own) if rule == "nearest" else None
         presets = [nearest] if nearest else []
-    yield from (_entry(method, preset, plan, own) for preset in presets)
+    yield from (_entry(method, preset, plan) for preset in presets)
 
 
-def _entry(method: Method, preset: Preset, plan: Plan, own: Experiment) -> Entry:
+def _entry(method: Method, preset: Preset, plan: Plan) -> Entry:
     return Entry(
         method,
         "published",
         reduced(method, preset.values, plan.scale),
         preset.name,
-        preset_paper=own.paper if own.paper in preset.papers else preset.paper,
-        preset_differs=preset.differs(own),
+        **origin(method, preset.name, plan),
     )

@@ -328,6 +328,7 @@ def _study(plan: Plan, identity: Identity, method: Method, scenario: Scenario, r
             kind="search",
             regime="tuned",
             preset=preset,
+            **published.origin(method, preset, plan),
             tuned_on=scenario.forget,
             data_id=data,
             code_id=code,

@@ -60,7 +60,16 @@ def test_it_loads_nothing_from_anywhere(page: str) -> None:
 
 
 def test_every_chapter_is_there_and_linked(page: str) -> None:
-    expected = ["results", "searches", "check", "classes", "collateral", "sensitivity", "importance"]
+    expected = [
+        "results",
+        "presets",
+        "searches",
+        "check",
+        "classes",
+        "collateral",
+        "sensitivity",
+        "importance",
+    ]
     expected += ["entropy", "failures", "provenance", "columns"]
     found = sections(page)
     assert found == [name for name in expected if name != "check"]  # the benchmark ran other parameters
