@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import itertools
-import math
-import re
 import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, TypeVar
@@ -26,6 +23,7 @@ from search.canonical import Tell, distinct, typed
 from search.errors import PlanError
 from search.objectives import objective
 from search.plan import Benchmark, OriginalWeights, Plan, Resources, Search, Section, Training, Weights
+from search.plan_parts import pairs, parts
 from search.plan_text import Document, Place, read
 from search.scaling import scaled
 from search.spaces import search_space
@@ -77,7 +75,8 @@ def load(
 ) -> list[Plan]:
     """The plans of a file, or of one that ships with the package.
 
-    A file that lists several data sets or models stands for a plan for each pair of them.
+    A file that lists several data sets or models stands for a plan for each pair of them, and one with
+    `parts` for the plans of each part.
 
     Args:
         scale: Run this share of the epochs, images, trials, seeds and steps, in place of the file's `scale`.
@@ -126,32 +125,15 @@ def parse(
     document = read(text, name)
     if scale is not None:
         document.content["scale"] = scale
-    plans: dict[tuple[str, str], Plan] = {}
-    for content in _each(document):
-        plan = _plan(content, document, allow_code, folder, tell)
-        if plans.setdefault((plan.dataset, plan.model), plan) is not plan:
-            tell(f"{name}: '{plan.model}' on '{plan.dataset}' is named more than once; it runs once")
-    return list(plans.values())
-
-
-def _each(document: Document) -> Iterator[dict[str, Any]]:
-    """A plan for each pair of a data set and a model, with a name of its own where there are several."""
-    content = document.content
-    choices = {
-        key: content[key] if isinstance(content.get(key), list) else [content.get(key)]
-        for key in ("dataset", "model")
-    }
-    for key, given in choices.items():
-        if not given:
-            raise PlanError(f"{document.at(key)}: '{key}' is empty; name one or more")
-    if math.prod(map(len, choices.values())) > limits.PLANS:
-        raise PlanError(f"{document.at('model')}: these are more than {limits.PLANS} plans; split the file")
-    for values in itertools.product(*choices.values()):
-        named = [str(value) for value, key in zip(values, choices, strict=True) if len(choices[key]) > 1]
-        parts = [re.sub(r"[^A-Za-z0-9._-]", "-", part) for part in named]
-        pair = {key: value for key, value in zip(choices, values, strict=True) if key in content}
-        name = "-".join([str(content.get("name")), *parts])
-        yield {**content, **pair, **({"name": name} if parts and "name" in content else {})}
+    every: list[Plan] = []
+    for part in parts(document):
+        plans: dict[tuple[str, str], Plan] = {}
+        for content in pairs(part):
+            plan = _plan(content, part, allow_code, folder, tell)
+            if plans.setdefault((plan.dataset, plan.model), plan) is not plan:
+                tell(f"{name}: '{plan.model}' on '{plan.dataset}' is named more than once; it runs once")
+        every += plans.values()
+    return every
 
 
 def _plan(
@@ -373,8 +355,8 @@ def _explain(error: Any) -> str:
             "checkpoint": OriginalWeights,
             "retrained": Weights,
         }
-        known = sections.get(place[0], Plan) if len(place) > 1 else Plan
-        return f"unknown key '{place[-1]}'; {suggest(place[-1], known.model_fields)}"
+        known = sections.get(place[0], Plan).model_fields if len(place) > 1 else [*Plan.model_fields, "parts"]
+        return f"unknown key '{place[-1]}'; {suggest(place[-1], known)}"
     if error["type"] == "missing":
         return f"'{where}' is missing"
     if error["type"] == "string_pattern_mismatch":
