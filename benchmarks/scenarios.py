@@ -6,7 +6,7 @@ import operator
 import unicodedata
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from functools import lru_cache
 from typing import Literal, get_args
 
@@ -14,8 +14,9 @@ import numpy as np
 
 from benchmarks.datasets import Dataset, DataSource, datasets
 from benchmarks.errors import InvalidScenario, UnknownName, suggest
+from benchmarks.forget_files import checked, digested, is_file, read
 from benchmarks.limits import LARGEST_SEED
-from benchmarks.splits import Split, drawn, validation_size, where
+from benchmarks.splits import Split, drawn, named, validation_size, where
 
 Task = Literal["full_class", "sub_class", "random", "identities", "sequence"]
 TASKS: tuple[str, ...] = get_args(Task)
@@ -25,6 +26,7 @@ _ASKS = {"identities": "random", "sequence": "full_class"}
 METHOD_TASKS: tuple[str, ...] = tuple(task for task in TASKS if task not in _ASKS)
 SEPARATOR = "+"  # between several forget classes: "rocket+sea"
 THEN = ">"  # between requests that follow each other: "rocket>sea"
+OF = " of "  # between a number of people and the classes that they are drawn from: "164 of female+male"
 
 
 def method_task(task: str) -> str:
@@ -46,18 +48,23 @@ class Scenario:
         task: `full_class` (all images of a class), `sub_class` (one class inside a superclass; the
             model predicts superclasses), `random` (a number of training images), `identities` (all images
             of some people) or `sequence` (one request to forget classes after another).
-        forget: Class names or indices, several joined by "+"; for `random` the number of images or their
-            share ("10%"); for `identities` names, the number of people or their share; for `sequence`
-            requests joined by ">".
+        forget: Class names or indices, several joined by "+"; for `random` the number of images, their
+            share ("10%") or "file:PATH", a file that names them (see `forget_files`); for `identities`
+            names, the number of people or their share, also of those of some classes ("2% of female+male");
+            for `sequence` requests joined by ">".
         seed: Initialises the original and the retrained model, and draws what `random` and `identities`
             forget.
         draw: Which sample of a forget set that is only a number is forgotten; every draw has a retrained
             model of its own, and all share the original model.
+        images: Indices of the training images to forget, where a file names them: `forget` is then
+            `ids-<count>-<digest>`, the same for the same images wherever the file lies. Filled in from the
+            file, or given in its place.
 
     Raises:
         UnknownName: for a data set or model that is not registered.
         InvalidScenario: for a task the data set does not have, a forget set that is not in it, or another
             draw of a forget set that is not drawn.
+        DataError: for file names of a data set whose files are not there.
     """
 
     dataset: str
@@ -66,6 +73,7 @@ class Scenario:
     forget: str
     seed: int = 0
     draw: int = 0
+    images: tuple[int, ...] = field(default=(), kw_only=True, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         from benchmarks.models import models
@@ -77,7 +85,12 @@ class Scenario:
         _check_task(self.task, source)
         object.__setattr__(self, "seed", _whole("seed", self.seed))
         object.__setattr__(self, "draw", _whole("draw", self.draw))
-        object.__setattr__(self, "forget", _canonical(str(self.forget), self.task, source))
+        forget = str(self.forget)
+        if is_file(forget) or self.images:
+            object.__setattr__(self, "images", _named_images(forget, self.images, self.task, source))
+            object.__setattr__(self, "forget", digested(self.images))
+        else:
+            object.__setattr__(self, "forget", _canonical(forget, self.task, source))
         if self.draw and not self.drawn:
             raise InvalidScenario(
                 f"task '{self.task}' forgets '{self.forget}', which is the same in every draw; only a number "
@@ -93,7 +106,7 @@ class Scenario:
     @property
     def drawn(self) -> bool:
         """Whether the forget set is a random sample, so that there are other draws of it."""
-        return forgets_images(self.task) and _is_number(self.forget)
+        return forgets_images(self.task) and _is_number(self.forget.partition(OF)[0])
 
     @property
     def source(self) -> DataSource:
@@ -137,6 +150,8 @@ class Scenario:
 
     def split(self, data: Dataset) -> Split:
         """The index sets of this scenario, for a sequence after its last request."""
+        if self.images:
+            return named(data, self.images)
         if self.task == "random":
             return drawn(data, int(self.forget), self._sampling())
         if self.task == "identities":
@@ -147,7 +162,7 @@ class Scenario:
         wanted = [names.index(name) for name in self._names()]
         return where(data, lambda images: np.isin(self.source.labels(images.y, level), wanted))
 
-    def describe(self) -> dict[str, str | int]:
+    def describe(self) -> dict[str, str | int | tuple[int, ...]]:
         """The scenario as plain values."""
         return asdict(self)
 
@@ -155,21 +170,34 @@ class Scenario:
         return self.forget.replace(THEN, SEPARATOR).split(SEPARATOR)
 
     def _people(self, data: Dataset) -> np.ndarray:
-        """Indices of the people to forget; a number of them is drawn among those with training images."""
-        if not _is_number(self.forget):
+        """Indices of the people to forget; a number of them is drawn among those with training images.
+
+        Of some classes are those people who have no training image of another class, so that whoever
+        is forgotten is forgotten as a whole, and nothing but these classes is.
+        """
+        count, _, classes = self.forget.partition(OF)
+        if not _is_number(count):
             return np.array([self.source.identities.index(name) for name in self._names()])
-        there = np.unique(data.train.identity)  # type: ignore[arg-type]
-        if int(self.forget) >= len(there):
+        identity: np.ndarray = data.train.identity  # type: ignore[assignment]
+        people = drawable = np.unique(identity)
+        if classes:
+            names = self.classes
+            wanted = [names.index(name) for name in classes.split(SEPARATOR)]
+            labels = self.source.labels(data.train.y, self.level)
+            drawable = np.setdiff1d(people, identity[~np.isin(labels, wanted)])
+        most = min(len(drawable), len(people) - 1)
+        if int(count) > most:
+            whose = f"with training images of {classes} alone" if classes else "with training images"
             raise InvalidScenario(
-                f"only {len(there)} people of '{self.dataset}' have training images; forget fewer than that, "
-                f"not {self.forget}"
+                f"'{self.dataset}' has {len(drawable)} people {whose}; forget at most {most} of them, "
+                f"not {count}"
             )
-        return self._sampling().choice(there, size=int(self.forget), replace=False)
+        return self._sampling().choice(drawable, size=int(count), replace=False)
 
     def _sampling(self) -> np.random.Generator:
         """The generator that draws the forget set."""
         # NumPy pads with zeros, so draw 0 is the sample that there was before there were several
-        return np.random.default_rng([self.seed, int(self.forget), self.draw])
+        return np.random.default_rng([self.seed, int(self.forget.partition(OF)[0]), self.draw])
 
 
 def _whole(name: str, value: object) -> int:
@@ -209,17 +237,12 @@ def _canonical(forget: str, task: str, source: DataSource) -> str:
         if count is None:
             raise InvalidScenario(
                 "task 'random' forgets a number of training images between 1 and "
-                f"{source.train_size - validation_size(source) - 1}, or a share such as 10%, not '{forget}'"
+                f"{source.train_size - validation_size(source) - 1}, or a share such as 10%, not '{forget}'; "
+                "'file:PATH' names a file that lists them"
             )
         return str(count)
     if task == "identities":
-        count = _count(forget, len(source.identities))
-        if count is None and (_is_number(forget) or forget.endswith("%")):
-            raise InvalidScenario(
-                f"'{source.name}' shows {len(source.identities)} people; forget between 1 and "
-                f"{len(source.identities) - 1} of them, a share such as 2%, or names, not '{forget}'"
-            )
-        return str(count) if count else _classes(forget, source.identities, source.name)
+        return _canonical_people(forget, source)
     names = source.names("class" if task == "sub_class" else source.predicts)
     if task != "sequence":
         return _classes(forget, names, source.name)
@@ -235,6 +258,39 @@ def _canonical(forget: str, task: str, source: DataSource) -> str:
         )
     _classes(SEPARATOR.join(counts), names, source.name)
     return THEN.join(requests)
+
+
+def _named_images(forget: str, given: tuple[int, ...], task: str, source: DataSource) -> tuple[int, ...]:
+    """The training images that a file names, or that were given in its place."""
+    if task != "random":
+        raise InvalidScenario(
+            f"task '{task}' does not forget single images; only task 'random' takes '{forget}'"
+        )
+    return checked(given, source) if given else read(forget, source)
+
+
+def _canonical_people(forget: str, source: DataSource) -> str:
+    """Names of people, or a number of them with the classes that they are drawn from, if there are any."""
+    amount, of, classes = (part.strip() for part in forget.partition(OF))
+    if not (_is_number(amount) or amount.endswith("%")):
+        return _classes(forget, source.identities, source.name)
+    people = len(source.identities)
+    if amount.endswith("%"):
+        if source.trained_people is None:
+            raise InvalidScenario(
+                f"how many people of '{source.name}' have training images is not known before its files are "
+                f"read; forget a number of people, not '{forget}'"
+            )
+        people = source.trained_people
+    count = _count(amount, people)
+    if count is None:
+        raise InvalidScenario(
+            f"'{source.name}' has training images of {people} people; forget between 1 and {people - 1} of "
+            f"them, a share such as 2%, either of them 'of CLASS+CLASS', or names, not '{forget}'"
+        )
+    if not of:
+        return str(count)
+    return f"{count}{OF}{_classes(classes, source.names(source.predicts), source.name)}"
 
 
 def _classes(forget: str, names: tuple[str, ...], dataset: str) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -83,6 +83,31 @@ def drawn(data: Dataset, count: int, rng: np.random.Generator) -> Split:
     forget = np.sort(rng.choice(train, size=count, replace=False))
     none = np.empty(0, dtype=np.int64)
     return Split(np.setdiff1d(train, forget), forget, held_out, none, test, none)
+
+
+def named(data: Dataset, images: Sequence[int]) -> Split:
+    """The split that forgets some training images, all of which the original model learns from.
+
+    Those among them that are validation images elsewhere are replaced there by others.
+    """
+    forget = np.unique(np.array(images, dtype=np.int64))
+    held_out = _validation_without(data, forget)
+    retain = np.setdiff1d(np.arange(len(data.train)), np.concatenate([held_out, forget]))
+    none = np.empty(0, dtype=np.int64)
+    return Split(retain, forget, held_out, none, np.arange(len(data.test)), none)
+
+
+def _validation_without(data: Dataset, images: np.ndarray) -> np.ndarray:
+    """The validation images, with others in place of some: of the same class as far as it has any left."""
+    y, held_out = data.train.y, validation(data)
+    lost = np.bincount(y[np.intersect1d(held_out, images)], minlength=len(data.source.classes))
+    order = by_class(y)
+    free = order[~np.isin(order, np.concatenate([held_out, images]))]
+    others = [free[y[free] == label][:count] for label, count in enumerate(lost) if count]
+    chosen = np.concatenate([np.setdiff1d(held_out, images), *others])
+    rest = np.setdiff1d(free, chosen)
+    more = rest[stratified(y[rest], len(held_out) - len(chosen))]
+    return np.sort(np.concatenate([chosen, more]))
 
 
 def _parts(data: Dataset) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

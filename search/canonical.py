@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any
 
 from benchmarks.datasets import datasets
+from benchmarks.forget_files import PREFIX, is_file, path_of
 from benchmarks.methods import methods
 from benchmarks.models import models
 from search.plan import Plan
@@ -29,6 +31,21 @@ def typed(plan: Plan) -> Plan:
             "search": plan.search.model_copy(update={"space": space}),
         }
     )
+
+
+def beside(plan: Plan, folder: Path) -> Plan:
+    """The plan with the files that list images where its own folder has them."""
+
+    def relative(sets: Sequence[str]) -> tuple[str, ...]:
+        return tuple(f"{PREFIX}{folder / path_of(text)}" if is_file(text) else text for text in sets)
+
+    sections = {"search": plan.search, "benchmark": plan.benchmark}
+    update = {
+        name: section.model_copy(update={"forget": relative(section.forget)})
+        for name, section in sections.items()
+        if section
+    }
+    return plan.model_copy(update=update)
 
 
 def distinct(plan: Plan, tell: Tell) -> Plan:
@@ -58,7 +75,9 @@ def distinct(plan: Plan, tell: Tell) -> Plan:
             "metrics": _once("benchmark.metrics", b.metrics, str, tell),
         }
         changes["benchmark"] = b.model_copy(update=update)
-    return plan.model_copy(update=changes)
+    sets = (*plan.search.forget, *(plan.benchmark.forget if plan.benchmark else ()))
+    images = {s.forget: s.images for s in map(plan.scenario, sets) if s.images}
+    return plan.model_copy(update=changes).with_images(images)
 
 
 def _once(place: str, names: Sequence[str], form: Callable[[str], str], tell: Tell) -> tuple[str, ...]:

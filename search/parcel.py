@@ -1,18 +1,22 @@
-"""A plan as it is sent to a cluster: beside it the weights that it names, under names that no code has."""
+"""A plan as it is sent to a cluster: beside it the files that it names, under names that no code has."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import yaml
 
+from benchmarks.forget_files import PREFIX, is_file, path_of
 from benchmarks.weight_files import read_sets
 from cluster.jobs import Parcel
 from search.errors import PlanError
-from search.plan_files import load, text_of
-from search.plan_text import PlanLoader, read
+from search.plan_files import load, source, text_of
+from search.plan_text import Place, PlanLoader, read
 
 _WEIGHTS = ("checkpoint", "retrained")  # keys of a plan that name a file, or are a mapping with one
+_FORGETTING = ("search", "benchmark")  # sections with forget sets, which may be files
 
 
 def parcel(plan: str, allow_code: bool = False) -> Parcel:
@@ -24,36 +28,67 @@ def parcel(plan: str, allow_code: bool = False) -> Parcel:
     """
     load(plan, allow_code=allow_code)
     text = text_of(plan)
-    nodes = _children(yaml.compose(text, Loader=PlanLoader))
-    files = {}
+    content = read(text, plan).content
+    files: dict[str, Path] = {}
     for key in _WEIGHTS:
-        node = nodes.get(key)
-        file = _children(node).get("file", node)
-        if isinstance(file, yaml.ScalarNode) and not file.tag.endswith(":null"):
-            path = Path(file.value)
+        given = content.get(key)
+        place: Place = (key, "file") if isinstance(given, dict) else (key,)
+        written = given.get("file") if isinstance(given, dict) else given
+        if written is not None:
+            path = Path(written)
             read_sets(path)
             name = f"{key}.safetensors" if path.suffix == ".safetensors" else f"{key}.pt"
             files[name] = path
-            text = _replaced(text, key, name)
-    return Parcel(nodes["name"].value, text, files)
+            text = _replaced(text, place, name)
+    names: dict[Path, str] = {}
+    for place, forget in _listed(content):
+        path = source(plan).parent / path_of(forget)
+        name = names.setdefault(path, f"images{len(names) + 1}.txt")
+        files[name] = path
+        text = _replaced(text, place, f"{PREFIX}{name}")
+    return Parcel(content["name"], text, files)
 
 
-def _replaced(text: str, key: str, name: str) -> str:
-    """The plan with another file at a key, and otherwise as it stands."""
-    node = _children(yaml.compose(text, Loader=PlanLoader))[key]
-    file = _children(node).get("file", node)
-    old = text[file.start_mark.index : file.end_mark.index]
-    new = text[: file.start_mark.index] + name + old[len(old.rstrip()) :] + text[file.end_mark.index :]
-    expected = dict(read(text, key).content)
-    section = expected[key]
-    expected[key] = {**section, "file": name} if isinstance(section, dict) else name
+def _listed(content: dict[str, Any]) -> Iterator[tuple[Place, str]]:
+    """The forget sets that are files, each with its place."""
+    for section in _FORGETTING:
+        given = (content.get(section) or {}).get("forget")
+        sets = (
+            {(): given} if isinstance(given, str) else {(i,): forget for i, forget in enumerate(given or ())}
+        )
+        for place, forget in sets.items():
+            if is_file(forget):
+                yield (section, "forget", *place), forget
+
+
+def _replaced(text: str, place: Place, value: str) -> str:
+    """The plan with another text at a place, and otherwise as it stands."""
+    root = yaml.compose(text, Loader=PlanLoader)
+    assert root is not None
+    node = _node(root, place)
+    old = text[node.start_mark.index : node.end_mark.index]
+    new = text[: node.start_mark.index] + value + old[len(old.rstrip()) :] + text[node.end_mark.index :]
+    expected = read(text, "plan").content
+    holder: Any = expected
+    for key in place[:-1]:
+        holder = holder[key]
+    holder[place[-1]] = value
     try:
-        if read(new, key).content == expected:
+        if read(new, "plan").content == expected:
             return new
     except PlanError:  # the path was an anchor's
         pass
-    raise PlanError(f"'{key}' cannot be sent as it is written; write the path of the file itself there")
+    raise PlanError(
+        f"'{'.'.join(map(str, place))}' cannot be sent as it is written; write the path of the file itself "
+        "there"
+    )
 
 
-def _children(node: yaml.Node | None) -> dict[str, yaml.Node]:
-    return {key.value: value for key, value in node.value} if isinstance(node, yaml.MappingNode) else {}
+def _node(node: yaml.Node, place: Place) -> yaml.Node:
+    """What stands at a place."""
+    for key in place:
+        if isinstance(node, yaml.MappingNode):
+            node = next(value for name, value in node.value if name.value == key)
+        else:
+            node = node.value[key]
+    return node

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -13,6 +14,7 @@ from pydantic import (
     ConfigDict,
     Field,
     PlainValidator,
+    PrivateAttr,
     field_validator,
     model_validator,
 )
@@ -223,6 +225,7 @@ class Plan(Section):
     benchmark: Benchmark | None = None
     resources: Resources = Resources()
     scale: Real = Field(1.0, gt=0, le=1)
+    _images: dict[str, tuple[int, ...]] = PrivateAttr(default_factory=dict)  # of forget sets named by a file
 
     @model_validator(mode="before")
     @classmethod
@@ -235,7 +238,14 @@ class Plan(Section):
 
     def scenario(self, forget: str, draw: int = 0, original: int = 0) -> Scenario:
         """The scenario of one draw of a forget set and one of the original models."""
-        return Scenario(self.dataset, self.model, self.task, forget, self.seed + original, draw)
+        images, seed = self._images.get(forget, ()), self.seed + original
+        return Scenario(self.dataset, self.model, self.task, forget, seed, draw, images=images)
+
+    def with_images(self, images: Mapping[str, tuple[int, ...]]) -> Plan:
+        """The plan with the images that its forget sets `ids-...` stand for; no file is read again."""
+        plan = self.model_copy()
+        plan._images = dict(images)
+        return plan
 
     def searched(self) -> list[Scenario]:
         """The scenarios to search on."""

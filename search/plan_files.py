@@ -19,7 +19,7 @@ from benchmarks.presets import PAPERS
 from benchmarks.scenarios import Scenario
 from cluster.isolation import importable
 from search import limits
-from search.canonical import Tell, distinct, typed
+from search.canonical import Tell, beside, distinct, typed
 from search.errors import PlanError
 from search.objectives import objective
 from search.plan import Benchmark, OriginalWeights, Plan, Resources, Search, Section, Training, Weights
@@ -117,7 +117,8 @@ def parse(
     """Plans from YAML text; `name` is what messages call it, the rest is as for `load`.
 
     Args:
-        folder: Where modules that the plan names may lie too, if it may import any.
+        folder: Where files that the plan's forget sets name lie, and modules that it names may lie too, if
+            it may import any. None: the current one.
 
     Raises:
         PlanError: as `load` does.
@@ -146,6 +147,7 @@ def _plan(
         # A key that is misspelt is missing too, and its spelling is what helps
         first = min(error.errors(), key=lambda e: e["type"] != "extra_forbidden")
         raise PlanError(f"{at(*first['loc'])}: {_explain(first)}") from None
+    plan = beside(plan, folder) if folder else plan
     if imports_code(plan):
         if not allow_code:
             raise PlanError(

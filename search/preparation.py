@@ -116,9 +116,9 @@ def prepare(
     data = {name: share(load(name)) for name in {s.dataset for s in wanted}}
     device = slots.device if on_gpus(slots) else "cpu"
     common = _Common(recipe, slots.cpus, device, data, _cache_place(), own)
-    first: _Role = "own" if own.original else "original"
-    of_seed = {s.seed: s for s in reversed(wanted)}
-    training: list[tuple[_Role, Scenario]] = [(first, of_seed[seed]) for seed in sorted(of_seed)]
+    training: list[tuple[_Role, Scenario]] = (
+        [("own", wanted[0])] if own.original else [("original", s) for s in _originals(wanted)]
+    )
     without: _Role = "own_retrained" if own.retrained else "retrained"
     training += [(without, s) for s in _distinct(s for w in wanted for s in w.steps)]
     if record:
@@ -146,6 +146,17 @@ def _with_original(packed: Packed, weights: Any) -> Packed:
     """The same scenario with weights that others share, so that they travel to a worker once."""
     steps = tuple(_with_original(step, weights) for step in packed.steps)
     return replace(packed, original=weights, steps=steps)
+
+
+def _originals(scenarios: Iterable[Scenario]) -> list[Scenario]:
+    """A scenario for each original model, in the order of their seeds.
+
+    The images that a file lists are in the training of its original model, whatever they are.
+    """
+    models: dict[tuple[int, bytes], Scenario] = {}
+    for s in scenarios:
+        models.setdefault((s.seed, s.split(load(s.dataset)).train.tobytes()), s)
+    return sorted(models.values(), key=lambda s: s.seed)
 
 
 def _distinct(scenarios: Iterable[Scenario]) -> list[Scenario]:

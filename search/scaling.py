@@ -14,7 +14,7 @@ from benchmarks.datasets import DataSource, datasets
 from benchmarks.hyperparameters import Hyperparameter, Scalar, declared
 from benchmarks.methods import Method, methods
 from benchmarks.models import models
-from benchmarks.scenarios import Scenario, forgets_images
+from benchmarks.scenarios import OF, Scenario, forgets_images
 from search.plan import Plan
 
 IMAGES_PER_CLASS = 5  # at least: four to learn from, one to select by
@@ -47,9 +47,7 @@ def scaled(plan: Plan) -> Plan:
         if not forgets_images(plan.task):
             return sets
         kept = small.train_size / source.train_size
-        if plan.task == "identities":  # 2 % of all people are more than there are in a few images
-            sets = tuple(Scenario(plan.dataset, plan.model, plan.task, s).forget for s in sets)
-        return tuple(str(_part(int(s), kept, "forget_count")) if s.isdecimal() else s for s in sets)
+        return tuple(_fewer(plan.scenario(text), text, kept) for text in sets)
 
     space = {name: _space(plan, methods.get(name), share) for name in plan.methods}
     changes: dict[str, Any] = {
@@ -97,6 +95,16 @@ def _model(name: str, source: DataSource) -> str:
     base = _SMALLER.get(base, base)
     side = max(models.get(base).min_size, _SIDE)
     return f"{base}@{side}" if side < models.get(name).input_size(source.image_size) else base
+
+
+def _fewer(scenario: Scenario, text: str, kept: float) -> str:
+    """A forget set of images or people, with a share of its size where that is a number."""
+    if scenario.images:  # most of them are not among the images that are kept
+        return str(_part(len(scenario.images), kept, "forget_count"))
+    # 2 % of all people are more than there are in a few images
+    forget = scenario.forget if scenario.task == "identities" else text
+    count, of, classes = forget.partition(OF)
+    return f"{_part(int(count), kept, 'forget_count')}{of}{classes}" if count.isdecimal() else text
 
 
 def _some(plan: Plan) -> tuple[str, ...]:

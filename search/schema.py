@@ -68,7 +68,12 @@ _IDENTITY = (
     Column("scale", _REAL, "Share of the published work that the plan ran; below 1 a row is no result"),
 )
 _SCENARIO = (
-    Column("forget", _TEXT, "Forgotten classes or people joined by +, requests by >, or their number"),
+    Column(
+        "forget",
+        _TEXT,
+        "Forgotten classes or people joined by +, requests by >; or a number of images or people, which may "
+        "be 'of CLASS+CLASS'; or ids-<count>-<digest> of the images that a file lists",
+    ),
     Column("forget_count", _INT, "Training images to forget", "images"),
     Column("scenario_seed", _INT, "Seed of the original and the retrained model"),
     Column("draw", _INT, "Which sample of a number of images or people is forgotten, from 0; else 0"),

@@ -54,7 +54,7 @@ _FORGET: dict[str, dict[str, str]] = {
         "30": "Hugh Jackman",
         "40": "Josh Radnor",
     },
-    "celeba": {"2%": "204"},  # of 10,177 people
+    "celeba": {"2%": "164 of female+male"},  # of 8,192 people with training images
 }
 
 

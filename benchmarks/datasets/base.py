@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 Level = Literal["class", "superclass"]
 Augmentation = Literal["none", "crop", "crop_flip_rotate"]
+Files = tuple[tuple[str, ...], tuple[str, ...]]  # of training and of test images
 
 
 class Pixels(Protocol):
@@ -69,6 +70,7 @@ class DataSource:
         classes: Names of the finest classes, in the order of their indices.
         superclasses: Superclass name -> names of its classes; empty where there are none.
         identities: Names of the people that the images show; empty where that is unknown.
+        trained_people: How many of these have training images; None where that is unknown.
         predicts: What `full_class` forgets and a model predicts outside `sub_class`.
         mean, std: Per channel, for pixels in [0, 1]; empty while they are unknown, because the image files
             were not decoded yet (`load` does that).
@@ -77,6 +79,8 @@ class DataSource:
         decode: Decodes the image files into the folder, unless that was done; its second argument says
             whether files that cannot be read may be left out. None: there are none to decode.
         note: What people should know of the files that were taken and left out, one line.
+        files: Returns the paths of the files of the training and of the test images, in the order of the
+            images; None: they do not lie in files of their own.
     """
 
     name: str
@@ -92,11 +96,13 @@ class DataSource:
     read: Callable[[Path], tuple[Images, Images]] = field(repr=False)
     superclasses: dict[str, tuple[str, ...]] = field(default_factory=dict, hash=False)
     identities: tuple[str, ...] = field(default=(), repr=False)
+    trained_people: int | None = None
     predicts: Level = "class"
     augmentation: Augmentation = "none"
     validation_fraction: float = 0.1
     decode: Callable[[Path, bool], Decoded] | None = field(default=None, repr=False)
     note: str = ""
+    files: Callable[[], Files] | None = field(default=None, repr=False, compare=False)
 
     @property
     def preprocessing(self) -> Preprocessing:
@@ -191,6 +197,8 @@ def subset(source: DataSource, size: str) -> DataSource:
         summary=f"{count} training and {held_out} test images of {source.name}",
         train_size=count,
         test_size=held_out,
+        trained_people=None,
+        files=None,
         read=partial(_read_subset, source, (count, held_out)),
         validation_fraction=max(0.2, source.validation_fraction),
     )

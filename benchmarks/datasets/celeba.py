@@ -7,8 +7,8 @@ from pathlib import Path
 
 import numpy as np
 
-from benchmarks.datasets.base import DataSource, Images, datasets
-from benchmarks.datasets.decoded import Decoded, Listing, decode, splits
+from benchmarks.datasets.base import DataSource, Files, Images, data_folder, datasets
+from benchmarks.datasets.decoded import Decoded, Listing, decode, paths, splits
 from benchmarks.datasets.pictures import stretched
 from benchmarks.errors import DataError
 
@@ -23,7 +23,7 @@ _CLASSES = (
     "male_gray",
     "male_gray_chubby",
 )
-_PEOPLE = 10_177
+_PEOPLE, _TRAINED_PEOPLE = 10_177, 8_192  # of the official partition, in which no person is in two
 _TRAIN, _TEST = 0, 2  # of the official partition; 1 is validation
 _BY_HAND = (
     "fetch CelebA from mmlab.ie.cuhk.edu.hk/projects/CelebA.html, and put img_align_celeba/ (unpacked), "
@@ -88,6 +88,10 @@ def _read(data: Path) -> tuple[Images, Images]:
     return splits(_listed(data))
 
 
+def _files() -> Files:
+    return paths(_listed(data_folder()))
+
+
 datasets.add(
     DataSource(
         name="celeba",
@@ -95,6 +99,7 @@ datasets.add(
         source="Z. Liu et al.: Deep Learning Face Attributes in the Wild, ICCV 2015",
         classes=_CLASSES,
         identities=tuple(f"p{i}" for i in range(1, _PEOPLE + 1)),
+        trained_people=_TRAINED_PEOPLE,
         channels=3,
         image_size=32,
         train_size=162_770,
@@ -103,6 +108,7 @@ datasets.add(
         std=(0.2470, 0.2435, 0.2616),
         read=_read,
         decode=_decode,
+        files=_files,
         augmentation="crop_flip_rotate",
     )
 )

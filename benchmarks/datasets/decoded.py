@@ -16,7 +16,7 @@ from typing import BinaryIO
 import numpy as np
 from filelock import FileLock, Timeout
 
-from benchmarks.datasets.base import Images
+from benchmarks.datasets.base import Files, Images
 from benchmarks.datasets.contents import contents
 from benchmarks.datasets.pictures import Resize, Unreadable, read
 from benchmarks.datasets.threads import in_threads
@@ -111,6 +111,14 @@ def splits(listing: Listing) -> tuple[Images, Images]:
     kept = listing.without(decode(listing).skipped)
     train = int(np.searchsorted(kept, listing.train))
     return _images(listing, kept, slice(train)), _images(listing, kept, slice(train, None))
+
+
+def paths(listing: Listing) -> Files:
+    """The paths of the files of the images that `splits` gives, as far as that is known before decoding."""
+    done = found(listing)
+    kept = listing.without(done.skipped if done else ())
+    names, train = tuple(listing.names[i] for i in kept), int(np.searchsorted(kept, listing.train))
+    return names[:train], names[train:]
 
 
 def _images(listing: Listing, kept: np.ndarray, part: slice) -> Images:

@@ -10,8 +10,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from benchmarks.datasets.base import DataSource, Images, by_class, data_folder, datasets
-from benchmarks.datasets.decoded import Decoded, Listing, decode, found, splits
+from benchmarks.datasets.base import DataSource, Files, Images, by_class, data_folder, datasets
+from benchmarks.datasets.decoded import Decoded, Listing, decode, found, paths, splits
 from benchmarks.datasets.folders import Tree, scan
 from benchmarks.datasets.layouts import layout
 from benchmarks.datasets.pictures import central
@@ -150,6 +150,10 @@ def _read(name: str, data: Path) -> tuple[Images, Images]:
     return splits(_listed(name, data))
 
 
+def _files(name: str) -> Files:
+    return paths(_listed(name, data_folder()))
+
+
 def _make(name: str) -> DataSource:
     listing = _listed(name, data_folder())
     return _source(name, listing, found(listing))
@@ -175,6 +179,7 @@ def _source(name: str, listing: Listing, done: Decoded | None) -> DataSource:
         decode=partial(_decode, name),
         augmentation="crop_flip_rotate",
         note=listing.note,
+        files=partial(_files, name),
     )
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from benchmarks.datasets.base import DataSource, Images, datasets
+from benchmarks.datasets.base import DataSource, Files, Images, data_folder, datasets
 from benchmarks.datasets.folders import class_folders
 from benchmarks.datasets.image_folder import labelled
 from benchmarks.datasets.pictures import Stream, inner
@@ -26,6 +26,14 @@ def _read(data: Path) -> tuple[Images, Images]:
 
 
 def _split(data: Path, split: str) -> Images:
+    names, y = _labelled(data, split)
+    cache = data / "decoded" / f"imagenet-{split}.contents"
+    paths = np.array([os.fsencode(name) for name in names])
+    return Images(Stream(data / "imagenet" / split, paths, cache, _SIDE, inner), y)
+
+
+def _labelled(data: Path, split: str) -> tuple[list[str], np.ndarray]:
+    """Paths of the images of a split, below its folder, and the index of each one's class."""
     folder = data / "imagenet" / split
     folders = class_folders(folder) if folder.is_dir() else {}
     if tuple(folders) != _WNIDS:
@@ -33,9 +41,12 @@ def _split(data: Path, split: str) -> Images:
             f"data set 'imagenet': {folder} must hold the {len(_WNIDS)} class folders from {_WNIDS[0]} to "
             f"{_WNIDS[-1]}, but holds {len(folders)}; {_BY_HAND}, or set UNLEARN_DATA"
         )
-    names, y = labelled(folders)
-    cache = data / "decoded" / f"imagenet-{split}.contents"
-    return Images(Stream(folder, np.array([os.fsencode(name) for name in names]), cache, _SIDE, inner), y)
+    return labelled(folders)
+
+
+def _files() -> Files:
+    train, test = (tuple(_labelled(data_folder(), split)[0]) for split in ("train", "val"))
+    return train, test
 
 
 datasets.add(
@@ -51,5 +62,6 @@ datasets.add(
         mean=(0.485, 0.456, 0.406),
         std=(0.229, 0.224, 0.225),
         read=_read,
+        files=_files,
     )
 )

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import numpy as np
 
-from benchmarks.datasets.base import DataSource, Images, datasets, stratified
-from benchmarks.datasets.decoded import Decoded, Listing, decode, everything, splits
+from benchmarks.datasets.base import DataSource, Files, Images, data_folder, datasets, stratified
+from benchmarks.datasets.decoded import Decoded, Listing, decode, everything, paths, splits
 from benchmarks.datasets.folders import class_folders
 from benchmarks.datasets.image_folder import labelled
 from benchmarks.datasets.pictures import central
@@ -172,12 +172,23 @@ def _read_published(data: Path) -> tuple[Images, Images]:
     return whole, whole
 
 
+def _files() -> Files:
+    return paths(_listed(data_folder()))
+
+
+def _files_published() -> Files:
+    train, test = _files()
+    whole = (*train, *test)
+    return whole, whole
+
+
 _PINS = DataSource(
     name="pins",
     summary="32x32 faces of 105 people, fetched by hand",
     source="Burak: Pinterest Face Recognition Dataset, Kaggle, 2020",
     classes=_PEOPLE,
     identities=_PEOPLE,
+    trained_people=len(_PEOPLE),
     channels=3,
     image_size=32,
     train_size=_IMAGES - _TEST,
@@ -186,6 +197,7 @@ _PINS = DataSource(
     std=(0.2673, 0.2564, 0.2762),
     read=_read,
     decode=_decode,
+    files=_files,
     augmentation="crop_flip_rotate",
 )
 datasets.add(_PINS)
@@ -197,5 +209,6 @@ datasets.add(
         train_size=_IMAGES,
         test_size=_IMAGES,
         read=_read_published,
+        files=_files_published,
     )
 )

@@ -175,6 +175,7 @@ def people():
         std=(0.5,),
         read=lambda folder: (train, test),
         identities=tuple(f"p{i}" for i in range(12)),
+        trained_people=12,
         validation_fraction=0.2,
     )
     yield Dataset(datasets.add(source), train, test)
@@ -207,12 +208,53 @@ def test_identities_by_number_or_share_are_drawn_by_the_seed(people):
     with pytest.raises(InvalidScenario, match="forgets 'p2', which is the same in every draw"):
         Scenario("people", "cnn2", "identities", "p2", draw=1)
     for bad in ("12", "0", "100%", "-1%"):
-        with pytest.raises(InvalidScenario, match="12 people; forget between 1 and 11"):
+        with pytest.raises(InvalidScenario, match="images of 12 people; forget between 1 and 11"):
             Scenario("people", "cnn2", "identities", bad)
     with pytest.raises(InvalidScenario, match="no class 'p77'; did you mean 'p7'"):
         Scenario("people", "cnn2", "identities", "p77")
     with pytest.raises(InvalidScenario, match="needs identities, which 'digits' does not have"):
         Scenario("digits", "cnn2", "identities", "3")
+
+
+def test_people_of_some_classes_have_no_image_of_another(people):
+    # Person i has the images i, i + 12, ..., all of class i % 3; the third gets one of another class
+    people.train.y[15] = 1
+    scenario = Scenario("people", "cnn2", "identities", "25% of c+a", 4)
+    assert scenario.forget == "3 of a+c"
+    assert scenario.drawn
+    chosen = [replace(scenario, draw=draw)._people(people) for draw in range(40)]
+    assert {len(set(some)) for some in chosen} == {3}
+    assert {person for some in chosen for person in some} == {0, 2, 5, 6, 8, 9, 11}
+    split = scenario.split(people)
+    forgotten = np.concatenate([split.forget_train, split.forget_validation])
+    assert len(forgotten) == 15, "all images of each"
+    assert set(people.train.y[forgotten]) <= {0, 2}
+
+
+def test_people_of_some_classes_that_cannot_be_drawn_are_told(people):
+    with pytest.raises(
+        InvalidScenario, match="has 4 people with training images of a alone; forget at most 4"
+    ):
+        Scenario("people", "cnn2", "identities", "5 of a").split(people)
+    with pytest.raises(InvalidScenario, match="'people' has no class 'd'"):
+        Scenario("people", "cnn2", "identities", "5 of a+d")
+    with pytest.raises(InvalidScenario, match="leaves no class of 'people' to retain"):
+        Scenario("people", "cnn2", "identities", "5 of a+b+c")
+    with pytest.raises(InvalidScenario, match=r"either of them 'of CLASS\+CLASS', or names, not '12 of a'"):
+        Scenario("people", "cnn2", "identities", "12 of a")
+
+
+def test_a_share_is_one_of_the_people_with_training_images():
+    def people(forget, dataset="celeba"):
+        return Scenario(dataset, "resnet18", "identities", forget).forget
+
+    assert people("2%") == "164"  # of 8,192; 10,177 are in all parts together
+    assert people("2% of 4+female") == "164 of female+male"
+    assert people("10%", "pins") == "10"  # 10.5
+    with pytest.raises(
+        InvalidScenario, match="not known before its files are read; forget a number of people"
+    ):
+        people("2%", "celeba@1000")
 
 
 def test_a_share_of_random_images_is_a_share_of_those_trained_on():
