@@ -49,7 +49,7 @@ _PUBLISHED = {
     **{(model, "svhn"): _zero_shot(10) for model in ("allcnn", "lenet", "resnet9")},
     **{(model, "mnist"): _zero_shot(10) for model in ("allcnn", "lenet", "resnet9")},
     # Akbari: 30 epochs and class weights are all that the text says, and its code has since moved on. Its
-    # ResNet18 of CIFAR-10 also has 30 epochs; SSD's recipe above is the one that is known in full.
+    # ResNet18 of CIFAR-10 has 30 epochs too, which its plans set; the classes there are of one size.
     ("resnet18", "celeba"): Recipe(30, balanced=True),
     # SalUn: its loop counts epochs from 0, so that 91 and 136 are the 92nd and the 137th.
     ("vgg16_bn", "cifar10"): Recipe(182, batch_size=256, milestones=(92, 137), gamma=0.1),
