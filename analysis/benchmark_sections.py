@@ -17,9 +17,12 @@ from analysis.breakdown import (
     collateral,
     entropies,
     overall,
+    with_both,
 )
 from analysis.forgetting import FEWEST, entropy_difference, forgetting_quality
-from analysis.labels import DASH, label, mean_std, number, place, scaling, variant
+from analysis.labels import DASH, label, number, place, scaling, variant
+from analysis.nearest import distances, leaders, of_lines
+from analysis.nearest_sentences import main_sentence
 from analysis.page import Picture, Section, Table, picture, table
 from analysis.studies import REFERENCES, SCENARIO, VARIANT, metric_names
 from analysis.tables import metrics_of, shown
@@ -33,12 +36,15 @@ def results(trials: pd.DataFrame) -> Section | None:
     frame = _few_sources(overall(trials))
     if frame.empty:
         return None
-    blocks = [_main_table(name, rows.reset_index(drop=True)) for name, rows in scenarios(frame)]
+    every = dict(scenarios(by_own_set(with_both(benchmarked(trials)))))
+    blocks = [_main_table(name, rows.reset_index(drop=True), every[name]) for name, rows in scenarios(frame)]
     blocks += _other_metrics(trials)
     text = [
         "Mean ± standard deviation over forget sets and seeds. Distance to retrain is the mean absolute "
         "difference to the retrained model over retain accuracy, forget accuracy and MIA. Bold: nearest to "
-        "the retrained model, and fastest, among the methods that were run on every forget set of the table."
+        "the retrained model, or fastest, among the methods that were run on every forget set of the table, "
+        "and every other one of these that cannot be told from it: the 95 % interval of the difference, "
+        "seed by seed, contains 0. With one seed nothing can be told, and bold is only the lowest."
     ]
     images = [task for task in ("random", "identities") if task in set(frame["task"])]
     if images:
@@ -173,24 +179,25 @@ def _few_sources(frame: pd.DataFrame) -> pd.DataFrame:
     return frame[~moved | (sources.transform("nunique") < 2)]
 
 
-def _main_table(name: str, rows: pd.DataFrame) -> Table:
-    metrics = metrics_of(rows)
-    retrain = rows[rows["method"] == "retrain"]
+def _main_table(name: str, rows: pd.DataFrame, every: pd.DataFrame) -> Table:
+    """The table of one scenario from its rows of `overall`, and the trials that these are made of."""
     full = rows["forget_sets"] == rows["forget_sets"].max()
     own = rows[full & ~rows["method"].isin(REFERENCES) & (rows["n"] > 0)]
     if own.empty:
         own = rows[~rows["method"].isin(REFERENCES) & (rows["n"] > 0)]
     text = shown(rows)
     heads = list(text.columns)
-    strong = set()
-    for metric in metrics:
-        goal = 0.0
-        if metric not in ("gap", "unlearn_s"):
-            goal = float(retrain[f"{metric}_mean"].iloc[0]) if len(retrain) else math.nan
-        far = (own[f"{metric}_mean"] - goal).abs().dropna()
-        strong |= {(int(i), heads.index(label(metric))) for i in far.index[far <= far.min() + 1e-9]}
+    place = {key: i for i, key in enumerate(rows[VARIANT].itertuples(index=False, name=None))}
+    lines = list(own[VARIANT].itertuples(index=False, name=None))
+    metrics = metrics_of(rows)
+    strong = {
+        (place[key], heads.index(label(metric)))
+        for metric in metrics
+        for key in leaders(of_lines(distances(every, metric), lines))
+    }
     figures = {label(m) for m in metrics} | {"n", "Failed"}
-    return table(_main_sentence(name, rows, own), heads, text.to_numpy().tolist(), figures, strong)
+    sentence = main_sentence(name, rows, every, lines)
+    return table(sentence, heads, text.to_numpy().tolist(), figures, strong)
 
 
 def _other_metrics(trials: pd.DataFrame) -> Iterator[Table]:
@@ -206,30 +213,6 @@ def _other_metrics(trials: pd.DataFrame) -> Iterator[Table]:
         if "anamnesis_index" in others:
             caption += " (an Anamnesis index is the mean over the trials that relearned)"
         yield table(caption, heads, text.to_numpy().tolist(), figures, folded=True)
-
-
-def _main_sentence(name: str, rows: pd.DataFrame, own: pd.DataFrame) -> str:
-    ranked = own.dropna(subset=["gap_mean"]).sort_values("gap_mean")
-    said = []
-    if len(ranked):
-        first = ranked.iloc[0]
-        who = variant(*first[VARIANT])
-        said.append(f"On {name}: {who} comes nearest to retraining: {_gap(first)} points away.")
-    for method, words in (
-        ("original", "The original model, which forgot nothing, is {} points away."),
-        (
-            "retrain",
-            "Retraining again with another seed is itself {} points away; nothing closer can be expected.",
-        ),
-    ):
-        row = rows[rows["method"] == method]
-        if len(row) and math.isfinite(row["gap_mean"].iloc[0]):
-            said.append(words.format(_gap(row.iloc[0])))
-    return " ".join(said) or name
-
-
-def _gap(row: pd.Series) -> str:
-    return mean_std(float(row["gap_mean"]), float(row["gap_std"]), "gap")
 
 
 def _spread_sentence(name: str, rows: pd.DataFrame) -> str:

@@ -181,10 +181,11 @@ def _curve_sentence(rows: pd.DataFrame | None) -> str:
 
 def _curse_sentence(c: WinnersCurse) -> str:
     worse = "worse" if c.difference > 0 else "better"
+    unclear = ", which these cannot tell from no difference" if c.low <= 0 <= c.high else ""
     said = (
         f"{_name(c.study)}: the best of {c.trials} trials had {number(c.searched)} points in the search and "
         f"has {mean_std(c.fresh_mean, c.fresh_std)} on {c.n} fresh seed{'s' if c.n > 1 else ''}, "
-        f"{abs(c.difference):.1f} points {worse}."
+        f"{abs(c.difference):.1f} points {worse}{unclear}."
     )
     if c.searched_split == c.fresh_split:
         return (

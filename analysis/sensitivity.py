@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from analysis.studies import complete, varied
+from analysis.studies import complete, rounded, varied
 
 Point = tuple[float, ...]
 
@@ -164,20 +164,15 @@ def _mean(rows: pd.DataFrame, keys: list[str], metric: str) -> pd.DataFrame:
 
 def _distinct(frame: pd.DataFrame, names: list[str], metric: str) -> pd.DataFrame:
     rows = complete(frame).dropna(subset=[metric])
-    return rows.assign(**{n: _rounded(rows[n]) for n in names}).drop_duplicates([*names, "seed"], keep="last")
+    return rows.assign(**{n: rounded(rows[n]) for n in names}).drop_duplicates([*names, "seed"], keep="last")
 
 
 def _points(frame: pd.DataFrame, names: list[str]) -> npt.NDArray[np.float64]:
-    return frame[names].apply(_rounded).drop_duplicates().to_numpy(dtype=float)
-
-
-def _rounded(values: pd.Series) -> pd.Series:
-    """To nine digits, so that two ways to compute a step of a range give one value."""
-    return values.map(lambda v: float(f"{v:.9g}") if pd.notna(v) else v)
+    return frame[names].apply(rounded).drop_duplicates().to_numpy(dtype=float)
 
 
 def _commonest(values: pd.Series) -> list[float]:
-    return [float(value) for value in _rounded(values).mode()]
+    return [float(value) for value in rounded(values).mode()]
 
 
 def _differing(points: npt.NDArray[np.float64], point: Point) -> npt.NDArray[np.int64]:

@@ -1,18 +1,38 @@
-"""Small statistics: mean and spread, intervals, rank correlations, the winner's curse."""
+"""Small statistics: mean and spread, intervals, differences, rank correlations, the winner's curse."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from analysis.studies import SCENARIO, Study, best, complete, studies
+from analysis.studies import SCENARIO, Study, best, complete, distinct_work, studies
 
 Values = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Difference:
+    """How far two samples lie apart.
+
+    Attributes:
+        mean: Of the one less that of the other.
+        low, high: Student's 95 % interval of it; nan where there are too few values.
+        n: Pairs, or the values of the smaller sample where they are not paired.
+    """
+
+    mean: float
+    low: float
+    high: float
+    n: int
+
+    @property
+    def is_clear(self) -> bool:
+        """Whether the interval leaves out 0."""
+        return self.low > 0 or self.high < 0
 
 
 @dataclass(frozen=True)
@@ -23,9 +43,9 @@ class WinnersCurse:
         study: The search.
         trial_number: The trial of the search whose parameters the benchmark ran.
         searched: Its objective in the search, in points.
-        fresh_mean, fresh_std, n: The same parameters on n benchmark seeds.
+        fresh_mean, fresh_std, n: The same parameters in n benchmark trials, every piece of work once.
         difference: fresh_mean - searched, in points; positive when the search was too hopeful.
-        low, high: 95 % bootstrap interval of the difference over the fresh seeds; nan for one seed.
+        low, high: Student's 95 % interval of the difference over the fresh seeds; nan for one seed.
         trials: From how many complete trials the best was picked.
         searched_split, fresh_split: The held-out images that each was measured on. When they differ, the
             difference has two sources that one number cannot separate: picking the luckiest of many trials,
@@ -54,25 +74,6 @@ def mean_std(values: pd.Series | Values | list[float]) -> tuple[float, float]:
     return mean, std
 
 
-def bootstrap(
-    values: pd.Series | Values | list[float],
-    statistic: Callable[[Values], float] = lambda v: float(np.mean(v)),
-    *,
-    level: float = 0.95,
-    resamples: int = 2000,
-    seed: int = 0,
-) -> tuple[float, float]:
-    """A percentile bootstrap interval of a statistic of a sample; nan, nan for fewer than two values."""
-    v = _finite(values)
-    if len(v) < 2:
-        return float("nan"), float("nan")
-    rng = np.random.default_rng(seed)
-    draws = v[rng.integers(0, len(v), size=(resamples, len(v)))]
-    found = np.array([statistic(draw) for draw in draws])
-    low, high = np.quantile(found, [(1 - level) / 2, (1 + level) / 2])
-    return float(low), float(high)
-
-
 def t_interval(values: pd.Series | Values | list[float], level: float = 0.95) -> tuple[float, float]:
     """Student's interval of the mean, honest for a handful of values; nan, nan for fewer than two."""
     from scipy.special import stdtrit
@@ -82,6 +83,33 @@ def t_interval(values: pd.Series | Values | list[float], level: float = 0.95) ->
         return float("nan"), float("nan")
     half = float(stdtrit(len(v) - 1, (1 + level) / 2)) * float(v.std(ddof=1)) / math.sqrt(len(v))
     return float(v.mean()) - half, float(v.mean()) + half
+
+
+def difference(a: pd.Series, b: pd.Series) -> Difference:
+    """The mean of one sample less that of another, with Student's interval.
+
+    Values of the same index are pairs. With fewer than two pairs the samples are taken as independent, with
+    Welch's degrees of freedom.
+    """
+    pairs = (a - b).dropna() if a.index.is_unique and b.index.is_unique else pd.Series(dtype=float)
+    if len(pairs) > 1:
+        return Difference(float(pairs.mean()), *t_interval(pairs), len(pairs))
+    return _welch(_finite(a), _finite(b))
+
+
+def _welch(a: Values, b: Values) -> Difference:
+    from scipy.special import stdtrit
+
+    n = min(len(a), len(b))
+    mean = float(a.mean() - b.mean()) if n else math.nan
+    if n < 2:
+        return Difference(mean, math.nan, math.nan, n)
+    parts = [float(v.var(ddof=1)) / len(v) for v in (a, b)]
+    if not sum(parts):
+        return Difference(mean, mean, mean, n)
+    freedom = sum(parts) ** 2 / sum(p**2 / (len(v) - 1) for p, v in zip(parts, (a, b), strict=True))
+    half = float(stdtrit(freedom, 0.975)) * math.sqrt(sum(parts))
+    return Difference(mean, mean - half, mean + half, n)
 
 
 def kendall(a: pd.Series, b: pd.Series) -> float:
@@ -117,13 +145,13 @@ def winners_curse(trials: pd.DataFrame) -> list[WinnersCurse]:
         same = benchmark[~benchmark["seed"].isin(frame["seed"])]
         for key in [*SCENARIO, "forget", "scenario_seed", "method"]:
             same = same[same[key] == getattr(study, key)]
-        fresh = same[_same_parameters(same, winner)].drop_duplicates("seed", keep="last")
+        fresh = distinct_work(same[_same_parameters(same, winner)])
         points = fresh["objective"].fillna(fresh["gap"]).dropna()
         if points.empty:
             continue
         mean, std = mean_std(points)
         searched = float(winner["objective"])
-        low, high = bootstrap(points - searched)
+        low, high = t_interval(points - searched)
         found.append(
             WinnersCurse(
                 study=study,

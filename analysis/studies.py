@@ -11,6 +11,12 @@ import pandas as pd
 SCENARIO = ["dataset", "model", "task"]
 METRICS = ["retain_acc", "forget_acc", "mia", "gap"]
 REFERENCES = ["original", "retrain"]
+# What a trial ran on and with, beside its parameters; a table of an older version lacks some of them
+WORK = [
+    *SCENARIO,
+    *("forget", "draw", "scenario_seed", "original_id", "data_id", "eval_split", "eval_limit"),
+    *("method", "code_id", "precision", "scale", "seed"),
+]
 VARIANT = ["method", "regime", "preset", "tuned_on"]  # a method with where its parameters come from
 
 
@@ -43,6 +49,32 @@ def studies(trials: pd.DataFrame, kind: str = "search") -> Iterator[tuple[Study,
 def complete(frame: pd.DataFrame) -> pd.DataFrame:
     """The trials that finished with figures."""
     return frame[frame["state"] == "complete"]
+
+
+def distinct_work(rows: pd.DataFrame) -> pd.DataFrame:
+    """The rows with every piece of work once, in their order.
+
+    Trials of the same method with the same parameters and seed, on the same forget set, images and original
+    model, are one, whichever run, regime or set tuned on they stand under. A result counts before a failure,
+    then what was finished last.
+    """
+    names = [name for name in rows.columns if name in WORK or name.startswith("param_")]
+    alike = numbered(rows)[names].apply(lambda c: rounded(c) if pd.api.types.is_float_dtype(c) else c)
+    rank = pd.DataFrame({"done": rows["state"] == "complete", "at": rows["finished_at"]})
+    order = rank.reset_index(drop=True).sort_values(["done", "at"], kind="stable", na_position="first").index
+    counts = np.ones(len(rows), dtype=bool)
+    counts[order] = ~alike.iloc[order].duplicated(keep="last").to_numpy()
+    return rows[counts]
+
+
+def numbered(rows: pd.DataFrame) -> pd.DataFrame:
+    """Rows in which every draw has its number; files from before there were several have none."""
+    return rows.assign(draw=rows["draw"].fillna(0)) if "draw" in rows else rows
+
+
+def rounded(values: pd.Series) -> pd.Series:
+    """To nine digits, so that two ways to compute a step of a range give one value."""
+    return values.map(lambda v: float(f"{v:.9g}") if pd.notna(v) else v)
 
 
 def varied(frame: pd.DataFrame) -> list[str]:

@@ -1,0 +1,90 @@
+"""Which lines of a result table come nearest to the retrained model, and which cannot be told from these.
+
+The sample is the seeds; where there are several originals or draws of the forget set, each of these with each
+seed. The difference of two lines is first averaged over the forget sets that both were run on, so what a
+forget set does to both is not part of the spread; the interval is Student's over the seeds.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Hashable, Iterable
+
+import pandas as pd
+
+from analysis.stats import Difference, difference
+from analysis.studies import VARIANT, complete, numbered
+
+UNIT = ["scenario_seed", "draw", "seed"]  # what a line repeats; a table may lack some of them
+_AS_THEY_ARE = ("gap", "unlearn_s")  # less is better, without a target
+
+Line = tuple[str, ...]
+
+
+def distances(rows: pd.DataFrame, metric: str) -> pd.Series:
+    """How far each complete trial is from the retrained model, in the metric's unit.
+
+    The distance to retrain is that already, and seconds count from zero.
+
+    Args:
+        rows: Rows of the benchmark stage, as `analysis.breakdown.benchmarked` gives them.
+
+    Returns:
+        Indexed by method, regime, preset, tuned_on, forget and what the line repeats; without trials that
+        lack the figure or its target.
+    """
+    done = complete(rows)
+    values = done[metric].astype(float)
+    if metric not in _AS_THEY_ARE:
+        target = f"target_{metric}"
+        values = (values - done[target].astype(float)).abs() if target in done else values * float("nan")
+    keys = [*VARIANT, "forget", *(name for name in UNIT if name in done)]
+    return values.set_axis(pd.MultiIndex.from_frame(numbered(done)[keys])).dropna()
+
+
+def of_lines(far: pd.Series, lines: Collection[Line]) -> pd.Series:
+    """The distances of some lines."""
+    return far[pd.MultiIndex.from_frame(far.index.to_frame()[VARIANT]).isin(list(lines))]
+
+
+def against(far: pd.Series, line: Line) -> dict[Line, Difference]:
+    """Every line of some distances less the named one, which is among them with a difference of 0.
+
+    Args:
+        far: As `distances` gives them.
+        line: Method, regime, preset and tuned_on.
+    """
+    lines = {_line(key): rows.droplevel([*VARIANT]) for key, rows in far.groupby(VARIANT, sort=False)}
+    return {key: _difference(rows, lines[line]) for key, rows in lines.items()}
+
+
+def leaders(far: pd.Series) -> dict[Line, Difference]:
+    """The line with the least mean distance, first, and all that cannot be told from it, nearest first.
+
+    A line can be told where the whole 95 % interval of its difference lies above 0. One seed has no interval;
+    then only lines with exactly the same mean belong together.
+    """
+    means = far.groupby(VARIANT, sort=False).mean().sort_values(kind="stable")
+    if means.empty:
+        return {}
+    order = [_line(key) for key in means.index]
+    found = against(far, order[0])
+    return {key: d for key in order if (d := found[key]).low <= 0 or abs(d.mean) <= 1e-9}
+
+
+def _line(key: Iterable[Hashable]) -> Line:
+    return tuple(map(str, key))
+
+
+def _difference(rows: pd.Series, other: pd.Series) -> Difference:
+    both = rows.index.intersection(other.index)
+    paired = difference(_by_unit(rows[both]), _by_unit(other[both]))
+    if paired.n > 1:
+        return paired
+    sets = set(rows.index.get_level_values("forget")) & set(other.index.get_level_values("forget"))
+    apart = [_by_unit(far[far.index.get_level_values("forget").isin(sets)]) for far in (rows, other)]
+    return difference(*apart)
+
+
+def _by_unit(far: pd.Series) -> pd.Series:
+    """Means over the forget sets."""
+    return far.groupby([name for name in UNIT if name in far.index.names]).mean()
