@@ -34,15 +34,12 @@ def searched(method: Method, plan: Plan) -> Iterator[Entry]:
         yield from _wanted(method, plan, rule if isinstance(rule, str) else "nearest")
 
 
-def origin(method: Method, preset: str, plan: Plan) -> dict[str, str]:
-    """The columns that say whose a preset is, and what of its experiment is not the plan's."""
+def origin(method: Method, preset: str, plan: Plan) -> tuple[str, str]:
+    """Whose a preset is, and what of its experiment is not the plan's; empty without a preset."""
     if not preset:
-        return {}
+        return "", ""
     values, own = method.preset(preset), experiment(plan)
-    return {
-        "preset_paper": own.paper if own.paper in values.papers else values.paper,
-        "preset_differs": values.differs(own),
-    }
+    return own.paper if own.paper in values.papers else values.paper, values.differs(own)
 
 
 def _wanted(method: Method, plan: Plan, rule: str) -> Iterator[Entry]:
@@ -60,10 +57,6 @@ def _wanted(method: Method, plan: Plan, rule: str) -> Iterator[Entry]:
 
 
 def _entry(method: Method, preset: Preset, plan: Plan) -> Entry:
-    return Entry(
-        method,
-        "published",
-        reduced(method, preset.values, plan.scale),
-        preset.name,
-        **origin(method, preset.name, plan),
-    )
+    values = reduced(method, preset.values, plan.scale)
+    paper, differs = origin(method, preset.name, plan)
+    return Entry(method, "published", values, preset.name, paper, differs)

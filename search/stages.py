@@ -318,6 +318,7 @@ def _study(plan: Plan, identity: Identity, method: Method, scenario: Scenario, r
     data, code = data_id(plan), code_id(plan, method)
 
     def assign(number: int, params: dict[str, Any], preset: str) -> Assignment:
+        paper, differs = published.origin(method, preset, plan)
         return Assignment(
             run_id=identity.study_id(method.name),
             number=number,
@@ -328,7 +329,8 @@ def _study(plan: Plan, identity: Identity, method: Method, scenario: Scenario, r
             kind="search",
             regime="tuned",
             preset=preset,
-            **published.origin(method, preset, plan),
+            preset_paper=paper,
+            preset_differs=differs,
             tuned_on=scenario.forget,
             data_id=data,
             code_id=code,
