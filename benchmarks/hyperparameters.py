@@ -58,8 +58,8 @@ class Hyperparameter:
 
         Raises:
             InvalidParameters: when the value has another type, is not a valid choice, is larger than
-                anything sensible, or is not above 0 although the whole range is. (The range itself bounds a
-                search, not a user.)
+                anything sensible, or is not above 0 although the whole range is, or it has no range and
+                is an amount of work. (The range itself bounds a search, not a user.)
         """
         if value is None and self.optional:
             return None
@@ -79,7 +79,8 @@ class Hyperparameter:
         most = LARGEST_WHOLE if self.kind is int else LARGEST_REAL
         if self.kind in (int, float) and abs(value) > most:
             raise InvalidParameters(f"'{self.name}' must be at most {most:g}, not {value!r}")
-        if self.low is not None and self.low > 0 and value <= 0:
+        positive = self.work if self.low is None else self.low > 0
+        if positive and value <= 0:
             raise InvalidParameters(f"'{self.name}' must be above 0, not {value!r}")
         if self.choices is not None and value not in self.choices:
             raise InvalidParameters(
@@ -103,9 +104,11 @@ def param(
     return dataclasses.field(default=default, metadata=meta)
 
 
-def option(default: Scalar, *, choices: tuple[Scalar, ...] | None = None, doc: str) -> Any:
+def option(
+    default: Scalar, *, choices: tuple[Scalar, ...] | None = None, work: bool = False, doc: str
+) -> Any:
     """A choice of behaviour, such as what published code does differently; never searched."""
-    return dataclasses.field(default=default, metadata={"choices": choices, "doc": doc})
+    return dataclasses.field(default=default, metadata={"choices": choices, "work": work, "doc": doc})
 
 
 @cache

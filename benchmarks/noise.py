@@ -28,33 +28,73 @@ def optimised_noise(
     lr: float,
     rng: torch.Generator,
     halve_lr: bool = False,
+    mode: str = "eval",
+    leave_gradients: bool = False,
+    kept: int | None = None,
 ) -> tuple[torch.Tensor, torch.Tensor]:
     """Images that start as standard normal noise and follow Adam down the objective's mean over a class.
 
-    The model stays as it is and in eval mode, in which images do not act on each other. So all classes go
-    through it together and still become what they would become alone.
+    The model's weights stay as they are. In eval mode images do not act on each other, so all classes go
+    through it together and still become what they would become alone. In train mode each goes through it
+    alone, one class after another, and moves batch norm's statistics.
 
     Args:
         shape: Channels, height and width of an image.
         images: How many of each class.
         halve_lr: Whether a class's learning rate is halved whenever its mean loss has set no new minimum
             for more than ten steps (the default patience of torch's ReduceLROnPlateau).
+        mode: Of the model while noise is made, "eval" or "train".
+        leave_gradients: Whether every step adds the gradient of what it minimises, a mean over each class,
+            to the gradients of the model's weights, as a plain `backward` does.
+        kept: How many images of each class are returned, the first of them; all by default.
 
     Returns:
-        The images, class after class, shape (len(classes) * images, channels, height, width), and their
+        The images, class after class, shape (len(classes) * kept, channels, height, width), and their
         int64 labels.
     """
     import torch
-    from torch.optim.lr_scheduler import ReduceLROnPlateau
 
     from benchmarks.images import per_pass
 
-    model.eval()
+    model.train(mode == "train")
     drawn = torch.randn((len(classes), images, *shape), generator=rng, device=rng.device)
     noise = drawn.to(next(model.parameters()))
-    labels = torch.tensor(classes, device=noise.device).repeat_interleave(images)
-    flat = noise.flatten(0, 1)
-    at_once = min(_AT_ONCE, per_pass(shape, flat.device))
+    labels = torch.tensor(classes, device=noise.device)[:, None].expand(-1, images)
+    weights = [p for p in model.parameters() if p.requires_grad] if leave_gradients else []
+    together, at_once = len(classes), min(_AT_ONCE, per_pass(shape, noise.device))
+    if mode == "train":
+        together, at_once = 1, images
+    for sets, their_labels in zip(noise.split(together), labels.split(together), strict=True):
+        _descend(
+            sets,
+            their_labels,
+            lambda x, y: objective(model(x), x, y),
+            weights,
+            steps=steps,
+            lr=lr,
+            halve_lr=halve_lr,
+            at_once=at_once,
+        )
+    flat = noise[:, :kept].flatten(0, 1)
+    return flat.contiguous(memory_format=torch.channels_last), labels[:, :kept].flatten()
+
+
+def _descend(
+    noise: torch.Tensor,
+    labels: torch.Tensor,
+    loss: Callable[[torch.Tensor, torch.Tensor], torch.Tensor],
+    weights: Sequence[torch.Tensor],
+    *,
+    steps: int,
+    lr: float,
+    halve_lr: bool,
+    at_once: int,
+) -> None:
+    """Steps of Adam on noise of shape (classes, images, ...), in place, beside gradients of some weights."""
+    import torch
+    from torch.optim.lr_scheduler import ReduceLROnPlateau
+
+    images, flat = noise.shape[1], noise.flatten(0, 1)
     # An optimiser per class, because their learning rates may differ; all are views of the same memory
     sets = noise.unbind()
     optimisers = [torch.optim.Adam([own], lr=lr) for own in sets]
@@ -63,20 +103,21 @@ def optimised_noise(
     ]
     for _ in range(steps):
         losses, gradients = [], []
-        for part, y in zip(flat.split(at_once), labels.split(at_once), strict=True):
+        for part, y in zip(flat.split(at_once), labels.flatten().split(at_once), strict=True):
             x = part.clone(memory_format=torch.channels_last).requires_grad_()
-            loss = objective(model(x), x, y)
-            gradients.append(torch.autograd.grad(loss.sum() / images, x)[0])
-            losses.append(loss.detach())
+            values = loss(x, y)
+            (values.sum() / images).backward(inputs=[x, *weights])
+            assert x.grad is not None
+            gradients.append(x.grad)
+            losses.append(values.detach())
         gradient = torch.cat(gradients).view_as(noise)
         for own, its_gradient, optimiser in zip(sets, gradient, optimisers, strict=True):
             own.grad = its_gradient
             optimiser.step()
         if halve_lr:
-            means = torch.cat(losses).view(len(classes), images).mean(dim=1)
+            means = torch.cat(losses).view(noise.shape[:2]).mean(dim=1)
             for schedule, mean in zip(schedules, means.tolist(), strict=True):
                 schedule.step(mean)
-    return flat.contiguous(memory_format=torch.channels_last), labels
 
 
 def impair(
@@ -91,6 +132,7 @@ def impair(
     rng: torch.Generator,
     after_step: Callable[[], None],
     beside: ImageSet | None = None,
+    keep_gradients: bool = False,
 ) -> None:
     """Minimise cross-entropy with Adam, in the model's present mode and in random order, on noise.
 
@@ -99,11 +141,14 @@ def impair(
         copies: How often each noise image occurs in an epoch.
         beside: Real images to shuffle in.
         after_step: Called after every one of the `epochs * ceil(images / batch_size)` steps.
+        keep_gradients: Whether gradients that the weights come with are part of the first step.
     """
     import torch
     from torch.nn import functional as F
 
     optimiser = torch.optim.Adam(model.parameters(), lr=lr)
+    if not keep_gradients:
+        optimiser.zero_grad()
     made = copies * len(noise)
     count = made + (len(beside) if beside else 0)
     for _ in range(epochs):
@@ -115,7 +160,7 @@ def impair(
                 index = beside.index[chosen[chosen >= made] - made]
                 x = torch.cat([x, beside.ready(beside.pixels(index))])
                 y = torch.cat([y, beside.y[index]])
-            optimiser.zero_grad()
             F.cross_entropy(model(x), y).backward()
             optimiser.step()
+            optimiser.zero_grad()
             after_step()

@@ -81,7 +81,7 @@ def reduced(method: Method, values: Mapping[str, Scalar], share: float) -> dict[
     if share == 1:
         return dict(values)
     work = {p.name: values.get(p.name, p.default) for p in declared(method.Params) if p.work}
-    return {**values, **{name: _steps(value, share) for name, value in work.items()}}
+    return {**values, **{name: _steps(value, share) for name, value in work.items() if value is not None}}
 
 
 def _images(source: DataSource, share: float) -> DataSource:
@@ -123,7 +123,7 @@ def _space(plan: Plan, method: Method, share: float) -> dict[str, Any]:
     """What the plan says of a method's hyper-parameters, with a share of every number of steps."""
     own = dict(plan.search.space.get(method.name, {}))
     for p in declared(method.Params):
-        if p.work:
+        if p.work and (p.default is not None or p.name in own):
             own[p.name] = _less(p, own.get(p.name), share)
     return own
 

@@ -40,6 +40,20 @@ class EmmnParams:
         choices=("train", "eval"),
         doc="of the network in the impair phase; eval keeps the batch norm statistics of real images",
     )
+    forget_noise_steps: int | None = option(
+        None, work=True, doc="steps of Adam on the noise of forget classes, by default noise_steps"
+    )
+    noise_used: int | None = option(
+        None, work=True, doc="noise images of a class that are trained on, the first ones; all by default"
+    )
+    noise_mode: str = option(
+        "eval",
+        choices=("eval", "train"),
+        doc="of the network while noise is made; train moves batch norm's statistics and draws dropout",
+    )
+    leaked_gradients: bool = option(
+        False, doc="gradients that making noise leaves on the weights are part of the first impair step"
+    )
 
 
 _NOISE: dict[str, Scalar] = {"noise_lr": 0.1, "noise_penalty": 0.1}
@@ -49,6 +63,7 @@ _IMPAIR = {"cifar10": (0.01, 2), "svhn": (0.001, 3), "mnist": (0.01, 1)}
 _JIT: dict[str, Scalar] = {
     **_NOISE,
     "noise_steps": 30,
+    "forget_noise_steps": 25,
     "noise_images": 4,
     "noise_copies": 80,
     "lr": 1e-4,
@@ -75,16 +90,19 @@ class Emmn(Method):
     Shapes: noise (classes x noise_images, C, H, W).
     Random: the noise's start, the order of the images, dropout in the impair phase.
     Cost, with n = classes x noise_images: noise_steps x n + epochs x noise_copies x n, forward and backward.
+    Fewer where `forget_noise_steps` or `noise_used` say so.
 
     Where the paper is silent: lambda is UNSIR's, both optimisers are Adam (as in the code of JiT), the
     presets impair with batches of 256, the norm is that of one image, a loss that does not improve is a
     class's mean that sets no new minimum for more than ten steps (torch's default), and the network is in
     eval mode while noise is made, so that no batch norm statistics move.
 
-    The code of JiT differs: few images and steps, a squared norm (`norm`), no schedule
-    (`halve_noise_lr`), and only the first three of the four images of a class are used (preset
-    `jit_as_coded`). It makes forget noise in 25 steps and the rest in 30; here all have 30. The
-    gradients that making noise leaves on the weights do not reach the first impair step.
+    The code of JiT differs: few images and steps, of which forget noise has fewer (`forget_noise_steps`), a
+    squared norm (`norm`), no schedule (`halve_noise_lr`). Preset `jit` has these; `jit_as_coded` also has
+    what looks unintended: only the first three of the four images of a class are used (`noise_used`), the
+    network is in train mode while noise is made (`noise_mode`), and the gradients that this leaves on the
+    weights, of the mean cross-entropy of every step, are part of the first impair step
+    (`leaked_gradients`).
     """
 
     name = "emmn"
@@ -108,7 +126,7 @@ class Emmn(Method):
         Preset("jit", _JIT, "jit", "cifar100+pins", "vgg11+vit_b16", source="code of JiT"),
         Preset(
             "jit_as_coded",
-            {**_JIT, "noise_images": 3},
+            {**_JIT, "noise_used": 3, "noise_mode": "train", "leaked_gradients": True},
             "jit",
             "cifar100+pins",
             "vgg11+vit_b16",
@@ -142,12 +160,18 @@ class Emmn(Method):
                 classes,
                 data.image_shape,
                 images=params.noise_images,
-                steps=params.noise_steps,
+                steps=steps,
                 lr=params.noise_lr,
                 rng=rng,
                 halve_lr=params.halve_noise_lr,
+                mode=params.noise_mode,
+                leave_gradients=params.leaked_gradients,
+                kept=params.noise_used,
             )
-            for objective, classes in ((most_wrong, forget), (least_wrong, retain))
+            for objective, classes, steps in (
+                (most_wrong, forget, params.forget_noise_steps or params.noise_steps),
+                (least_wrong, retain, params.noise_steps),
+            )
         ]
         noise, labels = (torch.cat(parts) for parts in zip(*made, strict=True))
         steps = params.epochs * -(-params.noise_copies * len(noise) // params.batch_size)
@@ -162,5 +186,6 @@ class Emmn(Method):
             lr=params.lr,
             rng=rng,
             after_step=data.track(model, steps),
+            keep_gradients=params.leaked_gradients,
         )
         return model.eval()

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from benchmarks.access import Access, TrialData
-from benchmarks.hyperparameters import Scalar, param
+from benchmarks.hyperparameters import Scalar, option, param
 from benchmarks.methods.base import Method, Preset, register
 from benchmarks.presets import HARNESS
 
@@ -41,6 +41,23 @@ class UnsirParams:
     repair_lr: float = param(1e-3, 1e-5, 3e-2, log=True, doc="learning rate of Adam in the repair phase")
     repair_epochs: int = param(1, 0, 5, searched=False, work=True, doc="passes of the repair phase")
     repair_batch_size: int = param(128, 16, 512, log=True, searched=False, doc="images per repair step")
+    noise_used: int | None = option(
+        None, work=True, doc="noise images of a class that are trained on, the first ones; all by default"
+    )
+    noise_mode: str = option(
+        "eval",
+        choices=("eval", "train"),
+        doc="of the network while noise is made; train moves batch norm's statistics and draws dropout",
+    )
+    leaked_gradients: bool = option(
+        False, doc="gradients that making noise leaves on the weights are part of the first impair step"
+    )
+    sampling: str = option(
+        "random", choices=("random", "first"), doc="which retain images of a label are taken"
+    )
+    noise_label: str = option(
+        "forgotten", choices=("forgotten", "0"), doc="noise is trained as its forget class, or as class 0"
+    )
 
 
 _NOISE: dict[str, Scalar] = {"noise_lr": 0.1, "noise_penalty": 0.1}
@@ -97,6 +114,14 @@ _PUBLISHED = (
 )
 
 
+_UNINTENDED: dict[str, Scalar] = {"noise_used": 3, "noise_mode": "train", "sampling": "first"}
+_AS_CODED: dict[str, dict[str, Scalar]] = {
+    "ssd": {**_UNINTENDED, "leaked_gradients": True},
+    "ssd_sub_class": {**_UNINTENDED, "leaked_gradients": True},
+    "notebook": {**_UNINTENDED, "noise_label": "0"},
+}
+
+
 @register
 class Unsir(Method):
     """Makes images z that the network is most wrong about as its forget class c, then trains on them as c.
@@ -110,15 +135,18 @@ class Unsir(Method):
 
     Shapes: noise (forget classes x noise_images, C, H, W).
     Random: the noise's start, the sample, the order of the images, dropout in the last two phases.
-    Cost, with n noise images and m sampled retain images: noise_steps x n + epochs x (noise_copies x n + m)
-    + repair_epochs x m, forward and backward.
+    Cost, with n noise images, k of them used and m sampled retain images: noise_steps x n + epochs x
+    (noise_copies x k + m) + repair_epochs x m, forward and backward.
 
-    Deviations from the published code: the network is in eval mode while noise is made, so that no
-    batch norm statistics move (the code leaves it as it was, mostly in train mode); impair and repair are
-    in train mode. All noise images are used (the code copies the first three of a batch only, which
-    `noise_images=3` repeats, as the presets `..._as_coded` do). The gradients that making noise leaves
-    on the weights do not reach the first impair step. The sample is drawn at random per label, not the
-    first images. The notebook's noise is labelled 0 whatever the forget class; here it is labelled c.
+    Deviations from the published code, each with an option that brings its behaviour back, as the presets
+    `..._as_coded` do. All noise images are trained on (`noise_used`: the code counts an image's channels
+    where it means the images of a batch, and so takes three). The network is in eval mode while noise is
+    made, so that no batch norm statistics move (`noise_mode`: the code leaves it in train mode). Making noise
+    leaves no gradients on the weights (`leaked_gradients`: in the code of SSD and JiT those of all its
+    steps, sums of -dCE/dw averaged over the noise images, are part of the first impair step, which comes
+    before the first reset; the notebook resets them). The sample is drawn at random per label (`sampling`:
+    the first images). Noise is labelled c (`noise_label`: the notebook calls it 0 whatever its class).
+    The code behind the values of `bad_teacher` is not public, so they have no preset as coded.
     """
 
     name = "unsir"
@@ -130,8 +158,11 @@ class Unsir(Method):
     presets = (
         *_PUBLISHED,
         *(
-            replace(preset, name=f"{preset.name}_as_coded", values={**preset.values, "noise_images": 3})
+            replace(
+                preset, name=f"{preset.name}_as_coded", values={**preset.values, **_AS_CODED[preset.name]}
+            )
             for preset in _PUBLISHED
+            if preset.name in _AS_CODED
         ),
     )
 
@@ -157,8 +188,14 @@ class Unsir(Method):
             steps=params.noise_steps,
             lr=params.noise_lr,
             rng=rng,
+            mode=params.noise_mode,
+            leave_gradients=params.leaked_gradients,
+            kept=params.noise_used,
         )
-        retain = sample(data.retain, data.num_classes, params.images_per_class, rng)
+        if params.noise_label == "0":
+            labels = torch.zeros_like(labels)
+        chosen = rng if params.sampling == "random" else None
+        retain = sample(data.retain, data.num_classes, params.images_per_class, chosen)
         impair_steps = -(-(params.noise_copies * len(noise) + len(retain)) // params.batch_size)
         repair_steps = retain.steps(params.repair_batch_size)
         step = data.track(model, params.epochs * impair_steps + params.repair_epochs * repair_steps)
@@ -174,6 +211,7 @@ class Unsir(Method):
             lr=params.lr,
             rng=rng,
             after_step=step,
+            keep_gradients=params.leaked_gradients,
         )
         fit(
             model,
@@ -187,8 +225,10 @@ class Unsir(Method):
         return model.eval()
 
 
-def sample(images: ImageSet, num_classes: int, per_class: int, rng: torch.Generator) -> ImageSet:
-    """At most so many random images of every label, none twice."""
+def sample(
+    images: ImageSet, num_classes: int, per_class: int, rng: torch.Generator | None = None
+) -> ImageSet:
+    """At most so many images of every label, none twice: random ones, or without a generator the first."""
     import torch
 
     order = images.order(rng)

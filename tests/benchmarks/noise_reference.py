@@ -49,17 +49,21 @@ class Adam:
         return -self.lr * m / (np.sqrt(v) + 1e-8)
 
 
-def noise_of_class(weights, start, label, *, maximise, norm, penalty, steps, lr, halve_lr):
+def noise_of_class(weights, start, label, *, maximise, norm, penalty, steps, lr, halve_lr, leak=None):
     """The noise of one class after so many steps, and the learning rate of every step.
 
     Args:
         start: Shape (images, pixels).
         maximise: Whether to minimise -CE + penalty * norm, or only CE.
+        leak: A list of arrays, to which every step adds the weights' gradients of what it minimises.
     """
     z, y = start.copy(), np.full(len(start), label)
     adam, best, waited, rates = Adam(lr), np.inf, 0, []
     for _ in range(steps):
-        loss, gradient, _ = pass_through(weights, z, y)
+        loss, gradient, of_weights = pass_through(weights, z, y)
+        if leak is not None:
+            for total, g in zip(leak, of_weights, strict=True):
+                total += (-g if maximise else g) / len(z)
         if maximise:
             length = np.sqrt((z**2).sum(axis=1))
             if norm == "l2":
@@ -77,13 +81,24 @@ def noise_of_class(weights, start, label, *, maximise, norm, penalty, steps, lr,
     return z, rates
 
 
-def trained(weights, batches, lr):
-    """The weights after one step of Adam on the mean cross-entropy of every batch (x, y)."""
+def trained(weights, batches, lr, leak=None):
+    """The weights after one step of Adam on the mean cross-entropy of every batch (x, y).
+
+    Args:
+        leak: Gradients that are part of the first step.
+    """
     weights, adams = [w.copy() for w in weights], [Adam(lr) for _ in weights]
     for x, y in batches:
-        gradients = pass_through(weights, x, y)[2]
-        weights = [w + a.change(g / len(y)) for w, a, g in zip(weights, adams, gradients, strict=True)]
+        gradients = [g / len(y) for g in pass_through(weights, x, y)[2]]
+        if leak is not None:
+            gradients, leak = [g + more for g, more in zip(gradients, leak, strict=True)], None
+        weights = [w + a.change(g) for w, a, g in zip(weights, adams, gradients, strict=True)]
     return weights
+
+
+def nothing(weights):
+    """Gradients of zero, to which a leak adds."""
+    return [np.zeros_like(w) for w in weights]
 
 
 def normal(count, images, generator):

@@ -22,6 +22,7 @@ class Params:
     mode: str = option("eval", choices=("eval", "train"), doc="mode")
     flag: bool = option(False, doc="flag")
     clip: float | None = option(None, doc="clip")
+    extra: int | None = option(None, work=True, doc="more passes, none by default")
 
 
 anything = st.one_of(
@@ -37,13 +38,14 @@ anything = st.one_of(
 
 
 def test_declared_tells_all_that_was_said():
-    lr, epochs, _, mode, flag, clip = declared(Params)
+    lr, epochs, _, mode, flag, clip, extra = declared(Params)
     assert (lr.name, lr.kind, lr.default, lr.low, lr.high, lr.log) == ("lr", float, 0.1, 1e-5, 1.0, True)
     assert (lr.searched, lr.has_range, lr.doc) == (True, True, "rate")
     assert (epochs.kind, epochs.searched, epochs.has_range) == (int, False, True)
     assert (mode.kind, mode.choices, mode.has_range, mode.searched) == (str, ("eval", "train"), False, False)
     assert (flag.kind, flag.optional) == (bool, False)
-    assert (clip.kind, clip.optional) == (float, True)
+    assert (clip.kind, clip.optional, clip.work) == (float, True, False)
+    assert (extra.kind, extra.optional, extra.work, extra.has_range) == (int, True, True, False)
 
 
 def test_a_plain_field_is_refused():
@@ -78,6 +80,7 @@ def test_values_may_come_from_a_table():
         ({"epochs": True}, "type int"),
         ({"epochs": 0}, "'epochs' must be above 0"),
         ({"epochs": -3}, "above 0"),
+        ({"extra": 0}, "'extra' must be above 0"),
         ({"lr": "fast"}, "'lr' must be of type float, not 'fast'"),
         ({"lr": math.nan}, "type float"),
         ({"lr": math.inf}, "type float"),

@@ -50,6 +50,10 @@ def test_amounts_of_work_are_scaled_and_nothing_else_is() -> None:
     work = {"pseudo_batches": 20, "batch_size": 6}
     assert reduced(methods.get("gkt"), published, 0.02) == {**published, **work}, "a default is reduced too"
     assert reduced(methods.get("gkt"), published, 1) == published
+    emmn = methods.get("emmn")
+    steps = reduced(emmn, emmn.preset("jit").values, 0.1)
+    assert (steps["noise_steps"], steps["forget_noise_steps"]) == (3, 3)
+    assert "forget_noise_steps" not in reduced(emmn, {}, 0.1), "as many as of the others, which are fewer"
 
 
 def test_counts_of_forgotten_images_shrink_with_the_images() -> None:

@@ -1,5 +1,6 @@
 """EMMN against a reference in NumPy: noise of both kinds, impair; what it may see and what it costs."""
 
+import copy
 from dataclasses import replace
 
 import numpy as np
@@ -9,6 +10,7 @@ from torch import nn
 from torch.nn import functional as F
 
 from benchmarks import Scenario, noise, prepare, run_trial
+from benchmarks.hyperparameters import build
 from benchmarks.methods import methods
 from benchmarks.methods.emmn import EmmnParams
 from tests.benchmarks import noise_reference as reference
@@ -39,6 +41,10 @@ VARIANTS = {
     "squared": {"norm": "squared"},
     "halved": HALVED,
     "not_halved": {**HALVED, "halve_noise_lr": False},
+    "forget_noise_steps": {"forget_noise_steps": 9},
+    "used": {"noise_used": 3},
+    "leaked": {"leaked_gradients": True},
+    "leaked_all": {"leaked_gradients": True, "noise_used": 3, "forget_noise_steps": 9, "norm": "squared"},
 }
 
 
@@ -56,6 +62,7 @@ def expected(model, forget_labels, params):
     generator, start = rng(), reference.weights_of(model)
     others = [c for c in range(reference.CLASSES) if c not in forget_labels]
     made, labels = [], []
+    leak = reference.nothing(start) if params.leaked_gradients else None
     for classes, maximise in ((forget_labels, True), (others, False)):
         drawn = reference.normal(len(classes), params.noise_images, generator)
         for own, label in zip(drawn, classes, strict=True):
@@ -66,10 +73,12 @@ def expected(model, forget_labels, params):
                 maximise=maximise,
                 norm=params.norm,
                 penalty=params.noise_penalty,
-                steps=params.noise_steps,
+                steps=(params.forget_noise_steps if maximise else None) or params.noise_steps,
                 lr=params.noise_lr,
                 halve_lr=params.halve_noise_lr,
+                leak=leak,
             )
+            z = z[: params.noise_used]
             made.append(z)
             labels += [label] * len(z)
     x = np.tile(np.concatenate(made), (params.noise_copies, 1))
@@ -79,7 +88,7 @@ def expected(model, forget_labels, params):
         for _ in range(params.epochs)
         for part in reference.shuffled(len(y), params.batch_size, generator)
     ]
-    return np.concatenate([w.ravel() for w in reference.trained(start, batches, params.lr)])
+    return np.concatenate([w.ravel() for w in reference.trained(start, batches, params.lr, leak)])
 
 
 @pytest.mark.parametrize("changes", VARIANTS.values(), ids=VARIANTS)
@@ -98,6 +107,42 @@ def test_every_variant_gives_other_weights():
         for changes in VARIANTS.values()
     }
     assert len(found) == len(VARIANTS)
+
+
+def test_as_coded_it_is_the_published_loop():
+    """The code of JiT as the facts have it: nothing resets the network's gradients or its mode."""
+    params = build(EmmnParams, {**EMMN.preset("jit_as_coded").values, "noise_copies": 2})
+    model = nn.Sequential(nn.BatchNorm2d(2), reference.network()).double().eval()
+    ours = EMMN.unlearn(copy.deepcopy(model), tiny(), params, rng())
+
+    generator = rng()
+    starts = {}
+    for classes in ([3], [0, 1, 2, 4]):
+        drawn = torch.randn((len(classes), 4, *reference.SHAPE), generator=generator).double()
+        starts |= dict(zip(classes, drawn, strict=True))
+    model.train()
+    x, y = [], []
+    for c in (3, 0, 1, 2, 4):
+        noise = nn.Parameter(starts[c])
+        on_noise = torch.optim.Adam([noise], lr=0.1)
+        for _ in range(25 if c == 3 else 30):
+            loss = F.cross_entropy(model(noise), torch.full((4,), c))
+            if c == 3:
+                loss = -loss + 0.1 * noise.square().sum(dim=(1, 2, 3)).mean()
+            on_noise.zero_grad()
+            loss.backward()
+            on_noise.step()
+        x.append(noise.detach()[:3])
+        y.append(torch.full((3,), c))
+    x, y = torch.cat([*x, *x]), torch.cat([*y, *y])
+    on_weights = torch.optim.Adam(model.parameters(), lr=1e-4)
+    for _ in range(2):
+        for part in torch.randperm(len(x), generator=generator).split(4):
+            F.cross_entropy(model(x[part]), y[part]).backward()
+            on_weights.step()
+            on_weights.zero_grad()
+    for (name, theirs), value in zip(model.state_dict().items(), ours.state_dict().values(), strict=True):
+        assert torch.allclose(value, theirs, rtol=1e-9, atol=1e-12), name
 
 
 @pytest.mark.parametrize(("mode", "training"), [("train", True), ("eval", False)])

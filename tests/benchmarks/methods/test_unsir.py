@@ -7,8 +7,10 @@ import numpy as np
 import pytest
 import torch
 from torch import nn
+from torch.nn import functional as F
 
 from benchmarks import Scenario, prepare, run_trial
+from benchmarks.hyperparameters import build
 from benchmarks.methods import methods
 from benchmarks.methods.unsir import UnsirParams, sample
 from tests.benchmarks import noise_reference as reference
@@ -45,6 +47,11 @@ VARIANTS = {
     "no_repair": {"repair_epochs": 0},
     "repair_epochs": {"repair_epochs": 2},
     "repair_batch_size": {"repair_batch_size": 100},
+    "used": {"noise_used": 2},
+    "leaked": {"leaked_gradients": True},
+    "leaked_used": {"leaked_gradients": True, "noise_used": 2},
+    "first": {"sampling": "first"},
+    "labelled_0": {"noise_label": "0"},
 }
 
 
@@ -62,6 +69,7 @@ def expected(model, images, labels, forget, forget_labels, params):
     generator, pixels = rng(), images.reshape(len(images), -1)
     start = reference.weights_of(model)
     drawn = reference.normal(len(forget_labels), params.noise_images, generator)
+    leak = reference.nothing(start) if params.leaked_gradients else None
     made = [
         reference.noise_of_class(
             start,
@@ -73,13 +81,17 @@ def expected(model, images, labels, forget, forget_labels, params):
             steps=params.noise_steps,
             lr=params.noise_lr,
             halve_lr=False,
-        )[0]
+            leak=leak,
+        )[0][: params.noise_used]
         for own, label in zip(drawn, forget_labels, strict=True)
     ]
     noise = np.tile(np.concatenate(made), (params.noise_copies, 1))
-    noise_labels = np.tile(np.repeat(forget_labels, params.noise_images), params.noise_copies)
-    retain = np.array([i for i in range(len(images)) if i not in forget])
-    order = retain[torch.randperm(len(retain), generator=generator).numpy()]
+    noise_labels = np.tile(np.repeat(forget_labels, len(made[0])), params.noise_copies)
+    if params.noise_label == "0":
+        noise_labels = 0 * noise_labels
+    order = np.array([i for i in range(len(images)) if i not in forget])
+    if params.sampling == "random":
+        order = order[torch.randperm(len(order), generator=generator).numpy()]
     chosen = np.concatenate([order[labels[order] == c][: params.images_per_class] for c in range(5)])
     x = np.concatenate([noise, pixels[chosen]])
     y = np.concatenate([noise_labels, labels[chosen]])
@@ -89,7 +101,7 @@ def expected(model, images, labels, forget, forget_labels, params):
             for part in reference.shuffled(len(y), size, generator):
                 yield x[part], y[part]
 
-    impaired = reference.trained(start, batches(x, y, params.epochs, params.batch_size), params.lr)
+    impaired = reference.trained(start, batches(x, y, params.epochs, params.batch_size), params.lr, leak)
     repair = batches(pixels[chosen], labels[chosen], params.repair_epochs, params.repair_batch_size)
     return np.concatenate([w.ravel() for w in reference.trained(impaired, repair, params.repair_lr)])
 
@@ -102,6 +114,40 @@ def test_the_weights_are_those_of_the_three_phases(changes, forget_labels):
     model = reference.network()
     wanted = expected(model, images, labels, forget, forget_labels, params)
     assert np.allclose(weights(UNSIR.unlearn(model, data, params, rng())), wanted, rtol=1e-6, atol=1e-9)
+
+
+def test_as_coded_it_is_the_published_loop():
+    """The code of SSD and JiT as the facts have it: nothing resets the network's gradients or its mode."""
+    data, images, labels, _ = problem()
+    preset = UNSIR.preset("ssd_as_coded").values
+    params = build(UnsirParams, {**preset, "noise_images": 6, "noise_copies": 2, "images_per_class": 4})
+    model = nn.Sequential(nn.BatchNorm2d(2), reference.network()).double().eval()
+    ours = UNSIR.unlearn(copy.deepcopy(model), data, params, rng())
+
+    generator = rng()
+    noise = nn.Parameter(torch.randn((1, 6, *reference.SHAPE), generator=generator)[0].double())
+    model.train()
+    on_noise = torch.optim.Adam([noise], lr=0.1)
+    for _ in range(25):
+        loss = -F.cross_entropy(model(noise), torch.full((6,), 3))
+        loss = loss + 0.1 * noise.square().sum(dim=(1, 2, 3)).mean()
+        on_noise.zero_grad()
+        loss.backward()
+        on_noise.step()
+    assert all(p.grad.abs().max() > 0 for p in model.parameters())
+    others = [[i for i in range(30) if labels[i] == c] for c in range(5) if c != 3]
+    retain = [i for own in others for i in own[:4]]
+    real, of_real = torch.from_numpy(images[retain]), torch.from_numpy(labels[retain])
+    x = torch.cat([*[noise.detach()[:3]] * 2, real])
+    y = torch.cat([torch.full((6,), 3), of_real])
+    for xs, ys, size in ((x, y, 32), (real, of_real, 128)):
+        on_weights = torch.optim.Adam(model.parameters(), lr=1e-4)
+        for part in torch.randperm(len(xs), generator=generator).split(size):
+            F.cross_entropy(model(xs[part]), ys[part]).backward()
+            on_weights.step()
+            on_weights.zero_grad()
+    for (name, theirs), value in zip(model.state_dict().items(), ours.state_dict().values(), strict=True):
+        assert torch.allclose(value, theirs, rtol=1e-9, atol=1e-12), name
 
 
 def test_a_superclass_keeps_its_other_members_in_the_sample():
@@ -148,13 +194,15 @@ def test_the_sample_is_drawn_at_random_with_at_most_so_many_of_a_label(digits):
     assert torch.equal(everything.index.sort().values, retain.index)
 
 
-def test_noise_is_made_in_eval_mode_and_learned_from_in_train_mode():
+@pytest.mark.parametrize("mode", ["eval", "train"])
+def test_noise_is_made_in_its_mode_and_learned_from_in_train_mode(mode):
     data, *_ = problem()
     modes = []
     model = nn.Sequential(nn.BatchNorm2d(2), reference.network()).double().eval()
     model.register_forward_hook(lambda m, *_: modes.append(m.training))
-    model = UNSIR.unlearn(model, data, BASE, rng())
-    assert modes == [False] * BASE.noise_steps + [True] * (len(modes) - BASE.noise_steps)
+    model = UNSIR.unlearn(model, data, replace(BASE, noise_mode=mode), rng())
+    noise_steps, all_steps = BASE.noise_steps, len(modes)
+    assert modes == [mode == "train"] * noise_steps + [True] * (all_steps - noise_steps)
     assert len(modes) > BASE.noise_steps + 2
     assert not model.training
 
@@ -175,13 +223,14 @@ def test_a_trial_counts_its_samples_and_repeats(digits, epochs, repair_epochs):
     params = {
         "noise_steps": 5,
         "noise_images": 6,
+        "noise_used": 4,
         "noise_copies": 7,
         "images_per_class": 20,
         "epochs": epochs,
         "repair_epochs": repair_epochs,
     }
     first, second = (run_trial(digits, "unsir", params, seed=1) for _ in range(2))
-    cost = 5 * 6 + epochs * (7 * 6 + 9 * 20) + repair_epochs * 9 * 20
+    cost = 5 * 6 + epochs * (7 * 4 + 9 * 20) + repair_epochs * 9 * 20
     assert first.cost.samples_forward == first.cost.samples_backward == cost
     assert torch.equal(weights(first.model), weights(second.model))
 
