@@ -79,3 +79,9 @@ def test_the_page_of_methods_names_every_method() -> None:
     assert [m.name for m in methods if f"`{m.name}`" not in page] == []
     count = sum(not m.reference for m in methods)
     assert f"{count} of them" in (ROOT / "README.md").read_text()
+
+
+def test_the_page_of_published_values_is_what_the_shipped_plans_run() -> None:
+    from tests.published_values import PAGE, page
+
+    assert PAGE.read_text() == page()
