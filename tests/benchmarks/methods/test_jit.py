@@ -6,7 +6,7 @@ held constant, and u (x - x')^T / |x - x'| and 0 when it is not.
 """
 
 import copy
-from dataclasses import replace
+from dataclasses import asdict, replace
 from types import SimpleNamespace
 
 import numpy as np
@@ -16,6 +16,7 @@ from torch import nn
 
 from benchmarks import images as image_sets
 from benchmarks import run_trial
+from benchmarks.hyperparameters import build
 from benchmarks.methods import methods
 from benchmarks.methods.jit import JitParams, sensitivity
 from tests.benchmarks.helpers import data_for, rng, weights
@@ -204,6 +205,19 @@ def test_dropout_is_drawn_for_every_copy_in_train_mode_only(problem):
         torch.manual_seed(0)
         loud = sensitivity(model.train(), x, replace(BASE, sigma=1e-6), rng())
     assert loud > 1e3 * quiet
+
+
+def test_as_coded_gradients_pile_up_and_only_vgg_draws_dropout():
+    coded = {p.name: p for p in JIT.presets if p.name.endswith("_as_coded")}
+    assert len(coded) == 6
+    for name, preset in coded.items():
+        params = build(JitParams, preset.values)
+        assert params.accumulate
+        assert params.mode == ("train" if preset.model == "vgg11" else "eval")
+        published = build(JitParams, JIT.preset(name.removesuffix("_as_coded")).values)
+        differ = {k for k in asdict(params) if getattr(params, k) != getattr(published, k)}
+        assert differ - {"accumulate", "mode"} == ({"lr"} if name == "vit_b16_random_as_coded" else set())
+    assert coded["vit_b16_random_as_coded"].values["lr"] == 0.1
 
 
 def test_labels_are_not_used_and_images_come_in_stored_order(digits):
