@@ -11,6 +11,7 @@ from analysis import charts
 from analysis.breakdown import (
     BOTH,
     FIGURES,
+    apart,
     benchmarked,
     by_class,
     by_own_set,
@@ -24,8 +25,9 @@ from analysis.labels import DASH, label, number, place, scaling, variant
 from analysis.nearest import distances, leaders, of_lines
 from analysis.nearest_sentences import main_sentence
 from analysis.page import Picture, Section, Table, picture, table
+from analysis.spread import COUNTS
 from analysis.studies import REFERENCES, SCENARIO, VARIANT, metric_names
-from analysis.tables import metrics_of, shown
+from analysis.tables import metrics_of, shown, spread_sentence
 
 TOO_MANY = 12
 SCORES = ("f_score", "utility", "total_score")
@@ -39,8 +41,9 @@ def results(trials: pd.DataFrame) -> Section | None:
     every = dict(scenarios(by_own_set(with_both(benchmarked(trials)))))
     blocks = [_main_table(name, rows.reset_index(drop=True), every[name]) for name, rows in scenarios(frame)]
     blocks += _other_metrics(trials)
+    blocks += _levels(trials)
     text = [
-        "Mean ± standard deviation over forget sets and seeds. Distance to retrain is the mean absolute "
+        "Mean ± standard deviation; each table says over what. Distance to retrain is the mean absolute "
         "difference to the retrained model over retain accuracy, forget accuracy and MIA. Bold: nearest to "
         "the retrained model, or fastest, among the methods that were run on every forget set of the table, "
         "and every other one of these that cannot be told from it: the 95 % interval of the difference, "
@@ -72,7 +75,7 @@ def classes(trials: pd.DataFrame, palette: Mapping[str, str]) -> Section | None:
         text = shown(rows)
         heads = list(text.columns)
         figures = {label(m) for m in metrics_of(rows)} | {"n", "Failed"}
-        caption = f"{name}: mean ± standard deviation over seeds"
+        caption = f"{name}: every forget set by itself. {spread_sentence(rows)}"
         blocks.append(table(caption, heads, text.to_numpy().tolist(), figures, folded=len(rows) > 24))
     return Section("classes", "By forgotten class", [], blocks)
 
@@ -206,20 +209,44 @@ def _other_metrics(trials: pd.DataFrame) -> Iterator[Table]:
         others = [metric for metric in metric_names(own) if metric not in FIGURES]
         if not others:
             continue
-        text = shown(_few_sources(overall(own, others)))
+        frame = _few_sources(overall(own, others))
+        text = shown(frame)
         heads = list(text.columns)
         figures = {label(m) for m in others} | {"n", "Failed"}
         caption = f"{name}: every other metric"
         if "anamnesis_index" in others:
             caption += " (an Anamnesis index is the mean over the trials that relearned)"
+        caption += f". {spread_sentence(frame)}"
         yield table(caption, heads, text.to_numpy().tolist(), figures, folded=True)
+
+
+def _levels(trials: pd.DataFrame) -> Iterator[Table]:
+    """Where figures differ, where draws or originals were repeated too, folded."""
+    for name, rows in scenarios(_few_sources(apart(trials))):
+        heads = ["Forget set", "Method", "Figure", "Trials", "Mean", "± originals", "± draws", "± seeds"]
+        lines = [
+            [
+                row["forget"],
+                variant(*row[VARIANT]),
+                label(row["metric"]),
+                str(row["n"]),
+                *(number(row[part], row["metric"]) for part in ("mean", *COUNTS)),
+            ]
+            for _, row in rows.iterrows()
+        ]
+        caption = (
+            f"{name}: standard deviations between original models, between draws of the forget set of one "
+            "original, and between method seeds on one draw; each of means over what is to its right"
+        )
+        yield table(caption, heads, lines, set(heads[3:]), folded=True)
 
 
 def _spread_sentence(name: str, rows: pd.DataFrame) -> str:
     own = rows[~rows["method"].isin(REFERENCES)].dropna(subset=["gap_mean"])
     groups = own.groupby(VARIANT)["gap_mean"]
     said = (
-        f"{name}: mean (marker) and standard deviation over seeds (line) per forget set; the bar is retrain."
+        f"{name}: mean (marker) and standard deviation (line) per forget set; the bar is retrain. "
+        f"{spread_sentence(rows)}"
     )
     wide = (groups.max() - groups.min()).sort_values()
     if not len(wide) or rows["forget"].nunique() < 2 or wide.iloc[-1] <= 0:

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 
 import pandas as pd
 
+from analysis.spread import COUNTS, UNIT, counts, decompose, level, units
 from analysis.studies import REFERENCES, SCENARIO, VARIANT, complete
 
 FIGURES = ("retain_acc", "forget_acc", "mia", "gap", "unlearn_s")
@@ -22,19 +23,22 @@ SOURCES = " | "  # between the forget sets in `tuned_on` on which a search found
 def benchmarked(trials: pd.DataFrame) -> pd.DataFrame:
     """The rows of the benchmark stage that count, failed ones included.
 
-    Work that a run did twice, with the same seed, counts once; otherwise it would be a deviation of 0.
+    Work that a run did twice, with the same seed on the same draw and original, counts once; otherwise it
+    would be a deviation of 0.
 
     A trial whose values were found on several forget sets, or equal published ones, ran once; it is a row
     here for each of these claims, which never share a line of a table.
 
-    `regime`, `preset` and `tuned_on` are never null. Files from before the column `tuned_on` had one searched
-    forget set per run, so there it is the one with tuned rows.
+    `regime`, `preset`, `tuned_on` and `draw` are never null. Files from before the column `tuned_on` had one
+    searched forget set per run, so there it is the one with tuned rows; before the column `draw` all had the
+    first.
     """
     rows = trials[trials["kind"].isin(["benchmark", "reference"])].reset_index(drop=True)
-    if "tuned_on" not in rows:
-        rows["tuned_on"] = None
+    for name in {"tuned_on", "draw"} - set(rows):
+        rows[name] = None
     for name in ("regime", "tuned_on", "preset", "preset_paper", "preset_differs"):
         rows[name] = rows[name].astype(object).fillna("").astype(str)
+    rows["draw"] = rows["draw"].astype("Int64").fillna(0).astype(int)
     if rows.empty:
         return rows
     rows = _claims(rows)
@@ -43,7 +47,7 @@ def benchmarked(trials: pd.DataFrame) -> pd.DataFrame:
     ended = rows.groupby([*keys, "run_id"])["finished_at"].max().reset_index()
     latest = ended.sort_values("finished_at", kind="stable").groupby(keys).tail(1)
     rows = rows.merge(latest[[*keys, "run_id"]], on=[*keys, "run_id"])
-    again = _finished_last(rows).duplicated([*keys, "scenario_seed", "seed"], keep="last")
+    again = _finished_last(rows).duplicated([*keys, *UNIT], keep="last")
     return rows[~again.sort_index()].reset_index(drop=True)
 
 
@@ -64,18 +68,20 @@ def by_own_set(rows: pd.DataFrame) -> pd.DataFrame:
 
 
 def by_class(trials: pd.DataFrame, metrics: Sequence[str] = FIGURES) -> pd.DataFrame:
-    """Mean and standard deviation over seeds, one row per forget set, method, regime, preset and source.
+    """Mean and standard deviation per forget set, method, regime, preset and source.
 
     Returns:
         dataset, model, task, method, regime, preset, tuned_on (of transferred parameters), forget, n
-        (complete trials), failed, and per metric `<metric>_mean` and `<metric>_std` (ddof=1; nan for one
-        seed), in the metric's unit. Original first, then retrain, then the methods by name.
+        (complete trials), failed, originals, draws and seeds (how many of each, the last two at most within
+        one of the former), over (which of them the deviation is over: the outermost with several; the others
+        are averaged first), and per metric `<metric>_mean` and `<metric>_std` (ddof=1; nan for a single one),
+        in the metric's unit. Original first, then retrain, then the methods by name.
     """
     return _summary(by_own_set(benchmarked(trials)), [*SCENARIO, *VARIANT, "forget"], metrics)
 
 
 def overall(trials: pd.DataFrame, metrics: Sequence[str] = FIGURES) -> pd.DataFrame:
-    """Mean and standard deviation over all forget sets and seeds, one row per method and its parameters.
+    """Mean and standard deviation over all forget sets together, one row per method and its parameters.
 
     A method with rows of both searched regimes, tuned on one forget set and transferred to others, gets a
     further row `tuned + transferred` over all of them, which is comparable with methods that were run on
@@ -83,9 +89,28 @@ def overall(trials: pd.DataFrame, metrics: Sequence[str] = FIGURES) -> pd.DataFr
 
     Returns:
         dataset, model, task, method, regime, preset, tuned_on, forget (the sets averaged, joined by ", "),
-        forget_sets (their number), n, failed, and per metric `<metric>_mean` and `<metric>_std`.
+        forget_sets (their number), and the rest as for `by_class`; a deviation is over all forget sets and,
+        within each, over what `over` says.
     """
     return _summary(by_own_set(with_both(benchmarked(trials))), [*SCENARIO, *VARIANT], metrics)
+
+
+def apart(trials: pd.DataFrame, metrics: Sequence[str] = FIGURES) -> pd.DataFrame:
+    """The spread between originals, between draws and between seeds apart, where there are several of two.
+
+    Returns:
+        dataset, model, task, method, regime, preset, tuned_on, forget, metric, n (trials), and of the metric:
+        mean, originals, draws, seeds (standard deviations, see `spread.decompose`). Only forget sets with
+        several draws or originals.
+    """
+    keys = [*SCENARIO, *VARIANT, "forget"]
+    header = [*keys, "metric", "n", "mean", *COUNTS]
+    found = []
+    for values, group in complete(by_own_set(benchmarked(trials))).groupby(keys):
+        if level(group) != "seeds":
+            parts = decompose(group, metrics).rename_axis("metric").reset_index()
+            found.append(parts.assign(n=len(group), **dict(zip(keys, values, strict=True)))[header])
+    return ordered(pd.concat(found), keys) if found else pd.DataFrame(columns=header)
 
 
 def collateral(trials: pd.DataFrame, classes: pd.DataFrame, split: str = "test") -> pd.DataFrame:
@@ -96,9 +121,9 @@ def collateral(trials: pd.DataFrame, classes: pd.DataFrame, split: str = "test")
         split: `test` or `train` images.
 
     Returns:
-        dataset, model, task, method, regime, preset, tuned_on, forget, class, n (seeds), accuracy (mean, %),
-        retrain (mean of the retrained models, %), change (accuracy - retrain, points) and change_std over
-        the seeds.
+        dataset, model, task, method, regime, preset, tuned_on, forget, class, n (trials), accuracy (mean, %),
+        retrain (mean of the retrained models of the same draws and originals, %), change (accuracy - retrain,
+        points) and change_std over what a deviation of `by_class` is over.
         Rows without a retrained model to compare with are left out.
     """
     keys = [*SCENARIO, *VARIANT, "forget"]
@@ -107,23 +132,22 @@ def collateral(trials: pd.DataFrame, classes: pd.DataFrame, split: str = "test")
         return empty
     kept = classes[(classes["split"] == split) & ~classes["forgotten"].astype(bool) & (classes["total"] > 0)]
     rows = kept[["trial_id", "run_id", "class", "correct", "total"]].merge(
-        complete(by_own_set(benchmarked(trials)))[[*keys, "trial_id", "run_id"]], on=["trial_id", "run_id"]
+        complete(by_own_set(benchmarked(trials)))[[*keys, *UNIT, "trial_id", "run_id"]],
+        on=["trial_id", "run_id"],
     )
     rows["accuracy"] = 100.0 * rows["correct"] / rows["total"]
-    place = [*SCENARIO, "forget", "class"]
+    place = [*SCENARIO, "forget", "scenario_seed", "draw", "class"]
     retrain = rows[rows["method"] == "retrain"].groupby(place)["accuracy"].mean().rename("retrain")
     rows = rows.merge(retrain.reset_index(), on=place)
     if rows.empty:
         return empty
     rows["change"] = rows["accuracy"] - rows["retrain"]
-    found = rows.groupby([*keys, "class"]).agg(
-        n=("change", "size"),
-        accuracy=("accuracy", "mean"),
-        retrain=("retrain", "first"),
-        change=("change", "mean"),
-        change_std=("change", "std"),
-    )
-    return ordered(found.reset_index(), [*keys, "class"])
+    found = []
+    for values, group in rows.groupby(keys):
+        per_class = units(group, ["accuracy", "retrain", "change"], ["class"]).groupby("class")
+        line = per_class.mean().assign(n=group.groupby("class").size(), change_std=per_class["change"].std())
+        found.append(line.reset_index().assign(**dict(zip(keys, values, strict=True)))[empty.columns])
+    return ordered(pd.concat(found), [*keys, "class"])
 
 
 def entropies(trials: pd.DataFrame, samples: pd.DataFrame) -> pd.DataFrame:
@@ -171,7 +195,7 @@ def _searched_set(rows: pd.DataFrame) -> pd.Series:
 def _summary(rows: pd.DataFrame, keys: list[str], metrics: Sequence[str]) -> pd.DataFrame:
     figures = [f"{m}_{part}" for m in metrics for part in ("mean", "std")]
     sets = [] if "forget" in keys else ["forget", "forget_sets"]
-    header = [*keys, *sets, "n", "failed", *figures]
+    header = [*keys, *sets, "n", "failed", *COUNTS, "over", *figures]
     found = []
     for values, group in rows.groupby(keys):
         done = complete(group)
@@ -180,8 +204,10 @@ def _summary(rows: pd.DataFrame, keys: list[str], metrics: Sequence[str]) -> pd.
             names = sorted(set(group["forget"]), key=natural)
             row |= {"forget": ", ".join(names), "forget_sets": len(names)}
         row |= {"n": len(done), "failed": int((group["state"] == "failed").sum())}
+        row |= {**counts(done), "over": level(done)}
+        own = units(done, metrics, ["forget"])
         for metric in metrics:
-            row |= {f"{metric}_mean": done[metric].mean(), f"{metric}_std": done[metric].std()}
+            row |= {f"{metric}_mean": own[metric].mean(), f"{metric}_std": own[metric].std()}
         found.append(row)
     return ordered(pd.DataFrame(found, columns=header), keys)
 

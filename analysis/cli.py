@@ -62,6 +62,8 @@ def breakdown(
         raise AnalysisError(f"no benchmark in {results} yet; run 'unlearn benchmark PLAN' into it first")
     write = {Format.markdown: tables.to_markdown, Format.latex: tables.to_latex, Format.csv: tables.to_csv}
     typer.echo(write[form](frame), nl=False)
+    if form is Format.markdown:
+        typer.echo(f"\n{tables.spread_sentence(frame)}")
 
 
 def compare(

@@ -121,6 +121,28 @@ def mean_std(mean: float, std: float, metric: str = "", plus_minus: str = " ± "
     return f"{mean:.{places}f}{spread}"
 
 
+def repetitions(forget_sets: int = 1, originals: int = 1, draws: int = 1, seeds: int = 1) -> str:
+    """What a spread is over: `10 draws of the forget set, one method seed each`; nothing for a single trial.
+
+    The outermost of originals, draws and seeds with several is what is spread; those within are averaged.
+    """
+    named = ((originals, "original model"), (draws, "draw"), (seeds, "method seed"))
+    levels = [(count, word) for count, word in named if count > 1]
+    if not levels:
+        return f"{forget_sets} forget sets, one method seed each" if forget_sets > 1 else ""
+    texts = [f"{count} {word}s" for count, word in levels]
+    each = "" if forget_sets > 1 else " each"
+    if forget_sets > 1:
+        said = f"{forget_sets} forget sets with {texts[0]} each"
+    else:
+        said = f"{texts[0]} of the forget set" if levels[0][1] == "draw" else texts[0]
+    if texts[1:]:
+        said += f", means of {' with '.join(texts[1:])}{each}"
+    if seeds > 1:
+        return said
+    return f"{said}, one method seed {each.strip() if len(levels) == 1 and each else f'per {levels[-1][1]}'}"
+
+
 def shortened(names: Iterable[str], most: int = 24) -> list[str]:
     """Names for figures: long ones keep their beginning and end, and different ones stay different."""
     every = [printable(name) for name in names]

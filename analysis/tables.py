@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pandas as pd
 
-from analysis.labels import label, mean_std
+from analysis.labels import label, mean_std, repetitions
+from analysis.spread import COUNTS
 from analysis.studies import SCENARIO
 from analysis.text import markdown, printable, spreadsheet
 
@@ -19,6 +20,7 @@ _HEADS = {
     "forget": "Forget set",
     "n": "n",
     "failed": "Failed",
+    "over": "± over",
 }
 _ESCAPES = {
     "\\": r"\textbackslash{}",
@@ -40,15 +42,15 @@ def metrics_of(frame: pd.DataFrame) -> list[str]:
 def shown(frame: pd.DataFrame, plus_minus: str = " ± ") -> pd.DataFrame:
     """A summary table as strings with readable heads.
 
-    Scenario columns that are the same in every row are left out, and so are empty columns and `failed` when
-    nothing failed.
+    Columns of the scenario and of what deviations are over are left out where they are the same in every row,
+    and so are empty columns and `failed` when nothing failed.
     """
     found: dict[str, list[str]] = {}
     for name, head in _HEADS.items():
         if name not in frame:
             continue
         values = [str(value) for value in frame[name]]
-        constant = len(set(values)) < 2 and name in SCENARIO
+        constant = len(set(values)) < 2 and name in (*SCENARIO, "over")
         if constant or set(values) <= {""} or (name == "failed" and set(values) <= {"0"}):
             continue
         found[head] = values
@@ -56,6 +58,17 @@ def shown(frame: pd.DataFrame, plus_minus: str = " ± ") -> pd.DataFrame:
         pairs = zip(frame[f"{metric}_mean"], frame[f"{metric}_std"], strict=True)
         found[label(metric)] = [mean_std(mean, std, metric, plus_minus) for mean, std in pairs]
     return pd.DataFrame(found)
+
+
+def spread_sentence(frame: pd.DataFrame) -> str:
+    """What the deviations of a summary table are over."""
+    names = [name for name in ("forget_sets", *COUNTS) if name in frame]
+    measured = frame.loc[frame["n"] > 0, names]
+    over = repetitions(**{name: int(measured[name].max()) for name in names}) if len(measured) else ""
+    if not over:
+        return "Every line is a single trial, so there is no ±."
+    most = "up to " if (measured.nunique() > 1).any() else ""
+    return f"± is the standard deviation over {most}{over}."
 
 
 def to_markdown(frame: pd.DataFrame) -> str:

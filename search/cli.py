@@ -359,7 +359,7 @@ def _finish(settings: Sequence[Setting]) -> None:
     for setting in settings:
         results = overall(found[found.run_id.str.startswith(f"{setting.plan.name}-benchmark-")])
         if len(results):
-            console.print("\n" + tables.to_markdown(results))
+            console.print("\n" + tables.to_markdown(results) + "\n" + tables.spread_sentence(results))
     page = write_report(place)
     store = store_at(place)
     for table in TABLES:

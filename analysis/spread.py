@@ -1,0 +1,91 @@
+"""Where figures differ: between original models, between draws of a forget set, between seeds of a method.
+
+Trials are nested: several seeds of a method run on one draw, and several draws are taken from the images of
+one original model. Trials that share a draw or an original are not independent of each other, so what is
+averaged, and what an interval counts, is the outermost of these that there are several of.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import pandas as pd
+
+LEVELS = {
+    "originals": ["scenario_seed"],
+    "draws": ["scenario_seed", "draw"],
+    "seeds": ["scenario_seed", "draw", "seed"],
+}
+COUNTS = list(LEVELS)
+UNIT = LEVELS["seeds"]  # what tells two trials of one method on one forget set apart
+
+
+def decompose(rows: pd.DataFrame, metrics: Sequence[str]) -> pd.DataFrame:
+    """The spread of some figures of the same forget set and method, level by level.
+
+    A level's spread is that of means over the levels below it, and so holds what chance in these adds to a
+    mean; with one seed per draw, the spread between draws is that of single trials.
+
+    Args:
+        rows: Trials with the columns scenario_seed, draw and those of `metrics`.
+
+    Returns:
+        One row per metric, in its unit: mean (of the originals' means of their draws' means), and standard
+        deviations (ddof=1): originals (of their means), draws (of their means around their original's) and
+        seeds (of trials around their draw's mean); nan where no level above has two of them.
+    """
+    draws = rows.groupby(LEVELS["draws"])[list(metrics)].mean()
+    originals = draws.groupby("scenario_seed").mean()
+    return pd.DataFrame(
+        {
+            "mean": originals.mean(),
+            "originals": originals.std(),
+            "draws": _pooled(draws, ["scenario_seed"]),
+            "seeds": _pooled(rows.set_index(LEVELS["draws"])[list(metrics)], LEVELS["draws"]),
+        }
+    )
+
+
+def counts(rows: pd.DataFrame) -> dict[str, int]:
+    """How many originals there are, at most how many draws of one of them, and seeds on one of those."""
+    draws = rows[LEVELS["draws"]].drop_duplicates()
+    seeds = rows[LEVELS["seeds"]].drop_duplicates()
+    return {
+        "originals": rows["scenario_seed"].nunique(),
+        "draws": _most(draws.groupby("scenario_seed").size()),
+        "seeds": _most(seeds.groupby(LEVELS["draws"]).size()),
+    }
+
+
+def level(rows: pd.DataFrame) -> str:
+    """What a spread of these trials is over: the outermost of originals, draws and seeds with several."""
+    several = counts(rows)
+    return next((name for name in LEVELS if several[name] > 1), "seeds")
+
+
+def units(rows: pd.DataFrame, figures: Sequence[str], within: Sequence[str] = ()) -> pd.DataFrame:
+    """Means over what is not independent: a row for each original, draw or seed, see `level`.
+
+    Args:
+        within: Further columns whose values are kept apart, such as the forget set.
+
+    Returns:
+        The columns `within` and `figures`; trials as they are where they are independent.
+    """
+    outermost = list(LEVELS).index(level(rows))
+    means = rows
+    for columns in reversed(list(LEVELS.values())[outermost:-1]):
+        means = means.groupby([*within, *columns])[list(figures)].mean().reset_index()
+    return means[[*within, *figures]]
+
+
+def _pooled(values: pd.DataFrame, by: list[str]) -> pd.Series:
+    """The standard deviation around the means of groups, each of which costs a degree of freedom."""
+    groups = values.groupby(by)
+    squares = ((values - groups.transform("mean")) ** 2).sum()
+    freedom = values.count() - (groups.count() > 0).sum()
+    return (squares / freedom.where(freedom > 0)) ** 0.5
+
+
+def _most(sizes: pd.Series) -> int:
+    return int(sizes.max()) if len(sizes) else 0
