@@ -16,6 +16,7 @@ import pandas as pd
 from analysis.breakdown import BOTH, benchmarked, by_own_set, regime_rank, with_both
 from analysis.forgetting import forgetting_quality
 from analysis.published import AGGREGATE, as_printed, published
+from analysis.spread import counts, decompose, level
 from analysis.stats import kendall, spearman
 from analysis.studies import REFERENCES, SCENARIO, VARIANT, complete
 
@@ -32,6 +33,7 @@ COMPARED, UNMEASURED, NEVER = "compared", "not measured", "never run"
 TIME = "runtime_s"  # with its evaluation, as the papers' clocks have it
 EVERY = "all"
 FEWEST = 3  # methods that a rank correlation needs to say anything
+_DRAWN = ("random", "identities")  # a number of these is another sample in every printed run
 _PLACE = [*PRINT, *OURS, "scaled"]
 _RANKED = [*_PLACE, "forget", "regime", "tuned_on"]
 
@@ -48,11 +50,13 @@ def cells(
     Returns:
         The columns of `printed`, with mean and std as printed_mean and printed_std, and: our_dataset,
         our_model, scaled (whether these are smaller than printed), regime, preset, tuned_on, mean, std, n
-        (of our complete trials; for runtime_s the method and its evaluation, as printed), difference
-        (mean - printed_mean, in points or the metric's unit; none for runtime_s, as machines differ), within
-        (whether |difference| <= printed_std; null where no spread, or a spread of 0, is printed), status:
-        `compared`, `not measured` (run, but without this figure) or `never run` (once per place of ours;
-        our_dataset is null where no run of ours stands for the printed place).
+        (of our complete trials; for runtime_s the method and its evaluation, as printed), printed_over and
+        over (what the deviations are over: draws, seeds or originals; ours is over the same as print's where
+        it can be), difference (mean - printed_mean, in points or the metric's unit; none for runtime_s, as
+        machines differ), within (whether |difference| <= printed_std; null where no spread, or a spread of 0,
+        is printed, and where the two are not over the same), status: `compared`, `not measured` (run, but
+        without this figure) or `never run` (once per place of ours; our_dataset is null where no run of ours
+        stands for the printed place).
     """
     wanted = (published() if printed is None else printed).rename(
         columns={"mean": "printed_mean", "std": "printed_std"}
@@ -72,11 +76,13 @@ def cells(
     for name in ("regime", "preset", "tuned_on"):
         found[name] = found[name].astype(object).fillna("")
     found["scaled"] = found[OURS].fillna("").sum(axis=1).str.contains("@")
+    found["printed_over"] = [_printed_over(*key) for key in found[["task", "forget"]].to_numpy()]
     found["difference"] = (found["mean"] - found["printed_mean"]).mask(found["metric"] == TIME)
     near = (found["difference"].abs() <= found["printed_std"] + 1e-9).astype("boolean")
-    found["within"] = near.mask(found["difference"].isna() | ~(found["printed_std"] > 0))
-    ours = ["scaled", "regime", "preset", "tuned_on", "mean", "std", "n", "difference", "within", "status"]
-    return found[[*wanted.columns, *OURS, *ours]]
+    other = found["over"].notna() & (found["over"] != found["printed_over"])
+    found["within"] = near.mask(found["difference"].isna() | ~(found["printed_std"] > 0) | other)
+    ours = ["scaled", "regime", "preset", "tuned_on", "mean", "std", "n", "printed_over", "over"]
+    return found[[*wanted.columns, *OURS, *ours, "difference", "within", "status"]]
 
 
 def ranking(compared: pd.DataFrame) -> pd.DataFrame:
@@ -155,8 +161,19 @@ def _figures(rows: pd.DataFrame, metrics: Collection[str]) -> pd.DataFrame:
     """Mean, standard deviation and number of our complete trials, one row per line and metric."""
     keys = [*OURS, "task", "forget", *VARIANT]
     have = [name for name in rows.select_dtypes("number").columns if name in metrics]
-    long = complete(rows).melt(id_vars=keys, value_vars=have, var_name="metric").dropna(subset=["value"])
-    return long.groupby([*keys, "metric"])["value"].agg(mean="mean", std="std", n="size").reset_index()
+    found = [pd.DataFrame(columns=[*keys, "metric", "mean", "std", "n", "over"])]
+    for values, group in complete(rows).groupby(keys):
+        line = dict(zip(keys, values, strict=True))
+        printed = _printed_over(line["task"], line["forget"])
+        over = printed if counts(group)[printed] > 1 else level(group)
+        parts = decompose(group, have).rename(columns={over: "std"}).assign(n=group[have].count(), over=over)
+        found.append(parts.rename_axis("metric").reset_index().assign(**line)[found[0].columns])
+    return pd.concat(found[1:] or found, ignore_index=True).dropna(subset=["mean"])
+
+
+def _printed_over(task: str, forget: str) -> str:
+    """What a printed deviation is over: runs with a sample each, or runs on the same forget set."""
+    return "draws" if task in _DRAWN and forget.isdecimal() else "seeds"
 
 
 def _quality(trials: pd.DataFrame, samples: pd.DataFrame) -> pd.DataFrame:

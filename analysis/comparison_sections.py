@@ -18,8 +18,10 @@ _TEXT = (
     "Printed figures beside ours of the same data set, network, task, forget set and method; each regime of "
     "hyper-parameters is a line of its own. A figure lies within the printed spread when it is no further "
     "from the printed mean than one printed standard deviation; where none, or zero, is printed, nothing is "
-    "said. Printed times were taken on other machines and include the evaluation, so ours do here too, and "
-    "they are shown without a judgement."
+    "said. A printed spread is over runs on one original model: over draws where a number of images is "
+    "forgotten, a sample of its own in every run, else over seeds. Ours beside it is over the same; where we "
+    "have a single draw it is over seeds, and nothing is said either. Printed times were taken on other "
+    "machines and include the evaluation, so ours do here too, and they are shown without a judgement."
 )
 
 
@@ -72,6 +74,7 @@ def cell_table(rows: pd.DataFrame) -> pd.DataFrame:
             "Figure": own["metric"].map(title),
             "Print": [mean_std(*line) for line in own[["printed_mean", "printed_std", "metric"]].to_numpy()],
             "Here": [mean_std(*line) for line in own[["mean", "std", "metric"]].to_numpy()],
+            "± over": [_over(*line) for line in own[["printed_over", "over"]].to_numpy()],
             "n": own["n"].astype(str),
             "Difference": [signed(*line) for line in own[["difference", "metric"]].to_numpy()],
             "Within": within,
@@ -193,6 +196,11 @@ def _missing(rows: pd.DataFrame) -> list[list[str]]:
         named = [f"{m} ({what})" if status == UNMEASURED else str(m) for m, what in methods.items()]
         found.append([str(forget), str(status), ", ".join(named)])
     return found
+
+
+def _over(printed: str, ours: str) -> str:
+    """What both deviations of a cell are over; a value made of all models at once has none of ours."""
+    return printed if pd.isna(ours) or ours == printed else f"{printed}, here {ours}"
 
 
 def _parameters(key: tuple[str, ...]) -> str:

@@ -71,6 +71,46 @@ def test_without_a_printed_spread_nothing_is_said_about_it() -> None:
     assert pd.isna(found["within"])
 
 
+def test_a_spread_over_draws_is_compared_with_one_over_draws() -> None:
+    """JiT's table 4a prints 92.0 ± 3.6 for the original model: another 100 images in every run."""
+    table = select("jit-table4a")
+    place = {"dataset": "cifar10", "model": "vgg11_133m", "task": "random", "forget": "100"}
+
+    def rows(figures: dict[tuple[int, int], float]) -> list[dict]:
+        return [
+            measured("original", seed, **place, draw=draw, forget_acc=value, trial_id=f"{draw}.{seed}")
+            for (draw, seed), value in figures.items()
+        ]
+
+    where = {"method": "original", "metric": "forget_acc"}
+    draws = one(cells(frame(rows({(0, 1): 90.0, (1, 2): 96.0})), table), **where)
+    assert draws[["printed_over", "over", "n", "mean", "within"]].tolist() == [
+        "draws",
+        "draws",
+        2,
+        93.0,
+        True,
+    ]
+    assert draws["std"] == pytest.approx(np.std([90.0, 96.0], ddof=1))
+    averaged = one(cells(frame(rows({(0, 1): 89.0, (0, 2): 91.0, (1, 3): 96.0})), table), **where)
+    assert averaged[["over", "mean", "std"]].tolist() == ["draws", 93.0, draws["std"]]
+    seeds = one(cells(frame(rows({(0, 1): 92.0, (0, 2): 92.0})), table), **where)
+    assert seeds[["over", "std"]].tolist() == ["seeds", 0.0]
+    assert pd.isna(seeds["within"]), "one draw says nothing about how far draws lie apart"
+
+
+def test_a_spread_over_seeds_stays_one_with_several_originals() -> None:
+    rows = [
+        *printed_rows("jit", "rocket", (66.0, 14.0, 2.9), seeds=2),
+        *printed_rows("jit", "rocket", (70.0, 14.0, 2.9), seeds=2, scenario_seed=1),
+    ]
+    found = one(cells(frame(rows), TABLE8), forget="rocket", method="jit", metric="retain_acc")
+    assert found[["printed_over", "over", "mean", "std"]].tolist() == ["seeds", "seeds", 68.0, 0.0]
+    few = one(cells(frame(rows[::2]), TABLE8), forget="rocket", method="jit", metric="retain_acc")
+    assert few[["over", "std"]].tolist() == ["originals", pytest.approx(math.sqrt(8))]
+    assert pd.isna(few["within"])
+
+
 def test_cells_never_run_and_figures_never_measured_are_kept() -> None:
     found = cells(frame(printed_rows("jit", "rocket", (66.0, 14.0, math.nan))), TABLE8)
     assert len(found) == len(TABLE8)  # one line of ours per printed cell at most
