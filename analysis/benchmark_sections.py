@@ -199,8 +199,9 @@ def _main_table(name: str, rows: pd.DataFrame, every: pd.DataFrame) -> Table:
         for key in leaders(of_lines(distances(every, metric), lines))
     }
     figures = {label(m) for m in metrics} | {"n", "Failed"}
-    sentence = main_sentence(name, rows, every, lines)
-    return table(sentence, heads, text.to_numpy().tolist(), figures, strong)
+    sentence = main_sentence(name, rows, every, lines).removesuffix(".")
+    caption = f"{sentence}. {spread_sentence(rows)}"
+    return table(caption, heads, text.to_numpy().tolist(), figures, strong)
 
 
 def _other_metrics(trials: pd.DataFrame) -> Iterator[Table]:

@@ -34,9 +34,9 @@ def benchmarked(trials: pd.DataFrame) -> pd.DataFrame:
     first.
     """
     rows = trials[trials["kind"].isin(["benchmark", "reference"])].reset_index(drop=True)
-    for name in {"tuned_on", "draw"} - set(rows):
-        rows[name] = None
-    for name in ("regime", "tuned_on", "preset", "preset_paper", "preset_differs"):
+    texts = ["regime", "tuned_on", "preset", "preset_paper", "preset_differs"]
+    rows = rows.reindex(columns=rows.columns.union([*texts, "draw"], sort=False))
+    for name in texts:
         rows[name] = rows[name].astype(object).fillna("").astype(str)
     rows["draw"] = rows["draw"].astype("Int64").fillna(0).astype(int)
     if rows.empty:

@@ -1,8 +1,8 @@
 """Which lines of a result table come nearest to the retrained model, and which cannot be told from these.
 
-The sample is the seeds; where there are several originals or draws of the forget set, each of these with each
-seed. The difference of two lines is first averaged over the forget sets that both were run on, so what a
-forget set does to both is not part of the spread; the interval is Student's over the seeds.
+The sample is the seeds; where there are several draws of the forget set or several originals, these, since
+seeds on one of them are not independent. The difference of two lines is first averaged over the forget sets
+that both were run on, so what a forget set does to both is not part of the spread; the interval is Student's.
 """
 
 from __future__ import annotations
@@ -11,10 +11,10 @@ from collections.abc import Collection, Hashable, Iterable
 
 import pandas as pd
 
+from analysis.spread import LEVELS, UNIT, level, units
 from analysis.stats import Difference, difference
-from analysis.studies import VARIANT, complete, numbered
+from analysis.studies import VARIANT, complete
 
-UNIT = ["scenario_seed", "draw", "seed"]  # what a line repeats; a table may lack some of them
 _AS_THEY_ARE = ("gap", "unlearn_s")  # less is better, without a target
 
 Line = tuple[str, ...]
@@ -29,7 +29,7 @@ def distances(rows: pd.DataFrame, metric: str) -> pd.Series:
         rows: Rows of the benchmark stage, as `analysis.breakdown.benchmarked` gives them.
 
     Returns:
-        Indexed by method, regime, preset, tuned_on, forget and what the line repeats; without trials that
+        Indexed by method, regime, preset, tuned_on, forget, scenario_seed, draw and seed; without trials that
         lack the figure or its target.
     """
     done = complete(rows)
@@ -37,8 +37,7 @@ def distances(rows: pd.DataFrame, metric: str) -> pd.Series:
     if metric not in _AS_THEY_ARE:
         target = f"target_{metric}"
         values = (values - done[target].astype(float)).abs() if target in done else values * float("nan")
-    keys = [*VARIANT, "forget", *(name for name in UNIT if name in done)]
-    return values.set_axis(pd.MultiIndex.from_frame(numbered(done)[keys])).dropna()
+    return values.set_axis(pd.MultiIndex.from_frame(done[[*VARIANT, "forget", *UNIT]])).dropna()
 
 
 def of_lines(far: pd.Series, lines: Collection[Line]) -> pd.Series:
@@ -77,14 +76,16 @@ def _line(key: Iterable[Hashable]) -> Line:
 
 def _difference(rows: pd.Series, other: pd.Series) -> Difference:
     both = rows.index.intersection(other.index)
-    paired = difference(_by_unit(rows[both]), _by_unit(other[both]))
+    over = level(both.to_frame(index=False))
+    paired = difference(_by_unit(rows[both], over), _by_unit(other[both], over))
     if paired.n > 1:
         return paired
     sets = set(rows.index.get_level_values("forget")) & set(other.index.get_level_values("forget"))
-    apart = [_by_unit(far[far.index.get_level_values("forget").isin(sets)]) for far in (rows, other)]
-    return difference(*apart)
+    apart = [far[far.index.get_level_values("forget").isin(sets)] for far in (rows, other)]
+    return difference(*(_by_unit(far, level(far.index.to_frame(index=False))) for far in apart))
 
 
-def _by_unit(far: pd.Series) -> pd.Series:
-    """Means over the forget sets."""
-    return far.groupby([name for name in UNIT if name in far.index.names]).mean()
+def _by_unit(far: pd.Series, over: str) -> pd.Series:
+    """Means over the forget sets, then over what is not independent."""
+    means = far.groupby(UNIT).mean().rename("far").reset_index()
+    return units(means, ["far"], over=over).set_index(LEVELS[over])["far"]

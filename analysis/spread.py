@@ -63,20 +63,24 @@ def level(rows: pd.DataFrame) -> str:
     return next((name for name in LEVELS if several[name] > 1), "seeds")
 
 
-def units(rows: pd.DataFrame, figures: Sequence[str], within: Sequence[str] = ()) -> pd.DataFrame:
-    """Means over what is not independent: a row for each original, draw or seed, see `level`.
+def units(
+    rows: pd.DataFrame, figures: Sequence[str], within: Sequence[str] = (), over: str | None = None
+) -> pd.DataFrame:
+    """Means over what is not independent: a row for each original, draw or seed.
 
     Args:
         within: Further columns whose values are kept apart, such as the forget set.
+        over: Which of the three; by default the outermost with several, see `level`.
 
     Returns:
-        The columns `within` and `figures`; trials as they are where they are independent.
+        The columns `within`, those that name an original, draw or seed, and `figures`; trials as they are
+        where they are independent.
     """
-    outermost = list(LEVELS).index(level(rows))
+    outermost = over or level(rows)
     means = rows
-    for columns in reversed(list(LEVELS.values())[outermost:-1]):
+    for columns in reversed(list(LEVELS.values())[list(LEVELS).index(outermost) : -1]):
         means = means.groupby([*within, *columns])[list(figures)].mean().reset_index()
-    return means[[*within, *figures]]
+    return means[[*within, *LEVELS[outermost], *figures]]
 
 
 def _pooled(values: pd.DataFrame, by: list[str]) -> pd.Series:

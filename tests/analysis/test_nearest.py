@@ -70,10 +70,16 @@ def test_other_metrics_count_from_the_retrained_model_and_failures_are_left_out(
     assert distances(lines(found), "retain_acc").tolist() == [1.0, 3.0]
 
 
-def test_originals_and_draws_are_repetitions_as_seeds_are() -> None:
-    table = lines(rows({"scrub": [1.0, 2.0], "ssd": [2.0, 4.0]}))
-    twice = pd.concat([table.assign(draw=0), table.assign(draw=1)], ignore_index=True)
-    assert against(distances(twice, "gap"), SCRUB)[SSD].n == 4
+@pytest.mark.parametrize("repeated", ["draw", "scenario_seed"])
+def test_seeds_on_one_draw_or_original_are_not_independent(repeated: str) -> None:
+    """Differences are 1 and 2 on the one, 3 and 6 on the other, whose means 1.5 and 4.5 are the sample."""
+    table = [
+        lines(rows({"scrub": [1.0, 2.0], "ssd": ssd})).assign(**{repeated: number})
+        for number, ssd in enumerate(([2.0, 4.0], [4.0, 8.0]))
+    ]
+    d = against(distances(pd.concat(table, ignore_index=True), "gap"), SCRUB)[SSD]
+    assert (d.mean, d.n) == (3.0, 2)
+    assert d.high - d.mean == pytest.approx(12.706205 * 1.5)
 
 
 def sentence(gaps: dict[str, list[float]], **seconds: float) -> str:
