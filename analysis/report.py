@@ -10,6 +10,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from analysis import (
     benchmark_sections,
     comparison_sections,
+    departures,
     load,
     preset_sections,
     run_sections,
@@ -81,6 +82,7 @@ def _sections(place: Path | str, trials: pd.DataFrame) -> list[Section]:
     found = [
         benchmark_sections.results(trials),
         preset_sections.presets(trials),
+        departures.chapter(place),
         comparison_sections.comparison(trials, samples),
         search_sections.searches(trials, palette),
         search_sections.check(trials),

@@ -123,8 +123,10 @@ def print_table(header: list[str], rows: list[list[str]]) -> None:
     console.print(table)
 
 
-def register(app: typer.Typer, list_plans: Callable[[], Listing]) -> None:
-    """Add this package's commands; `list_plans` gives what `unlearn list plans` prints."""
+def register(
+    app: typer.Typer, list_plans: Callable[[], Listing], describe_plan: Callable[[str], Listing]
+) -> None:
+    """Add this package's commands; the functions give what `unlearn list plans` prints, of all and of one."""
     kinds = {
         "methods": list_methods,
         "models": list_models,
@@ -133,12 +135,16 @@ def register(app: typer.Typer, list_plans: Callable[[], Listing]) -> None:
         "presets": list_presets,
         "plans": list_plans,
     }
+    details = {"methods": describe_method, "plans": describe_plan}
 
     @app.command("list")
     def list_command(
         kind: str = typer.Argument(..., metavar="|".join(kinds), help="What to list."),
         name: str = typer.Argument(
-            "", metavar="[METHOD]", help="A method, to see its hyper-parameters or presets."
+            "",
+            metavar="[NAME]",
+            help="A method, to see its hyper-parameters or presets, or a plan, to see what it does otherwise "
+            "than print.",
         ),
     ) -> None:
         """List methods, models, data sets, metrics, presets (published values) or plans."""
@@ -148,8 +154,11 @@ def register(app: typer.Typer, list_plans: Callable[[], Listing]) -> None:
             raise UnknownName("list", kind, kinds)
         header, rows = kinds[kind]()
         if name:
-            described = describe_method(name)
-            header, rows = described if kind == "methods" else (header, [r for r in rows if r[0] == name])
+            if kind in details:
+                header, rows = details[kind](name)
+            else:
+                describe_method(name)
+                rows = [row for row in rows if row[0] == name]
         print_table(header, rows)
 
     @app.command()

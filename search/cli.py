@@ -383,6 +383,14 @@ def _plans() -> benchmarks.cli.Listing:
     return ["plan", "what it is"], [*([name, what(path)] for name, path in shipped().items()), *parts]
 
 
+def _plan(name: str) -> benchmarks.cli.Listing:
+    """What a plan does otherwise than the print that it repeats."""
+    from search.plan_files import load
+
+    sentences = dict.fromkeys(sentence for plan in load(name) for sentence in plan.departures)
+    return ["plan", "what it does otherwise than print"], [[name, sentence] for sentence in sentences]
+
+
 def _probe(place: str) -> None:
     from search.storage import probe
 
@@ -401,6 +409,6 @@ def _parcel(plan: str, allow_code: bool) -> Parcel:
     return parcel(plan, allow_code)
 
 
-benchmarks.cli.register(app, _plans)
+benchmarks.cli.register(app, _plans, _plan)
 cluster.cli.register(app, _probe, _models, _parcel)
 analysis.cli.register(app)

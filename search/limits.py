@@ -23,3 +23,4 @@ PLANS = 200  # that one file stands for
 BYTES = 2**18  # of a plan's file
 NAME = 200  # characters of the name of a data set, network or method
 PATH = 4096  # characters
+SENTENCE = 500  # characters of something that a plan says of itself

@@ -78,6 +78,11 @@ Reals = Annotated[tuple[Real, ...], BeforeValidator(_listed), Field(min_length=1
 Name = Annotated[str, Field(max_length=limits.NAME)]
 Names = Annotated[tuple[str, ...], BeforeValidator(_listed), Field(max_length=limits.ENTRIES)]
 SomeNames = Annotated[Names, Field(min_length=1)]
+Sentences = Annotated[
+    tuple[Annotated[str, Field(max_length=limits.SENTENCE)], ...],
+    BeforeValidator(_listed),
+    Field(max_length=limits.ENTRIES),
+]
 Presets = Annotated[str | dict[str, tuple[str, ...]], PlainValidator(_presets)]
 
 
@@ -205,6 +210,8 @@ class Plan(Section):
         retrained: The user's own model that never saw what is to be forgotten.
         eval_limit: Evaluate at most so many images of each split, a fixed random choice.
         precision: float32, or bfloat16: methods run under autocast.
+        departures: What it does otherwise than the print whose experiment it is, in sentences; the report
+            shows them.
         scale: The share of the published epochs, images, trials, seeds and steps that is run; see
             `search.scaling`.
     """
@@ -224,6 +231,7 @@ class Plan(Section):
     search: Search
     benchmark: Benchmark | None = None
     resources: Resources = Resources()
+    departures: Sentences = ()
     scale: Real = Field(1.0, gt=0, le=1)
     _images: dict[str, tuple[int, ...]] = PrivateAttr(default_factory=dict)  # of forget sets named by a file
 
