@@ -45,7 +45,7 @@ class GktParams:
     student: str = option(
         "fresh",
         choices=("fresh", "fresh_convolutions"),
-        doc="which layers start anew; the others begin as the teacher's, as in the port in JiT's code",
+        doc="all starts anew, or only the weights of convolutions, as in the port in JiT's code",
     )
     steer: bool = option(True, doc="lead the generator back when the gate lets nothing through")
     selection: str = option(
@@ -60,7 +60,7 @@ _PUBLISHED: dict[str, dict[str, Scalar]] = {
     "svhn": {"lr": 1e-3, "generator_lr": 1e-3},
     "mnist": {"lr": 1e-2, "generator_lr": 1e-2},
 }
-_AS_CODED: dict[str, Scalar] = {"divergence": "per_entry", "steer": False, "selection": "retain_images"}
+_REAL_IMAGES: dict[str, Scalar] = {"divergence": "per_entry", "steer": False, "selection": "retain_images"}
 
 
 @register
@@ -96,8 +96,11 @@ class Gkt(Method):
     empty batches and loads an earlier generator. Here the generator's step on an empty batch lowers the
     teacher's log-odds of the forget classes, which needs the teacher alone and has a gradient where
     probabilities have none (`steer`; without it such a batch passes unused). (4) The port in JiT's code
-    starts only convolutions anew (`student`) and differs in much else (SGD with one cycle of the rate, a
-    teacher in train mode); its values have no preset here.
+    draws only the weights of convolutions anew, Xavier-uniform (`student`), and differs in much else (SGD
+    with one cycle of the rate, a teacher in train mode); its values have no preset here.
+
+    No preset is the code as it ran: `..._real_images` and `notebook` choose by real images and average as it
+    does, but by training images, not by test images, and they do not load earlier generators.
 
     The gate looks at the teacher's probabilities at temperature 1, as published: a higher temperature of
     the divergence tells the student more about the forget classes than the threshold says.
@@ -123,14 +126,22 @@ class Gkt(Method):
         ),
         *(
             Preset(
-                f"{name}_as_coded",
-                {**values, **_AS_CODED},
+                f"{name}_real_images",
+                {**values, **_REAL_IMAGES},
                 "zero-shot",
                 name,
                 ZERO_SHOT_MODELS,
-                source="section V and its code",
+                source="section V, chosen by real images as in its code",
             )
             for name, values in _PUBLISHED.items()
+        ),
+        Preset(
+            "notebook",
+            {"lr": 1e-3, "generator_lr": 1e-3, **_REAL_IMAGES},
+            "zero-shot",
+            "mnist",
+            "allcnn",
+            source="the only published experiment of its code, whose rates are not the paper's",
         ),
     )
 
@@ -143,7 +154,7 @@ class Gkt(Method):
         import torch
 
         teacher, forget = model, list(data.forget_classes)
-        student = new_student(teacher, data, params).train()
+        student = new_student(teacher, data, params, rng).train()
         like = next(teacher.parameters())
         generator = new_generator(data.image_shape).to(like.device, like.dtype).train()
         generator.to(memory_format=torch.channels_last)
@@ -292,16 +303,16 @@ def descend(optimiser: torch.optim.Optimizer, loss: torch.Tensor, grad_clip: flo
     optimiser.step()
 
 
-def new_student(teacher: nn.Module, data: TrialData, params: GktParams) -> nn.Module:
-    """A freshly initialised network, or one that has the teacher's weights in all but its convolutions."""
+def new_student(teacher: nn.Module, data: TrialData, params: GktParams, rng: torch.Generator) -> nn.Module:
+    """A freshly initialised network, or the teacher with new weights (not biases) in its convolutions."""
     from torch import nn
 
-    student = data.new_model()
-    if params.student == "fresh_convolutions":
-        fresh = {name for name, layer in student.named_modules() if isinstance(layer, nn.Conv2d)}
-        state = teacher.state_dict()
-        kept = {name: value for name, value in state.items() if name.rpartition(".")[0] not in fresh}
-        student.load_state_dict(kept, strict=False)
+    if params.student == "fresh":
+        return data.new_model()
+    student = copy.deepcopy(teacher)
+    for layer in student.modules():
+        if isinstance(layer, nn.Conv2d):
+            nn.init.xavier_uniform_(layer.weight, generator=rng)
     return student
 
 

@@ -196,13 +196,17 @@ def forward(values, x):
 def replay(params, forget=FORGET):
     """Weights of the student and of the generator after a run, and how many images passed in all."""
     t, s = ([p.detach().clone() for p in network(seed).parameters()] for seed in (0, 1))
+    draw, passed = rng(), 0
     if params.student == "fresh_convolutions":
-        s[4:] = [p.clone() for p in t[4:]]
+        s = [p.clone() for p in t]
+        for weight in (s[0], s[2]):  # Glorot and Bengio, 2010, equation 16
+            outputs, inputs, height, width = weight.shape
+            bound = (6 / ((inputs + outputs) * height * width)) ** 0.5
+            weight.uniform_(-bound, bound, generator=draw)
     g = [p.detach().double() for p in generator(None).parameters()]
     for p in (*s, *g):
         p.requires_grad_()
     learn, provoke = Adam(s, params.lr, params.grad_clip), Adam(g, params.generator_lr, params.grad_clip)
-    draw, passed = rng(), 0
 
     def divergence(target, mine):
         p, q = (target / params.temperature).softmax(1), (mine / params.temperature).softmax(1)
