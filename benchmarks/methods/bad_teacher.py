@@ -99,7 +99,7 @@ class BadTeacher(Method):
 
         from benchmarks.images import joined
 
-        chosen = max(1, round(params.retain_share * len(data.retain)))
+        chosen = max(1, int(params.retain_share * len(data.retain)))
         retain = data.retain.subset(data.retain.order(rng)[:chosen])
         bad = frozen_logits(data.new_model(), data.forget)
         targets = torch.cat([bad, frozen_logits(model, retain)])

@@ -99,11 +99,11 @@ def saliency(model: nn.Module, images: ImageSet, batch_size: int) -> list[torch.
 
 
 def most_salient(saliencies: list[torch.Tensor], fraction: float) -> list[torch.Tensor]:
-    """Boolean masks of the largest values of all tensors together; of equal ones the first."""
+    """Boolean masks of the largest values of all tensors together, rounded down; of equal ones the first."""
     import torch
 
     everything = torch.cat([s.flatten() for s in saliencies])
-    count = max(1, round(fraction * len(everything)))
+    count = max(1, int(fraction * len(everything)))
     mask = torch.zeros_like(everything, dtype=torch.bool)
     mask[everything.argsort(descending=True, stable=True)[:count]] = True
     parts = mask.split([s.numel() for s in saliencies])

@@ -18,7 +18,7 @@ from tests.benchmarks.methods.by_hand import CLASSES, images
 from tests.benchmarks.methods.soft import Adam, SoftNetwork, batches_of, softmax
 
 BAD_TEACHER = methods.get("bad_teacher")
-BASE = BadTeacherParams(lr=0.01, epochs=2, temperature=2.0, retain_share=0.5, batch_size=4)
+BASE = BadTeacherParams(lr=0.01, epochs=2, temperature=2.0, retain_share=0.55, batch_size=4)
 X, Y = images(21)
 FORGET = [1, 5, 9, 13, 17, 2]
 RETAIN = [i for i in range(len(X)) if i not in FORGET]
@@ -79,7 +79,7 @@ def test_the_divergence_is_summed_over_classes_and_averaged_over_images(temperat
     assert found.item() == pytest.approx(expected, rel=1e-9)
 
 
-@pytest.mark.parametrize(("share", "count"), [(0.1, 2), (0.5, 8), (1.0, 15), (0.01, 1)])
+@pytest.mark.parametrize(("share", "count"), [(0.1, 1), (0.5, 7), (1.0, 15), (0.01, 1)])
 def test_it_learns_from_all_forget_images_and_the_same_retain_images_in_every_epoch(share, count):
     model = SoftNetwork().in_torch()
     seen = batches_of(model, X)
@@ -132,7 +132,7 @@ def test_a_trial_counts_its_samples_and_repeats(digits, epochs, share):
     params = {"epochs": epochs, "retain_share": share}
     first, second = (run_trial(digits, "bad_teacher", params, seed=1) for _ in range(2))
     retain, forget = (len(digits.splits[f"{part}_train"]) for part in ("retain", "forget"))
-    count = forget + round(share * retain)
+    count = forget + int(share * retain)
     assert first.cost.samples_forward == (epochs + 1) * count
     assert first.cost.samples_backward == epochs * count
     assert torch.equal(weights(first.model), weights(second.model))
