@@ -21,10 +21,9 @@ NAMES = [
     for kind, numbers in zip(("table", "figure"), ranges, strict=True)
     for number in numbers
 ]
-UNPLANNED = {"jit-figure4"}  # the entropies of a small network, which no plan runs yet
 
 
-@pytest.mark.parametrize("name", sorted({*NAMES, *published()["id"]} - UNPLANNED))
+@pytest.mark.parametrize("name", sorted({*NAMES, *published()["id"]}))
 def test_a_printed_table_runs_or_says_where_it_lies(name: str) -> None:
     if name in shipped():
         assert source(name) == shipped()[name]
