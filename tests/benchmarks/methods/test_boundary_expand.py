@@ -23,6 +23,7 @@ VARIANTS = {
     "default": {},
     "one_batch": {"batch_size": 100},
     "no_momentum": {"momentum": 0.0},
+    "weight_decay": {"weight_decay": 0.05},
     "longer": {"epochs": 5},
     "slower": {"lr": 0.01},
 }

@@ -27,9 +27,12 @@ VARIANTS = {
     "far": {"epsilon": 1.0},
     "far_three_steps": {"epsilon": 1.0, "attack_steps": 3},
     "same": {"failed_attack": "same"},
-    "pixels": {"pixel_units": True},
-    "pixels_three_steps": {"pixel_units": True, "epsilon": 0.5, "attack_steps": 3},
-    "pixels_far": {"pixel_units": True, "epsilon": 0.5},
+    "pixels": {"attack": "pixels"},
+    "pixels_three_steps": {"attack": "pixels", "epsilon": 0.5, "attack_steps": 3},
+    "pixels_far": {"attack": "pixels", "epsilon": 0.5},
+    "as_coded": {"attack": "as_coded", "epsilon": 0.1},
+    "as_coded_two_steps": {"attack": "as_coded", "attack_steps": 2, "epsilon": 0.5},
+    "weight_decay": {"weight_decay": 0.05},
     "no_momentum": {"momentum": 0.0},
     "one_batch": {"batch_size": 100},
     "longer": {"epochs": 5},
@@ -62,7 +65,7 @@ def descend(w, x, labels, params, draw):
         for start in range(0, len(x), params.batch_size):
             chosen = order[start : start + params.batch_size]
             for i, gradient in enumerate(gradients(w, x[chosen], labels[chosen])[0]):
-                speed[i] = params.momentum * speed[i] + gradient
+                speed[i] = params.momentum * speed[i] + gradient + params.weight_decay * w[i]
                 w[i] -= params.lr * speed[i]
     return w
 
@@ -76,10 +79,18 @@ def moved(w, x, y, params):
         gradient = gradients(w, x, y)[1]
         for i in range(len(x)):
             for j, c in enumerate(channel):
-                width = WHITE[c] - BLACK[c] if params.pixel_units else 1
-                x[i, j] += np.sign(gradient[i, j]) * step * width
-                if params.pixel_units:
-                    x[i, j] = min(max(x[i, j], BLACK[c]), WHITE[c])
+                change = np.sign(gradient[i, j]) * step
+                if params.attack == "normalised":
+                    x[i, j] += change
+                    continue
+                pixel = (x[i, j] - BLACK[c]) / (WHITE[c] - BLACK[c])
+                if params.attack == "as_coded":  # normalised with .5 and .5, read back with these
+                    mean, std = ((0.4914, 0.2023), (0.4822, 0.1994))[c]
+                    read = min(max((pixel - 0.5) / 0.5 * std + mean + change, 0), 1)
+                    pixel = (round(read * 255) / 255 - mean) / std * 0.5 + 0.5
+                else:
+                    pixel = min(max(pixel + change, 0), 1)
+                x[i, j] = BLACK[c] + pixel * (WHITE[c] - BLACK[c])
     return x
 
 
