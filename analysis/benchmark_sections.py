@@ -57,9 +57,33 @@ def results(trials: pd.DataFrame) -> Section | None:
         )
     if "sequence" in set(frame["task"]):
         text.append("In the task sequence the figures are those after the last request.")
+    started = _started_from(trials)
     small = scaling(zip(frame["dataset"], frame["model"], strict=True))
-    text += [small] if small else []
+    text += [*([started] if started else []), *([small] if small else [])]
     return Section("results", "Results", text, blocks)
+
+
+def _started_from(trials: pd.DataFrame) -> str:
+    """What it means where retrained models started from weights that were not fresh."""
+    rows = benchmarked(trials)
+    said = []
+    for start, meaning in (
+        (
+            "pretrained",
+            "from published weights, but for the last layer. Whatever these learned elsewhere of what is "
+            "forgotten here, the retrained model knows too: it shows what training here adds, not what a "
+            "model knows that never saw it",
+        ),
+        (
+            "checkpoint",
+            "from weights that only its owner knows, because it is a model of the user's own",
+        ),
+    ):
+        places = rows.loc[rows["retrained_from"] == start, ["dataset", "model"]].drop_duplicates()
+        if len(places):
+            names = " and ".join(place(*pair) for pair in places.to_numpy())
+            said.append(f"On {names} the retrained model started {meaning}.")
+    return " ".join(said)
 
 
 def classes(trials: pd.DataFrame, palette: Mapping[str, str]) -> Section | None:

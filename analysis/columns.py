@@ -34,7 +34,7 @@ _IDENTITY = {  # in every table of every version, and never null
 _ACCURACIES = dict.fromkeys(("retain_acc", "forget_acc", "mia", "gap"), _REAL)
 _OPTIONAL = {  # null where a file lacks them
     "trials": _ACCURACIES
-    | dict.fromkeys(("regime", "tuned_on", "error", "eval_split", "forget_split"), _TEXT)
+    | dict.fromkeys(("regime", "retrained_from", "tuned_on", "error", "eval_split", "forget_split"), _TEXT)
     | dict.fromkeys(("preset", "preset_paper", "preset_differs"), _TEXT)
     | dict.fromkeys(("host", "device", "version", "torch_version"), _TEXT)
     | {"draw": _INT}

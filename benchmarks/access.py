@@ -63,8 +63,15 @@ class TrialData:
     _retain: ImageSet
     _validation: ImageSet
     _updates: Mapping[str, torch.Tensor] | None = None
+    _pretrain: Callable[[nn.Module], None] = lambda model: None
     _observe: Callable[[nn.Module, float], None] = lambda model, share: None
     _count: Callable[[int, int], None] = lambda forward, backward: None
+
+    def initial_model(self) -> nn.Module:
+        """The network as its training begins by the recipe: a new one, with published weights if it asks."""
+        model = self.new_model()
+        self._pretrain(model)
+        return model
 
     def track(self, model: nn.Module, steps: int) -> Callable[[], None]:
         """A function to call after each of so many steps of a method.

@@ -49,6 +49,8 @@ class Packed:
 
     Attributes:
         retrained: The weights of the retrained model, if they were wanted.
+        retrained_from: What it started from: `fresh` weights, `pretrained` ones, or `checkpoint`, which is
+            for the user to know, because it is a model of theirs.
         preprocessing: How both models take pixels; None: as the data set says.
         steps: For a `sequence`, what is to be reached after each request.
     """
@@ -62,6 +64,7 @@ class Packed:
     retrained_logits: dict[str, np.ndarray]
     updates: dict[str, np.ndarray] | None
     retrained: dict[str, np.ndarray] | None = None
+    retrained_from: str = "fresh"
     preprocessing: Preprocessing | None = None
     steps: tuple[Packed, ...] = ()
 
@@ -208,7 +211,10 @@ def prepare(
     """
     device = torch.device(device)
     how = recipe or published_recipe(scenario.model, scenario.dataset)
+    if original is not None:
+        how = replace(how, original="trained")  # elsewhere; it says itself how it takes pixels
     data = load(scenario.dataset)
+    retrained_from = "checkpoint" if retrained else "pretrained" if how.pretrained else "fresh"
     if original is None:
         original = original_model(scenario, how, device, progress)
     elif record:
@@ -252,6 +258,7 @@ def prepare(
         retrained_logits=logits(retrained),
         updates=None if recorded is None else _arrays(recorded),
         retrained=_arrays(retrained.state) if keep_retrained else None,
+        retrained_from=retrained_from,
         preprocessing=original.preprocessing,
     )
     return Prepared.unpack(packed, data, device)

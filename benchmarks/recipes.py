@@ -51,6 +51,9 @@ _PUBLISHED = {
     # Akbari: 30 epochs and class weights are all that the text says, and its code has since moved on. Its
     # ResNet18 of CIFAR-10 has 30 epochs too, which its plans set; the classes there are of one size.
     ("resnet18", "celeba"): Recipe(30, balanced=True),
+    # JiT has this network on ImageNet without a recipe, code or retrained model, and calls it pretrained:
+    # here it is used as it was published, and retrained models are fine-tuned as the smaller ViT is.
+    ("vit_l16", "imagenet"): replace(_VIT, original="published"),
     # SalUn: its loop counts epochs from 0, so that 91 and 136 are the 92nd and the 137th.
     ("vgg16_bn", "cifar10"): Recipe(182, batch_size=256, milestones=(92, 137), gamma=0.1),
 }

@@ -19,7 +19,7 @@ from benchmarks.datasets import Dataset, load
 from benchmarks.errors import DataError, TrainingError
 from benchmarks.evaluation import Predictions, predict
 from benchmarks.images import ImageSet, Streamed, on_device, pixels_on
-from benchmarks.models import models
+from benchmarks.models import Published, models
 from benchmarks.scenarios import Scenario
 from benchmarks.sources import source_digest
 from benchmarks.splits import Split
@@ -34,7 +34,7 @@ _USUAL = Preprocessing((0.5,), (0.25,))  # much as that of any data set, for ima
 
 
 def original_model(scenario: Scenario, how: Recipe, device: torch.device, progress: Progress) -> CachedModel:
-    """The model trained on all training images, from the cache or trained now."""
+    """The model trained on all training images, from the cache or trained now, or as it was published."""
     return _cached("original", scenario, how, device, progress)
 
 
@@ -105,7 +105,10 @@ def retrained_model(
     progress: Progress,
     preprocessing: Preprocessing | None = None,
 ) -> CachedModel:
-    """The model trained without the forget images, from a fresh initialisation with the same seed.
+    """The model trained without the forget images, which starts as the original did, with the same seed.
+
+    An original that is used as it was published was not trained here; this one then starts from the same
+    weights but for the last layer, which have seen what is to be forgotten.
 
     Args:
         preprocessing: That of the original model, so that the two differ in nothing but what they saw.
@@ -132,8 +135,13 @@ def recorded_updates(
     The original is trained once more, with the same seed, and must come out the same.
 
     Raises:
-        TrainingError: if it does not.
+        TrainingError: if it does not, or was not trained here.
     """
+    if how.original == "published":
+        raise TrainingError(
+            f"'{scenario.model}' is used as it was published, and nothing was recorded when it was trained; "
+            "leave out the methods that need the recorded steps of a training, or set 'original: trained'"
+        )
     return _cached("recorded", scenario, how, device, progress)
 
 
@@ -142,7 +150,12 @@ TRAINED = {"original": original_model, "retrained": retrained_model, "recorded":
 
 def model_id(role: Role, scenario: Scenario, how: Recipe, preprocessing: Preprocessing | None = None) -> str:
     """The identity of a model in the cache, whether it is there or not."""
-    return named(*_identity(role, scenario, how, preprocessing))
+    return named(*_identity(role, scenario, how, preprocessing or _as_published(scenario, how)))
+
+
+def _as_published(scenario: Scenario, how: Recipe) -> Preprocessing | None:
+    """How an original model that is used as it was published takes pixels; None where it is trained here."""
+    return None if how.original == "trained" else _published(scenario).preprocessing()
 
 
 def _identity(
@@ -158,7 +171,7 @@ def _identity(
         "predicts": scenario.level,
         "data": data.learned_from,
         "network": hashlib.sha256(repr(build_network(scenario, 0)).encode()).hexdigest()[:16],
-        "recipe": asdict(how),
+        "recipe": (how if role == "original" else replace(how, original="trained")).identity,
         "seed": scenario.seed,
         "train": _digest(index),
         "validation": _digest(validation),
@@ -200,15 +213,31 @@ def _cached(
     data = load(scenario.dataset)
     split = scenario.split(data)
     index, validation = _learned_from(role, split)
+    preprocessing = preprocessing or _as_published(scenario, how)
     label, identity = _identity(role, scenario, how, preprocessing)
     part = _part(role, scenario)
+
+    def report(model: nn.Module, images: dict[str, ImageSet]) -> dict[str, Any]:
+        judged = predict(model, _judged_by(role, images["test"], split))
+        return {
+            "test_acc": 100 * float(judged.correct.mean()),
+            "torch": torch.__version__,
+            "device": str(device),
+        }
+
+    def published() -> tuple[dict[str, torch.Tensor], dict[str, Any]]:
+        progress(f"loading {scenario.model} as it was published")
+        model = build_network(scenario, scenario.seed)
+        _published(scenario).load(model)
+        model = placed(model, device).eval()
+        return _on_cpu(model), report(model, all_images(scenario, data, device, preprocessing))
 
     def run() -> tuple[dict[str, torch.Tensor], dict[str, Any]]:
         progress(f"training {scenario.model} on {scenario.dataset} ({part}, {how.epochs} epochs)")
         images = all_images(scenario, data, device, preprocessing)
         model = build_network(scenario, scenario.seed)
         if how.pretrained:
-            _load_pretrained(scenario, model)
+            load_pretrained(scenario, model)
         model = placed(model, device)
         recorder = None
         if role == "recorded":
@@ -231,15 +260,15 @@ def _cached(
                 **asdict(history),
                 "steps": recorder.steps,
             }
-        report = {
-            **asdict(history),
-            "test_acc": 100 * float(predict(model, _judged_by(role, images["test"], split)).correct.mean()),
-            "torch": torch.__version__,
-            "device": str(device),
-        }
-        return {k: v.detach().cpu() for k, v in model.state_dict().items()}, report
+        return _on_cpu(model), {**asdict(history), **report(model, images)}
 
-    return replace(get_or_train(label, identity, run), preprocessing=preprocessing)
+    as_it_is = role == "original" and how.original == "published"
+    made = get_or_train(label, identity, published if as_it_is else run)
+    return replace(made, preprocessing=preprocessing)
+
+
+def _on_cpu(model: nn.Module) -> dict[str, torch.Tensor]:
+    return {name: value.detach().cpu() for name, value in model.state_dict().items()}
 
 
 def _must_repeat(original: CachedModel, again: nn.Module) -> None:
@@ -265,13 +294,25 @@ def build_network(scenario: Scenario, seed: int) -> nn.Module:
         return model.build(len(scenario.classes), source.channels, model.input_size(source.image_size))
 
 
-def _load_pretrained(scenario: Scenario, network: nn.Module) -> None:
+def load_pretrained(scenario: Scenario, network: nn.Module) -> None:
+    """Put published weights into a network that was built for a scenario, all but its last layer.
+
+    Raises:
+        TrainingError, DataError: if there are none, or they cannot be had.
+    """
     model = models.get(scenario.model)
     if model.load_pretrained is None:
         raise TrainingError(
             f"model '{model.name}' has no pretrained weights to start from; set 'pretrained: false'"
         )
     model.load_pretrained(network)
+
+
+def _published(scenario: Scenario) -> Published:
+    model = models.get(scenario.model)
+    if model.published is None:
+        raise TrainingError(f"model '{model.name}' has no published weights; set 'original: trained'")
+    return model.published
 
 
 def placed(model: nn.Module, device: torch.device) -> nn.Module:

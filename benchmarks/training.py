@@ -7,8 +7,8 @@ import math
 import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any, Literal
 
 from benchmarks.datasets.base import Augmentation
 from benchmarks.errors import TrainingError
@@ -38,7 +38,9 @@ class Recipe:
         warmup: Before milestones: epochs in which the learning rate rises linearly from 0.
         clip: Every value of a gradient is held between -clip and clip; None: as it is.
         balanced: Classes weigh in the loss by the inverse of how many training images they have.
-        pretrained: Start from the network's published weights.
+        pretrained: Start from the network's published weights, all but the last layer.
+        original: published: the original model is the network as it was published, its last layer too; no
+            step is taken here, and the rest of the recipe is that of retrained models alone.
         precision: bfloat16: forward passes in training run under autocast; weights stay float32.
     """
 
@@ -56,6 +58,15 @@ class Recipe:
     balanced: bool = False
     pretrained: bool = False
     precision: Literal["float32", "bfloat16"] = "float32"
+    original: Literal["trained", "published"] = "trained"
+
+    @property
+    def identity(self) -> dict[str, Any]:
+        """As plain values, as far as they decide weights; an original that is trained is not mentioned."""
+        values = asdict(self)
+        return (
+            values if self.original == "published" else {k: v for k, v in values.items() if k != "original"}
+        )
 
 
 @dataclass(frozen=True)

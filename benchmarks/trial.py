@@ -22,7 +22,7 @@ from benchmarks.metrics import default_metrics, measure
 from benchmarks.metrics import metrics as registered_metrics
 from benchmarks.prepared import Prepared
 from benchmarks.scenarios import Scenario, method_task
-from benchmarks.trained import build_network, placed, repeatable
+from benchmarks.trained import build_network, load_pretrained, placed, repeatable
 from benchmarks.training import seeded
 
 Precision = Literal["float32", "bfloat16"]
@@ -234,6 +234,10 @@ def _trial_data(
         meter.watch(model)
         return model
 
+    def pretrain(model: nn.Module) -> None:
+        if prepared.packed.recipe.pretrained:
+            load_pretrained(prepared.scenario, model)
+
     return TrialData(
         method=method.name,
         access=access,
@@ -247,6 +251,7 @@ def _trial_data(
         _retain=prepared.splits["retain_train"],
         _validation=prepared.splits["retain_validation"],
         _updates=prepared.updates,
+        _pretrain=pretrain,
         _observe=observe,
         _count=meter.count,
     )

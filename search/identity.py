@@ -120,7 +120,7 @@ def _shared(plan: Plan) -> dict[str, Any]:
         "seed": plan.seed,
         "checkpoint": _weights_id(plan.original()),
         "retrained": _weights_id(plan.retrained_model()),
-        "recipe": asdict(plan.recipe()),
+        "recipe": plan.recipe().identity,
         "eval_limit": plan.eval_limit,
         "precision": plan.precision,
         "code": _shared_code(plan),

@@ -99,6 +99,7 @@ class Training(Section):
     batch_size: Whole | None = Field(None, ge=1, le=limits.BATCH)
     max_lr: Real | None = Field(None, gt=0, le=limits.LEARNING_RATE)
     pretrained: bool | None = None
+    original: Literal["trained", "published"] | None = None
     precision: Literal["float32", "bfloat16"] | None = None
 
 
@@ -293,6 +294,8 @@ class Plan(Section):
         """How the models are trained."""
         recipe = published_recipe(self.model, self.dataset)
         changes = {k: v for k, v in self.training.model_dump().items() if v is not None}
+        if self.checkpoint is not None:
+            changes["original"] = "trained"  # elsewhere
         return replace(over(recipe, changes.pop("epochs", recipe.epochs)), **changes)
 
     def original(self) -> Checkpoint | None:

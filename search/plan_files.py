@@ -223,9 +223,21 @@ def _check(plan: Plan, at: Callable[..., str]) -> None:
     for i, name in enumerate(plan.benchmark.metrics if plan.benchmark else ()):
         _checked(at, ("benchmark", "metrics", i), lambda n=name: metrics.get(n))  # type: ignore[misc]
 
+    _check_recipe(plan, at)
     _check_published(plan, at)
     _check_repetitions(plan, at)
     _check_weights(plan, at)
+
+
+def _check_recipe(plan: Plan, at: Callable[..., str]) -> None:
+    """A model that is to be used as it was published was published."""
+    from benchmarks.models import models
+
+    if plan.recipe().original == "published" and models.get(plan.model).published is None:
+        raise PlanError(
+            f"{at('training', 'original')}: nobody published weights of '{plan.model}' that are known here; "
+            "write 'original: trained', or give weights of your own as 'checkpoint'"
+        )
 
 
 def _check_repetitions(plan: Plan, at: Callable[..., str]) -> None:
@@ -319,10 +331,11 @@ def _check_search(plan: Plan, at: Callable[..., str]) -> None:
             raise PlanError(
                 f"{at('methods', i)}: '{name}' has nothing to search; it runs in every benchmark anyway"
             )
-        if method.needs_recording and plan.checkpoint is not None:
+        if method.needs_recording and (plan.checkpoint or plan.recipe().original == "published"):
+            whose = "of 'checkpoint'" if plan.checkpoint else "as it was published"
             raise PlanError(
-                f"{at('methods', i)}: '{name}' needs a training that recorded its steps, and the model of "
-                "'checkpoint' was trained elsewhere; leave one of the two out"
+                f"{at('methods', i)}: '{name}' needs a training that recorded its steps, and the model "
+                f"{whose} was trained elsewhere; leave one of the two out"
             )
         space = plan.search.space.get(name, {})
         _checked(

@@ -42,6 +42,7 @@ def trial_row(result: TrialResult, prepared: Prepared, identity: Mapping[str, An
         "scenario_seed": scenario.seed,
         "draw": scenario.draw,
         "original_id": prepared.original_id,
+        "retrained_from": prepared.packed.retrained_from,
         "eval_split": result.held_out,
         "forget_split": "train" if forgets_images(scenario.task) else result.held_out,
         "eval_limit": prepared.packed.eval_limit,

@@ -41,7 +41,7 @@ def scaled(plan: Plan) -> Plan:
     model = _model(plan.model, source)
     evaluated = max(_LEAST_EVALUATED, math.ceil(share * source.test_size))
     if plan.recipe().pretrained:
-        training["pretrained"] = False  # published weights are for images of another size
+        training |= {"pretrained": False, "original": "trained"}  # what is published takes larger images
 
     def forget(sets: tuple[str, ...]) -> tuple[str, ...]:
         if not forgets_images(plan.task):

@@ -80,6 +80,12 @@ _SCENARIO = (
     Column(
         "original_id", _TEXT, "The original model: its name in the model cache, or the checkpoint's digest"
     ),
+    Column(
+        "retrained_from",
+        _TEXT,
+        "What the retrained model started from: fresh weights, pretrained ones (which may have seen what is "
+        "forgotten), or checkpoint, the user's own retrained model",
+    ),
     Column("data_id", _TEXT, "Fingerprint of the images, train and test, and of their labels"),
     Column("code_id", _TEXT, "Digest of the user's own method, metrics and network; empty for none"),
     Column("eval_split", _TEXT, "Held-out images measured: validation (search) or test (benchmark)"),

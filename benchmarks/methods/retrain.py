@@ -14,13 +14,14 @@ if TYPE_CHECKING:
 
 @register
 class Retrain(Method):
-    """Trains a freshly initialised network on the retain images with the original's recipe.
+    """Trains a new network on the retain images with the original's recipe.
 
     Every trial starts from another initialisation, so the spread over seeds is the spread of retraining
-    itself, and its gap to the scenario's own retrained model is the smallest gap worth talking about.
+    itself. Where the recipe starts from published weights, so does this one, with another last layer; what
+    those weights were trained on may include what is to be forgotten (column `retrained_from`).
 
-    Deviation: widely used public code re-initialises only the last layer, so that its "retrained" model
-    has seen the forget images; this one has not.
+    Deviation: widely used public code re-initialises only the last layer of the *original*, so that its
+    "retrained" model has seen the forget images whatever it started from.
 
     Random: initialisation, order, augmentation. Cost: epochs x retain images forward and backward, and a
     validation pass per epoch.
@@ -35,7 +36,7 @@ class Retrain(Method):
     def unlearn(self, model: nn.Module, data: TrialData, params: NoParams, rng: torch.Generator) -> nn.Module:
         from benchmarks.training import train
 
-        fresh = data.new_model()
+        fresh = data.initial_model()
         steps = data.retain.steps(data.recipe.batch_size) * data.recipe.epochs
         step = data.track(fresh, steps)
         train(fresh, data.retain, data.validation, data.recipe, rng, after_step=step)

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from benchmarks.checkpoint import Preprocessing
 from benchmarks.errors import InvalidScenario
 from benchmarks.registry import Registry
 
@@ -15,6 +16,20 @@ if TYPE_CHECKING:
 Layout = Mapping[str, str]  # what other code calls the layers of a network -> what they are called here
 
 _MOST_PIXELS = 4096  # of an image's side
+
+
+@dataclass(frozen=True)
+class Published:
+    """A network as somebody trained and published it, for the classes of one data set.
+
+    Attributes:
+        load: Puts the weights into a freshly built network, those of its last layer too. It raises DataError
+            where they cannot be had, or tell another number of classes apart.
+        preprocessing: How it takes pixels.
+    """
+
+    load: Callable[[nn.Module], None]
+    preprocessing: Callable[[], Preprocessing]
 
 
 @dataclass(frozen=True)
@@ -29,6 +44,7 @@ class Model:
             None: it is built for the images of the data set.
         load_pretrained: Puts published weights into a freshly built network, all but its last layer;
             training starts from there. It raises DataError where they cannot be had. None: there are none.
+        published: The network with published weights, to use as it is. None: there are none.
         layouts: Names that other code gives to the layers of a network that this one built, where it is
             the same otherwise; weights from there are then taken too.
     """
@@ -40,6 +56,7 @@ class Model:
     min_size: int
     takes: int | None = None
     load_pretrained: Callable[[nn.Module], None] | None = None
+    published: Published | None = None
     layouts: Callable[[nn.Module], Iterable[Layout]] = lambda network: ()
 
     def input_size(self, image_size: int) -> int:

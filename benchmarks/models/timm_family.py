@@ -9,12 +9,14 @@ from functools import cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from benchmarks.checkpoint import Preprocessing
 from benchmarks.datasets import data_folder
 from benchmarks.errors import DataError, InvalidScenario, UnknownName
-from benchmarks.models.base import Model, models
+from benchmarks.models.base import Model, Published, models
 from benchmarks.registry import Family
 
 if TYPE_CHECKING:
+    import torch
     from timm.models import PretrainedCfg
     from torch import nn
 
@@ -55,9 +57,57 @@ def create(name: str, num_classes: int, channels: int, image_size: int, **more: 
 def load_pretrained(name: str, network: nn.Module) -> None:
     """Put timm's published weights into a network that `build` made, all but its classifier.
 
+    Position embeddings are resampled to the network's image size, and the first convolution is adapted to
+    its channels.
+
+    Raises:
+        DataError: if they cannot be had (see `_trained`), or do not fit.
+    """
+    config = _config(name)
+    head = tuple(f"{n}." for n in _classifier(config))
+    body = {key: value for key, value in _trained(name, network).items() if not key.startswith(head)}
+    absent, _ = network.load_state_dict(body, strict=False)
+    if any(not key.startswith(head) for key in absent):
+        raise DataError(
+            f"the published weights of timm's {_full_name(name)} leave out {absent[0]}; train without them"
+        )
+
+
+def load_published(name: str, network: nn.Module) -> None:
+    """Put timm's published weights into a network that `build` made, those of its classifier too.
+
+    Raises:
+        DataError: as `load_pretrained` does, or if the network has another number of classes.
+    """
+    weights = _trained(name, network)
+    own = network.state_dict()
+    other = next(
+        (key for key, value in weights.items() if key in own and value.shape != own[key].shape), None
+    )
+    if other is not None:
+        raise DataError(
+            f"timm's {_full_name(name)} was published with {len(weights[other])} classes, and the data set "
+            f"has {len(own[other])}; train the original model on it ('training.original: trained')"
+        )
+    network.load_state_dict(weights)
+
+
+def published_preprocessing(name: str) -> Preprocessing:
+    """How timm's published network takes pixels."""
+    config = _config(name)
+    return Preprocessing(tuple(config.mean), tuple(config.std))
+
+
+def published(name: str) -> Published:
+    """A network of timm as it was published."""
+    return Published(partial(load_published, name), partial(published_preprocessing, name))
+
+
+def _trained(name: str, network: nn.Module) -> dict[str, torch.Tensor]:
+    """Timm's published weights, in the shapes of a network but for its classifier.
+
     They come from the file `pretrained/<name>.safetensors` of the data folder or, where that is missing,
-    from the model hub through timm's own cache. Position embeddings are resampled to the network's image
-    size, and the first convolution is adapted to its channels.
+    from the model hub through timm's own cache.
 
     Raises:
         DataError: if there is neither, or if they do not fit.
@@ -66,17 +116,13 @@ def load_pretrained(name: str, network: nn.Module) -> None:
 
     from benchmarks.weight_files import read_weights
 
-    config = _config(name)
-    architecture = name.partition(".")[0]
-    full = f"{architecture}.{config.tag}" if config.tag else architecture
+    config, full = _config(name), _full_name(name)
     path = data_folder() / "pretrained" / f"{full}.safetensors"
-    classifier = (
-        (config.classifier,) if isinstance(config.classifier, str) else tuple(config.classifier or ())
-    )
     classes, source = config.num_classes, {}
     if path.exists():
         weights = read_weights(path)
-        classes = next((len(weights[f"{n}.weight"]) for n in classifier if f"{n}.weight" in weights), 0)
+        heads = [f"{n}.weight" for n in _classifier(config)]
+        classes = next((len(weights[n]) for n in heads if n in weights), 0)
         source = {"state_dict": weights, "num_classes": classes}
     channels, image_size, _ = get_model_input_config(network)["input_size"]
     try:  # timm loads strictly into a network with the classifier that the weights have
@@ -89,11 +135,19 @@ def load_pretrained(name: str, network: nn.Module) -> None:
             f"the published weights of timm's {full} cannot be downloaded ({reason}); put the file "
             f"model.safetensors of {config.hf_hub_id or full} there: {path}"
         ) from error
-    head = tuple(f"{n}." for n in classifier)
-    body = {key: value for key, value in trained.state_dict().items() if not key.startswith(head)}
-    absent, _ = network.load_state_dict(body, strict=False)
-    if any(not key.startswith(head) for key in absent):
-        raise DataError(f"the published weights of timm's {full} leave out {absent[0]}; train without them")
+    return dict(trained.state_dict())
+
+
+def _full_name(name: str) -> str:
+    """An architecture with the tag of its weights."""
+    architecture, tag = name.partition(".")[0], _config(name).tag
+    return f"{architecture}.{tag}" if tag else architecture
+
+
+def _classifier(config: PretrainedCfg) -> tuple[str, ...]:
+    """The modules of the last layer."""
+    given = config.classifier
+    return (given,) if isinstance(given, str) else tuple(given or ())
 
 
 def _config(name: str) -> PretrainedCfg:
@@ -163,6 +217,7 @@ def member(name: str) -> Model:
         min_size=next((small for small in _SMALL if small < size and _takes(name, small)), size),
         takes=size,
         load_pretrained=partial(load_pretrained, name) if tagged else None,
+        published=published(name) if tagged else None,
     )
 
 

@@ -6,7 +6,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from benchmarks.models.base import Model, models
-from benchmarks.models.timm_family import create, load_pretrained
+from benchmarks.models.timm_family import create, load_pretrained, published
 
 if TYPE_CHECKING:
     from torch import nn
@@ -37,6 +37,7 @@ models.add(
         min_size=16,
         takes=224,
         load_pretrained=partial(load_pretrained, _BASE),
+        published=published(_BASE),
     )
 )
 models.add(
@@ -48,5 +49,6 @@ models.add(
         min_size=16,
         takes=224,
         load_pretrained=partial(load_pretrained, _LARGE),
+        published=published(_LARGE),
     )
 )

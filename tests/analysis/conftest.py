@@ -20,7 +20,7 @@ START = datetime(2026, 1, 1, tzinfo=UTC)
 REAL, INT, TEXT = pa.float64(), pa.int64(), pa.string()
 TRIALS = {
     **dict.fromkeys(("run_id", "trial_id", "kind", "regime", "forget", "preset", "state", "error"), TEXT),
-    **dict.fromkeys(("tuned_on", "preset_paper", "preset_differs"), TEXT),
+    **dict.fromkeys(("tuned_on", "preset_paper", "preset_differs", "retrained_from"), TEXT),
     **dict.fromkeys(("eval_split", "forget_split", "host", "device", "version", "torch_version"), TEXT),
     **dict.fromkeys(("trial_number", "seed", "scenario_seed", "draw"), INT),
     **dict.fromkeys(("param_lr", "param_sigma"), REAL),

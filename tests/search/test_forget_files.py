@@ -147,5 +147,6 @@ def test_a_request_runs_from_the_file_to_the_table(folder: Path, ray_session: Sl
         runner.run([work], prepared, results, ray_session, shares, lambda source, row: None)
     (row,) = pd.read_parquet(tmp_path / "results" / "trials").to_dict("records")
     assert (row["state"], row["forget"], row["forget_count"]) == ("complete", NAME, 5), row["error"]
+    assert row["retrained_from"] == "fresh"
     samples = pd.read_parquet(tmp_path / "results" / "samples")
     assert sorted(samples["image"]) == list(FORGOTTEN)

@@ -15,6 +15,7 @@ from search import limits
 from search.errors import PlanError
 from search.plan import Plan
 from search.plan_files import PLANS, load, parse
+from search.spaces import search_space
 from search.studies import SEEDS_PER_STUDY
 
 GOOD = """name: mine
@@ -312,3 +313,19 @@ def test_a_file_that_is_no_plan_is_refused_before_it_is_read_whole(tmp_path: Pat
 def test_the_seeds_of_trials_fit_into_64_bits() -> None:
     assert limits.TRIALS <= SEEDS_PER_STUDY
     assert SEEDS_PER_STUDY * (limits.SEED + 1) + limits.TRIALS < 2**63
+
+
+def test_a_model_that_is_used_as_it_was_published() -> None:
+    (table5,) = load("jit-table5")
+    recipe = table5.recipe()
+    assert (recipe.original, recipe.pretrained, recipe.epochs) == ("published", True, 8)
+    space = search_space(methods.get("jit").Params, table5.search.space["jit"])
+    assert space.fixed == {"rescale_noised": True}
+    assert load("jit-table5", 0.001)[0].recipe().original == "trained"
+    text = GOOD + "training: {original: published}\n"
+    with pytest.raises(
+        PlanError, match=r":\d+: nobody published weights of 'cnn2. that are known here; write"
+    ):
+        parse(text)
+    with pytest.raises(PlanError, match="and the model as it was published was trained elsewhere"):
+        parse(text.replace("cnn2", "vit_b16").replace("[jit]", "[amnesiac_delta]"))

@@ -103,6 +103,24 @@ def test_weights_arrive_and_the_head_does_not(stored, name, classes):
     assert all(torch.equal(a, b) for a, b in zip(head, network.head.parameters(), strict=True))
 
 
+def test_a_network_as_it_was_published_has_their_head_too(stored):
+    theirs = stored(VIT, 13, img_size=160)
+    network = built(f"timm:{VIT}", 13, 3, 160)
+    published = models.get(f"timm:{VIT}").published
+    published.load(network)
+    for key, value in network.state_dict().items():
+        assert torch.equal(value, theirs[key]), key
+    config = timm.get_pretrained_cfg(VIT)
+    assert (published.preprocessing().mean, published.preprocessing().std) == (config.mean, config.std)
+
+
+def test_a_published_network_for_other_classes_is_refused(stored):
+    stored(VIT, 13, img_size=160)
+    network = built(f"timm:{VIT}", 4, 3, 160)
+    with pytest.raises(DataError, match="was published with 13 classes, and the data set has 4; train"):
+        models.get(f"timm:{VIT}").published.load(network)
+
+
 def test_position_embeddings_are_resampled_and_the_first_convolution_adapted(stored):
     from timm.layers import resample_abs_pos_embed
 
