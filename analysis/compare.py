@@ -32,6 +32,7 @@ _QUALITY = {"f_score", "total_score"}
 COMPARED, UNMEASURED, NEVER = "compared", "not measured", "never run"
 TIME = "runtime_s"  # with its evaluation, as the papers' clocks have it
 EVERY = "all"
+UNNAMED = ""  # the forget set of a printed table that does not name it
 FEWEST = 3  # methods that a rank correlation needs to say anything
 _DRAWN = ("random", "identities")  # a number of these is another sample in every printed run
 _PLACE = [*PRINT, *OURS, "scaled"]
@@ -146,7 +147,10 @@ def _ours(trials: pd.DataFrame) -> pd.DataFrame:
 
 
 def _standing_for(rows: pd.DataFrame, wanted: pd.DataFrame) -> pd.DataFrame:
-    """Our rows under the printed forget sets; a figure printed for several has all of them, or no row."""
+    """Our rows under the printed forget sets; a figure printed for several has all of them, or no row.
+
+    A figure of a forget set that print does not name has those of whichever sets were run here.
+    """
     found = [rows[rows["regime"] != BOTH]]
     several = wanted[wanted["forget"].str.contains(AGGREGATE)]
     for *place, forget in several[[*SCENARIO, "forget"]].drop_duplicates().itertuples(index=False):
@@ -154,6 +158,8 @@ def _standing_for(rows: pd.DataFrame, wanted: pd.DataFrame) -> pd.DataFrame:
         own = by_own_set(rows[(rows[SCENARIO] == place).all(axis=1) & rows["forget"].isin(sets)])
         have = own.groupby([*OURS, *VARIANT])["forget"].transform("nunique")
         found.append(own[have == len(sets)].assign(forget=forget))
+    for row in wanted.loc[wanted["forget"] == UNNAMED, SCENARIO].drop_duplicates().to_numpy():
+        found.append(by_own_set(rows[(rows[SCENARIO] == row).all(axis=1)]).assign(forget=UNNAMED))
     return pd.concat(found, ignore_index=True)
 
 

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import pandas as pd
 
 from analysis.breakdown import regime_rank
-from analysis.compare import COMPARED, EVERY, GAP, OURS, PRINT, UNMEASURED, agreement, cells, ranking
+from analysis.compare import COMPARED, EVERY, GAP, OURS, PRINT, UNMEASURED, UNNAMED, agreement, cells, ranking
 from analysis.labels import DASH, mean_std, number, place, scaling, signed, title, variant
 from analysis.page import Picture, Section, Table, table
 from analysis.published import PAPERS
@@ -52,14 +52,20 @@ def name_of(rows: pd.DataFrame) -> str:
 
 
 def verdict(rows: pd.DataFrame) -> str:
-    """How many of our figures lie within the printed spread, and how many cells have none of ours."""
+    """How many of our figures lie within the printed spread, and how many cells have none of ours.
+
+    Where print does not name what it forgets, that is said too.
+    """
     judged, cell = rows["within"].dropna(), ["forget", "method", "metric"]
     every = len(rows[cell].drop_duplicates())
     have = len(rows.loc[rows["status"] == COMPARED, cell].drop_duplicates())
-    return (
+    said = (
         f"{int(judged.sum())} of {len(judged)} figures that have a printed spread lie within it; "
         f"of {every} printed cells {every - have} have no figure here."
     )
+    if (rows["forget"] == UNNAMED).any():
+        said += " Print does not name the forget set; ours are means over those that were run."
+    return said
 
 
 def cell_table(rows: pd.DataFrame) -> pd.DataFrame:
@@ -68,7 +74,7 @@ def cell_table(rows: pd.DataFrame) -> pd.DataFrame:
     within = own["within"].map({True: "yes", False: "no"}).astype(object).where(own["within"].notna(), DASH)
     return pd.DataFrame(
         {
-            "Forget set": own["forget"],
+            "Forget set": own["forget"].map(_sets),
             "Method": own["method"],
             "Parameters": [_parameters(line) for line in own[VARIANT].itertuples(index=False)],
             "Figure": own["metric"].map(title),
@@ -194,7 +200,7 @@ def _missing(rows: pd.DataFrame) -> list[list[str]]:
             lambda names: ", ".join(map(title, names))
         )
         named = [f"{m} ({what})" if status == UNMEASURED else str(m) for m, what in methods.items()]
-        found.append([str(forget), str(status), ", ".join(named)])
+        found.append([_sets(str(forget)), str(status), ", ".join(named)])
     return found
 
 
@@ -213,4 +219,5 @@ def _source(regime: str, tuned_on: str) -> str:
 
 
 def _sets(forget: str) -> str:
-    return "all that were run" if forget == EVERY else forget
+    """A printed forget set, or what stands for several or none."""
+    return {EVERY: "all that were run", UNNAMED: "not named in print"}.get(forget, forget)

@@ -7,6 +7,7 @@ import pandas as pd
 import pytest
 
 from analysis.compare import COMPARED, EVERY, NEVER, UNMEASURED, agreement, cells, ranking
+from analysis.comparison_sections import by_table, cell_table, verdict
 from analysis.published import published, select
 from tests.analysis.conftest import frame, measured, printed_rows
 
@@ -177,6 +178,35 @@ def test_a_figure_printed_over_several_experiments_needs_all_of_them() -> None:
     assert COMPARED not in set(cells(frame(rows(sets[:4])), table)["status"])
     found = one(cells(frame(rows(sets)), table), method="ssd", metric="retain_acc")
     assert found[["mean", "n", "regime", "tuned_on"]].tolist() == [92.0, 5, "tuned + transferred", sets[0]]
+
+
+def test_a_table_that_names_no_class_is_compared_with_whichever_were_run() -> None:
+    table = select("jit-table5")
+    place = {"dataset": "imagenet", "model": "vit_l16", "regime": "", "tuned_on": ""}
+    rows = [
+        measured(
+            method, 1, **{**place, **regime}, forget=forget, retain_acc=80.0 + i, trial_id=f"{method}{forget}"
+        )
+        for i, (method, forget, regime) in enumerate(
+            [
+                ("original", "n01440764", {}),
+                ("original", "n01443537", {}),
+                ("jit", "n01440764", {"regime": "tuned", "tuned_on": "n01440764"}),
+                ("jit", "n01443537", {"regime": "transferred", "tuned_on": "n01440764"}),
+            ]
+        )
+    ]
+    found = cells(frame(rows), table)
+    original = one(found, method="original", metric="retain_acc")
+    assert original[["printed_mean", "mean", "n", "status"]].tolist() == [86.0, 80.5, 2, COMPARED]
+    jit = found[(found["method"] == "jit") & (found["metric"] == "retain_acc")].set_index("regime")
+    assert jit["mean"].to_dict() == {"tuned": 82.0, "transferred": 83.0, "tuned + transferred": 82.5}
+    assert set(found.loc[found["method"] == "boundary_shrink", "status"]) == {NEVER}
+    [rows] = by_table(found)
+    assert "Print does not name the forget set; ours are means over those that were run." in verdict(rows)
+    assert set(cell_table(rows)["Forget set"]) == {"not named in print"}
+    named = cells(frame(printed_rows("jit", "rocket", (66.0, 14.0, 3.0))), TABLE8)
+    assert "does not name" not in verdict(next(by_table(named)))
 
 
 def test_older_files_without_the_column_and_with_nulls_are_read() -> None:
