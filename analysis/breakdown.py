@@ -12,7 +12,7 @@ from collections.abc import Sequence
 import pandas as pd
 
 from analysis.spread import COUNTS, UNIT, counts, decompose, level, units
-from analysis.studies import REFERENCES, SCENARIO, VARIANT, complete
+from analysis.studies import REFERENCES, SCENARIO, VARIANT, complete, numbered
 
 FIGURES = ("retain_acc", "forget_acc", "mia", "gap", "unlearn_s")
 REGIMES = ["", "published", "default", "tuned", "transferred", "tuned + transferred"]
@@ -35,10 +35,9 @@ def benchmarked(trials: pd.DataFrame) -> pd.DataFrame:
     """
     rows = trials[trials["kind"].isin(["benchmark", "reference"])].reset_index(drop=True)
     texts = ["regime", "tuned_on", "preset", "preset_paper", "preset_differs"]
-    rows = rows.reindex(columns=rows.columns.union([*texts, "draw"], sort=False))
+    rows = numbered(rows.reindex(columns=rows.columns.union(texts, sort=False)))
     for name in texts:
         rows[name] = rows[name].astype(object).fillna("").astype(str)
-    rows["draw"] = rows["draw"].astype("Int64").fillna(0).astype(int)
     if rows.empty:
         return rows
     rows = _claims(rows)

@@ -21,6 +21,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from analysis.breakdown import benchmarked, ordered
+from analysis.spread import UNIT
 from analysis.studies import SCENARIO, VARIANT, complete
 
 Values = npt.NDArray[np.float64]
@@ -29,6 +30,7 @@ DELTA = 0.1
 FEWEST = 8  # models of either kind; halves of four already know little
 _UTILITY = ["retain_train_acc", "test_acc"]
 _RETRAIN = ("retrain", "", "", "")
+_SAME_IMAGES = ["scenario_seed", "draw"]  # models that share these forgot the same images
 
 
 def epsilon(unlearned: Values, retrained: Values) -> Values:
@@ -61,14 +63,15 @@ def forgetting_quality(trials: pd.DataFrame, samples: pd.DataFrame) -> pd.DataFr
 
     Of the seeds that a method and the retrained models both have, each half of the one is compared with the
     other half of the other, and so are the retrained ones among themselves. So all comparisons are of
-    as many models.
+    as many models. Models that forgot other draws have other forget images, so draws and originals are
+    judged each by itself, and figures are means over them.
 
     Args:
         trials, samples: The two tables.
 
     Returns:
-        dataset, model, task, method, regime, preset, tuned_on, forget, n (unlearned models), f_score (1: as
-        far from retrained models as these are from each other), utility (product of train and test
+        dataset, model, task, method, regime, preset, tuned_on, forget, n (unlearned models per draw), f_score
+        (1: as far from retrained models as these are from each other), utility (product of train and test
         accuracy over the retrained models'), total_score (f_score times utility). Only places and methods
         with eight common seeds at least, and with the same forget images.
     """
@@ -77,7 +80,7 @@ def forgetting_quality(trials: pd.DataFrame, samples: pd.DataFrame) -> pd.DataFr
     empty = pd.DataFrame(columns=[*keys, *types]).astype(types)
     every = _of_forget_images(trials, samples, "loss")
     found = []
-    for place, here in every.groupby([*SCENARIO, "forget"]):
+    for place, here in every.groupby([*SCENARIO, "forget", *_SAME_IMAGES]):
         models = _by_seed(here, "loss")
         if _RETRAIN not in models:
             continue
@@ -88,8 +91,9 @@ def forgetting_quality(trials: pd.DataFrame, samples: pd.DataFrame) -> pd.DataFr
             if pair is not None and len(pair[0]) >= FEWEST:
                 f = _crosswise(*pair) / _crosswise(pair[1], pair[1])
                 figures = [len(pair[0]), f, utility[key], f * utility[key]]
-                found.append([*place[:-1], *key, place[-1], *figures])
-    return ordered(pd.DataFrame(found, columns=empty.columns).astype(types), keys)
+                found.append([*place[:3], *key, place[3], *figures])
+    scores = pd.DataFrame(found, columns=empty.columns).astype(types).groupby(keys)
+    return ordered(scores.mean().assign(n=scores["n"].min()).reset_index()[empty.columns], keys)
 
 
 def entropy_difference(trials: pd.DataFrame, samples: pd.DataFrame) -> pd.DataFrame:
@@ -103,9 +107,9 @@ def entropy_difference(trials: pd.DataFrame, samples: pd.DataFrame) -> pd.DataFr
 
     Returns:
         dataset, model, task, method, regime, preset, tuned_on, forget, images, n (pairs of models of one
-        seed), and medians over the pairs: difference (the median over the images, nats), wilcoxon_p
-        (two-sided signed-rank test, images paired; nan where no image differs), ks (Kolmogorov-Smirnov
-        distance of the two distributions, 0 to 1).
+        seed that forgot the same images), and medians over the pairs: difference (the median over the images,
+        nats), wilcoxon_p (two-sided signed-rank test, images paired; nan where no image differs), ks
+        (Kolmogorov-Smirnov distance of the two distributions, 0 to 1).
     """
     from scipy.stats import ks_2samp, wilcoxon
 
@@ -116,7 +120,8 @@ def entropy_difference(trials: pd.DataFrame, samples: pd.DataFrame) -> pd.DataFr
     keys = [*SCENARIO, *VARIANT, "forget"]
     figures = ["difference", "wilcoxon_p", "ks"]
     found = []
-    for place, here in _of_forget_images(trials, samples, "entropy").groupby([*SCENARIO, "forget"]):
+    every = _of_forget_images(trials, samples, "entropy")
+    for place, here in every.groupby([*SCENARIO, "forget", *_SAME_IMAGES]):
         models = _by_seed(here, "entropy")
         for key, own in models.items():
             both = _common(own, models[_RETRAIN]) if _RETRAIN in models else None
@@ -124,15 +129,17 @@ def entropy_difference(trials: pd.DataFrame, samples: pd.DataFrame) -> pd.DataFr
                 continue
             mine, retrained = both
             other = np.roll(retrained, 1, axis=0) if key == _RETRAIN else retrained
-            pairs = pd.DataFrame([pair(*p) for p in zip(mine, other, strict=True)], columns=figures)
-            found.append([*place[:-1], *key, place[-1], mine.shape[1], len(mine), *pairs.median().to_numpy()])
-    return ordered(pd.DataFrame(found, columns=[*keys, "images", "n", *figures]), keys)
+            line = [*place[:3], *key, place[3], mine.shape[1]]
+            found += [[*line, *pair(*p)] for p in zip(mine, other, strict=True)]
+    pairs = pd.DataFrame(found, columns=[*keys, "images", *figures]).groupby(keys)
+    medians = pairs[["images", *figures]].median().assign(images=pairs["images"].max(), n=pairs.size())
+    return ordered(medians.reset_index()[[*keys, "images", "n", *figures]], keys)
 
 
 def _of_forget_images(trials: pd.DataFrame, samples: pd.DataFrame, figure: str) -> pd.DataFrame:
     """Complete trials of the benchmark stage joined with a figure of each of their forget images."""
     rows = complete(benchmarked(trials))
-    own = [*SCENARIO, *VARIANT, "forget", "seed", "trial_id", "run_id", *_UTILITY]
+    own = [*SCENARIO, *VARIANT, "forget", *UNIT, "trial_id", "run_id", *_UTILITY]
     if samples.empty or figure not in samples:
         return pd.DataFrame(columns=[*own, "image", figure])
     wanted = samples[["trial_id", "run_id", "image", figure]]

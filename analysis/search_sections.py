@@ -62,7 +62,7 @@ def check(trials: pd.DataFrame) -> Section | None:
     found = winners_curse(trials)
     if not found:
         return None
-    heads = ["Method", "Forget set", "In the search (points)", "On fresh seeds (points)", "Seeds"]
+    heads = ["Method", "Forget set", "In the search (points)", "Fresh (points)", "Fresh"]
     heads += ["Difference", "95 % interval"]
     rows = [
         [
@@ -70,13 +70,16 @@ def check(trials: pd.DataFrame) -> Section | None:
             c.study.forget,
             number(c.searched),
             mean_std(c.fresh_mean, c.fresh_std),
-            str(c.n),
+            _fresh(c),
             f"{c.difference:+.1f}",
             f"{c.low:+.1f} to {c.high:+.1f}" if np.isfinite(c.low) else DASH,
         ]
         for c in found
     ]
-    text = ["The best of many noisy trials is partly luck, so its parameters ran again on fresh seeds."]
+    text = [
+        "The best of many noisy trials is partly luck, so its parameters ran again on fresh seeds; where "
+        "other draws of the forget set were run, which the search never saw, on these. ± is over them."
+    ]
     text += map(_curse_sentence, found)
     return Section("check", "Does the best hold?", text, [table("", heads, rows, set(heads[2:]))])
 
@@ -179,12 +182,17 @@ def _curve_sentence(rows: pd.DataFrame | None) -> str:
     return " ".join(said)
 
 
+def _fresh(c: WinnersCurse) -> str:
+    """`4 seeds`, `1 draw`."""
+    return f"{c.n} {c.over if c.n > 1 else c.over.removesuffix('s')}"
+
+
 def _curse_sentence(c: WinnersCurse) -> str:
     worse = "worse" if c.difference > 0 else "better"
     unclear = ", which these cannot tell from no difference" if c.low <= 0 <= c.high else ""
     said = (
         f"{_name(c.study)}: the best of {c.trials} trials had {number(c.searched)} points in the search and "
-        f"has {mean_std(c.fresh_mean, c.fresh_std)} on {c.n} fresh seed{'s' if c.n > 1 else ''}, "
+        f"has {mean_std(c.fresh_mean, c.fresh_std)} on {_fresh(c)} that it never saw, "
         f"{abs(c.difference):.1f} points {worse}{unclear}."
     )
     if c.searched_split == c.fresh_split:

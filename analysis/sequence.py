@@ -5,31 +5,34 @@ from __future__ import annotations
 import pandas as pd
 
 from analysis.breakdown import benchmarked, by_own_set, ordered
+from analysis.spread import UNIT, units
 from analysis.studies import SCENARIO, VARIANT, complete
 
 FIGURES = ("retain_acc", "forget_acc", "gap")
 
 
 def degradation(trials: pd.DataFrame, steps: pd.DataFrame) -> pd.DataFrame:
-    """Mean and standard deviation over seeds after every request, of the benchmark stage's sequences.
+    """Mean and standard deviation after every request, of the benchmark stage's sequences.
 
     Args:
         trials, steps: The two tables.
 
     Returns:
         dataset, model, task, method, regime, preset, tuned_on, forget (the sequence), step (from 1), request,
-        n (seeds), and `<metric>_mean` and `<metric>_std` (ddof=1; nan for one seed) of retain_acc and
-        forget_acc (percent; forgotten is what the requests up to the step named) and gap (points to the
-        model retrained without it). Original first, then retrain, then the methods by name.
+        n (trials), and `<metric>_mean` and `<metric>_std` (ddof=1, over seeds, or over originals where there
+        are several; nan for a single one) of retain_acc and forget_acc (percent; forgotten is what the
+        requests up to the step named) and gap (points to the model retrained without it). Original first,
+        then retrain, then the methods by name.
     """
     keys = [*SCENARIO, *VARIANT, "forget", "step"]
     header = [*keys, "request", "n", *(f"{m}_{part}" for m in FIGURES for part in ("mean", "std"))]
     if steps.empty:
         return pd.DataFrame(columns=header)
-    own = complete(by_own_set(benchmarked(trials)))[[*keys[:-1], "trial_id", "run_id"]]
+    own = complete(by_own_set(benchmarked(trials)))[[*keys[:-1], *UNIT, "trial_id", "run_id"]]
     rows = steps[["trial_id", "run_id", "step", "request", *FIGURES]].merge(own, on=["trial_id", "run_id"])
-    groups = rows.groupby(keys)
-    found = groups.agg(request=("request", "first"), n=("step", "size"))
-    for metric in FIGURES:
-        found[f"{metric}_mean"], found[f"{metric}_std"] = groups[metric].mean(), groups[metric].std()
+    found = rows.groupby(keys).agg(request=("request", "first"), n=("step", "size"))
+    lines = rows.groupby(keys[:-1])
+    independent = pd.concat([units(line, FIGURES, keys) for _, line in lines]).groupby(keys)[list(FIGURES)]
+    for part, figures in (("mean", independent.mean()), ("std", independent.std())):
+        found = found.join(figures.add_suffix(f"_{part}"))
     return ordered(found.reset_index()[header], keys)

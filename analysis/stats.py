@@ -9,7 +9,8 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from analysis.studies import SCENARIO, Study, best, complete, distinct_work, studies
+from analysis.spread import units
+from analysis.studies import SCENARIO, Study, best, complete, distinct_work, numbered, studies
 
 Values = npt.NDArray[np.float64]
 
@@ -43,9 +44,10 @@ class WinnersCurse:
         study: The search.
         trial_number: The trial of the search whose parameters the benchmark ran.
         searched: Its objective in the search, in points.
-        fresh_mean, fresh_std, n: The same parameters in n benchmark trials, every piece of work once.
+        fresh_mean, fresh_std, n: The same parameters on n benchmark seeds or draws, every piece of work once.
+        over: What these are: seeds; or draws, where the benchmark has any that the search never saw.
         difference: fresh_mean - searched, in points; positive when the search was too hopeful.
-        low, high: Student's 95 % interval of the difference over the fresh seeds; nan for one seed.
+        low, high: Student's 95 % interval of the difference over these; nan for a single one.
         trials: From how many complete trials the best was picked.
         searched_split, fresh_split: The held-out images that each was measured on. When they differ, the
             difference has two sources that one number cannot separate: picking the luckiest of many trials,
@@ -58,6 +60,7 @@ class WinnersCurse:
     fresh_mean: float
     fresh_std: float
     n: int
+    over: str
     difference: float
     low: float
     high: float
@@ -130,12 +133,13 @@ def spearman(a: pd.Series, b: pd.Series) -> float:
 
 
 def winners_curse(trials: pd.DataFrame) -> list[WinnersCurse]:
-    """Each search whose best parameters were benchmarked on the same forget set, checked on the fresh seeds.
+    """Each search whose best parameters were benchmarked on its forget set, checked on what it never saw.
 
-    Rows of kind `benchmark` belong to a search when scenario, forget set and method are the same, all
-    parameters agree, and the seed is none that the search used.
+    Rows of kind `benchmark` belong to a search when scenario, forget set, original and method are the same,
+    all parameters agree, and the seed is none that the search used. Where some of them forgot other draws
+    than the search did, these alone are fresh, each once: their trials' mean.
     """
-    done = complete(trials)
+    done = numbered(complete(trials))
     benchmark = done[done["kind"] == "benchmark"]
     found = []
     for study, frame in studies(trials):
@@ -143,12 +147,15 @@ def winners_curse(trials: pd.DataFrame) -> list[WinnersCurse]:
         if winner is None:
             continue
         same = benchmark[~benchmark["seed"].isin(frame["seed"])]
+        same = same.assign(objective=same["objective"].fillna(same["gap"])).dropna(subset=["objective"])
         for key in [*SCENARIO, "forget", "scenario_seed", "method"]:
             same = same[same[key] == getattr(study, key)]
         fresh = distinct_work(same[_same_parameters(same, winner)])
-        points = fresh["objective"].fillna(fresh["gap"]).dropna()
-        if points.empty:
+        if fresh.empty:
             continue
+        elsewhere = fresh[fresh["draw"] != 0]
+        over = "seeds" if elsewhere.empty else "draws"
+        points = units(fresh if elsewhere.empty else elsewhere, ["objective"], over=over)["objective"]
         mean, std = mean_std(points)
         searched = float(winner["objective"])
         low, high = t_interval(points - searched)
@@ -160,6 +167,7 @@ def winners_curse(trials: pd.DataFrame) -> list[WinnersCurse]:
                 fresh_mean=mean,
                 fresh_std=std,
                 n=len(points),
+                over=over,
                 difference=mean - searched,
                 low=low,
                 high=high,

@@ -69,7 +69,7 @@ def distinct_work(rows: pd.DataFrame) -> pd.DataFrame:
 
 def numbered(rows: pd.DataFrame) -> pd.DataFrame:
     """Rows in which every draw has its number; files from before there were several have none."""
-    return rows.assign(draw=rows["draw"].fillna(0)) if "draw" in rows else rows
+    return rows.assign(draw=rows["draw"].astype("Int64").fillna(0).astype(int) if "draw" in rows else 0)
 
 
 def rounded(values: pd.Series) -> pd.Series:

@@ -17,7 +17,8 @@ from analysis.studies import REFERENCES, SCENARIO, VARIANT
 _TRANSFER = (
     "Parameters tuned on one forget set and used on another, against those tuned on that other set itself. "
     "Positive is what the transfer costs, in points of distance to retrain, with the same seeds on both "
-    "sides. The intervals are Student's, over forget sets per method and over seeds per forget set."
+    "sides. The intervals are Student's, over forget sets per method and, per forget set, over seeds (over "
+    "draws or original models, where there are several)."
 )
 
 
@@ -36,7 +37,7 @@ def transferred(trials: pd.DataFrame) -> Section | None:
         caption = f"{name}: distance to retrain over the set tuned on (rows) and the set forgotten (columns)."
         blocks.append(picture(charts.transfer(drawn), f"{caption} Bold: tuned on the forget set itself."))
         single = by_forget[(by_forget[SCENARIO] == at).all(axis=1)]
-        blocks.append(_costs(f"{name}: the cost on each forget set", single, "Seeds", folded=True))
+        blocks.append(_costs(f"{name}: the cost on each forget set", single, "Repetitions", folded=True))
     return Section("transfer", "Do parameters transfer?", [_TRANSFER], blocks)
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import pandas as pd
 
 from analysis.breakdown import benchmarked, natural
+from analysis.spread import UNIT, units
 from analysis.stats import t_interval
 from analysis.studies import SCENARIO, complete
 
@@ -24,11 +25,13 @@ def by_forget(trials: pd.DataFrame) -> pd.DataFrame:
     Returns:
         dataset, model, task, method, forget, sources (how many sets the parameters came from), tuned,
         transferred (mean distances over the common seeds, points), difference (transferred - tuned: what the
-        transfer costs), std (of the differences over the seeds, ddof=1), low, high (95 % t interval of the
-        mean difference), n (seeds). Only forget sets that have both.
+        transfer costs), std (of the differences, ddof=1), low, high (95 % t interval of the mean difference),
+        n (seeds; draws or originals, where there are several). Only forget sets that have both.
     """
+    keys, figures = [*_WHAT, "forget"], ["sources", "tuned", "transferred", "difference"]
     pairs = _pairs(trials)
-    return _summary(pairs, [*_WHAT, "forget"], ["sources", "tuned", "transferred"])
+    independent = [units(group, figures, keys) for _, group in pairs.groupby(keys)]
+    return _summary(pd.concat(independent) if independent else pairs, keys, figures[:-1])
 
 
 def overall(trials: pd.DataFrame) -> pd.DataFrame:
@@ -52,8 +55,11 @@ def matrix(trials: pd.DataFrame) -> pd.DataFrame:
     rows = _searched(trials)
     sources = rows.groupby(_WHAT)["tuned_on"].transform("nunique")
     keys = [*_WHAT, "tuned_on", "forget"]
-    found = rows[sources > 1].groupby(keys)["gap"].agg(n="size", gap_mean="mean", gap_std="std")
-    return _sorted(found.reset_index(), keys)
+    found = []
+    for values, group in rows[sources > 1].groupby(keys):
+        own = units(group, ["gap"])["gap"]
+        found.append([*values, len(group), own.mean(), own.std()])
+    return _sorted(pd.DataFrame(found, columns=[*keys, "n", "gap_mean", "gap_std"]), keys)
 
 
 def _searched(trials: pd.DataFrame) -> pd.DataFrame:
@@ -62,13 +68,13 @@ def _searched(trials: pd.DataFrame) -> pd.DataFrame:
 
 
 def _pairs(trials: pd.DataFrame) -> pd.DataFrame:
-    """Tuned and transferred distance on the same forget set with the same seed."""
+    """Tuned and transferred distance on the same draw of a forget set and original, with the same seed."""
     rows = _searched(trials)
-    keys = [*_WHAT, "forget", "seed"]
+    keys = [*_WHAT, "forget", *UNIT]
     tuned = rows[rows["regime"] == "tuned"].groupby(keys)["gap"].mean().rename("tuned")
     others = rows[rows["regime"] == "transferred"]
     # Of all seeds together: a benchmark that was cut short has fewer for some
-    sources = others.groupby(keys[:-1])["tuned_on"].transform("nunique")
+    sources = others.groupby([*_WHAT, "forget"])["tuned_on"].transform("nunique")
     other = (
         others.assign(sources=sources)
         .groupby(keys)

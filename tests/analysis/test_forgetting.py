@@ -138,6 +138,30 @@ def test_other_images_and_trials_that_are_there_twice_are_no_trouble() -> None:
     assert forgetting_quality(frame(trials), only).empty
 
 
+def test_models_that_forgot_other_draws_are_judged_apart() -> None:
+    """Each draw has its images; figures are means over the draws."""
+    first = [*rows("retrain", 8, test_acc=50.0), *rows("finetune", 8, test_acc=45.0)]
+    second = [
+        row | {"draw": 1, "trial_id": f"{row['trial_id']}:1", "test_acc": 50.0, "gap": 3.0} for row in first
+    ]
+    tables = [samples(first, SHIFT, 50), samples(second, SHIFT | {"finetune": 0.5}, 60)]
+    tables[1]["image"] += 1000
+    alone = [
+        forgetting_quality(frame(r), t).set_index("method")
+        for r, t in zip((first, second), tables, strict=True)
+    ]
+    trials, table = frame([*first, *second]), pd.concat(tables, ignore_index=True)
+    found = forgetting_quality(trials, table).set_index("method")
+    for figure in ("f_score", "utility", "total_score"):
+        means = [one.loc["finetune", figure] for one in alone]
+        assert means[0] != means[1]
+        assert found.loc["finetune", figure] == pytest.approx(np.mean(means))
+    assert found["n"].tolist() == [8, 8]
+    entropies = entropy_difference(trials, table.assign(entropy=table["loss"].abs())).set_index("method")
+    assert entropies["n"].tolist() == [16, 16]
+    assert entropies["images"].tolist() == [60, 60]
+
+
 def test_without_retrained_models_or_samples_there_is_none() -> None:
     only = rows("scrub", 10)
     assert forgetting_quality(frame(only), samples(only, SHIFT)).empty

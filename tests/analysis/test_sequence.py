@@ -48,6 +48,16 @@ def test_each_step_has_mean_and_deviation_over_seeds() -> None:
     assert third["gap_std"] == pytest.approx(np.std([6.0, 12.0], ddof=1))
 
 
+def test_with_several_originals_the_deviation_is_over_these() -> None:
+    trials, steps = table()
+    second = trials.assign(scenario_seed=1, trial_id=trials["trial_id"] + ":1")
+    more = steps.assign(trial_id=steps["trial_id"] + ":1", gap=steps["gap"] + 4.0)
+    found = degradation(pd.concat([trials, second]), pd.concat([steps, more]))
+    third = found.iloc[5]
+    assert third[["n", "gap_mean"]].tolist() == [4, 11.0]
+    assert third["gap_std"] == pytest.approx(np.std([9.0, 13.0], ddof=1))
+
+
 def test_failed_trials_and_searches_are_left_out() -> None:
     trials, steps = table()
     trials.loc[trials["trial_id"] == "jit2", "state"] = "failed"

@@ -62,8 +62,24 @@ def test_the_same_trial_under_two_names_is_one_fresh_seed() -> None:
 
 def test_forget_sets_drawn_anew_are_work_of_their_own() -> None:
     table = frame([trial(0, gap=4.0), measured("jit", 1, gap=6.0), measured("jit", 1, gap=8.0, trial_id="b")])
-    assert winners_curse(table)[0].n == 1
-    assert winners_curse(table.assign(draw=[0, 0, 1]))[0].n == 2
+    assert len(distinct_work(table[1:])) == 1
+    assert len(distinct_work(table[1:].assign(draw=[0, 1]))) == 2
+
+
+def test_where_other_draws_were_run_these_are_what_the_search_never_saw() -> None:
+    """The draw that was searched has 5 and 6; the others have the means 8 and 12."""
+    gaps = {(0, 1): 5.0, (0, 2): 6.0, (1, 1): 7.0, (1, 2): 9.0, (2, 1): 12.0}
+    place = {"task": "random", "forget": "100"}
+    rows = [
+        measured("jit", seed, gap=gap, draw=draw, **place, trial_id=f"{draw}.{seed}")
+        for (draw, seed), gap in gaps.items()
+    ]
+    [found] = winners_curse(frame([trial(0, gap=4.0, **place), *rows]))
+    assert (found.over, found.n, found.fresh_mean, found.difference) == ("draws", 2, 10.0, 6.0)
+    assert found.fresh_std == pytest.approx(math.sqrt(8))
+    assert found.high == pytest.approx(6.0 + 12.706205 * 2.0)
+    older = frame([trial(0, gap=4.0, **place), *rows[:2]]).drop(columns="draw")
+    assert (winners_curse(older)[0].over, winners_curse(older)[0].n) == ("seeds", 2)
 
 
 def test_work_counts_once_by_what_it_is_and_a_result_counts_before_a_failure() -> None:

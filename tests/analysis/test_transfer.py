@@ -44,6 +44,26 @@ def test_one_seed_has_no_interval() -> None:
     assert all(math.isnan(row[name]) for name in ("std", "low", "high"))
 
 
+def test_seeds_on_one_draw_are_one_value() -> None:
+    """Costs 4 and 6 on the first draw, 1 and 1 on the second: two values, 5 and 1."""
+    tuned, moved = {("40", "40"): [1.0, 1.0]}, {("20", "40"): [5.0, 7.0]}
+    second = {("40", "40"): [2.0, 2.0]}, {("20", "40"): [3.0, 3.0]}
+    rows = [row | {"task": "random"} for row in transfer_rows(tuned | moved)]
+    rows += [
+        row | {"task": "random", "draw": 1, "trial_id": f"{row['trial_id']}:1"}
+        for row in transfer_rows(second[0] | second[1])
+    ]
+    [row] = transfer.by_forget(frame(rows)).to_dict("records")
+    assert (row["n"], row["difference"]) == (2, 3.0)
+    assert row["std"] == pytest.approx(math.sqrt(8))
+    cells = transfer.matrix(frame(rows)).set_index(["tuned_on", "forget"])
+    assert cells.loc[("20", "40"), ["n", "gap_mean", "gap_std"]].tolist() == [
+        4,
+        4.5,
+        pytest.approx(3 / math.sqrt(2)),
+    ]
+
+
 def test_several_sources_are_one_value_per_seed() -> None:
     gaps = {("8", "8"): [1.0, 1.0], ("2", "8"): [3.0, 5.0], ("10", "8"): [5.0, 9.0]}
     [row] = transfer.by_forget(frame(transfer_rows(gaps))).to_dict("records")
