@@ -179,7 +179,7 @@ def _figures(rows: pd.DataFrame, metrics: Collection[str]) -> pd.DataFrame:
 
 def _printed_over(task: str, forget: str) -> str:
     """What a printed deviation is over: runs with a sample each, or runs on the same forget set."""
-    return "draws" if task in _DRAWN and forget.isdecimal() else "seeds"
+    return "draws" if task in _DRAWN and forget.partition(" ")[0].isdecimal() else "seeds"
 
 
 def _quality(trials: pd.DataFrame, samples: pd.DataFrame) -> pd.DataFrame:
