@@ -304,7 +304,8 @@ def _settings(
     from benchmarks.datasets import datasets
     from cluster.connect import slots
     from search.placement import Learned
-    from search.plan_files import imports_code, load, source
+    from search.plan_files import imports_code, load
+    from search.plan_sources import source
     from search.shards import parse
     from search.stages import Setting
     from search.storage import probe
@@ -370,7 +371,7 @@ def _finish(settings: Sequence[Setting]) -> None:
 
 def _plans() -> benchmarks.cli.Listing:
     from analysis.published import printed_tables
-    from search.plan_files import shipped
+    from search.plan_sources import shipped
 
     def what(path: Path) -> str:
         return path.read_text().splitlines()[0].removeprefix("# ")

@@ -12,7 +12,8 @@ from benchmarks.forget_files import PREFIX, is_file, path_of
 from benchmarks.weight_files import read_sets
 from cluster.jobs import Parcel
 from search.errors import PlanError
-from search.plan_files import load, source, text_of
+from search.plan_files import load
+from search.plan_sources import source, text_of
 from search.plan_text import Place, PlanLoader, read
 
 _WEIGHTS = ("checkpoint", "retrained")  # keys of a plan that name a file, or are a mapping with one

@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
 from pathlib import Path
 from typing import Any, TypeVar
 
 from pydantic import ValidationError
 
-from analysis.published import plain_name, printed_tables
 from benchmarks.errors import BenchmarkError, UnknownName, printable, suggest
 from benchmarks.hyperparameters import number
 from benchmarks.methods import methods
@@ -24,40 +22,14 @@ from search.errors import PlanError
 from search.objectives import objective
 from search.plan import Benchmark, OriginalWeights, Plan, Resources, Search, Section, Training, Weights
 from search.plan_parts import pairs, parts
+from search.plan_sources import source, text_of
 from search.plan_text import Document, Place, read
 from search.scaling import scaled
 from search.spaces import search_space
 
 T = TypeVar("T")
-PLANS = Path(__file__).parent / "plans"  # those that ship with the package
 _LONGEST = 100  # characters of a value in a message
 _CODE = "import:"  # names that stand for code; looking one up runs it
-
-
-def shipped() -> dict[str, Path]:
-    """The plans that ship with the package, by name."""
-    return {path.stem: path for path in sorted(PLANS.glob("*.yaml"))}
-
-
-def source(plan: str | Path) -> Path:
-    """The file of a plan: the one of that path, or one that ships with the package.
-
-    Raises:
-        PlanError: if there is neither; for a printed table without a plan of its own, with the plan that it
-            is a part of.
-    """
-    path = Path(plan)
-    with suppress(OSError):  # a name that is too long for a file
-        if path.exists():
-            return path
-    name = plain_name(str(plan))
-    if name in shipped():
-        return shipped()[name]
-    if name in printed_tables():
-        raise PlanError(printed_tables()[name].place)
-    raise PlanError(
-        f"there is no plan '{plan}': no such file, and {suggest(name, [*shipped(), *printed_tables()])}"
-    )
 
 
 def imports_code(plan: Plan) -> bool:
@@ -87,23 +59,6 @@ def load(
         PlanError: one line with file, line, reason and what is valid.
     """
     return parse(text_of(plan), str(plan), scale, allow_code, source(plan).parent, tell)
-
-
-def text_of(plan: str | Path) -> str:
-    """The text of a plan's file.
-
-    Raises:
-        PlanError: if it cannot be read, or is too large for a plan.
-    """
-    path = source(plan)
-    try:
-        with path.open("rb") as file:
-            content = file.read(limits.BYTES + 1)
-        if len(content) > limits.BYTES:
-            raise PlanError(f"{path} is larger than a plan can be ({limits.BYTES // 1024} KiB)")
-        return content.decode()
-    except (OSError, UnicodeDecodeError) as error:
-        raise PlanError(f"{path} cannot be read: {error}") from error
 
 
 def parse(

@@ -8,7 +8,8 @@ from pathlib import Path
 from benchmarks.methods import Method
 from search import published
 from search.plan import Plan
-from search.plan_files import load, shipped
+from search.plan_files import load
+from search.plan_sources import shipped
 
 PAGE = Path(__file__).parents[1] / "docs" / "published-values.md"
 _HEAD = """# Published values of the shipped plans

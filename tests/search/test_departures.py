@@ -12,7 +12,8 @@ from analysis.departures import departures
 from benchmarks.splits import validation_size
 from search import published
 from search.plan import Plan
-from search.plan_files import load, parse, shipped
+from search.plan_files import load, parse
+from search.plan_sources import shipped
 
 PLANS = [(name, plan) for name in shipped() if name != "demo" for plan in load(name)]
 IDS = [f"{name}-{plan.name}" for name, plan in PLANS]

@@ -14,7 +14,8 @@ from benchmarks.methods import methods
 from search import limits
 from search.errors import PlanError
 from search.plan import Plan
-from search.plan_files import PLANS, load, parse
+from search.plan_files import load, parse
+from search.plan_sources import PLANS
 from search.spaces import search_space
 from search.studies import SEEDS_PER_STUDY
 

@@ -12,7 +12,8 @@ import yaml
 
 from search import identity
 from search.errors import PlanError
-from search.plan_files import PLANS, parse
+from search.plan_files import parse
+from search.plan_sources import PLANS
 
 ROOT = Path(__file__).parents[2]
 COUNT = 3000

@@ -6,7 +6,7 @@ import pytest
 
 from analysis.published import printed_tables, published
 from search.errors import PlanError
-from search.plan_files import shipped, source
+from search.plan_sources import shipped, source
 
 # The numbers of each paper's tables and figures
 PRINTED = {

@@ -13,7 +13,8 @@ import pytest
 from benchmarks.hyperparameters import build
 from search import published
 from search.plan import Plan
-from search.plan_files import load, parse, shipped
+from search.plan_files import load, parse
+from search.plan_sources import shipped
 
 Values = dict[str, Any]
 

@@ -11,7 +11,8 @@ from benchmarks.datasets import datasets
 from benchmarks.methods import methods
 from benchmarks.models import models
 from search.errors import PlanError
-from search.plan_files import PLANS, load, parse
+from search.plan_files import load, parse
+from search.plan_sources import PLANS
 from search.scaling import reduced
 from search.spaces import search_space
 
