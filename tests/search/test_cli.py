@@ -122,6 +122,9 @@ def test_mistakes_are_one_line_that_helps(
         (["report", tmp_path / "nowhere"], "no results folder"),
         (["list", "method"], "did you mean 'methods'"),
         (["list", "methods", "jitt"], "did you mean 'jit'"),
+        (["list", "plans", "zero-shot-tableIII"], "zero-shot-table3 holds no experiment that can be run"),
+        (["run", "jit-table1"], "jit-table1 lies in jit-table9: unlearn run jit-table9"),
+        (["prepare", "jit-tabel1"], "did you mean 'jit-table1'"),
     ]
     for arguments, message in cases:
         status, _, err = unlearn_here(*arguments)  # type: ignore[misc]

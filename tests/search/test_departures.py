@@ -51,6 +51,19 @@ def test_methods_without_published_values_are_named(name: str, plan: Plan) -> No
             assert re.search(rf"\b{method.name}\b", text), method.name
 
 
+def test_the_command_lists_the_sentences_of_a_plan_once() -> None:
+    from typer.testing import CliRunner
+
+    from search.cli import app
+
+    done = CliRunner().invoke(app, ["list", "plans", "ssd-table1"], catch_exceptions=False)
+    sentences = load("ssd-table1")[0].departures
+    assert done.output.splitlines() == [
+        "plan\twhat it does otherwise than print",
+        *(f"ssd-table1\t{sentence}" for sentence in sentences),
+    ]
+
+
 def test_the_report_reads_what_a_plan_says_from_its_record(tmp_path: Path) -> None:
     (plan,) = parse(
         "name: mine\ndataset: digits\nmodel: cnn2\ntask: full_class\nmethods: [jit]\n"
