@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
 _SOURCE = "Chundawat et al.: Can Bad Teaching Induce Forgetting?, 2023; Foster et al.: SSD, 2024"
 _SETS = "Chundawat et al.: Zero-Shot Machine Unlearning, 2023, table VII"
-_LEAST_SLOPE = 1e-3  # in a nat; a smaller one is what the published solver's tolerance takes for 0
+_LEAST_SLOPE = 1e-3  # per nat; where its solution is below 2e-4, the published solver stops at its start
 
 
 def mia(e: Evaluation) -> float:
