@@ -8,7 +8,8 @@ hyper-parameters, by itself.
 from __future__ import annotations
 
 import math
-from collections.abc import Collection
+import re
+from collections.abc import Collection, Mapping
 
 import numpy as np
 import pandas as pd
@@ -35,6 +36,8 @@ EVERY = "all"
 UNNAMED = ""  # the forget set of a printed table that does not name it
 FEWEST = 3  # methods that a rank correlation needs to say anything
 _DRAWN = ("random", "identities")  # a number of these is another sample in every printed run
+_LISTED = re.compile(r"ids-([0-9]+)-[0-9a-f]+")  # a forget set whose images a file lists
+_Samples = Mapping[tuple[str, ...], tuple[str, ...]]
 _PLACE = [*PRINT, *OURS, "scaled"]
 _RANKED = [*_PLACE, "forget", "regime", "tuned_on"]
 
@@ -62,7 +65,8 @@ def cells(
     wanted = (published() if printed is None else printed).rename(
         columns={"mean": "printed_mean", "std": "printed_std"}
     )
-    rows = _standing_for(_ours(trials), wanted)
+    samples_of = _printed_samples(wanted)
+    rows = _standing_for(_as_sampled(_ours(trials), samples_of), wanted)
     places = rows[[*OURS, *SCENARIO]].drop_duplicates()
     found = wanted.merge(places, on=SCENARIO, how="left")
     place = [*OURS, "task", "forget", "method"]
@@ -70,7 +74,7 @@ def cells(
     found["status"] = np.where(ran, UNMEASURED, NEVER)
     figures = [_figures(rows, set(wanted["metric"]))]
     if samples is not None and _QUALITY & set(wanted["metric"]):
-        figures.append(_quality(trials, samples))
+        figures.append(_as_sampled(_quality(trials, samples), samples_of))
     found = found.merge(pd.concat(figures, ignore_index=True), on=[*place, "metric"], how="left")
     found.loc[found["mean"].notna(), "status"] = COMPARED
     found["n"] = found["n"].fillna(0).astype(int)
@@ -144,6 +148,29 @@ def _ours(trials: pd.DataFrame) -> pd.DataFrame:
         model=[model for _, model in names],
         **{TIME: rows["unlearn_s"] + rows["eval_s"]},
     )
+
+
+def _printed_samples(wanted: pd.DataFrame) -> _Samples:
+    """The forget sets that print drew: data set, network and task -> their names."""
+    drawn = wanted[wanted["task"].isin(_DRAWN)]
+    return {place: tuple(dict.fromkeys(sets)) for place, sets in drawn.groupby(SCENARIO)["forget"]}
+
+
+def _as_sampled(rows: pd.DataFrame, printed: _Samples) -> pd.DataFrame:
+    """Our rows, in which samples have the names of the printed ones that they stand for.
+
+    Images that a file lists stand for a sample of as many, as the unlearning challenge's list in print. A
+    scaled run forgets fewer images, and stands for the only sample that was printed.
+    """
+
+    def name(dataset: str, model: str, task: str, forget: str) -> str:
+        sets = printed.get((*as_printed(dataset, model), task), ())
+        listed = _LISTED.fullmatch(forget)
+        forget = listed[1] if listed and listed[1] in sets else forget
+        return sets[0] if "@" in dataset and len(sets) == 1 else forget
+
+    places = rows[[*OURS, "task", "forget"]].itertuples(index=False)
+    return rows.assign(forget=[name(*place) for place in places])
 
 
 def _standing_for(rows: pd.DataFrame, wanted: pd.DataFrame) -> pd.DataFrame:

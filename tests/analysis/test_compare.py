@@ -180,6 +180,34 @@ def test_a_figure_printed_over_several_experiments_needs_all_of_them() -> None:
     assert found[["mean", "n", "regime", "tuned_on"]].tolist() == [92.0, 5, "tuned + transferred", sets[0]]
 
 
+@pytest.mark.parametrize(
+    ("table", "dataset", "model", "task", "forget", "printed"),
+    [
+        ("akbari-table1", "cifar10", "resnet18", "random", "ids-5000-0a1b2c3d4e5f", "5000"),
+        ("akbari-table1", "cifar10@500", "resnet18@16", "random", "50", "5000"),
+        ("akbari-table3", "celeba", "resnet18", "identities", "164 of female+male", "164 of female+male"),
+        (
+            "akbari-table3",
+            "celeba@163",
+            "resnet18@16",
+            "identities",
+            "10 of female+male",
+            "164 of female+male",
+        ),
+        ("akbari-table1", "cifar10", "resnet18", "random", "ids-400-0a1b2c3d4e5f", None),
+        ("akbari-table1", "cifar10", "resnet18", "random", "50", None),
+    ],
+)
+def test_a_sample_stands_for_the_printed_one(
+    table: str, dataset: str, model: str, task: str, forget: str, printed: str | None
+) -> None:
+    place = {"dataset": dataset, "model": model, "task": task, "forget": forget}
+    rows = [measured("finetune", 1, **place, tuned_on=forget, mia_entropy=50.0)]
+    found = cells(pd.DataFrame(frame(rows)).assign(mia_entropy=50.0), select(table))
+    compared = found[found["status"] == COMPARED]
+    assert compared["forget"].tolist() == ([printed] if printed else [])
+
+
 def test_a_table_that_names_no_class_is_compared_with_whichever_were_run() -> None:
     table = select("jit-table5")
     place = {"dataset": "imagenet", "model": "vit_l16", "regime": "", "tuned_on": ""}
