@@ -66,3 +66,12 @@ def test_roman_numbers_and_near_names() -> None:
         source("jit-tabel1")
     with pytest.raises(PlanError, match="there is no plan 'Zero-Shot-tableXI'"):
         source("Zero-Shot-tableXI")
+
+
+def test_a_paper_has_one_spelling() -> None:
+    from analysis.published import PAPERS as PRINTED_PAPERS
+    from benchmarks.presets import PAPERS
+
+    assert set(PRINTED) == set(PRINTED_PAPERS) == set(published()["paper"])
+    assert PRINTED_PAPERS.keys() <= PAPERS.keys()
+    assert {name.rpartition("-")[0] for name in shipped()} - {""} == set(PRINTED_PAPERS)
