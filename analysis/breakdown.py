@@ -108,7 +108,7 @@ def apart(trials: pd.DataFrame, metrics: Sequence[str] = FIGURES) -> pd.DataFram
     for values, group in complete(by_own_set(benchmarked(trials))).groupby(keys):
         if level(group) != "seeds":
             parts = decompose(group, metrics).rename_axis("metric").reset_index()
-            found.append(parts.assign(n=len(group), **dict(zip(keys, values, strict=True)))[header])
+            found.append(parts.assign(n=len(group), **dict(zip(keys, map(str, values), strict=True)))[header])
     return ordered(pd.concat(found), keys) if found else pd.DataFrame(columns=header)
 
 
@@ -145,7 +145,9 @@ def collateral(trials: pd.DataFrame, classes: pd.DataFrame, split: str = "test")
     for values, group in rows.groupby(keys):
         per_class = units(group, ["accuracy", "retrain", "change"], ["class"]).groupby("class")
         line = per_class.mean().assign(n=group.groupby("class").size(), change_std=per_class["change"].std())
-        found.append(line.reset_index().assign(**dict(zip(keys, values, strict=True)))[empty.columns])
+        found.append(
+            line.reset_index().assign(**dict(zip(keys, map(str, values), strict=True)))[empty.columns]
+        )
     return ordered(pd.concat(found), [*keys, "class"])
 
 

@@ -196,7 +196,7 @@ def _figures(rows: pd.DataFrame, metrics: Collection[str]) -> pd.DataFrame:
     have = [name for name in rows.select_dtypes("number").columns if name in metrics]
     found = [pd.DataFrame(columns=[*keys, "metric", "mean", "std", "n", "over"])]
     for values, group in complete(rows).groupby(keys):
-        line = dict(zip(keys, values, strict=True))
+        line = dict(zip(keys, map(str, values), strict=True))
         printed = _printed_over(line["task"], line["forget"])
         over = printed if counts(group)[printed] > 1 else level(group)
         parts = decompose(group, have).rename(columns={over: "std"}).assign(n=group[have].count(), over=over)
