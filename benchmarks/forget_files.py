@@ -89,8 +89,8 @@ def checked(images: Iterable[int], source: DataSource) -> tuple[int, ...]:
 
 
 def digested(images: Sequence[int]) -> str:
-    """The name of a set of images by its content: `ids-<count>-<digest>`."""
-    content = np.array(sorted(images), dtype="<i8").tobytes()
+    """The name of a set of images, whose indices ascend, by its content: `ids-<count>-<digest>`."""
+    content = np.array(images, dtype="<i8").tobytes()
     return f"ids-{len(images)}-{hashlib.sha256(content).hexdigest()[:12]}"
 
 
