@@ -274,18 +274,16 @@ def _canonical_people(forget: str, source: DataSource) -> str:
     amount, of, classes = (part.strip() for part in forget.partition(OF))
     if not (_is_number(amount) or amount.endswith("%")):
         return _classes(forget, source.identities, source.name)
-    people = len(source.identities)
-    if amount.endswith("%"):
-        if source.trained_people is None:
-            raise InvalidScenario(
-                f"how many people of '{source.name}' have training images is not known before its files are "
-                f"read; forget a number of people, not '{forget}'"
-            )
-        people = source.trained_people
+    if amount.endswith("%") and source.trained_people is None:
+        raise InvalidScenario(
+            f"how many people of '{source.name}' have training images is not known before its files are "
+            f"read; forget a number of people, not '{forget}'"
+        )
+    people = source.trained_people or len(source.identities)
     count = _count(amount, people)
     if count is None:
         raise InvalidScenario(
-            f"'{source.name}' has training images of {people} people; forget between 1 and {people - 1} of "
+            f"'{source.name}' shows {people} people to learn from; forget between 1 and {people - 1} of "
             f"them, a share such as 2%, either of them 'of CLASS+CLASS', or names, not '{forget}'"
         )
     if not of:
