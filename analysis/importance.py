@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from analysis.load import Range, Ranges
+from analysis.ranges import Range, Ranges
 from analysis.studies import complete, varied
 
 if TYPE_CHECKING:

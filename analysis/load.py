@@ -32,6 +32,7 @@ from analysis.parquet import (
     read_table,
     version,
 )
+from analysis.ranges import Range, Ranges
 from analysis.store import Store, reason, store_at
 
 T = TypeVar("T")
@@ -42,18 +43,6 @@ PARTITIONS = {
     "task": "What is forgotten: full_class, sub_class, random, identities or sequence",
     "method": "Unlearning method, or the reference models original and retrain",
 }
-
-
-@dataclass(frozen=True)
-class Range:
-    """The declared range of a method's hyper-parameter, inclusive, and whether its scale is logarithmic."""
-
-    low: float
-    high: float
-    log: bool
-
-
-Ranges = dict[str, dict[str, Range]]
 
 
 @dataclass(frozen=True)

@@ -16,6 +16,8 @@ from analysis.drawing import Axes, Figure, Normalize, ScalarMappable, colormaps
 from analysis.labels import broken, label, title
 from analysis.style import ACCENT, FAINT, INK, SEQUENTIAL, legend_below, log_axis, panels, plain, styled
 
+_STAR: dict[str, Any] = {"ms": 13, "mfc": "none", "mec": "#D55E00", "mew": 1.5}
+
 
 @styled
 def progress(data: pd.DataFrame, colour: str = ACCENT) -> Figure:
@@ -75,15 +77,22 @@ def against_parameters(
 
 @styled
 def sensitivity_curves(
-    data: Mapping[str, pd.DataFrame], log: Collection[str] = (), colour: str = ACCENT
+    data: Mapping[str, pd.DataFrame],
+    log: Collection[str] = (),
+    colour: str = ACCENT,
+    best: Mapping[Any, Any] | pd.Series | None = None,
+    published: Mapping[str, Collection[float]] | None = None,
 ) -> Figure:
     """Each metric over one parameter at a time, mean and standard deviation over seeds.
 
-    The dashed line is the retrained model, the dotted upright one the centre, where the others stay.
+    The dashed line is the retrained model, the dotted upright one the centre, where the others stay. A star
+    is the best trial of the search; published values stand at the foot, as the others were not as here.
 
     Args:
         data: Metric -> rows from `analysis.sensitivity.curves`.
         log: Parameters with a logarithmic axis.
+        best: Parameter or metric -> what the best trial of the search has, if that is the centre.
+        published: Parameter -> published values; those beyond the line are left out.
     """
     names = list(dict.fromkeys(name for rows in data.values() for name in rows["parameter"]))
     figure, grid = panels(
@@ -99,6 +108,9 @@ def sensitivity_curves(
             _target(axes, float(here["target"].iloc[0]) if len(here) else float("nan"))
             if name in log:
                 log_axis(axes)
+            _published(axes, [v for v in (published or {}).get(name, ()) if _within(v, here["value"])])
+            if best is not None and np.isfinite(best[metric]):
+                axes.plot(best[name], best[metric], "*", zorder=3, **_STAR, label="best trial")
         line[0].set_ylabel(broken(metric))
     _only_bottom(grid, names)
     legend_below(figure, *_unique(ax for line in grid for ax in line))
@@ -183,7 +195,7 @@ def parameter_map(
         if y in log:
             log_axis(axes, "y")
         if best is not None:
-            axes.plot(best[x], best[y], "*", ms=15, mfc="none", mec="#D55E00", mew=1.5, label="best trial")
+            axes.plot(best[x], best[y], "*", **_STAR, label="best trial")
             legend_below(figure, *axes.get_legend_handles_labels())
     axes.set(xlabel=label(x), ylabel=label(y))
     bar = figure.colorbar(image, ax=axes, label=label(metric), pad=0.02)
@@ -218,6 +230,17 @@ def _line(axes: Axes, rows: pd.DataFrame, x: str, **look: Any) -> None:
 def _target(axes: Axes, value: float) -> None:
     if np.isfinite(value):
         axes.axhline(value, color=INK, lw=1.1, ls=(0, (5, 3)), label="retrained model")
+
+
+def _published(axes: Axes, values: list[float]) -> None:
+    if values:
+        foot = axes.get_xaxis_transform()
+        [marks] = axes.plot(values, [0.0] * len(values), "s", ms=5, transform=foot, label="published value")
+        marks.set(mfc="white", mec=INK, mew=1.1, clip_on=False)
+
+
+def _within(value: float, line: pd.Series) -> bool:
+    return bool(line.min() <= value <= line.max())
 
 
 def _only_bottom(grid: list[list[Axes]], names: list[str]) -> None:

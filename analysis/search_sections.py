@@ -10,10 +10,12 @@ import pandas as pd
 
 from analysis import plots
 from analysis import sensitivity as sense
+from analysis.centres import Figure as Around
+from analysis.centres import centre, figures
 from analysis.importance import importance as shares
 from analysis.labels import DASH, duration, mean_std, number, title, variant
-from analysis.load import Ranges
 from analysis.page import Picture, Section, Table, picture, table
+from analysis.ranges import Ranges
 from analysis.stats import WinnersCurse, winners_curse
 from analysis.studies import METRICS, Study, best, complete, parameters, progress, studies, varied
 from analysis.style import ACCENT, plain
@@ -87,9 +89,9 @@ def check(trials: pd.DataFrame) -> Section | None:
 def sensitivity(trials: pd.DataFrame, ranges: Ranges, palette: Mapping[str, str]) -> Section | None:
     """One parameter at a time and grids from sensitivity runs, scatters and maps from the searches."""
     blocks: Blocks = []
-    winners = {_place(study): best(frame) for study, frame in studies(trials)}
-    for study, frame in studies(trials, "sensitivity"):
-        blocks += _designed(study, frame, winners.get(_place(study)), ranges, palette)
+    for figure in figures(trials):
+        values = sense.published(trials, figure.study)
+        blocks += _designed(figure, values, ranges, palette)
     for study, frame in studies(trials):
         blocks += _observed(study, frame, ranges, palette)
     return Section("sensitivity", "Sensitivity to the hyper-parameters", [], blocks) if blocks else None
@@ -117,18 +119,21 @@ def importance(trials: pd.DataFrame, ranges: Ranges, palette: Mapping[str, str])
 
 
 def _designed(
-    study: Study, frame: pd.DataFrame, winner: pd.Series | None, ranges: Ranges, palette: Mapping[str, str]
+    figure: Around, published: Mapping[str, Mapping[float, str]], ranges: Ranges, palette: Mapping[str, str]
 ) -> Blocks:
     blocks: Blocks = []
+    study, frame, winner = figure.study, figure.rows, figure.best
     log = _log(study, frame, ranges)
     tone = palette.get(study.method, ACCENT)
     lines = {m: sense.curves(frame, m, winner) for m in METRICS}
     lines = {m: rows for m, rows in lines.items() if len(rows)}
     if lines:
-        middle = sense.centre(frame, winner) or {}
+        middle = centre(frame, [] if winner is None else [winner]) or {}
         around = ", ".join(f"{title(name)} = {plain(value)}" for name, value in middle.items())
         said = f"{_name(study)}: one parameter at a time around {around}. {_curve_sentence(lines.get('gap'))}"
-        blocks.append(picture(plots.sensitivity_curves(lines, log, tone), said))
+        said += _published_sentence({name: published.get(name, {}) for name in middle})
+        drawn = plots.sensitivity_curves(lines, log, tone, winner, published)
+        blocks.append(picture(drawn, said))
     for pair in itertools.combinations(varied(frame), 2):
         cells = {m: sense.grid(frame, m, pair) for m in METRICS}
         cells = {m: rows for m, rows in cells.items() if len(rows)}
@@ -185,6 +190,15 @@ def _curve_sentence(rows: pd.DataFrame | None) -> str:
 def _fresh(c: WinnersCurse) -> str:
     """`4 seeds`, `1 draw`."""
     return f"{c.n} {c.over if c.n > 1 else c.over.removesuffix('s')}"
+
+
+def _published_sentence(published: Mapping[str, Mapping[float, str]]) -> str:
+    values = [
+        f"{title(name)} = {plain(value)} ({presets})"
+        for name, known in published.items()
+        for value, presets in known.items()
+    ]
+    return f" Published: {', '.join(values)}." if values else ""
 
 
 def _curse_sentence(c: WinnersCurse) -> str:
@@ -245,7 +259,3 @@ def _value(value: object) -> str:
 
 def _name(study: Study) -> str:
     return f"{variant(study.method)} on {study.scenario}"
-
-
-def _place(study: Study) -> tuple[object, ...]:
-    return study.dataset, study.model, study.task, study.forget, study.scenario_seed, study.method

@@ -2,7 +2,8 @@
 
 Two sources: the trials of a search (`observations`), which lie where the sampler went, and the trials of a
 sensitivity run (`curves`, `grid`), which change one parameter at a time around a centre, or two in a grid.
-Every function takes the rows of one study, as `analysis.studies.studies` yields them.
+Every function takes the rows of one search, as `analysis.studies.studies` yields them, or the rows of one
+figure of `analysis.centres`.
 """
 
 from __future__ import annotations
@@ -13,9 +14,8 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from analysis.studies import complete, rounded, varied
-
-Point = tuple[float, ...]
+from analysis.centres import centre
+from analysis.studies import SCENARIO, Study, complete, rounded, varied
 
 
 def observations(frame: pd.DataFrame, metric: str = "gap") -> pd.DataFrame:
@@ -48,56 +48,22 @@ def target(frame: pd.DataFrame, metric: str) -> float:
     return float(frame[name].mean()) if name in frame and frame[name].notna().any() else float("nan")
 
 
-def centre(frame: pd.DataFrame, best: pd.Series | None = None) -> dict[str, float] | None:
-    """The point around which a sensitivity run varied one parameter at a time, or None.
-
-    The rule: of all candidates, the one from which the most points of the run differ in at most one
-    parameter. Candidates are every point of the run, the combination of each parameter's most common value
-    (the centre itself need not have been run), and the best point of the search, when it is given. Of equal
-    candidates the search's best wins, then the combination of the most common values. A full grid has no
-    centre (all its points are equal) unless the search's best lies on it, or one value of every parameter
-    has more rows than the others (curves with several seeds that lie in the grid).
-
-    Args:
-        frame: The rows of one sensitivity study; failed trials count too, their parameters are known.
-        best: The best trial of the search on the same scenario and method.
-
-    Returns:
-        Parameter column -> value, for the parameters that the run varied.
-    """
-    names = varied(frame)
-    points = _points(frame, names)
-    if not names or len(points) < 2:
-        return None
-    common = tuple(_commonest(frame[name])[0] for name in names)
-    given = [tuple(float(best[name]) for name in names)] if best is not None else []
-    candidates = [*given, common, *map(tuple, points)]
-    near = [int((_differing(points, point) <= 1).sum()) for point in candidates]
-    top = max(near)
-    leaders = {p for p, n in zip(candidates, near, strict=True) if n == top}
-    is_given = bool(given) and near[0] == top
-    equal = len(names) > 1 and len(leaders) > 1 and not is_given
-    if equal and _is_full_grid(frame, names) and any(len(_commonest(frame[name])) > 1 for name in names):
-        return None
-    return dict(zip(names, candidates[near.index(top)], strict=True))
-
-
 def curves(frame: pd.DataFrame, metric: str = "gap", best: pd.Series | None = None) -> pd.DataFrame:
     """One-parameter-at-a-time curves: a metric over each parameter, the others at the centre.
 
     Rows that repeat the same parameters with the same seed (a grid that crosses the curve) count once.
 
     Args:
-        frame: The rows of one sensitivity study.
+        frame: The rows of one figure.
         metric: The metric's column.
-        best: As for `centre`, which says what the centre is.
+        best: The best trial of the search; `centre` says what it is for.
 
     Returns:
         parameter, value, mean, std (over seeds, ddof=1), n, target (the retrained model's), at_centre; empty
         when the run has no centre.
     """
     header = ["parameter", "value", "mean", "std", "n", "target", "at_centre"]
-    middle = centre(frame, best)
+    middle = centre(frame, [] if best is None else [best])
     if middle is None:
         return pd.DataFrame(columns=header)
     names = list(middle)
@@ -126,7 +92,7 @@ def grid(frame: pd.DataFrame, metric: str = "gap", pair: tuple[str, str] | None 
     to one-parameter curves) and are left out.
 
     Args:
-        frame: The rows of one sensitivity study.
+        frame: The rows of one figure.
         metric: The metric's column.
         pair: The two parameter columns; by default the first pair that has a grid.
 
@@ -167,27 +133,24 @@ def _distinct(frame: pd.DataFrame, names: list[str], metric: str) -> pd.DataFram
     return rows.assign(**{n: rounded(rows[n]) for n in names}).drop_duplicates([*names, "seed"], keep="last")
 
 
-def _points(frame: pd.DataFrame, names: list[str]) -> npt.NDArray[np.float64]:
-    return frame[names].apply(rounded).drop_duplicates().to_numpy(dtype=float)
-
-
-def _commonest(values: pd.Series) -> list[float]:
-    return [float(value) for value in rounded(values).mode()]
-
-
-def _differing(points: npt.NDArray[np.float64], point: Point) -> npt.NDArray[np.int64]:
-    same: npt.NDArray[np.bool_] = np.isclose(points, np.array(point), rtol=1e-6, atol=0, equal_nan=True)
-    return np.asarray((~same).sum(axis=1), dtype=np.int64)
-
-
-def _is_full_grid(frame: pd.DataFrame, names: list[str]) -> bool:
-    points = _points(frame, names)
-    sizes = [len(np.unique(points[:, i])) for i in range(len(names))]
-    return len(points) == int(np.prod(sizes))
-
-
 def _at(frame: pd.DataFrame, values: dict[str, float]) -> npt.NDArray[np.bool_]:
     at = np.ones(len(frame), dtype=bool)
     for name, value in values.items():
         at &= np.isclose(frame[name].to_numpy(dtype=float), value, rtol=1e-6, atol=0)
     return at
+
+
+def published(trials: pd.DataFrame, study: Study) -> dict[str, dict[float, str]]:
+    """Published values of a study's method that were run on its data set, network and task.
+
+    Returns:
+        Parameter column -> value -> the presets that have it, joined by ", ".
+    """
+    place = trials[["method", *SCENARIO]] == [study.method, study.dataset, study.model, study.task]
+    rows = trials[place.all(axis=1) & (trials["preset"].fillna("") != "")]
+    found: dict[str, dict[float, str]] = {}
+    for name in varied(trials[place.all(axis=1)]):
+        for value, preset in rows[[name, "preset"]].dropna().drop_duplicates().itertuples(index=False):
+            known = found.setdefault(name, {})
+            known[float(value)] = ", ".join(filter(None, [known.get(float(value), ""), str(preset)]))
+    return found

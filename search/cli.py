@@ -70,12 +70,13 @@ def demo(
 ) -> None:
     """Do the demo plan, and sensitivity, on bundled digits."""
     from search import stages
+    from search.sensitivity import Design, sensitivity
 
     with _settings("demo", results, workers, address, trials) as (setting,):
         stages.prepare(setting, setting.plan.scenarios())
         stages.search(setting)
         stages.benchmark(setting)
-        stages.sensitivity(setting, "jit", [], grid=False, points=9, seeds=3)
+        sensitivity(setting, Design())
         _finish([setting])
 
 
@@ -189,10 +190,14 @@ def benchmark(
 @app.command()
 def sensitivity(
     plan: str = _PLAN,
-    method: str = typer.Option("", "--method", help="A method of the plan; by default its first."),
+    method: list[str] = typer.Option([], "--method", help="A method of the plan; by default all."),  # noqa: B008
+    forget: list[str] = typer.Option([], "--forget", help="A set the plan searches; by default all."),  # noqa: B008
     parameter: list[str] = typer.Option([], "--parameter", help="What to vary; by default all searched."),  # noqa: B008
+    range_: list[str] = typer.Option(  # noqa: B008
+        [], "--range", metavar="NAME=LOW:HIGH", help="Vary NAME from LOW to HIGH, not as searched."
+    ),
     grid: bool = typer.Option(False, "--grid", help="Vary two parameters together."),
-    points: int = typer.Option(9, "--points", min=2, max=limits.POINTS, help="Values per parameter."),
+    points: int = typer.Option(9, "--points", min=3, max=limits.POINTS, help="Values per parameter."),
     seeds: int = typer.Option(3, "--seeds", min=1, max=limits.SEEDS, help="Repetitions of every point."),
     results: str = _RESULTS,
     workers: int | None = _WORKERS,
@@ -202,15 +207,20 @@ def sensitivity(
     scale: float | None = _SCALE,
     allow_code: bool = _ALLOW_CODE,
 ) -> None:
-    """Run new trials around the best point of a search."""
-    from search import stages
+    """Run new trials around the best point of each search.
 
+    Every line over a parameter has the best, the ends of the range, and points that lie denser
+    towards the best: on each side distances to it shrink in equal ratios, on the parameter's scale, from the
+    end to a sixteenth of the way. More points or seeds join those that ran before.
+    """
+    from search import sensitivity as stage
+
+    design = stage.Design(method, forget, parameter, stage.ranges(range_), grid, points, seeds)
     with _settings(
         plan, results, workers, address, seed=seed, timeout=timeout, scale=scale, allow_code=allow_code
     ) as settings:
         for setting in settings:
-            chosen = method or setting.plan.methods[0]
-            stages.sensitivity(setting, chosen, parameter, grid=grid, points=points, seeds=seeds)
+            stage.sensitivity(setting, design)
         _finish(settings)
 
 

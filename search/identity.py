@@ -89,10 +89,19 @@ def benchmark_identity(plan: Plan, entries: Sequence[Entry]) -> Identity:
     return _identity(plan, "benchmark", studies, metrics=costly, metrics_code=_shared_code(plan, costly))
 
 
-def sensitivity_identity(plan: Plan, method: Method, points: Mapping[str, Any]) -> Identity:
-    """The identity of trials of one method around a centre."""
-    study = {**points, "code": source_digest(type(method))}
-    return _identity(plan, "sensitivity", {method.name: study}, method=method.name)
+def sensitivity_identity(plan: Plan, centres: Mapping[str, tuple[Method, Mapping[str, Any]]]) -> Identity:
+    """The identity of trials around centres.
+
+    Which points are run around a centre is not part of it, so that further ones join those that are there.
+
+    Args:
+        centres: Name of a study -> its method and all hyper-parameters of its centre.
+    """
+    studies = {
+        name: {"centre": dict(centre), "code": source_digest(type(method))}
+        for name, (method, centre) in centres.items()
+    }
+    return _identity(plan, "sensitivity", studies)
 
 
 def _identity(plan: Plan, stage: str, studies: Mapping[str, Mapping[str, Any]], **more: Any) -> Identity:

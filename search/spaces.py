@@ -8,6 +8,7 @@ from typing import Any
 
 from optuna.distributions import BaseDistribution, FloatDistribution, IntDistribution
 
+from analysis.ranges import Range
 from benchmarks.errors import InvalidParameters, suggest
 from benchmarks.hyperparameters import Hyperparameter, Scalar, declared, number
 
@@ -20,6 +21,14 @@ class Space:
 
     varied: Mapping[str, BaseDistribution]
     fixed: Mapping[str, Scalar] = field(default_factory=dict)
+
+    @property
+    def ranges(self) -> dict[str, Range]:
+        """The ranges of what is varied."""
+        return {
+            name: Range(float(d.low), float(d.high), bool(d.log))  # type: ignore[attr-defined]
+            for name, d in self.varied.items()
+        }
 
     def point(self, values: Mapping[str, Any]) -> dict[str, Any] | None:
         """The varied part of some parameter values; None if they miss one or lie outside the ranges."""

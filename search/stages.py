@@ -1,24 +1,23 @@
-"""The stages of a plan: prepare, search, benchmark, sensitivity. Each one resumes from the table."""
+"""The stages of a plan: prepare, search, benchmark. Each one resumes from the table."""
 
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from rich.console import Console
 
-from benchmarks.errors import suggest
-from benchmarks.hyperparameters import Hyperparameter, declared
+from analysis.ranges import Range
+from benchmarks.hyperparameters import declared
 from benchmarks.methods import Method, methods
 from benchmarks.scenarios import Scenario
 from cluster.connect import Slots, running, session
 from cluster.tasks import first_machine
-from search import limits, preparation, published, runner
+from search import preparation, published, runner
 from search.assignments import Assignment, FixedList, Row, Source
 from search.entries import Entry, merged
 from search.errors import Interrupted, PlanError, RunError
@@ -29,7 +28,6 @@ from search.identity import (
     code_id,
     data_id,
     search_identity,
-    sensitivity_identity,
 )
 from search.objectives import best, objective
 from search.placement import Learned
@@ -112,11 +110,11 @@ def search(setting: Setting) -> None:
     studies = _studies(plan)
     names = [f"{method.name} {scenario.key}" for method, scenario in studies]
     identity = search_identity(plan)
-    with _results(setting, identity.run_id, names) as results:
+    with open_results(setting, identity.run_id, names) as results:
         rows = results.rows()
         own = setting.shard.take(studies)
         sources = [_study(plan, identity, method, scenario, rows) for method, scenario in own]
-        _run(setting, identity, sources, results, [scenario for _, scenario in own])
+        carry_out(setting, identity, sources, results, [scenario for _, scenario in own])
 
 
 def benchmark(setting: Setting) -> None:
@@ -135,95 +133,33 @@ def benchmark(setting: Setting) -> None:
     identity = benchmark_identity(plan, entries)
     trials = list(_benchmark_trials(plan, identity, entries))
     rounds = [trials[i : i + len(entries)] for i in range(0, len(trials), len(entries))]
-    with _results(setting, identity.run_id, [trial.trial_id for trial in trials]) as results:
+    with open_results(setting, identity.run_id, [trial.trial_id for trial in trials]) as results:
         own = [trial for one in setting.shard.take(rounds) for trial in one]
         work = FixedList("benchmark", own, results.rows())
-        _run(setting, identity, [work], results, [trial.scenario for trial in own])
+        carry_out(setting, identity, [work], results, [trial.scenario for trial in own])
         for line in only_failed("benchmark", results.rows()):
             setting.console.print(line)
 
 
-def sensitivity(
-    setting: Setting,
-    method: str,
-    parameters: Sequence[str],
-    *,
-    grid: bool,
-    points: int,
-    seeds: int,
-) -> None:
-    """New trials around the best point of the search, on its first forget set.
-
-    Args:
-        parameters: Names to vary; by default those that were searched.
-        grid: Vary two parameters together instead of one at a time.
-        points: Values per parameter, over its declared range.
-        seeds: Repetitions of every point.
-
-    Raises:
-        PlanError: for a method or parameter that cannot be varied.
-        RunError: if the plan's search has no complete trial yet.
-    """
-    plan = setting.plan
-    scenario = plan.searched()[0]
-    if method not in plan.methods:
-        raise PlanError(
-            f"plan '{plan.name}' does not search method '{method}'; {suggest(method, plan.methods)}"
-        )
-    algorithm = methods.get(method)
-    searched = search_identity(plan)
-    centre = _best(setting, searched, algorithm, scenario, finished_trials(setting.place, searched.run_id))
-    if centre is None:
-        raise RunError(
-            f"every trial of '{method}' on '{scenario.forget}' failed, so there is nothing to vary"
-        )
-    varied = [_variable(algorithm, name) for name in parameters or _searched(plan, algorithm)]
-    if grid and len(varied) != 2:
-        raise PlanError(f"a grid varies two parameters, not {len(varied)}; name them with --parameter")
-    _check_points(points, seeds, [p.name for p in varied], grid=grid)
-    values = {p.name: _values(plan, algorithm, p, points) for p in varied}
-    lines = _grid(values) if grid else _lines(values)
-    distinct = list({tuple(p.items()): p for p in ({**centre, **point} for point in lines)}.values())
-    identity = sensitivity_identity(plan, algorithm, {"grid": grid, "values": values, "centre": centre})
-    assignments = [
-        Assignment(
-            run_id=identity.study_id(method),
-            number=number,
-            scenario=scenario,
-            method=method,
-            params=point,
-            seed=plan.seed + seed,
-            kind="sensitivity",
-            regime="",
-            tuned_on=scenario.forget,
-            data_id=data_id(plan),
-            code_id=code_id(plan, algorithm),
-            scale=plan.scale,
-            precision=plan.precision,
-            tag=f"{number // seeds}.{seed}",
-        )
-        for number, (point, seed) in enumerate(itertools.product(distinct, range(1, seeds + 1)))
-    ]
-    with _results(setting, identity.run_id) as results:
-        work = FixedList(f"sensitivity of {method}", assignments, results.rows())
-        _run(setting, identity, [work], results, [scenario])
-
-
 def best_lines(setting: Setting) -> Iterator[str]:
-    """The best point of every study of this shard, one line each."""
+    """The best point of every study of this shard, and where it is near an end of its range, a line each."""
     plan = setting.plan
     identity = search_identity(plan)
     rows = finished_trials(setting.place, identity.run_id)
     for method, scenario in setting.shard.take(_studies(plan)):
-        params = _best(setting, identity, method, scenario, rows)
+        params = best_parameters(setting, identity, method, scenario, rows)
         if params is None:
             yield f"every trial of {method.name} on {scenario.forget} failed"
             continue
-        shown = " ".join(f"{name}={params[name]:.6g}" for name in _searched(plan, method))
+        varied = searched_ranges(plan, method)
+        shown = " ".join(f"{name}={params[name]:.6g}" for name in varied)
         yield f"best of {method.name} on {scenario.forget}: {shown}"
+        for name, axis in varied.items():
+            if warning := axis.warning(name, float(params[name])):
+                yield f"{method.name} on {scenario.forget}: {warning}"
 
 
-def _run(
+def carry_out(
     setting: Setting,
     identity: Identity,
     sources: Sequence[Source],
@@ -296,7 +232,7 @@ def _studies(plan: Plan) -> list[tuple[Method, Scenario]]:
     return list(itertools.product(plan.algorithms(), plan.searched()))
 
 
-def _results(setting: Setting, run_id: str, work: Sequence[str] = ()) -> Results:
+def open_results(setting: Setting, run_id: str, work: Sequence[str] = ()) -> Results:
     """The results of a run of this shard, which says on the console what keeps it from writing.
 
     Without the failed trials, where these are to run again.
@@ -368,7 +304,7 @@ def _entries(setting: Setting) -> Iterator[Entry]:
     for method in plan.algorithms():
         yield from published.searched(method, plan)
         for scenario in plan.searched():
-            params = _best(setting, identity, method, scenario, rows)
+            params = best_parameters(setting, identity, method, scenario, rows)
             if params is None:
                 setting.console.print(f"{method.name}: every trial on {scenario.forget} failed; left out")
             else:
@@ -427,7 +363,7 @@ def _rows_of(identity: Identity, method: Method, scenario: Scenario, rows: Seque
     return [row for row in rows if (row["run_id"], row["method"], row["forget"]) == study]
 
 
-def _best(
+def best_parameters(
     setting: Setting, identity: Identity, method: Method, scenario: Scenario, searched: Sequence[Row]
 ) -> dict[str, Any] | None:
     """The parameters of the best complete trial of the plan's search; None if all of them failed.
@@ -447,41 +383,6 @@ def _best(
     return top and {p.name: top[f"param_{p.name}"] for p in declared(method.Params)}
 
 
-def _searched(plan: Plan, method: Method) -> list[str]:
-    return list(search_space(method.Params, plan.search.space.get(method.name)).varied)
-
-
-def _variable(method: Method, name: str) -> Hyperparameter:
-    known = {p.name: p for p in declared(method.Params) if p.has_range}
-    if name not in known:
-        raise PlanError(f"'{method.name}' has no parameter '{name}' to vary; {suggest(name, known)}")
-    return known[name]
-
-
-def _check_points(points: int, seeds: int, varied: Sequence[str], *, grid: bool) -> None:
-    """No sensitivity analysis has more trials than a driver can hold."""
-    count = seeds * (points ** len(varied) if grid else points * len(varied))
-    if points > limits.POINTS or count > limits.WORK:
-        raise PlanError(
-            f"{points} points and {seeds} seeds of {', '.join(varied)} make {count} trials; at most "
-            f"{limits.POINTS} points and {limits.WORK} trials make a sensitivity analysis"
-        )
-
-
-def _values(plan: Plan, method: Method, p: Hyperparameter, points: int) -> list[Any]:
-    """Values over the range that was searched, or else the declared one, evenly spaced on its scale."""
-    searched = search_space(method.Params, plan.search.space.get(method.name)).varied.get(p.name)
-    limits: Any = searched or p
-    low, high = float(limits.low), float(limits.high)
-    spaced = np.geomspace(low, high, points) if p.log else np.linspace(low, high, points)
-    if p.kind is int:
-        return sorted({round(float(v)) for v in spaced})
-    return [float(f"{v:.6g}") for v in spaced]
-
-
-def _lines(values: Mapping[str, Sequence[Any]]) -> list[dict[str, Any]]:
-    return [{name: value} for name, line in values.items() for value in line]
-
-
-def _grid(values: Mapping[str, Sequence[Any]]) -> list[dict[str, Any]]:
-    return [dict(zip(values, point, strict=True)) for point in itertools.product(*values.values())]
+def searched_ranges(plan: Plan, method: Method) -> dict[str, Range]:
+    """What the plan's search varies of a method, and in which ranges."""
+    return search_space(method.Params, plan.search.space.get(method.name)).ranges

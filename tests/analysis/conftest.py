@@ -160,8 +160,8 @@ def sensitivity_rows(
     points = [(lr, 0.5) for lr in (0.01, 0.1, 1.0)] + [(0.1, sigma) for sigma in (0.1, 0.5, 0.9)]
     found: Mapping[tuple[float, float, int], Row] = {
         (lr, sigma, seed): trial(
-            2 * i + seed, kind="sensitivity", run_id="sense-1", seed=seed, param_lr=lr, param_sigma=sigma,
-            gap=metric(lr, sigma) + 2 * (seed - 1),
+            2 * i + seed, kind="sensitivity", regime="", run_id="sense-1", seed=seed,
+            param_lr=lr, param_sigma=sigma, gap=metric(lr, sigma) + 2 * (seed - 1),
         )
         for i, (lr, sigma) in enumerate(points)
         for seed in (1, 2)

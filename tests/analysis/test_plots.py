@@ -75,6 +75,20 @@ def test_curves_mark_centre_and_target() -> None:
     assert line.get_ydata().tolist() == pytest.approx([2.5, 11.5, 101.5])
 
 
+def test_curves_show_the_best_trial_and_published_values_that_lie_on_them() -> None:
+    data = frame(sensitivity_rows())
+    best = {"param_lr": 0.1, "param_sigma": 0.5, "gap": 9.0}
+    published = {"param_lr": {0.02: "a", 7.0: "beyond the line"}, "param_sigma": {0.3: "b"}}
+    figure = plots.sensitivity_curves({"gap": sense.curves(data)}, LOG, best=best, published=published)
+    lr, sigma = shown(figure)
+    for axes, value, squares in ((lr, 0.1, [0.02]), (sigma, 0.5, [0.3])):
+        marks = {str(line.get_label()): line for line in axes.lines}
+        star = marks["best trial"]
+        assert (list(star.get_xdata()), list(star.get_ydata())) == ([value], [9.0])
+        assert list(marks["published value"].get_xdata()) == squares
+    assert {"best trial", "published value"} <= set(legend(figure))
+
+
 def test_grid_lines_have_one_line_per_value_of_the_second_parameter() -> None:
     data = frame(sensed(GRID))
     figure = plots.grid_lines({"gap": sense.grid(data)}, {"gap": 0.0}, LOG)

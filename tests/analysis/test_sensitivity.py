@@ -9,10 +9,14 @@ from analysis import sensitivity as sense
 from analysis.studies import best, progress, studies, varied
 from tests.analysis.conftest import frame, search_rows, sensitivity_rows, trial
 
+UNTUNED = {"kind": "sensitivity", "regime": ""}
+
 
 def sensed(points: list[tuple[float, float]], seed: int = 1) -> list:
     return [
-        trial(i, kind="sensitivity", seed=seed, param_lr=lr, param_sigma=sigma, gap=100 * lr + sigma)
+        trial(
+            i, kind="sensitivity", regime="", seed=seed, param_lr=lr, param_sigma=sigma, gap=100 * lr + sigma
+        )
         for i, (lr, sigma) in enumerate(points)
     ]
 
@@ -73,12 +77,12 @@ def test_a_pure_grid_has_no_curves_unless_the_best_lies_on_it() -> None:
     assert sense.curves(data).empty
     assert len(sense.grid(data)) == 6
     winner = frame([trial(0, param_lr=0.1, param_sigma=0.9)]).iloc[0]
-    assert sense.centre(data, winner) == {"param_lr": 0.1, "param_sigma": 0.9}
+    assert sense.centre(data, [winner]) == {"param_lr": 0.1, "param_sigma": 0.9}
 
 
 def test_the_best_of_the_search_decides_between_equals_only() -> None:
     far = frame([trial(0, param_lr=0.7, param_sigma=0.7)]).iloc[0]
-    assert sense.centre(frame(sensitivity_rows()), far) == {"param_lr": 0.1, "param_sigma": 0.5}
+    assert sense.centre(frame(sensitivity_rows()), [far]) == {"param_lr": 0.1, "param_sigma": 0.5}
 
 
 def test_one_parameter_alone_gives_one_curve_and_no_grid() -> None:

@@ -23,11 +23,12 @@ from benchmarks.scenarios import Scenario
 from cluster.connect import Slots
 from search import preparation, runner, stages
 from search.assignments import Assignment, FixedList, Row, Source
-from search.errors import PlanError, ResultsError, RunError
+from search.errors import ResultsError, RunError
 from search.objectives import best
 from search.placement import Learned
 from search.plan import Plan
 from search.results import Finished, Results
+from search.sensitivity import Design, chosen_stars, sensitivity
 from tests.search.test_results import trial
 
 SCENARIO = Scenario("digits", "cnn2", "full_class", "8")
@@ -211,12 +212,15 @@ def test_studies_of_a_plan_stay_apart_share_workers_and_resume(
     samples = pd.read_parquet(tmp_path / "samples")
     assert samples.groupby("trial_id").size().max() <= 130
 
-    stages.sensitivity(whole, "jit", ["sigma"], grid=False, points=3, seeds=2)
-    table = pd.read_parquet(tmp_path / "trials")
-    lines = table[table.kind == "sensitivity"]
-    assert len(lines) == 6
-    assert lines.param_sigma.nunique() == 3
-    assert lines.param_lr.nunique() == 1
+    best_sigma = float(bench.param_sigma[bench.regime.eq("tuned")].iloc[0])
+    for points, count in ((3, 6), (5, 10)):  # the ends and the centre are points of both
+        sensitivity(whole, Design(["jit"], parameters=["sigma"], points=points, seeds=2))
+        table = pd.read_parquet(tmp_path / "trials")
+        lines = table[table.kind == "sensitivity"]
+        assert (len(lines), lines.param_sigma.nunique(), lines.param_lr.nunique()) == (count, points, 1)
+        assert sorted(lines.trial_number) == list(range(count))
+        assert set(lines.param_sigma[lines.regime == "tuned"]) == {best_sigma}
+    assert [star.name for star in chosen_stars(whole, Design())] == ["jit on 8", "finetune on 8"]
 
 
 def test_what_was_found_on_each_searched_set_runs_on_every_set(
@@ -236,6 +240,8 @@ def test_what_was_found_on_each_searched_set_runs_on_every_set(
         ("8", "8", "tuned"): 2,
     }
     assert bench.groupby("tuned_on").param_lr.nunique().eq(1).all()
+    stars = [star.name for star in chosen_stars(setting(both, tmp_path, ray_session), Design())]
+    assert stars == ["jit on 3", "jit on 8"]
     assert not table.trial_id.duplicated().any()
     assert table.scale.eq(1).all()
 
@@ -398,13 +404,3 @@ def test_images_are_in_memory_once(prepared: preparation.Shared, ray_session: Sl
         return bool(data.train.x.flags.owndata or data.train.x.flags.writeable)
 
     assert not ray.get(owns.remote(prepared.data["digits"])), "a worker copied the images"
-
-
-@pytest.mark.parametrize(
-    ("points", "seeds", "grid"), [(1000, 10_000, False), (1000, 1, True), (10**9, 1, False)]
-)
-def test_a_sensitivity_analysis_is_refused_before_it_fills_the_memory(
-    points: int, seeds: int, grid: bool
-) -> None:
-    with pytest.raises(PlanError, match="at most 1000 points and 500000 trials make a sensitivity analysis"):
-        stages._check_points(points, seeds, ["lr", "sigma"], grid=grid)

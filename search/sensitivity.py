@@ -1,0 +1,250 @@
+"""Sensitivity analyses: new trials around the best point of each search, on the images of the search."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from analysis.ranges import Range
+from benchmarks.errors import suggest
+from benchmarks.hyperparameters import Hyperparameter, declared, number
+from benchmarks.methods import Method, methods
+from benchmarks.scenarios import Scenario
+from search import limits
+from search.assignments import Assignment, FixedList, Row
+from search.errors import PlanError, RunError
+from search.identity import Identity, code_id, data_id, search_identity, sensitivity_identity
+from search.plan import Plan
+from search.points import around
+from search.results import finished_trials
+from search.stages import Setting, best_parameters, carry_out, open_results, searched_ranges
+
+Point = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Design:
+    """What a sensitivity analysis varies.
+
+    Attributes:
+        methods: Names; by default all of the plan.
+        forget: Forget sets; by default all that the plan searches.
+        parameters: Names to vary; by default those that were searched.
+        ranges: Name -> low and high end, in place of the range that was searched.
+        grid: Vary two parameters together instead of one at a time.
+        points: Values per parameter.
+        seeds: Repetitions of every point.
+    """
+
+    methods: Sequence[str] = ()
+    forget: Sequence[str] = ()
+    parameters: Sequence[str] = ()
+    ranges: Mapping[str, tuple[Any, Any]] = field(default_factory=dict)
+    grid: bool = False
+    points: int = 9
+    seeds: int = 3
+
+
+@dataclass(frozen=True)
+class Star:
+    """The points of one method around the best of its search on one forget set.
+
+    Attributes:
+        centre: All hyper-parameters of that best.
+        axes: The parameters to vary, and their ranges.
+    """
+
+    method: Method
+    scenario: Scenario
+    centre: Point
+    axes: Mapping[str, Range]
+
+    @property
+    def name(self) -> str:
+        return f"{self.method.name} on {self.scenario.forget}"
+
+    def warnings(self) -> Iterator[str]:
+        """A line for every parameter whose best is near an end of its range."""
+        for name, axis in self.axes.items():
+            warning = axis.warning(name, float(self.centre[name]))
+            if warning:
+                yield f"{self.name}: {warning}"
+
+    def points(self, design: Design) -> list[Point]:
+        """What to run, the centre among it, each point once."""
+        kinds = {p.name: p.kind for p in declared(self.method.Params)}
+        values = {
+            name: around(axis, self.centre[name], design.points, whole=kinds[name] is int)
+            for name, axis in self.axes.items()
+        }
+        if design.grid:
+            moves = [dict(zip(values, point, strict=True)) for point in itertools.product(*values.values())]
+        else:
+            moves = [{name: value} for name, line in values.items() for value in line]
+        return list({tuple(p.items()): p for p in ({**self.centre, **move} for move in moves)}.values())
+
+
+def ranges(texts: Sequence[str]) -> dict[str, tuple[Any, Any]]:
+    """The ranges of `--range`, written `lr=1e-5:1e-1`.
+
+    Raises:
+        PlanError: for anything else.
+    """
+    found: dict[str, tuple[Any, Any]] = {}
+    for text in texts:
+        name, equals, ends = text.partition("=")
+        low, colon, high = ends.partition(":")
+        if not (name and equals and colon):
+            raise PlanError(f"'--range {text}' is not a range; write NAME=LOW:HIGH, such as lr=1e-5:1e-1")
+        found[name.strip()] = number(low.strip()), number(high.strip())
+    return found
+
+
+def sensitivity(setting: Setting, design: Design) -> None:
+    """New trials around the best point of every chosen search.
+
+    Raises:
+        PlanError: for a method, forget set, parameter or range that cannot be taken.
+        RunError: if a search has no complete trial yet.
+    """
+    plan = setting.plan
+    stars = list(chosen_stars(setting, design))
+    if not stars:
+        raise RunError("every trial of these searches failed, so there is nothing to vary")
+    check_size(design, [len(star.axes) for star in stars])
+    for star in stars:
+        for line in star.warnings():
+            setting.console.print(line)
+    identity = sensitivity_identity(plan, {star.name: (star.method, star.centre) for star in stars})
+    with open_results(setting, identity.run_id) as results:
+        rows = results.rows()
+        sources = [FixedList(star.name, _trials(plan, identity, star, design, rows), rows) for star in stars]
+        carry_out(setting, identity, sources, results, [star.scenario for star in stars])
+
+
+def chosen_stars(setting: Setting, design: Design) -> Iterator[Star]:
+    """The methods and forget sets to vary, each with the best of its search.
+
+    Raises:
+        PlanError: for a method, forget set, parameter or range that cannot be taken.
+        RunError: if a search has no complete trial yet.
+    """
+    plan = setting.plan
+    identity = search_identity(plan)
+    searched = finished_trials(setting.place, identity.run_id)
+    chosen = {method.name: method for method in _methods(plan, design)}
+    axes = {name: _axes(plan, method, design) for name, method in chosen.items()}
+    idle = [name for name in design.ranges if not any(name in varied for varied in axes.values())]
+    if idle:
+        raise PlanError(f"'{idle[0]}' has a range and is not varied; name it with --parameter, too")
+    for (name, method), scenario in itertools.product(chosen.items(), _scenarios(plan, design)):
+        centre = best_parameters(setting, identity, method, scenario, searched)
+        if centre is None:
+            setting.console.print(f"{name}: every trial on {scenario.forget} failed; left out")
+        else:
+            yield Star(method, scenario, centre, axes[name])
+
+
+def check_size(design: Design, varied: Sequence[int]) -> None:
+    """No sensitivity analysis has more trials than a driver can hold.
+
+    Args:
+        varied: The number of parameters that each star varies.
+
+    Raises:
+        PlanError: if it has.
+    """
+    points = sum(design.points**n if design.grid else design.points * n for n in varied)
+    count = design.seeds * points
+    if design.points > limits.POINTS or count > limits.WORK:
+        raise PlanError(
+            f"{design.points} points and {design.seeds} seeds make {count} trials; at most "
+            f"{limits.POINTS} points and {limits.WORK} trials make a sensitivity analysis"
+        )
+
+
+def _methods(plan: Plan, design: Design) -> list[Method]:
+    """Those to vary; without a choice, all of the plan that have the parameters named."""
+    for name in design.methods:
+        if name not in plan.methods:
+            raise PlanError(
+                f"plan '{plan.name}' does not search method '{name}'; {suggest(name, plan.methods)}"
+            )
+    if design.methods:
+        return [methods.get(name) for name in dict.fromkeys(design.methods)]
+    every = plan.algorithms()
+    fitting = [method for method in every if set(design.parameters) <= _variable(method).keys()]
+    if not fitting:
+        known = list(dict.fromkeys(name for method in every for name in _variable(method)))
+        unknown = [name for name in design.parameters if name not in known] or list(design.parameters)
+        raise PlanError(
+            f"no method of plan '{plan.name}' has {' and '.join(map(repr, unknown))} to vary; "
+            f"{suggest(unknown[0], known)}"
+        )
+    return fitting
+
+
+def _scenarios(plan: Plan, design: Design) -> list[Scenario]:
+    every = {scenario.forget: scenario for scenario in plan.searched()}
+    wanted = [name if name in every else plan.scenario(name).forget for name in design.forget]
+    for name in wanted:
+        if name not in every:
+            raise PlanError(f"plan '{plan.name}' does not search '{name}'; {suggest(name, every)}")
+    return [every[name] for name in dict.fromkeys(wanted)] or list(every.values())
+
+
+def _axes(plan: Plan, method: Method, design: Design) -> dict[str, Range]:
+    """What to vary of a method: over the range given, or that of the search, or the declared one."""
+    known, searched = _variable(method), searched_ranges(plan, method)
+    names = list(dict.fromkeys(design.parameters or searched))
+    for name in names:
+        if name not in known:
+            raise PlanError(f"'{method.name}' has no parameter '{name}' to vary; {suggest(name, known)}")
+    if design.grid and len(names) != 2:
+        raise PlanError(
+            f"a grid varies two parameters, not {len(names)} of {method.name}; name them with --parameter"
+        )
+    given = {name: _range(known[name], *design.ranges[name]) for name in names if name in design.ranges}
+    declared = {name: Range(float(p.low or 0), float(p.high or 0), p.log) for name, p in known.items()}
+    return {name: (declared | searched | given)[name] for name in names}
+
+
+def _range(p: Hyperparameter, *ends: Any) -> Range:
+    low, high = (float(p.check(end)) for end in ends)  # type: ignore[arg-type]
+    if low >= high:
+        raise PlanError(f"the range of '{p.name}' is from a number to a larger one, not {low:g} to {high:g}")
+    return Range(low, high, p.log)
+
+
+def _variable(method: Method) -> dict[str, Hyperparameter]:
+    return {p.name: p for p in declared(method.Params) if p.has_range}
+
+
+def _trials(
+    plan: Plan, identity: Identity, star: Star, design: Design, earlier: Sequence[Row]
+) -> Iterator[Assignment]:
+    """A trial's id says which point it is, so a point that an earlier analysis ran is not run again."""
+    run_id = identity.study_id(star.name)
+    numbers = itertools.count(
+        1 + max((r["trial_number"] for r in earlier if r["run_id"] == run_id), default=-1)
+    )
+    for point, seed in itertools.product(star.points(design), range(1, design.seeds + 1)):
+        moved = [f"{name}={value:.6g}" for name, value in point.items() if value != star.centre[name]]
+        yield Assignment(
+            run_id=run_id,
+            number=next(numbers),
+            scenario=star.scenario,
+            method=star.method.name,
+            params=point,
+            seed=plan.seed + seed,
+            kind="sensitivity",
+            regime="" if moved else "tuned",
+            tuned_on=star.scenario.forget,
+            data_id=data_id(plan),
+            code_id=code_id(plan, star.method),
+            scale=plan.scale,
+            precision=plan.precision,
+            tag=f"{','.join(moved) or 'centre'}.{seed}",
+        )
