@@ -20,6 +20,7 @@ from analysis import (
 from analysis.breakdown import natural
 from analysis.errors import AnalysisError
 from analysis.page import Section
+from analysis.searched import range_of, searched_ranges
 from analysis.store import reason, store_at
 from analysis.studies import REFERENCES
 from analysis.style import colours
@@ -77,6 +78,7 @@ def _finalize(value: object) -> object:
 def _sections(place: Path | str, trials: pd.DataFrame) -> list[Section]:
     """All chapters that have something to show."""
     ranges = load.ranges(place)
+    searched = searched_ranges(place, trials, ranges)
     palette = colours(trials["method"])
     samples = load.samples(place)
     found = [
@@ -84,7 +86,9 @@ def _sections(place: Path | str, trials: pd.DataFrame) -> list[Section]:
         preset_sections.presets(trials),
         departures.chapter(place),
         comparison_sections.comparison(trials, samples),
-        search_sections.searches(trials, palette),
+        search_sections.searches(
+            trials, palette, lambda study, name: range_of(study, name, searched, ranges)
+        ),
         search_sections.check(trials),
         study_sections.transferred(trials),
         study_sections.sequences(trials, load.steps(place), palette),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 
 import numpy as np
 import pandas as pd
@@ -15,7 +15,7 @@ from analysis.centres import centre, figures
 from analysis.importance import importance as shares
 from analysis.labels import DASH, duration, mean_std, number, title, variant
 from analysis.page import Picture, Section, Table, picture, table
-from analysis.ranges import Ranges
+from analysis.ranges import Range, Ranges
 from analysis.stats import WinnersCurse, winners_curse
 from analysis.studies import METRICS, Study, best, complete, parameters, progress, studies, varied
 from analysis.style import ACCENT, plain
@@ -23,10 +23,17 @@ from analysis.style import ACCENT, plain
 Blocks = list[Table | Picture]
 
 
-def searches(trials: pd.DataFrame, palette: Mapping[str, str]) -> Section | None:
-    """Best parameters of every search, and how the search went."""
+def searches(
+    trials: pd.DataFrame, palette: Mapping[str, str], range_of: Callable[[Study, str], Range | None]
+) -> Section | None:
+    """Best parameters of every search, whether their ranges may be too narrow, and how the search went.
+
+    Args:
+        range_of: The range in which a study searched a parameter column, if that is known.
+    """
     rows: list[list[str]] = []
     still: list[list[str]] = []
+    narrow: list[str] = []
     blocks: Blocks = []
     for study, frame in studies(trials):
         found, winner = complete(frame), best(frame)
@@ -38,6 +45,7 @@ def searches(trials: pd.DataFrame, palette: Mapping[str, str]) -> Section | None
             continue
         moved, fixed_values = _said(frame, winner)
         rows.append([*cells, str(int(winner["trial_number"])), number(winner["objective"]), moved])
+        narrow += _too_narrow(study, winner, {name: range_of(study, name) for name in varied(frame)})
         still += [[study.method, study.scenario, fixed_values]] if fixed_values else []
         data = progress(frame)
         near = int((found["objective"] <= winner["objective"] + 1).sum())
@@ -56,7 +64,7 @@ def searches(trials: pd.DataFrame, palette: Mapping[str, str]) -> Section | None
         "Parameters that the searches left alone", ["Method", "Scenario", "Values"], still, folded=True
     )
     blocks = [table("", heads, rows, numbers), *([fixed] if still else []), *blocks]
-    return Section("searches", "Searches", [], blocks)
+    return Section("searches", "Searches", narrow, blocks)
 
 
 def check(trials: pd.DataFrame) -> Section | None:
@@ -240,6 +248,12 @@ def _log(study: Study, frame: pd.DataFrame, ranges: Ranges) -> Collection[str]:
         if low > 0 and (declared.log if declared else high / low >= 50):
             found.add(name)
     return found
+
+
+def _too_narrow(study: Study, winner: pd.Series, axes: Mapping[str, Range | None]) -> list[str]:
+    """A sentence for every parameter whose best lies near an end of its range."""
+    warnings = [axis.warning(title(name), float(winner[name])) for name, axis in axes.items() if axis]
+    return [f"{_name(study)}: {warning}." for warning in warnings if warning]
 
 
 def _said(frame: pd.DataFrame, winner: pd.Series) -> tuple[str, str]:

@@ -66,7 +66,13 @@ class Identity:
 
     def record(self) -> dict[str, Any]:
         """What to keep of it beside the results."""
-        return {"run_id": self.run_id, "identity": dict(self.shared), "studies": dict(self.studies)}
+        ids = {name: self.study_id(name) for name in self.studies}
+        return {
+            "run_id": self.run_id,
+            "identity": dict(self.shared),
+            "studies": dict(self.studies),
+            "ids": ids,
+        }
 
 
 def search_identity(plan: Plan) -> Identity:
