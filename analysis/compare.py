@@ -153,7 +153,10 @@ def _ours(trials: pd.DataFrame) -> pd.DataFrame:
 def _printed_samples(wanted: pd.DataFrame) -> _Samples:
     """The forget sets that print drew: data set, network and task -> their names."""
     drawn = wanted[wanted["task"].isin(_DRAWN)]
-    return {place: tuple(dict.fromkeys(sets)) for place, sets in drawn.groupby(SCENARIO)["forget"]}
+    return {
+        tuple(map(str, place)): tuple(dict.fromkeys(sets))
+        for place, sets in drawn.groupby(SCENARIO)["forget"]
+    }
 
 
 def _as_sampled(rows: pd.DataFrame, printed: _Samples) -> pd.DataFrame:

@@ -11,7 +11,7 @@ import pytest
 
 from benchmarks.methods import methods
 from benchmarks.scenarios import Scenario
-from search import stages
+from search import published
 from search.assignments import Assignment, FixedList
 from search.errors import ResultsError
 from search.objectives import objective
@@ -188,7 +188,7 @@ def test_fixed_list_skips_what_is_done_and_takes_back_what_is_lost() -> None:
 )
 def test_a_benchmark_runs_the_published_values_that_were_asked_for(wanted: str, expected: list[str]) -> None:
     text = PLAN.replace("beside: [amnesiac]", f"beside: [amnesiac], presets: {wanted}")
-    entries = list(stages._presets(JIT, parse(text)[0]))
+    entries = list(published.searched(JIT, parse(text)[0]))
     assert [e.preset for e in entries] == expected
     assert {e.regime for e in entries} <= {"published"}
     assert len({e.tag for e in entries}) == len(entries)
