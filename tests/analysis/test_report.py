@@ -13,7 +13,7 @@ import pytest
 from matplotlib import rc_context
 from matplotlib.figure import Figure
 
-from analysis import load, plots
+from analysis import benchmark_sections, load, plots
 from analysis.errors import AnalysisError
 from analysis.page import picture
 from analysis.report import render, write_report
@@ -330,3 +330,26 @@ def test_results_of_older_versions_have_no_new_chapters(tmp_path: Path) -> None:
     table = pq.read_table(path)
     pq.write_table(table.drop_columns(["tuned_on"]), path)
     assert not {"comparison", "transfer", "sequence"} & set(sections(render(tmp_path)))
+
+
+def test_what_a_retrained_model_started_from_is_said_where_it_was_not_fresh() -> None:
+    vit = {"dataset": "cifar10", "model": "vit_b16"}
+    rows = [
+        measured("jit", 1, retrained_from="fresh"),
+        measured("jit", 1, **vit, retrained_from="pretrained", trial_id="b"),
+        measured("jit", 1, model="mine", retrained_from="checkpoint", trial_id="c"),
+        measured("jit", 1, model="old", trial_id="d"),
+    ]
+    (_, pretrained), (_, own) = (text.split(" ", 1) for text in said(rows))
+    assert pretrained.startswith(
+        "cifar10, vit_b16 the retrained model started from published weights, but for"
+    )
+    assert own.startswith("digits, mine the retrained model started from weights that only its owner knows")
+    assert said(rows[:1]) == said(rows[3:]) == []
+
+
+def said(rows: list[dict]) -> list[str]:
+    """The sentences of the chapter of results about starts."""
+    section = benchmark_sections.results(frame(rows))
+    assert section is not None
+    return [s for text in section.text for s in text.replace(" On ", "\nOn ").split("\n") if "started" in s]
