@@ -47,7 +47,8 @@ def results(trials: pd.DataFrame) -> Section | None:
         "difference to the retrained model over retain accuracy, forget accuracy and MIA. Bold: nearest to "
         "the retrained model, or fastest, among the methods that were run on every forget set of the table, "
         "and every other one of these that cannot be told from it: the 95 % interval of the difference, "
-        "seed by seed, contains 0. With one seed nothing can be told, and bold is only the lowest."
+        "repetition by repetition, contains 0. With one of them nothing can be told, and bold is only the "
+        "lowest."
     ]
     images = [task for task in ("random", "identities") if task in set(frame["task"])]
     if images:

@@ -217,15 +217,16 @@ def _curse_sentence(c: WinnersCurse) -> str:
         f"has {mean_std(c.fresh_mean, c.fresh_std)} on {_fresh(c)} that it never saw, "
         f"{abs(c.difference):.1f} points {worse}{unclear}."
     )
-    if c.searched_split == c.fresh_split:
-        return (
-            said
-            + f" Both were measured on {c.fresh_split} images, so the difference is the luck of the pick."
-        )
-    return said + (
-        f" Two things are in this difference: the luck of the pick, and the images (the search measures "
-        f"{c.searched_split} images, the benchmark {c.fresh_split} images)."
-    )
+    parts = ["the luck of the pick"]
+    if c.over == "draws":
+        parts.append("the images to forget, which are others in every draw")
+    if c.searched_split != c.fresh_split:
+        measured = f"the search measures {c.searched_split} images, the benchmark {c.fresh_split} images"
+        parts.append(f"the images ({measured})")
+    if len(parts) == 1:
+        return f"{said} Both were measured on {c.fresh_split} images, so the difference is {parts[0]}."
+    number_of = {2: "Two", 3: "Three"}[len(parts)]
+    return f"{said} {number_of} things are in this difference: {', '.join(parts[:-1])}, and {parts[-1]}."
 
 
 def _best_tenth(frame: pd.DataFrame, names: list[str]) -> str:

@@ -107,9 +107,22 @@ def test_the_check_on_fresh_seeds_names_both_sources(tmp_path: Path) -> None:
     section = check(load.trials(tmp_path))
     assert section is not None
     text = " ".join(section.text)
+    assert "on 2 seeds that it never saw" in text
+    assert "Two things are in this difference" in text
     assert [
         w for w in ("2.0 points worse", "luck of the pick", "validation", "test images") if w not in text
     ] == []
+
+
+def test_the_check_on_other_draws_names_them_as_a_source(tmp_path: Path) -> None:
+    place = {"task": "random", "forget": "40"}
+    fresh = [measured("jit", n, gap=6.0 + n, draw=n, trial_id=f"draw{n}", **place) for n in (0, 1, 2)]
+    write(tmp_path, [trial(0, gap=4.0, **place), *fresh])
+    section = check(load.trials(tmp_path))
+    assert section is not None
+    text = " ".join(section.text)
+    assert "has 7.5 ± 0.7 on 2 draws that it never saw, 3.5 points worse" in text
+    assert "Three things are in this difference" in text
 
 
 @pytest.mark.usefixtures("undrawn")
