@@ -188,9 +188,11 @@ def _curve_sentence(rows: pd.DataFrame | None) -> str:
     said = []
     for name, line in rows.groupby("parameter", sort=False) if rows is not None else ():
         low, high = line.nsmallest(1, "mean").iloc[0], line["mean"].max()
+        middle = line.loc[line["at_centre"] & (line["value"] != low["value"]), "mean"]
+        at_centre = f", {middle.iloc[0]:.1f} at the centre," if len(middle) else ""
         said.append(
             f"Over {title(str(name))} the distance to retrain is lowest at {plain(float(low['value']))} "
-            f"({low['mean']:.1f} points) and reaches {high:.1f}."
+            f"({low['mean']:.1f} points){at_centre} and reaches {high:.1f}."
         )
     return " ".join(said)
 
