@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from analysis.ranges import Range
@@ -227,14 +227,13 @@ def _trials(
 ) -> Iterator[Assignment]:
     """A trial's id says which point it is, so a point that an earlier analysis ran is not run again."""
     run_id = identity.study_id(star.name)
-    numbers = itertools.count(
-        1 + max((r["trial_number"] for r in earlier if r["run_id"] == run_id), default=-1)
-    )
+    known = {row["trial_id"]: row["trial_number"] for row in earlier if row["run_id"] == run_id}
+    numbers = itertools.count(max(known.values(), default=-1) + 1)
     for point, seed in itertools.product(star.points(design), range(1, design.seeds + 1)):
         moved = [f"{name}={value:.6g}" for name, value in point.items() if value != star.centre[name]]
-        yield Assignment(
+        trial = Assignment(
             run_id=run_id,
-            number=next(numbers),
+            number=0,
             scenario=star.scenario,
             method=star.method.name,
             params=point,
@@ -248,3 +247,4 @@ def _trials(
             precision=plan.precision,
             tag=f"{','.join(moved) or 'centre'}.{seed}",
         )
+        yield replace(trial, number=known[trial.trial_id] if trial.trial_id in known else next(numbers))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
@@ -14,7 +14,9 @@ from analysis.ranges import Range
 from benchmarks.methods import methods
 from cluster.connect import Slots
 from search import sensitivity as module
+from search.assignments import Assignment, Row
 from search.errors import PlanError, RunError
+from search.identity import sensitivity_identity
 from search.placement import Learned
 from search.plan import Plan
 from search.sensitivity import Design, Star, chosen_stars, ranges
@@ -87,6 +89,21 @@ def test_what_cannot_be_varied_is_refused_in_one_line(setting: Setting, design: 
         list(chosen_stars(setting, design))
     assert message in str(refused.value)
     assert "\n" not in str(refused.value)
+
+
+def test_further_points_keep_the_numbers_of_those_that_were_run(plan: Plan) -> None:
+    around = star(plan, {"lr": Range(1e-4, 1.0, True)})
+    identity = sensitivity_identity(plan, {around.name: (JIT, around.centre)})
+
+    def trials(points: int, earlier: Sequence[Row]) -> list[Assignment]:
+        return list(module._trials(plan, identity, around, Design(points=points, seeds=2), earlier))
+
+    first = trials(3, [])
+    more = trials(5, [trial.identity for trial in first])
+    assert [trial.number for trial in first] == list(range(6))
+    assert sorted(trial.number for trial in more) == list(range(10))
+    assert {t.trial_id: t.number for t in first}.items() <= {t.trial_id: t.number for t in more}.items()
+    assert [t.seed for t in first if t.regime == "tuned"] == [plan.seed + 1, plan.seed + 2]
 
 
 def test_a_search_that_was_not_run_says_what_to_do(setting: Setting) -> None:
