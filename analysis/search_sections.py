@@ -206,9 +206,11 @@ def _published_sentence(published: Mapping[str, Mapping[float, str]]) -> str:
     values = [
         f"{title(name)} = {plain(value)} ({presets})"
         for name, known in published.items()
-        for value, presets in known.items()
+        for value, presets in sorted(known.items())
     ]
-    return f" Published: {', '.join(values)}." if values else ""
+    if not values:
+        return ""
+    return f" Published (squares; the other parameters of a preset are not those here): {', '.join(values)}."
 
 
 def _curse_sentence(c: WinnersCurse) -> str:
