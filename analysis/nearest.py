@@ -66,8 +66,8 @@ def leaders(far: pd.Series) -> dict[Line, Difference]:
     if means.empty:
         return {}
     order = [_line(key) for key in means.index]
-    found = against(far, order[0])
-    return {key: d for key in order if (d := found[key]).low <= 0 or abs(d.mean) <= 1e-9}
+    differences = against(far, order[0])
+    return {key: d for key in order if (d := differences[key]).low <= 0 or abs(d.mean) <= 1e-9}
 
 
 def _line(key: Iterable[Hashable]) -> Line:

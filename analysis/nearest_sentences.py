@@ -32,49 +32,51 @@ def main_sentence(name: str, rows: pd.DataFrame, trials: pd.DataFrame, lines: Co
     summary = dict(zip(keys, rows.to_dict("records"), strict=True))
     far = distances(trials, "gap")
     own = of_lines(far, lines)
-    said = [_leading(name, leaders(own), summary, several=len(lines) > 1)] if len(own) else []
+    sentences = [_leading(name, leaders(own), summary, several=len(lines) > 1)] if len(own) else []
     if len(of_lines(far, [RETRAIN])):
-        said.append(_retrained(summary, {k: d for k, d in against(far, RETRAIN).items() if k in lines}))
+        sentences.append(_retrained(summary, {k: d for k, d in against(far, RETRAIN).items() if k in lines}))
     if len(of_lines(far, [ORIGINAL])):
-        said.append(f"The original model, which forgot nothing, is {_gap(summary[ORIGINAL])} points away.")
-    return " ".join(said) or name
+        sentences.append(
+            f"The original model, which forgot nothing, is {_gap(summary[ORIGINAL])} points away."
+        )
+    return " ".join(sentences) or name
 
 
 def _leading(name: str, alike: Mapping[Line, Difference], summary: Summary, *, several: bool) -> str:
     """The nearest line, what cannot be told from it, and which of these is the fastest."""
     first, *others = alike
-    said = f"On {name}: {variant(*first)} comes nearest to retraining: {_gap(summary[first])} points away."
+    text = f"On {name}: {variant(*first)} comes nearest to retraining: {_gap(summary[first])} points away."
     if several and alike[first].n < 2:
-        return f"{said} One repetition tells no methods apart."
+        return f"{text} One repetition tells no methods apart."
     if not others:
-        return said
+        return text
     count = min(alike[key].n for key in others)
     names = [f"{variant(*key)} ({_gap(summary[key])})" for key in others]
-    said += f" {_listed(names)} cannot be told from it by {count} repetitions."
+    text += f" {_listed(names)} cannot be told from it by {count} repetitions."
     seconds = {key: float(summary[key]["unlearn_s_mean"]) for key in alike}
     fastest = min(seconds, key=lambda key: seconds[key])
     if seconds[first] >= 2 * seconds[fastest] > 0:
         times = [number(seconds[key], "unlearn_s") for key in (fastest, first)]
-        said += (
+        text += (
             f" Of these {variant(*fastest)} is the fastest: {times[0]} s against {times[1]} s, "
             f"{seconds[first] / seconds[fastest]:.0f} times faster than {variant(*first)}."
         )
-    return said
+    return text
 
 
 def _retrained(summary: Summary, differences: Mapping[Line, Difference]) -> str:
     """Which lines are nearer than a second retrained model, and which cannot be told from it."""
-    said = f"Retraining again with another seed is itself {_gap(summary[RETRAIN])} points away."
+    text = f"Retraining again with another seed is itself {_gap(summary[RETRAIN])} points away."
     known = {key: d for key, d in differences.items() if math.isfinite(d.low)}
     nearer = [f"{variant(*key)} by {_interval(d)}" for key, d in known.items() if d.high < 0]
     alike = [variant(*key) for key, d in known.items() if not d.is_clear]
     if nearer:
-        said += f" Nearer than that: {_listed(nearer)}."
+        text += f" Nearer than that: {_listed(nearer)}."
     if alike:
-        said += f" {_listed(alike)} cannot be told from it."
+        text += f" {_listed(alike)} cannot be told from it."
     if known and not nearer and not alike:
-        said += " Every method is further away."
-    return said
+        text += " Every method is further away."
+    return text
 
 
 def _interval(d: Difference) -> str:

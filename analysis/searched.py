@@ -32,13 +32,13 @@ def searched_ranges(place: Path | str, trials: pd.DataFrame, declared: Ranges) -
     searches = trials[trials["kind"] == "search"]
     methods = dict(zip(searches["run_id"], searches["method"], strict=True))
     runs = tuple(sorted({f"_runs/{run_id.partition('/')[0]}." for run_id in methods}))
-    found: dict[str, dict[str, Range]] = {}
+    ranges: dict[str, dict[str, Range]] = {}
     with suppress(OSError):
         for record in _records(store_at(place), runs):
             for name, run_id in record["ids"].items():
-                if run_id in methods and run_id not in found:
-                    found[run_id] = _ranges(record["studies"][name]["ranges"], methods[run_id], declared)
-    return found
+                if run_id in methods and run_id not in ranges:
+                    ranges[run_id] = _ranges(record["studies"][name]["ranges"], methods[run_id], declared)
+    return ranges
 
 
 def range_of(study: Study, name: str, searched: Searched, declared: Ranges) -> Range | None:
@@ -47,11 +47,11 @@ def range_of(study: Study, name: str, searched: Searched, declared: Ranges) -> R
 
 
 def _ranges(ends: Mapping[str, list[float]], method: str, declared: Ranges) -> dict[str, Range]:
-    found = {}
+    ranges = {}
     for parameter, (low, high) in ends.items():
         axis = declared.get(f"param_{parameter}", {}).get(method)
-        found[f"param_{parameter}"] = Range(low, high, axis is not None and axis.log and low > 0)
-    return found
+        ranges[f"param_{parameter}"] = Range(low, high, axis is not None and axis.log and low > 0)
+    return ranges
 
 
 def _records(store: Store, runs: tuple[str, ...]) -> Iterator[Mapping[str, Any]]:

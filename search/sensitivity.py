@@ -92,14 +92,14 @@ def ranges(texts: Sequence[str]) -> dict[str, tuple[Any, Any]]:
     Raises:
         PlanError: for anything else.
     """
-    found: dict[str, tuple[Any, Any]] = {}
+    parsed: dict[str, tuple[Any, Any]] = {}
     for text in texts:
         name, equals, ends = text.partition("=")
         low, colon, high = ends.partition(":")
         if not (name and equals and colon):
             raise PlanError(f"'--range {text}' is not a range; write NAME=LOW:HIGH, such as lr=1e-5:1e-1")
-        found[name.strip()] = number(low.strip()), number(high.strip())
-    return found
+        parsed[name.strip()] = number(low.strip()), number(high.strip())
+    return parsed
 
 
 def sensitivity(setting: Setting, design: Design) -> None:
