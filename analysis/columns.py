@@ -86,6 +86,11 @@ def declared(name: str) -> dict[str, pa.DataType]:
     return dict.fromkeys(PARTITIONS, _TEXT) | _IDENTITY[name] | _OPTIONAL[name]
 
 
+def beyond_calendar(times: pa.ChunkedArray) -> bool:
+    """Whether some time lies outside the years 1 to 9999, which Python's calendar ends with."""
+    return bool(pc.any(pc.or_(pc.less(times, _FIRST), pc.greater(times, _LAST))).as_py())
+
+
 def _typed(table: pa.Table, name: str, type_: pa.DataType | None) -> pa.ChunkedArray:
     column = table[name]
     wanted = type_ or _flat(column.type)
@@ -97,7 +102,7 @@ def _typed(table: pa.Table, name: str, type_: pa.DataType | None) -> pa.ChunkedA
         typed = column if column.type == wanted else column.cast(wanted)
     except (pa.ArrowException, ValueError) as error:
         raise BadTable(f"has a column '{name}' whose {column.type} values cannot be {wanted}") from error
-    if wanted == _TIME and pc.any(pc.or_(pc.less(typed, _FIRST), pc.greater(typed, _LAST))).as_py():
+    if wanted == _TIME and beyond_calendar(typed):
         raise BadTable(f"has times in '{name}' that are not in the years 1 to 9999")
     if wanted == _REAL and _is_damaged(typed, may_be_infinite=name.startswith("param_") or name == "loss"):
         raise BadTable(f"has figures in '{name}' that are infinite or damaged")

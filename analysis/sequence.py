@@ -30,6 +30,8 @@ def degradation(trials: pd.DataFrame, steps: pd.DataFrame) -> pd.DataFrame:
         return pd.DataFrame(columns=header)
     own = complete(by_own_set(benchmarked(trials)))[[*keys[:-1], *UNIT, "trial_id", "run_id"]]
     rows = steps[["trial_id", "run_id", "step", "request", *FIGURES]].merge(own, on=["trial_id", "run_id"])
+    if rows.empty:
+        return pd.DataFrame(columns=header)
     found = rows.groupby(keys).agg(request=("request", "first"), n=("step", "size"))
     lines = rows.groupby(keys[:-1])
     independent = pd.concat([units(line, FIGURES, keys) for _, line in lines]).groupby(keys)[list(FIGURES)]

@@ -27,11 +27,12 @@ def beside(method: Method, plan: Plan) -> list[Entry]:
 
 
 def searched(method: Method, plan: Plan) -> Iterator[Entry]:
-    """The published values of a searched method; those of a method that runs beside run there."""
+    """The published values of a searched method; the nearest of a method that runs beside run there."""
     assert plan.benchmark is not None
-    if method.name not in plan.benchmark.beside:
-        rule = plan.benchmark.presets
-        yield from _wanted(method, plan, rule if isinstance(rule, str) else "nearest")
+    presets = plan.benchmark.presets
+    rule = presets if isinstance(presets, str) else "nearest"
+    if rule == "all" or method.name not in plan.benchmark.beside:
+        yield from _wanted(method, plan, rule)
 
 
 def origin(method: Method, preset: str, plan: Plan) -> tuple[str, str]:

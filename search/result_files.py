@@ -12,6 +12,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from analysis.columns import beyond_calendar
 from analysis.parquet import VERSION, BadTable, data_files, partition, read_schema, read_table, version
 from analysis.store import Store, reason
 from search.errors import ResultsError
@@ -195,4 +196,7 @@ def _problem(file: str, table: pa.Table) -> str:
             return f"has a row without {name}"
     if not pc.all(pc.is_in(table["state"], pa.array(STATES))).as_py() and len(table):
         return f"has a row whose state is none of {', '.join(STATES)}"
+    for column in table.schema:
+        if pa.types.is_timestamp(column.type) and beyond_calendar(table[column.name]):
+            return f"has times in '{column.name}' that are not in the years 1 to 9999"
     return ""

@@ -72,6 +72,13 @@ def test_without_steps_it_is_empty() -> None:
     assert degradation(frame([measured("jit", 1)]), pd.DataFrame()).empty
 
 
+def test_steps_of_trials_that_are_not_there_are_left_out() -> None:
+    _, steps = table()
+    degraded = degradation(frame([measured("jit", 1, **PLACE, trial_id="another")]), steps)
+    assert degraded.empty
+    assert "gap_mean" in degraded
+
+
 def test_the_chart_has_a_line_per_method_in_every_panel() -> None:
     figure = charts.sequence(degradation(*table()))
     assert [axes.get_ylabel() for axes in figure.axes] == [

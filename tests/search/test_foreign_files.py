@@ -23,7 +23,7 @@ from analysis.parquet import NotParquet, read_table
 from analysis.store import Folder, Store, store_at
 from search.claims import claim, to_json
 from search.errors import ResultsError
-from search.results import Finished, Results
+from search.results import Finished, Results, finished_trials
 from search.storage import probe
 from tests.search.test_results import trial
 
@@ -213,3 +213,13 @@ def test_a_colleagues_old_file_that_cannot_be_written_is_named_and_blocks_nobody
             f"/{run}.parquet should be brought up to date but cannot be written (Operation not permitted)"
             in line
         )
+
+
+def test_times_beyond_the_calendar_are_named_instead_of_ending_in_an_overflow(tmp_path: Path) -> None:
+    file = filled(tmp_path)
+    table = pq.read_table(file, partitioning=None)
+    position = table.schema.get_field_index("started_at")
+    beyond = pa.array([2**62] * len(table), pa.int64()).cast(table.schema.field(position).type)
+    pq.write_table(table.set_column(position, table.schema.field(position), beyond), file)
+    with pytest.raises(ResultsError, match="has times in 'started_at' that are not in the years 1 to 9999"):
+        finished_trials(tmp_path, "run")

@@ -121,7 +121,7 @@ def test_shares_lie_on_a_line_unless_they_are_given():
     assert params.shares == pytest.approx((0.02, 0.04, 0.06, 0.08, 0.1))
     params = replace(params, prune_second=0.5, prune_fourth=0.0)
     assert params.shares == pytest.approx((0.02, 0.5, 0.06, 0.0, 0.1))
-    published = ActivationPruningParams(**PRUNING.preset("cifar10").values)
+    published = ActivationPruningParams(**PRUNING.preset("akbari").values)
     assert published.shares == pytest.approx((0.01, 0.025, 0.05, 0.075, 0.1))
 
 
