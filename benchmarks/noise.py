@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
+
+from benchmarks.hyperparameters import option
 
 if TYPE_CHECKING:
     import torch
@@ -15,6 +18,23 @@ if TYPE_CHECKING:
 Objective = Callable[["torch.Tensor", "torch.Tensor", "torch.Tensor"], "torch.Tensor"]
 
 _AT_ONCE = 512  # images whose gradients are held in memory together
+
+
+@dataclass(frozen=True)
+class NoiseOptions:
+    """The options of methods that train on such images: what published code does without meaning to."""
+
+    noise_used: int | None = option(
+        None, work=True, doc="noise images of a class that are trained on, the first ones; all by default"
+    )
+    noise_mode: str = option(
+        "eval",
+        choices=("eval", "train"),
+        doc="of the network while noise is made; train moves batch norm's statistics and draws dropout",
+    )
+    leaked_gradients: bool = option(
+        False, doc="gradients that making noise leaves on the weights are part of the first impair step"
+    )
 
 
 def optimised_noise(

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from benchmarks.access import Access, TrialData
 from benchmarks.hyperparameters import Scalar, option, param
 from benchmarks.methods.base import Method, Preset, register
+from benchmarks.noise import NoiseOptions
 from benchmarks.presets import ZERO_SHOT_MODELS
 
 if TYPE_CHECKING:
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class EmmnParams:
+class EmmnParams(NoiseOptions):
     noise_lr: float = param(0.1, 0.01, 1.0, log=True, doc="first learning rate of Adam on the noise's pixels")
     noise_steps: int = param(100, 10, 500, log=True, work=True, doc="steps of Adam on every noise")
     noise_penalty: float = param(
@@ -42,17 +43,6 @@ class EmmnParams:
     )
     forget_noise_steps: int | None = option(
         None, work=True, doc="steps of Adam on the noise of forget classes, by default noise_steps"
-    )
-    noise_used: int | None = option(
-        None, work=True, doc="noise images of a class that are trained on, the first ones; all by default"
-    )
-    noise_mode: str = option(
-        "eval",
-        choices=("eval", "train"),
-        doc="of the network while noise is made; train moves batch norm's statistics and draws dropout",
-    )
-    leaked_gradients: bool = option(
-        False, doc="gradients that making noise leaves on the weights are part of the first impair step"
     )
 
 

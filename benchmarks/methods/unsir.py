@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from benchmarks.access import Access, TrialData
 from benchmarks.hyperparameters import Scalar, option, param
 from benchmarks.methods.base import Method, Preset, register
+from benchmarks.noise import NoiseOptions
 from benchmarks.presets import HARNESS
 
 if TYPE_CHECKING:
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class UnsirParams:
+class UnsirParams(NoiseOptions):
     noise_lr: float = param(0.1, 0.01, 1.0, log=True, doc="learning rate of Adam on the noise's pixels")
     noise_steps: int = param(40, 10, 500, log=True, work=True, doc="steps of Adam on the noise")
     noise_penalty: float = param(
@@ -41,17 +42,6 @@ class UnsirParams:
     repair_lr: float = param(1e-3, 1e-5, 3e-2, log=True, doc="learning rate of Adam in the repair phase")
     repair_epochs: int = param(1, 0, 5, searched=False, work=True, doc="passes of the repair phase")
     repair_batch_size: int = param(128, 16, 512, log=True, searched=False, doc="images per repair step")
-    noise_used: int | None = option(
-        None, work=True, doc="noise images of a class that are trained on, the first ones; all by default"
-    )
-    noise_mode: str = option(
-        "eval",
-        choices=("eval", "train"),
-        doc="of the network while noise is made; train moves batch norm's statistics and draws dropout",
-    )
-    leaked_gradients: bool = option(
-        False, doc="gradients that making noise leaves on the weights are part of the first impair step"
-    )
     sampling: str = option(
         "random", choices=("random", "first"), doc="which retain images of a label are taken"
     )
