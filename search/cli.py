@@ -380,7 +380,7 @@ def _finish(settings: Sequence[Setting]) -> None:
 
 
 def _plans() -> benchmarks.cli.Listing:
-    from analysis.published import printed_tables
+    from analysis.printed_tables import printed_tables
     from search.plan_sources import shipped
 
     def what(path: Path) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from contextlib import suppress
 from pathlib import Path
 
-from analysis.published import plain_name, printed_tables
+from analysis.printed_tables import plain_name, printed_tables
 from benchmarks.errors import suggest
 from search import limits
 from search.errors import PlanError

@@ -16,17 +16,14 @@ from importlib.resources import files
 import pandas as pd
 
 from analysis.errors import AnalysisError
-from analysis.published.tables import PrintedTable, plain_name, printed_tables
+from analysis.printed_tables import plain_name, printed_tables
 
 __all__ = [
     "AGGREGATE",
     "FRACTION",
     "PAPERS",
-    "PrintedTable",
     "as_printed",
     "original_accuracy",
-    "plain_name",
-    "printed_tables",
     "published",
     "select",
 ]

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from analysis.published import printed_tables, published
+from analysis.printed_tables import printed_tables
+from analysis.published import published
 from search.errors import PlanError
 from search.plan_sources import shipped, source
 

@@ -39,7 +39,7 @@ class PrintedTable:
 @cache
 def printed_tables() -> dict[str, PrintedTable]:
     """Every printed table and figure without a plan of its own, by name, paper by paper."""
-    text = (files("analysis.published") / "tables.yaml").read_text(encoding="utf-8")
+    text = (files("analysis") / "published" / "tables.yaml").read_text(encoding="utf-8")
     return {
         name: PrintedTable(name, entry["what"], tuple(entry.get("plans", ())), entry.get("then", ""))
         for name, entry in yaml.safe_load(text).items()
