@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.browser import browser, visit  # noqa: F401  fixtures of every test
 from tests.real_data import RESTORE
 from tests.real_data import restored as real_data_folder
 

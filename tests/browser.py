@@ -1,0 +1,68 @@
+"""A real Chromium without a window, for pages that people read: what it drew, asked for and complained of."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser, Page
+
+NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+
+
+@dataclass
+class Visit:
+    """A page that was opened: what went wrong on it, and the addresses that it asked for beside its own."""
+
+    page: Page
+    address: str
+    errors: list[str] = field(default_factory=list)
+    requests: list[str] = field(default_factory=list)
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    """Chromium, for one module: while Playwright runs in a thread, asyncio cannot run a loop there.
+
+    Skips where Playwright or Chromium is missing.
+    """
+    playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
+    program = next(filter(None, map(shutil.which, NAMES)), None)
+    if program is None:
+        pytest.skip(f"no Chromium: none of {', '.join(NAMES)} is on the path")
+    with playwright.sync_playwright() as running:
+        started = running.chromium.launch(executable_path=program, args=["--no-sandbox"])
+        yield started
+        started.close()
+
+
+@pytest.fixture
+def visit(browser: Browser) -> Iterator[Callable[..., Visit]]:
+    """Opens a file or an address: `visit(path, width=390, color_scheme="dark")`, options as Playwright's."""
+    contexts = []
+
+    def open_(place: Path | str, *, width: int = 1280, height: int = 800, **options: Any) -> Visit:
+        context = browser.new_context(viewport={"width": width, "height": height}, **options)
+        contexts.append(context)
+        address = place.as_uri() if isinstance(place, Path) else place
+        opened = Visit(context.new_page(), address)
+        opened.page.on("console", lambda m: opened.errors.append(m.text) if m.type == "error" else None)
+        opened.page.on("pageerror", lambda error: opened.errors.append(str(error)))
+        opened.page.on("request", lambda request: _note(opened, request.url))
+        opened.page.goto(address)
+        return opened
+
+    yield open_
+    for context in contexts:
+        context.close()
+
+
+def _note(opened: Visit, url: str) -> None:
+    if url != opened.address and not url.startswith(("data:", "blob:")):
+        opened.requests.append(url)
