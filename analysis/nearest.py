@@ -77,15 +77,20 @@ def _line(key: Iterable[Hashable]) -> Line:
 def _difference(rows: pd.Series, other: pd.Series) -> Difference:
     both = rows.index.intersection(other.index)
     over = level(both.to_frame(index=False))
-    paired = difference(_by_unit(rows[both], over), _by_unit(other[both], over))
+    paired = difference(by_unit(rows[both], over), by_unit(other[both], over))
     if paired.n > 1:
         return paired
     sets = set(rows.index.get_level_values("forget")) & set(other.index.get_level_values("forget"))
     apart = [far[far.index.get_level_values("forget").isin(sets)] for far in (rows, other)]
-    return difference(*(_by_unit(far, level(far.index.to_frame(index=False))) for far in apart))
+    return difference(*(by_unit(far, level(far.index.to_frame(index=False))) for far in apart))
 
 
-def _by_unit(far: pd.Series, over: str) -> pd.Series:
-    """Means over the forget sets, then over what is not independent."""
+def by_unit(far: pd.Series, over: str) -> pd.Series:
+    """Means over the forget sets, then over what is not independent: one value for each that is.
+
+    Args:
+        far: Of one line, indexed by forget, scenario_seed, draw and seed, as of `distances`.
+        over: originals, draws or seeds, see `analysis.spread.level`.
+    """
     means = far.groupby(UNIT).mean().rename("far").reset_index()
     return units(means, ["far"], over=over).set_index(LEVELS[over])["far"]
