@@ -35,7 +35,7 @@ _ACCURACIES = dict.fromkeys(("retain_acc", "forget_acc", "mia", "gap"), _REAL)
 _OPTIONAL = {  # null where a file lacks them
     "trials": _ACCURACIES
     | dict.fromkeys(("regime", "retrained_from", "tuned_on", "error", "eval_split", "forget_split"), _TEXT)
-    | dict.fromkeys(("preset", "preset_paper", "preset_differs"), _TEXT)
+    | dict.fromkeys(("preset", "preset_paper", "preset_differs", "started_from"), _TEXT)
     | dict.fromkeys(("host", "device", "version", "torch_version"), _TEXT)
     | {"draw": _INT}
     | dict.fromkeys(("objective", "retain_train_acc", "test_acc"), _REAL)

@@ -25,6 +25,7 @@ class Assignment:
         number: Position among the trials of one method and scenario in the run.
         params: Hyper-parameter values; missing ones take the method's defaults.
         held_out: "validation" while parameters are chosen, "test" when results are reported.
+        started_from: Where a point comes from that the sampler did not draw; see `search.starts`.
         tuned_on: The forget sets that the parameters were searched on, if they were.
         data_id: The fingerprint of the images.
         code_id: A digest of the user's own code that takes part, "" for none.
@@ -47,6 +48,7 @@ class Assignment:
     preset: str = ""
     preset_paper: str = ""
     preset_differs: str = ""
+    started_from: str = ""
     tuned_on: str = ""
     data_id: str = ""
     code_id: str = ""
@@ -76,6 +78,7 @@ class Assignment:
             "preset": self.preset,
             "preset_paper": self.preset_paper,
             "preset_differs": self.preset_differs,
+            "started_from": self.started_from,
             "tuned_on": self.tuned_on,
             "data_id": self.data_id,
             "code_id": self.code_id,

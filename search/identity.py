@@ -156,7 +156,9 @@ def _shared_code(plan: Plan, costly: Sequence[str] = ()) -> dict[str, str]:
 def _search_parts(plan: Plan, method: Method) -> dict[str, Any]:
     space = search_space(method.Params, plan.search.space.get(method.name))
     ranges = {name: [d.low, d.high] for name, d in space.varied.items()}  # type: ignore[attr-defined]
-    return {"ranges": ranges, "fixed": dict(space.fixed), "code": source_digest(type(method))}
+    parts = {"ranges": ranges, "fixed": dict(space.fixed), "code": source_digest(type(method))}
+    starts = plan.starts(method.name).identity
+    return parts | ({"start": starts} if starts else {})
 
 
 def _differences(before: Mapping[str, Any], now: Mapping[str, Any]) -> Iterator[str]:

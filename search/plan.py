@@ -30,6 +30,7 @@ from cluster.errors import ClusterError
 from cluster.gpu import by_hand
 from search import limits
 from search.pruning import Rule
+from search.starts import NOTHING, Starts
 
 
 def _listed(value: Any) -> Any:
@@ -235,6 +236,7 @@ class Plan(Section):
     departures: Sentences = ()
     scale: Real = Field(1.0, gt=0, le=1)
     _images: dict[str, tuple[int, ...]] = PrivateAttr(default_factory=dict)  # of forget sets named by a file
+    _starts: dict[str, Starts] = PrivateAttr(default_factory=dict)  # of each method that has any
 
     @model_validator(mode="before")
     @classmethod
@@ -254,6 +256,16 @@ class Plan(Section):
         """The plan with the images that its forget sets `ids-...` stand for; no file is read again."""
         plan = self.model_copy()
         plan._images = dict(images)
+        return plan
+
+    def starts(self, method: str) -> Starts:
+        """Where the searches of a method start."""
+        return self._starts.get(method, NOTHING)
+
+    def with_starts(self, starts: Mapping[str, Starts]) -> Plan:
+        """The plan with what its searches start from, by method, which is then not read again."""
+        plan = self.model_copy()
+        plan._starts = dict(starts)
         return plan
 
     def searched(self) -> list[Scenario]:

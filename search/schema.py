@@ -106,6 +106,13 @@ _METHOD = (
         "What of the experiment that they were published for is not this one's: data set, network; empty "
         "where they were published for just this one",
     ),
+    Column(
+        "started_from",
+        _TEXT,
+        "Where a search was told to start: the trial of other results, or of an Optuna study, whose "
+        "parameters these are, or plan for a point that the plan gives; 'N trials as history DIGEST' where "
+        "the sampler had learned from trials that were run elsewhere; empty for others",
+    ),
     Column("precision", _TEXT, "float32, or bfloat16: the method ran under autocast"),
 )
 _OUTCOME = (

@@ -253,7 +253,7 @@ def open_results(setting: Setting, run_id: str, work: Sequence[str] = ()) -> Res
 def _study(plan: Plan, identity: Identity, method: Method, scenario: Scenario, rows: Sequence[Row]) -> Study:
     data, code = data_id(plan), code_id(plan, method)
 
-    def assign(number: int, params: dict[str, Any], preset: str) -> Assignment:
+    def assign(number: int, params: dict[str, Any], preset: str, started_from: str) -> Assignment:
         paper, differs = published.origin(method, preset, plan)
         return Assignment(
             run_id=identity.study_id(method.name),
@@ -267,6 +267,7 @@ def _study(plan: Plan, identity: Identity, method: Method, scenario: Scenario, r
             preset=preset,
             preset_paper=paper,
             preset_differs=differs,
+            started_from=started_from,
             tuned_on=scenario.forget,
             data_id=data,
             code_id=code,
@@ -284,6 +285,7 @@ def _study(plan: Plan, identity: Identity, method: Method, scenario: Scenario, r
         seed=plan.search.seed,
         assign=assign,
         done=_rows_of(identity, method, scenario, rows),
+        starts=plan.starts(method.name).on(scenario.forget),
         presets=plan.search.presets,
         pruner=pruner(plan.search.pruner),
     )

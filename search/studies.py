@@ -15,6 +15,7 @@ from search.errors import ResultsError
 from search.objectives import Objective, best
 from search.pruning import measured, rungs
 from search.spaces import Space
+from search.starts import NOTHING, ORIGIN, Starts
 
 MAX_RUNNING = 8  # more trials at once and TPE learns too little between them
 SEEDS_PER_STUDY = 1_000_000  # trials of a study have seeds of their own, apart from a benchmark's 1, 2, 3...
@@ -28,8 +29,10 @@ class Study:
 
     Args:
         name: Unique in the run, for people and for optuna-dashboard.
-        assign: Makes an assignment from a trial number, parameters and a preset's name.
+        assign: Makes an assignment from a trial number, parameters, a preset's name and where the point comes
+            from, the last two empty for what the sampler draws.
         done: Rows that the run has already written for this study.
+        starts: What is tried before the published values, and what the sampler knows before it starts.
         presets: Try the method's published values first.
         pruner: Ends hopeless trials; None lets all run to their end.
     """
@@ -43,8 +46,9 @@ class Study:
         *,
         trials: int,
         seed: int,
-        assign: Callable[[int, dict[str, Any], str], Assignment],
+        assign: Callable[[int, dict[str, Any], str, str], Assignment],
         done: Iterable[Row] = (),
+        starts: Starts = NOTHING,
         presets: bool = True,
         pruner: optuna.pruners.BasePruner | None = None,
     ) -> None:
@@ -56,6 +60,7 @@ class Study:
         self._space = space
         self._objective = objective
         self._assign = assign
+        self._starts = starts
         self._rows = sorted(done, key=lambda row: row["trial_number"])
         self._running: dict[int, optuna.Trial] = {}
         self._again: list[tuple[optuna.Trial, Assignment]] = []
@@ -67,9 +72,10 @@ class Study:
             pruner=pruner or optuna.pruners.NopPruner(),
             directions=["minimize"] * len(objective.parts),
         )
-        self._study.add_trials([self._as_trial(row) for row in self._rows])
+        self._study.add_trials([*starts.learned(space), *(self._as_trial(row) for row in self._rows)])
         used = {row["trial_number"] for row in self._rows}
         self._numbers = [n for n in range(trials) if n not in used][::-1]
+        starts.enqueue(self._study, self._rows)
         if presets:
             self._enqueue(method)
 
@@ -99,7 +105,8 @@ class Study:
             preset = trial.user_attrs.get("preset", "")
             published = self._method.preset(preset).values if preset else {}
             params = {**published, **self._space.fixed, **trial.params}
-            assignment = self._assign(self._numbers.pop(), params, preset)
+            origin = trial.user_attrs.get(ORIGIN, "" if preset else self._starts.origin)
+            assignment = self._assign(self._numbers.pop(), params, preset, origin)
         else:
             return None
         self._running[assignment.number] = trial

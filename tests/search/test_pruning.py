@@ -27,7 +27,7 @@ SCENARIO = Scenario("digits", "cnn2", "full_class", "8")
 FINETUNE = methods.get("finetune")
 
 
-def assign(number: int, params: dict[str, Any], preset: str) -> Assignment:
+def assign(number: int, params: dict[str, Any], preset: str, origin: str = "") -> Assignment:
     return Assignment(
         "run", number, SCENARIO, "finetune", params, number, "search", "tuned", preset, prunable=True
     )

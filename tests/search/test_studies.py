@@ -24,8 +24,10 @@ SCENARIO = Scenario("digits", "cnn2", "full_class", "8")
 JIT = methods.get("jit")
 
 
-def assign(number: int, params: dict[str, Any], preset: str) -> Assignment:
-    return Assignment("run", number, SCENARIO, "jit", params, number, "search", "tuned", preset)
+def assign(number: int, params: dict[str, Any], preset: str, origin: str = "") -> Assignment:
+    return Assignment(
+        "run", number, SCENARIO, "jit", params, number, "search", "tuned", preset, started_from=origin
+    )
 
 
 def study(trials: int = 30, seed: int = 0, **more: Any) -> Study:
