@@ -9,6 +9,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from analysis.answer import answer as answer
     from analysis.breakdown import by_class as by_class
     from analysis.breakdown import collateral as collateral
     from analysis.breakdown import overall as overall
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 
 _HOME = {
     "AnalysisError": "analysis.errors",
+    "answer": "analysis.answer",
     "by_class": "analysis.breakdown",
     "classes": "analysis.load",
     "collateral": "analysis.breakdown",
@@ -36,6 +38,7 @@ _HOME = {
 }
 __all__ = [
     "AnalysisError",
+    "answer",
     "by_class",
     "classes",
     "collateral",

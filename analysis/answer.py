@@ -14,7 +14,7 @@ import pandas as pd
 from analysis.breakdown import benchmarked, by_own_set, overall, with_both
 from analysis.nearest import Line, against, by_unit, distances, leaders, of_lines
 from analysis.plan_records import plan_names
-from analysis.spread import level
+from analysis.spread import COUNTS, level
 from analysis.stats import Difference, t_interval
 from analysis.studies import REFERENCES, SCENARIO, VARIANT, best, complete, studies, varied
 from analysis.style import plain
@@ -25,6 +25,7 @@ COLUMNS = [
     *(*SCENARIO, "method", "regime", "preset", "distance", "deviation", "n", "same_as_retrain", "seconds"),
     *("parameters", "plan", "stage", "tuned_on", "forget", "nearest", "low", "high"),
     *("seconds_low", "seconds_high", "further", "further_low", "further_high"),
+    *("forget_sets", *COUNTS),
 ]
 
 
@@ -43,7 +44,8 @@ def answer(trials: pd.DataFrame) -> pd.DataFrame:
         runs do not name it); stage (benchmark or search); tuned_on; forget (sets averaged); nearest (nearest
         or cannot be told from it; NA where too little was run to judge); low, high, seconds_low and
         seconds_high (Student's 95 % interval of the means); further, further_low and further_high
-        (distance less that of a second retrained model, points, with its interval).
+        (distance less that of a second retrained model, points, with its interval); forget_sets, originals,
+        draws and seeds (how many of each `n` consists of).
     """
     rows = trials.assign(plan=plan_names(trials["run_id"]))
     found: list[dict[str, Any]] = []
@@ -52,7 +54,9 @@ def answer(trials: pd.DataFrame) -> pd.DataFrame:
         lines = _of_benchmark(own) or _of_search(own)
         found += [{**names, **line} for line in sorted(lines, key=_order)]
     frame = pd.DataFrame(found, columns=COLUMNS)
-    return frame.astype({"same_as_retrain": "boolean", "nearest": "boolean", "n": "int64"})
+    return frame.astype(
+        {"same_as_retrain": "boolean", "nearest": "boolean", "n": "int64", "forget_sets": "int64"}
+    )
 
 
 def parameters_text(rows: pd.DataFrame, names: list[str]) -> str:
@@ -101,7 +105,7 @@ def _of_benchmark(rows: pd.DataFrame) -> list[dict[str, Any]]:
         seconds_low, seconds_high = _interval(of_lines(seconds, [key]))
         found.append(
             {
-                **{name: row[name] for name in (*VARIANT, "forget", "n")},
+                **{name: row[name] for name in (*VARIANT, "forget", "n", "forget_sets", *COUNTS)},
                 "stage": "benchmark",
                 "distance": float(row["gap_mean"]),
                 "deviation": float(row["gap_std"]),
@@ -132,7 +136,7 @@ def _of_search(rows: pd.DataFrame) -> list[dict[str, Any]]:
             "preset": "",
             "tuned_on": forget,
             "forget": forget,
-            "n": 1,
+            **dict.fromkeys(("n", "forget_sets", *COUNTS), 1),
             "stage": "search",
             "distance": float(winner["gap"]),
             "seconds": float(winner["unlearn_s"]),

@@ -360,17 +360,20 @@ def _print_best(setting: Setting) -> None:
 
 
 def _finish(settings: Sequence[Setting]) -> None:
-    """The result tables of the plans' benchmarks, and where everything is."""
-    from analysis import overall, tables, trials, write_report
+    """How near every method of the plans' benchmarks comes to retraining, and where everything is."""
+    from analysis import answer, trials, write_report
+    from analysis.answer_text import answer_lines
     from search.schema import TABLES
     from search.storage import store_at
 
     place, console = settings[0].place, settings[0].console
     found = trials(place)
     for setting in settings:
-        results = overall(found[found.run_id.str.startswith(f"{setting.plan.name}-benchmark-")])
-        if len(results):
-            console.print("\n" + tables.to_markdown(results) + "\n" + tables.spread_sentence(results))
+        name = setting.plan.name
+        own = found[found.run_id.str.startswith((f"{name}-benchmark-", f"{name}-search-"))]
+        for line in answer_lines(answer(own), console.width if console.is_terminal else None):
+            console.print(line)
+    console.print()
     page = write_report(place)
     store = store_at(place)
     for table in TABLES:
