@@ -237,6 +237,7 @@ class Plan(Section):
     scale: Real = Field(1.0, gt=0, le=1)
     _images: dict[str, tuple[int, ...]] = PrivateAttr(default_factory=dict)  # of forget sets named by a file
     _starts: dict[str, Starts] = PrivateAttr(default_factory=dict)  # of each method that has any
+    _code: tuple[str, ...] = PrivateAttr(default=())
 
     @model_validator(mode="before")
     @classmethod
@@ -266,6 +267,17 @@ class Plan(Section):
         """The plan with what its searches start from, by method, which is then not read again."""
         plan = self.model_copy()
         plan._starts = dict(starts)
+        return plan
+
+    @property
+    def code(self) -> tuple[str, ...]:
+        """Folders with modules of the user's that it names, which workers need to find too."""
+        return self._code
+
+    def with_code(self, folder: Path) -> Plan:
+        """The plan with a folder from which workers may import modules."""
+        plan = self.model_copy()
+        plan._code = (str(folder.resolve()),)
         return plan
 
     def searched(self) -> list[Scenario]:

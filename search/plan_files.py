@@ -109,7 +109,8 @@ def _plan(
                 f"{at('model')}: '{plan.model}' runs code of a module that the plan names; if you know and "
                 "trust that module, add --allow-code"
             )
-        importable([str(folder.resolve())] if folder else [])
+        plan = plan.with_code(folder) if folder else plan
+        importable(plan.code)
     _check(plan, at)
     plan = _checked(at, (), lambda: typed(plan))
     where = document.name

@@ -140,13 +140,14 @@ def test_mistakes_are_one_line_that_helps(
 def test_what_was_taken_of_a_folder_is_told_before_anything_runs(
     plan_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    from search.cli import _settings
+    from search.commands.opening import opened
+    from search.options import Options
 
     monkeypatch.setenv("UNLEARN_DATA", str(tmp_path))
     class_tree(tmp_path / "pets" / "train", {"3": 3, "8": 3, "9": 3})
     text = plan_file.read_text()
     plan_file.write_text(text.replace("dataset: digits", "dataset: image_folder:pets"))
-    with _settings(str(plan_file), None, 1, "local"):
+    with opened(str(plan_file), Options(results=None, workers=1)):
         told = "image_folder:pets: classes from train/, a fifth of each becomes test images"
         assert capsys.readouterr().out.splitlines() == [told]
 

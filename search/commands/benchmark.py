@@ -1,0 +1,26 @@
+"""`unlearn benchmark`."""
+
+from __future__ import annotations
+
+import typer
+
+from search.commands.closing import print_results
+from search.commands.opening import opened
+from search.commands.options import EVERY, PlanName, takes
+from search.options import Options
+
+
+@takes(*EVERY)
+def benchmark(plan: PlanName, options: Options) -> None:
+    """Run the parameters found over forget sets and seeds."""
+    from search import stages
+
+    with opened(plan, options) as settings:
+        for setting in settings:
+            stages.benchmark(setting)
+        print_results(settings)
+
+
+def register(app: typer.Typer) -> None:
+    """Mount the command."""
+    app.command()(benchmark)

@@ -1,0 +1,29 @@
+"""`unlearn demo`."""
+
+from __future__ import annotations
+
+import typer
+
+from search.commands.closing import print_results
+from search.commands.opening import opened
+from search.commands.options import takes
+from search.options import Options
+
+
+@takes("results", "workers", "address", "trials")
+def demo(options: Options) -> None:
+    """Do the demo plan, and sensitivity, on bundled digits."""
+    from search import stages
+    from search.sensitivity import Design, sensitivity
+
+    with opened("demo", options) as (setting,):
+        stages.prepare(setting, setting.plan.scenarios())
+        stages.search(setting)
+        stages.benchmark(setting)
+        sensitivity(setting, Design())
+        print_results([setting])
+
+
+def register(app: typer.Typer) -> None:
+    """Mount the command."""
+    app.command()(demo)

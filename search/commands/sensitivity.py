@@ -1,0 +1,57 @@
+"""`unlearn sensitivity`."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from search import limits
+from search.commands.closing import print_results
+from search.commands.opening import opened
+from search.commands.options import PlanName, takes
+from search.options import Options
+
+Method = Annotated[list[str], typer.Option("--method", help="A method of the plan; by default all.")]
+Forget = Annotated[list[str], typer.Option("--forget", help="A set the plan searches; by default all.")]
+Parameter = Annotated[list[str], typer.Option("--parameter", help="What to vary; by default all searched.")]
+Ranges = Annotated[
+    list[str],
+    typer.Option("--range", metavar="NAME=LOW:HIGH", help="Vary NAME from LOW to HIGH, not as searched."),
+]
+Grid = Annotated[bool, typer.Option("--grid", help="Vary two parameters together.")]
+Points = Annotated[int, typer.Option("--points", min=3, max=limits.POINTS, help="Values per parameter.")]
+Seeds = Annotated[int, typer.Option("--seeds", min=1, max=limits.SEEDS, help="Repetitions of every point.")]
+
+
+@takes("results", "workers", "address", "seed", "timeout", "scale", "allow_code")
+def sensitivity(
+    plan: PlanName,
+    method: Method = [],  # noqa: B006
+    forget: Forget = [],  # noqa: B006
+    parameter: Parameter = [],  # noqa: B006
+    range_: Ranges = [],  # noqa: B006
+    grid: Grid = False,
+    points: Points = 9,
+    seeds: Seeds = 3,
+    *,
+    options: Options,
+) -> None:
+    """Run new trials around the best point of each search.
+
+    Every line over a parameter has the best, the ends of the range, and points that lie denser
+    towards the best: on each side distances to it shrink in equal ratios, on the parameter's scale, from the
+    end to a sixteenth of the way. More points or seeds join those that ran before.
+    """
+    from search import sensitivity as stage
+
+    design = stage.Design(method, forget, parameter, stage.ranges(range_), grid, points, seeds)
+    with opened(plan, options) as settings:
+        for setting in settings:
+            stage.sensitivity(setting, design)
+        print_results(settings)
+
+
+def register(app: typer.Typer) -> None:
+    """Mount the command."""
+    app.command()(sensitivity)

@@ -1,0 +1,38 @@
+"""What a person may ask of a run beside its plan, on the command line and from Python alike."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from cluster.connect import LOCAL
+
+RESULTS = "results"
+
+
+@dataclass(frozen=True)
+class Options:
+    """How plans are run, and what is changed of them for this time.
+
+    Attributes:
+        results: A folder, `s3://BUCKET/PREFIX` or `gs://BUCKET/PREFIX`; None where nothing is written.
+        workers: Trials at once; None for what the plan says, else as many as fit.
+        address: "local", "auto" (the cluster this machine is in) or "HOST:6379".
+        trials: Trials of each method on each forget set, in place of the plan's.
+        seed: Seed of the search, in place of the plan's.
+        timeout: Seconds after which a stage starts no further trial.
+        scale: The share of epochs, images, trials, seeds and steps to run, in place of the plan's.
+        shard: The part of the work to do, written I/N.
+        retry_failed: Run the trials again that failed before.
+        allow_code: Let a plan import the module that it names.
+    """
+
+    results: str | None = RESULTS
+    workers: int | None = None
+    address: str = LOCAL
+    trials: int | None = None
+    seed: int | None = None
+    timeout: float | None = None
+    scale: float | None = None
+    shard: str = "1/1"
+    retry_failed: bool = False
+    allow_code: bool = False

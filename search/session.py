@@ -1,0 +1,66 @@
+"""What the stages of some plans run with, from the first check to the end of the Ray session."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from typing import Any
+
+from rich.console import Console
+
+from benchmarks.cache import writable_model_folder
+from benchmarks.datasets import datasets
+from cluster.connect import slots
+from search.options import Options
+from search.placement import Learned
+from search.plan import Plan
+from search.plan_files import check_work
+from search.shards import parse
+from search.stages import Setting
+from search.storage import probe
+
+
+def terminal() -> Console:
+    """Where lines go to unless somebody wants them elsewhere; names in them are text, not markup."""
+    return Console(soft_wrap=True, highlight=False, markup=False, emoji=False)
+
+
+@contextmanager
+def opened(plans: Sequence[Plan], options: Options, console: Console) -> Iterator[list[Setting]]:
+    """The settings of some plans with the options' changes; what their stages open is closed at the end.
+
+    The place of results is tried before anything is trained.
+
+    Raises:
+        PlanError: if the changes make more work than a driver can hold.
+        ClusterError: if this machine has too little of what the plans ask for.
+        ResultsError: if the place of results cannot be written.
+        DataError: if trained models can be kept nowhere.
+    """
+    part = parse(options.shard)
+    changed = [_changed(plan, options) for plan in plans]
+    resources = changed[0].resources
+    code = list(dict.fromkeys(folder for plan in changed for folder in plan.code))
+    workers = options.workers or resources.workers
+    wanted = slots(workers, resources.cpus_per_trial, resources.gpus_per_trial, options.address, code)
+    writable_model_folder()
+    shares = Learned(wanted.shares, console.print)
+    for note in dict.fromkeys(datasets.get(plan.dataset).note for plan in changed):
+        if note:
+            console.print(note)
+    if options.results is not None:
+        probe(options.results)
+    place = options.results or ""
+    with ExitStack() as stack:
+        yield [
+            Setting(plan, place, wanted, shares, console, stack, options.timeout, part, options.retry_failed)
+            for plan in changed
+        ]
+
+
+def _changed(plan: Plan, options: Options) -> Plan:
+    changes: dict[str, Any] = {"trials": options.trials, "seed": options.seed}
+    given = {key: value for key, value in changes.items() if value is not None}
+    changed = plan.model_copy(update={"search": plan.search.model_copy(update=given)})
+    check_work(changed, lambda *_: "--trials")
+    return changed
