@@ -37,10 +37,10 @@ from search.pruning import pruner
 from search.records import records
 from search.repetitions import repetitions
 from search.results import Results, finished_trials
-from search.rows import package_version
 from search.shards import WHOLE, Shard
 from search.spaces import search_space
 from search.studies import SEEDS_PER_STUDY, Study
+from search.version import package_version
 
 
 @dataclass(frozen=True)
