@@ -248,6 +248,7 @@ def prepare(
         network = placed(network, device)
         return {name: predict(network, images).logits for name, images in measured.items()}
 
+    progress(f"{scenario.forget}: evaluating the original and the retrained model")
     packed = Packed(
         scenario=scenario,
         recipe=how,
