@@ -176,6 +176,6 @@ def register(
             typer.echo(f"left out: {shown(file)} ({why})")
         source = load(name).source
         typer.echo(
-            f"{name} is decoded: {source.train_size} training and {source.test_size} test images of "
-            f"{len(source.classes)} classes, {len(done.skipped)} left out"
+            f"{name} is decoded: {source.train_size} training and {source.test_size} test images, "
+            f"{len(done.skipped)} that cannot be read left out"
         )
