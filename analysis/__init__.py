@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from analysis.load import samples as samples
     from analysis.load import trials as trials
     from analysis.report import write_report as write_report
+    from analysis.watched import runs as runs
+    from analysis.watched import status as status
 
 _HOME = {
     "AnalysisError": "analysis.errors",
@@ -32,7 +34,9 @@ _HOME = {
     "forgetting_quality": "analysis.forgetting",
     "overall": "analysis.breakdown",
     "ranges": "analysis.load",
+    "runs": "analysis.watched",
     "samples": "analysis.load",
+    "status": "analysis.watched",
     "trials": "analysis.load",
     "write_report": "analysis.report",
 }
@@ -46,7 +50,9 @@ __all__ = [
     "forgetting_quality",
     "overall",
     "ranges",
+    "runs",
     "samples",
+    "status",
     "trials",
     "write_report",
 ]

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from analysis.commands import watch
+
 if TYPE_CHECKING:
     from pandas import DataFrame
     from rich.console import Console
@@ -128,6 +130,7 @@ def register(app: typer.Typer) -> None:
     """Mount the commands of this package."""
     for command in (report, breakdown, compare, importance):
         app.command()(command)
+    watch.register(app)
 
 
 def _print_comparison(console: Console, found: list[DataFrame]) -> None:

@@ -81,6 +81,11 @@ def conformed(table: pa.Table, name: str) -> pa.Table:
     return pa.table(columns)
 
 
+def identity(name: str) -> list[str]:
+    """The columns that every file of a table has, beside those of its folders' names."""
+    return list(_IDENTITY[name])
+
+
 def declared(name: str) -> dict[str, pa.DataType]:
     """The columns of a table that this package works with, partition columns included, and their types."""
     return dict.fromkeys(PARTITIONS, _TEXT) | _IDENTITY[name] | _OPTIONAL[name]

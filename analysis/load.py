@@ -8,35 +8,19 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import TypeVar
 
 import pandas as pd
-import pyarrow as pa
 
-from analysis.columns import conformed
 from analysis.duplicates import distinct_details, distinct_trials, writers_of
 from analysis.errors import AnalysisError
-from analysis.parquet import (
-    VERSION,
-    BadTable,
-    data_files,
-    metadata,
-    partition,
-    read_schema,
-    read_table,
-    version,
-)
+from analysis.parquet import BadTable, data_files, metadata
 from analysis.ranges import Range, Ranges
 from analysis.store import Store, reason, store_at
+from analysis.table_files import naming, read_each, read_file, schema_of, united
 
-T = TypeVar("T")
-_READERS = 16  # files read at once: a bucket answers late, but many at a time
 PARTITIONS = {
     "dataset": "Data set",
     "model": "Network",
@@ -128,28 +112,22 @@ def ranges(place: Path | str) -> Ranges:
 
 def _table(place: Path | str, name: str) -> pd.DataFrame:
     store, files = _files(place, name)
-    tables = _each(store, partial(_parse, name=name), files)
+    tables = read_each(store, partial(read_file, table=name), files)
     if name == "trials":
         tables = distinct_trials(tables)
     else:
         tables = distinct_details(tables, lambda: _writers(place))
     if not tables:
         return pd.DataFrame()
-    try:
-        united = pa.concat_tables(tables.values(), promote_options="permissive")
-    except pa.ArrowException as error:
-        raise AnalysisError(
-            f"the files in {store.at(name)} disagree about a column's type ({_one_line(error)}); move the "
-            "files of one of the two versions into another folder"
-        ) from error
-    frame: pd.DataFrame = united.to_pandas()
+    frame: pd.DataFrame = united(store, name, tables).to_pandas()
     return frame
 
 
 def _writers(place: Path | str) -> dict[str, str]:
     """Which driver's row of each trial counts."""
     store, files = _files(place, "trials")
-    return writers_of(distinct_trials(_each(store, partial(_parse, name="trials"), files)))
+    read = partial(read_file, table="trials", columns=("finished_at",))
+    return writers_of(distinct_trials(read_each(store, read, files)))
 
 
 def _files(place: Path | str, table: str) -> tuple[Store, dict[str, float]]:
@@ -163,58 +141,20 @@ def _files(place: Path | str, table: str) -> tuple[Store, dict[str, float]]:
         raise AnalysisError(f"cannot read the results in {place}: {reason(error)}") from error
 
 
-def _each(store: Store, read: Callable[[Store, str], T], files: Iterable[str]) -> dict[str, T]:
-    """What is in each file, but for those that a driver deleted meanwhile: their rows do not count."""
-
-    def attempt(file: str) -> T | None:
-        try:
-            return read(store, file)
-        except FileNotFoundError:
-            return None
-
-    files = list(files)
-    try:
-        with ThreadPoolExecutor(_READERS) as pool:
-            contents = zip(files, pool.map(attempt, files), strict=True)
-            return {file: content for file, content in contents if content is not None}
-    except OSError as error:
-        raise AnalysisError(f"cannot read the results in {store}: {reason(error)}") from error
-
-
-def _parse(store: Store, file: str, *, name: str) -> pa.Table:
-    with _naming(store, file):
-        table = read_table(store, file)
-        _check_version(store, file, table.schema)
-        for key, value in partition(file).items():
-            if key not in table.column_names:
-                table = table.append_column(key, pa.array([value] * len(table), pa.string()))
-        return conformed(table, name)
-
-
-def _check_version(store: Store, file: str, schema: pa.Schema) -> None:
-    written = version(schema)
-    if written > VERSION:
-        raise AnalysisError(
-            f"{store.at(file)} was written by a newer unlearnbench (table version {written}, this one knows "
-            f"{VERSION}); upgrade unlearnbench to read it"
-        )
-
-
 def _fields(place: Path | str) -> list[Described]:
     """The fields of all files of the trials table, each name once, the newest file's first."""
     store, written = _files(place, "trials")
     newest = sorted(written, key=lambda file: written[file], reverse=True)
     fields: dict[str, Described] = {}
-    for described in _each(store, _describe, newest).values():
+    for described in read_each(store, _describe, newest).values():
         for field in described:
             fields.setdefault(field.name, field)
     return list(fields.values())
 
 
 def _describe(store: Store, file: str) -> list[Described]:
-    with _naming(store, file):
-        schema = read_schema(store, file)
-        _check_version(store, file, schema)
+    with naming(store, file):
+        schema = schema_of(store, file)
         return [
             Described(field.name, str(field.type), text := metadata(field), _ranges(text)) for field in schema
         ]
@@ -231,18 +171,3 @@ def _ranges(text: dict[str, str]) -> dict[str, Range]:
     if not all(-math.inf < range_.low <= range_.high < math.inf for range_ in declared.values()):
         raise BadTable("has ranges of parameters that are not from a number to a larger one")
     return declared
-
-
-@contextmanager
-def _naming(store: Store, file: str) -> Iterator[None]:
-    """Errors of a file with its name and what to do."""
-    try:
-        yield
-    except BadTable as error:
-        raise AnalysisError(
-            f"{store.at(file)} {error}; move it out of the results folder and try again"
-        ) from error
-
-
-def _one_line(error: Exception) -> str:
-    return " ".join(str(error).split())

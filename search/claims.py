@@ -10,9 +10,9 @@ from collections.abc import Collection
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
-from pathlib import Path
 from uuid import uuid4
 
+from analysis import processes
 from analysis.store import Store
 from search.errors import ResultsError
 from search.shards import WHOLE, Shard
@@ -74,9 +74,9 @@ def claim(run: str, shard: Shard = WHOLE, division: str = "") -> Claim:
         shard=shard,
         division=division,
         host=socket.gethostname(),
-        machine=_machine(),
+        machine=processes.this_machine(),
         pid=os.getpid(),
-        started=_started(os.getpid()) or "",
+        started=processes.start_of(os.getpid()) or "",
         since=f"{datetime.now(UTC):%Y-%m-%d %H:%M:%S} UTC",
     )
 
@@ -154,31 +154,4 @@ def _from_json(store: Store, file: str) -> Claim:
 
 def ended(one: Claim) -> bool:
     """Whether a claim's process is known to have ended; it can only be known where it ran."""
-    if not one.machine or one.machine != _machine():
-        return False
-    try:
-        os.kill(one.pid, 0)
-    except ProcessLookupError:
-        return True
-    except PermissionError:
-        pass
-    started = _started(one.pid)
-    return started is not None and started != one.started
-
-
-def _machine() -> str:
-    try:
-        boot = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
-        return f"{boot} {Path('/proc/self/ns/pid').readlink()}"
-    except OSError:
-        return ""
-
-
-def _started(pid: int) -> str | None:
-    """The start time of a process in ticks since the boot; empty for one that has ended but was not waited
-    for; None if it cannot be seen."""
-    try:
-        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    except OSError:
-        return None
-    return "" if fields[0] in "ZX" else fields[19]
+    return processes.has_ended(one.machine, one.pid, one.started)

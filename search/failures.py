@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import re
 from collections import Counter
 from collections.abc import Callable, Iterable
 from typing import Any
 
+from analysis.causes import cause, error_line
 from search.errors import RunError
 
 Row = dict[str, Any]
 ALIKE = 10  # failed trials at the start of a stage, all for one cause, after which it goes no further
 _SHOWN = 10  # causes that are told
-_LONGEST = 300
 _ADVICE = "; the same command with --retry-failed runs them again"
 
 
@@ -41,14 +40,14 @@ class Failures:
             self._others = True
             return
         self._failed.append(row)
-        cause = _cause(row)
-        if cause not in self._causes and len(self._causes) < _SHOWN:
-            self._tell(f"failed: {row['method']} on {row['forget']}: {_error(row)}")
-        self._causes.add(cause)
+        found = cause(row.get("error"))
+        if found not in self._causes and len(self._causes) < _SHOWN:
+            self._tell(f"failed: {row['method']} on {row['forget']}: {error_line(row.get('error'))}")
+        self._causes.add(found)
         if len(self._failed) >= ALIKE and len(self._causes) == 1 and not self._others:
             raise RunError(
                 f"{self._stage}: stopped, because its first {len(self._failed)} trials failed alike: "
-                f"{_error(self._failed[0])}{_ADVICE}"
+                f"{error_line(self._failed[0].get('error'))}{_ADVICE}"
             )
 
     def summary(self) -> list[str]:
@@ -84,9 +83,12 @@ def by_cause(failed: Iterable[Row]) -> list[str]:
     """How many trials failed for each cause, the first error of it, and the methods it met."""
     groups: dict[str, list[Row]] = {}
     for row in failed:
-        groups.setdefault(_cause(row), []).append(row)
+        groups.setdefault(cause(row.get("error")), []).append(row)
     ordered = sorted(groups.values(), key=len, reverse=True)
-    lines = [f"{len(group)} x {_error(group[0])} ({_methods(group)})" for group in ordered[:_SHOWN]]
+    lines = [
+        f"{len(group)} x {error_line(group[0].get('error'))} ({_methods(group)})"
+        for group in ordered[:_SHOWN]
+    ]
     if len(ordered) > _SHOWN:
         lines.append(f"{sum(map(len, ordered[_SHOWN:]))} for {len(ordered) - _SHOWN} other causes")
     return lines
@@ -94,14 +96,3 @@ def by_cause(failed: Iterable[Row]) -> list[str]:
 
 def _methods(rows: Iterable[Row]) -> str:
     return ", ".join(Counter(row["method"] for row in rows))
-
-
-def _error(row: Row) -> str:
-    """The error of a row, in one line of bearable length."""
-    text = " ".join(str(row.get("error") or "no reason was recorded").split())
-    return text if len(text) <= _LONGEST else f"{text[: _LONGEST - 3]}..."
-
-
-def _cause(row: Row) -> str:
-    """What errors of the same cause share: their text without numbers and addresses."""
-    return re.sub(r"\b(0x)?[0-9a-f]{8,}\b|[-+]?\d[\d.,]*(e[-+]?\d+)?|\b(nan|inf)\b", "#", _error(row))

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from analysis.load import samples as samples
     from analysis.load import trials as trials
     from analysis.report import write_report as report
+    from analysis.watched import runs as runs
+    from analysis.watched import status as status
     from benchmarks.errors import BenchmarkError as BenchmarkError
     from benchmarks.prepared import Prepared as Prepared
     from benchmarks.prepared import prepare as prepare_scenario
@@ -46,7 +48,9 @@ _HOME = {
     "prepare_scenario": "benchmarks.prepared:prepare",
     "report": "analysis.report:write_report",
     "run_trial": "benchmarks.trial",
+    "runs": "analysis.watched",
     "samples": "analysis.load",
+    "status": "analysis.watched",
     "trials": "analysis.load",
 }
 __all__ = [
@@ -65,7 +69,9 @@ __all__ = [
     "prepare_scenario",
     "report",
     "run_trial",
+    "runs",
     "samples",
+    "status",
     "trials",
 ]
 

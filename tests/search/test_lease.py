@@ -63,7 +63,7 @@ def driver(place: str, machine: str | None = None) -> Iterator[subprocess.Popen[
         import sys
         from search import claims, lease, results
         from tests.search.test_results import trial
-        {f"claims._machine = lambda: {machine!r}" if machine else ""}
+        {f"claims.processes.this_machine = lambda: {machine!r}" if machine else ""}
         lease.Lease.__init__.__defaults__ = ({BEAT_S}, {STALE_S})
         with results.Results({place!r}, "run") as held:
             held.append([results.Finished(trial(0))])

@@ -64,7 +64,7 @@ def asleep_in_a_write(place: str, table: str, number: int) -> Iterator[subproces
             upload(self, file, data)
 
         Path.replace, store.Bucket.write = replace, write
-        claims._machine = lambda: "far away"
+        claims.processes.this_machine = lambda: "far away"
         lease.Lease.__init__.__defaults__ = ({BEAT_S}, {STALE_S})
         with results.Results({place!r}, "run") as held:
             held.save_plan({{"trials": "few"}})

@@ -1,0 +1,73 @@
+"""The command `unlearn watch`: how far everything is that runs on some results."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from analysis.watched import Watched
+
+_RESULTS = typer.Argument(metavar="RESULTS", help="Where runs write to: a folder, s3:// or gs:// address.")
+
+
+def watch(
+    results: Annotated[str, _RESULTS],
+    every: Annotated[float, typer.Option("--every", min=0.2, help="Seconds between two looks.")] = 2.0,
+    once: Annotated[bool, typer.Option("--once", help="Print it once, in full, and end.")] = False,
+) -> None:
+    """Show everything that runs on some results, from any machine.
+
+    One line per study: a method of a run and what it forgets. What runs comes first. Ctrl-C ends it; the
+    runs go on.
+    """
+    from rich.console import Console
+
+    from analysis.panel import report
+    from analysis.watched import Watched
+
+    watched, console = Watched(results), Console(markup=False, emoji=False, highlight=False)
+    try:
+        if once or not console.is_terminal:
+            typer.echo("\n".join(report(watched.look(certain=True), results)))
+        else:
+            _show(watched, results, every, console)
+    except KeyboardInterrupt:
+        return
+
+
+def register(app: typer.Typer) -> None:
+    """Mount the command."""
+    app.command()(watch)
+
+
+def _show(watched: Watched, results: str, every: float, console: Console) -> None:
+    """The panel, until it is interrupted; what was seen last then stays on the terminal."""
+    from rich.live import Live
+    from rich.text import Text
+
+    from analysis.errors import AnalysisError
+    from analysis.panel import lines
+
+    view, trouble = watched.look(), ""
+
+    def panel() -> list[str]:
+        size = console.size
+        shown = lines(view, results, size.width, size.height - bool(trouble))
+        return [*shown, f"{trouble[: size.width - 1]}"] if trouble else shown
+
+    try:
+        with Live(console=console, screen=True, auto_refresh=False) as live:
+            while True:
+                live.update(Text("\n".join(panel()), no_wrap=True), refresh=True)
+                time.sleep(every)
+                try:
+                    view, trouble = watched.look(), ""
+                except AnalysisError as error:
+                    trouble = f"as it was: {error}"
+    finally:
+        typer.echo("\n".join(panel()))

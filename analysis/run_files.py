@@ -1,0 +1,114 @@
+"""What a run keeps beside its tables: the plan as it was run, and how many trials of what it is to do."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import yaml
+
+FOLDER = "_runs"
+_LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+_FILE = re.compile(
+    rf"{FOLDER}/(?P<run>.+?)(\.(?P<shard>\d+of\d+))?(\.(?P<life>\d{{8}}T\d{{6}}-[0-9a-f]{{8}}))?\.yaml",
+    re.DOTALL,
+)
+_RUN = re.compile(r"(?P<plan>.+)-(?P<stage>search|benchmark|sensitivity)-[0-9a-f]{8}", re.DOTALL)
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """A study that a run is to do.
+
+    Attributes:
+        run_ids: What the rows of it carry as their run_id.
+        forget: The forget sets, several in a benchmark alone.
+        trials: How many; None where the run does not say.
+    """
+
+    method: str
+    run_ids: tuple[str, ...]
+    forget: tuple[str, ...]
+    trials: int | None
+
+
+@dataclass(frozen=True)
+class RunFile:
+    """What the newest record of a run says; empty where it says nothing.
+
+    Attributes:
+        shards: Among how many drivers the work is divided.
+        studies: In the order of the plan.
+    """
+
+    run: str
+    plan: str
+    stage: str
+    dataset: str = ""
+    model: str = ""
+    task: str = ""
+    version: str = ""
+    shards: int = 1
+    studies: tuple[Wanted, ...] = ()
+
+
+def parts_of(run: str) -> tuple[str, str]:
+    """The plan's name and the stage in a run's name; all of it and nothing where it has no such parts."""
+    named = _RUN.fullmatch(run)
+    return (named["plan"], named["stage"]) if named else (run, "")
+
+
+def newest(files: Iterable[str]) -> dict[str, str]:
+    """Run -> the file of its newest record, by the times in the names, which outlast copies."""
+    named = [(file, name) for file in files if (name := _FILE.fullmatch(file))]
+    named.sort(key=lambda pair: (pair[1]["life"] or "", pair[0]))
+    return {name["run"]: file for file, name in named}
+
+
+def parsed(file: str, content: bytes) -> RunFile | None:
+    """What a record says; None for a file that is not one."""
+    name = _FILE.fullmatch(file)
+    if name is None:
+        return None
+    plan, stage = parts_of(name["run"])
+    try:
+        record = yaml.load(content, _LOADER)
+        studies = tuple(_studies(stage, record))
+        planned = record["plan"]
+        return RunFile(
+            run=name["run"],
+            plan=plan,
+            stage=stage,
+            **{key: str(planned[key]) for key in ("dataset", "model", "task")},
+            version=str(record.get("version", "")),
+            shards=int((name["shard"] or "1of1").partition("of")[2]),
+            studies=studies,
+        )
+    except (yaml.YAMLError, ValueError, TypeError, KeyError, AttributeError, RecursionError):
+        return None
+
+
+def _studies(stage: str, record: Mapping[str, Any]) -> Iterator[Wanted]:
+    plan, ids = record["plan"], {str(name): str(run_id) for name, run_id in record["ids"].items()}
+    if stage == "search":
+        for method in map(str, plan["methods"]):
+            for forget in map(str, plan["search"]["forget"]):
+                if method in ids:
+                    yield Wanted(method, (ids[method],), (forget,), int(plan["search"]["trials"]))
+    elif stage == "benchmark":
+        forget_sets = tuple(map(str, plan["benchmark"]["forget"]))
+        each = len(forget_sets)
+        for repeated in ("seeds", "draws", "originals"):
+            each *= int(plan["benchmark"][repeated])
+        lines: dict[str, list[str]] = {}
+        for name, run_id in ids.items():
+            lines.setdefault(name.partition(" (")[0], []).append(run_id)
+        for method, run_ids in lines.items():
+            yield Wanted(method, tuple(run_ids), forget_sets, each * len(run_ids))
+    elif stage == "sensitivity":
+        trials = record.get("trials", {})
+        for name, run_id in ids.items():
+            method, _, forget = name.partition(" on ")
+            yield Wanted(method, (run_id,), (forget,), int(trials[name]) if name in trials else None)

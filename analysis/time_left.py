@@ -1,0 +1,38 @@
+"""When work that shares some workers will be done, from how much of it is left."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+
+def in_turn(work: Sequence[float], capacity: float, most: float = math.inf) -> list[float]:
+    """Seconds until each study is done, where the next trial goes to the one with the fewest running ones.
+
+    So the first studies have a worker each while there are fewer workers than studies; in the end, those
+    with slow trials are alone, and have all workers, or as many as one study may have.
+
+    Args:
+        work: Seconds of work that are left of each study, in their order.
+        capacity: Trials that run at once.
+        most: Trials of one study that may run at once.
+    """
+    left, done_at, at = list(work), [0.0] * len(work), 0.0
+    waiting = [i for i, seconds in enumerate(work) if seconds > 0]
+    while waiting:
+        active = waiting[: max(1, round(capacity))]
+        rate = min(capacity / len(active), most)
+        step = min(left[i] for i in active) / rate
+        at += step
+        for i in active:
+            left[i] -= step * rate
+            if left[i] <= 1e-9 * work[i]:
+                done_at[i] = at
+                waiting.remove(i)
+    return done_at
+
+
+def together(work: Sequence[float], capacity: float) -> list[float]:
+    """Seconds until each study is done, where the last round of trials has one of each, as in a benchmark."""
+    whole = sum(work) / capacity
+    return [whole if seconds else 0.0 for seconds in work]
