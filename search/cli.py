@@ -15,7 +15,7 @@ import benchmarks.cli
 import cluster.cli
 from benchmarks.errors import printable
 from cluster.signals import answered, interrupt, leave_to_system
-from search.commands import benchmark, demo, prepare, run, search, sensitivity
+from search.commands import benchmark, dashboard, demo, export, prepare, run, search, sensitivity
 
 if TYPE_CHECKING:
     from cluster.jobs import Parcel
@@ -144,7 +144,7 @@ def _parcel(plan: str, allow_code: bool) -> Parcel:
     return parcel(plan, allow_code)
 
 
-for _command in (demo, run, prepare, search, benchmark, sensitivity):
+for _command in (demo, run, prepare, search, benchmark, sensitivity, dashboard, export):
     _command.register(app)
 benchmarks.cli.register(app, _plans, _plan)
 cluster.cli.register(app, _probe, _models, _parcel)

@@ -16,19 +16,20 @@ from search.storage import store_at
 FOLDER = "_runs"
 
 
-def records(results: Path | str, stem: str) -> list[dict[str, Any]]:
-    """The records of runs named `STEM-DIGEST`, the newest last; without files that are not such records, or
-    were written before records had an identity.
+def records(results: Path | str, stem: str | None = None) -> list[dict[str, Any]]:
+    """The records of runs named `STEM-DIGEST`, or of all runs, the newest last; without files that are not
+    such records, or were written before records had an identity.
 
     Raises:
         ResultsError: when they cannot be read.
     """
     store = store_at(results)
+    runs = re.compile(rf"{FOLDER}/{'.+' if stem is None else re.escape(stem)}-[0-9a-f]{{8}}(\.[^/]+)?\.yaml")
     contents = []
     try:
         written = store.files(FOLDER)
         for file in sorted(written, key=lambda name: written[name]):
-            if re.fullmatch(rf"{FOLDER}/{re.escape(stem)}-[0-9a-f]{{8}}(\.[^/]+)?\.yaml", file):
+            if runs.fullmatch(file):
                 with suppress(yaml.YAMLError, ValueError, RecursionError, FileNotFoundError):
                     contents.append(yaml.safe_load(store.read(file).to_pybytes()))
     except OSError as error:

@@ -26,7 +26,10 @@ if TYPE_CHECKING:
     from benchmarks.trial import TrialResult as TrialResult
     from benchmarks.trial import run_trial as run_trial
     from cluster.errors import ClusterError as ClusterError
+    from search.dashboard import dashboard as dashboard
     from search.errors import SearchError as SearchError
+    from search.export import export_csv as export_csv
+    from search.export import export_optuna as export_optuna
     from search.plan import Plan as Plan
 
     __version__: str
@@ -44,6 +47,9 @@ _HOME = {
     "by_class": "analysis.breakdown",
     "classes": "analysis.load",
     "columns": "analysis.load",
+    "dashboard": "search.dashboard",
+    "export_csv": "search.export",
+    "export_optuna": "search.export",
     "overall": "analysis.breakdown",
     "prepare_scenario": "benchmarks.prepared:prepare",
     "report": "analysis.report:write_report",
@@ -65,6 +71,9 @@ __all__ = [
     "by_class",
     "classes",
     "columns",
+    "dashboard",
+    "export_csv",
+    "export_optuna",
     "overall",
     "prepare_scenario",
     "report",

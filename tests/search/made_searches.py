@@ -1,0 +1,78 @@
+"""Results of real searches without training anything: real studies and files, figures made up."""
+
+from __future__ import annotations
+
+import datetime
+import math
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from search import stages
+from search.assignments import Assignment
+from search.identity import search_identity
+from search.plan import Plan
+from search.results import Finished, Results
+from search.studies import Study
+
+START = datetime.datetime(2026, 1, 1, tzinfo=datetime.UTC)
+
+
+def write_search(place: Path | str, plan: Plan, trials: int | None = None) -> list[dict[str, Any]]:
+    """Run the plan's search on a smooth landscape, or so many more trials of every study; its rows."""
+    return list(search_in_steps(place, plan, trials))
+
+
+def search_in_steps(place: Path | str, plan: Plan, trials: int | None = None) -> Iterator[dict[str, Any]]:
+    """As `write_search`, a trial whenever the next row is asked for."""
+    identity = search_identity(plan)
+    with Results(place, identity.run_id) as results:
+        results.save_plan({"version": "test", "plan": plan.model_dump(mode="json"), **identity.record()})
+        for method, scenario in stages._studies(plan):
+            study = stages._study(plan, identity, method, scenario, results.rows())
+            for row in _trials(study, trials):
+                results.append([Finished(row)])
+                yield row
+
+
+def _trials(study: Study, count: int | None) -> Iterator[dict[str, Any]]:
+    while count is None or count > 0:
+        assignment = study.ask()
+        if assignment is None:
+            return
+        row = row_of(assignment)
+        study.tell(assignment, row)
+        yield row
+        count = None if count is None else count - 1
+
+
+def row_of(a: Assignment) -> dict[str, Any]:
+    """Each seventh trial failed, and each eleventh pruned."""
+    state = "failed" if a.number % 7 == 6 else "pruned" if a.number % 11 == 10 else "complete"
+    lr = float(a.params.get("lr", 1e-3))
+    gap = abs(math.log10(lr) + 3)
+    started = START + datetime.timedelta(seconds=10 * a.number)
+    row: dict[str, Any] = {
+        "dataset": a.scenario.dataset,
+        "model": a.scenario.model,
+        "task": a.scenario.task,
+        "method": a.method,
+        "forget": a.scenario.forget,
+        "scenario_seed": a.scenario.seed,
+        "draw": 0,
+        **a.identity,
+        "seed": a.seed,
+        "state": state,
+        "error": "" if state == "complete" else "made up",
+        **{f"param_{name}": value for name, value in a.params.items()},
+        "started_at": started,
+        "finished_at": started + datetime.timedelta(seconds=5),
+        "unlearn_s": 1.0 + lr,
+    }
+    if state == "complete":
+        accuracies = {"retain_acc": 90 - gap, "forget_acc": gap, "mia": 10 + gap}
+        targets = {"target_retain_acc": 90.0, "target_forget_acc": 0.0, "target_mia": 10.0}
+        row |= {"gap": gap, "objective": gap, **accuracies, **targets}
+    elif state == "pruned":
+        row |= {"gap_at_25": 5.0}
+    return row
