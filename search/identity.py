@@ -13,6 +13,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
+from optuna.distributions import FloatDistribution, IntDistribution
+
 from benchmarks.checkpoint import Checkpoint
 from benchmarks.datasets import load
 from benchmarks.methods import Method
@@ -155,10 +157,14 @@ def _shared_code(plan: Plan, costly: Sequence[str] = ()) -> dict[str, str]:
 
 def _search_parts(plan: Plan, method: Method) -> dict[str, Any]:
     space = search_space(method.Params, plan.search.space.get(method.name))
-    ranges = {name: [d.low, d.high] for name, d in space.varied.items()}  # type: ignore[attr-defined]
+    ranges = {
+        name: [d.low, d.high]
+        for name, d in space.varied.items()
+        if isinstance(d, (FloatDistribution, IntDistribution))
+    }
     parts = {"ranges": ranges, "fixed": dict(space.fixed), "code": source_digest(type(method))}
-    starts = plan.starts(method.name).identity
-    return parts | ({"start": starts} if starts else {})
+    more = {"choices": space.choices, "start": plan.starts(method.name).identity}
+    return parts | {name: part for name, part in more.items() if part}
 
 
 def _differences(before: Mapping[str, Any], now: Mapping[str, Any]) -> Iterator[str]:

@@ -73,6 +73,30 @@ def _presets(value: Any) -> Any:
     return value
 
 
+def _points(value: Any) -> dict[str, tuple[dict[str, Any], ...]]:
+    """Points by method; those of a plan's only method stand under "" as long as its name is not known.
+
+    Raises:
+        ValueError: with what is valid.
+    """
+    points: dict[str, list[dict[str, Any]]] = {}
+    for entry in _listed(value):
+        if not isinstance(entry, dict) or not entry:
+            raise ValueError(_START)
+        nested = [isinstance(part, (dict, list, tuple)) for part in entry.values()]
+        if any(nested) and not all(nested):
+            raise ValueError(_START)
+        for method, given in entry.items() if all(nested) else [("", entry)]:
+            own = _listed(given)
+            if not all(isinstance(point, dict) and point for point in own):
+                raise ValueError(_START)
+            points.setdefault(str(method), []).extend(own)
+    if sum(map(len, points.values())) > limits.ENTRIES:
+        raise ValueError(f"these are more than {limits.ENTRIES} points")
+    return {method: tuple(own) for method, own in points.items()}
+
+
+_START = "write points such as [{lr: 1e-3}, {lr: 1e-2}]; with several methods {jit: [{lr: 1e-3}], ssd: [...]}"
 Whole = Annotated[int, BeforeValidator(_numeric)]
 Real = Annotated[float, BeforeValidator(_numeric)]
 Reals = Annotated[tuple[Real, ...], BeforeValidator(_listed), Field(min_length=1, max_length=limits.ENTRIES)]
@@ -84,6 +108,7 @@ Sentences = Annotated[
     BeforeValidator(_listed),
     Field(max_length=limits.ENTRIES),
 ]
+Points = Annotated[dict[str, tuple[dict[str, Any], ...]], PlainValidator(_points)]
 Presets = Annotated[str | dict[str, tuple[str, ...]], PlainValidator(_presets)]
 
 
@@ -110,8 +135,10 @@ class Search(Section):
     Attributes:
         presets: Try published values first.
         pruner: Ends hopeless trials of methods that report their steps: none, median or halving.
-        space: Method -> hyper-parameter -> `[low, high]` to vary it, or one value to hold it fixed. In a plan
-            that was read, numbers, and only what departs from the declaration.
+        space: Method -> hyper-parameter -> `[low, high]` to vary it, more values or `{choices: [...]}` to
+            choose among them, or one value to hold it fixed. In a plan that was read, numbers, and only what
+            departs from the declaration.
+        start: Method -> points to try before anything else; see `search.start_points`.
     """
 
     forget: SomeNames
@@ -121,6 +148,7 @@ class Search(Section):
     presets: bool = True
     pruner: Rule = "none"
     space: dict[str, dict[str, Any]] = Field(default_factory=dict)
+    start: Points = Field(default_factory=dict)
 
 
 class Benchmark(Section):

@@ -26,6 +26,7 @@ from search.plan_sources import source, text_of
 from search.plan_text import Document, Place, read
 from search.scaling import scaled
 from search.spaces import search_space
+from search.start_points import with_points
 
 T = TypeVar("T")
 _LONGEST = 100  # characters of a value in a message
@@ -118,6 +119,7 @@ def _plan(
         plan = _checked(at, ("scale",), lambda: typed(scaled(plan)))
         where += f" at scale {plan.scale:g}"
     plan = _checked(at, ("scale",), lambda: distinct(plan, lambda line: tell(f"{where}: {line}")))
+    plan = _checked(at, ("search", "start"), lambda: with_points(plan))
     check_work(plan, at)
     return plan
 

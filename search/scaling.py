@@ -16,6 +16,7 @@ from benchmarks.methods import Method, methods
 from benchmarks.models import models
 from benchmarks.scenarios import OF, Scenario, forgets_images
 from search.plan import Plan
+from search.spaces import CHOICES
 
 IMAGES_PER_CLASS = 5  # at least: four to learn from, one to select by
 _LEAST_EVALUATED = 100  # of each split, which eval_limit asks for too
@@ -131,6 +132,9 @@ def _space(plan: Plan, method: Method, share: float) -> dict[str, Any]:
 def _less(p: Hyperparameter, wanted: Any, share: float) -> Any:
     if wanted is None:
         wanted = [p.low, p.high] if p.searched else p.default
+    if isinstance(wanted, dict):
+        fewer = sorted({_steps(value, share) for value in wanted[CHOICES]})
+        return fewer[0] if len(fewer) == 1 else {CHOICES: fewer}
     if not isinstance(wanted, list):
         return _steps(wanted, share)
     low, high = (_steps(bound, share) for bound in wanted)

@@ -151,12 +151,16 @@ def best_lines(setting: Setting) -> Iterator[str]:
         if params is None:
             yield f"every trial of {method.name} on {scenario.forget} failed"
             continue
-        varied = searched_ranges(plan, method)
-        shown = " ".join(f"{name}={params[name]:.6g}" for name in varied)
+        space = search_space(method.Params, plan.search.space.get(method.name))
+        shown = " ".join(f"{name}={_text(params[name])}" for name in space.varied)
         yield f"best of {method.name} on {scenario.forget}: {shown}"
-        for name, axis in varied.items():
+        for name, axis in space.ranges.items():
             if warning := axis.warning(name, float(params[name])):
                 yield f"{method.name} on {scenario.forget}: {warning}"
+
+
+def _text(value: Any) -> str:
+    return f"{value:.6g}" if isinstance(value, float) else str(value)
 
 
 def carry_out(

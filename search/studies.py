@@ -145,7 +145,7 @@ class Study:
             same = all(
                 value == used[name]
                 for name, value in preset.values.items()
-                if name in self._space.fixed or not known[name].has_range
+                if name in self._space.fixed or (name not in self._space.varied and not known[name].has_range)
             )
             if point and same and preset.name not in tried:
                 self._study.enqueue_trial(point, user_attrs={"preset": preset.name})

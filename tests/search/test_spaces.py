@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from optuna.distributions import FloatDistribution, IntDistribution
+from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
 
 from benchmarks.errors import InvalidParameters
 from benchmarks.hyperparameters import declared
@@ -32,6 +32,29 @@ def test_a_range_varies_and_a_value_fixes() -> None:
     assert space.fixed == {"sigma": 0.3}
 
 
+def test_more_values_than_two_are_choices() -> None:
+    space = search_space(
+        JIT, {"lr": ["0.1", "1e-2", 0.001, 0.01], "norm": ["squared", "l2"], "mode": ["eval"]}
+    )
+    assert space.varied["lr"] == CategoricalDistribution((0.001, 0.01, 0.1))
+    assert space.choices == {"lr": [0.001, 0.01, 0.1], "norm": ["l2", "squared"]}
+    assert list(space.ranges) == ["sigma"]
+    assert space.fixed == {}, "the one that is there is the default"
+    inside = {"lr": 0.01, "sigma": 0.5, "norm": "l2"}
+    assert space.point(inside) == inside
+    assert space.point({**inside, "lr": 0.05}) is None
+    assert space.point({**inside, "norm": None}) is None
+
+
+def test_two_values_are_choices_where_a_plan_says_so_and_one_is_fixed() -> None:
+    assert departures(JIT, {"lr": {"choices": [".5", 1e-5]}}) == {"lr": {"choices": [1e-5, 0.5]}}
+    assert departures(JIT, {"lr": {"choices": [0.5, ".5"]}}) == {"lr": 0.5}
+    assert departures(JIT, {"accumulate": ["yes", "no"]}) == {"accumulate": {"choices": [False, True]}}
+    assert departures(JIT, {"grad_clip": [1, None]}) == {"grad_clip": {"choices": [None, 1.0]}}
+    once = departures(JIT, {"lr": [3, 1, 2]})
+    assert departures(JIT, once) == once
+
+
 def test_overrides_are_typed_and_only_what_departs_from_the_declaration() -> None:
     lr = next(p for p in declared(JIT) if p.name == "lr")
     spelt = {"n_samples": "50.0", "lr": ["1e-5", ".5"], "accumulate": "Yes", "epochs": "1"}
@@ -50,7 +73,10 @@ def test_yaml_writes_small_numbers_as_text() -> None:
     ("overrides", "message"),
     [
         ({"lrr": 0.1}, "did you mean 'lr'"),
-        ({"norm": ["l2", "squared"]}, "is an option and cannot be searched"),
+        ({"norm": ["l2", "cubed"]}, "cannot be 'cubed'"),
+        ({"norm": []}, r"takes a value, a range \[low, high\] or \{choices: "),
+        ({"lr": {"choice": [1, 2]}}, r"takes a value, a range \[low, high\] or \{choices: "),
+        ({"lr": [0.1, 0.2, "fast"]}, "of type float"),
         ({"lr": [1e-2, 1e-5]}, r"must be \[low, high\]"),
         ({"lr": [1e-2]}, r"must be \[low, high\]"),
         ({"lr": [0.0, 1.0]}, "above 0"),

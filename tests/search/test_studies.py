@@ -16,12 +16,13 @@ from search.assignments import Assignment, FixedList
 from search.errors import ResultsError
 from search.objectives import objective
 from search.plan_files import parse
-from search.spaces import search_space
+from search.spaces import Space, search_space
 from search.studies import MAX_RUNNING, Study
 from tests.search.conftest import PLAN
 
 SCENARIO = Scenario("digits", "cnn2", "full_class", "8")
 JIT = methods.get("jit")
+SPACE = search_space(JIT.Params)
 
 
 def assign(number: int, params: dict[str, Any], preset: str, origin: str = "") -> Assignment:
@@ -30,10 +31,8 @@ def assign(number: int, params: dict[str, Any], preset: str, origin: str = "") -
     )
 
 
-def study(trials: int = 30, seed: int = 0, **more: Any) -> Study:
-    return Study(
-        "s", JIT, search_space(JIT.Params), objective("gap"), trials=trials, seed=seed, assign=assign, **more
-    )
+def study(trials: int = 30, seed: int = 0, space: Space = SPACE, **more: Any) -> Study:
+    return Study("s", JIT, space, objective("gap"), trials=trials, seed=seed, assign=assign, **more)
 
 
 def row(a: Assignment, gap: float | None, state: str = "complete") -> dict[str, Any]:
