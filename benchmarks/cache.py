@@ -31,12 +31,14 @@ class CachedModel:
 
     Attributes:
         preprocessing: How it takes pixels; None: normalised as the data set says.
+        from_cache: Whether it was there already, and not trained for whoever asked.
     """
 
     id: str
     state: dict[str, torch.Tensor]
     report: dict[str, Any]
     preprocessing: Preprocessing | None = None
+    from_cache: bool = False
 
 
 @dataclass(frozen=True)
@@ -152,7 +154,7 @@ def _read(folder: Path, model_id: str) -> CachedModel | None:
         raw = weights.read_bytes()
         if hashlib.sha256(raw).hexdigest() != stored["sha256"]:
             raise CacheError(f"{weights} does not match its checksum; {advice}")
-        return CachedModel(model_id, load(raw), dict(stored["report"]))
+        return CachedModel(model_id, load(raw), dict(stored["report"]), from_cache=True)
     except (OSError, ValueError, KeyError, TypeError, RecursionError, SafetensorError) as error:
         raise CacheError(f"cached model {model_id} cannot be read ({error}); {advice}") from error
 

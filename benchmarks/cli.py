@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING
 
 import typer
 
+from benchmarks import completion
+from benchmarks.listing import Listing, Rows, print_json, print_table
+
 if TYPE_CHECKING:
     from benchmarks.datasets import DataSource
-
-Listing = tuple[list[str], list[list[str]]]  # header and rows
 
 
 def list_methods() -> Listing:
@@ -18,13 +19,11 @@ def list_methods() -> Listing:
     from benchmarks.hyperparameters import declared
     from benchmarks.methods import methods
 
-    def searched(params: type) -> str:
-        return " ".join(p.name for p in declared(params) if p.searched)
+    def searched(params: type) -> list[str]:
+        return [p.name for p in declared(params) if p.searched]
 
     header = ["method", "access", "tasks", "searched", "what it does"]
-    return header, [
-        [m.name, m.access.label, " ".join(m.tasks), searched(m.Params), m.summary] for m in methods
-    ]
+    return header, [[m.name, m.access.label, m.tasks, searched(m.Params), m.summary] for m in methods]
 
 
 def list_models() -> Listing:
@@ -32,9 +31,9 @@ def list_models() -> Listing:
     from benchmarks.models import models
 
     header = ["model", "smallest image", "what it is"]
-    rows = [[m.name, f"{m.min_size} px", m.summary] for m in models]
-    rows += [[f"{f.name}:{f.pattern}", "", f.summary] for f in models.families()]
-    rows.append(["<model>@<size>", "", "any of them, built for another size; images are resized to it"])
+    rows: Rows = [[m.name, f"{m.min_size} px", m.summary] for m in models]
+    rows += [[f"{f.name}:{f.pattern}", None, f.summary] for f in models.families()]
+    rows.append(["<model>@<size>", None, "any of them, built for another size; images are resized to it"])
     return header, rows
 
 
@@ -42,19 +41,19 @@ def list_datasets() -> Listing:
     """The data sets, the families they can be named from, their sizes and the tasks that not all have."""
     from benchmarks.datasets import datasets
 
-    def more(d: DataSource) -> str:
+    def more(d: DataSource) -> list[str]:
         """The tasks that not every data set has."""
         tasks = {"sub_class": d.superclasses, "identities": d.identities}
-        return " ".join(task for task, names in tasks.items() if names)
+        return [task for task, names in tasks.items() if names]
 
     header = ["data set", "classes", "images", "more tasks", "what it is"]
-    rows = [
-        [d.name, str(len(d.names(d.predicts))), f"{d.train_size}+{d.test_size}", more(d), d.summary]
+    rows: Rows = [
+        [d.name, len(d.names(d.predicts)), f"{d.train_size}+{d.test_size}", more(d), d.summary]
         for d in datasets
     ]
-    rows += [[f"{f.name}:{f.pattern}", "", "", "", f.summary] for f in datasets.families()]
+    rows += [[f"{f.name}:{f.pattern}", None, None, [], f.summary] for f in datasets.families()]
     rows.append(
-        ["<data set>@<size>", "", "", "", "so many training images of any of them, all classes alike"]
+        ["<data set>@<size>", None, None, [], "so many training images of any of them, all classes alike"]
     )
     return header, rows
 
@@ -76,11 +75,11 @@ def describe_method(name: str) -> Listing:
     from benchmarks.hyperparameters import declared
     from benchmarks.methods import methods
 
-    rows = []
+    rows: Rows = []
     for p in declared(methods.get(name).Params):
         scale = " log" if p.log else ""
         limits = f"{p.low:g} to {p.high:g}{scale}" if p.has_range else " ".join(map(str, p.choices or ()))
-        rows.append([p.name, str(p.default), limits, "yes" if p.searched else "", p.doc])
+        rows.append([p.name, p.default, limits, p.searched, p.doc])
     return ["hyper-parameter", "default", "range", "searched", "what it is"], rows
 
 
@@ -88,7 +87,7 @@ def list_presets() -> Listing:
     """The published values of all methods."""
     from benchmarks.methods import methods
 
-    header = ["method", "preset", "paper", "data set", "model", "task", "values", "source"]
+    header = ["method", "preset", "paper", "data set", "model", "task", "source", "values"]
     return header, [
         [
             method.name,
@@ -97,30 +96,12 @@ def list_presets() -> Listing:
             preset.dataset,
             preset.model,
             preset.task,
-            " ".join(f"{name}={value}" for name, value in preset.values.items()),
             preset.source,
+            preset.values,
         ]
         for method in methods
         for preset in method.presets
     ]
-
-
-def print_table(header: list[str], rows: list[list[str]]) -> None:
-    """A table for a terminal; tab-separated lines where the output is none."""
-    from rich.console import Console
-    from rich.table import Table
-
-    console = Console(markup=False, emoji=False)  # a name such as `apple [red]` is text
-    if not console.is_terminal:
-        for row in [header, *rows]:
-            typer.echo("\t".join(row))
-        return
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    for column in header:
-        table.add_column(column, no_wrap=column == header[0])  # a name that is cut cannot be used
-    for row in rows:
-        table.add_row(*row)
-    console.print(table)
 
 
 def register(
@@ -137,15 +118,23 @@ def register(
     }
     details = {"methods": describe_method, "plans": describe_plan}
 
+    def names_of(ctx: typer.Context) -> list[str]:
+        listed = {"presets": "methods"}.get(ctx.params["kind"], ctx.params["kind"])
+        return [str(row[0]) for row in kinds[listed]()[1]] if listed in details else []
+
     @app.command("list")
     def list_command(
-        kind: str = typer.Argument(..., metavar="|".join(kinds), help="What to list."),
+        kind: str = typer.Argument(
+            ..., metavar="|".join(kinds), help="What to list.", autocompletion=lambda: list(kinds)
+        ),
         name: str = typer.Argument(
             "",
             metavar="[NAME]",
             help="A method, to see its hyper-parameters or presets, or a plan, to see what it does otherwise "
             "than print.",
+            autocompletion=names_of,
         ),
+        as_json: bool = typer.Option(False, "--json", help="Print one JSON document."),
     ) -> None:
         """List methods, models, data sets, metrics, presets (published values) or plans."""
         from benchmarks.errors import UnknownName
@@ -159,11 +148,16 @@ def register(
             else:
                 describe_method(name)
                 rows = [row for row in rows if row[0] == name]
-        print_table(header, rows)
+        (print_json if as_json else print_table)(header, rows)
 
     @app.command()
     def decode(
-        name: str = typer.Argument(..., metavar="DATASET", help="For example image_folder:pets."),
+        name: str = typer.Argument(
+            ...,
+            metavar="DATASET",
+            help="For example image_folder:pets.",
+            autocompletion=completion.dataset_names,
+        ),
         skip_unreadable: bool = typer.Option(
             False, "--skip-unreadable", help="Leave out images that cannot be read."
         ),
@@ -182,6 +176,6 @@ def register(
             typer.echo(f"left out: {shown(file)} ({why})")
         source = load(name).source
         typer.echo(
-            f"{name} is decoded: {source.train_size} training and {source.test_size} test images of "
-            f"{len(source.classes)} classes, {len(done.skipped)} left out"
+            f"{name} is decoded: {source.train_size} training and {source.test_size} test images, "
+            f"{len(done.skipped)} that cannot be read left out"
         )

@@ -61,13 +61,26 @@ def shown(name: str) -> str:
 
 
 def suggest(name: str, valid: Iterable[str]) -> str:
-    """The end of an unknown-name message: the nearest names, or all of them when none is near."""
-    names = list(valid)
-    near = difflib.get_close_matches(name, names, n=3, cutoff=0.6)
+    """The end of an unknown-name message: the nearest names, or all of them when none is near.
+
+    Case and punctuation do not count: `CIFAR-10` is cifar10, and nothing else is near it.
+    """
+    names, letters = list(valid), _letters(name)
+    alike: dict[str, list[str]] = {}
+    for known in names:
+        alike.setdefault(_letters(known), []).append(known)
+    close = difflib.get_close_matches(letters, alike, n=3, cutoff=0.6) if letters else []
+    best = close[:1] if letters in alike else close
+    near = [known for each in best for known in alike[each]]
     if near:
         return f"did you mean {' or '.join(repr(n) for n in near)}?"
     listed = ", ".join(names[:20]) + (f", ... ({len(names)} in all)" if len(names) > 20 else "")
     return f"valid: {listed}"
+
+
+def _letters(name: str) -> str:
+    """The letters and digits of a name, small."""
+    return "".join(c for c in name.casefold() if c.isalnum())
 
 
 def printable(text: str) -> str:

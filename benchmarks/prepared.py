@@ -214,6 +214,8 @@ def prepare(
     if original is not None:
         how = replace(how, original="trained")  # elsewhere; it says itself how it takes pixels
     data = load(scenario.dataset)
+    if data.source.note:
+        progress(data.source.note)
     retrained_from = "checkpoint" if retrained else "pretrained" if how.pretrained else "fresh"
     if original is None:
         original = original_model(scenario, how, device, progress)
@@ -248,6 +250,7 @@ def prepare(
         network = placed(network, device)
         return {name: predict(network, images).logits for name, images in measured.items()}
 
+    progress(f"{scenario.forget}: evaluating the original and the retrained model")
     packed = Packed(
         scenario=scenario,
         recipe=how,

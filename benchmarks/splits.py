@@ -36,17 +36,24 @@ class Split:
 
 
 def validation_size(source: DataSource) -> int:
-    """How many training images of a data set are held out for selection: a share, and one of each class."""
-    return max(round(source.train_size * source.validation_fraction), len(source.classes))
+    """How many training images of a data set are held out for selection.
+
+    Those that were given for it, or a share, and one of each class at least.
+    """
+    return source.given_validation or max(
+        round(source.train_size * source.validation_fraction), len(source.classes)
+    )
 
 
 def validation(data: Dataset) -> np.ndarray:
-    """Training images held out for selection, fixed for a data set.
+    """Training images held out for selection, fixed for a data set: those that were given for it, if any.
 
-    Stratified over the finest classes; a class that is too small for an image by its share has one all the
-    same, in place of one of the largest class.
+    Otherwise stratified over the finest classes; a class that is too small for an image by its share has one
+    all the same, in place of one of the largest class.
     """
     y, size = data.train.y, validation_size(data.source)
+    if data.source.given_validation:
+        return np.arange(len(y) - size, len(y))
     chosen = stratified(y, size)
     wanted = np.bincount(y[chosen], minlength=len(data.source.classes))
     small = np.setdiff1d(y, y[chosen])

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import asdict, replace
 from functools import lru_cache
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import torch
@@ -16,10 +16,12 @@ from torch import nn
 from benchmarks.cache import CachedModel, get_or_train, model_folder, named
 from benchmarks.checkpoint import Checkpoint, Preprocessing
 from benchmarks.datasets import Dataset, load
+from benchmarks.epochs import Epochs
 from benchmarks.errors import DataError, TrainingError
 from benchmarks.evaluation import Predictions, predict
 from benchmarks.images import ImageSet, Streamed, on_device, pixels_on
 from benchmarks.models import Published, models
+from benchmarks.roles import Role, role_name
 from benchmarks.scenarios import Scenario
 from benchmarks.sources import source_digest
 from benchmarks.splits import Split
@@ -28,7 +30,6 @@ from benchmarks.weight_files import few
 from benchmarks.weights import adapted, not_finite
 
 Progress = Callable[[str], None]
-Role = Literal["original", "retrained", "recorded"]
 _TRIED = 8  # images that go through a model of the user's before anything else is done
 _USUAL = Preprocessing((0.5,), (0.25,))  # much as that of any data set, for images that are random
 
@@ -188,7 +189,7 @@ def _identity(
 
 
 def _part(role: Role, scenario: Scenario) -> str:
-    """The part that a model plays in a scenario, as people read it."""
+    """The part that a model plays in a scenario, in the name of its files."""
     draw = f"-draw{scenario.draw}" if scenario.draw else ""
     if role == "retrained":
         return f"without-{scenario.task}-{scenario.forget}{draw}"
@@ -215,7 +216,7 @@ def _cached(
     index, validation = _learned_from(role, split)
     preprocessing = preprocessing or _as_published(scenario, how)
     label, identity = _identity(role, scenario, how, preprocessing)
-    part = _part(role, scenario)
+    name = role_name(role, scenario)
 
     def report(model: nn.Module, images: dict[str, ImageSet]) -> dict[str, Any]:
         judged = predict(model, _judged_by(role, images["test"], split))
@@ -226,14 +227,14 @@ def _cached(
         }
 
     def published() -> tuple[dict[str, torch.Tensor], dict[str, Any]]:
-        progress(f"loading {scenario.model} as it was published")
+        progress(f"{name}: loading {scenario.model} as it was published")
         model = build_network(scenario, scenario.seed)
         _published(scenario).load(model)
         model = placed(model, device).eval()
         return _on_cpu(model), report(model, all_images(scenario, data, device, preprocessing))
 
     def run() -> tuple[dict[str, torch.Tensor], dict[str, Any]]:
-        progress(f"training {scenario.model} on {scenario.dataset} ({part}, {how.epochs} epochs)")
+        progress(f"{name}: training {scenario.model} on {scenario.dataset}, {how.epochs} epochs")
         images = all_images(scenario, data, device, preprocessing)
         model = build_network(scenario, scenario.seed)
         if how.pretrained:
@@ -242,16 +243,17 @@ def _cached(
         recorder = None
         if role == "recorded":
             recorder = Recorder(model, torch.from_numpy(split.forget_train).to(device))
+        learned = images["train"].subset(torch.from_numpy(index))
+        epochs = Epochs(lambda line: progress(f"{name}: {line}"), how.epochs, learned.steps(how.batch_size))
         with seeded(scenario.seed), repeatable():
             history = train(
                 model,
-                images["train"].subset(torch.from_numpy(index)),
+                learned,
                 images["train"].subset(torch.from_numpy(validation)),
                 how,
                 torch.Generator(device).manual_seed(scenario.seed),
-                lambda epoch, accuracy: progress(
-                    f"{part}: epoch {epoch}/{how.epochs}, validation {accuracy:.1f} %"
-                ),
+                epochs.after_epoch,
+                epochs.after_step,
                 recorder=recorder,
             )
         if recorder:

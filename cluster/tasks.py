@@ -7,16 +7,28 @@ from typing import Any, TypeVar
 
 from cluster.connect import Slots
 from cluster.isolation import importable
+from cluster.mailbox import mailbox
 
 A = TypeVar("A")
 R = TypeVar("R")
+Tell = Callable[[str], None]
+_HEAR_EVERY_S = 0.5
 
 
-def in_parallel(function: Callable[[A], R], items: Iterable[A], slots: Slots) -> Iterator[tuple[A, R]]:
+def in_parallel(
+    function: Callable[[A, Tell], R],
+    items: Iterable[A],
+    slots: Slots,
+    hear: Callable[[A, str], None] = lambda item, line: None,
+) -> Iterator[tuple[A, R]]:
     """Call a function on every item in worker processes; yields pairs as they finish.
 
     Each call has the cores of a trial and, where GPUs are there and may be used, a whole one. It is run
     again, twice at most, when its machine dies.
+
+    Args:
+        function: Its second argument takes lines of text that say how far it is.
+        hear: Called here with an item and the latest of its lines, while the caller waits for the next pair.
 
     Raises:
         Whatever the function raised, as itself.
@@ -25,23 +37,37 @@ def in_parallel(function: Callable[[A], R], items: Iterable[A], slots: Slots) ->
 
     gpus = float(on_gpus(slots))
     remote: Any = ray.remote(num_cpus=slots.cpus, num_gpus=gpus, max_retries=2)(_in_worker)
-    pending = {remote.remote(function, item, slots.code): item for item in items}
-    try:
-        while pending:
-            (ready, *_), _ = ray.wait(list(pending), num_returns=1)
-            item = pending.pop(ready)
-            try:
-                yield item, ray.get(ready)
-            except ray.exceptions.RayTaskError as error:
-                raise error.cause from None
-    finally:
-        for reference in pending:
-            ray.cancel(reference, force=True)
+    with mailbox() as box:
+        pending = {
+            remote.remote(function, item, number, box.letters, slots.code): (number, item)
+            for number, item in enumerate(items)
+        }
+        try:
+            while pending:
+                ready, _ = ray.wait(list(pending), num_returns=1, timeout=_HEAR_EVERY_S)
+                at_work = dict(pending.values())
+                for number, line in box.collect().items():
+                    if number in at_work:
+                        hear(at_work[number], line)
+                for reference in ready:
+                    _, item = pending.pop(reference)
+                    try:
+                        yield item, ray.get(reference)
+                    except ray.exceptions.RayTaskError as error:
+                        raise error.cause from None
+        finally:
+            for reference in pending:
+                ray.cancel(reference, force=True)
 
 
-def _in_worker(function: Callable[[A], R], item: A, code: tuple[str, ...]) -> R:
+def _in_worker(
+    function: Callable[[A, Tell], R], item: A, number: int, letters: Any, code: tuple[str, ...]
+) -> R:
+    def tell(line: str) -> None:
+        letters.leave.remote(number, line)
+
     importable(code)
-    return function(item)
+    return function(item, tell)
 
 
 def first_machine(slots: Slots, tell: Callable[[str], None]) -> None:

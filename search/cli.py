@@ -9,31 +9,45 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import typer
+from typer.completion import shell_complete
 
 import analysis.cli
 import benchmarks.cli
 import cluster.cli
 from benchmarks.errors import printable
+from benchmarks.listing import Listing
 from cluster.signals import answered, interrupt, leave_to_system
 from search.commands import benchmark, dashboard, demo, export, prepare, run, search, sensitivity
+from search.version import package_version
 
 if TYPE_CHECKING:
     from cluster.jobs import Parcel
 
+_COMPLETION = "_UNLEARN_COMPLETE"  # set by the scripts of `--install-completion`
+
 app = typer.Typer(
     name="unlearn",
     help="Hyper-parameter search and honest benchmarks for machine unlearning.",
-    add_completion=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
 
 
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"unlearnbench {package_version()}")
+        raise typer.Exit
+
+
 @app.callback()
 def _options(
+    version: bool = typer.Option(
+        False, "--version", callback=_print_version, is_eager=True, help="Show the version and exit."
+    ),
     debug: bool = typer.Option(False, "--debug", help="Show the traceback of an error."),
 ) -> None:
-    """Read by main(), before anything runs; declared here for the help page."""
+    """`--debug` is read by main(), before anything runs; declared here for the help page."""
 
 
 def main() -> None:
@@ -68,9 +82,15 @@ def _open_streams() -> None:
 
 
 def _invoke(argv: list[str]) -> int:
-    """Run a command; its exit code. Typer's own main() would turn Ctrl-C into an exit without a word."""
+    """Run a command; its exit code. Typer's own main() would turn Ctrl-C into an exit without a word.
+
+    What a shell asks for when Tab is pressed comes in a variable instead of arguments.
+    """
+    command = typer.main.get_command(app)
+    if request := os.environ.get(_COMPLETION):
+        return shell_complete(command, {}, "unlearn", _COMPLETION, request)
     try:
-        with typer.main.get_command(app).make_context("unlearn", argv) as context:
+        with command.make_context("unlearn", argv) as context:
             context.command.invoke(context)
     except typer.Exit as end:
         return end.exit_code
@@ -86,7 +106,9 @@ def _explain(error: Exception) -> tuple[str, int]:
 
     usage = getattr(error, "format_message", None)  # typer's errors of usage, whose base is not public
     if usage is not None:
-        return f"{usage()}; see `unlearn --help`", 2
+        context = getattr(error, "ctx", None)
+        command = context.command_path if context else "unlearn"
+        return f"{usage().removesuffix('.')}; see `{command} -h`", 2
     if isinstance(error, Interrupted):
         return str(error), 130
     if isinstance(error, RunError):
@@ -103,22 +125,19 @@ def _fail(message: str, status: int) -> None:
     sys.exit(status)
 
 
-def _plans() -> benchmarks.cli.Listing:
+def _plans() -> Listing:
     from analysis.printed_tables import printed_tables
-    from search.plan_sources import shipped
-
-    def what(path: Path) -> str:
-        return path.read_text().splitlines()[0].removeprefix("# ")
+    from search.plan_sources import shipped, summary
 
     parts = [
         [table.name, f"{table.what}: in {' and '.join(table.plans)}"]
         for table in printed_tables().values()
         if table.plans
     ]
-    return ["plan", "what it is"], [*([name, what(path)] for name, path in shipped().items()), *parts]
+    return ["plan", "what it is"], [*([name, summary(path)] for name, path in shipped().items()), *parts]
 
 
-def _plan(name: str) -> benchmarks.cli.Listing:
+def _plan(name: str) -> Listing:
     """What a plan does otherwise than the print that it repeats."""
     from search.plan_files import load
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from analysis.published import original_accuracy
-from benchmarks.cli import Listing
+from benchmarks.listing import Listing
 from search.preparation import Trained
 
 

@@ -18,6 +18,11 @@ def shipped() -> dict[str, Path]:
     return {path.stem: path for path in sorted(PLANS.glob("*.yaml"))}
 
 
+def summary(path: Path) -> str:
+    """What a plan that ships is, from its first line."""
+    return path.read_text().splitlines()[0].removeprefix("# ")
+
+
 def source(plan: str | Path) -> Path:
     """The file of a plan: the one of that path, or one that ships with the package.
 

@@ -5,23 +5,26 @@ from __future__ import annotations
 import platform
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import TYPE_CHECKING, Any, Literal
 
 from benchmarks.datasets import load, provide
+from benchmarks.roles import role_name
 from benchmarks.scenarios import Scenario
 from benchmarks.training import Recipe
 from cluster.connect import LOCAL, Slots
-from cluster.tasks import in_parallel, on_gpus, share, shared
+from cluster.tasks import Tell, in_parallel, on_gpus, share, shared
+from search.board import Board
 
 if TYPE_CHECKING:
     import torch
+    from rich.console import Console
 
     from benchmarks.cache import CachedModel, Stored
     from benchmarks.checkpoint import Checkpoint, Preprocessing
     from benchmarks.prepared import Packed
 
 _Role = Literal["original", "own", "retrained", "own_retrained", "recorded"]
-Tell = Callable[[str], None]
 
 
 @dataclass(frozen=True)
@@ -47,6 +50,15 @@ class Shared:
     data: dict[str, Any] = field(default_factory=dict)
 
 
+def _name(role: _Role, scenario: Scenario) -> str:
+    """A model as people read it."""
+    if role == "own":
+        return "your checkpoint"
+    if role == "own_retrained":
+        return f"your model without {scenario.forget}"
+    return role_name(role, scenario)
+
+
 @dataclass(frozen=True)
 class Trained:
     """A model that a run needs: trained for it, found in the cache, or the user's own.
@@ -57,25 +69,18 @@ class Trained:
         epochs: Epochs of the recipe.
         report: What the model cache says of it: test accuracy and, if it was trained here, the epoch that
             was kept and the seconds.
+        from_cache: Whether it was there already.
     """
 
     scenario: Scenario
     role: str
     epochs: int
     report: dict[str, Any]
+    from_cache: bool = False
 
     @property
     def name(self) -> str:
-        s = self.scenario
-        forget = f"{s.forget}, draw {s.draw}" if s.draw else s.forget
-        names = {
-            "own": "your checkpoint",
-            "own_retrained": f"your model without {forget}",
-            "retrained": f"retrained without {forget}",
-            "recorded": f"recorded steps of {forget}",
-        }
-        name = names.get(self.role, self.role)
-        return f"{name}, seed {s.seed}" if s.seed and not self.role.startswith("own") else name
+        return _name(self.role, self.scenario)
 
     def __str__(self) -> str:
         s, found = self.scenario, self.report
@@ -86,7 +91,9 @@ class Trained:
             parts.append(f"test accuracy {found['test_acc']:.1f} %")
             if "seconds" in found:
                 parts.append(f"best of {self.epochs} epochs was {found['best_epoch']}")
-        if "seconds" in found:
+        if self.from_cache:
+            parts.append("from the cache")
+        elif "seconds" in found:
             parts.append(f"trained in {found['seconds']:.1f} s")
         return f"{s.model} on {s.dataset}, {self.name}: {', '.join(parts)}"
 
@@ -98,6 +105,7 @@ def prepare(
     slots: Slots,
     tell: Callable[[Trained], None],
     *,
+    console: Console | None = None,
     record: bool = False,
     keep_retrained: bool = False,
     own: OwnModels = NONE,
@@ -107,13 +115,14 @@ def prepare(
 
     Args:
         tell: Called for every model, trained now or found in the cache.
+        console: Shows how far they are; None where nobody looks.
         record: Also record the training steps of every forget set, in one more training each.
         keep_retrained: Also send the retrained models' weights to the workers.
         own: Models to use in place of those that are trained here.
         warn: Called with a line for every sign that a model of the user's is not what it is taken for.
     """
     wanted = _distinct(scenarios)
-    data = {name: share(load(name)) for name in {s.dataset for s in wanted}}
+    data = {name: share(load(name)) for name in sorted({s.dataset for s in wanted})}
     device = slots.device if on_gpus(slots) else "cpu"
     common = _Common(recipe, slots.cpus, device, data, _cache_place(), own)
     training: list[tuple[_Role, Scenario]] = (
@@ -124,22 +133,31 @@ def prepare(
     if record:
         training += [("recorded", s) for s in _distinct(s for w in wanted for s in w.requests)]
     sent = {} if slots.address == LOCAL else _sent(training, recipe, own.preprocessing)
-    for job, trained in in_parallel(_train, [_Training(common, *what, sent) for what in training], slots):
-        if trained.elsewhere is not None:
-            _keep(trained.elsewhere)
-            sent = {**sent, trained.id: share(trained.elsewhere)}
-        tell(Trained(job.scenario, job.role, recipe.epochs, trained.report))
-        for line in trained.warnings:
-            warn(line)
+    jobs = [_Training(common, *what, sent) for what in training]
+    with Board("preparing models", len(jobs), console) as board:
+        for job, trained in in_parallel(_train, jobs, slots, partial(_hear, board)):
+            board.done(job.name)
+            if trained.elsewhere is not None:
+                _keep(trained.elsewhere)
+                sent = {**sent, trained.id: share(trained.elsewhere)}
+            tell(Trained(job.scenario, job.role, recipe.epochs, trained.report, trained.from_cache))
+            for line in trained.warnings:
+                warn(line)
     packing = [_Packing(common, s, eval_limit, record, keep_retrained, sent) for s in wanted]
     packed: dict[str, Packed] = {}
     originals: dict[str, Any] = {}
-    for work, (result, warnings) in in_parallel(_pack, packing, slots):
-        weights = originals.setdefault(result.original_id, result.original)
-        packed[work.scenario.key] = _with_original(result, weights)
-        for line in warnings:
-            warn(line)
+    with Board("evaluating models", len(packing), console) as board:
+        for work, (result, warnings) in in_parallel(_pack, packing, slots, partial(_hear, board)):
+            board.done(work.name)
+            weights = originals.setdefault(result.original_id, result.original)
+            packed[work.scenario.key] = _with_original(result, weights)
+            for line in warnings:
+                warn(line)
     return Shared(packed, data)
+
+
+def _hear(board: Board, job: _Training | _Packing, line: str) -> None:
+    board.hear(job.name, line)
 
 
 def _with_original(packed: Packed, weights: Any) -> Packed:
@@ -239,6 +257,10 @@ class _Training:
     scenario: Scenario
     models: dict[str, Any]
 
+    @property
+    def name(self) -> str:
+        return _name(self.role, self.scenario)
+
 
 @dataclass(frozen=True)
 class _Packing:
@@ -249,6 +271,10 @@ class _Packing:
     keep_retrained: bool
     models: dict[str, Any]
 
+    @property
+    def name(self) -> str:
+        return self.scenario.key
+
 
 @dataclass(frozen=True)
 class _TrainedThere:
@@ -257,24 +283,27 @@ class _TrainedThere:
     id: str
     report: dict[str, Any]
     elsewhere: Stored | None = None
+    from_cache: bool = False
     warnings: tuple[str, ...] = ()
 
 
-def _train(job: _Training) -> _TrainedThere:
+def _train(job: _Training, say: Tell) -> _TrainedThere:
+    say(f"{job.name}: reading the data")
     from benchmarks.cache import stored
     from benchmarks.trained import TRAINED, retrained_model
 
     common = job.common
     device = common.start(job.scenario, job.models)
     if job.role == "own" or job.role == "own_retrained":
+        say(f"{job.name}: evaluating")
         return _judged(job, device)
     if job.role == "retrained":
         taken = common.own.preprocessing
-        model = retrained_model(job.scenario, common.recipe, device, lambda line: None, taken)
+        model = retrained_model(job.scenario, common.recipe, device, say, taken)
     else:
-        model = TRAINED[job.role](job.scenario, common.recipe, device, lambda line: None)
+        model = TRAINED[job.role](job.scenario, common.recipe, device, say)
     seen = _cache_place() == common.cache
-    return _TrainedThere(model.id, model.report, None if seen else stored(model.id))
+    return _TrainedThere(model.id, model.report, None if seen else stored(model.id), model.from_cache)
 
 
 def _judged(job: _Training, device: torch.device) -> _TrainedThere:
@@ -294,7 +323,8 @@ def _judged(job: _Training, device: torch.device) -> _TrainedThere:
     )
 
 
-def _pack(job: _Packing) -> tuple[Packed, tuple[str, ...]]:
+def _pack(job: _Packing, say: Tell) -> tuple[Packed, tuple[str, ...]]:
+    say(f"{job.scenario.forget}: reading the data")
     from benchmarks.prepared import prepare as prepare_one
     from benchmarks.sanity import compared
 
@@ -307,6 +337,7 @@ def _pack(job: _Packing) -> tuple[Packed, tuple[str, ...]]:
         original=job.common.own.original,
         retrained=job.common.own.retrained,
         device=job.common.start(job.scenario, job.models),
+        progress=say,
     )
     if job.common.own.original is None:
         return ready.packed, ()

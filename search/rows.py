@@ -6,13 +6,13 @@ import platform
 from collections.abc import Mapping
 from dataclasses import asdict
 from functools import cache
-from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from benchmarks.scenarios import forgets_images
 from search.assignments import Assignment
+from search.version import package_version
 
 if TYPE_CHECKING:
     from benchmarks.evaluation import Predictions
@@ -144,13 +144,5 @@ def step_rows(result: TrialResult) -> list[Row]:
 
 
 @cache
-def package_version() -> str:
-    """The installed version of unlearnbench."""
-    try:
-        return version("unlearnbench")
-    except PackageNotFoundError:
-        return "not installed"
-
-
 def _finite(value: float) -> float | None:
     return value if np.isfinite(value) else None

@@ -12,13 +12,15 @@ from typing import Any
 from rich.console import Console
 
 from analysis.ranges import Range
+from benchmarks.datasets import load
 from benchmarks.hyperparameters import declared
 from benchmarks.methods import Method, methods
 from benchmarks.scenarios import Scenario
-from cluster.connect import Slots, running, session
+from cluster.connect import LOCAL, Slots, running, session
 from cluster.tasks import first_machine
 from search import preparation, published, runner
 from search.assignments import Assignment, FixedList, Row, Source
+from search.display import activity, announced, printed
 from search.entries import Entry, merged
 from search.errors import Interrupted, PlanError, RunError
 from search.failures import Failures, only_failed, require_success
@@ -37,10 +39,10 @@ from search.pruning import pruner
 from search.records import records
 from search.repetitions import repetitions
 from search.results import Results, finished_trials
-from search.rows import package_version
 from search.shards import WHOLE, Shard
 from search.spaces import search_space
 from search.studies import SEEDS_PER_STUDY, Study
+from search.version import package_version
 
 
 @dataclass(frozen=True)
@@ -76,15 +78,25 @@ def prepare(setting: Setting, scenarios: Sequence[Scenario]) -> preparation.Shar
     """The models of some scenarios, trained now or taken from the cache."""
     plan, known = setting.plan, setting.shared
     missing = [scenario for scenario in scenarios if scenario.key not in known.packed]
-    own = preparation.own_models(plan.original(), plan.retrained_model(), missing, setting.console.print)
+    console = setting.console
+    for name in sorted({scenario.dataset for scenario in missing} - known.data.keys()):
+        with announced(console, f"Reading {name}"):
+            load(name)
+    own = preparation.NONE
+    if missing and plan.original() is not None:
+        with activity(console, "Reading your checkpoint"):
+            own = preparation.own_models(plan.original(), plan.retrained_model(), missing, console.print)
     if not running():
-        setting.open.enter_context(session(setting.slots))
-        first_machine(setting.slots, setting.console.print)
+        address = setting.slots.address
+        with activity(console, "Starting Ray" if address == LOCAL else f"Joining the cluster at {address}"):
+            setting.open.enter_context(session(setting.slots))
+        with printed(console, lambda: ["Waiting for a machine of the cluster ..."]):
+            first_machine(setting.slots, console.print)
     if missing:
 
         def tell(model: preparation.Trained) -> None:
             setting.trained.append(model)
-            setting.console.print(str(model))
+            console.print(str(model))
 
         new = preparation.prepare(
             missing,
@@ -94,8 +106,9 @@ def prepare(setting: Setting, scenarios: Sequence[Scenario]) -> preparation.Shar
             tell,
             record=plan.needs_recording(),
             keep_retrained=plan.needs_retrained(),
+            console=console,
             own=own,
-            warn=setting.console.print,
+            warn=console.print,
         )
         known.packed.update(new.packed)
         known.data.update(new.data)

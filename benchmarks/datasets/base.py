@@ -76,6 +76,8 @@ class DataSource:
             were not decoded yet (`load` does that).
         read: Returns the train and the test images, downloading them into the folder if need be.
         validation_fraction: Share of the training images that is held out for selection.
+        given_validation: How many of the training images, the last ones, were given to be held out for
+            selection, in place of that share; 0: none were.
         decode: Decodes the image files into the folder, unless that was done; its second argument says
             whether files that cannot be read may be left out. None: there are none to decode.
         note: What people should know of the files that were taken and left out, one line.
@@ -100,6 +102,7 @@ class DataSource:
     predicts: Level = "class"
     augmentation: Augmentation = "none"
     validation_fraction: float = 0.1
+    given_validation: int = 0
     decode: Callable[[Path, bool], Decoded] | None = field(default=None, repr=False)
     note: str = ""
     files: Callable[[], Files] | None = field(default=None, repr=False, compare=False)
@@ -144,7 +147,9 @@ class Dataset:
         the names of files, nor where they lie or since when.
         """
         source = self.source
-        described = (source.identities, source.predicts, source.validation_fraction)
+        described: tuple[object, ...] = (source.identities, source.predicts, source.validation_fraction)
+        if source.given_validation:
+            described += (source.given_validation,)
         digest = hashlib.sha256(repr((self.learned_from, *described)).encode())
         for part in (self.test.x, self.test.y, self.train.identity, self.test.identity):
             digest.update(hashlib.sha256(_bytes(part)).digest())
@@ -201,6 +206,7 @@ def subset(source: DataSource, size: str) -> DataSource:
         files=None,
         read=partial(_read_subset, source, (count, held_out)),
         validation_fraction=max(0.2, source.validation_fraction),
+        given_validation=0,
     )
 
 

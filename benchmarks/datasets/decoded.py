@@ -42,7 +42,7 @@ class Listing:
         identity: int64 index of each image's person, or None where that is unknown.
         side: Height and width after decoding, in pixels.
         resize: How the images become square.
-        note: What people should know of what was taken and left out, one line.
+        validation: How many of the training images, the last ones, were given as validation images.
     """
 
     name: str
@@ -55,7 +55,7 @@ class Listing:
     identity: np.ndarray | None
     side: int
     resize: Resize
-    note: str = ""
+    validation: int = 0
 
     @cached_property
     def stem(self) -> str:

@@ -6,7 +6,7 @@ import os
 import unicodedata
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 
@@ -20,6 +20,15 @@ _LITTER = frozenset({"__macosx", "__pycache__", "@eadir", "$recycle.bin", "syste
     "thumbs.db",
     "desktop.ini",
 }
+METADATA = (
+    "metadata.csv",
+    "metadata.jsonl",
+)  # files that name the labels of images, as Hugging Face has them
+# Endings of pictures that are not read here
+_CAMERAS = {".arw", ".cr2", ".cr3", ".dng", ".nef", ".orf", ".raf", ".raw", ".rw2"}
+_DRAWINGS = {".eps", ".pdf", ".psd", ".svg"}
+_SCANS = {".dcm", ".nii"}
+UNREAD = frozenset({".heic", ".heif", ".hif", ".jxl", ".tga", *_CAMERAS, *_DRAWINGS, *_SCANS})
 
 
 @dataclass(frozen=True)
@@ -30,11 +39,15 @@ class Tree:
         pictures: Paths of those right in it, below the folder that was scanned.
         others: How many files right in it have another ending, which is lower case with its dot, or "".
         folders: The folders right in it by their names in composed Unicode, in order.
+        metadata: Paths of the files right in it that may name the labels of pictures.
+        litter: How many entries of it are hidden or the system's, by their names.
     """
 
-    pictures: tuple[str, ...]
-    others: Counter[str]
-    folders: dict[str, Tree]
+    pictures: tuple[str, ...] = ()
+    others: Counter[str] = field(default_factory=Counter)
+    folders: dict[str, Tree] = field(default_factory=dict)
+    metadata: tuple[str, ...] = ()
+    litter: Counter[str] = field(default_factory=Counter)
 
     @cached_property
     def count(self) -> int:
@@ -43,8 +56,14 @@ class Tree:
 
     @cached_property
     def filled(self) -> dict[str, Tree]:
-        """Those of its folders that have pictures in them or below."""
-        return {name: tree for name, tree in self.folders.items() if tree.count}
+        """Those of its folders that have pictures in them or below, also in formats that are not read."""
+        return {name: tree for name, tree in self.folders.items() if tree.count or tree.unread}
+
+    @cached_property
+    def unread(self) -> Counter[str]:
+        """How many pictures in it and below have formats that are not read, by the endings of their names."""
+        every = (tree.others for tree in self.walk())
+        return Counter({e: n for e, n in sum(every, Counter[str]()).items() if e in UNREAD})
 
     def walk(self) -> Iterator[Tree]:
         """This folder and all below it."""
@@ -86,20 +105,23 @@ def _scan(path: str, below: str, around: tuple[tuple[int, int], ...]) -> Tree:
         if len(around) > _DEEPEST:
             raise DataError(f"{shown(path)} is more than {_DEEPEST} folders deep; move its images up")
         with os.scandir(path) as entries:
-            visible = [e for e in entries if not e.name.startswith(".") and e.name.casefold() not in _LITTER]
+            every = list(entries)
+        visible = [entry for entry in every if not _is_litter(entry.name)]
         inner = [entry for entry in visible if entry.is_dir()]
     except OSError as error:
         raise DataError(
             f"{shown(path)} cannot be read ({error.strerror}); change that, or remove it"
         ) from error
     names = {entry.name for entry in inner}
-    pictures, others = [], Counter[str]()
+    pictures, metadata, others = [], [], Counter[str]()
     for entry in visible:
         if entry.name in names:
             continue
         ending = os.path.splitext(entry.name)[1].lower()  # noqa: PTH122
         if ending in extensions():
             pictures.append(below + entry.name)
+        elif entry.name.lower() in METADATA:
+            metadata.append(below + entry.name)
         else:
             others[ending] += 1
     folders: dict[str, Tree] = {}
@@ -112,4 +134,9 @@ def _scan(path: str, below: str, around: tuple[tuple[int, int], ...]) -> Tree:
                 f"ways ({both}); rename one of them, or put their images together"
             )
         folders[name] = _scan(entry.path, f"{below}{entry.name}/", (*around, identity))
-    return Tree(tuple(pictures), others, folders)
+    litter = Counter(entry.name for entry in every if _is_litter(entry.name))
+    return Tree(tuple(pictures), others, folders, tuple(sorted(metadata)), litter)
+
+
+def _is_litter(name: str) -> bool:
+    return name.startswith(".") or name.casefold() in _LITTER

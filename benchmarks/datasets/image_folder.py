@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from dataclasses import dataclass
 from functools import cache, partial
 from pathlib import Path
-from typing import NamedTuple
 
 import numpy as np
 
 from benchmarks.datasets.base import DataSource, Files, Images, by_class, data_folder, datasets
 from benchmarks.datasets.decoded import Decoded, Listing, decode, found, paths, splits
-from benchmarks.datasets.folders import Tree, scan
-from benchmarks.datasets.layouts import layout
+from benchmarks.datasets.folders import METADATA, Tree, scan
+from benchmarks.datasets.inventory import LeftOut, left_out
+from benchmarks.datasets.layouts import Layout, Part, layout
+from benchmarks.datasets.metadata import labelled
 from benchmarks.datasets.pictures import central
 from benchmarks.errors import DataError, shown
 from benchmarks.registry import Family
@@ -33,36 +35,53 @@ def held_out(y: np.ndarray) -> np.ndarray:
     return test
 
 
-def labelled(folders: dict[str, list[str]]) -> tuple[list[str], np.ndarray]:
+def labelled_paths(folders: dict[str, list[str]]) -> tuple[list[str], np.ndarray]:
     """Paths of the pictures in class folders, and the index of each one's class."""
     names = [file for files in folders.values() for file in files]
     y = np.repeat(np.arange(len(folders)), [len(files) for files in folders.values()])
     return names, y.astype(np.int64)
 
 
-class _Divided(NamedTuple):
-    """Pictures in class folders, training images first.
+@dataclass(frozen=True, eq=False)
+class _Divided:
+    """Pictures by split, training images first and validation images last among these.
 
     Attributes:
         names: Their paths.
         y: int64 index of each one's class.
-        train: How many of them are training images.
+        train: How many of them are training images, validation images included.
+        validation: How many of these were given as validation images.
     """
 
     names: tuple[str, ...]
     y: np.ndarray
     train: int
+    validation: int = 0
+
+
+@dataclass(frozen=True, eq=False)
+class _Folder:
+    """The image files of a folder.
+
+    Attributes:
+        layout: How they are arranged.
+        left: What else there is in it.
+    """
+
+    listing: Listing
+    layout: Layout
+    left: tuple[LeftOut, ...]
 
 
 @cache
-def _listed(name: str, data: Path) -> Listing:
+def _listed(name: str, data: Path) -> _Folder:
     try:
         return _list(name, data)
     except DataError as error:
         raise DataError(f"'image_folder:{name}': {error}") from None
 
 
-def _list(name: str, data: Path) -> Listing:
+def _list(name: str, data: Path) -> _Folder:
     folder = data / name
     if not re.fullmatch(r"[A-Za-z0-9_-][A-Za-z0-9._-]*", name):
         raise DataError(
@@ -70,100 +89,132 @@ def _list(name: str, data: Path) -> Listing:
         )
     if not folder.is_dir():
         raise DataError(f"there is no folder {folder}; put {_LAYOUT} there, or set UNLEARN_DATA")
-    arranged = layout(scan(folder))
-    if len(arranged.train) < 2:
+    tree = scan(folder)
+    arranged = labelled(folder, tree) or layout(tree)
+    classes = arranged.train.classes
+    left = tuple(left_out(tree, arranged))
+    if len(classes) < 2:
+        there = f" and beside them {', '.join(map(str, left))}" if left else ""
         raise DataError(
-            f"two classes or more are needed, but {folder} holds {len(arranged.train)}; put {_LAYOUT} there"
+            f"two classes or more are needed, but {folder} holds {len(classes)}{there}; put {_LAYOUT} there, "
+            f"or name the classes in a file '{METADATA[0]}' with the columns 'file_name' and 'label'"
         )
-    for c in arranged.train:
+    for c in classes:
         _check_name(c)
-    train = _pictures(arranged.train)
-    names, y, count = _drawn(train) if arranged.test is None else _given(train, _pictures(arranged.test))
+    divided = _drawn(arranged.train) if arranged.test is None else _given(arranged)
     listing = Listing(
         name=f"image_folder:{name}",
         cache=data / "decoded",
         folder=folder,
-        names=names,
-        train=count,
-        classes=tuple(train),
-        y=y,
+        names=divided.names,
+        train=divided.train,
+        classes=tuple(classes),
+        y=divided.y,
         identity=None,
         side=_SIDE,
         resize=central,
-        note=f"image_folder:{name}: {arranged.note}" if arranged.note else "",
+        validation=divided.validation,
     )
-    listing.check(np.arange(len(names)))
-    return listing
-
-
-def _pictures(folders: dict[str, Tree]) -> dict[str, list[str]]:
-    return {name: tree.all_pictures() for name, tree in folders.items()}
+    listing.check(np.arange(len(divided.names)))
+    return _Folder(listing, arranged, left)
 
 
 def _check_name(c: str) -> None:
     """Raise DataError for a name that could not be written in a plan or a table, or would be misread."""
     if any(0xD800 <= ord(letter) <= 0xDFFF for letter in c):
-        raise DataError(f"the name of the class folder '{shown(c)}' is not UTF-8; rename it")
+        raise DataError(f"the class name '{shown(c)}' is not UTF-8; rename it")
     if any(unicodedata.category(letter) in _UNWRITABLE or letter in _REORDERING for letter in c):
-        raise DataError(
-            f"the name of the class folder '{shown(c)}' holds a character that cannot be seen; rename it"
-        )
+        raise DataError(f"the class name '{shown(c)}' holds a character that cannot be seen; rename it")
     if "+" in c or ">" in c or " | " in c or c != c.strip():
         raise DataError(
-            f"the name of the class folder '{shown(c)}' must not hold '+', '>' or ' | ', which join forget "
+            f"the class name '{shown(c)}' must not hold '+', '>' or ' | ', which join forget "
             "classes, or begin or end with a space; rename it"
         )
 
 
-def _given(train: dict[str, list[str]], test: dict[str, list[str]]) -> _Divided:
-    """The pictures of two folders of class folders."""
-    if train.keys() != test.keys():
-        odd = min(train.keys() ^ test.keys())
-        raise DataError(
-            "the folders of training and of test images must hold the same classes, but only the one of "
-            f"{'training' if odd in train else 'test'} images has '{shown(odd)}'; add or remove it"
-        )
-    names, y = labelled(train)
-    more, more_y = labelled({c: test[c] for c in train})
-    return _Divided((*names, *more), np.concatenate([y, more_y]), len(names))
+def _given(arranged: Layout) -> _Divided:
+    """The pictures of splits that lie in folders of their own."""
+    parts = [
+        labelled_paths({c: part.classes.get(c, Tree()).all_pictures() for c in arranged.train.classes})
+        for part in arranged.parts()
+    ]
+    names = tuple(name for names, _ in parts for name in names)
+    validation = arranged.validation.count if arranged.validation else 0
+    return _Divided(
+        names, np.concatenate([y for _, y in parts]), arranged.train.count + validation, validation
+    )
 
 
-def _drawn(folders: dict[str, list[str]]) -> _Divided:
+def _drawn(train: Part) -> _Divided:
     """The pictures of one folder of class folders, some of each class drawn as test images."""
-    for name, files in folders.items():
-        if len(files) < 3:
+    for name, tree in train.classes.items():
+        if tree.count < 3:
+            unread = ", ".join(f"{ending} {count}" for ending, count in sorted(tree.unread.items()))
             raise DataError(
-                f"every class needs 3 images or more, but '{shown(name)}' has {len(files)}; add some, or "
-                "take it away"
+                f"every class needs 3 images or more, but '{shown(name)}' has {tree.count}"
+                + (f" that can be read ({unread}; convert them to JPEG or PNG)" if unread else "")
+                + "; add some, or take it away"
             )
-    names, y = labelled(folders)
+    names, y = labelled_paths({name: tree.all_pictures() for name, tree in train.classes.items()})
     test = held_out(y)
     order = np.argsort(test, kind="stable")
     return _Divided(tuple(names[i] for i in order), y[order], int((~test).sum()))
 
 
+def _note(name: str, folder: _Folder, kept: np.ndarray) -> str:
+    """What was taken and what was left out, one line.
+
+    Args:
+        kept: Positions of the images that can be read, as far as that is known.
+    """
+    listing, arranged = folder.listing, folder.layout
+    train, first = (
+        int(np.searchsorted(kept, n)) for n in (listing.train, listing.train - listing.validation)
+    )
+    test = len(kept) - train
+    place = shown(arranged.train.source)
+    if arranged.test is None:
+        of = f" of {place}" if place else ""
+        parts = [f"{train} for training and {test} for testing, a fixed fifth of each class{of}"]
+    else:
+        parts = [f"{first} for training from {place}"]
+        if arranged.validation:
+            parts.append(f"{train - first} for validation from {shown(arranged.validation.source)}")
+        parts.append(f"{test} for testing from {shown(arranged.test.source)}")
+    if arranged.labels:
+        parts.append(f"classes from {' and '.join(map(shown, arranged.labels))}")
+    left = [str(reason) for reason in folder.left]
+    broken = len(listing.names) - len(kept)
+    if broken:
+        left.append(f"{broken} that cannot be read")
+    text = f"image_folder:{name}: {len(listing.classes)} classes, {len(kept)} images: {', '.join(parts)}"
+    return f"{text}; left out: {', '.join(left)}" if left else text
+
+
 def _decode(name: str, data: Path, skip_unreadable: bool) -> Decoded:
-    return decode(_listed(name, data), skip_unreadable)
+    return decode(_listed(name, data).listing, skip_unreadable)
 
 
 def _read(name: str, data: Path) -> tuple[Images, Images]:
-    return splits(_listed(name, data))
+    return splits(_listed(name, data).listing)
 
 
 def _files(name: str) -> Files:
-    return paths(_listed(name, data_folder()))
+    return paths(_listed(name, data_folder()).listing)
 
 
 def _make(name: str) -> DataSource:
-    listing = _listed(name, data_folder())
-    return _source(name, listing, found(listing))
+    folder = _listed(name, data_folder())
+    return _source(name, folder, found(folder.listing))
 
 
 @cache
-def _source(name: str, listing: Listing, done: Decoded | None) -> DataSource:
+def _source(name: str, folder: _Folder, done: Decoded | None) -> DataSource:
     """The description from the files, and from their pixels once they are decoded."""
+    listing = folder.listing
     kept = listing.without(done.skipped if done else ())
     train = int(np.searchsorted(kept, listing.train))
+    first = int(np.searchsorted(kept, listing.train - listing.validation))
     return DataSource(
         name=listing.name,
         summary=f"{_SIDE}x{_SIDE} images of {len(listing.classes)} classes, from the folder {name}",
@@ -178,7 +229,8 @@ def _source(name: str, listing: Listing, done: Decoded | None) -> DataSource:
         read=partial(_read, name),
         decode=partial(_decode, name),
         augmentation="crop_flip_rotate",
-        note=listing.note,
+        given_validation=train - first,
+        note=_note(name, folder, kept),
         files=partial(_files, name),
     )
 

@@ -9,7 +9,7 @@ import numpy as np
 
 from benchmarks.datasets.base import DataSource, Files, Images, data_folder, datasets
 from benchmarks.datasets.folders import class_folders
-from benchmarks.datasets.image_folder import labelled
+from benchmarks.datasets.image_folder import labelled_paths
 from benchmarks.datasets.pictures import Stream, inner
 from benchmarks.errors import DataError
 
@@ -41,7 +41,7 @@ def _labelled(data: Path, split: str) -> tuple[list[str], np.ndarray]:
             f"data set 'imagenet': {folder} must hold the {len(_WNIDS)} class folders from {_WNIDS[0]} to "
             f"{_WNIDS[-1]}, but holds {len(folders)}; {_BY_HAND}, or set UNLEARN_DATA"
         )
-    return labelled(folders)
+    return labelled_paths(folders)
 
 
 def _files() -> Files:

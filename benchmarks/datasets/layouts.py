@@ -1,55 +1,152 @@
-"""Which folders are classes, training and test images, as people arrange them."""
+"""Which folders are classes, training, validation and test images, as people arrange them."""
 
 from __future__ import annotations
 
 import re
-from collections import Counter
-from dataclasses import dataclass
+from collections.abc import Container, Iterable, Iterator
+from dataclasses import dataclass, field, replace
 from itertools import combinations
 
 from benchmarks.datasets.folders import Tree
 from benchmarks.errors import DataError, shown
 
-_SPLIT = re.compile(r"(?:(train)(?:ing)?|(test)(?:ing)?|(val)(?:id|idation)?)(?:[ _-]?set)?", re.IGNORECASE)
-_ENDINGS = 4  # that a note names
+_SPLIT = re.compile(
+    r"(?:(train)(?:ing)?|(test)(?:ing)?|eval(?:uation)?|(val)(?:id|idation)?|dev)"
+    r"(?:[ _-]?(?:set|data|images|split))?",
+    re.IGNORECASE,
+)
+_KINDS = ("train", "val", "test")
+_LEAST = 0.05  # of the training images' number, for images that were given to validate on
+
+
+@dataclass(frozen=True)
+class Part:
+    """The training, the validation or the test images.
+
+    Attributes:
+        source: Where they come from, for people; "" where that goes without saying.
+        classes: Their classes by name.
+    """
+
+    source: str
+    classes: dict[str, Tree]
+
+    @property
+    def count(self) -> int:
+        return sum(tree.count for tree in self.classes.values())
 
 
 @dataclass(frozen=True)
 class Layout:
-    """The class folders of a data set.
+    """The images of a data set by classes.
 
     Attributes:
-        train: The classes of the training images, by name.
-        test: The same classes with test images; None where those are yet to be drawn from `train`.
-        note: What was taken and what was left out, one line; "" where that goes without saying.
+        validation: Images to validate on, of the classes of `train`; None where they are yet to be drawn.
+        test: Test images; None where they are yet to be drawn from `train`.
+        unused: Folders of a split that cannot be used, by their paths.
+        labels: The files that name the classes; none where the folders do.
+        unlabelled: Paths of images that these files do not give a class.
     """
 
-    train: dict[str, Tree]
-    test: dict[str, Tree] | None
-    note: str
+    train: Part
+    validation: Part | None = None
+    test: Part | None = None
+    unused: dict[str, Tree] = field(default_factory=dict)
+    labels: tuple[str, ...] = ()
+    unlabelled: tuple[str, ...] = ()
+
+    def parts(self) -> Iterator[Part]:
+        """Those that are not yet to be drawn."""
+        yield from (part for part in (self.train, self.validation, self.test) if part)
 
 
 def layout(top: Tree) -> Layout:
     """The class folders below a folder, where there is only one way to read it.
 
     Class folders lie in it, in folders for training and for test (or validation) images, or the same one
-    folder deeper.
+    folder deeper; or each of them holds folders for training and test images.
 
     Raises:
-        DataError: if there are several ways to read it.
+        DataError: if there are several ways to read it, or most of its images lie outside class folders.
     """
     tree, path = _descended(top)
+    arranged = _inside_classes(tree, path) or _arranged(tree, path)
+    used = sum(part.count for part in arranged.parts())
+    outside = top.count - used - sum(tree.count for tree in arranged.unused.values())
+    if used and outside > used:
+        where = sorted(f"'{shown(name)}'" for name in arranged.train.classes)[:2]
+        raise DataError(
+            f"{outside} of its {top.count} images lie outside class folders, if {' and '.join(where)} are "
+            "classes; put every image into the folder of its class, and nothing but these folders beside "
+            "each other"
+        )
+    return arranged
+
+
+def split_of(name: str) -> str:
+    """'train', 'test' or 'val' for a folder that is called so in one way or another; else ''."""
+    match = _SPLIT.fullmatch(name)
+    if match is None:
+        return ""
+    named = next((kind for kind in match.groups() if kind), "")
+    return named.lower() or ("val" if name.lower().startswith("dev") else "test")
+
+
+def divided(train: Part, validation: Part | None, test: Part | None) -> Layout:
+    """Parts that were given, as they are used.
+
+    Images to validate on that are too few for it, or not of all classes, join the training images. Without
+    test images they are the test images.
+
+    Raises:
+        DataError: if the test or validation images have other classes than the training images.
+    """
+    if test is None:
+        validation, test = None, validation
+    if test is not None:
+        _check_same(train, test, train.classes.keys() ^ test.classes.keys())
+    if validation is None:
+        return Layout(train, None, test)
+    _check_same(train, validation, validation.classes.keys() - train.classes.keys())
+    if _enough(train, validation):
+        return Layout(train, validation, test)
+    given = validation.classes
+    joined = {
+        name: Tree(folders={"train": tree, "val": given.get(name, Tree())})
+        for name, tree in train.classes.items()
+    }
+    source = f"{train.source} and {validation.source} (which is too small to validate on)"
+    return Layout(Part(source, joined), None, test)
+
+
+def _check_same(train: Part, other: Part, odd: Iterable[str]) -> None:
+    for name in sorted(odd)[:1]:
+        whose = train if name in train.classes else other
+        raise DataError(
+            f"'{shown(train.source)}' and '{shown(other.source)}' must hold the same classes, but only "
+            f"'{shown(whose.source)}' has '{shown(name)}'; add or remove it"
+        )
+
+
+def _enough(train: Part, validation: Part) -> bool:
+    """Whether images can be validated on: of every class, and not far fewer than are held out elsewhere."""
+    every = all(name in validation.classes and validation.classes[name].count for name in train.classes)
+    return every and validation.count >= _LEAST * train.count
+
+
+def _arranged(tree: Tree, path: str) -> Layout:
+    """Class folders, or folders of splits with class folders in them."""
     parts: dict[str, list[str]] = {}
-    for name in filter(_split, tree.filled):
-        parts.setdefault(_split(name), []).append(name)
+    for name in filter(split_of, tree.filled):
+        parts.setdefault(split_of(name), []).append(name)
     splits = [name for names in parts.values() for name in names]
     rest = [name for name in tree.filled if name not in splits]
     # Beside other class folders, a folder 'train' with pictures right in it is a class
-    divided = [
+    usable = [
         name for name in splits if tree.filled[name].filled and not (rest and tree.filled[name].pictures)
     ]
-    if not divided:
-        return _flat(top, tree, path, splits)
+    if not usable:
+        return _flat(tree, path, splits)
     for names in parts.values():
         if len(names) > 1:
             raise DataError(f"it holds both {_listed(names, path)}; leave one of them")
@@ -58,38 +155,47 @@ def layout(top: Tree) -> Layout:
             f"it holds {_listed(splits, path)} beside '{shown(path + rest[0])}', so that it is not clear "
             "which folders are classes; put all class folders into a folder 'train', or move the others away"
         )
-    usable = {_split(name): name for name in divided}
-    if "train" not in usable:
+    named = {split_of(name): name for name in usable}
+    if "train" not in named:
         raise DataError(f"it holds {_listed(splits, path)}, but no folder 'train' with class folders; add it")
-    held_out = usable.get("test", usable.get("val"))
-    train, train_path = _descended(tree.filled[usable["train"]], f"{path}{usable['train']}/")
-    note, classes = _taken(train_path), train.folders
-    test = None
-    if held_out:
-        part, test_path = _descended(tree.filled[held_out], f"{path}{held_out}/")
-        note, test = (
-            f"training images from {shown(train_path)}, test images from {shown(test_path)}",
-            part.folders,
-        )
-    left = {name: tree.filled[name] for name in splits if name not in (usable["train"], held_out)}
-    return Layout(classes, test, _note(note, top, [*classes.values(), *(test or {}).values()], path, left))
+    train = _part(tree, path, named["train"])
+    others = (_part(tree, path, named[kind], train) if kind in named else None for kind in ("val", "test"))
+    unused = {f"{path}{name}/": tree.filled[name] for name in splits if name not in usable}
+    return replace(divided(train, *others), unused=unused)
 
 
-def _flat(top: Tree, tree: Tree, path: str, splits: list[str]) -> Layout:
+def _part(tree: Tree, path: str, name: str, train: Part | None = None) -> Part:
+    """The class folders in the folder of a split, or one folder deeper."""
+    inner, path = _descended(tree.filled[name], f"{path}{name}/", train.classes if train else {})
+    return Part(path, inner.folders)
+
+
+def _flat(tree: Tree, path: str, splits: list[str]) -> Layout:
     """The folders in a folder as classes."""
     if len(splits) > 1 and len(splits) == len(tree.filled):
         raise DataError(
             f"{_listed(splits, path)} hold images, but no class folders; put one folder per class into each"
         )
-    if not any(_split(name) for name in path.split("/")):
+    if not any(split_of(name) for name in path.split("/")):
         _check_no_splits(tree, path)
-    return Layout(
-        tree.folders, None, _note(_taken(path) if path else "", top, list(tree.folders.values()), path, {})
+    return Layout(Part(path, tree.folders))
+
+
+def _inside_classes(tree: Tree, path: str) -> Layout | None:
+    """Class folders that all hold folders of splits, if that is how the images are arranged."""
+    parts: dict[str, dict[str, Tree]] = {}
+    for name, inner in tree.filled.items():
+        kinds = [split_of(folder) for folder in inner.filled]
+        if inner.pictures or "train" not in kinds or not all(kinds) or len(set(kinds)) < len(kinds):
+            return None
+        for folder, pictures in inner.filled.items():
+            parts.setdefault(split_of(folder), {})[name] = pictures
+    if len(tree.filled) < 2 or any(split_of(name) for name in tree.filled):
+        return None
+    train, *others = (
+        Part(f"{path}<class>/{kind}/", parts[kind]) if kind in parts else None for kind in _KINDS
     )
-
-
-def _taken(path: str) -> str:
-    return f"classes from {shown(path)}, a fifth of each becomes test images"
+    return divided(train, *others) if train else None
 
 
 def _check_no_splits(tree: Tree, path: str) -> None:
@@ -105,38 +211,18 @@ def _check_no_splits(tree: Tree, path: str) -> None:
             )
 
 
-def _split(name: str) -> str:
-    """'train', 'test' or 'val' for a folder that is called so in one way or another; else ''."""
-    match = _SPLIT.fullmatch(name)
-    return next(kind for kind in match.groups() if kind).lower() if match else ""
+def _descended(tree: Tree, path: str = "", known: Container[str] = ()) -> tuple[Tree, str]:
+    """The first folder on the way down that is more than a wrapper around another one, and its path.
 
-
-def _descended(tree: Tree, path: str = "") -> tuple[Tree, str]:
-    """The first folder on the way down that is more than a wrapper around another one, and its path."""
+    Args:
+        known: Names of classes, where they are known.
+    """
     while len(tree.filled) == 1:  # which is no data set yet
         ((name, inner),) = tree.filled.items()
-        if not inner.filled:
+        if not inner.filled or name in known:
             break
         tree, path = inner, f"{path}{name}/"
     return tree, path
-
-
-def _note(taken: str, top: Tree, classes: list[Tree], path: str, left: dict[str, Tree]) -> str:
-    """What was taken and what was left out, such as the splits `left`."""
-    parts = [
-        f"{shown(path + name)}/ ({tree.count}{'' if tree.filled else ', without class folders'})"
-        for name, tree in left.items()
-    ]
-    outside = top.count - sum(tree.count for tree in (*classes, *left.values()))
-    if outside:
-        parts.append(f"images outside class folders ({outside})")
-    others = sum((tree.others for c in classes for tree in c.walk()), Counter[str]())
-    if others:
-        kinds = sorted(others.items(), key=lambda kind: (-kind[1], kind[0]))
-        few = ", ".join(f"{shown(ending) or 'no ending'} {n}" for ending, n in kinds[:_ENDINGS])
-        more = ", ..." if len(kinds) > _ENDINGS else ""
-        parts.append(f"files that are not images ({few}{more})")
-    return "; ".join(filter(None, [taken, f"left out: {', '.join(parts)}" if parts else ""]))
 
 
 def _listed(names: list[str], path: str) -> str:

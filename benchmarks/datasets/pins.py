@@ -11,7 +11,7 @@ import numpy as np
 from benchmarks.datasets.base import DataSource, Files, Images, data_folder, datasets, stratified
 from benchmarks.datasets.decoded import Decoded, Listing, decode, everything, paths, splits
 from benchmarks.datasets.folders import class_folders
-from benchmarks.datasets.image_folder import labelled
+from benchmarks.datasets.image_folder import labelled_paths
 from benchmarks.datasets.pictures import central
 from benchmarks.errors import DataError
 
@@ -135,7 +135,7 @@ def _listed(data: Path) -> Listing:
     if not folder.is_dir():
         raise DataError(f"data set 'pins' is not in {data}; {_BY_HAND}{folder}, or set UNLEARN_DATA")
     folders = class_folders(folder)
-    names, y = labelled(folders)
+    names, y = labelled_paths(folders)
     people = tuple(name.removeprefix("pins_") for name in folders)
     if people != _PEOPLE or len(names) != _IMAGES:
         raise DataError(

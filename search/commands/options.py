@@ -10,10 +10,15 @@ from typing import Annotated, Any
 
 import typer
 
-from search import limits
+from search import completion, limits
 from search.options import Options
 
-PlanName = Annotated[str, typer.Argument(help="A plan file, or the name of a plan that ships with unlearn.")]
+PlanName = Annotated[
+    str,
+    typer.Argument(
+        help="A plan file, or the name of a plan that ships with unlearn.", autocompletion=completion.plans
+    ),
+]
 _DECLARED: dict[str, Any] = {
     "results": Annotated[
         str, typer.Option("--results", help="A folder, s3://BUCKET/PREFIX or gs://BUCKET/PREFIX.")

@@ -14,7 +14,7 @@ from search.options import Options
 @takes("workers", "address", "scale", "allow_code")
 def prepare(plan: PlanName, options: Options) -> None:
     """Train the models of a plan into the model cache."""
-    from benchmarks.cli import print_table
+    from benchmarks.listing import print_table
     from search import stages
     from search.models_table import listing
 

@@ -6,13 +6,17 @@ from typing import Annotated
 
 import typer
 
+from benchmarks.completion import method_names
 from search import limits
 from search.commands.closing import print_results
 from search.commands.opening import opened
 from search.commands.options import PlanName, takes
 from search.options import Options
 
-Method = Annotated[list[str], typer.Option("--method", help="A method of the plan; by default all.")]
+Method = Annotated[
+    list[str],
+    typer.Option("--method", help="A method of the plan; by default all.", autocompletion=method_names),
+]
 Forget = Annotated[list[str], typer.Option("--forget", help="A set the plan searches; by default all.")]
 Parameter = Annotated[list[str], typer.Option("--parameter", help="What to vary; by default all searched.")]
 Ranges = Annotated[

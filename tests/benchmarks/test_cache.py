@@ -279,7 +279,7 @@ def test_the_retrained_model_starts_fresh_and_sees_no_forget_image(monkeypatch):
     scenario = Scenario("digits", "cnn2", "full_class", "8")
     seen = {}
 
-    def fake(model, images, validation, recipe, rng, on_epoch, recorder):
+    def fake(model, images, validation, recipe, rng, on_epoch, after_step, recorder):
         start = {k: v.clone() for k, v in model.state_dict().items()}
         labels = set(images.labels.tolist()) | set(validation.labels.tolist())
         seen[len(images)] = (start, labels)

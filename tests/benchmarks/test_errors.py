@@ -14,6 +14,24 @@ def test_near_names_are_suggested_and_far_ones_list_what_is_valid():
 
 
 @pytest.mark.parametrize(
+    ("typed", "meant"),
+    [
+        ("JiT", "jit"),
+        ("CIFAR-10", "cifar10"),
+        ("resnet-18", "resnet18"),
+        ("Boundary Shrink", "boundary_shrink"),
+    ],
+)
+def test_case_and_punctuation_do_not_hide_what_was_meant(typed, meant):
+    known = ["jit", "cifar10", "cifar100", "resnet18", "resnet50", "boundary_shrink"]
+    assert errors.suggest(typed, known) == f"did you mean '{meant}'?"
+
+
+def test_a_name_without_letters_is_near_to_nothing():
+    assert errors.suggest("--", ["jit", "+"]) == "valid: jit, +"
+
+
+@pytest.mark.parametrize(
     "kind", [c for c in vars(errors).values() if isinstance(c, type) and issubclass(c, errors.BenchmarkError)]
 )
 def test_every_error_survives_the_way_between_processes(kind):

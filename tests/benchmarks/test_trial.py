@@ -294,8 +294,9 @@ def test_progress_is_told(monkeypatch, tmp_path, short):
     prepare(
         Scenario("digits", "cnn2", "full_class", "8"), recipe=replace(short, epochs=1), progress=lines.append
     )
-    assert lines[0] == "training cnn2 on digits (original, 1 epochs)"
-    assert any("without-full_class-8: epoch 1/1" in line for line in lines)
+    assert lines[0] == "original: training cnn2 on digits, 1 epochs"
+    assert any("retrained without 8: epoch 1/1, validation" in line for line in lines)
+    assert lines[-1] == "8: evaluating the original and the retrained model"
 
 
 def test_five_lines_in_a_notebook(short):

@@ -17,7 +17,7 @@ from benchmarks.methods import methods
 from benchmarks.scenarios import Scenario
 from benchmarks.training import Recipe
 from cluster.connect import Slots, session
-from cluster.tasks import in_parallel
+from cluster.tasks import Tell, in_parallel
 from cluster.tasks import shared as fetched
 from search import preparation, runner
 from search.assignments import Assignment, FixedList
@@ -122,7 +122,7 @@ def sent() -> Iterator[Figure]:
         cluster.shutdown()
 
 
-def _touch(item: tuple[int, dict[str, Any]]) -> int:
+def _touch(item: tuple[int, dict[str, Any]], tell: Tell) -> int:
     time.sleep(0.5)  # so that every worker gets some
     return len(fetched(item[1]["cifar100"]).train)
 

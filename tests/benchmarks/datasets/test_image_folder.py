@@ -4,6 +4,7 @@ import os
 import pickle
 import shutil
 import unicodedata
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -51,9 +52,9 @@ def test_a_fixed_fifth_of_each_class_is_test_images_and_none_of_them_is_trained_
     assert np.bincount(images.test.y).tolist() == [2, 1, 4]
     train, test = rows(images.train), rows(images.test)
     assert len({*train, *test}) == sum(COUNTS.values())
-    listing = image_folder._listed("pets", pets.parent)
+    listing = image_folder._listed("pets", pets.parent).listing
     forget_the_folder()
-    assert image_folder._listed("pets", pets.parent).names == listing.names
+    assert image_folder._listed("pets", pets.parent).listing.names == listing.names
     numbers = [int(Path(name).stem) for name in listing.names if name.startswith("cat")][8:]
     assert numbers not in ([0, 1], [8, 9])  # random, not the first or the last
 
@@ -119,7 +120,7 @@ def test_the_fingerprint_is_of_the_images_wherever_and_however_long_they_lie_the
     shutil.copytree(pets, other / "pets", copy_function=shutil.copyfile)  # with new times
     monkeypatch.setenv("UNLEARN_DATA", str(other))
     assert load("image_folder:pets").fingerprint == first.fingerprint
-    listing = image_folder._listed("pets", other)
+    listing = image_folder._listed("pets", other).listing
     test = other / "pets" / listing.names[-1]
     Path(test).rename(test.with_suffix(".PNG"))
     forget_the_folder()
@@ -128,7 +129,7 @@ def test_the_fingerprint_is_of_the_images_wherever_and_however_long_they_lie_the
 
 def test_an_edit_that_keeps_size_and_time_is_noticed_in_train_and_test_images(pets):
     first = load("image_folder:pets")
-    names = image_folder._listed("pets", pets.parent).names
+    names = image_folder._listed("pets", pets.parent).listing.names
     prints, models = {first.fingerprint}, {first.learned_from}
     for name in (names[-1], names[0]):
         status, content = (pets / name).stat(), (pets / name).read_bytes()
@@ -163,6 +164,93 @@ def test_splits_on_disk_are_the_splits(data, held_out):
     with Image.open(data / "pets" / held_out / "b" / "001.jpg") as image:
         last = ImageOps.fit(image, (64, 64), Image.Resampling.BILINEAR)
     assert np.array_equal(images.test.x[2], np.asarray(last))
+
+
+@pytest.mark.parametrize(
+    ("below", "beside"),
+    [
+        ("", []),
+        ("zip/", ["__MACOSX/zip/a/._1.png", ".DS_Store"]),
+        ("train/", ["test/0.png"]),
+        ("", ["a/9.heic", "b/9.pdf", "logo.png", "a/.DS_Store", "b/Thumbs.db"]),
+    ],
+)
+def test_the_same_images_are_the_same_data_as_in_earlier_versions(data, below, beside):
+    class_tree(data / "pets" / below, {"a": 6, "b": 5})
+    for path in beside:
+        picture(data / "pets" / "x.png")
+        (data / "pets" / path).parent.mkdir(parents=True, exist_ok=True)
+        (data / "pets" / "x.png").rename(data / "pets" / path)
+    assert load("image_folder:pets").fingerprint == "0281337e55074a8c"
+
+
+def test_given_validation_images_are_the_ones_that_are_held_out(data):
+    for split, counts in (("train", {"a": 9, "b": 8}), ("val", {"a": 2, "b": 1}), ("test", {"a": 3, "b": 4})):
+        class_tree(data / "pets" / split, counts)
+    check_dataset(datasets.get("image_folder:pets"))
+    images = load("image_folder:pets")
+    split = Scenario("image_folder:pets", "cnn2", "full_class", "b").split(images)
+    assert split.validation.tolist() == [17, 18, 19]
+    assert images.train.y[split.validation].tolist() == [0, 0, 1]
+    assert split.train.tolist() == list(range(17))
+    assert (len(split.forget_train), len(split.forget_validation), len(split.forget_test)) == (8, 1, 4)
+    assert images.source.note == (
+        "image_folder:pets: 2 classes, 27 images: 17 for training from train/, 3 for validation from val/, 7 "
+        "for testing from test/"
+    )
+    with pytest.raises(InvalidScenario, match="between 1 and 16,"):
+        Scenario("image_folder:pets", "cnn2", "random", "17")
+    part = load("image_folder:pets@10")
+    assert len(Scenario("image_folder:pets@10", "cnn2", "full_class", "b").split(part).validation) == 2
+    other = replace(images, source=replace(images.source, given_validation=0))
+    assert other.fingerprint != images.fingerprint
+
+
+def test_a_validation_image_that_cannot_be_read_can_be_left_out(data):
+    for split in ("train", "val", "test"):
+        class_tree(data / "pets" / split, {"a": 4, "b": 4})
+    (data / "pets" / "val" / "a" / "001.png").write_text("")
+    datasets.get("image_folder:pets").decode(data, True)
+    images = load("image_folder:pets")
+    assert images.source.given_validation == 7
+    assert images.train.y[-7:].tolist() == [0, 0, 0, 1, 1, 1, 1]
+    assert images.source.note.endswith(
+        "23 images: 8 for training from train/, 7 for validation from val/, 8 for testing from test/; left "
+        "out: 1 that cannot be read"
+    )
+
+
+def test_classes_may_be_named_in_a_table(data):
+    class_tree(data / "pets", {"heap": 14})
+    (data / "pets" / "heap").rename(data / "heap")
+    shutil.rmtree(data / "pets")
+    (data / "heap").rename(data / "pets")
+    rows = [f"{i:03}.png,{'cat' if i % 2 else 'dog'}" for i in range(13)]
+    (data / "pets" / "metadata.csv").write_text("\n".join(["file_name,label", *rows]))
+    images = load("image_folder:pets")
+    assert images.source.classes == ("cat", "dog")
+    assert (np.bincount(images.train.y).tolist(), np.bincount(images.test.y).tolist()) == ([5, 6], [1, 1])
+    assert images.source.note == (
+        "image_folder:pets: 2 classes, 13 images: 11 for training and 2 for testing, a fixed fifth of each "
+        "class, classes from metadata.csv; left out: 1 image without a label in metadata.csv, such as 013.png"
+    )
+    class_tree(data / "folders", {"cat": 0, "dog": 0})
+    for i in range(13):
+        folder = data / "folders" / ("cat" if i % 2 else "dog")
+        folder.mkdir(parents=True, exist_ok=True)
+        shutil.copy(data / "pets" / f"{i:03}.png", folder)
+    assert load("image_folder:folders").fingerprint == images.fingerprint
+
+
+def test_a_notebook_is_told_what_was_taken(data):
+    from benchmarks import prepare
+    from benchmarks.training import Recipe
+
+    class_tree(data / "pets", {"a": 4, "b": 4})
+    lines: list[str] = []
+    scenario = Scenario("image_folder:pets", "cnn2@16", "full_class", "a")
+    prepare(scenario, recipe=Recipe(epochs=1), progress=lines.append)
+    assert lines[0].startswith("image_folder:pets: 2 classes, 8 images: 6 for training and 2 for testing")
 
 
 def test_images_in_folders_below_a_class_are_its_images(data):
@@ -224,8 +312,8 @@ def test_what_was_taken_and_left_out_is_told(data):
     class_tree(data / "pets" / "train", {"a": 7, "b": 7})
     (data / "pets" / "train" / "a" / "1.heic").touch()
     told = (
-        "image_folder:pets: classes from train/, a fifth of each becomes test images; "
-        "left out: files that are not images (.heic 1)"
+        "image_folder:pets: 2 classes, 14 images: 12 for training and 2 for testing, a fixed fifth of each "
+        "class of train/; left out: 1 .heic file (not read: convert to JPEG or PNG)"
     )
     assert datasets.get("image_folder:pets").note == datasets.get("image_folder:pets@10").note == told
 
@@ -249,7 +337,11 @@ def test_a_link_to_nothing_is_named(pets):
 def test_what_a_killed_decoding_left_is_swept_by_the_next_one_unless_somebody_holds_it(pets):
     cache = pets.parent / "decoded"
     cache.mkdir()
-    stems = ("image_folder-gone-1", image_folder._listed("pets", pets.parent).stem, "image_folder-busy-1")
+    stems = (
+        "image_folder-gone-1",
+        image_folder._listed("pets", pets.parent).listing.stem,
+        "image_folder-busy-1",
+    )
     left = [cache / f".{stem}.npy.123" for stem in stems]
     for path in left:
         path.write_text("half")
@@ -285,6 +377,9 @@ def test_what_a_folder_must_be_is_said(data):
         refused(f"image_folder:{name}", "after the colon stands the name of a folder")
     (data / "pets").mkdir()
     refused("image_folder:pets", "two classes or more are needed, but .*pets holds 0")
+    picture(data / "pets" / "1.png")
+    refused("image_folder:pets", "holds 0 and beside them 1 image outside class folders, such as 1.png; put")
+    (data / "pets" / "1.png").unlink()
     class_tree(data / "pets", {"a": 3})
     refused("image_folder:pets", "two classes or more are needed, but .*pets holds 1")
     class_tree(data / "pets", {"b": 2})
@@ -292,7 +387,9 @@ def test_what_a_folder_must_be_is_said(data):
     class_tree(data / "pets", {"b": 3})
     (data / "pets" / "empty").mkdir()
     (data / "pets" / "empty" / "note.txt").write_text("")
-    refused("image_folder:pets", "but 'empty' has 0")
+    refused("image_folder:pets", "but 'empty' has 0; add some")
+    (data / "pets" / "empty" / "1.heic").write_text("")
+    refused("image_folder:pets", r"'empty' has 0 that can be read \(.heic 1; convert them to JPEG or PNG\)")
     shutil.rmtree(data / "pets" / "empty")
     class_tree(data / "pets", {"c+d": 3})
     refused("image_folder:pets", r"'c\+d' must not hold '\+'")
@@ -301,7 +398,10 @@ def test_what_a_folder_must_be_is_said(data):
 def test_splits_that_do_not_fit_are_refused(data):
     class_tree(data / "pets" / "train", {"a": 3, "b": 3, "c": 3})
     class_tree(data / "pets" / "test", {"a": 1, "b": 1})
-    refused("image_folder:pets", "hold the same classes, but only the one of training images has 'c'")
+    refused(
+        "image_folder:pets",
+        "'train/' and 'test/' must hold the same classes, but only 'train/' has 'c'; add or remove it",
+    )
     (data / "pets" / "test" / "c").mkdir()
     refused("image_folder:pets", "at least 1 test images that can be read, which 'c' in .*pets lacks")
 
@@ -322,7 +422,7 @@ def test_images_that_cannot_be_read_are_named_and_counted(pets):
 
 
 def test_images_may_be_left_out_and_stay_so(pets, monkeypatch):
-    whole = image_folder._listed("pets", pets.parent)
+    whole = image_folder._listed("pets", pets.parent).listing
     broken = [whole.names[0], whole.names[-1]]  # a training and a test image
     for name in broken:
         (pets / name).write_text("")

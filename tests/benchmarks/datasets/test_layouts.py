@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from benchmarks.datasets.folders import scan
-from benchmarks.datasets.layouts import layout
+from benchmarks.datasets.layouts import Part, layout
 from benchmarks.errors import DataError
 
 
@@ -27,10 +27,14 @@ def both(*parts: str) -> list[str]:
     return [f"{part}/{c}" for part in parts for c in "ab"]
 
 
-def test_plain_class_folders_need_no_word(arranged):
+def counts(part: Part | None) -> dict[str, int]:
+    return {c: tree.count for c, tree in part.classes.items()} if part else {}
+
+
+def test_plain_class_folders(arranged):
     result = arranged("a", "b", "train", "a/deeper/still", "b/0.PNG")  # a class may be called train
-    assert {c: tree.count for c, tree in result.train.items()} == {"a": 4, "b": 3, "train": 2}
-    assert (result.test, result.note) == (None, "")
+    assert counts(result.train) == {"a": 4, "b": 3, "train": 2}
+    assert (result.train.source, result.validation, result.test) == ("", None, None)
 
 
 @pytest.mark.parametrize(
@@ -39,51 +43,77 @@ def test_plain_class_folders_need_no_word(arranged):
         ("train", "test"),
         ("train", "val"),
         ("train", "valid"),
+        ("train", "dev"),
+        ("train", "evaluation"),
         ("Train", "Test"),
         ("training", "testing"),
         ("TRAINING", "validation"),
         ("training_set", "test_set"),
+        ("train_images", "test-data"),
         ("pets/v2/train", "pets/v2/val"),
         ("training_set/training_set", "test_set/test_set"),
     ],
 )
 def test_splits_by_their_usual_names(arranged, train, test):
     result = arranged(*both(train, test), "readme.md")
-    assert result.train["b"].pictures == (f"{train}/b/0.png", f"{train}/b/1.png")
-    assert result.test["a"].pictures == (f"{test}/a/0.png", f"{test}/a/1.png")
-    assert result.note == f"training images from {train}/, test images from {test}/"
+    assert result.train.classes["b"].pictures == (f"{train}/b/0.png", f"{train}/b/1.png")
+    assert result.test.classes["a"].pictures == (f"{test}/a/0.png", f"{test}/a/1.png")
+    assert (result.train.source, result.test.source) == (f"{train}/", f"{test}/")
+    assert result.validation is None
 
 
 @pytest.mark.parametrize("path", ["train/", "pets/", "a/b/c/", "Valid/"])
 def test_a_folder_around_all_class_folders(arranged, path):
     result = arranged(f"{path}a", f"{path}b", "docs/readme.md")
-    assert result.train["a"].pictures == (f"{path}a/0.png", f"{path}a/1.png")
-    assert result.test is None
-    assert result.note == f"classes from {path}, a fifth of each becomes test images"
+    assert result.train.classes["a"].pictures == (f"{path}a/0.png", f"{path}a/1.png")
+    assert (result.train.source, result.test) == (path, None)
 
 
 def test_in_a_folder_train_classes_may_hold_the_same_folders(arranged):
     result = arranged("train/a/2020", "train/a/2021", "train/b/2020", "train/b/2021")
-    assert {c: tree.count for c, tree in result.train.items()} == {"a": 4, "b": 4}
+    assert counts(result.train) == {"a": 4, "b": 4}
 
 
-def test_what_is_left_out_is_said(arranged):
-    result = arranged(
-        *both("train", "val", "test"), "train/cover.png", "logo.png", "test/a/2.heic", "train/b/x.txt"
-    )
-    assert result.note == (
-        "training images from train/, test images from test/; left out: val/ (4), "
-        "images outside class folders (2), files that are not images (.heic 1, .txt 1)"
-    )
+def test_validation_images_beside_test_images_are_validated_on(arranged):
+    result = arranged(*both("train", "val", "test"))
+    assert [part.source for part in result.parts()] == ["train/", "val/", "test/"]
+    assert counts(result.validation) == {"a": 2, "b": 2}
 
 
-def test_test_images_without_classes_are_left_out(arranged):
+@pytest.mark.parametrize("few", [["val/a/0.png"], ["val/a/0.png", "val/b/0.png"]])
+def test_validation_images_that_are_too_few_join_the_training_images(arranged, few):
+    many = [f"train/{c}/{i}.jpg" for c in "ab" for i in range(41)]
+    result = arranged(*many, *both("test"), *few)
+    assert result.validation is None
+    assert sum(counts(result.train).values()) == 82 + len(few)
+    assert result.train.source == "train/ and val/ (which is too small to validate on)"
+    assert counts(result.test) == {"a": 2, "b": 2}
+
+
+def test_validation_images_may_lie_beside_test_images_of_unknown_class(arranged):
+    result = arranged(*both("train", "val"), "test")
+    assert (result.test.source, result.validation) == ("val/", None)
+    assert list(result.unused) == ["test/"]
+
+
+def test_splits_inside_every_class(arranged):
+    result = arranged(*both("x/train", "x/test"), "cat/train", "cat/test", "dog/train", "dog/test")
+    assert "x" in result.train.classes  # a class as the others are
+    assert result.train.source == "<class>/train/"
+    assert counts(result.train) == {"cat": 2, "dog": 2, "x": 4}
+    assert counts(result.test) == {"cat": 2, "dog": 2, "x": 4}
+
+
+def test_a_class_of_pictures_that_are_not_read_is_a_class_all_the_same(arranged):
+    result = arranged("cat/x", "cat/y", "dog/0.heic")
+    assert counts(result.train) == {"cat": 4, "dog": 0}  # and not x and y
+
+
+def test_test_images_without_classes_are_not_used(arranged):
     result = arranged(*both("train"), "test")
-    assert list(result.train) == ["a", "b"]
+    assert list(result.train.classes) == ["a", "b"]
     assert result.test is None
-    assert result.note == (
-        "classes from train/, a fifth of each becomes test images; left out: test/ (2, without class folders)"
-    )
+    assert {path: tree.count for path, tree in result.unused.items()} == {"test/": 2}
 
 
 @pytest.mark.parametrize(
@@ -102,6 +132,15 @@ def test_test_images_without_classes_are_left_out(arranged):
         ),
         (both("seg_train", "seg_test"), r"'seg_test' and 'seg_train' hold the same folders \(such as 'a'\)"),
         ([*both("x/2020", "x/2021"), "x/c"], "'x/2020' and 'x/2021' hold the same folders"),
+        (
+            ["cat/a/0.png", "cat/b/0.png", *(f"cat/{i}.png" for i in range(9))],
+            "9 of its 11 images lie outside class folders, if 'a' and 'b' are classes; put every image into",
+        ),
+        ([*both("train"), "test/a", "test/c"], "'train/' and 'test/' must hold .* but only 'train/' has 'b'"),
+        (
+            [*both("train", "test"), "val/c"],
+            "'train/' and 'val/' must hold the same classes, but only 'val/' has 'c'; add or remove it",
+        ),
     ],
 )
 def test_what_could_be_read_in_two_ways_is_refused(arranged, paths, message):

@@ -1,0 +1,22 @@
+"""What a shell offers for a plan when Tab is pressed: those that ship, and YAML files."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from benchmarks.completion import Offers, offer
+
+
+def plan_names() -> Offers:
+    """The plans that ship with the package."""
+    from search.plan_sources import shipped, summary
+
+    return [offer(name, summary(path)) for name, path in shipped().items()]
+
+
+def plans(incomplete: str) -> Offers:
+    """The plans that ship, and the YAML files of the folder in which a path that is begun leads."""
+    folder = incomplete[: incomplete.rfind("/") + 1]
+    found = Path(folder or ".").expanduser()
+    files = sorted(file.name for file in found.iterdir()) if found.is_dir() else []
+    return [*plan_names(), *((f"{folder}{f}", "a file") for f in files if f.endswith((".yaml", ".yml")))]
