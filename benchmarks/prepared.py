@@ -11,6 +11,7 @@ import torch
 from torch import nn
 
 from benchmarks.cache import CachedModel
+from benchmarks.cards import Card, Shown
 from benchmarks.checkpoint import Preprocessing
 from benchmarks.datasets import Dataset, load
 from benchmarks.errors import BenchmarkError, TrainingError
@@ -41,6 +42,7 @@ _SPLITS = (
     "retain_test",
     "forget_test",
 )
+_SHOWN = ("retain_acc", "forget_acc", "test_acc")
 
 
 @dataclass(frozen=True, eq=False)
@@ -69,8 +71,8 @@ class Packed:
     steps: tuple[Packed, ...] = ()
 
 
-@dataclass(frozen=True, eq=False)
-class Prepared:
+@dataclass(frozen=True, eq=False, repr=False)
+class Prepared(Shown):
     """A scenario with its trained models, on a device, ready for trials.
 
     Attributes:
@@ -117,6 +119,17 @@ class Prepared:
             packed=packed,
             _steps=tuple(cls._around(original, step, data, device) for step in packed.steps),
         )
+
+    def card(self) -> Card:
+        """How many images there are to forget, and how well both models do on test images."""
+        references = self.references("test")
+        models = (references.original, references.retrained)
+        measured = [measure(model, references, _SHOWN) for model in models]
+        sizes = {name: len(images) for name, images in self.splits.items()}
+        title = f"{self.scenario.key} on {self.device}: forget {sizes['forget_train']} of "
+        title += f"{sizes['forget_train'] + sizes['retain_train']} training images, {self.original_id}"
+        lines = [[name, *(f"{values[name]:.1f}" for values in measured)] for name in _SHOWN]
+        return Card(title, lines, ("percent", "original", "retrained"), numbers=True)
 
     @property
     def steps(self) -> tuple[Prepared, ...]:

@@ -13,6 +13,7 @@ import torch
 from torch import nn
 
 from benchmarks.access import Access, TrialData
+from benchmarks.cards import Card, Shown
 from benchmarks.errors import InvalidParameters, UnknownName
 from benchmarks.evaluation import Evaluation, HeldOut, evaluate
 from benchmarks.hyperparameters import build
@@ -50,8 +51,8 @@ class StepResult:
     unlearn_s: float
 
 
-@dataclass(frozen=True, eq=False)
-class TrialResult:
+@dataclass(frozen=True, eq=False, repr=False)
+class TrialResult(Shown):
     """What came of a trial; it is returned also when the method failed.
 
     An observer may ask for the result of a trial that runs: its metrics are then those of the model as it
@@ -86,6 +87,19 @@ class TrialResult:
     evaluation: Evaluation | None = None
     steps: tuple[StepResult, ...] = ()
     out_of_memory: bool = False
+
+    def card(self) -> Card:
+        """How it ended, and its metrics beside those of the retrained model."""
+        values = " ".join(f"{name}={value}" for name, value in self.params.items())
+        title = f"{self.method} on {self.scenario.key}, seed {self.seed}, {self.held_out} images: "
+        title += f"{self.state} in {self.cost.unlearn_s:.3g} s ({values or 'no hyper-parameters'})"
+        if self.error:
+            title += f": {self.error}"
+        lines = [
+            [name, f"{value:.4g}", f"{self.targets[name]:.4g}" if name in self.targets else ""]
+            for name, value in self.metrics.items()
+        ]
+        return Card(title, lines, ("metric", "unlearned", "retrained") if lines else (), numbers=True)
 
 
 # Called after every step that a method reports, with the share of its steps that are done and a function

@@ -5,8 +5,16 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from cluster.connect import LOCAL
+from search import limits
+from search.errors import PlanError
 
 RESULTS = "results"
+_BOUNDS = {
+    "workers": (1, limits.WORKERS),
+    "trials": (1, limits.TRIALS),
+    "seed": (0, limits.SEED),
+    "timeout": (1, limits.SECONDS),
+}
 
 
 @dataclass(frozen=True)
@@ -24,6 +32,9 @@ class Options:
         shard: The part of the work to do, written I/N.
         retry_failed: Run the trials again that failed before.
         allow_code: Let a plan import the module that it names.
+
+    Raises:
+        PlanError: for a number that is out of bounds.
     """
 
     results: str | None = RESULTS
@@ -36,3 +47,9 @@ class Options:
     shard: str = "1/1"
     retry_failed: bool = False
     allow_code: bool = False
+
+    def __post_init__(self) -> None:
+        for name, (low, high) in _BOUNDS.items():
+            value = getattr(self, name)
+            if value is not None and not low <= value <= high:
+                raise PlanError(f"{name} is {value}; it can be {low} to {high}")

@@ -19,6 +19,7 @@ from pydantic import (
     model_validator,
 )
 
+from benchmarks.cards import Card, Shown
 from benchmarks.checkpoint import Checkpoint, Preprocessing
 from benchmarks.hyperparameters import number
 from benchmarks.methods import Method, methods
@@ -229,8 +230,10 @@ class OriginalWeights(Weights):
         return Preprocessing.of(self.mean, self.std, self.scale)
 
 
-class Plan(Section):
+class Plan(Shown, Section):
     """A whole experiment. See `docs/plans.md` for every key.
+
+    Made by `Plan.load` from a file, or by `Plan.of` from the keys of one, which check it as a whole.
 
     Attributes:
         methods: Names; in the file `all` stands for every method that the task has.
@@ -266,6 +269,59 @@ class Plan(Section):
     _images: dict[str, tuple[int, ...]] = PrivateAttr(default_factory=dict)  # of forget sets named by a file
     _starts: dict[str, Starts] = PrivateAttr(default_factory=dict)  # of each method that has any
     _code: tuple[str, ...] = PrivateAttr(default=())
+
+    @classmethod
+    def load(
+        cls,
+        plan: str | Path,
+        *,
+        part: str | None = None,
+        scale: float | None = None,
+        allow_code: bool = False,
+    ) -> Plan:
+        """The plan of a file, or one that ships with the package.
+
+        Args:
+            plan: The path of a YAML file, or a name of `unlearn list plans`.
+            part: Which one, of a file that stands for several plans.
+            scale: Run this share of the epochs, images, trials, seeds and steps, in place of the file's.
+            allow_code: Let the plan import a module that it names (`import:`), which runs the code in it.
+
+        Raises:
+            PlanError: one line with file, line, reason and what is valid.
+        """
+        from search.plan_files import load_part
+
+        return load_part(plan, part, scale, allow_code)
+
+    @classmethod
+    def of(cls, *, allow_code: bool = False, **keys: Any) -> Plan:
+        """A plan from the keys of a file (docs/plans.md): sections are mappings, lists are sequences.
+
+        A `name` that is missing is made of the data set, the model and the task.
+
+        Args:
+            allow_code: Let the plan import a module that it names (`import:`), which runs the code in it.
+
+        Raises:
+            PlanError: one line with the key, the reason and what is valid.
+        """
+        from search.plan_arguments import plan_from
+
+        return plan_from(keys, allow_code)
+
+    def card(self) -> Card:
+        """What it does, in a few lines."""
+        search, lines = self.search, [["methods", ", ".join(self.methods)]]
+        forget = ", ".join(search.forget)
+        lines.append(["search", f"{forget}: {search.trials} trials each, objective {search.objective}"])
+        if self.benchmark:
+            lines.append(
+                ["benchmark", f"{', '.join(self.benchmark.forget)}: {self.benchmark.seeds} seeds each"]
+            )
+        if self.scale < 1:
+            lines.append(["scale", f"{self.scale:g}"])
+        return Card(f"plan {self.name}: {self.task} of {self.dataset} with {self.model}", lines)
 
     @model_validator(mode="before")
     @classmethod

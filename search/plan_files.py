@@ -62,6 +62,32 @@ def load(
     return parse(text_of(plan), str(plan), scale, allow_code, source(plan).parent, tell)
 
 
+def load_part(
+    plan: str | Path, part: str | None = None, scale: float | None = None, allow_code: bool = False
+) -> Plan:
+    """The one plan of a file, or the one of its plans that is named; arguments as for `load`.
+
+    Args:
+        part: Its name, with or without that of the whole file before it.
+
+    Raises:
+        PlanError: as `load`; for a file with several plans, with their names.
+    """
+    every = load(plan, scale, allow_code)
+    names = [one.name for one in every]
+    if part is None and len(every) == 1:
+        return every[0]
+    if part is None:
+        raise PlanError(
+            f"{plan} stands for {len(every)} plans: {', '.join(names)}; name one as 'part', or take all of "
+            "them with unlearnbench.plans"
+        )
+    for one in every:
+        if one.name == part or one.name.endswith(f"-{part}"):
+            return one
+    raise PlanError(f"{plan} has no part '{part}'; {suggest(part, names)}")
+
+
 def parse(
     text: str,
     name: str = "plan",
@@ -79,7 +105,13 @@ def parse(
     Raises:
         PlanError: as `load` does.
     """
-    document = read(text, name)
+    return plans_of(read(text, name), scale, allow_code, folder, tell)
+
+
+def plans_of(
+    document: Document, scale: float | None, allow_code: bool, folder: Path | None, tell: Tell
+) -> list[Plan]:
+    """The plans that a document stands for; arguments and errors as for `parse`."""
     if scale is not None:
         document.content["scale"] = scale
     every: list[Plan] = []
@@ -88,7 +120,8 @@ def parse(
         for content in pairs(part):
             plan = _plan(content, part, allow_code, folder, tell)
             if plans.setdefault((plan.dataset, plan.model), plan) is not plan:
-                tell(f"{name}: '{plan.model}' on '{plan.dataset}' is named more than once; it runs once")
+                pair = f"'{plan.model}' on '{plan.dataset}'"
+                tell(f"{document.name}: {pair} is named more than once; it runs once")
         every += plans.values()
     return every
 

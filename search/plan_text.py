@@ -19,7 +19,7 @@ from search.errors import PlanError
 Place = tuple[str | int, ...]
 _NULL = "tag:yaml.org,2002:null"
 _TEXT = "tag:yaml.org,2002:str"
-_UNPRINTABLE = {"Cc", "Cs", "Zl", "Zp"}  # categories of control characters, half characters, line breaks
+UNPRINTABLE = {"Cc", "Cs", "Zl", "Zp"}  # categories of control characters, half characters, line breaks
 
 
 @dataclass(frozen=True)
@@ -118,7 +118,7 @@ class _Reader:
 
     def _text(self, node: yaml.Node) -> str:
         text = str(node.value).strip()
-        if any(unicodedata.category(character) in _UNPRINTABLE for character in text):
+        if any(unicodedata.category(character) in UNPRINTABLE for character in text):
             self._refuse(node, f"'{text}' holds a control character; write it without")
         return text
 

@@ -102,8 +102,11 @@ def ranges(texts: Sequence[str]) -> dict[str, tuple[Any, Any]]:
     return parsed
 
 
-def sensitivity(setting: Setting, design: Design) -> None:
+def sensitivity(setting: Setting, design: Design) -> Identity:
     """New trials around the best point of every chosen search.
+
+    Returns:
+        What run it was.
 
     Raises:
         PlanError: for a method, forget set, parameter or range that cannot be taken.
@@ -122,6 +125,7 @@ def sensitivity(setting: Setting, design: Design) -> None:
         rows = results.rows()
         sources = [FixedList(star.name, _trials(plan, identity, star, design, rows), rows) for star in stars]
         carry_out(setting, identity, sources, results, [star.scenario for star in stars])
+    return identity
 
 
 def chosen_stars(setting: Setting, design: Design) -> Iterator[Star]:
@@ -138,7 +142,9 @@ def chosen_stars(setting: Setting, design: Design) -> Iterator[Star]:
     axes = {name: _axes(plan, method, design) for name, method in chosen.items()}
     idle = [name for name in design.ranges if not any(name in varied for varied in axes.values())]
     if idle:
-        raise PlanError(f"'{idle[0]}' has a range and is not varied; name it with --parameter, too")
+        raise PlanError(
+            f"'{idle[0]}' has a range and is not varied; name it as a parameter (--parameter), too"
+        )
     for (name, method), scenario in itertools.product(chosen.items(), _scenarios(plan, design)):
         centre = best_parameters(setting, identity, method, scenario, searched)
         if centre is None:
@@ -148,7 +154,7 @@ def chosen_stars(setting: Setting, design: Design) -> Iterator[Star]:
 
 
 def check_size(design: Design, varied: Sequence[int]) -> None:
-    """No sensitivity analysis has more trials than a driver can hold.
+    """No sensitivity analysis has fewer points than a line needs, or more trials than a driver can hold.
 
     Args:
         varied: The number of parameters that each star varies.
@@ -156,6 +162,11 @@ def check_size(design: Design, varied: Sequence[int]) -> None:
     Raises:
         PlanError: if it has.
     """
+    if design.points < 3 or design.seeds < 1:
+        raise PlanError(
+            f"{design.points} points and {design.seeds} seeds; a sensitivity analysis has 3 or more points "
+            "and 1 or more seeds"
+        )
     points = sum(design.points**n if design.grid else design.points * n for n in varied)
     count = design.seeds * points
     if design.points > limits.POINTS or count > limits.WORK:

@@ -117,10 +117,14 @@ def prepare(setting: Setting, scenarios: Sequence[Scenario]) -> preparation.Shar
     )
 
 
-def search(setting: Setting) -> None:
-    """Search every method of the plan on every scenario to search, all over the same workers."""
+def search(setting: Setting) -> Identity:
+    """Search every method of the plan on every scenario to search, all over the same workers.
+
+    Returns:
+        What run it was.
+    """
     plan = setting.plan
-    studies = _studies(plan)
+    studies = studies_of(plan)
     names = [f"{method.name} {scenario.key}" for method, scenario in studies]
     identity = search_identity(plan)
     with open_results(setting, identity.run_id, names) as results:
@@ -128,10 +132,14 @@ def search(setting: Setting) -> None:
         own = setting.shard.take(studies)
         sources = [_study(plan, identity, method, scenario, rows) for method, scenario in own]
         carry_out(setting, identity, sources, results, [scenario for _, scenario in own])
+    return identity
 
 
-def benchmark(setting: Setting) -> None:
+def benchmark(setting: Setting) -> Identity:
     """The parameters found, over forget sets and seeds, beside references and published values.
+
+    Returns:
+        What run it was.
 
     Raises:
         PlanError: if the plan has no benchmark.
@@ -152,6 +160,7 @@ def benchmark(setting: Setting) -> None:
         carry_out(setting, identity, [work], results, [trial.scenario for trial in own])
         for line in only_failed("benchmark", results.rows()):
             setting.console.print(line)
+    return identity
 
 
 def best_lines(setting: Setting) -> Iterator[str]:
@@ -159,7 +168,7 @@ def best_lines(setting: Setting) -> Iterator[str]:
     plan = setting.plan
     identity = search_identity(plan)
     rows = finished_trials(setting.place, identity.run_id)
-    for method, scenario in setting.shard.take(_studies(plan)):
+    for method, scenario in setting.shard.take(studies_of(plan)):
         params = best_parameters(setting, identity, method, scenario, rows)
         if params is None:
             yield f"every trial of {method.name} on {scenario.forget} failed"
@@ -246,7 +255,8 @@ def _kept(setting: Setting, results: Results, outcome: runner.Outcome) -> str:
     )
 
 
-def _studies(plan: Plan) -> list[tuple[Method, Scenario]]:
+def studies_of(plan: Plan) -> list[tuple[Method, Scenario]]:
+    """What a plan searches: every method on every scenario to search."""
     return list(itertools.product(plan.algorithms(), plan.searched()))
 
 
@@ -302,7 +312,7 @@ def _study(plan: Plan, identity: Identity, method: Method, scenario: Scenario, r
         trials=plan.search.trials,
         seed=plan.search.seed,
         assign=assign,
-        done=_rows_of(identity, method, scenario, rows),
+        done=rows_of(identity, method, scenario, rows),
         starts=plan.starts(method.name).on(scenario.forget),
         presets=plan.search.presets,
         pruner=pruner(plan.search.pruner),
@@ -364,7 +374,7 @@ def _benchmark_trials(plan: Plan, identity: Identity, entries: Sequence[Entry]) 
 
 def _require_finished(plan: Plan, identity: Identity, rows: Sequence[Row]) -> None:
     """Drivers that benchmark half a search each would disagree about the best parameters."""
-    counts = {(m.name, s.forget): len(_rows_of(identity, m, s, rows)) for m, s in _studies(plan)}
+    counts = {(m.name, s.forget): len(rows_of(identity, m, s, rows)) for m, s in studies_of(plan)}
     wanted = plan.search.trials
     short = [f"{m} on {f} has {n} of {wanted} trials" for (m, f), n in counts.items() if n < wanted]
     if short:
@@ -377,7 +387,7 @@ def _require_finished(plan: Plan, identity: Identity, rows: Sequence[Row]) -> No
         )
 
 
-def _rows_of(identity: Identity, method: Method, scenario: Scenario, rows: Sequence[Row]) -> list[Row]:
+def rows_of(identity: Identity, method: Method, scenario: Scenario, rows: Sequence[Row]) -> list[Row]:
     """The trials of one study of a search, among those of the whole run."""
     study = (identity.study_id(method.name), method.name, scenario.forget)
     return [row for row in rows if (row["run_id"], row["method"], row["forget"]) == study]
@@ -391,7 +401,7 @@ def best_parameters(
     Raises:
         RunError: if there is no trial yet.
     """
-    rows = _rows_of(identity, method, scenario, searched)
+    rows = rows_of(identity, method, scenario, searched)
     if not rows:
         raise RunError(
             f"no trial of '{method.name}' on '{scenario.forget}' in {setting.place}; "
@@ -400,7 +410,12 @@ def best_parameters(
     for row in rows:
         setting.shares.learn(row)
     top = best(rows)
-    return top and {p.name: top[f"param_{p.name}"] for p in declared(method.Params)}
+    return top and parameters_of(method, top)
+
+
+def parameters_of(method: Method, row: Row) -> dict[str, Any]:
+    """All hyper-parameters of a trial."""
+    return {p.name: row[f"param_{p.name}"] for p in declared(method.Params)}
 
 
 def searched_ranges(plan: Plan, method: Method) -> dict[str, Range]:

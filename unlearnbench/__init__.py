@@ -9,6 +9,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from analysis.answer import answer as answer
     from analysis.breakdown import by_class as by_class
     from analysis.breakdown import overall as overall
     from analysis.errors import AnalysisError as AnalysisError
@@ -27,9 +28,20 @@ if TYPE_CHECKING:
     from benchmarks.trial import run_trial as run_trial
     from cluster.errors import ClusterError as ClusterError
     from search.dashboard import dashboard as dashboard
+    from search.errors import Interrupted as Interrupted
     from search.errors import SearchError as SearchError
     from search.export import export_csv as export_csv
     from search.export import export_optuna as export_optuna
+    from search.functions import benchmark as benchmark
+    from search.functions import plans as plans
+    from search.functions import prepare as prepare
+    from search.functions import run as run
+    from search.functions import search as search
+    from search.functions import sensitivity as sensitivity
+    from search.outcomes import BenchmarkResult as BenchmarkResult
+    from search.outcomes import PlanResult as PlanResult
+    from search.outcomes import SearchResult as SearchResult
+    from search.outcomes import SensitivityResult as SensitivityResult
     from search.plan import Plan as Plan
 
     __version__: str
@@ -38,12 +50,19 @@ if TYPE_CHECKING:
 _HOME = {
     "AnalysisError": "analysis.errors",
     "BenchmarkError": "benchmarks.errors",
+    "BenchmarkResult": "search.outcomes",
     "ClusterError": "cluster.errors",
+    "Interrupted": "search.errors",
     "Plan": "search.plan",
+    "PlanResult": "search.outcomes",
     "Prepared": "benchmarks.prepared",
     "Scenario": "benchmarks.scenarios",
     "SearchError": "search.errors",
+    "SearchResult": "search.outcomes",
+    "SensitivityResult": "search.outcomes",
     "TrialResult": "benchmarks.trial",
+    "answer": "analysis.answer",
+    "benchmark": "search.functions",
     "by_class": "analysis.breakdown",
     "classes": "analysis.load",
     "columns": "analysis.load",
@@ -51,23 +70,35 @@ _HOME = {
     "export_csv": "search.export",
     "export_optuna": "search.export",
     "overall": "analysis.breakdown",
+    "plans": "search.functions",
+    "prepare": "search.functions",
     "prepare_scenario": "benchmarks.prepared:prepare",
     "report": "analysis.report:write_report",
+    "run": "search.functions",
     "run_trial": "benchmarks.trial",
     "runs": "analysis.watched",
     "samples": "analysis.load",
+    "search": "search.functions",
+    "sensitivity": "search.functions",
     "status": "analysis.watched",
     "trials": "analysis.load",
 }
 __all__ = [
     "AnalysisError",
     "BenchmarkError",
+    "BenchmarkResult",
     "ClusterError",
+    "Interrupted",
     "Plan",
+    "PlanResult",
     "Prepared",
     "Scenario",
     "SearchError",
+    "SearchResult",
+    "SensitivityResult",
     "TrialResult",
+    "answer",
+    "benchmark",
     "by_class",
     "classes",
     "columns",
@@ -75,11 +106,16 @@ __all__ = [
     "export_csv",
     "export_optuna",
     "overall",
+    "plans",
+    "prepare",
     "prepare_scenario",
     "report",
+    "run",
     "run_trial",
     "runs",
     "samples",
+    "search",
+    "sensitivity",
     "status",
     "trials",
 ]

@@ -1,0 +1,194 @@
+"""The stages of a plan as functions that a script or a notebook calls."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from cluster.signals import answered, interrupt
+from search import sensitivity as stage
+from search import session, stages
+from search.errors import Interrupted
+from search.options import RESULTS, Options
+from search.outcomes import BenchmarkResult, PlanResult, SearchResult, SensitivityResult
+from search.plan import Plan
+from search.plan_files import load
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+PlanLike = Plan | str | Path  # a plan, or what `Plan.load` takes
+
+
+def plans(plan: str | Path, *, scale: float | None = None, allow_code: bool = False) -> list[Plan]:
+    """All plans that a file stands for, or one that ships with the package.
+
+    Args:
+        scale: Run this share of the epochs, images, trials, seeds and steps, in place of the file's.
+        allow_code: Let the plan import a module that it names (`import:`), which runs the code in it.
+
+    Raises:
+        PlanError: one line with file, line, reason and what is valid.
+    """
+    return load(plan, scale, allow_code)
+
+
+def prepare(plan: PlanLike, *, workers: int | None = None, address: str = "local") -> pd.DataFrame:
+    """Train the models of a plan into the model cache; a row for each of them.
+
+    Args:
+        workers: Trainings at once; None for as many as fit.
+        address: Where it runs: "local", "auto" (the cluster this machine is in) or "HOST:6379".
+
+    Returns:
+        model, data set, role, test accuracy, kept epoch, seconds, printed; all text.
+
+    Raises:
+        BenchmarkError, ClusterError, SearchError: one line with what to do.
+    """
+    import pandas as pd
+
+    from search.models_table import listing
+
+    with _setting(plan, Options(None, workers, address)) as setting:
+        stages.prepare(setting, setting.plan.scenarios())
+        header, rows = listing(setting.trained)
+    return pd.DataFrame(rows, columns=header)
+
+
+def search(
+    plan: PlanLike,
+    results: str | Path = RESULTS,
+    *,
+    trials: int | None = None,
+    seed: int | None = None,
+    workers: int | None = None,
+    address: str = "local",
+    timeout: float | None = None,
+    retry_failed: bool = False,
+) -> SearchResult:
+    """Search the hyper-parameters of a plan's methods; called again, it goes on from what is in the table.
+
+    Args:
+        results: A folder, `s3://BUCKET/PREFIX` or `gs://BUCKET/PREFIX`.
+        trials: Trials of each method on each forget set, in place of the plan's.
+        seed: Seed of the search, in place of the plan's.
+        workers: Trials at once; None for as many as fit.
+        address: Where it runs: "local", "auto" (the cluster this machine is in) or "HOST:6379".
+        timeout: Seconds after which no further trial is started.
+        retry_failed: Run the trials again that failed before.
+
+    Raises:
+        Interrupted: if a person stopped it; what was done is kept.
+        RunError: if it could not be finished; what was done is kept.
+        BenchmarkError, ClusterError, SearchError: one line with what to do.
+    """
+    options = Options(str(results), workers, address, trials, seed, timeout, retry_failed=retry_failed)
+    with _setting(plan, options) as setting:
+        return SearchResult(setting.plan, str(results), stages.search(setting))
+
+
+def benchmark(
+    plan: PlanLike,
+    results: str | Path = RESULTS,
+    *,
+    trials: int | None = None,
+    seed: int | None = None,
+    workers: int | None = None,
+    address: str = "local",
+    timeout: float | None = None,
+    retry_failed: bool = False,
+) -> BenchmarkResult:
+    """Run what a plan's search found over its forget sets and seeds, beside retraining and published values.
+
+    Arguments and errors as for `search`; with `trials` and `seed` it takes the search that had the same.
+
+    Raises:
+        PlanError: also if the plan has no benchmark.
+        RunError: also if its search is not finished.
+    """
+    options = Options(str(results), workers, address, trials, seed, timeout, retry_failed=retry_failed)
+    with _setting(plan, options) as setting:
+        return BenchmarkResult(setting.plan, str(results), stages.benchmark(setting))
+
+
+def sensitivity(
+    plan: PlanLike,
+    method: str | Sequence[str] = (),
+    results: str | Path = RESULTS,
+    *,
+    parameters: str | Sequence[str] = (),
+    forget: str | Sequence[str] = (),
+    ranges: Mapping[str, tuple[float, float]] | None = None,
+    grid: bool = False,
+    points: int = 9,
+    seeds: int = 3,
+    seed: int | None = None,
+    workers: int | None = None,
+    address: str = "local",
+    timeout: float | None = None,
+) -> SensitivityResult:
+    """Run new trials around the best point of a plan's searches.
+
+    Args:
+        method: One or more methods of the plan; by default all.
+        parameters: What to vary; by default all that were searched.
+        forget: Forget sets that the plan searches; by default all.
+        ranges: Name -> low and high end, in place of the range that was searched.
+        grid: Vary two parameters together instead of one at a time.
+        points: Values per parameter.
+        seeds: Repetitions of every point.
+
+    The others are those of `search`.
+
+    Raises:
+        PlanError: also for a method, forget set, parameter or range that cannot be taken.
+        RunError: also if a search has no complete trial yet.
+    """
+    design = stage.Design(
+        _listed(method), _listed(forget), _listed(parameters), dict(ranges or {}), grid, points, seeds
+    )
+    with _setting(plan, Options(str(results), workers, address, seed=seed, timeout=timeout)) as setting:
+        return SensitivityResult(setting.plan, str(results), stage.sensitivity(setting, design))
+
+
+def run(
+    plan: PlanLike,
+    results: str | Path = RESULTS,
+    *,
+    trials: int | None = None,
+    workers: int | None = None,
+    address: str = "local",
+    retry_failed: bool = False,
+) -> PlanResult:
+    """Do a whole plan: train, search, benchmark if it has one, report.
+
+    Arguments and errors as for `search`.
+    """
+    from analysis.report import write_report
+
+    place = str(results)
+    with _setting(plan, Options(place, workers, address, trials, retry_failed=retry_failed)) as setting:
+        stages.prepare(setting, setting.plan.scenarios())
+        searched = SearchResult(setting.plan, place, stages.search(setting))
+        measured = None
+        if setting.plan.benchmark:
+            measured = BenchmarkResult(setting.plan, place, stages.benchmark(setting))
+        return PlanResult(searched, measured, str(write_report(place)))
+
+
+@contextmanager
+def _setting(plan: PlanLike, options: Options) -> Iterator[stages.Setting]:
+    """The setting of one plan; what a person interrupts before the first trial ends in our own words, too."""
+    one = plan if isinstance(plan, Plan) else Plan.load(plan)
+    try:
+        with answered(interrupt), session.opened([one], options, session.terminal()) as (setting,):
+            yield setting
+    except KeyboardInterrupt:
+        raise Interrupted("interrupted; the same call again goes on from what was finished") from None
+
+
+def _listed(names: Any) -> list[str]:
+    return [names] if isinstance(names, str) else [str(name) for name in names]
