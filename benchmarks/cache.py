@@ -18,6 +18,7 @@ from filelock import FileLock, Timeout
 from benchmarks.checkpoint import Preprocessing
 from benchmarks.datasets import data_folder
 from benchmarks.errors import CacheError
+from benchmarks.weight_files import safetensors_of
 
 if TYPE_CHECKING:
     import torch
@@ -166,11 +167,7 @@ def _write(
     state: dict[str, torch.Tensor],
     report: dict[str, Any],
 ) -> None:
-    import torch
-    from safetensors.torch import save
-
-    # Copies, since safetensors refuses tensors that share memory, as those of tied layers do
-    raw = save({n: value.clone(memory_format=torch.contiguous_format) for n, value in state.items()})
+    raw = safetensors_of(state)
     description = {
         "identity": identity,
         "report": report,

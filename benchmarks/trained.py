@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, replace
 from functools import lru_cache
 from pathlib import Path
@@ -73,6 +73,22 @@ def own_model(
     if broken:
         progress(f"warning: {file}: {holds}")
     return model
+
+
+def as_in_checkpoint(
+    scenario: Scenario, checkpoint: Checkpoint, weights: Mapping[str, torch.Tensor]
+) -> dict[str, torch.Tensor]:
+    """Weights of a scenario's network under the names of a checkpoint, so that its own code can load them.
+
+    What lies beside the weights there (a normalising layer, a counter of averages) is left as it is; numbers
+    are float32 whatever the checkpoint's are.
+
+    Raises:
+        DataError: as `own_model`.
+    """
+    network = build_network(scenario, scenario.seed)
+    layouts = models.get(scenario.model).layouts(network)
+    return adapted(network, checkpoint.file, checkpoint.entry, layouts).as_in_file(weights)
 
 
 def _random_images(scenario: Scenario, preprocessing: Preprocessing) -> torch.Tensor:

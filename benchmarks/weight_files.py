@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import pickle
 import zipfile
 from collections.abc import Iterator, Mapping
@@ -79,6 +80,32 @@ def read_sets(path: str | Path) -> dict[str, dict[str, torch.Tensor]]:
         what = f"no named tensors ({few(content)})" if content else "nothing"
         raise DataError(f"{path} holds {what}; save the network's state_dict()")
     return sets
+
+
+def safetensors_of(weights: Mapping[str, torch.Tensor]) -> bytes:
+    """Weights as the content of a .safetensors file."""
+    from safetensors.torch import save
+
+    return save(_plain_copies(weights))
+
+
+def state_dict_of(weights: Mapping[str, torch.Tensor]) -> bytes:
+    """Weights as torch.save writes a plain dict of tensors; `torch.load(..., weights_only=True)` takes it."""
+    import torch
+
+    content = io.BytesIO()
+    torch.save(_plain_copies(weights), content)
+    return content.getvalue()
+
+
+def _plain_copies(weights: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+    """Copies on the CPU: safetensors refuses tensors that share memory, and torch would store all of it."""
+    import torch
+
+    return {
+        name: value.detach().cpu().clone(memory_format=torch.contiguous_format)
+        for name, value in weights.items()
+    }
 
 
 def few(names: Any) -> str:

@@ -35,18 +35,31 @@ class Adapted:
         weights: Under the network's names, with its types.
         preprocessing: What a normalising layer before the network did, if its values lie in the file.
         notes: What was done to get there, for people.
+        names: The network's names -> those in the file, which may lack some.
+        beside: What the file holds with them that is not the network's, under its names there.
     """
 
     weights: dict[str, torch.Tensor]
     preprocessing: Preprocessing | None
     notes: tuple[str, ...]
+    names: Mapping[str, str]
+    beside: Weights
+
+    def as_in_file(self, weights: Weights) -> dict[str, torch.Tensor]:
+        """Other weights of the same network, as the file has its own: for the code that wrote it."""
+        return {**self.beside, **{theirs: weights[ours] for ours, theirs in self.names.items()}}
 
 
 @dataclass(frozen=True)
 class _Renamed:
-    weights: Weights
+    """Other names for a set of weights: each -> the name in the file."""
+
+    names: Mapping[str, str]
     notes: tuple[str, ...] = ()
     preprocessing: Preprocessing | None = None
+
+    def of(self, weights: Weights) -> dict[str, torch.Tensor]:
+        return {name: weights[theirs] for name, theirs in self.names.items()}
 
 
 def fit(network: nn.Module, weights: Weights) -> None:
@@ -75,12 +88,12 @@ def adapted(network: nn.Module, path: Path, entry: str | None, layouts: Iterable
     if entry is not None and entry not in sets:
         raise DataError(f"{path} has no weights under '{entry}'; it holds {_described(sets)}")
     chosen = sets if entry is None else {entry: sets[entry]}
-    fitting: dict[str, _Renamed] = {}
+    fitting: dict[str, tuple[_Renamed, dict[str, torch.Tensor]]] = {}
     reasons: dict[str, str] = {}
     for name, weights in chosen.items():
-        renamed, reasons[name] = _renamed(network, weights, layouts)
+        renamed, whole, reasons[name] = _renamed(network, weights, layouts)
         if not reasons[name]:
-            fitting[name] = renamed
+            fitting[name] = renamed, whole
     if not fitting:
         largest = max(chosen, key=lambda name: len(chosen[name]))  # its reason is the one that helps
         raise DataError(
@@ -92,14 +105,16 @@ def adapted(network: nn.Module, path: Path, entry: str | None, layouts: Iterable
             f"{path} holds several sets of weights that fit: {_described({n: sets[n] for n in fitting})}; "
             f"choose with 'checkpoint: {{file: {path}, entry: {next(filter(None, fitting))}}}'"
         )
-    [(name, renamed)] = fitting.items()
+    [(name, (renamed, whole))] = fitting.items()
     picked = [f"took the weights under '{name}'"] if name and entry is None else []
     expected = network.state_dict()
-    others = {value.dtype for name, value in renamed.weights.items() if value.dtype != expected[name].dtype}
+    others = {value.dtype for name, value in whole.items() if value.dtype != expected[name].dtype}
     cast = [f"read {' and '.join(sorted(str(t).removeprefix('torch.') for t in others))} as float32"]
-    fit(network, renamed.weights)
+    fit(network, whole)
     notes = (*picked, *renamed.notes, *(cast if others else []))
-    return Adapted(network.state_dict(), renamed.preprocessing, notes)
+    taken = set(renamed.names.values())
+    beside = {theirs: value for theirs, value in sets[name].items() if theirs not in taken}
+    return Adapted(network.state_dict(), renamed.preprocessing, notes, renamed.names, beside)
 
 
 def not_finite(weights: Weights) -> list[str]:
@@ -132,40 +147,44 @@ def _problems(expected: Weights, weights: Weights) -> str:
     return listed and f"the weights do not fit the network of {len(expected)} tensors; {listed}"
 
 
-def _renamed(network: nn.Module, weights: Weights, layouts: list[Layout]) -> tuple[_Renamed, str]:
-    """The weights under the network's names, and what then still keeps them from fitting."""
+def _renamed(
+    network: nn.Module, weights: Weights, layouts: list[Layout]
+) -> tuple[_Renamed, dict[str, torch.Tensor], str]:
+    """The network's names for the weights, these whole, and what then still keeps them from fitting."""
     expected = network.state_dict()
-    closest = _Renamed(weights)
+    closest = _Renamed({name: name for name in weights})
     for renamed in _renamings(weights, expected, layouts):
-        whole = {**renamed.weights, **dict(_implied(expected, renamed.weights))}
+        given = renamed.of(weights)
+        whole = {**given, **dict(_implied(expected, given))}
         if whole.keys() == expected.keys():
-            return _Renamed(whole, renamed.notes, renamed.preprocessing), _problems(expected, whole)
-        if len(whole.keys() & expected.keys()) > len(closest.weights.keys() & expected.keys()):
+            return renamed, whole, _problems(expected, whole)
+        if len(whole.keys() & expected.keys()) > len(closest.names.keys() & expected.keys()):
             closest = renamed
-    return closest, _problems(expected, closest.weights)
+    given = closest.of(weights)
+    return closest, given, _problems(expected, given)
 
 
 def _renamings(weights: Weights, expected: Weights, layouts: list[Layout]) -> Iterator[_Renamed]:
     """The weights under one set of names after another, the nearest to those of the file first."""
-    yield _Renamed(weights)
-    named = {_WRAPPER.sub("", name): value for name, value in weights.items() if name != _COUNTER}
+    yield _Renamed({name: name for name in weights})
+    named = {_WRAPPER.sub("", name): name for name in weights if name != _COUNTER}
     wrappers = sorted({part for name in weights for part in _WRAPPER.findall(name)})
     notes = [f"took {part!r} out of its names" for part in wrappers]
     notes += [f"left out {_COUNTER!r}"] if _COUNTER in weights else []
-    for whole in (_Renamed(named), *_without_normalisation(named)):
-        theirs, ours = _front(whole.weights), _front(expected)
+    for whole in (_Renamed(named), *_without_normalisation(named, weights)):
+        theirs, ours = _front(whole.names), _front(expected)
         said = [*notes, *whole.notes]
         yield _Renamed(
-            {ours + name.removeprefix(theirs): value for name, value in whole.weights.items()},
+            {ours + name.removeprefix(theirs): file for name, file in whole.names.items()},
             (*said, *_moved(theirs, ours)),
             whole.preprocessing,
         )
         for layout in layouts:
-            parts = {name: name.removeprefix(theirs).rpartition(".") for name in whole.weights}
+            parts = {name: name.removeprefix(theirs).rpartition(".") for name in whole.names}
             if all(layer in layout for layer, _, _ in parts.values()):
                 first = next(iter(parts.values()))[0]
                 yield _Renamed(
-                    {f"{layout[parts[n][0]]}.{parts[n][2]}": value for n, value in whole.weights.items()},
+                    {f"{layout[parts[n][0]]}.{parts[n][2]}": file for n, file in whole.names.items()},
                     (*said, *_moved(theirs, ""), f"matched its layers ('{first}', ...) with the network's"),
                     whole.preprocessing,
                 )
@@ -188,17 +207,17 @@ def _moved(theirs: str, ours: str) -> list[str]:
     return [f"read {theirs!r} before every name as {ours!r}"]
 
 
-def _without_normalisation(weights: Weights) -> Iterator[_Renamed]:
-    """The weights without the mean and std of a layer that normalises pixels before the network."""
-    for name in weights:
+def _without_normalisation(names: Mapping[str, str], weights: Weights) -> Iterator[_Renamed]:
+    """The names without the mean and std of a layer that normalises pixels before the network."""
+    for name in names:
         layer, _, leaf = name.rpartition(".")
         both = {f"{layer}.mean", f"{layer}.std"}
-        if leaf != "mean" or not layer or {n for n in weights if n.startswith(f"{layer}.")} != both:
+        if leaf != "mean" or not layer or {n for n in names if n.startswith(f"{layer}.")} != both:
             continue
-        mean, std = (weights[f"{layer}.{part}"].flatten().tolist() for part in ("mean", "std"))
+        mean, std = (weights[names[f"{layer}.{part}"]].flatten().tolist() for part in ("mean", "std"))
         unit = 255 if max(mean) > 1 else 1
         yield _Renamed(
-            {n: value for n, value in weights.items() if n not in both},
+            {n: file for n, file in names.items() if n not in both},
             (f"took its layer '{layer}' for the preprocessing: mean {_short(mean)}, std {_short(std)}",),
             Preprocessing.of(mean, std, 255 if unit == 255 else 1),
         )

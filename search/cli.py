@@ -17,7 +17,7 @@ import cluster.cli
 from benchmarks.errors import printable
 from benchmarks.listing import Listing
 from cluster.signals import answered, interrupt, leave_to_system
-from search.commands import benchmark, dashboard, demo, export, prepare, run, search, sensitivity
+from search.commands import apply, benchmark, dashboard, demo, export, prepare, run, search, sensitivity
 from search.version import package_version
 
 if TYPE_CHECKING:
@@ -163,7 +163,7 @@ def _parcel(plan: str, allow_code: bool) -> Parcel:
     return parcel(plan, allow_code)
 
 
-for _command in (demo, run, prepare, search, benchmark, sensitivity, dashboard, export):
+for _command in (demo, run, prepare, search, benchmark, sensitivity, dashboard, export, apply):
     _command.register(app)
 benchmarks.cli.register(app, _plans, _plan)
 cluster.cli.register(app, _probe, _models, _parcel)

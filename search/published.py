@@ -26,6 +26,22 @@ def beside(method: Method, plan: Plan) -> list[Entry]:
     return list(_wanted(method, plan, "nearest")) or [Entry(method, "default", {})]
 
 
+def nearest(method: Method, plan: Plan) -> Entry | None:
+    """The published values that a plan's benchmark would run first, also where it has none."""
+    named = plan.benchmark.presets if plan.benchmark else "nearest"
+    if not isinstance(named, str) and method.name in named:
+        return entry(method, method.preset(named[method.name][0]), plan)
+    preset = published(method.presets, experiment(plan))
+    return entry(method, preset, plan) if preset else None
+
+
+def entry(method: Method, preset: Preset, plan: Plan) -> Entry:
+    """Published values as a plan of that scale runs them."""
+    values = reduced(method, preset.values, plan.scale)
+    paper, differs = origin(method, preset.name, plan)
+    return Entry(method, "published", values, preset.name, paper, differs)
+
+
 def searched(method: Method, plan: Plan) -> Iterator[Entry]:
     """The published values of a searched method; the nearest of a method that runs beside run there."""
     assert plan.benchmark is not None
@@ -52,12 +68,6 @@ def _wanted(method: Method, plan: Plan, rule: str) -> Iterator[Entry]:
     elif rule == "all":
         presets = [preset for preset in method.presets if preset.task in ("*", own.task)]
     else:
-        nearest = published(method.presets, own) if rule == "nearest" else None
-        presets = [nearest] if nearest else []
-    yield from (_entry(method, preset, plan) for preset in presets)
-
-
-def _entry(method: Method, preset: Preset, plan: Plan) -> Entry:
-    values = reduced(method, preset.values, plan.scale)
-    paper, differs = origin(method, preset.name, plan)
-    return Entry(method, "published", values, preset.name, paper, differs)
+        near = published(method.presets, own) if rule == "nearest" else None
+        presets = [near] if near else []
+    yield from (entry(method, preset, plan) for preset in presets)

@@ -52,8 +52,8 @@ def trial_row(result: TrialResult, prepared: Prepared, identity: Mapping[str, An
         "state": result.state,
         "error": result.error,
         **{f"param_{name}": value for name, value in result.params.items()},
-        **{name: _finite(value) for name, value in result.metrics.items()},
-        **{f"target_{name}": _finite(value) for name, value in result.targets.items()},
+        **{name: finite(value) for name, value in result.metrics.items()},
+        **{f"target_{name}": finite(value) for name, value in result.targets.items()},
         **asdict(result.cost),
         "device": torch.cuda.get_device_name(prepared.device) if cuda else "cpu",
         "host": platform.node(),
@@ -135,8 +135,8 @@ def step_rows(result: TrialResult) -> list[Row]:
         {
             "step": number,
             "request": step.request,
-            **{name: _finite(value) for name, value in step.metrics.items()},
-            **{f"target_{name}": _finite(value) for name, value in step.targets.items()},
+            **{name: finite(value) for name, value in step.metrics.items()},
+            **{f"target_{name}": finite(value) for name, value in step.targets.items()},
             "unlearn_s": step.unlearn_s,
         }
         for number, step in enumerate(result.steps, start=1)
@@ -144,5 +144,5 @@ def step_rows(result: TrialResult) -> list[Row]:
 
 
 @cache
-def _finite(value: float) -> float | None:
+def finite(value: float) -> float | None:
     return value if np.isfinite(value) else None

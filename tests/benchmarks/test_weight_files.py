@@ -14,7 +14,7 @@ from safetensors.torch import save_file
 from torch import nn
 
 from benchmarks.errors import DataError
-from benchmarks.weight_files import read_sets, read_weights
+from benchmarks.weight_files import read_sets, read_weights, safetensors_of, state_dict_of
 
 
 def network(classes=3):
@@ -140,3 +140,14 @@ def test_a_broken_file_and_a_missing_one(tmp_path, name):
     refused(tmp_path / name, "cannot be read")
     (tmp_path / name).write_bytes(b"PK\x03\x04 nonsense")
     refused(tmp_path / name, r"cannot be read|other objects")
+
+
+@pytest.mark.parametrize("write", [safetensors_of, state_dict_of])
+def test_what_is_written_is_read_again_and_no_larger_than_it_is(tmp_path, write):
+    part = torch.arange(1e6).view(1000, 1000)[:2, ::2]
+    weights = {"a": part, "tied": part, "b": torch.randn(2, 3, 4, 4).to(memory_format=torch.channels_last)}
+    (tmp_path / "mine").write_bytes(write(weights))
+    assert (tmp_path / "mine").stat().st_size < 20_000
+    again = read_weights(tmp_path / "mine")
+    assert again.keys() == weights.keys()
+    assert all(torch.equal(again[name], value) for name, value in weights.items())

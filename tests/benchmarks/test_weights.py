@@ -12,6 +12,8 @@ from benchmarks.errors import DataError
 from benchmarks.models import models
 from benchmarks.weights import adapted, fit, not_finite
 
+COUNTED = "1.num_batches_tracked"
+
 
 def network(classes=3):
     return nn.Sequential(nn.Conv2d(1, 2, 3), nn.BatchNorm2d(2), nn.Flatten(), nn.Linear(2, classes))
@@ -227,3 +229,43 @@ def test_what_does_not_fit_is_named_and_counted():
     assert "1 missing: 0.bias;" in text
     assert text.endswith("5 unknown to the network: more.0, more.1, more.2, ...")
     assert all(torch.equal(value, before[name]) for name, value in model.state_dict().items())
+
+
+@pytest.mark.parametrize(
+    "beside",
+    [
+        {},
+        {"n_averaged": torch.tensor(5)},
+        {"module.norm.mean": torch.full((1,), 0.5), "module.norm.std": torch.full((1,), 0.25)},
+    ],
+)
+def test_other_weights_get_the_names_of_the_file_and_what_lies_beside_them(take, trained, beside):
+    theirs = {**beside, **prefixed("module._orig_mod.", trained)}
+    other = {name: value + 1 for name, value in trained.items()}
+    same(
+        take(theirs, network()).as_in_file(other),
+        {**beside, **prefixed("module._orig_mod.", other)},
+    )
+
+
+def test_what_the_file_lacks_stays_away_from_it(take):
+    body = nn.Linear(4, 4, bias=False)
+    tied = nn.Sequential(body, nn.BatchNorm1d(4), body)
+    stored = {name: value for name, value in tied.state_dict().items() if name not in ("2.weight", COUNTED)}
+    fitted = take(prefixed("net.", stored), tied)
+    assert fitted.as_in_file(tied.state_dict()).keys() == {f"net.{name}" for name in stored}
+
+
+@torch.no_grad()
+def test_a_network_of_other_names_loads_what_it_is_given_back(take):
+    theirs, again = usual_resnet("resnet18").eval(), usual_resnet("resnet18").eval()
+    model = models.get("resnet18")
+    ours = model.build(10, 3, 32).eval()
+    fitted = take({"net": prefixed("module.", theirs.state_dict())}, ours, layouts=model.layouts(ours))
+    for value in ours.parameters():
+        value.add_(0.01)
+    back = fitted.as_in_file(ours.state_dict())
+    again.load_state_dict({name.removeprefix("module."): value for name, value in back.items()}, strict=True)
+    x = torch.randn(2, 3, 32, 32)
+    torch.testing.assert_close(again(x), ours(x))
+    assert not torch.allclose(again(x), theirs(x))

@@ -1,0 +1,132 @@
+"""`unlearn apply`: one method with chosen hyper-parameters, and the unlearned network in a file."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from benchmarks.completion import method_names
+from search import limits
+from search.commands.options import PlanName, takes
+from search.options import Options
+
+if TYPE_CHECKING:
+    from search.application import Unlearned
+
+Method = Annotated[
+    str | None,
+    typer.Option(
+        "--method", help="What to run; by default the plan's only method.", autocompletion=method_names
+    ),
+]
+Forget = Annotated[
+    str | None,
+    typer.Option("--forget", help="What to forget; by default the only set that the plan searches."),
+]
+Params = Annotated[
+    str | None,
+    typer.Option(
+        "--params",
+        metavar="SOURCE",
+        help="best, published, default, preset:NAME, trial:ID or NAME=VALUE,...; by default the best of the "
+        "plan's search, else published values, else the defaults.",
+    ),
+]
+Seed = Annotated[int | None, typer.Option("--seed", min=0, max=limits.SEED, help="Seed of the method.")]
+To = Annotated[
+    Path | None,
+    typer.Option("--to", help="The file to write; by default model.safetensors, or model.pt with --torch."),
+]
+Torch = Annotated[
+    bool, typer.Option("--torch", help="Write a state dict by torch.save in place of safetensors.")
+]
+Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace the file if it is there.")]
+Part = Annotated[
+    str | None,
+    typer.Option("--part", help="Which plan, where the file stands for several: the end of its name."),
+]
+_SHOWN = ("forget_acc", "retain_acc", "mia")  # of the figures; the card has all
+
+
+@takes("results", "scale", "allow_code")
+def apply(
+    plan: PlanName,
+    method: Method = None,
+    forget: Forget = None,
+    params: Params = None,
+    seed: Seed = None,
+    to: To = None,
+    torch: Torch = False,
+    overwrite: Overwrite = False,
+    part: Part = None,
+    *,
+    options: Options,
+) -> None:
+    """Write the unlearned model: weights and a card.
+
+    Runs one method on all training images but the validation images, measures it on test images beside the
+    retrained and the original model, and writes the weights under the names of your checkpoint, if the plan
+    has one. The card, a JSON file beside it, says how the model was made.
+    """
+    from benchmarks.errors import printable
+    from search.application import one_plan, unlearned
+    from search.model_files import check_target, write_model
+
+    file = to or Path("model.pt" if torch else "model.safetensors")
+    check_target(file, torch, overwrite)
+    chosen = one_plan(plan, part, scale, allow_code)
+    done = unlearned(chosen, method, forget=forget, params=params, seed=seed, results=results, tell=_progress)
+    card = write_model(file, done.weights, done.card, torch)
+    for line in (*summary(done), f"wrote {file} ({_size(file)}), and its card {card}"):
+        typer.echo(printable(line))
+
+
+def summary(done: Unlearned) -> tuple[str, str]:
+    """What was done, and how near it comes to the retrained model: a line each."""
+    from benchmarks.hyperparameters import declared
+    from benchmarks.methods import methods
+
+    card = done.card
+    declaration = declared(methods.get(card["method"]).Params)
+    told = [p.name for p in declaration if p.searched or card["parameters"][p.name] != p.default]
+    values = ", ".join(f"{name} {_number(card['parameters'][name])}" for name in told)
+    what = (
+        f"{card['method']} made {card['network']} forget {card['forget']} "
+        f"({_images(card['forget_count'])} of {card['dataset']}) in {card['unlearn_s']:.2f} s, with "
+        f"{done.chosen.phrase}{f': {values}' if values else ''}"
+    )
+    models = [card["figures"][model] for model in ("unlearned", "retrained", "original")]
+    figures = [f"{name} {' / '.join(_percent(model[name]) for model in models)}" for name in _SHOWN]
+    return what, (
+        f"{', '.join(figures)} (% of unlearned / retrained / original); distance to retraining: gap "
+        f"{_percent(card['gap'])}, of the original {_percent(models[-1]['gap'])}"
+    )
+
+
+def _progress(line: str) -> None:
+    from benchmarks.errors import printable
+
+    typer.echo(printable(line), err=True)
+
+
+def _images(count: int) -> str:
+    return f"{count:,} image{'s' * (count != 1)}"
+
+
+def _percent(value: float | None) -> str:
+    return "-" if value is None else f"{value:.1f}"
+
+
+def _number(value: object) -> str:
+    return f"{value:.4g}" if isinstance(value, float) else str(value)
+
+
+def _size(file: Path) -> str:
+    return f"{file.stat().st_size / 1e6:,.1f} MB"
+
+
+def register(app: typer.Typer) -> None:
+    """Mount the command."""
+    app.command()(apply)
