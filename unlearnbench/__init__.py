@@ -27,6 +27,9 @@ if TYPE_CHECKING:
     from benchmarks.trial import TrialResult as TrialResult
     from benchmarks.trial import run_trial as run_trial
     from cluster.errors import ClusterError as ClusterError
+    from search.application import Unlearned as Unlearned
+    from search.application import apply as apply
+    from search.application import unlearned as unlearned
     from search.dashboard import dashboard as dashboard
     from search.errors import Interrupted as Interrupted
     from search.errors import SearchError as SearchError
@@ -61,7 +64,9 @@ _HOME = {
     "SearchResult": "search.outcomes",
     "SensitivityResult": "search.outcomes",
     "TrialResult": "benchmarks.trial",
+    "Unlearned": "search.application",
     "answer": "analysis.answer",
+    "apply": "search.application",
     "benchmark": "search.functions",
     "by_class": "analysis.breakdown",
     "classes": "analysis.load",
@@ -82,6 +87,7 @@ _HOME = {
     "sensitivity": "search.functions",
     "status": "analysis.watched",
     "trials": "analysis.load",
+    "unlearned": "search.application",
 }
 __all__ = [
     "AnalysisError",
@@ -97,7 +103,9 @@ __all__ = [
     "SearchResult",
     "SensitivityResult",
     "TrialResult",
+    "Unlearned",
     "answer",
+    "apply",
     "benchmark",
     "by_class",
     "classes",
@@ -118,6 +126,7 @@ __all__ = [
     "sensitivity",
     "status",
     "trials",
+    "unlearned",
 ]
 
 

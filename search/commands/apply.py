@@ -76,8 +76,15 @@ def apply(
 
     file = to or Path("model.pt" if torch else "model.safetensors")
     check_target(file, torch, overwrite)
-    chosen = one_plan(plan, part, scale, allow_code)
-    done = unlearned(chosen, method, forget=forget, params=params, seed=seed, results=results, tell=_progress)
+    done = unlearned(
+        one_plan(plan, part, options.scale, options.allow_code),
+        method,
+        forget=forget,
+        params=params,
+        seed=seed,
+        results=options.results,
+        tell=_progress,
+    )
     card = write_model(file, done.weights, done.card, torch)
     for line in (*summary(done), f"wrote {file} ({_size(file)}), and its card {card}"):
         typer.echo(printable(line))
