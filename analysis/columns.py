@@ -6,6 +6,7 @@ else than a table of results is refused as a whole, in words that say which colu
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import UTC, datetime
 
 import pyarrow as pa
@@ -45,6 +46,14 @@ _OPTIONAL = {  # null where a file lacks them
     "samples": {"entropy": _REAL, "loss": _REAL},
     "steps": _ACCURACIES,
 }
+# What identifies a row, in the order in which people look for it; parameters follow, and then the figures
+_LEADING = (
+    *("results", "run_id", "trial_id", "trial_number", "kind", "seed", "scale"),
+    *("dataset", "model", "task", "forget", "forget_count", "draw", "scenario_seed", "original_id"),
+    *("retrained_from", "data_id", "code_id", "eval_split", "forget_split", "eval_limit"),
+    *("method", "regime", "tuned_on", "started_from", "access"),
+    *("preset", "preset_paper", "preset_differs", "precision"),
+)
 _FIRST, _LAST = (pa.scalar(datetime(year, 12, 30, tzinfo=UTC), _TIME) for year in (1, 9998))
 _LARGEST = 1e100  # the squares of larger figures are infinite
 
@@ -89,6 +98,18 @@ def identity(name: str) -> list[str]:
 def declared(name: str) -> dict[str, pa.DataType]:
     """The columns of a table that this package works with, partition columns included, and their types."""
     return dict.fromkeys(PARTITIONS, _TEXT) | _IDENTITY[name] | _OPTIONAL[name]
+
+
+def ordered(names: Iterable[str]) -> list[str]:
+    """Columns with those first that identify a row: trial, scenario, method, then its parameters by name."""
+    rank = {name: number for number, name in enumerate(_LEADING)}
+
+    def key(name: str) -> tuple[int, str]:
+        if name in rank:
+            return rank[name], ""
+        return (len(rank), name) if name.startswith("param_") else (len(rank) + 1, "")
+
+    return sorted(names, key=key)
 
 
 def beyond_calendar(times: pa.ChunkedArray) -> bool:

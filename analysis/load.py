@@ -8,12 +8,15 @@ from __future__ import annotations
 
 import json
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
+from difflib import get_close_matches
 from functools import partial
 from pathlib import Path
 
 import pandas as pd
 
+from analysis.columns import declared, ordered
 from analysis.duplicates import distinct_details, distinct_trials, writers_of
 from analysis.errors import AnalysisError
 from analysis.parquet import BadTable, data_files, metadata
@@ -21,6 +24,12 @@ from analysis.ranges import Range, Ranges
 from analysis.store import Store, reason, store_at
 from analysis.table_files import naming, read_each, read_file, schema_of, united
 
+Places = Path | str | Sequence[Path | str]
+STAGES = {
+    "search": ("search",),
+    "benchmark": ("benchmark", "reference"),
+    "sensitivity": ("sensitivity",),
+}
 PARTITIONS = {
     "dataset": "Data set",
     "model": "Network",
@@ -39,25 +48,42 @@ class Described:
     ranges: dict[str, Range]
 
 
-def trials(place: Path | str) -> pd.DataFrame:
-    """All trials, one row each; partition columns are plain strings.
+def trials(place: Places, stage: str | None = None) -> pd.DataFrame:
+    """All trials, one row each: what identifies a row first, then parameters, outcome, figures, cost.
+
+    Columns that are empty throughout are left out, but for those that this package's own functions read;
+    `pandas.read_parquet` on the folder `trials` gives all. Partition columns are plain strings.
 
     Args:
-        place: The results folder, or its address in a bucket (`s3://bucket/prefix`, `gs://bucket/prefix`).
+        place: The results folder, or its address in a bucket (`s3://bucket/prefix`, `gs://bucket/prefix`); or
+            several of them, whose rows a column `results` then tells apart.
+        stage: Only the trials of one stage, which must not be mixed in a mean: `search` and `sensitivity` are
+            measured on validation images, `benchmark`, the reference models included, on test images.
 
     Raises:
-        AnalysisError: when the place is missing or cannot be read, holds no trials, or holds a file that is
-            not a table of results or was written by a newer version; one line that names the file.
+        AnalysisError: when a place is missing or cannot be read, holds no trials (of the stage), or holds a
+            file that is not a table of results or was written by a newer version; one line that names the
+            file. For a stage that does not exist.
     """
+    if stage is not None and stage not in STAGES:
+        near = get_close_matches(stage, STAGES, 1)
+        hint = f"did you mean '{near[0]}'?" if near else f"valid: {', '.join(STAGES)}"
+        raise AnalysisError(f"there is no stage '{stage}'; {hint}")
     frame = _table(place, "trials")
     if frame.empty:
         raise AnalysisError(
-            f"no trials in {place}; give the folder that holds 'trials/', or run a search into it first"
+            f"no trials in {_named(place)}; give the folder that holds 'trials/', or run a search into it "
+            "first"
         )
-    return frame
+    if stage is None:
+        return frame
+    rows = frame[frame["kind"].isin(STAGES[stage])].reset_index(drop=True)
+    if rows.empty:
+        raise AnalysisError(f"no {stage} in {_named(place)} yet; run 'unlearn {stage} PLAN' into it first")
+    return _filled(rows, "trials")
 
 
-def classes(place: Path | str) -> pd.DataFrame:
+def classes(place: Places) -> pd.DataFrame:
     """One row per trial, split and class (correct and total images); empty before the benchmark stage.
 
     Raises:
@@ -66,7 +92,7 @@ def classes(place: Path | str) -> pd.DataFrame:
     return _table(place, "classes")
 
 
-def samples(place: Path | str) -> pd.DataFrame:
+def samples(place: Places) -> pd.DataFrame:
     """One row per trial and forgotten training image (entropy and loss in nats); may be empty.
 
     Raises:
@@ -75,7 +101,7 @@ def samples(place: Path | str) -> pd.DataFrame:
     return _table(place, "samples")
 
 
-def steps(place: Path | str) -> pd.DataFrame:
+def steps(place: Places) -> pd.DataFrame:
     """One row per trial and request of the task sequence: the state after it; empty without that task.
 
     Raises:
@@ -84,7 +110,7 @@ def steps(place: Path | str) -> pd.DataFrame:
     return _table(place, "steps")
 
 
-def columns(place: Path | str) -> pd.DataFrame:
+def columns(place: Places) -> pd.DataFrame:
     """What the columns of the trials table mean: column, group, type, unit, description.
 
     Raises:
@@ -101,7 +127,7 @@ def columns(place: Path | str) -> pd.DataFrame:
     return frame[["column", "group", "type", "unit", "description"]]
 
 
-def ranges(place: Path | str) -> Ranges:
+def ranges(place: Places) -> Ranges:
     """The declared ranges: parameter column -> method -> Range; options without a range are left out.
 
     Raises:
@@ -110,7 +136,48 @@ def ranges(place: Path | str) -> Ranges:
     return {field.name: field.ranges for field in _fields(place) if field.ranges}
 
 
-def _table(place: Path | str, name: str) -> pd.DataFrame:
+def several(place: Places) -> list[str]:
+    """The places that are meant by one or several, as they were given.
+
+    Raises:
+        AnalysisError: for one that is given twice, whose rows would count twice, or none at all.
+    """
+    if isinstance(place, (str, Path)):
+        return [str(place)]
+    places = [str(one) for one in place]
+    if not places:
+        raise AnalysisError("no results were given; give the folder that a search wrote to")
+    names = [store_at(one).name.rstrip("/") for one in places]
+    twice = [one for one, name in zip(places, names, strict=True) if names.count(name) > 1]
+    if twice:
+        raise AnalysisError(f"the results {twice[0]} are given twice; give each folder once")
+    return places
+
+
+def _named(place: Places) -> str:
+    return " and ".join(several(place))
+
+
+def _table(place: Places, name: str) -> pd.DataFrame:
+    """A table of one place; of several, with the column `results`, which says whose rows they are."""
+    places = several(place)
+    frames = [_table_of(one, name) for one in places]
+    if len(places) > 1:
+        frames = [frame.assign(results=one) for one, frame in zip(places, frames, strict=True) if len(frame)]
+    frame = (
+        pd.concat(frames, ignore_index=True) if len(frames) > 1 else frames[0] if frames else pd.DataFrame()
+    )
+    return _filled(frame, name)
+
+
+def _filled(frame: pd.DataFrame, name: str) -> pd.DataFrame:
+    """The columns that hold something, or that this package works with, in the order of their meaning."""
+    kept = declared(name)
+    empty = frame.isna() | (frame == "")
+    return frame[[c for c in ordered(frame.columns) if c in kept or not empty[c].all()]]
+
+
+def _table_of(place: str, name: str) -> pd.DataFrame:
     store, files = _files(place, name)
     tables = read_each(store, partial(read_file, table=name), files)
     if name == "trials":
@@ -141,14 +208,15 @@ def _files(place: Path | str, table: str) -> tuple[Store, dict[str, float]]:
         raise AnalysisError(f"cannot read the results in {place}: {reason(error)}") from error
 
 
-def _fields(place: Path | str) -> list[Described]:
-    """The fields of all files of the trials table, each name once, the newest file's first."""
-    store, written = _files(place, "trials")
-    newest = sorted(written, key=lambda file: written[file], reverse=True)
+def _fields(place: Places) -> list[Described]:
+    """The fields of all files of the trials table, each name once, the newest file's of a place first."""
     fields: dict[str, Described] = {}
-    for described in read_each(store, _describe, newest).values():
-        for field in described:
-            fields.setdefault(field.name, field)
+    for one in several(place):
+        store, written = _files(one, "trials")
+        newest = sorted(written, key=lambda file: written[file], reverse=True)
+        for described in read_each(store, _describe, newest).values():
+            for field in described:
+                fields.setdefault(field.name, field)
     return list(fields.values())
 
 

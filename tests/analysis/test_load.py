@@ -229,6 +229,65 @@ def test_a_file_outside_the_folders_of_data_set_and_method_is_named(tmp_path: Pa
     assert "\n" not in str(caught.value)
 
 
+def test_what_identifies_a_row_comes_first_and_figures_after_the_parameters(results: Path) -> None:
+    names = list(load.trials(results))
+    assert names[:6] == ["run_id", "trial_id", "trial_number", "kind", "seed", "dataset"]
+    order = [
+        "task",
+        "forget",
+        "method",
+        "regime",
+        "preset",
+        "param_lr",
+        "param_sigma",
+        "state",
+        "gap",
+        "unlearn_s",
+    ]
+    assert [name for name in names if name in order] == order
+    assert list(load.samples(results))[:3] == ["run_id", "trial_id", "dataset"]
+
+
+def test_columns_that_are_empty_throughout_are_left_out_but_for_those_our_functions_need(
+    tmp_path: Path,
+) -> None:
+    write(
+        tmp_path, [trial(0, param_n=None, param_mode="", error=None), trial(1, param_n=None, param_mode="")]
+    )
+    found = load.trials(tmp_path)
+    assert not {"param_n", "param_mode", "param_clip", "target_test_acc"} & set(found)
+    assert {"param_lr", "error", "tuned_on", "started_at"} <= set(found)
+
+
+def test_a_stage_is_apart_with_its_references(results: Path, tmp_path: Path) -> None:
+    assert set(load.trials(results, stage="benchmark")["kind"]) == {"benchmark", "reference"}
+    assert set(load.trials(results, "search")["eval_split"]) == {"validation"}
+    with pytest.raises(AnalysisError, match=r"there is no stage 'serach'; did you mean 'search'\?"):
+        load.trials(results, "serach")
+    write(tmp_path, [trial(0)])
+    with pytest.raises(AnalysisError, match=r"no benchmark in .* yet; run 'unlearn benchmark PLAN' into it"):
+        load.trials(tmp_path, "benchmark")
+
+
+def test_several_folders_are_one_table_that_says_whose_rows_they_are(results: Path, tmp_path: Path) -> None:
+    write(tmp_path, [trial(0, param_clip=True)])
+    places = [results, str(tmp_path)]
+    both = load.trials(places)
+    assert both.columns[0] == "results"
+    assert both["results"].value_counts().to_dict() == {
+        str(results): len(load.trials(results)),
+        str(tmp_path): 1,
+    }
+    assert set(both.columns) == {"results", "param_clip", *load.trials(results)}
+    assert set(load.samples(places)["results"]) == {str(results)}
+    assert "results" not in load.trials([results])
+    assert load.ranges(places) == load.ranges(results)
+    with pytest.raises(AnalysisError, match=r"are given twice; give each folder once"):
+        load.trials([tmp_path, f"{tmp_path}/"])
+    with pytest.raises(AnalysisError, match=r"no results folder .*missing"):
+        load.trials([tmp_path, tmp_path / "missing"])
+
+
 @pytest.mark.parametrize(
     ("module", "heavy"),
     [
