@@ -20,14 +20,18 @@ _SHOWN = 3  # failed checks in the error line
 
 
 def register(
-    app: typer.Typer, probe: Probe, models: Callable[[], object], parcel: Callable[[str, bool], Parcel]
+    app: typer.Typer,
+    probe: Probe,
+    models: Callable[[], object],
+    parcel: Callable[[str, bool, Sequence[str]], Parcel],
 ) -> None:
     """Add this package's commands.
 
     Args:
         probe: Writes and reads a results place, and raises what went wrong.
         models: Gives the folder of trained models, and raises what keeps one from being stored there.
-        parcel: The plan of a file or a name, checked, to be sent; whether it may name code of the user's.
+        parcel: The plan of a file or a name, checked, to be sent; whether it may name code of the user's,
+            and what the command line changes of it.
     """
     register_files(app)
 
@@ -63,6 +67,9 @@ def register(
         allow_code: bool = typer.Option(
             False, "--allow-code", help="Let the plan import the module that it names."
         ),
+        changes: list[str] = typer.Option(  # noqa: B008
+            [], "--set", metavar="KEY=VALUE", help="A key of the plan, such as search.trials=5."
+        ),
     ) -> None:
         """Run a whole plan on a cluster, as a job of Ray."""
         from cluster.jobs import Jobs
@@ -71,7 +78,8 @@ def register(
         options = [text for name, value in given.items() if value is not None for text in (name, str(value))]
         if allow_code:
             options.append("--allow-code")
-        job = Jobs(address).submit(parcel(plan, allow_code), results, options, env)
+        options += [text for change in changes for text in ("--set", change)]
+        job = Jobs(address).submit(parcel(plan, allow_code, changes), results, options, env)
         typer.echo(f"submitted: {job.id} (results: {job.results})")
         more = "" if address == _HEAD.default else f" --address {address}"
         for command in (f"logs -f {job.id}", f"status {job.id}", f"stop {job.id}"):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -157,10 +158,10 @@ def _models() -> Path:
     return writable_model_folder()
 
 
-def _parcel(plan: str, allow_code: bool) -> Parcel:
+def _parcel(plan: str, allow_code: bool, changes: Sequence[str]) -> Parcel:
     from search.parcel import parcel
 
-    return parcel(plan, allow_code)
+    return parcel(plan, allow_code, changes)
 
 
 for _command in (demo, run, prepare, search, benchmark, sensitivity, dashboard, export, apply):

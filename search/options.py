@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from cluster.connect import LOCAL
@@ -32,6 +33,7 @@ class Options:
         shard: The part of the work to do, written I/N.
         retry_failed: Run the trials again that failed before.
         allow_code: Let a plan import the module that it names.
+        changes: Values for keys of the plan in place of the file's, each `KEY=VALUE`.
 
     Raises:
         PlanError: for a number that is out of bounds.
@@ -47,6 +49,7 @@ class Options:
     shard: str = "1/1"
     retry_failed: bool = False
     allow_code: bool = False
+    changes: Sequence[str] = ()
 
     def __post_init__(self) -> None:
         for name, (low, high) in _BOUNDS.items():

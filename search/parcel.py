@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +12,7 @@ from benchmarks.forget_files import PREFIX, is_file, path_of
 from benchmarks.weight_files import read_sets
 from cluster.jobs import Parcel
 from search.errors import PlanError
+from search.plan_changes import OPTION
 from search.plan_files import load
 from search.plan_sources import source, text_of
 from search.plan_text import Place, PlanLoader, read
@@ -20,14 +21,21 @@ _WEIGHTS = ("checkpoint", "retrained")  # keys of a plan that name a file, or ar
 _FORGETTING = ("search", "benchmark")  # sections with forget sets, which may be files
 
 
-def parcel(plan: str, allow_code: bool = False) -> Parcel:
+def parcel(plan: str, allow_code: bool = False, changes: Sequence[str] = ()) -> Parcel:
     """A plan to send, checked here as far as this machine can.
+
+    Args:
+        changes: What the command there is to change of it; they cannot name files of this machine.
 
     Raises:
         PlanError: as `load` does.
         DataError: if a file with weights holds anything else.
     """
-    load(plan, allow_code=allow_code)
+    for change in changes:
+        key, _, value = change.partition("=")
+        if key.startswith(_WEIGHTS) or PREFIX in value:
+            raise PlanError(f"{OPTION} {change}: a file is not sent along; write its path into the plan")
+    load(plan, allow_code=allow_code, changes=changes)
     text = text_of(plan)
     content = read(text, plan).content
     files: dict[str, Path] = {}

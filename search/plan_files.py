@@ -21,6 +21,7 @@ from search.canonical import Tell, beside, distinct, typed
 from search.errors import PlanError
 from search.objectives import objective
 from search.plan import Benchmark, OriginalWeights, Plan, Resources, Search, Section, Training, Weights
+from search.plan_changes import changed
 from search.plan_parts import pairs, parts
 from search.plan_sources import source, text_of
 from search.plan_text import Document, Place, read
@@ -44,7 +45,11 @@ def note(line: str) -> None:
 
 
 def load(
-    plan: str | Path, scale: float | None = None, allow_code: bool = False, tell: Tell = note
+    plan: str | Path,
+    scale: float | None = None,
+    allow_code: bool = False,
+    tell: Tell = note,
+    changes: Sequence[str] = (),
 ) -> list[Plan]:
     """The plans of a file, or of one that ships with the package.
 
@@ -55,11 +60,12 @@ def load(
         scale: Run this share of the epochs, images, trials, seeds and steps, in place of the file's `scale`.
         allow_code: Let the plan import a module that it names (`import:`), which runs the code in it.
         tell: Is given one line about whatever is named more than once, and runs once.
+        changes: Values for keys in place of the file's, each `KEY=VALUE` such as `search.trials=5`.
 
     Raises:
         PlanError: one line with file, line, reason and what is valid.
     """
-    return parse(text_of(plan), str(plan), scale, allow_code, source(plan).parent, tell)
+    return parse(text_of(plan), str(plan), scale, allow_code, source(plan).parent, tell, changes)
 
 
 def load_part(
@@ -95,6 +101,7 @@ def parse(
     allow_code: bool = False,
     folder: Path | None = None,
     tell: Tell = note,
+    changes: Sequence[str] = (),
 ) -> list[Plan]:
     """Plans from YAML text; `name` is what messages call it, the rest is as for `load`.
 
@@ -105,7 +112,7 @@ def parse(
     Raises:
         PlanError: as `load` does.
     """
-    return plans_of(read(text, name), scale, allow_code, folder, tell)
+    return plans_of(changed(read(text, name), changes), scale, allow_code, folder, tell)
 
 
 def plans_of(

@@ -5,14 +5,15 @@ from __future__ import annotations
 import itertools
 import math
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
-from typing import Any
+from typing import Any, TypeVar
 
 from search import limits
 from search.errors import PlanError
-from search.plan_text import Document
+from search.plan_text import Document, Place
 
+T = TypeVar("T")
 _OF_THE_FILE = ("name", "parts", "scale", "checkpoint", "retrained")  # which no part has for itself
 
 
@@ -43,10 +44,19 @@ def parts(document: Document) -> Iterator[Document]:
                 raise PlanError(
                     f"{document.at('parts', name, key)}: '{key}' is the whole file's; write it above 'parts'"
                 )
-        lines = {place: line for place, line in document.lines.items() if not own.keys() & set(place[:1])}
-        lines |= {place[2:]: n for place, n in document.lines.items() if place[:2] == ("parts", name)}
         named = {"name": f"{content['name']}-{name}"} if "name" in content else {}
-        yield replace(document, content={**content, **own, **named}, lines=lines)
+        yield replace(
+            document,
+            content={**content, **own, **named},
+            lines=_of_part(document.lines, name, own),
+            changes=_of_part(document.changes, name, own),
+        )
+
+
+def _of_part(known: Mapping[Place, T], name: str, own: Mapping[str, Any]) -> dict[Place, T]:
+    """What is known of a part's places: the file's, but for the keys that the part has for itself."""
+    above = {place: value for place, value in known.items() if not own.keys() & set(place[:1])}
+    return above | {place[2:]: value for place, value in known.items() if place[:2] == ("parts", name)}
 
 
 def pairs(document: Document) -> Iterator[dict[str, Any]]:

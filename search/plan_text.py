@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import unicodedata
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, NoReturn
 
 import yaml
@@ -30,17 +30,19 @@ class Document:
         content: Mappings, lists and text; None for what is left empty.
         name: What messages call the file.
         lines: The line of every place, from 1.
+        changes: What the command line says of a place, `--set KEY=VALUE`, in place of the file.
     """
 
     content: dict[str, Any]
     name: str
     lines: Mapping[Place, int]
+    changes: Mapping[Place, str] = field(default_factory=dict)
 
     def at(self, *place: str | int) -> str:
-        """File and line of a place, or of the nearest one around it."""
-        while place and place not in self.lines:
+        """File and line of a place, or of the nearest one around it; or the option that gives it."""
+        while place and place not in self.lines and place not in self.changes:
             place = place[:-1]
-        return f"{self.name}:{self.lines.get(place, 1)}"
+        return self.changes.get(place) or f"{self.name}:{self.lines.get(place, 1)}"
 
 
 def read(text: str, name: str) -> Document:

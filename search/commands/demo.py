@@ -10,7 +10,7 @@ from search.commands.options import takes
 from search.options import Options
 
 
-@takes("results", "workers", "address", "trials")
+@takes("results", "workers", "address", "trials", "changes")
 def demo(options: Options) -> None:
     """Do the demo plan, and sensitivity, on bundled digits."""
     from search import stages

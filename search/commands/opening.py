@@ -17,6 +17,6 @@ def opened(name: str, options: Options) -> Iterator[list[Setting]]:
     from search import session
     from search.plan_files import load
 
-    plans = load(name, options.scale, options.allow_code)
+    plans = load(name, options.scale, options.allow_code, changes=options.changes)
     with session.opened(plans, options, session.terminal()) as settings:
         yield settings

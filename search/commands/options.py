@@ -59,6 +59,10 @@ _DECLARED: dict[str, Any] = {
     "allow_code": Annotated[
         bool, typer.Option("--allow-code", help="Let the plan import the module that it names.")
     ],
+    "changes": Annotated[
+        list[str],
+        typer.Option("--set", metavar="KEY=VALUE", help="A key of the plan, such as search.trials=5."),
+    ],
 }
 EVERY = tuple(_DECLARED)
 

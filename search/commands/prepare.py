@@ -11,7 +11,7 @@ from search.commands.options import PlanName, takes
 from search.options import Options
 
 
-@takes("workers", "address", "scale", "allow_code")
+@takes("workers", "address", "scale", "allow_code", "changes")
 def prepare(plan: PlanName, options: Options) -> None:
     """Train the models of a plan into the model cache."""
     from benchmarks.listing import print_table

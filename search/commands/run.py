@@ -10,7 +10,7 @@ from search.commands.options import PlanName, takes
 from search.options import Options
 
 
-@takes("results", "scale", "trials", "workers", "address", "shard", "retry_failed", "allow_code")
+@takes("results", "scale", "trials", "workers", "address", "shard", "retry_failed", "allow_code", "changes")
 def run(plan: PlanName, options: Options) -> None:
     """Do a whole plan: train, search, benchmark if it has one, report."""
     from search import stages

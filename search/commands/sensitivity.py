@@ -28,7 +28,7 @@ Points = Annotated[int, typer.Option("--points", min=3, max=limits.POINTS, help=
 Seeds = Annotated[int, typer.Option("--seeds", min=1, max=limits.SEEDS, help="Repetitions of every point.")]
 
 
-@takes("results", "workers", "address", "seed", "timeout", "scale", "allow_code")
+@takes("results", "workers", "address", "seed", "timeout", "scale", "allow_code", "changes")
 def sensitivity(
     plan: PlanName,
     method: Method = [],  # noqa: B006
