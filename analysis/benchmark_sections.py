@@ -16,8 +16,8 @@ from analysis.breakdown import (
     by_class,
     by_own_set,
     collateral,
-    entropies,
     overall,
+    per_image,
     with_both,
 )
 from analysis.forgetting import FEWEST, entropy_difference, forgetting_quality
@@ -131,7 +131,7 @@ def damage(trials: pd.DataFrame, per_class: pd.DataFrame) -> Section | None:
 
 def entropy(trials: pd.DataFrame, samples: pd.DataFrame, palette: Mapping[str, str]) -> Section | None:
     """How sure the models are of the forgotten images."""
-    frame = _few_sources(entropies(trials, samples))
+    frame = _few_sources(per_image(trials, samples, "entropy"))
     if frame.empty:
         return None
     blocks: list[Table | Picture] = []
@@ -141,7 +141,7 @@ def entropy(trials: pd.DataFrame, samples: pd.DataFrame, palette: Mapping[str, s
         known = [f"{variant(*map(str, key))}: {values.median():.2g}" for key, values in groups]
         blocks.append(
             picture(
-                charts.entropy(rows, palette),
+                charts.distribution(rows, "entropy", palette),
                 f"{name}: entropy of the softmax on the forgotten training images, over the retrained "
                 f"model's in grey; low entropy gives a member away. Medians in nats: {'; '.join(known)}.",
             )

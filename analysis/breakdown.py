@@ -151,19 +151,22 @@ def collateral(trials: pd.DataFrame, classes: pd.DataFrame, split: str = "test")
     return ordered(pd.concat(found), [*keys, "class"])
 
 
-def entropies(trials: pd.DataFrame, samples: pd.DataFrame) -> pd.DataFrame:
-    """The entropy (nats) that each unlearned model has on each forgotten training image.
+def per_image(trials: pd.DataFrame, samples: pd.DataFrame, column: str) -> pd.DataFrame:
+    """What each unlearned model says of each forgotten training image.
+
+    Args:
+        column: `entropy` or `loss` (both in nats), or another column of the samples table.
 
     Returns:
-        dataset, model, task, method, regime, preset, tuned_on, forget, seed, image, entropy.
+        dataset, model, task, method, regime, preset, tuned_on, forget, seed, image, and the column.
     """
     keys = [*SCENARIO, *VARIANT, "forget", "seed"]
     if samples.empty:
-        return pd.DataFrame(columns=[*keys, "image", "entropy"])
-    rows = samples[["trial_id", "run_id", "image", "entropy"]].merge(
+        return pd.DataFrame(columns=[*keys, "image", column])
+    rows = samples[["trial_id", "run_id", "image", column]].merge(
         complete(by_own_set(benchmarked(trials)))[[*keys, "trial_id", "run_id"]], on=["trial_id", "run_id"]
     )
-    return ordered(rows[[*keys, "image", "entropy"]].dropna(subset=["entropy"]), [*keys, "image"])
+    return ordered(rows[[*keys, "image", column]].dropna(subset=[column]), [*keys, "image"])
 
 
 def _claims(rows: pd.DataFrame) -> pd.DataFrame:

@@ -22,11 +22,13 @@ class Figure:
         study: Of these runs the one that finished last.
         rows: Their trials, every piece of work once.
         best: The best trial of the search, where it is the centre.
+        preset: The published values that are the centre; empty for others.
     """
 
     study: Study
     rows: pd.DataFrame
     best: pd.Series | None
+    preset: str = ""
 
 
 def figures(trials: pd.DataFrame) -> Iterator[Figure]:
@@ -51,13 +53,14 @@ def figures(trials: pd.DataFrame) -> Iterator[Figure]:
     for key, runs in groups.items():
         latest = max(runs, key=lambda run: run[1]["finished_at"].max())
         rows = pd.concat([rows for _, rows in runs], ignore_index=True)
-        yield Figure(latest[0], distinct_work(rows), bests.get(key))
+        yield Figure(latest[0], distinct_work(rows), bests.get(key), _preset(rows))
 
 
 def centre(frame: pd.DataFrame, given: Sequence[pd.Series] = ()) -> dict[str, float] | None:
     """The point around which a sensitivity run varied one parameter at a time, or None.
 
-    The rows of the centre are those whose values come from a search (regime `tuned`). Where no row says so,
+    The rows of the centre are those whose values come from a search or from print (regimes `tuned` and
+    `published`). Where no row says so,
     as in older tables: of all candidates the one from which the most points of the run differ in at most one
     parameter. Candidates are every point of the run, the combination of each parameter's most common value
     (the centre itself need not have been run), and the best points of searches, when they are given. Of equal
@@ -77,7 +80,7 @@ def centre(frame: pd.DataFrame, given: Sequence[pd.Series] = ()) -> dict[str, fl
     points = _points(frame, names)
     if not names or len(points) < 2:
         return None
-    stated = _points(frame[frame["regime"] == "tuned"], names)
+    stated = _points(frame[frame["regime"].isin(["tuned", "published"])], names)
     if len(stated) == 1:
         return dict(zip(names, map(float, stated[0]), strict=True))
     common = tuple(_commonest(frame[name])[0] for name in names)
@@ -91,6 +94,11 @@ def centre(frame: pd.DataFrame, given: Sequence[pd.Series] = ()) -> dict[str, fl
     if equal and _is_full_grid(frame, names) and any(len(_commonest(frame[name])) > 1 for name in names):
         return None
     return dict(zip(names, candidates[near.index(top)], strict=True))
+
+
+def _preset(rows: pd.DataFrame) -> str:
+    names = rows.loc[rows["regime"] == "published", "preset"].dropna()
+    return str(names.iloc[0]) if len(names) else ""
 
 
 def _place(study: Study) -> tuple[object, ...]:

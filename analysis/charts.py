@@ -79,19 +79,20 @@ def breakdown(
 
 
 @styled
-def entropy(data: pd.DataFrame, palette: Mapping[str, str] | None = None) -> Figure:
-    """How sure each model is of the forgotten images: its entropies, over the retrained model's in grey.
+def distribution(data: pd.DataFrame, column: str, palette: Mapping[str, str] | None = None) -> Figure:
+    """What each model says of the forgotten images, over what the retrained model says in grey.
 
     Args:
-        data: Rows of one scenario from `analysis.breakdown.entropies`.
+        data: Rows of one scenario from `analysis.breakdown.per_image`.
+        column: The figure that was taken of every image: entropy or loss.
         palette: Method -> colour.
     """
     data = _short(data)
     shades = palette or colours(data["method"])
     keys = [tuple(v) for v in data[VARIANT].drop_duplicates().itertuples(index=False)]
-    reference = data.loc[data["method"] == "retrain", "entropy"].dropna()
+    reference = data.loc[data["method"] == "retrain", column].dropna()
     keys = [key for key in keys if key[0] != "retrain"] or keys
-    values = data["entropy"].dropna()
+    values = data[column].dropna()
     floor = max(float(values.quantile(0.01)), 1e-7)
     edges = np.geomspace(floor, max(float(values.max()), floor * 10), 41)
     across = min(2, len(keys))
@@ -105,13 +106,13 @@ def entropy(data: pd.DataFrame, palette: Mapping[str, str] | None = None) -> Fig
         if len(reference):
             _histogram(axes, reference, edges, color="#b4bac2", alpha=0.6, histtype="stepfilled")
         tone = shades.get(key[0], FAINT)
-        _histogram(axes, _rows(data, key)["entropy"].dropna(), edges, color=tone, lw=1.7, histtype="step")
+        _histogram(axes, _rows(data, key)[column].dropna(), edges, color=tone, lw=1.7, histtype="step")
         axes.set_title(variant(*key), loc="left", color=tone if key[0] != "original" else INK)
         log_axis(axes)
     for line in grid:
         line[0].set_ylabel("% of images")
     for axes in places[max(0, len(keys) - across) : len(keys)]:
-        axes.set_xlabel(label("entropy"))
+        axes.set_xlabel(label(column))
         axes.tick_params(labelbottom=True)
     if len(reference):
         legend_below(figure, [Line2D([], [], color="#b4bac2", lw=7, alpha=0.6)], ["retrain"])

@@ -41,6 +41,7 @@ from matplotlib.cm import ScalarMappable
 from matplotlib.colors import Normalize, TwoSlopeNorm
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
+from matplotlib.text import Text
 from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
 
 __all__ = [
@@ -52,6 +53,7 @@ __all__ = [
     "Normalize",
     "NullLocator",
     "ScalarMappable",
+    "Text",
     "TwoSlopeNorm",
     "colormaps",
     "matplotlib",

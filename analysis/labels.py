@@ -30,7 +30,10 @@ _NAMES = {
     "gap": ("Distance to retrain", "points"),
     "objective": ("Objective", "points"),
     "unlearn_s": ("Unlearning time", "s"),
+    "eval_s": ("Evaluation time", "s"),
+    "mia_difference": ("MIA, difference to retrain", "points"),
     "entropy": ("Entropy", "nats"),
+    "loss": ("Loss", "nats"),
     "f_score": ("F-score", ""),
     "total_score": ("Total score", ""),
     "utility": ("Utility", ""),
@@ -102,6 +105,13 @@ def digits(metric: str, value: float) -> int:
 def number(value: float, metric: str = "") -> str:
     """One figure; a dash for what is missing."""
     return DASH if not math.isfinite(value) else f"{value:.{digits(metric, value)}f}"
+
+
+def figure(value: float, column: str) -> str:
+    """One figure of any column: as `number` where the column is known, else three digits; a dash for none."""
+    if column in _NAMES or not math.isfinite(value):
+        return number(value, column)
+    return f"{value:.3g}"
 
 
 def signed(value: float, metric: str = "") -> str:

@@ -5,6 +5,10 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
+import pandas as pd
+
+from analysis.studies import varied
+
 NEAR = 0.05  # of a range, counted on its scale
 
 
@@ -51,3 +55,17 @@ class Range:
 
 
 Ranges = dict[str, dict[str, Range]]  # column -> method -> what it declares
+
+
+def log_parameters(frame: pd.DataFrame, method: str, ranges: Ranges) -> set[str]:
+    """The varied parameters of some trials of a method that belong on a logarithmic axis.
+
+    As declared, or by their spread where nothing is declared.
+    """
+    names = set()
+    for name in varied(frame):
+        low, high = float(frame[name].min()), float(frame[name].max())
+        declared = ranges.get(name, {}).get(method)
+        if low > 0 and (declared.log if declared else high / low >= 50):
+            names.add(name)
+    return names

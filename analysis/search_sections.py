@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Mapping
 
 import numpy as np
 import pandas as pd
@@ -15,7 +15,7 @@ from analysis.centres import centre, figures
 from analysis.importance import importance as shares
 from analysis.labels import DASH, duration, mean_std, number, title, variant
 from analysis.page import Picture, Section, Table, picture, table
-from analysis.ranges import Range, Ranges
+from analysis.ranges import Range, Ranges, log_parameters
 from analysis.stats import WinnersCurse, winners_curse
 from analysis.studies import METRICS, Study, best, complete, parameters, progress, studies, varied
 from analysis.style import ACCENT, plain
@@ -131,7 +131,7 @@ def _designed(
 ) -> Blocks:
     blocks: Blocks = []
     study, frame, winner = figure.study, figure.rows, figure.best
-    log = _log(study, frame, ranges)
+    log = log_parameters(frame, study.method, ranges)
     tone = palette.get(study.method, ACCENT)
     lines = {m: sense.curves(frame, m, winner) for m in METRICS}
     lines = {m: rows for m, rows in lines.items() if len(rows)}
@@ -165,7 +165,7 @@ def _observed(study: Study, frame: pd.DataFrame, ranges: Ranges, palette: Mappin
     names, winner = varied(frame), best(frame)
     if winner is None or not names or len(complete(frame)) < 2:
         return []
-    log = _log(study, frame, ranges)
+    log = log_parameters(frame, study.method, ranges)
     points = {m: sense.observations(frame, m) for m in METRICS}
     points = {m: rows for m, rows in points.items() if len(rows)}
     targets = {m: sense.target(frame, m) for m in points}
@@ -242,17 +242,6 @@ def _best_tenth(frame: pd.DataFrame, names: list[str]) -> str:
         if top[n].notna().any()
     ]
     return f"The best {len(top)} have {', '.join(spans)}."
-
-
-def _log(study: Study, frame: pd.DataFrame, ranges: Ranges) -> Collection[str]:
-    """Parameters with a logarithmic axis: as declared, or by their spread where nothing is declared."""
-    found = set()
-    for name in varied(frame):
-        low, high = float(frame[name].min()), float(frame[name].max())
-        declared = ranges.get(name, {}).get(study.method)
-        if low > 0 and (declared.log if declared else high / low >= 50):
-            found.add(name)
-    return found
 
 
 def _too_narrow(study: Study, winner: pd.Series, axes: Mapping[str, Range | None]) -> list[str]:

@@ -108,6 +108,10 @@ def plain(value: float) -> str:
 def legend_below(figure: Figure, handles: list[Any], labels: list[str], columns: int = 4) -> None:
     """One legend for the whole figure under its axes, where it covers nothing."""
     names = shortened(labels, 48)
+    figure.legend(handles, names, loc="outside lower center", ncols=legend_columns(figure, names, columns))
+
+
+def legend_columns(figure: Figure, names: list[str], most: int = 4) -> int:
+    """How many of the names of a legend fit beside each other below a figure."""
     fitting = int(15 * figure.get_figwidth()) // (5 + max(map(len, names), default=0))  # 15 letters an inch
-    columns = max(1, min(columns, fitting, len(names)))
-    figure.legend(handles, names, loc="outside lower center", ncols=columns)
+    return max(1, min(most, fitting, len(names)))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pandas as pd
 
-from analysis.labels import label, mean_std, repetitions
+from analysis.labels import figure, label, mean_std, repetitions
 from analysis.spread import COUNTS
 from analysis.studies import SCENARIO
 from analysis.text import markdown, printable, spreadsheet
@@ -43,7 +43,7 @@ def shown(frame: pd.DataFrame, plus_minus: str = " ± ") -> pd.DataFrame:
     """A summary table as strings with readable heads.
 
     Columns of the scenario and of what deviations are over are left out where they are the same in every row,
-    and so are empty columns and `failed` when nothing failed.
+    and so are empty columns and `failed` when nothing failed. Other columns follow behind the figures.
     """
     found: dict[str, list[str]] = {}
     for name, head in _HEADS.items():
@@ -57,7 +57,18 @@ def shown(frame: pd.DataFrame, plus_minus: str = " ± ") -> pd.DataFrame:
     for metric in metrics_of(frame):
         pairs = zip(frame[f"{metric}_mean"], frame[f"{metric}_std"], strict=True)
         found[label(metric)] = [mean_std(mean, std, metric, plus_minus) for mean, std in pairs]
+    for name in others(frame):
+        values = frame[name]
+        real = pd.api.types.is_float_dtype(values)
+        found[label(name)] = [figure(float(v), name) if real else str(v) for v in values]
     return pd.DataFrame(found)
+
+
+def others(frame: pd.DataFrame) -> list[str]:
+    """The columns of a table that are neither a line's name, nor a mean and its deviation, nor counts."""
+    figures = {f"{metric}_{part}" for metric in metrics_of(frame) for part in ("mean", "std")}
+    known = {*_HEADS, *figures, *COUNTS, "forget_sets"}
+    return [name for name in map(str, frame.columns) if name not in known]
 
 
 def spread_sentence(frame: pd.DataFrame) -> str:
@@ -85,8 +96,9 @@ def to_latex(frame: pd.DataFrame) -> str:
     r"""A `tabular` with $mean \pm std$ to put into a `table`; needs \usepackage{booktabs}."""
     table = shown(frame, r" \pm ")
     figures = {label(metric) for metric in metrics_of(frame)}
+    figures |= {label(name) for name in others(frame) if pd.api.types.is_numeric_dtype(frame[name])}
     cells = {
-        name: [f"${text}$" if name in figures and text[0].isdigit() else escape(text) for text in table[name]]
+        name: [f"${text}$" if name in figures and _is_number(text) else escape(text) for text in table[name]]
         for name in table.columns
     }
     align = "".join("r" if name in figures or name in ("n", "Failed") else "l" for name in table.columns)
@@ -94,6 +106,10 @@ def to_latex(frame: pd.DataFrame) -> str:
     body = [" & ".join(row) + r" \\" for row in zip(*cells.values(), strict=True)]
     lines = [rf"\begin{{tabular}}{{{align}}}", r"\toprule", head + r" \\", r"\midrule", *body]
     return "\n".join([*lines, r"\bottomrule", r"\end{tabular}"]) + "\n"
+
+
+def _is_number(text: str) -> bool:
+    return text.removeprefix("-")[:1].isdigit()
 
 
 def to_csv(frame: pd.DataFrame) -> str:

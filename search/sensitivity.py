@@ -1,19 +1,20 @@
-"""Sensitivity analyses: new trials around the best point of each search, on the images of the search."""
+"""Sensitivity analyses: new trials around the best of each search or published values, on its images."""
 
 from __future__ import annotations
 
 import itertools
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from typing import Any
+from dataclasses import asdict, dataclass, field, replace
+from typing import Any, Literal
 
 from analysis.ranges import Range
 from benchmarks.errors import suggest
 from benchmarks.hyperparameters import Hyperparameter, declared, number
 from benchmarks.methods import Method, methods
 from benchmarks.scenarios import Scenario
-from search import limits
+from search import limits, published
 from search.assignments import Assignment, FixedList, Row
+from search.entries import Entry
 from search.errors import PlanError, RunError
 from search.identity import Identity, code_id, data_id, search_identity, sensitivity_identity
 from search.plan import Plan
@@ -36,6 +37,8 @@ class Design:
         grid: Vary two parameters together instead of one at a time.
         points: Values per parameter.
         seeds: Repetitions of every point.
+        around: The best of each search, or each method's published values nearest to the plan, which need no
+            search.
     """
 
     methods: Sequence[str] = ()
@@ -45,25 +48,35 @@ class Design:
     grid: bool = False
     points: int = 9
     seeds: int = 3
+    around: Literal["best", "published"] = "best"
 
 
 @dataclass(frozen=True)
 class Star:
-    """The points of one method around the best of its search on one forget set.
+    """The points of one method around one set of values, on one forget set.
 
     Attributes:
-        centre: All hyper-parameters of that best.
+        entry: The values and where they come from.
         axes: The parameters to vary, and their ranges.
     """
 
-    method: Method
+    entry: Entry
     scenario: Scenario
-    centre: Point
     axes: Mapping[str, Range]
 
     @property
+    def method(self) -> Method:
+        return self.entry.method
+
+    @property
+    def centre(self) -> Point:
+        """All hyper-parameters of the centre."""
+        return asdict(self.entry.values)
+
+    @property
     def name(self) -> str:
-        return f"{self.method.name} on {self.scenario.forget}"
+        around = f" around {self.entry.preset}" if self.entry.preset else ""
+        return f"{self.method.name} on {self.scenario.forget}{around}"
 
     def warnings(self) -> Iterator[str]:
         """A line for every parameter whose best is near an end of its range."""
@@ -86,6 +99,12 @@ class Star:
         return list({tuple(p.items()): p for p in ({**self.centre, **move} for move in moves)}.values())
 
 
+_NOTHING = {
+    "best": "every trial of these searches failed",
+    "published": "no values of these methods were published for this task",
+}
+
+
 def ranges(texts: Sequence[str]) -> dict[str, tuple[Any, Any]]:
     """The ranges of `--range`, written `lr=1e-5:1e-1`.
 
@@ -103,7 +122,7 @@ def ranges(texts: Sequence[str]) -> dict[str, tuple[Any, Any]]:
 
 
 def sensitivity(setting: Setting, design: Design) -> Identity:
-    """New trials around the best point of every chosen search.
+    """New trials around the best point of every chosen search, or around published values.
 
     Returns:
         What run it was.
@@ -115,7 +134,7 @@ def sensitivity(setting: Setting, design: Design) -> Identity:
     plan = setting.plan
     stars = list(chosen_stars(setting, design))
     if not stars:
-        raise RunError("every trial of these searches failed, so there is nothing to vary")
+        raise RunError(f"there is nothing to vary: {_NOTHING[design.around]}")
     check_size(design, [len(star.axes) for star in stars])
     for star in stars:
         for line in star.warnings():
@@ -129,7 +148,7 @@ def sensitivity(setting: Setting, design: Design) -> Identity:
 
 
 def chosen_stars(setting: Setting, design: Design) -> Iterator[Star]:
-    """The methods and forget sets to vary, each with the best of its search.
+    """The methods and forget sets to vary, each with the values around which it is varied.
 
     Raises:
         PlanError: for a method, forget set, parameter or range that cannot be taken.
@@ -146,11 +165,16 @@ def chosen_stars(setting: Setting, design: Design) -> Iterator[Star]:
             f"'{idle[0]}' has a range and is not varied; name it as a parameter (--parameter), too"
         )
     for (name, method), scenario in itertools.product(chosen.items(), _scenarios(plan, design)):
-        centre = best_parameters(setting, identity, method, scenario, searched)
-        if centre is None:
-            setting.console.print(f"{name}: every trial on {scenario.forget} failed; left out")
+        if design.around == "published":
+            centres = published.nearest(method, plan)
+            why = "no values were published for this task"
         else:
-            yield Star(method, scenario, centre, axes[name])
+            best = best_parameters(setting, identity, method, scenario, searched)
+            centres = [] if best is None else [Entry(method, "tuned", best, tuned_on=(scenario.forget,))]
+            why = f"every trial on {scenario.forget} failed"
+        if not centres:
+            setting.console.print(f"{name}: {why}; left out")
+        yield from (Star(entry, scenario, axes[name]) for entry in centres)
 
 
 def check_size(design: Design, varied: Sequence[int]) -> None:
@@ -250,8 +274,11 @@ def _trials(
             params=point,
             seed=plan.seed + seed,
             kind="sensitivity",
-            regime="" if moved else "tuned",
-            tuned_on=star.scenario.forget,
+            regime="" if moved else star.entry.regime,
+            preset="" if moved else star.entry.preset,
+            preset_paper="" if moved else star.entry.preset_paper,
+            preset_differs="" if moved else star.entry.preset_differs,
+            tuned_on=" | ".join(star.entry.tuned_on),
             data_id=data_id(plan),
             code_id=code_id(plan, star.method),
             scale=plan.scale,

@@ -5,7 +5,7 @@ from datetime import timedelta
 
 import pytest
 
-from analysis.breakdown import benchmarked, by_class, collateral, entropies, overall
+from analysis.breakdown import benchmarked, by_class, collateral, overall, per_image
 from tests.analysis.conftest import (
     START,
     benchmark_rows,
@@ -138,10 +138,10 @@ def test_collateral_without_retrain_or_classes_is_empty() -> None:
 
 def test_entropies_carry_the_regime_of_their_trial() -> None:
     rows = benchmark_rows()
-    found = entropies(frame(rows), _table(sample_rows(rows)))
+    found = per_image(frame(rows), _table(sample_rows(rows)), "entropy")
     assert len(found) == len(rows) * 10
     assert set(found.loc[found["method"] == "jit", "regime"]) == {"tuned", "transferred"}
-    assert entropies(frame(rows), _table([])).empty
+    assert per_image(frame(rows), _table([]), "entropy").empty
 
 
 def _table(rows: list) -> object:

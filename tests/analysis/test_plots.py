@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 
 from analysis import charts, plots, style
 from analysis import sensitivity as sense
-from analysis.breakdown import by_class, collateral, entropies
+from analysis.breakdown import by_class, collateral, per_image
 from analysis.studies import METRICS, progress
 from tests.analysis.conftest import (
     benchmark_rows,
@@ -137,7 +137,9 @@ def test_breakdown_has_a_panel_per_metric_and_a_legend_entry_per_variant() -> No
 
 def test_entropy_has_a_panel_per_variant_over_retrain() -> None:
     rows = benchmark_rows()
-    figure = charts.entropy(entropies(frame(rows), pd.DataFrame(sample_rows(rows))))
+    figure = charts.distribution(
+        per_image(frame(rows), pd.DataFrame(sample_rows(rows)), "entropy"), "entropy"
+    )
     axes = shown(figure)
     assert [a.get_title(loc="left") for a in axes] == ["original", "jit (tuned)", "jit (transferred from 8)"]
     assert axes[0].get_xscale() == "log"

@@ -15,6 +15,7 @@ from benchmarks.methods import methods
 from cluster.connect import Slots
 from search import sensitivity as module
 from search.assignments import Assignment, Row
+from search.entries import Entry
 from search.errors import PlanError, RunError
 from search.identity import sensitivity_identity
 from search.placement import Learned
@@ -33,14 +34,12 @@ def setting(plan: Plan, tmp_path: Path) -> Setting:
 
 def star(plan: Plan, axes: Mapping[str, Range], **moved: Any) -> Star:
     centre = {"lr": 0.01, "sigma": 0.5, "n_samples": 20, **moved}
-    return Star(JIT, plan.searched()[0], centre, axes)
+    return Star(Entry(JIT, "tuned", centre), plan.searched()[0], axes)
 
 
 def test_every_line_has_the_centre_once(plan: Plan) -> None:
-    points = star(plan, {"lr": Range(1e-4, 1.0, True), "n_samples": Range(1, 100, False)}).points(
-        Design(points=5)
-    )
-    centre = {"lr": 0.01, "sigma": 0.5, "n_samples": 20}
+    lines = star(plan, {"lr": Range(1e-4, 1.0, True), "n_samples": Range(1, 100, False)})
+    points, centre = lines.points(Design(points=5)), lines.centre
     assert points.count(centre) == 1
     assert sum(point["lr"] != 0.01 for point in points) == 4
     assert {point["n_samples"] for point in points if point["lr"] == 0.01} == {1, 20, 25, 40, 100}
@@ -128,3 +127,20 @@ def test_a_range_that_is_given_goes_before_the_searched_one(plan: Plan) -> None:
 def test_an_analysis_is_refused_before_it_fills_the_memory(points: int, seeds: int, grid: bool) -> None:
     with pytest.raises(PlanError, match="at most 1000 points and 500000 trials make a sensitivity analysis"):
         module.check_size(Design(points=points, seeds=seeds, grid=grid), [2])
+
+
+def test_published_values_are_a_centre_without_any_search(setting: Setting) -> None:
+    [star] = chosen_stars(setting, Design(["jit"], around="published"))
+    assert star.entry.regime == "published"
+    assert star.name == f"jit on 8 around {star.entry.preset}"
+    values = star.method.preset(star.entry.preset).values
+    assert {name: star.centre[name] for name in values} == dict(values)
+    assert list(star.axes) == ["lr", "sigma"]
+
+
+def test_a_method_without_published_values_has_none_to_vary_around(
+    setting: Setting, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("search.published.nearest", lambda method, plan: [])
+    with pytest.raises(RunError, match="no values of these methods were published for this task"):
+        module.sensitivity(setting, Design(around="published"))

@@ -1,0 +1,155 @@
+"""Figures of the benchmark stage: methods beside the original and the retrained model."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pandas as pd
+
+from analysis import bars, charts, measured
+from analysis import breakdown as tables
+from analysis import transfer as transferred
+from analysis.figures.plot import Choice, Plot, Plots, Results, named, plots
+from analysis.forgetting import forgetting_quality
+from analysis.labels import place
+from analysis.sequence import degradation
+from analysis.studies import SCENARIO
+
+BENCHMARK = "run 'unlearn benchmark PLAN' into it first"
+
+
+def breakdown(results: Path | str, choice: Choice | None = None) -> Plots:
+    """Every method's mean and standard deviation per forget set, the retrained model as a bar.
+
+    Args:
+        results: A folder, or the address of a prefix in a bucket.
+        choice: Which of its trials count.
+
+    Raises:
+        AnalysisError: if there is nothing to draw, or the results cannot be read.
+    """
+    source = Results(results, choice)
+
+    def made() -> Iterator[Plot]:
+        for key, scenario, rows in _scenarios(tables.by_class(source.trials)):
+            caption = f"{scenario}: mean and standard deviation per forget set; the bar is retrain."
+            yield Plot(named("breakdown", *key), caption, rows, charts.breakdown(rows))
+
+    return plots("breakdown", made(), BENCHMARK, source)
+
+
+def collateral(results: Path | str, choice: Choice | None = None) -> Plots:
+    """Accuracy of the classes that stay, relative to the retrained model; arguments as for `breakdown`."""
+    source = Results(results, choice)
+
+    def made() -> Iterator[Plot]:
+        for key, scenario, rows in _scenarios(tables.collateral(source.trials, source.classes)):
+            if set(rows["method"]) <= {"retrain"}:
+                continue
+            caption = f"{scenario}: test accuracy of the classes that stay, relative to the retrained model."
+            yield Plot(named("collateral", *key), caption, rows, charts.collateral(rows))
+
+    return plots("collateral", made(), BENCHMARK, source)
+
+
+def transfer(results: Path | str, choice: Choice | None = None) -> Plots:
+    """Distance to retrain over where parameters were tuned and what was forgotten; as for `breakdown`."""
+    source = Results(results, choice)
+
+    def made() -> Iterator[Plot]:
+        for key, scenario, rows in _scenarios(transferred.matrix(source.trials)):
+            caption = f"{scenario}: distance to retrain of parameters tuned on one forget set, on every set."
+            yield Plot(named("transfer", *key), caption, rows, charts.transfer(rows))
+
+    needs = "benchmark a plan whose search has several forget sets, such as {forget: [rocket, sea]}"
+    return plots("transfer", made(), needs, source)
+
+
+def entropy(results: Path | str, choice: Choice | None = None) -> Plots:
+    """Entropy of the softmax on the forgotten images (Foster et al.: JiT, figure 4); as for `breakdown`."""
+    return _per_image("entropy", "entropy of the softmax", Results(results, choice))
+
+
+def losses(results: Path | str, choice: Choice | None = None) -> Plots:
+    """Loss on the forgotten images before and after unlearning (Akbari et al., figure 4); as for `breakdown`.
+
+    The paper draws the test images beside them, which no model has seen. Here the retrained model's losses on
+    the forgotten images themselves take that part, because it has not seen these.
+    """
+    return _per_image("loss", "cross-entropy of the true label", Results(results, choice), name="losses")
+
+
+def runtime(results: Path | str, choice: Choice | None = None) -> Plots:
+    """Median seconds of every method and of evaluation (JiT, figure 5; SSD, figure 2); as for `breakdown`.
+
+    SSD's figure adds loading the model and measuring to every method, because its time was taken so; here
+    a mark of its own shows the sum with the evaluation.
+    """
+    source = Results(results, choice)
+
+    def made() -> Iterator[Plot]:
+        for key, scenario, rows in _scenarios(measured.seconds(source.trials)):
+            caption = (
+                f"{scenario}: median seconds of one unlearning, their quartiles over all repetitions, and "
+                "the median with the evaluation."
+            )
+            yield Plot(named("runtime", *key), caption, rows, bars.runtime(rows))
+
+    return plots("runtime", made(), BENCHMARK, source)
+
+
+def measures(results: Path | str, choice: Choice | None = None) -> Plots:
+    """Accuracies, MIA against retraining and F-score per method (Akbari et al., figures 5 and 6).
+
+    Arguments as for `breakdown`. The F-score needs eight seeds; with fewer its panel is left out.
+    """
+    source = Results(results, choice)
+
+    def made() -> Iterator[Plot]:
+        scores = forgetting_quality(source.trials, source.samples)
+        for key, scenario, rows in _scenarios(measured.measures(source.trials, scores)):
+            caption = (
+                f"{scenario}: accuracy on retained, test and forgotten images (the last should be as "
+                "retrain's), difference of the attack's success to the retrained model's (lower is better), "
+                "and F-score (higher is better)."
+            )
+            yield Plot(named("measures", *key), caption, rows, bars.measures(rows))
+
+    return plots("measures", made(), BENCHMARK, source)
+
+
+def sequence(results: Path | str, choice: Choice | None = None) -> Plots:
+    """What is left after each request (Chundawat et al.: zero-shot, figure 9); as for `breakdown`."""
+    source = Results(results, choice)
+
+    def made() -> Iterator[Plot]:
+        every = degradation(source.trials, source.steps)
+        for [forget], part in every.groupby(["forget"], sort=False):
+            for key, scenario, rows in _scenarios(part):
+                caption = (
+                    f"{scenario}: after each of the requests {forget}; the line is the standard deviation."
+                )
+                yield Plot(named("sequence", *key, str(forget)), caption, rows, charts.sequence(rows))
+
+    return plots("sequence", made(), "benchmark a plan with the task 'sequence'", source)
+
+
+def _per_image(column: str, what: str, source: Results, name: str = "") -> Plots:
+    name = name or column
+
+    def made() -> Iterator[Plot]:
+        for key, scenario, rows in _scenarios(tables.per_image(source.trials, source.samples, column)):
+            caption = (
+                f"{scenario}: {what} on the forgotten training images, over the retrained model's in grey."
+            )
+            yield Plot(named(name, *key), caption, rows, charts.distribution(rows, column))
+
+    return plots(name, made(), BENCHMARK, source)
+
+
+def _scenarios(frame: pd.DataFrame) -> Iterator[tuple[list[str], str, pd.DataFrame]]:
+    """The parts of a file's name, a name for people, and the rows of each scenario."""
+    for values, rows in frame.groupby(SCENARIO, sort=False):
+        key = list(map(str, values))
+        yield key, place(*key), rows.reset_index(drop=True)

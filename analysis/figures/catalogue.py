@@ -1,0 +1,88 @@
+"""The figures that there are: by the names of what they show, and by their numbers in the papers."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
+
+from analysis.errors import AnalysisError
+from analysis.figures import benchmarks, searches
+from analysis.figures.plot import Choice, Plots
+
+
+@dataclass(frozen=True)
+class Kind:
+    """A figure that there is.
+
+    Attributes:
+        shows: What it shows, in a few words.
+        make: Draws it from a results path and a choice, one plot for each scenario or search.
+    """
+
+    shows: str
+    make: Callable[[Path | str, Choice | None], Plots]
+
+
+FIGURES = {
+    "breakdown": Kind("methods per forget set", benchmarks.breakdown),
+    "collateral": Kind("classes that stay", benchmarks.collateral),
+    "transfer": Kind("parameters on other forget sets", benchmarks.transfer),
+    "entropy": Kind("entropy of the forgotten images", benchmarks.entropy),
+    "losses": Kind("losses of the forgotten images", benchmarks.losses),
+    "runtime": Kind("seconds per method", benchmarks.runtime),
+    "measures": Kind("accuracies, MIA and F-score per method", benchmarks.measures),
+    "sequence": Kind("what each request leaves", benchmarks.sequence),
+    "history": Kind("a search, trial by trial", searches.history),
+    "slices": Kind("metrics against parameters in a search", searches.slices),
+    "importance": Kind("which parameters decide", searches.importance),
+    "sensitivity": Kind("metrics over one parameter at a time", searches.sensitivity),
+    "stopping": Kind("GKT over its batches, per threshold", searches.stopping),
+}
+# What a paper's figure is made from: the figure above, and for the sensitivity plots their one metric
+PRINTED = {
+    "jit-4": ("JiT, figure 4", FIGURES["entropy"]),
+    "jit-5": ("JiT, figure 5", FIGURES["runtime"]),
+    "jit-7": (
+        "JiT, figure 7",
+        Kind(
+            "retain accuracy over parameters",
+            partial(searches.sensitivity, metrics=["retain_acc"]),
+        ),
+    ),
+    "jit-8": (
+        "JiT, figure 8",
+        Kind("MIA over parameters", partial(searches.sensitivity, metrics=["mia"])),
+    ),
+    "ssd-2": ("SSD, figure 2", FIGURES["runtime"]),
+    "zero-shot-4": ("zero-shot, figure 4", FIGURES["stopping"]),
+    "zero-shot-5": ("zero-shot, figure 5", FIGURES["stopping"]),
+    "zero-shot-9": ("zero-shot, figure 9", FIGURES["sequence"]),
+    "akbari-4": ("Akbari et al., figure 4", FIGURES["losses"]),
+    "akbari-5": ("Akbari et al., figure 5", FIGURES["measures"]),
+    "akbari-6": ("Akbari et al., figure 6", FIGURES["measures"]),
+}
+
+
+def figure(name: str, results: Path | str, choice: Choice | None = None) -> Plots:
+    """A figure by its name, drawn from results.
+
+    Args:
+        name: What it shows, such as `sensitivity`, or a paper and a number, such as `jit-7`.
+        results: A folder, or the address of a prefix in a bucket.
+        choice: Which of its trials count.
+
+    Raises:
+        AnalysisError: for a name that there is not, or if the results hold nothing to draw.
+    """
+    kinds = FIGURES | {printed: kind for printed, (_, kind) in PRINTED.items()}
+    if name not in kinds:
+        near = difflib.get_close_matches(name, kinds, 1)
+        hint = f"did you mean '{near[0]}'?" if near else f"there are: {', '.join(kinds)}"
+        raise AnalysisError(f"unknown figure '{name}'; {hint}")
+    every = kinds[name].make(results, choice)
+    if name in FIGURES:
+        return every
+    return Plots(replace(plot, name=f"{name}-{plot.name.partition('-')[2]}") for plot in every)

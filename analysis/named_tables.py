@@ -1,0 +1,91 @@
+"""The tables that there are, by name: what the report shows, as frames."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import pandas as pd
+
+from analysis import breakdown, transfer
+from analysis.errors import AnalysisError
+from analysis.figures.plot import Choice, Results
+from analysis.forgetting import FEWEST, entropy_difference, forgetting_quality
+from analysis.measured import seconds
+from analysis.sequence import degradation
+from analysis.stats import winners_curse
+
+BENCHMARK = "run 'unlearn benchmark PLAN' into it first"
+
+
+@dataclass(frozen=True)
+class Kind:
+    """A table that there is.
+
+    Attributes:
+        shows: What it shows, in a few words.
+        make: Its calculation.
+        needs: What to do where the results hold nothing for it.
+    """
+
+    shows: str
+    make: Callable[[Results], pd.DataFrame]
+    needs: str = BENCHMARK
+
+
+def _fresh_seeds(results: Results) -> pd.DataFrame:
+    rows = [{**asdict(curse.study), **asdict(curse)} for curse in winners_curse(results.trials)]
+    return pd.DataFrame(rows).drop(columns=["study", "scenario_seed", "run_id"], errors="ignore")
+
+
+TABLES = {
+    "methods": Kind("a line a method", lambda r: breakdown.overall(r.trials)),
+    "classes": Kind("a line a method and forget set", lambda r: breakdown.by_class(r.trials)),
+    "collateral": Kind("the classes that stay", lambda r: breakdown.collateral(r.trials, r.classes)),
+    "spread": Kind(
+        "spread over seeds, draws and originals apart",
+        lambda r: breakdown.apart(r.trials),
+        "benchmark a plan with several draws or originals",
+    ),
+    "transfer": Kind(
+        "what parameters of another forget set cost",
+        lambda r: transfer.by_forget(r.trials),
+        "benchmark a plan whose search has several forget sets, such as {forget: [rocket, sea]}",
+    ),
+    "entropy": Kind("entropies beside retraining", lambda r: entropy_difference(r.trials, r.samples)),
+    "quality": Kind(
+        "F-scores: told from retrained models",
+        lambda r: forgetting_quality(r.trials, r.samples),
+        f"benchmark a plan with {FEWEST} seeds at least",
+    ),
+    "runtime": Kind("seconds per method", lambda r: seconds(r.trials)),
+    "sequence": Kind(
+        "what each request leaves",
+        lambda r: degradation(r.trials, r.steps),
+        "benchmark a plan with the task 'sequence'",
+    ),
+    "fresh-seeds": Kind("the best of each search on fresh seeds", _fresh_seeds),
+}
+
+
+def table(name: str, results: Path | str, choice: Choice | None = None) -> pd.DataFrame:
+    """A table by its name; `unlearn table` lists them.
+
+    Args:
+        results: A folder, or the address of a prefix in a bucket.
+        choice: Which of its trials count.
+
+    Raises:
+        AnalysisError: for a name that there is not, or if the results hold nothing for it.
+    """
+    if name not in TABLES:
+        near = difflib.get_close_matches(name, TABLES, 1)
+        hint = f"did you mean '{near[0]}'?" if near else f"there are: {', '.join(TABLES)}"
+        raise AnalysisError(f"unknown table '{name}'; {hint}")
+    kind = TABLES[name]
+    frame = kind.make(Results(results, choice))
+    if frame.empty:
+        raise AnalysisError(f"nothing in {results} for the table '{name}'; {kind.needs}")
+    return frame

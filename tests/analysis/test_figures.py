@@ -1,0 +1,191 @@
+"""Every figure by name: its numbers, its files, and what it refuses."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from analysis import figures
+from analysis.errors import AnalysisError
+from analysis.figures import Choice, Plot
+from analysis.figures.catalogue import FIGURES, PRINTED
+from analysis.figures.typesetting import typeset
+from tests.analysis.conftest import (
+    benchmark_rows,
+    measured,
+    sample_rows,
+    step_rows,
+    transfer_rows,
+    trial,
+    write,
+)
+
+
+@pytest.fixture(scope="module")
+def everything(tmp_path_factory: pytest.TempPathFactory, results: Path) -> Path:
+    """Results from which most figures can be drawn: two searched sets, a sequence."""
+    folder = tmp_path_factory.mktemp("everything")
+    gaps = {(a, b): [1.0, 2.0] for a in "38" for b in "38"}
+    write(folder, [{**row, "run_id": "bench-2"} for row in transfer_rows(gaps)])
+    requests = [
+        measured("jit", seed, run_id="sequence-1", task="sequence", forget="0>1", tuned_on="0>1")
+        for seed in (1, 2)
+    ]
+    write(folder, requests)
+    states = (
+        {"retain_acc": 90.0, "forget_acc": 5.0, "gap": 3.0},
+        {"retain_acc": 80.0, "forget_acc": 1.0, "gap": 5.0},
+    )
+    write(folder, [row for request in requests for row in step_rows(request, *states)], "steps")
+    for name in ("trials", "classes", "samples"):
+        for file in (results / name).rglob("*.parquet"):
+            copy = folder / file.relative_to(results)
+            copy.parent.mkdir(parents=True, exist_ok=True)
+            copy.write_bytes(file.read_bytes())
+    return folder
+
+
+@pytest.mark.parametrize("name", [*FIGURES, *PRINTED])
+def test_every_figure_is_drawn_with_its_numbers_or_says_what_to_run(name: str, everything: Path) -> None:
+    if name in ("stopping", "zero-shot-4", "zero-shot-5", "losses", "akbari-4"):
+        with pytest.raises(AnalysisError, match="to draw '"):
+            figures.figure(name, everything)
+        return
+    for plot in figures.figure(name, everything):
+        assert plot.name.startswith(f"{name}-")
+        assert len(plot.data) > 0
+        assert plot.caption.endswith(".")
+        assert plot.figure.axes
+
+
+def test_a_choice_leaves_the_references_in(everything: Path) -> None:
+    [plot] = figures.breakdown(everything, Choice(methods=["jit"], tasks=["full_class"], forget=["8"]))
+    assert set(plot.data["method"]) == {"original", "retrain", "jit"}
+    assert set(plot.data["forget"]) == {"8"}
+
+
+def test_a_name_that_is_not_in_the_results_is_refused_with_those_that_are(everything: Path) -> None:
+    with pytest.raises(AnalysisError, match="no method 'jti' in these results; there are: jit"):
+        figures.breakdown(everything, Choice(methods=["jti"]))
+
+
+def test_unknown_figures_are_refused_with_the_nearest_name(everything: Path) -> None:
+    with pytest.raises(AnalysisError, match="unknown figure 'sensitivty'; did you mean 'sensitivity'"):
+        figures.figure("sensitivty", everything)
+    with pytest.raises(AnalysisError, match="there are: breakdown, "):
+        figures.figure("?", everything)
+
+
+def test_runtime_is_the_median_with_its_quartiles(tmp_path: Path) -> None:
+    write(tmp_path, [measured("jit", seed, tuned_on="8", unlearn_s=float(seed)) for seed in range(1, 6)])
+    [plot] = figures.runtime(tmp_path)
+    [row] = plot.data.to_dict("records")
+    assert (row["unlearn_s"], row["low"], row["high"], row["n"]) == (3.0, 2.0, 4.0, 5)
+
+
+def test_the_attack_is_compared_with_retraining_on_the_same_forget_set(tmp_path: Path) -> None:
+    rows = [measured("retrain", 1, forget=f, mia=m) for f, m in (("3", 50.0), ("8", 10.0))]
+    rows += [measured("jit", 1, forget="8", tuned_on="8", mia=14.0)]
+    write(tmp_path, rows)
+    [plot] = figures.measures(tmp_path)
+    [jit] = plot.data[plot.data["method"] == "jit"].to_dict("records")
+    assert jit["mia_difference"] == pytest.approx(4.0), (
+        "not 16, the distance to retrain's mean over both sets"
+    )
+
+
+def test_stopping_has_a_panel_per_threshold_and_a_line_per_accuracy(tmp_path: Path) -> None:
+    rows = [
+        trial(
+            10 * i + j, method="gkt", kind="sensitivity", regime="", run_id="sense-1", seed=1, param_lr=None,
+            param_sigma=None, param_n=None, param_pseudo_batches=batches, param_threshold=threshold,
+            retain_acc=float(batches), forget_acc=threshold,
+        )
+        for i, batches in enumerate((10, 100, 1000))
+        for j, threshold in enumerate((0.1, 0.01))
+    ]  # fmt: skip
+    _write_with(tmp_path, rows)
+    [plot] = figures.stopping(tmp_path)
+    assert [axes.get_title(loc="left") for axes in plot.figure.axes] == ["threshold 0.1", "threshold 0.01"]
+    kept = plot.data[(plot.data["metric"] == "retain_acc") & (plot.data["threshold"] == 0.1)]
+    assert kept["mean"].tolist() == [10.0, 100.0, 1000.0]
+
+
+def test_losses_stand_over_those_of_the_retrained_model(tmp_path: Path) -> None:
+    rows = benchmark_rows()
+    write(tmp_path, rows)
+    samples = [{**row, "loss": row["entropy"] * 2} for row in sample_rows(rows)]
+    write(tmp_path, samples, "samples")
+    [plot] = figures.losses(tmp_path)
+    assert plot.data["loss"].max() == pytest.approx(2.0)
+    assert "Loss (nats)" in {axes.get_xlabel() for axes in plot.figure.axes}
+
+
+@pytest.mark.parametrize("form", ["pdf", "svg", "png"])
+def test_the_same_figure_gives_the_same_bytes(form: str, everything: Path, tmp_path: Path) -> None:
+    def drawn(name: str) -> bytes:
+        [plot] = figures.breakdown(everything, Choice(tasks=["full_class"], forget=["8"]))
+        typeset(plot.figure, 3.25)
+        return plot.save(tmp_path / f"{name}.{form}").read_bytes()
+
+    first = drawn("a")
+    assert first == drawn("b")
+    assert first.startswith({"pdf": b"%PDF", "svg": b"<?xml", "png": b"\x89PNG"}[form])
+
+
+def test_a_picture_is_refused_where_it_cannot_be_written(everything: Path, tmp_path: Path) -> None:
+    [plot] = figures.breakdown(everything, Choice(tasks=["full_class"], forget=["8"]))
+    with pytest.raises(AnalysisError, match=r"end its name with \.pdf, \.svg, \.png"):
+        plot.save(tmp_path / "figure.jpeg")
+    with pytest.raises(AnalysisError, match="cannot write"):
+        plot.save(tmp_path / "absent" / "figure.pdf")
+
+
+def test_a_notebook_shows_the_figure_with_its_caption(everything: Path) -> None:
+    plots = figures.breakdown(everything, Choice(forget=["8"], tasks=["full_class"]))
+    page = plots._repr_html_()
+    assert page.startswith("<figure><svg")
+    assert "<figcaption>digits, cnn2, full_class: mean" in page
+
+
+def test_typesetting_uses_the_papers_symbols_and_one_width(everything: Path) -> None:
+    [plot] = figures.figure("jit-7", everything)
+    before = plot.figure.get_size_inches()
+    typeset(plot.figure, 3.25)
+    width, height = plot.figure.get_size_inches()
+    assert width == pytest.approx(3.25)
+    assert height == pytest.approx(max(before[1] * 3.25 / before[0], min(before[1], 0.75 * 3.25)))
+    labels = {axes.get_xlabel() for axes in plot.figure.axes} | {
+        axes.get_ylabel() for axes in plot.figure.axes
+    }
+    assert {r"$\eta$", r"$\sigma$", "$\\mathcal{D}_r$ accuracy\n(%)"} <= labels
+
+
+def test_a_dollar_in_a_name_stays_a_dollar(tmp_path: Path) -> None:
+    write(tmp_path, [measured("retrain", 1, forget="$x$"), measured("jit", 1, forget="$x$", tuned_on="$x$")])
+    [plot] = figures.breakdown(tmp_path)
+    typeset(plot.figure)
+    [tick] = plot.figure.axes[0].get_xticklabels()
+    assert (tick.get_text(), tick.get_parse_math()) == ("$x$", False)
+
+
+def test_names_of_files_hold_no_separator(tmp_path: Path) -> None:
+    write(tmp_path, [trial(i, forget="a/b c", param_lr=0.1 * (i + 1)) for i in range(3)])
+    [plot] = figures.history(tmp_path)
+    assert isinstance(plot, Plot)
+    assert plot.name == "history-digits-cnn2-full_class-a_b_c-jit"
+
+
+def _write_with(folder: Path, rows: list[dict[str, object]]) -> None:
+    """Rows with GKT's columns, which the tables of the other tests do not have."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    file = folder / "trials/dataset=digits/model=cnn2/task=full_class/method=gkt/sense-1.parquet"
+    file.parent.mkdir(parents=True)
+    cells = [
+        {k: v for k, v in row.items() if k not in ("dataset", "model", "task", "method")} for row in rows
+    ]
+    table = pa.Table.from_pylist(cells)
+    pq.write_table(table.replace_schema_metadata({b"unlearnbench.schema": b"1"}), file)
