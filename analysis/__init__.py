@@ -9,7 +9,6 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from analysis.answer import answer as answer
     from analysis.breakdown import by_class as by_class
     from analysis.breakdown import collateral as collateral
     from analysis.breakdown import overall as overall
@@ -26,7 +25,6 @@ if TYPE_CHECKING:
 
 _HOME = {
     "AnalysisError": "analysis.errors",
-    "answer": "analysis.answer",
     "by_class": "analysis.breakdown",
     "classes": "analysis.load",
     "collateral": "analysis.breakdown",
@@ -42,7 +40,6 @@ _HOME = {
 }
 __all__ = [
     "AnalysisError",
-    "answer",
     "by_class",
     "classes",
     "collateral",

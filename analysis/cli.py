@@ -130,11 +130,8 @@ def register(app: typer.Typer) -> None:
     """Mount the commands of this package."""
     for command in (report, breakdown, compare, importance):
         app.command()(command)
-<<<<<<< HEAD
     watch.register(app)
-=======
     figure.register(app)
->>>>>>> 0ac7e35 (Draw every figure by name, for a paper, with its numbers)
 
 
 def _print_comparison(console: Console, found: list[DataFrame]) -> None:

@@ -65,4 +65,4 @@ def _mia_difference(trials: pd.DataFrame) -> pd.DataFrame:
     retrain = means[means["method"] == "retrain"].set_index(scenario)["mia"].rename("retrain")
     means = means.join(retrain, on=scenario)
     means["mia_difference"] = (means["mia"] - means["retrain"]).abs()
-    return means.groupby(keys, as_index=False)["mia_difference"].mean()
+    return means.groupby(keys)["mia_difference"].mean().reset_index()

@@ -58,9 +58,8 @@ def shown(frame: pd.DataFrame, plus_minus: str = " ± ") -> pd.DataFrame:
         pairs = zip(frame[f"{metric}_mean"], frame[f"{metric}_std"], strict=True)
         found[label(metric)] = [mean_std(mean, std, metric, plus_minus) for mean, std in pairs]
     for name in others(frame):
-        values = frame[name]
-        real = pd.api.types.is_float_dtype(values)
-        found[label(name)] = [figure(float(v), name) if real else str(v) for v in values]
+        real = pd.api.types.is_float_dtype(frame[name])
+        found[label(name)] = [figure(float(v), name) if real else str(v) for v in frame[name]]
     return pd.DataFrame(found)
 
 

@@ -23,6 +23,7 @@ from search.results import finished_trials
 from search.stages import Setting, best_parameters, carry_out, open_results, searched_ranges
 
 Point = dict[str, Any]
+Centre = Literal["best", "published"]
 
 
 @dataclass(frozen=True)
@@ -48,7 +49,7 @@ class Design:
     grid: bool = False
     points: int = 9
     seeds: int = 3
-    around: Literal["best", "published"] = "best"
+    around: Centre = "best"
 
 
 @dataclass(frozen=True)

@@ -9,14 +9,17 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from analysis import figures as plots
     from analysis.answer import answer as answer
     from analysis.breakdown import by_class as by_class
     from analysis.breakdown import overall as overall
     from analysis.errors import AnalysisError as AnalysisError
+    from analysis.figures.catalogue import figure as figure
     from analysis.load import classes as classes
     from analysis.load import columns as columns
     from analysis.load import samples as samples
     from analysis.load import trials as trials
+    from analysis.named_tables import table as table
     from analysis.report import write_report as report
     from analysis.watched import runs as runs
     from analysis.watched import status as status
@@ -49,7 +52,8 @@ if TYPE_CHECKING:
 
     __version__: str
 
-# Name -> the module that has it, with another name there after a colon. Keep in step with the imports above.
+# Name -> the module that has it, with another name there after a colon, or the module itself before a colon.
+# Keep in step with the imports above.
 _HOME = {
     "AnalysisError": "analysis.errors",
     "BenchmarkError": "benchmarks.errors",
@@ -74,9 +78,11 @@ _HOME = {
     "dashboard": "search.dashboard",
     "export_csv": "search.export",
     "export_optuna": "search.export",
+    "figure": "analysis.figures.catalogue",
     "overall": "analysis.breakdown",
     "plans": "search.functions",
     "prepare": "search.functions",
+    "plots": "analysis.figures:",
     "prepare_scenario": "benchmarks.prepared:prepare",
     "report": "analysis.report:write_report",
     "run": "search.functions",
@@ -86,6 +92,7 @@ _HOME = {
     "search": "search.functions",
     "sensitivity": "search.functions",
     "status": "analysis.watched",
+    "table": "analysis.named_tables",
     "trials": "analysis.load",
     "unlearned": "search.application",
 }
@@ -113,8 +120,10 @@ __all__ = [
     "dashboard",
     "export_csv",
     "export_optuna",
+    "figure",
     "overall",
     "plans",
+    "plots",
     "prepare",
     "prepare_scenario",
     "report",
@@ -125,6 +134,7 @@ __all__ = [
     "search",
     "sensitivity",
     "status",
+    "table",
     "trials",
     "unlearned",
 ]
@@ -137,8 +147,9 @@ def __getattr__(name: str) -> Any:
         return version("unlearnbench")
     if name not in _HOME:
         raise AttributeError(f"module 'unlearnbench' has no attribute '{name}'")
-    module, _, there = _HOME[name].partition(":")
-    return getattr(importlib.import_module(module), there or name)
+    path, colon, attribute = _HOME[name].partition(":")
+    module = importlib.import_module(path)
+    return module if colon and not attribute else getattr(module, attribute or name)
 
 
 def __dir__() -> list[str]:

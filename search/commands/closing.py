@@ -19,7 +19,8 @@ def print_best(setting: Setting) -> None:
 
 def print_results(settings: Sequence[Setting]) -> None:
     """How near every method of the plans' benchmarks comes to retraining, and where everything is."""
-    from analysis import answer, trials, write_report
+    from analysis import trials, write_report
+    from analysis.answer import answer
     from analysis.answer_text import answer_lines
     from search.schema import TABLES
     from search.storage import store_at

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from enum import StrEnum
 from typing import Annotated
 
 import typer
@@ -12,6 +13,14 @@ from search.commands.closing import print_results
 from search.commands.opening import opened
 from search.commands.options import PlanName, takes
 from search.options import Options
+
+
+class Centre(StrEnum):
+    """The values around which others are tried."""
+
+    best = "best"
+    published = "published"
+
 
 Method = Annotated[
     list[str],
@@ -25,6 +34,10 @@ Ranges = Annotated[
 ]
 Grid = Annotated[bool, typer.Option("--grid", help="Vary two parameters together.")]
 Points = Annotated[int, typer.Option("--points", min=3, max=limits.POINTS, help="Values per parameter.")]
+Around = Annotated[
+    Centre,
+    typer.Option("--around", help="The best of each search, or published values, which need no search."),
+]
 Seeds = Annotated[int, typer.Option("--seeds", min=1, max=limits.SEEDS, help="Repetitions of every point.")]
 
 
@@ -38,18 +51,19 @@ def sensitivity(
     grid: Grid = False,
     points: Points = 9,
     seeds: Seeds = 3,
+    around: Around = Centre.best,
     *,
     options: Options,
 ) -> None:
-    """Run new trials around the best point of each search.
+    """Run new trials around the best point of each search, or around published values.
 
-    Every line over a parameter has the best, the ends of the range, and points that lie denser
-    towards the best: on each side distances to it shrink in equal ratios, on the parameter's scale, from the
+    Every line over a parameter has that point, the ends of the range, and points that lie denser
+    towards it: on each side distances to it shrink in equal ratios, on the parameter's scale, from the
     end to a sixteenth of the way. More points or seeds join those that ran before.
     """
     from search import sensitivity as stage
 
-    design = stage.Design(method, forget, parameter, stage.ranges(range_), grid, points, seeds)
+    design = stage.Design(method, forget, parameter, stage.ranges(range_), grid, points, seeds, around.value)
     with opened(plan, options) as settings:
         for setting in settings:
             stage.sensitivity(setting, design)
