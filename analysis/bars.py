@@ -11,7 +11,7 @@ from analysis.drawing import Figure
 from analysis.labels import broken, label, shortened, variant
 from analysis.measured import ACCURACIES
 from analysis.studies import VARIANT
-from analysis.style import FAINT, INK, colours, legend_below, log_axis, panels, styled
+from analysis.style import FAINT, INK, colours, legend_below, log_axis, panels, sized, styled
 
 _TONES = {"retain_acc": "#0072B2", "test_acc": "#009E73", "forget_acc": "#D55E00"}
 
@@ -55,7 +55,7 @@ def measures(data: pd.DataFrame) -> Figure:
     rows = data.iloc[::-1]
     single = [name for name in ("mia_difference", "f_score") if rows[name].notna().any()]
     widths = [1.8] + [1.0] * len(single)
-    figure = Figure(figsize=(7.2, 0.9 + 0.42 * len(rows)), layout="constrained")
+    figure = sized(7.2, 0.9 + 0.42 * len(rows))
     left, *others = figure.subplots(
         1, len(widths), squeeze=False, sharey=True, gridspec_kw={"width_ratios": widths}
     )[0]

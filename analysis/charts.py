@@ -102,12 +102,14 @@ def distribution(data: pd.DataFrame, column: str, palette: Mapping[str, str] | N
     places = [axes for line in grid for axes in line]
     for axes in places[len(keys) :]:
         axes.set_visible(False)
+    fitting = int(14 * figure.get_figwidth() / across)  # letters above a panel
+    names = dict(zip(keys, shortened([variant(*key) for key in keys], fitting), strict=True))
     for axes, key in zip(places, keys, strict=False):
         if len(reference):
             _histogram(axes, reference, edges, color="#b4bac2", alpha=0.6, histtype="stepfilled")
         tone = shades.get(key[0], FAINT)
         _histogram(axes, _rows(data, key)[column].dropna(), edges, color=tone, lw=1.7, histtype="step")
-        axes.set_title(variant(*key), loc="left", color=tone if key[0] != "original" else INK)
+        axes.set_title(names[key], loc="left", color=tone if key[0] != "original" else INK)
         log_axis(axes)
     for line in grid:
         line[0].set_ylabel("% of images")

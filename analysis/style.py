@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import Any
 
 from analysis.drawing import (
@@ -58,14 +60,30 @@ RC: dict[Any, Any] = {
     "figure.facecolor": "white",
     "savefig.facecolor": "white",
 }
+_page: ContextVar[float | None] = ContextVar("page", default=None)
 styled = rc_context(RC)  # a decorator for draw functions
+
+
+@contextmanager
+def page(width: float | None) -> Iterator[None]:
+    """Figures that are drawn within are as wide as a column of a paper (inches); None: each as it is."""
+    token = _page.set(width)
+    try:
+        yield
+    finally:
+        _page.reset(token)
+
+
+def sized(width: float, height: float) -> Figure:
+    """An empty figure in inches, or as wide as the page."""
+    return Figure(figsize=(_page.get() or width, height), layout="constrained")
 
 
 def panels(
     rows: int, columns: int, width: float, height: float, **options: Any
 ) -> tuple[Figure, list[list[Axes]]]:
     """A figure with rows x columns axes, each `width` x `height` inches, as nested lists."""
-    figure = Figure(figsize=(width * columns, height * rows), layout="constrained")
+    figure = sized(width * columns, height * rows)
     axes = figure.subplots(rows, columns, squeeze=False, **options)
     return figure, [list(row) for row in axes]
 
@@ -108,10 +126,6 @@ def plain(value: float) -> str:
 def legend_below(figure: Figure, handles: list[Any], labels: list[str], columns: int = 4) -> None:
     """One legend for the whole figure under its axes, where it covers nothing."""
     names = shortened(labels, 48)
-    figure.legend(handles, names, loc="outside lower center", ncols=legend_columns(figure, names, columns))
-
-
-def legend_columns(figure: Figure, names: list[str], most: int = 4) -> int:
-    """How many of the names of a legend fit beside each other below a figure."""
     fitting = int(15 * figure.get_figwidth()) // (5 + max(map(len, names), default=0))  # 15 letters an inch
-    return max(1, min(most, fitting, len(names)))
+    columns = max(1, min(columns, fitting, len(names)))
+    figure.legend(handles, names, loc="outside lower center", ncols=columns)

@@ -23,12 +23,7 @@ def experiment(plan: Plan) -> Experiment:
 
 def beside(method: Method, plan: Plan) -> list[Entry]:
     """A method that runs beside the searched ones: with published values, or with its defaults."""
-    return nearest(method, plan) or [Entry(method, "default", {})]
-
-
-def nearest(method: Method, plan: Plan) -> list[Entry]:
-    """The published values nearest to a plan, or those that its benchmark names; there may be none."""
-    return list(_wanted(method, plan, "nearest"))
+    return list(_wanted(method, plan, "nearest")) or [Entry(method, "default", {})]
 
 
 def nearest(method: Method, plan: Plan) -> Entry | None:
@@ -65,7 +60,8 @@ def origin(method: Method, preset: str, plan: Plan) -> tuple[str, str]:
 
 
 def _wanted(method: Method, plan: Plan, rule: str) -> Iterator[Entry]:
-    named = plan.benchmark.presets if plan.benchmark else {}
+    assert plan.benchmark is not None
+    named = plan.benchmark.presets
     own = experiment(plan)
     if not isinstance(named, str) and method.name in named:
         presets = [method.preset(name) for name in named[method.name]]

@@ -167,7 +167,8 @@ def chosen_stars(setting: Setting, design: Design) -> Iterator[Star]:
         )
     for (name, method), scenario in itertools.product(chosen.items(), _scenarios(plan, design)):
         if design.around == "published":
-            centres = published.nearest(method, plan)
+            printed = published.nearest(method, plan)
+            centres = [] if printed is None else [printed]
             why = "no values were published for this task"
         else:
             best = best_parameters(setting, identity, method, scenario, searched)

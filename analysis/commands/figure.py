@@ -72,8 +72,8 @@ def figure(
         return
     choice = Choice(dataset or (), model or (), task or (), method or (), forget or ())
     to.mkdir(parents=True, exist_ok=True)
-    for plot in draw(name, results, choice):
-        typeset(plot.figure, width)
+    for plot in draw(name, results, choice, width=width):
+        typeset(plot.figure)
         typer.echo(printable(f"{plot.save(to / f'{plot.name}.{form.value}')}: {plot.caption}"))
         if data:
             numbers = to / f"{plot.name}.csv"

@@ -11,6 +11,7 @@ from pathlib import Path
 from analysis.errors import AnalysisError
 from analysis.figures import benchmarks, searches
 from analysis.figures.plot import Choice, Plots
+from analysis.style import page
 
 
 @dataclass(frozen=True)
@@ -66,13 +67,16 @@ PRINTED = {
 }
 
 
-def figure(name: str, results: Path | str, choice: Choice | None = None) -> Plots:
+def figure(
+    name: str, results: Path | str, choice: Choice | None = None, *, width: float | None = None
+) -> Plots:
     """A figure by its name, drawn from results.
 
     Args:
         name: What it shows, such as `sensitivity`, or a paper and a number, such as `jit-7`.
         results: A folder, or the address of a prefix in a bucket.
         choice: Which of its trials count.
+        width: Inches, such as 3.25 for one column of two and 6.75 for both; by default as each figure is.
 
     Raises:
         AnalysisError: for a name that there is not, or if the results hold nothing to draw.
@@ -82,7 +86,8 @@ def figure(name: str, results: Path | str, choice: Choice | None = None) -> Plot
         near = difflib.get_close_matches(name, kinds, 1)
         hint = f"did you mean '{near[0]}'?" if near else f"there are: {', '.join(kinds)}"
         raise AnalysisError(f"unknown figure '{name}'; {hint}")
-    every = kinds[name].make(results, choice)
+    with page(width):
+        every = kinds[name].make(results, choice)
     if name in FIGURES:
         return every
     return Plots(replace(plot, name=f"{name}-{plot.name.partition('-')[2]}") for plot in every)

@@ -1,4 +1,4 @@
-"""A figure as journals want it: a given width, serif letters, and the papers' symbols for what they name."""
+"""A figure as journals want it: small serif letters, and the papers' symbols for what they name."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ import re
 
 from analysis.drawing import Figure, Text
 from analysis.labels import title
-from analysis.style import legend_columns
 
 # Column -> the papers' symbol for it, in matplotlib's subset of LaTeX
 SYMBOLS = {
@@ -28,18 +27,8 @@ _FAMILY = "STIXGeneral"  # a Times that matplotlib brings along
 _POINTS = 8.0
 
 
-def typeset(figure: Figure, width: float | None = None) -> None:
-    """Set a figure in serif letters of 8 points with the papers' symbols, as wide as a column of text.
-
-    Args:
-        width: Inches, such as 3.25 for one column of two and 6.75 for both; the height changes with it, but
-            not to less than three quarters of the width. By default as it was drawn.
-    """
-    if width is not None:
-        now, height = figure.get_size_inches()
-        figure.set_size_inches(width, max(height * width / now, min(height, 0.75 * width)))
-        for legend in figure.legends:
-            legend.set_ncols(legend_columns(figure, [text.get_text() for text in legend.get_texts()]))
+def typeset(figure: Figure) -> None:
+    """Set a figure in serif letters of at most 8 points, with the papers' symbols."""
     symbols = {title(column): symbol for column, symbol in SYMBOLS.items()}
     for axes in figure.axes:
         axes.tick_params(labelfontfamily=_FAMILY, labelsize=_POINTS - 1)

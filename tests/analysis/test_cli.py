@@ -99,3 +99,12 @@ def test_names_in_the_terminal_are_text(
     assert "published: [red] :apple:" in shown
     assert r"cifar100@\x1b[2J" in shown
     assert r"forgetting [/x]\x1b[31m" in run(app, "importance", tmp_path)
+
+
+def test_figures_and_tables_are_written_and_listed(app: typer.Typer, results: Path, tmp_path: Path) -> None:
+    assert "jit-7         JiT, figure 7" in run(app, "figure")
+    run(app, "figure", "breakdown", results, "--to", tmp_path / "new", "--format", "svg", "--data")
+    name = "breakdown-digits-cnn2-full_class"
+    assert sorted(file.name for file in (tmp_path / "new").iterdir()) == [f"{name}.csv", f"{name}.svg"]
+    assert "quality" in run(app, "table")
+    assert run(app, "table", "methods", results, "--format", "latex").startswith(r"\begin{tabular}")

@@ -141,6 +141,6 @@ def test_published_values_are_a_centre_without_any_search(setting: Setting) -> N
 def test_a_method_without_published_values_has_none_to_vary_around(
     setting: Setting, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("search.published.nearest", lambda method, plan: [])
+    monkeypatch.setattr("search.published.nearest", lambda method, plan: None)
     with pytest.raises(RunError, match="no values of these methods were published for this task"):
         module.sensitivity(setting, Design(around="published"))
