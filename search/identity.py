@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from optuna.distributions import FloatDistribution, IntDistribution
 
 from benchmarks.checkpoint import Checkpoint
-from benchmarks.datasets import load
+from benchmarks.datasets import datasets, load
 from benchmarks.methods import Method
 from benchmarks.metrics import default_metrics, metrics
 from benchmarks.models import models
@@ -149,10 +149,12 @@ def _weights_id(given: Checkpoint | None) -> str | None:
 
 
 def _shared_code(plan: Plan, costly: Sequence[str] = ()) -> dict[str, str]:
-    """Digests of the network and of the metrics that are a user's own."""
+    """Digests of the data set, the network and the metrics that are a user's own."""
     measured = {name: metrics.get(name).compute for name in (*default_metrics(), *costly)}
     code = {plan.model: models.get(plan.model).build, **measured}
-    return {name: digest for name, part in code.items() if (digest := source_digest(part))}
+    digests = {plan.dataset: datasets.get(plan.dataset).code}
+    digests |= {name: source_digest(part) for name, part in code.items()}
+    return {name: digest for name, digest in digests.items() if digest}
 
 
 def _search_parts(plan: Plan, method: Method) -> dict[str, Any]:

@@ -36,7 +36,12 @@ _CODE = "import:"  # names that stand for code; looking one up runs it
 
 def imports_code(plan: Plan) -> bool:
     """Whether a plan names a module of the user's, which workers need to find too."""
-    return plan.model.startswith(_CODE)
+    return bool(_own_code(plan))
+
+
+def _own_code(plan: Plan) -> list[str]:
+    """The keys of a plan that name a module of the user's."""
+    return [key for key in ("dataset", "model") if getattr(plan, key).startswith(_CODE)]
 
 
 def note(line: str) -> None:
@@ -144,11 +149,11 @@ def _plan(
         first = min(error.errors(), key=lambda e: e["type"] != "extra_forbidden")
         raise PlanError(f"{at(*first['loc'])}: {_explain(first)}") from None
     plan = beside(plan, folder) if folder else plan
-    if imports_code(plan):
+    for key in _own_code(plan):
         if not allow_code:
             raise PlanError(
-                f"{at('model')}: '{plan.model}' runs code of a module that the plan names; if you know and "
-                "trust that module, add --allow-code"
+                f"{at(key)}: '{getattr(plan, key)}' runs code of a module that the plan names; if you know "
+                "and trust that module, add --allow-code"
             )
         plan = plan.with_code(folder) if folder else plan
         importable(plan.code)
@@ -210,7 +215,7 @@ def _check(plan: Plan, at: Callable[..., str]) -> None:
     if plan.task not in TASKS:
         raise PlanError(f"{at('task')}: {UnknownName('task', plan.task, TASKS)}")
     _check_search(plan, at)
-    if imports_code(plan):
+    if "model" in _own_code(plan):
         _checked(at, ("model",), lambda: _try_network(plan.scenarios()))
     for i, forget in enumerate(plan.benchmark.forget if plan.benchmark else ()):
         _checked(at, ("benchmark", "forget", i), lambda f=forget: plan.scenario(f))  # type: ignore[misc]

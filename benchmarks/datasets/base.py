@@ -83,6 +83,7 @@ class DataSource:
         note: What people should know of the files that were taken and left out, one line.
         files: Returns the paths of the files of the training and of the test images, in the order of the
             images; None: they do not lie in files of their own.
+        code: A digest of the user's own code that made it; "" where there is none.
     """
 
     name: str
@@ -106,6 +107,7 @@ class DataSource:
     decode: Callable[[Path, bool], Decoded] | None = field(default=None, repr=False)
     note: str = ""
     files: Callable[[], Files] | None = field(default=None, repr=False, compare=False)
+    code: str = ""
 
     @property
     def preprocessing(self) -> Preprocessing:

@@ -215,7 +215,7 @@ def _decode(listing: Listing, skip_unreadable: bool) -> Decoded:
             file.flush()
             os.fsync(file.fileno())
         beside.replace(path)
-        done = Decoded(tuple(skipped), *_statistics(values))
+        done = Decoded(tuple(skipped), *statistics(values))
         beside.write_text(json.dumps({"data": listing.name, **asdict(done)}, indent=2))
         beside.replace(path.with_suffix(".json"))  # last: who finds it finds the images too
     finally:
@@ -236,7 +236,7 @@ def _write_header(file: BinaryIO, shape: tuple[int, ...]) -> None:
     np.lib.format.write_array_header_1_0(file, {"descr": "|u1", "fortran_order": False, "shape": shape})
 
 
-def _statistics(values: np.ndarray) -> tuple[tuple[float, ...], tuple[float, ...]]:
+def statistics(values: np.ndarray) -> tuple[tuple[float, ...], tuple[float, ...]]:
     """Mean and standard deviation per channel of pixels in [0, 1], from how often each byte occurs."""
     share = values / values.sum(axis=1, keepdims=True)
     level = np.arange(256) / 255

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import unicodedata
 from dataclasses import dataclass
 from functools import cache, partial
 from pathlib import Path
@@ -16,6 +15,7 @@ from benchmarks.datasets.folders import METADATA, Tree, scan
 from benchmarks.datasets.inventory import LeftOut, left_out
 from benchmarks.datasets.layouts import Layout, Part, layout
 from benchmarks.datasets.metadata import labelled
+from benchmarks.datasets.names import check_class
 from benchmarks.datasets.pictures import central
 from benchmarks.errors import DataError, shown
 from benchmarks.registry import Family
@@ -23,8 +23,6 @@ from benchmarks.registry import Family
 _SIDE = 64
 _TEST = 0.2  # share of each class that becomes test images
 _LAYOUT = "one folder per class, with 3 images or more in each"
-_UNWRITABLE = frozenset({"Cc", "Zl", "Zp"})  # Unicode's control characters and ends of lines
-_REORDERING = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")  # the text around them
 
 
 def held_out(y: np.ndarray) -> np.ndarray:
@@ -100,7 +98,7 @@ def _list(name: str, data: Path) -> _Folder:
             f"or name the classes in a file '{METADATA[0]}' with the columns 'file_name' and 'label'"
         )
     for c in classes:
-        _check_name(c)
+        check_class(c)
     divided = _drawn(arranged.train) if arranged.test is None else _given(arranged)
     listing = Listing(
         name=f"image_folder:{name}",
@@ -117,19 +115,6 @@ def _list(name: str, data: Path) -> _Folder:
     )
     listing.check(np.arange(len(divided.names)))
     return _Folder(listing, arranged, left)
-
-
-def _check_name(c: str) -> None:
-    """Raise DataError for a name that could not be written in a plan or a table, or would be misread."""
-    if any(0xD800 <= ord(letter) <= 0xDFFF for letter in c):
-        raise DataError(f"the class name '{shown(c)}' is not UTF-8; rename it")
-    if any(unicodedata.category(letter) in _UNWRITABLE or letter in _REORDERING for letter in c):
-        raise DataError(f"the class name '{shown(c)}' holds a character that cannot be seen; rename it")
-    if "+" in c or ">" in c or " | " in c or c != c.strip():
-        raise DataError(
-            f"the class name '{shown(c)}' must not hold '+', '>' or ' | ', which join forget "
-            "classes, or begin or end with a space; rename it"
-        )
 
 
 def _given(arranged: Layout) -> _Divided:

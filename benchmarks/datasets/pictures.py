@@ -76,7 +76,7 @@ def read(path: Path, side: int, resize: Resize) -> np.ndarray:
             if pixels > MOST_PIXELS:
                 raise Image.DecompressionBombError  # which Pillow raises at twice as many and more
             with _one_large if pixels > _LARGE else nullcontext():
-                square = np.asarray(resize(_rgb(image), side))
+                square = np.asarray(resize(rgb(image), side))
     except UnidentifiedImageError as error:
         raise Unreadable(path, f"its content is not {', '.join(_formats())}") from error
     except Image.DecompressionBombError as error:
@@ -88,7 +88,12 @@ def read(path: Path, side: int, resize: Resize) -> np.ndarray:
     return square
 
 
-def _rgb(image: Image) -> Image:
+def rgb(image: Image) -> Image:
+    """A picture of any mode as RGB.
+
+    Raises:
+        ValueError: for pixels whose range is not known.
+    """
     from PIL import Image
 
     if image.mode == "F":

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import importlib
 import inspect
 from collections.abc import Callable
 from functools import cache, partial, wraps
 from typing import TYPE_CHECKING
 
-from benchmarks.errors import BenchmarkError, UnsuitableModel, suggest
+from benchmarks.errors import UnsuitableModel
 from benchmarks.models.base import Model, models
+from benchmarks.own_functions import file_of, own_function
 from benchmarks.registry import Family
 
 if TYPE_CHECKING:
@@ -22,30 +22,11 @@ def member(path: str) -> Model:
     Raises:
         BenchmarkError: if there is no such function.
     """
-    name = f"import:{path}"
-    module_name, _, attribute = path.partition(":")
-    if not (all(part.isidentifier() for part in module_name.split(".")) and attribute.isidentifier()):
-        raise BenchmarkError(
-            f"model '{name}': after 'import:' stand a module and a function, as in 'my.nets:build'"
-        )
-    try:
-        module = importlib.import_module(module_name)
-    except (Exception, SystemExit) as error:  # whatever a user's module raises
-        raise BenchmarkError(
-            f"model '{name}': the module '{module_name}' does not import ({type(error).__name__}: {error}); "
-            "install it, or put it beside the plan"
-        ) from error
-    function = getattr(module, attribute, None)
-    if not callable(function):
-        functions = [n for n, value in vars(module).items() if callable(value) and not n.startswith("_")]
-        raise BenchmarkError(
-            f"model '{name}': '{module_name}' ({module.__file__}) has no function '{attribute}'; "
-            f"{suggest(attribute, functions)}"
-        )
+    name, function = f"import:{path}", own_function("model", path)
     return Model(
         name=name,
         summary=(function.__doc__ or "a network of one's own").strip().partition("\n")[0],
-        source=str(module.__file__),
+        source=file_of(function),
         build=_checked(name, function),
         min_size=1,
     )

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import importlib
 import shutil
+import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -50,6 +52,38 @@ def test_other_images_are_another_run(monkeypatch: pytest.MonkeyPatch) -> None:
     assert search_identity(plan()) == before
     other_images(monkeypatch)
     assert search_identity(plan()).run_id != before.run_id
+
+
+def test_images_from_code_count_by_what_they_are_and_by_the_code(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.syspath_prepend(str(tmp_path))
+    text = TEXT.replace("digits", "import:counted_data:build")
+
+    def now(made: str) -> Identity:
+        sys.modules.pop("counted_data", None)
+        file = tmp_path / "counted_data.py"
+        file.write_text(
+            "import numpy as np\n"
+            "def build():\n"
+            f"    images = np.full((200, 8, 8, 1), {made}, np.uint8), np.arange(200) % 10\n"
+            "    return images, images\n"
+        )
+        importlib.invalidate_caches()
+        shutil.rmtree(tmp_path / "__pycache__", ignore_errors=True)
+        return search_identity(parse(text, allow_code=True)[0])
+
+    try:
+        first = now("3")
+        assert now("(3)") == first
+        same, other = now("1 + 2"), now("4")
+    finally:
+        sys.modules.pop("counted_data", None)
+    assert first.shared["code"] == {
+        "import:counted_data:build": first.shared["code"][first.shared["dataset"]]
+    }
+    assert same.shared["images"] == first.shared["images"] != other.shared["images"]
+    assert len({first.run_id, same.run_id, other.run_id}) == 3
 
 
 def test_a_checkpoint_counts_by_its_weights_and_not_by_its_path(tmp_path: Path) -> None:

@@ -123,6 +123,31 @@ def test_code_that_a_plan_names_runs_only_where_the_user_allows_it(
         sys.modules.pop("whose_nets", None)
 
 
+@pytest.mark.parametrize("name", ["import:whose_data:build", "import:whose_data:build@100"])
+def test_data_from_code_that_a_plan_names_are_made_only_where_the_user_allows_it(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "whose_data.py").write_text(
+        "import numpy as np\n"
+        "def build():\n"
+        "    images = np.zeros((200, 8, 8, 1), np.uint8), np.arange(200) % 10\n"
+        "    return images, images\n"
+    )
+    monkeypatch.syspath_prepend(str(tmp_path))
+    text = GOOD.replace("digits", name)
+    with pytest.raises(PlanError, match=r"mine.yaml:2: '.*' runs code of a module.*add --allow-code"):
+        parse(text, "mine.yaml")
+    assert "whose_data" not in sys.modules
+    try:
+        assert parse(text, "mine.yaml", allow_code=True)[0].dataset == name
+        (tmp_path / "whose_data.py").write_text("def build():\n    pass\n")
+        sys.modules.pop("whose_data")
+        with pytest.raises(PlanError, match=r"mine.yaml:2: data set '.*whose_data.py\): .* returns nothing;"):
+            parse(text, "mine.yaml", allow_code=True)
+    finally:
+        sys.modules.pop("whose_data", None)
+
+
 def test_costly_metrics_are_named_once_in_any_order() -> None:
     def chosen(metrics: str) -> tuple[str, ...]:
         return parse(f"{GOOD}benchmark: {{forget: [3], metrics: {metrics}}}")[0].costly_metrics()

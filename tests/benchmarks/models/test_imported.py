@@ -89,7 +89,7 @@ def test_a_function_is_found_by_its_path():
 @pytest.mark.parametrize(
     ("path", "message"),
     [
-        ("own_nets", "after 'import:' stand a module and a function, as in 'my.nets:build'"),
+        ("own_nets", "after 'import:' stand a module and a function, as in 'my.code:build'"),
         ("own nets:build", "after 'import:' stand a module"),
         ("own_nets:", "after 'import:' stand a module"),
         ("own_netz:build", "the module 'own_netz' does not import"),
