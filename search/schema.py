@@ -87,7 +87,9 @@ _SCENARIO = (
         "forgotten), or checkpoint, the user's own retrained model",
     ),
     Column("data_id", _TEXT, "Fingerprint of the images, train and test, and of their labels"),
-    Column("code_id", _TEXT, "Digest of the user's own method, metrics and network; empty for none"),
+    Column(
+        "code_id", _TEXT, "Digest of the user's own method, metrics, network and data set; empty for none"
+    ),
     Column("eval_split", _TEXT, "Held-out images measured: validation (search) or test (benchmark)"),
     Column("forget_split", _TEXT, "Images behind forget_acc: train (random, identities) or as eval_split"),
     Column("eval_limit", _INT, "Most images evaluated per split; missing for all", "images"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import sys
 from pathlib import Path
 
 import pytest
@@ -49,6 +50,68 @@ def test_adding_a_method(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Non
         exec(contract, {})
     finally:
         methods.remove("uniform")
+
+
+def on_the_path(folder: Path, monkeypatch: pytest.MonkeyPatch, name: str, text: str) -> None:
+    """A module of that name with that text, which is forgotten after the test."""
+    (folder / f"{name}.py").write_text(text)
+    monkeypatch.syspath_prepend(str(folder))
+    monkeypatch.setitem(sys.modules, name, None)  # so that it is taken back
+    del sys.modules[name]
+
+
+def test_adding_a_metric(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from benchmarks.metrics import metrics
+
+    definition, use, contract = blocks("docs/adding-a-metric.md", "python")
+    on_the_path(tmp_path, monkeypatch, "confidence_metric", definition)
+    metrics.names()
+    try:
+        __import__("confidence_metric")
+        exec(use, {})
+        unlearned, retrained = map(float, capsys.readouterr().out.split())
+        assert 0 <= retrained < unlearned <= 100
+        exec(contract, {})
+    finally:
+        metrics.remove("forget_confidence")
+
+
+def test_adding_a_network(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from benchmarks.models import models
+
+    definition, use, contract = blocks("docs/adding-a-network.md", "python")
+    on_the_path(tmp_path, monkeypatch, "dense64", definition)
+    models.names()
+    try:
+        names: dict[str, object] = {}
+        exec(use, names)
+        assert names["result"].state == "complete"  # type: ignore[attr-defined]
+        assert names["digits"].targets("test")["retain_acc"] > 85  # type: ignore[attr-defined]
+        exec(contract, {})
+    finally:
+        models.remove("dense64")
+
+
+def test_adding_a_data_set(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from search.plan_files import parse
+
+    definition, use, contract = blocks("docs/adding-a-data-set.md", "python")
+    on_the_path(tmp_path, monkeypatch, "shapes", definition)
+    names: dict[str, object] = {}
+    exec(use, names)
+    assert names["result"].state == "complete"  # type: ignore[attr-defined]
+    assert names["shapes"].targets("test")["retain_acc"] > 90  # type: ignore[attr-defined]
+    exec(contract, {})
+    (plan,) = blocks("docs/adding-a-data-set.md", "yaml")
+    assert parse(plan, allow_code=True)[0].dataset == "import:shapes:build"
+
+
+@pytest.mark.parametrize("page", ["metric", "network", "data-set"])
+def test_pages_on_adding_something_have_five_steps(page: str) -> None:
+    text = (ROOT / f"docs/adding-a-{page}.md").read_text()
+    assert re.findall(r"^\*\*(\d)\. ", text, flags=re.MULTILINE) == list("12345")
 
 
 def test_every_key_of_a_plan_is_documented() -> None:
