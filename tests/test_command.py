@@ -12,7 +12,7 @@ import pytest
 COMMAND = "import sys; sys.path.pop(0); from unlearnbench.command import main; main()"
 SHOW = """
 import json, os, sys; sys.path.pop(0)
-from unlearnbench.command import put_last
+from unlearnbench.paths import put_last
 put_last()
 print(json.dumps([sys.path, os.environ.get("PYTHONPATH")]))
 """

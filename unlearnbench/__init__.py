@@ -147,6 +147,9 @@ def __getattr__(name: str) -> Any:
         return version("unlearnbench")
     if name not in _HOME:
         raise AttributeError(f"module 'unlearnbench' has no attribute '{name}'")
+    from unlearnbench.paths import own_first
+
+    own_first()
     path, colon, attribute = _HOME[name].partition(":")
     module = importlib.import_module(path)
     return module if colon and not attribute else getattr(module, attribute or name)
