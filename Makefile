@@ -27,8 +27,9 @@ check: $(READY)  ## linter, formatter, type checker
 $(READY): pyproject.toml
 	@echo "setting up $(VENV) (PyTorch is large: this takes a few minutes once)"
 	$(PYTHON) -m venv $(VENV)
+	@echo "upgrading pip in it"
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --upgrade pip
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[dev]'
+	$(BIN)/python .ci/install.py -e '.[dev]'
 	@touch $@
 
 clean:
