@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections import deque
-from collections.abc import Iterable, Mapping
+from collections import Counter, deque
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
@@ -124,6 +124,14 @@ class Source(Protocol):
     @property
     def best(self) -> Row | None: ...
 
+    @property
+    def searched(self) -> Sequence[str]:
+        """The hyper-parameters that it looks for."""
+
+    @property
+    def left(self) -> Mapping[str, int]:
+        """How many trials of each method are not finished."""
+
     def ask(self) -> Assignment | None:
         """The next trial, or None while there is none to hand out."""
 
@@ -141,6 +149,7 @@ class FixedList:
     """Trials that are known from the start, as in a benchmark; all of them run to their end."""
 
     prunes = False
+    searched: Sequence[str] = ()
 
     def __init__(self, name: str, assignments: Iterable[Assignment], done: Iterable[Row]) -> None:
         everything = list(assignments)
@@ -149,6 +158,7 @@ class FixedList:
         self.total = len(everything)
         self._waiting = deque(a for a in everything if a.trial_id not in finished)
         self._running = 0
+        self.left = Counter(a.method for a in self._waiting)
         self.done = self.total - len(self._waiting)
         self.best: Row | None = None
 
@@ -171,6 +181,7 @@ class FixedList:
 
     def tell(self, assignment: Assignment, row: Row) -> None:
         self._running -= 1
+        self.left[assignment.method] -= 1
         self.done += 1
 
     def lost(self, assignment: Assignment) -> None:

@@ -13,10 +13,18 @@ from benchmarks.durations import duration
 if TYPE_CHECKING:
     from rich.console import Console, RenderableType
 
-FIRST_LINE_S = 4.0
-LINE_EVERY_S = 10.0
+LINE_EVERY_S = 4.5
+SLOWER_AFTER_S = 90.0  # whoever has waited for so long knows that it runs
+SLOW_EVERY_S = 10.0
 
 Lines = Callable[[], Sequence[str]]
+
+
+def terminal() -> Console:
+    """Where lines go to unless somebody wants them elsewhere; names in them are text, not markup."""
+    from rich.console import Console
+
+    return Console(soft_wrap=True, highlight=False, markup=False, emoji=False)
 
 
 def redraws(console: Console) -> bool:
@@ -31,7 +39,7 @@ def display(
 
     Args:
         draw: What a terminal shows, asked once a second; nothing of it stays.
-        lines: What is printed elsewhere, after some seconds and then every ten.
+        lines: What is printed elsewhere, see `printed`.
     """
     if not redraws(console):
         return printed(console, lines)
@@ -42,13 +50,11 @@ def display(
 
 @contextmanager
 def printed(console: Console, lines: Lines) -> Iterator[None]:
-    """Prints lines after some seconds and then every ten, as long as the context is open."""
-    ended = threading.Event()
+    """Prints lines every five seconds, after a while every ten, as long as the context is open."""
+    ended, began = threading.Event(), time.monotonic()
 
     def run() -> None:
-        wait = FIRST_LINE_S
-        while not ended.wait(wait):
-            wait = LINE_EVERY_S
+        while not ended.wait(LINE_EVERY_S if time.monotonic() - began < SLOWER_AFTER_S else SLOW_EVERY_S):
             for line in lines():
                 print_plainly(console, line)
 
@@ -74,11 +80,18 @@ def activity(console: Console, text: str) -> Iterator[None]:
 
 
 @contextmanager
+def patience(console: Console, text: str) -> Iterator[None]:
+    """Says what is being done only where it takes more than a moment."""
+    now = _timed(text)
+    with printed(console, lambda: [now()]):
+        yield
+
+
+@contextmanager
 def announced(console: Console, text: str) -> Iterator[None]:
     """As `activity`, in lines that stay, for what may show a progress bar of its own."""
-    now = _timed(text)
     print_plainly(console, f"{text} ...")
-    with printed(console, lambda: [now()]):
+    with patience(console, text):
         yield
 
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from cluster.signals import answered, interrupt
 from search import sensitivity as stage
 from search import session, stages
+from search.display import terminal
 from search.errors import Interrupted
 from search.options import RESULTS, Options
 from search.outcomes import BenchmarkResult, PlanResult, SearchResult, SensitivityResult
@@ -184,7 +185,7 @@ def _setting(plan: PlanLike, options: Options) -> Iterator[stages.Setting]:
     """The setting of one plan; what a person interrupts before the first trial ends in our own words, too."""
     one = plan if isinstance(plan, Plan) else Plan.load(plan)
     try:
-        with answered(interrupt), session.opened([one], options, session.terminal()) as (setting,):
+        with answered(interrupt), session.opened([one], options, terminal()) as (setting,):
             yield setting
     except KeyboardInterrupt:
         raise Interrupted("interrupted; the same call again goes on from what was finished") from None

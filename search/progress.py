@@ -1,20 +1,44 @@
-"""What a person sees while a run goes on: a live table in a terminal, plain lines elsewhere."""
+"""What a person sees while trials run: a live table in a terminal, plain lines elsewhere."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections import Counter, deque
+from collections.abc import Iterable, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, replace
 from types import TracebackType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from rich.console import Console
-
-from search.assignments import Source
+from benchmarks.durations import duration
+from benchmarks.errors import printable
+from search.assignments import Assignment, Row, Source
+from search.display import display, print_plainly, redraws
+from search.panel import StudyLine, panel, parameters
+from search.time_left import Batch, Left, time_left
 
 if TYPE_CHECKING:
-    from rich.table import Table
+    from rich.console import Console, RenderableType
 
-_LINE_EVERY_S = 10.0
+_LONG_S = 5.0  # a trial that has run for so long is worth the first line
+_SURE = 10  # trials after which what passes between them is known, too
+_SLOWEST = 3.0  # times what trials themselves take
+_ENOUGH = 0.2  # of a trial, after which its share says how long it takes
+
+
+@dataclass(frozen=True)
+class _Hand:
+    """Trials that a worker has: since when, whether it is ready, and the share that is done."""
+
+    source: Source
+    first: Assignment
+    since: float
+    ready: bool = False
+    share: float = 0.0
+
+    @property
+    def name(self) -> str:
+        return f"{self.first.method} on {self.first.scenario.forget}"
 
 
 class Progress:
@@ -22,28 +46,30 @@ class Progress:
 
     Args:
         title: What runs, for the first line.
+        earlier: Rows that tell how long trials of a method take.
     """
 
-    def __init__(self, title: str, sources: Sequence[Source], console: Console) -> None:
+    def __init__(
+        self, title: str, sources: Sequence[Source], console: Console, earlier: Iterable[Row] = ()
+    ) -> None:
         self._title = title
         self._sources = sources
         self._console = console
-        self._live: Any = None
-        self._began = self._last_line = time.monotonic()
+        self._open = ExitStack()
+        self._began = time.monotonic()
         self._failed = self._pruned = 0
-        self._running: dict[str, float] = {}
-        self._first: tuple[float, int] | None = None  # when the first trial ended, and how many were done
+        self._running: dict[str, _Hand] = {}
+        self._at_once: deque[int] = deque(maxlen=50)
+        self._seconds: dict[str, list[float]] = {}  # method -> of its finished trials
+        self._first: float | None = None  # when the first trial ended
+        self._finished: list[float] = []  # seconds of those that ended since
+        for row in earlier:
+            self._learn(row)
 
     def __enter__(self) -> Progress:
-        if self._console.is_terminal:
-            from rich.live import Live
-
-            self._live = Live(
-                get_renderable=self._table, console=self._console, refresh_per_second=4, transient=True
-            )
-            self._live.__enter__()
-        else:
-            self._console.print(f"{self._title}: {self._summary()}")
+        if not redraws(self._console):
+            print_plainly(self._console, f"{self._title}: {self._summary()}")
+        self._open.enter_context(display(self._console, self._draw, lambda: [self.line()]))
         return self
 
     def __exit__(
@@ -52,95 +78,138 @@ class Progress:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        if self._live is not None:
-            self._live.__exit__(kind, error, trace)
-        seconds = time.monotonic() - self._began
-        self._console.print(f"{self._title}: {self._summary()} in {seconds:.0f} s")
+        self._open.close()
+        seconds = duration(time.monotonic() - self._began)
+        print_plainly(self._console, f"{self._title}: {self._summary()} in {seconds}{self._best()}")
 
     def say(self, line: str) -> None:
         """Something happened that is worth a line; it stays above the live table."""
-        self._console.print(line, markup=False, emoji=False)
+        print_plainly(self._console, line)
 
-    def watch(self, trial: str, share: float | None) -> None:
-        """A running trial says what share of it is done; None at its end."""
-        if share is None:
-            self._running.pop(trial, None)
-            return
-        self._running[trial] = share
-        self._line()
+    def handed(self, name: str, source: Source, first: Assignment) -> None:
+        """A worker was given trials."""
+        self._running = {**self._running, name: _Hand(source, first, time.monotonic())}
+        self._at_once.append(len(self._running))
 
-    def update(self, _source: Source, row: dict[str, Any]) -> None:
+    def runs(self, name: str, share: float) -> None:
+        """A worker is ready, or a running trial says what share of it is done."""
+        if name in self._running:
+            hand = self._running[name]
+            since = hand.since if hand.ready else time.monotonic()
+            hand = replace(hand, ready=True, since=since, share=max(share, hand.share))
+            self._running = {**self._running, name: hand}
+
+    def ended(self, name: str) -> None:
+        """A worker's trials are over."""
+        self._running = {other: hand for other, hand in self._running.items() if other != name}
+
+    def update(self, _source: Source, row: Row) -> None:
         """A trial has finished."""
         self._failed += row["state"] == "failed"
         self._pruned += row["state"] == "pruned"
-        now = time.monotonic()
+        seconds = self._learn(row)
         if self._first is None:
-            self._first = (now, sum(source.done for source in self._sources))
-        self._line()
+            self._first = time.monotonic()
+        else:
+            self._finished.append(seconds)
 
-    def _line(self) -> None:
-        now = time.monotonic()
-        if self._live is None and now - self._last_line > _LINE_EVERY_S:
-            self._last_line = now
-            self._console.print(f"{self._title}: {self._summary()}, {self._left()}{self._shares()}")
+    def line(self) -> str:
+        """How far everything is, in one line."""
+        return f"{self._title}: {', '.join([self._summary(), *self._state()])}"
 
-    def _shares(self) -> str:
-        """How far the long ones among the running trials are."""
-        shares = ", ".join(f"{share:.0%}" for share in sorted(self._running.values(), reverse=True))
-        return f", running: {shares}" if shares else ""
+    def lines(self, width: int, height: int) -> list[str]:
+        """The live table."""
+        counts = self._summary(with_best=False)
+        state, *running = self._state()
+        busy = {id(h.source) for h in self._running.values() if time.monotonic() - h.since > _LONG_S}
+        studies = [self._study(source, busy=id(source) in busy) for source in self._sources]
+        return panel([f"{self._title}: {counts}, {state}", *running], studies, width, height)
 
-    def _summary(self) -> str:
+    def left(self) -> Left:
+        """Seconds until everything is done."""
+        now, hands = time.monotonic(), list(self._running.values())
+        studies = [
+            [self._batch(method, count, [h for h in hands if h.source is source and h.first.method == method])
+             for method, count in source.left.items()]
+            for source in self._sources
+        ]  # fmt: skip
+        workers = max(self._at_once, default=1)
+        left = time_left(studies, workers)
+        if self._first is None or len(self._finished) < _SURE:
+            return left
+        at_work = sum(self._finished) + sum(now - max(hand.since, self._first) for hand in hands)
+        slower = (now - self._first) * workers / max(at_work, 1e-3)
+        return replace(left, seconds=left.seconds * min(max(slower, 1.0), _SLOWEST))
+
+    def _batch(self, method: str, count: int, hands: Sequence[_Hand]) -> Batch:
+        now, taken = time.monotonic(), self._seconds.get(method)
+        if taken:
+            mean = sum(taken) / len(taken)
+            spent = sum(h.share * mean if h.share else min(now - h.since, mean) for h in hands)
+            return Batch(count, mean, spent=spent)
+        shares = [(now - h.since, h.share) for h in hands if h.share >= _ENOUGH]
+        if not shares:  # the first trial of a worker is slow, so how long it has run for tells nothing
+            return Batch(count, 0.0, known=False)
+        return Batch(count, max(s / share for s, share in shares), spent=sum(s for s, _ in shares))
+
+    def _learn(self, row: Row) -> float:
+        """How long a trial took; what failed says nothing of the others."""
+        seconds = sum(float(row.get(part) or 0.0) for part in ("unlearn_s", "eval_s", "overhead_s"))
+        if row["state"] != "failed":
+            self._seconds.setdefault(row["method"], []).append(seconds)
+        return seconds
+
+    def _summary(self, *, with_best: bool = True) -> str:
         done, total = (sum(getattr(s, what) for s in self._sources) for what in ("done", "total"))
         text = f"{done}/{total} trials"
         ended = [f"{n} {what}" for n, what in ((self._failed, "failed"), (self._pruned, "pruned")) if n]
         if ended:
             text += f" ({', '.join(ended)})"
-        bests = [source.best["gap"] for source in self._sources if source.best]
-        return f"{text}, best gap {min(bests):.2f}" if bests else text
+        top = self._top()
+        if top is None or not with_best:
+            return text
+        return f"{text}, best gap {top[1]['gap']:.2f} ({top[1]['method']} on {printable(top[1]['forget'])})"
 
-    def _left(self) -> str:
-        """From the first finished trial on: what comes before it is the start of the workers."""
-        done, total = (sum(getattr(s, what) for s in self._sources) for what in ("done", "total"))
-        if self._first is None or done <= self._first[1]:
-            return "time left unknown"
-        seconds = (time.monotonic() - self._first[0]) / (done - self._first[1]) * (total - done)
-        return f"{_duration(seconds)} left"
+    def _top(self) -> tuple[Source, Row] | None:
+        """The source with the smallest gap, and the trial that has it."""
+        bests = [(source, source.best) for source in self._sources]
+        return min(((s, row) for s, row in bests if row), key=lambda pair: pair[1]["gap"], default=None)
 
-    def _table(self) -> Table:
-        from rich.progress_bar import ProgressBar
-        from rich.table import Table
+    def _best(self) -> str:
+        """With which parameters the best gap was reached."""
+        top = self._top()
+        if top is None or not top[0].searched:
+            return ""
+        return f": {parameters(top[1], top[0].searched)}"
+
+    def _state(self) -> list[str]:
+        """The time left, and what runs."""
+        hands = list(self._running.values())
+        if self._first is None and not any(hand.ready for hand in hands):
+            count = "a worker" if len(hands) == 1 else f"{len(hands) or ''} workers".strip()
+            return [f"starting {count} for {duration(time.monotonic() - self._began)}"]
+        left = self.left()
+        text = f"{duration(left.seconds)} left"
+        if left.least:
+            text = f"at least {text}" if left.seconds else "time left unknown"
+        shares = sorted((h for h in hands if h.share), key=lambda h: -h.share)
+        others = Counter(hand.name for hand in hands if not hand.share)
+        names = [f"{printable(h.name)} {100 * h.share:.0f} %" for h in shares]
+        names += [printable(name) + (f" ({count})" if count > 1 else "") for name, count in others.items()]
+        return [text, f"running: {', '.join(names)}"] if names else [text]
+
+    def _study(self, source: Source, *, busy: bool) -> StudyLine:
+        best = source.best
+        return StudyLine(
+            source.name,
+            source.done,
+            source.total,
+            best["gap"] if best else None,
+            parameters(best, source.searched) if best else "",
+            busy,
+        )
+
+    def _draw(self) -> RenderableType:
         from rich.text import Text
 
-        table = Table(
-            box=None,
-            pad_edge=False,
-            title=f"{self._title}, {self._left()}{self._shares()}",
-            title_justify="left",
-        )
-        for name in ("", "trials", "", "best gap", "parameters"):
-            table.add_column(name, justify="left")
-        for source in self._sources:
-            best = source.best
-            table.add_row(
-                Text(source.name),
-                f"{source.done}/{source.total}",
-                ProgressBar(total=max(source.total, 1), completed=source.done, width=24),
-                f"{best['gap']:.2f}" if best else "",
-                Text(_parameters(best) if best else ""),
-            )
-        return table
-
-
-def _parameters(row: dict[str, Any]) -> str:
-    numbers = {
-        name.removeprefix("param_"): value
-        for name, value in row.items()
-        if name.startswith("param_") and isinstance(value, (int, float)) and not isinstance(value, bool)
-    }
-    return " ".join(f"{name}={value:.3g}" for name, value in numbers.items())
-
-
-def _duration(seconds: float) -> str:
-    minutes, rest = divmod(round(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours} h {minutes} min" if hours else f"{minutes} min {rest} s" if minutes else f"{rest} s"
+        return Text("\n".join(self.lines(self._console.width, self._console.height - 1)), no_wrap=True)

@@ -17,6 +17,7 @@ from cluster.scratch import scratch, session_base
 from cluster.signals import answered
 from search.assignments import Source
 from search.errors import RunError
+from search.observer import Observer
 from search.placement import Learned
 from search.preparation import Shared
 from search.results import Results
@@ -58,7 +59,7 @@ def run(
     report: Callable[[Source, dict[str, Any]], None],
     timeout: float | None = None,
     trial_timeout: float | None = None,
-    watch: Callable[[str, float | None], None] = lambda trial, share: None,
+    observer: Observer | None = None,
     tell: Callable[[str], None] = lambda line: None,
 ) -> Outcome:
     """Run trials until every source is exhausted, time is up, or a person ends it, see `Stopping`.
@@ -66,7 +67,7 @@ def run(
     Args:
         shares: What is known of the memory that trials need on a GPU; it learns from this run.
         report: Called after every finished trial.
-        watch: Called with a running trial's id and the share of it that is done; with None at its end.
+        observer: Told what runs.
         timeout: Seconds after which no trial is started; those that run are finished.
         trial_timeout: Seconds after which a single trial is killed and recorded as failed.
         tell: Called with a line where a person ends the run.
@@ -87,7 +88,7 @@ def run(
     deadline = time.monotonic() + timeout if timeout is not None else None
     room = Room(slots, shares)
     hands = trial_timeout is None  # with a limit it must be clear which trial it is that hangs
-    searcher = TableSearcher(sources, results, room, shares, deadline, report, hands, watch)
+    searcher = TableSearcher(sources, results, room, shares, deadline, report, hands, observer)
     stopping = Stopping(searcher, tell)
     trainable = tune.with_parameters(
         TrialActor, packed=shared.packed, data=shared.data, gpu=slots.device, code=slots.code

@@ -21,6 +21,7 @@ from ray.tune.search import Searcher
 from cluster.room import Place, Room, Wait
 from search.assignments import Assignment, Source
 from search.errors import RunError
+from search.observer import Nobody, Observer
 from search.placement import Learned
 from search.results import Finished, Results
 from search.rows import lost_row
@@ -54,7 +55,7 @@ class TableSearcher(Searcher):
         deadline: `time.monotonic()` after which nothing new is handed out; None for never.
         report: Called after every finished trial.
         hands: Whether one worker may get several short trials at once.
-        watch: Called with a trial's method and forget set, and the share of it that is done; None at its end.
+        observer: Told what runs.
     """
 
     def __init__(
@@ -66,7 +67,7 @@ class TableSearcher(Searcher):
         deadline: float | None,
         report: Callable[[Source, dict[str, Any]], None],
         hands: bool = True,
-        watch: Callable[[str, float | None], None] = lambda trial, share: None,
+        observer: Observer | None = None,
     ) -> None:
         super().__init__(metric="objective", mode="min")
         self.sources = sources
@@ -79,7 +80,7 @@ class TableSearcher(Searcher):
         self._room = room
         self._shares = shares
         self._hands = hands
-        self._watch = watch
+        self._observer = observer or Nobody()
         self._seconds, self._count = 0.0, 0
         self._running: dict[str, _Hand] = {}
         self._overdue: set[str] = set()
@@ -110,7 +111,7 @@ class TableSearcher(Searcher):
         """Whether a trial that reports from its middle is to end; its row is then the one it reported."""
         try:
             hand = self._running[trial_id]
-            self._watch(trial_id, result["share"])
+            self._observer.runs(trial_id, result["share"])
             if "quarter" not in result:
                 return False
             return hand.source.hopeless(hand.trials[0], result["quarter"], result["gap"])
@@ -122,7 +123,7 @@ class TableSearcher(Searcher):
         self, trial_id: str, result: dict[str, Any] | None = None, error: bool = False
     ) -> None:
         try:
-            self._watch(trial_id, None)
+            self._observer.ended(trial_id)
             self._complete(trial_id, None if error else result)
         except Exception as problem:
             self._fail(problem)
@@ -153,6 +154,7 @@ class TableSearcher(Searcher):
                 self._waits = None
                 trials = [first, *self._more(source, first, place)]
                 self._running[trial_id] = _Hand(source, trials, place)
+                self._observer.handed(trial_id, source, first)
                 return {"assignments": trials, "place": place}
             source.lost(first)
             if place is Wait.WHOLE_GPU:  # smaller ones would keep every GPU from becoming free
@@ -186,6 +188,7 @@ class TableSearcher(Searcher):
     def began(self, trial_id: str) -> None:
         """A trial's worker is ready: it has imported and loaded all it needs."""
         self._begun.add(trial_id)
+        self._observer.runs(trial_id, 0.0)
         self._dead_starts = 0
 
     def died(self, trial_id: str, reason: str) -> None:

@@ -9,8 +9,9 @@ from typing import Any
 from rich.console import Console
 
 from benchmarks.cache import writable_model_folder
-from benchmarks.datasets import datasets
+from benchmarks.datasets import datasets, load
 from cluster.connect import slots
+from search.display import announced, patience
 from search.options import Options
 from search.placement import Learned
 from search.plan import Plan
@@ -18,11 +19,6 @@ from search.plan_files import check_work
 from search.shards import parse
 from search.stages import Setting
 from search.storage import probe
-
-
-def terminal() -> Console:
-    """Where lines go to unless somebody wants them elsewhere; names in them are text, not markup."""
-    return Console(soft_wrap=True, highlight=False, markup=False, emoji=False)
 
 
 @contextmanager
@@ -35,7 +31,8 @@ def opened(plans: Sequence[Plan], options: Options, console: Console) -> Iterato
         PlanError: if the changes make more work than a driver can hold.
         ClusterError: if this machine has too little of what the plans ask for.
         ResultsError: if the place of results cannot be written.
-        DataError: if trained models can be kept nowhere.
+        CacheError: if trained models can be kept nowhere.
+        DataError: if a data set cannot be read.
     """
     part = parse(options.shard)
     changed = [_changed(plan, options) for plan in plans]
@@ -49,13 +46,21 @@ def opened(plans: Sequence[Plan], options: Options, console: Console) -> Iterato
         if note:
             console.print(note)
     if options.results is not None:
-        probe(options.results)
+        with patience(console, f"Trying {options.results}"):
+            probe(options.results)
+    for name in dict.fromkeys(plan.dataset for plan in changed):
+        with announced(console, f"Reading {name}"):
+            load(name)
     place = options.results or ""
-    with ExitStack() as stack:
+    stack = ExitStack()
+    try:
         yield [
             Setting(plan, place, wanted, shares, console, stack, options.timeout, part, options.retry_failed)
             for plan in changed
         ]
+    finally:
+        with patience(console, "Stopping Ray"):
+            stack.close()
 
 
 def _changed(plan: Plan, options: Options) -> Plan:

@@ -12,7 +12,6 @@ from typing import Any
 from rich.console import Console
 
 from analysis.ranges import Range
-from benchmarks.datasets import load
 from benchmarks.hyperparameters import declared
 from benchmarks.methods import Method, methods
 from benchmarks.scenarios import Scenario
@@ -20,7 +19,7 @@ from cluster.connect import LOCAL, Slots, running, session
 from cluster.tasks import first_machine
 from search import preparation, published, runner
 from search.assignments import Assignment, FixedList, Row, Source
-from search.display import activity, announced, printed
+from search.display import activity, patience
 from search.entries import Entry, merged
 from search.errors import Interrupted, PlanError, RunError
 from search.failures import Failures, only_failed, require_success
@@ -79,9 +78,6 @@ def prepare(setting: Setting, scenarios: Sequence[Scenario]) -> preparation.Shar
     plan, known = setting.plan, setting.shared
     missing = [scenario for scenario in scenarios if scenario.key not in known.packed]
     console = setting.console
-    for name in sorted({scenario.dataset for scenario in missing} - known.data.keys()):
-        with announced(console, f"Reading {name}"):
-            load(name)
     own = preparation.NONE
     if missing and plan.original() is not None:
         with activity(console, "Reading your checkpoint"):
@@ -90,7 +86,7 @@ def prepare(setting: Setting, scenarios: Sequence[Scenario]) -> preparation.Shar
         address = setting.slots.address
         with activity(console, "Starting Ray" if address == LOCAL else f"Joining the cluster at {address}"):
             setting.open.enter_context(session(setting.slots))
-        with printed(console, lambda: ["Waiting for a machine of the cluster ..."]):
+        with patience(console, "Waiting for a machine of the cluster"):
             first_machine(setting.slots, console.print)
     if missing:
 
@@ -169,15 +165,15 @@ def best_lines(setting: Setting) -> Iterator[str]:
     identity = search_identity(plan)
     rows = finished_trials(setting.place, identity.run_id)
     for method, scenario in setting.shard.take(studies_of(plan)):
-        params = best_parameters(setting, identity, method, scenario, rows)
-        if params is None:
+        top = _best_trial(setting, identity, method, scenario, rows)
+        if top is None:
             yield f"every trial of {method.name} on {scenario.forget} failed"
             continue
         space = search_space(method.Params, plan.search.space.get(method.name))
-        shown = " ".join(f"{name}={_text(params[name])}" for name in space.varied)
-        yield f"best of {method.name} on {scenario.forget}: {shown}"
+        shown = " ".join(f"{name}={_text(top[f'param_{name}'])}" for name in space.varied)
+        yield f"best of {method.name} on {scenario.forget}: gap {top['gap']:.2f}, {shown}"
         for name, axis in space.ranges.items():
-            if warning := axis.warning(name, float(params[name])):
+            if warning := axis.warning(name, float(top[f"param_{name}"])):
                 yield f"{method.name} on {scenario.forget}: {warning}"
 
 
@@ -212,7 +208,7 @@ def carry_out(
     trials = {source.name: source.total for source in sources}
     results.save_plan({"version": package_version(), "plan": plan, **identity.record(), "trials": trials})
     shared = prepare(setting, scenarios)
-    with Progress(title, sources, console) as progress:
+    with Progress(title, sources, console, results.rows()) as progress:
         failures = Failures(title, progress.say)
 
         def report(source: Source, row: Row) -> None:
@@ -228,7 +224,7 @@ def carry_out(
             report,
             setting.timeout,
             setting.plan.resources.trial_timeout,
-            progress.watch,
+            progress,
             progress.say,
         )
     for line in failures.summary():
@@ -266,7 +262,8 @@ def open_results(setting: Setting, run_id: str, work: Sequence[str] = ()) -> Res
     Without the failed trials, where these are to run again.
     """
     tell = setting.console.print
-    results = Results(setting.place, run_id, setting.shard, work=work, tell=tell)
+    with patience(setting.console, f"Reading the results in {setting.place}"):
+        results = Results(setting.place, run_id, setting.shard, work=work, tell=tell)
     if setting.retry_failed:
         try:
             dropped = results.drop_failed()
@@ -401,6 +398,13 @@ def best_parameters(
     Raises:
         RunError: if there is no trial yet.
     """
+    top = _best_trial(setting, identity, method, scenario, searched)
+    return top and parameters_of(method, top)
+
+
+def _best_trial(
+    setting: Setting, identity: Identity, method: Method, scenario: Scenario, searched: Sequence[Row]
+) -> Row | None:
     rows = rows_of(identity, method, scenario, searched)
     if not rows:
         raise RunError(
@@ -409,8 +413,7 @@ def best_parameters(
         )
     for row in rows:
         setting.shares.learn(row)
-    top = best(rows)
-    return top and parameters_of(method, top)
+    return best(rows)
 
 
 def parameters_of(method: Method, row: Row) -> dict[str, Any]:

@@ -95,6 +95,14 @@ class Study:
     def best(self) -> Row | None:
         return best(self._rows)
 
+    @property
+    def searched(self) -> list[str]:
+        return list(self._space.varied)
+
+    @property
+    def left(self) -> dict[str, int]:
+        return {self._method.name: self.total - self.done}
+
     def ask(self) -> Assignment | None:
         if len(self._running) >= MAX_RUNNING:
             return None

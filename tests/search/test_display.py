@@ -15,7 +15,6 @@ from search.display import activity, redraws
 
 @pytest.fixture
 def soon(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(display, "FIRST_LINE_S", 0.05)
     monkeypatch.setattr(display, "LINE_EVERY_S", 0.1)
 
 

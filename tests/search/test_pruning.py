@@ -15,6 +15,7 @@ from search import preparation, runner
 from search.assignments import Assignment, Row
 from search.errors import PlanError
 from search.objectives import objective
+from search.observer import Nobody
 from search.placement import Learned
 from search.plan_files import parse
 from search.pruning import QUARTERS, Rule, measured, pruner
@@ -142,13 +143,14 @@ def test_pruned_trials_are_rows_with_what_they_cost_and_the_workers_go_on(
     )
     shares: list[float] = []
 
-    def watch(trial: str, share: float | None) -> None:
-        shares.extend([share] if share is not None else [])
+    class Watching(Nobody):
+        def runs(self, name: str, share: float) -> None:
+            shares.append(share)
 
     with Results(tmp_path, "run") as results:
         known = Learned({"": 0}, print)
         outcome = runner.run(
-            [source], prepared, results, ray_session, known, lambda s, row: None, watch=watch
+            [source], prepared, results, ray_session, known, lambda s, row: None, observer=Watching()
         )
     assert outcome.finished
     rows = pd.read_parquet(tmp_path / "trials").sort_values("trial_number")

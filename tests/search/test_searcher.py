@@ -13,8 +13,9 @@ from ray.tune.search import Searcher
 from benchmarks.scenarios import Scenario
 from cluster.connect import Slots
 from cluster.room import Machines, Room
-from search.assignments import MAX_ATTEMPTS, Assignment, FixedList
+from search.assignments import MAX_ATTEMPTS, Assignment, FixedList, Source
 from search.errors import RunError
+from search.observer import Nobody, Observer
 from search.placement import Learned
 from search.results import Finished
 from search.searcher import TableSearcher, death
@@ -57,6 +58,7 @@ def searcher(
     report: Callable[..., None] = lambda source, row: None,
     workers: int = 8,
     there: Machines = Machines("cpu", 0, 8),  # noqa: B008
+    observer: Observer | None = None,
 ) -> tuple[TableSearcher, FakeResults]:
     results = FakeResults(error)
     for source in sources:
@@ -64,7 +66,8 @@ def searcher(
     slots = Slots(workers, 1, "auto")
     shares = Learned(slots.shares, lambda line: None)
     room = Room(slots, shares, lambda: [there])
-    return TableSearcher(sources, results, room, shares, deadline, report), results  # type: ignore[arg-type]
+    s = TableSearcher(sources, results, room, shares, deadline, report, observer=observer)  # type: ignore[arg-type]
+    return s, results
 
 
 def result(handed: dict[str, Any] | str | None, seconds: float = 0.1) -> dict[str, Any]:
@@ -87,6 +90,28 @@ def test_sources_take_turns_and_the_end_is_said_once_all_is_done() -> None:
         s.on_trial_complete(str(i), result(handed[i]))
     assert s.suggest("5") == Searcher.FINISHED
     assert len(results.written) == 4
+
+
+def test_an_observer_hears_of_a_hand_from_its_start_to_its_end() -> None:
+    heard: list[tuple[Any, ...]] = []
+
+    class Log(Nobody):
+        def handed(self, name: str, source: Source, first: Assignment) -> None:
+            heard.append(("handed", name, source, first.method))
+
+        def runs(self, name: str, share: float) -> None:
+            heard.append(("runs", name, share))
+
+        def ended(self, name: str) -> None:
+            heard.append(("ended", name))
+
+    jit = work("jit", 1)
+    s, _ = searcher(jit, observer=Log())
+    handed = s.suggest("a")
+    s.began("a")
+    s.hopeless("a", {"share": 0.4})
+    s.on_trial_complete("a", result(handed))
+    assert heard == [("handed", "a", jit, "jit"), ("runs", "a", 0.0), ("runs", "a", 0.4), ("ended", "a")]
 
 
 def test_a_trial_whose_worker_dies_is_tried_again_and_in_the_end_recorded_as_failed() -> None:
