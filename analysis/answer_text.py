@@ -44,7 +44,7 @@ def _table(name: str, rows: pd.DataFrame, width: int | None) -> Iterator[str]:
     sets = list(dict.fromkeys(", ".join(map(str, rows["forget"])).split(", ")))
     names = printable(", ".join(sets))
     forget = f"forgetting {names}" if len(names) <= 40 else f"{len(sets)} forget sets"
-    yield from _wrapped(f"{name}, {forget}: points away from the retrained model", width)
+    yield from _wrapped(f"{name}, {forget}: points from the retrained model", width)
     records = rows.to_dict("records")
     usual = _usual_source(records)
     labels = shortened((_named(row, usual) for row in records), _NAME)

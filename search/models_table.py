@@ -24,7 +24,7 @@ def _line(model: Trained) -> list[str]:
         model.name,
         f"{found['test_acc']:.1f} %",
         f"{found['best_epoch']} of {model.epochs}" if trained else "",
-        f"{found['seconds']:.1f}" if trained else "",
+        f"{found['seconds']:.1f}{' (from the cache)' if model.from_cache else ''}" if trained else "",
         _printed(model) if model.role in ("original", "own") else "",
     ]
 

@@ -13,9 +13,9 @@ from search.options import Options
 @takes(*EVERY)
 def benchmark(plan: PlanName, options: Options) -> None:
     """Run the parameters found over forget sets and seeds."""
-    from search import stages
-
     with opened(plan, options) as settings:
+        from search import stages
+
         for setting in settings:
             stages.benchmark(setting)
         print_results(settings)

@@ -22,18 +22,21 @@ def print_results(settings: Sequence[Setting]) -> None:
     from analysis import trials, write_report
     from analysis.answer import answer
     from analysis.answer_text import answer_lines
+    from search.display import activity, patience
     from search.schema import TABLES
     from search.storage import store_at
 
     place, console = settings[0].place, settings[0].console
-    rows = trials(place)
+    with patience(console, "Reading the results"):
+        rows = trials(place)
     for setting in settings:
         name = setting.plan.name
         own = rows[rows.run_id.str.startswith((f"{name}-benchmark-", f"{name}-search-"))]
         for line in answer_lines(answer(own), console.width if console.is_terminal else None):
             console.print(line)
     console.print()
-    page = write_report(place)
+    with activity(console, "Writing the report"):
+        page = write_report(place)
     store = store_at(place)
     for table in TABLES:
         if store.files(table):

@@ -13,10 +13,10 @@ from search.options import Options
 @takes("results", "workers", "address", "trials", "changes")
 def demo(options: Options) -> None:
     """Do the demo plan, and sensitivity, on bundled digits."""
-    from search import stages
-    from search.sensitivity import Design, sensitivity
-
     with opened("demo", options) as (setting,):
+        from search import stages
+        from search.sensitivity import Design, sensitivity
+
         stages.prepare(setting, setting.plan.scenarios())
         stages.search(setting)
         stages.benchmark(setting)

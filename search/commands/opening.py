@@ -14,9 +14,13 @@ if TYPE_CHECKING:
 @contextmanager
 def opened(name: str, options: Options) -> Iterator[list[Setting]]:
     """The settings of the plans of a name; see `search.session.opened`."""
-    from search import session
-    from search.plan_files import load
+    from search.display import announced, terminal
 
-    plans = load(name, options.scale, options.allow_code, changes=options.changes)
-    with session.opened(plans, options, session.terminal()) as settings:
+    console = terminal()
+    with announced(console, f"Loading plan {name}"):
+        from search import session
+        from search.plan_files import load
+
+        plans = load(name, options.scale, options.allow_code, changes=options.changes)
+    with session.opened(plans, options, console) as settings:
         yield settings

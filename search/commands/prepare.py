@@ -14,11 +14,11 @@ from search.options import Options
 @takes("workers", "address", "scale", "allow_code", "changes")
 def prepare(plan: PlanName, options: Options) -> None:
     """Train the models of a plan into the model cache."""
-    from benchmarks.listing import print_table
-    from search import stages
-    from search.models_table import listing
-
     with opened(plan, replace(options, results=None)) as settings:
+        from benchmarks.listing import print_table
+        from search import stages
+        from search.models_table import listing
+
         for setting in settings:
             stages.prepare(setting, setting.plan.scenarios())
         typer.echo()

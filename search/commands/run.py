@@ -13,9 +13,9 @@ from search.options import Options
 @takes("results", "scale", "trials", "workers", "address", "shard", "retry_failed", "allow_code", "changes")
 def run(plan: PlanName, options: Options) -> None:
     """Do a whole plan: train, search, benchmark if it has one, report."""
-    from search import stages
-
     with opened(plan, options) as settings:
+        from search import stages
+
         for setting in settings:
             stages.prepare(setting, setting.plan.scenarios())
             stages.search(setting)

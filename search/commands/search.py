@@ -13,10 +13,10 @@ from search.options import Options
 @takes(*EVERY)
 def search(plan: PlanName, options: Options) -> None:
     """Search hyper-parameters; the same command again resumes."""
-    from search import stages
-    from search.storage import store_at
-
     with opened(plan, options) as settings:
+        from search import stages
+        from search.storage import store_at
+
         for setting in settings:
             stages.search(setting)
         for setting in settings:

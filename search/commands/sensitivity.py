@@ -61,10 +61,12 @@ def sensitivity(
     towards it: on each side distances to it shrink in equal ratios, on the parameter's scale, from the
     end to a sixteenth of the way. More points or seeds join those that ran before.
     """
-    from search import sensitivity as stage
-
-    design = stage.Design(method, forget, parameter, stage.ranges(range_), grid, points, seeds, around.value)
     with opened(plan, options) as settings:
+        from search import sensitivity as stage
+
+        design = stage.Design(
+            method, forget, parameter, stage.ranges(range_), grid, points, seeds, around.value
+        )
         for setting in settings:
             stage.sensitivity(setting, design)
         print_results(settings)

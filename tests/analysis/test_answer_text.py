@@ -73,7 +73,7 @@ def test_lines_fit_a_terminal_and_show_whole_values_or_an_ellipsis() -> None:
 
 def test_a_table_for_each_scenario_as_far_as_they_are_few() -> None:
     shown = text([r for i in range(6) for r in rows("jit", [1.0, 1.1], model=f"net{i}", run_id=f"b{i}")], 80)
-    assert shown.count("away from the retrained") == 4
+    assert shown.count("from the retrained model") == 4
     assert "2 more scenarios are in the report" in shown
 
 
