@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import textwrap
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import typer
 
@@ -31,13 +31,22 @@ def text(cell: Cell) -> str:
     return ("yes" if cell else "no") if isinstance(cell, bool) else str(cell)
 
 
-def print_json(header: Sequence[str], rows: Sequence[Sequence[Cell]]) -> None:
-    """A list as one JSON document: an object for each row, its keys the header with `_` for spaces."""
+def keyed(header: Sequence[str], rows: Sequence[Sequence[Cell]]) -> list[dict[str, Cell]]:
+    """A list as objects, one a row, whose keys are the header with `_` for spaces and hyphens."""
+    keys = [name.replace(" ", "_").replace("-", "_") for name in header]
+    return [dict(zip(keys, row, strict=True)) for row in rows]
+
+
+def print_object(content: Any) -> None:
+    """One JSON document."""
     import json
 
-    keys = [name.replace(" ", "_").replace("-", "_") for name in header]
-    objects = [dict(zip(keys, row, strict=True)) for row in rows]
-    typer.echo(json.dumps(objects, indent=2, ensure_ascii=False))
+    typer.echo(json.dumps(content, indent=2, ensure_ascii=False))
+
+
+def print_json(header: Sequence[str], rows: Sequence[Sequence[Cell]]) -> None:
+    """A list as one JSON document; see `keyed`."""
+    print_object(keyed(header, rows))
 
 
 def print_table(header: Sequence[str], rows: Sequence[Sequence[Cell]]) -> None:

@@ -6,7 +6,7 @@ images but those held out for validation, from which nothing learns, and the fig
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -120,7 +120,11 @@ def unlearned(
 
 
 def one_plan(
-    name: str | Path, part: str | None = None, scale: float | None = None, allow_code: bool = False
+    name: str | Path,
+    part: str | None = None,
+    scale: float | None = None,
+    allow_code: bool = False,
+    changes: Sequence[str] = (),
 ) -> Plan:
     """The plan of a name; of a file that stands for several, the one that `part` names.
 
@@ -129,7 +133,7 @@ def one_plan(
     """
     from search.plan_files import load
 
-    plans = load(name, scale, allow_code)
+    plans = load(name, scale, allow_code, changes=changes)
     fitting = plans if part is None else [p for p in plans if p.name == part or p.name.endswith(f"-{part}")]
     if len(fitting) == 1:
         return fitting[0]

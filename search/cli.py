@@ -18,7 +18,19 @@ import cluster.cli
 from benchmarks.errors import printable
 from benchmarks.listing import Listing
 from cluster.signals import answered, interrupt, leave_to_system
-from search.commands import apply, benchmark, dashboard, demo, export, prepare, run, search, sensitivity
+from search.commands import (
+    apply,
+    benchmark,
+    dashboard,
+    demo,
+    export,
+    init,
+    prepare,
+    run,
+    search,
+    sensitivity,
+    show,
+)
 from search.version import package_version
 
 if TYPE_CHECKING:
@@ -164,7 +176,7 @@ def _parcel(plan: str, allow_code: bool, changes: Sequence[str]) -> Parcel:
     return parcel(plan, allow_code, changes)
 
 
-for _command in (demo, run, prepare, search, benchmark, sensitivity, dashboard, export, apply):
+for _command in (demo, run, prepare, search, benchmark, sensitivity, dashboard, export, apply, show, init):
     _command.register(app)
 benchmarks.cli.register(app, _plans, _plan)
 cluster.cli.register(app, _probe, _models, _parcel)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from benchmarks.completion import Offers, offer
+from benchmarks.completion import Offers, dataset_names, method_names, metric_names, model_names, offer
 
 
 def plan_names() -> Offers:
@@ -20,3 +20,8 @@ def plans(incomplete: str) -> Offers:
     found = Path(folder or ".").expanduser()
     files = sorted(file.name for file in found.iterdir()) if found.is_dir() else []
     return [*plan_names(), *((f"{folder}{f}", "a file") for f in files if f.endswith((".yaml", ".yml")))]
+
+
+def everything() -> Offers:
+    """The plans that ship, and the methods, networks, data sets and metrics."""
+    return [*method_names(), *model_names(), *dataset_names(), *metric_names(), *plan_names()]

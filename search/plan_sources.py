@@ -23,6 +23,14 @@ def summary(path: Path) -> str:
     return path.read_text().splitlines()[0].removeprefix("# ")
 
 
+def is_plan(name: str) -> bool:
+    """Whether a plan ships under a name, or a file lies there."""
+    with suppress(OSError):  # a name that is too long for a file
+        if Path(name).is_file():
+            return True
+    return plain_name(name) in shipped()
+
+
 def source(plan: str | Path) -> Path:
     """The file of a plan: the one of that path, or one that ships with the package.
 

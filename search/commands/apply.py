@@ -50,7 +50,7 @@ Part = Annotated[
 _SHOWN = ("forget_acc", "retain_acc", "mia")  # of the figures; the card has all
 
 
-@takes("results", "scale", "allow_code")
+@takes("results", "scale", "allow_code", "changes")
 def apply(
     plan: PlanName,
     method: Method = None,
@@ -77,7 +77,7 @@ def apply(
     file = to or Path("model.pt" if torch else "model.safetensors")
     check_target(file, torch, overwrite)
     done = unlearned(
-        one_plan(plan, part, options.scale, options.allow_code),
+        one_plan(plan, part, options.scale, options.allow_code, options.changes),
         method,
         forget=forget,
         params=params,
