@@ -176,7 +176,20 @@ def _parcel(plan: str, allow_code: bool, changes: Sequence[str]) -> Parcel:
     return parcel(plan, allow_code, changes)
 
 
-for _command in (demo, run, prepare, search, benchmark, sensitivity, dashboard, export, apply, show, init):
+for _command in (
+    demo,
+    run,
+    prepare,
+    search,
+    benchmark,
+    sensitivity,
+    dashboard,
+    export,
+    import_,
+    apply,
+    show,
+    init,
+):
     _command.register(app)
 benchmarks.cli.register(app, _plans, _plan)
 cluster.cli.register(app, _probe, _models, _parcel)

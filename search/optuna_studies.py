@@ -14,7 +14,12 @@ from typing import Any
 
 import optuna
 import pandas as pd
-from optuna.distributions import BaseDistribution, FloatDistribution, IntDistribution
+from optuna.distributions import (
+    BaseDistribution,
+    CategoricalDistribution,
+    FloatDistribution,
+    IntDistribution,
+)
 from optuna.trial import FrozenTrial, TrialState, create_trial
 
 from analysis.load import ranges
@@ -25,6 +30,7 @@ from search.pruning import measured, rungs
 from search.records import records
 from search.starts import ORIGIN
 
+HELD = "held"  # attribute of a trial: the hyper-parameters that its search did not vary
 _SAID = ("trial_number", "seed", "preset", ORIGIN, "error", "unlearn_s")  # columns that trials carry along
 
 
@@ -126,15 +132,19 @@ def _searched(
     study: Study, frame: pd.DataFrame, recorded: Mapping[str, Any] | None, declared: Ranges
 ) -> Searched:
     fixed: Mapping[str, Any] = {}
+    choices: Mapping[str, Sequence[Any]] = {}
     objective = OBJECTIVES["gap"]
     if recorded is not None:
-        ends = recorded["ranges"]
+        ends, choices = recorded["ranges"], recorded.get("choices", {})
         fixed, objective = recorded["fixed"], OBJECTIVES.get(str(recorded["objective"]), objective)
     else:
         columns = [column for column in varied(frame) if column in declared]
         ends = {column.removeprefix("param_"): _ends(frame[column]) for column in columns}
-    space = {name: _distribution(name, study.method, *pair, declared) for name, pair in ends.items()}
-    return Searched(space, fixed, objective)
+    space = {
+        name: _distribution(name, study.method, low, high, declared) for name, (low, high) in ends.items()
+    }
+    among = {name: CategoricalDistribution(tuple(values)) for name, values in choices.items()}
+    return Searched(space | among, fixed, objective)
 
 
 def _ends(values: pd.Series) -> list[Any]:
@@ -175,6 +185,8 @@ def _trial(
     params = {name: own.get(f"param_{name}") for name in searched.space}
     distributions = {name: _holding(searched.space[name], value) for name, value in params.items()}
     inside = {name: distribution for name, distribution in distributions.items() if distribution is not None}
+    given = {name.removeprefix("param_"): value for name, value in own.items() if name.startswith("param_")}
+    held = {name: value for name, value in given.items() if value is not None and name not in inside}
     gaps = measured(own)
     ended = TrialState.PRUNED if own["state"] == "pruned" else TrialState.FAIL
     trial = create_trial(
@@ -184,7 +196,7 @@ def _trial(
         distributions=inside,
         intermediate_values=gaps,
         system_attrs=rungs(gaps),
-        user_attrs={"trial_id": own["trial_id"]}
+        user_attrs={"trial_id": own["trial_id"], HELD: held}
         | {name: own[name] for name in said if own[name] not in (None, "")},
     )
     trial.datetime_start = _local(own.get("started_at") or own.get("finished_at") or latest)
@@ -197,6 +209,8 @@ def _holding(distribution: BaseDistribution, value: Any) -> BaseDistribution | N
 
     Rows hold what was tried, and that may lie outside what a damaged or foreign record says of it.
     """
+    if isinstance(distribution, CategoricalDistribution):
+        return distribution if value in distribution.choices else None
     if not isinstance(value, (int, float)):
         return None
     if distribution._contains(distribution.to_internal_repr(value)):

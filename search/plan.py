@@ -9,11 +9,8 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from pydantic import (
-    BaseModel,
     BeforeValidator,
-    ConfigDict,
     Field,
-    PlainValidator,
     PrivateAttr,
     field_validator,
     model_validator,
@@ -21,102 +18,28 @@ from pydantic import (
 
 from benchmarks.cards import Card, Shown
 from benchmarks.checkpoint import Checkpoint, Preprocessing
-from benchmarks.hyperparameters import number
 from benchmarks.methods import Method, methods
 from benchmarks.metrics import metrics
 from benchmarks.recipes import over, published_recipe
 from benchmarks.scenarios import Scenario, method_task
 from benchmarks.training import Recipe
-from cluster.errors import ClusterError
-from cluster.gpu import by_hand
 from search import limits
+from search.plan_values import (
+    Name,
+    Names,
+    Points,
+    Presets,
+    Real,
+    Reals,
+    Section,
+    Sentences,
+    SomeNames,
+    Whole,
+    numeric,
+    share_of_gpu,
+)
 from search.pruning import Rule
 from search.starts import NOTHING, Starts
-
-
-def _listed(value: Any) -> Any:
-    """One name stands for a list of it."""
-    return list(value) if isinstance(value, (list, tuple)) else [value]
-
-
-def _numeric(value: Any) -> Any:
-    value = number(value) if isinstance(value, str) else value
-    return int(value) if isinstance(value, float) and value.is_integer() else value
-
-
-def _share(value: Any) -> float:
-    """A share of a GPU that trials can be given.
-
-    Raises:
-        ValueError: with what is valid.
-    """
-    share = _numeric(value)
-    if isinstance(share, bool) or not isinstance(share, (int, float)):
-        raise ValueError("write auto, 0, a share 1/k of a GPU, or one per kind such as {H100: 0.25, cpu: 0}")
-    if share != 0:
-        try:
-            by_hand(share)
-        except ClusterError as error:
-            raise ValueError(str(error)) from None
-    return float(share)
-
-
-def _presets(value: Any) -> Any:
-    """A rule, or names of presets per method; a name alone stands for a list of it.
-
-    Raises:
-        ValueError: with what is valid.
-    """
-    if isinstance(value, dict) and value:
-        return {str(method): tuple(map(str, _listed(names))) for method, names in value.items()}
-    if value not in ("nearest", "all", "none"):
-        raise ValueError("write nearest, all, none, or names of presets per method such as {ssd: ssd_pins}")
-    return value
-
-
-def _points(value: Any) -> dict[str, tuple[dict[str, Any], ...]]:
-    """Points by method; those of a plan's only method stand under "" as long as its name is not known.
-
-    Raises:
-        ValueError: with what is valid.
-    """
-    points: dict[str, list[dict[str, Any]]] = {}
-    for entry in _listed(value):
-        if not isinstance(entry, dict) or not entry:
-            raise ValueError(_START)
-        nested = [isinstance(part, (dict, list, tuple)) for part in entry.values()]
-        if any(nested) and not all(nested):
-            raise ValueError(_START)
-        for method, given in entry.items() if all(nested) else [("", entry)]:
-            own = _listed(given)
-            if not all(isinstance(point, dict) and point for point in own):
-                raise ValueError(_START)
-            points.setdefault(str(method), []).extend(own)
-    if sum(map(len, points.values())) > limits.ENTRIES:
-        raise ValueError(f"these are more than {limits.ENTRIES} points")
-    return {method: tuple(own) for method, own in points.items()}
-
-
-_START = "write points such as [{lr: 1e-3}, {lr: 1e-2}]; with several methods {jit: [{lr: 1e-3}], ssd: [...]}"
-Whole = Annotated[int, BeforeValidator(_numeric)]
-Real = Annotated[float, BeforeValidator(_numeric)]
-Reals = Annotated[tuple[Real, ...], BeforeValidator(_listed), Field(min_length=1, max_length=limits.ENTRIES)]
-Name = Annotated[str, Field(max_length=limits.NAME)]
-Names = Annotated[tuple[str, ...], BeforeValidator(_listed), Field(max_length=limits.ENTRIES)]
-SomeNames = Annotated[Names, Field(min_length=1)]
-Sentences = Annotated[
-    tuple[Annotated[str, Field(max_length=limits.SENTENCE)], ...],
-    BeforeValidator(_listed),
-    Field(max_length=limits.ENTRIES),
-]
-Points = Annotated[dict[str, tuple[dict[str, Any], ...]], PlainValidator(_points)]
-Presets = Annotated[str | dict[str, tuple[str, ...]], PlainValidator(_presets)]
-
-
-class Section(BaseModel):
-    """A part of a plan; a number in it may be spelt in any way, also as text, as it stands in the file."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, coerce_numbers_to_str=True, allow_inf_nan=False)
 
 
 class Training(Section):
@@ -130,6 +53,43 @@ class Training(Section):
     precision: Literal["float32", "bfloat16"] | None = None
 
 
+class StartFrom(Section):
+    """Earlier searches that a search takes over from; in the file an address alone stands for it.
+
+    Attributes:
+        results: A results folder, or its address in a bucket.
+        optuna: The address of a database of Optuna studies, such as sqlite:///study.db.
+        study: The name of the study in that database, or method -> name; None where the database says it.
+        use: points: the best are run first. history: the sampler learns from all of them.
+        points: How many points each method takes.
+    """
+
+    results: str | None = Field(None, max_length=limits.PATH)
+    optuna: str | None = Field(None, max_length=limits.PATH)
+    study: str | dict[str, str] | None = None
+    use: Literal["points", "history"] = "points"
+    points: Whole = Field(5, ge=1, le=limits.ENTRIES)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _address_alone(cls, content: Any) -> Any:
+        if not isinstance(content, str):
+            return content
+        in_bucket = content.startswith(("s3://", "gs://"))
+        return {"optuna" if "://" in content and not in_bucket else "results": content}
+
+    @model_validator(mode="after")
+    def _one_source(self) -> StartFrom:
+        if (self.results is None) == (self.optuna is None):
+            raise ValueError("write either results: FOLDER or optuna: sqlite:///FILE")
+        if self.study is not None and self.optuna is None:
+            raise ValueError("a study is in a database; write optuna: sqlite:///FILE beside it")
+        return self
+
+    def __str__(self) -> str:
+        return str(self.results or self.optuna)
+
+
 class Search(Section):
     """The search: on which forget sets, how many trials of each method, for what.
 
@@ -140,6 +100,7 @@ class Search(Section):
             choose among them, or one value to hold it fixed. In a plan that was read, numbers, and only what
             departs from the declaration.
         start: Method -> points to try before anything else; see `search.start_points`.
+        start_from: Earlier searches whose trials are tried next, or are known to the sampler.
     """
 
     forget: SomeNames
@@ -150,6 +111,7 @@ class Search(Section):
     pruner: Rule = "none"
     space: dict[str, dict[str, Any]] = Field(default_factory=dict)
     start: Points = Field(default_factory=dict)
+    start_from: StartFrom | None = None
 
 
 class Benchmark(Section):
@@ -193,8 +155,8 @@ class Resources(Section):
     @classmethod
     def _shares(cls, value: Any) -> Any:
         if isinstance(value, dict) and value:
-            return {str(kind): _share(share) for kind, share in value.items()}
-        return value if value == "auto" else _share(value)
+            return {str(kind): share_of_gpu(share) for kind, share in value.items()}
+        return value if value == "auto" else share_of_gpu(value)
 
 
 class Weights(Section):
@@ -218,7 +180,7 @@ class OriginalWeights(Weights):
 
     mean: Reals | None = None
     std: Reals | None = None
-    scale: Annotated[Literal[1, 255], BeforeValidator(_numeric)] | None = None
+    scale: Annotated[Literal[1, 255], BeforeValidator(numeric)] | None = None
 
     @property
     def preprocessing(self) -> Preprocessing | None:

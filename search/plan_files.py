@@ -20,7 +20,17 @@ from search import limits
 from search.canonical import Tell, beside, distinct, typed
 from search.errors import PlanError
 from search.objectives import objective
-from search.plan import Benchmark, OriginalWeights, Plan, Resources, Search, Section, Training, Weights
+from search.plan import (
+    Benchmark,
+    OriginalWeights,
+    Plan,
+    Resources,
+    Search,
+    Section,
+    StartFrom,
+    Training,
+    Weights,
+)
 from search.plan_changes import changed
 from search.plan_parts import pairs, parts
 from search.plan_sources import source, text_of
@@ -164,9 +174,21 @@ def _plan(
         plan = _checked(at, ("scale",), lambda: typed(scaled(plan)))
         where += f" at scale {plan.scale:g}"
     plan = _checked(at, ("scale",), lambda: distinct(plan, lambda line: tell(f"{where}: {line}")))
+    plan = _started(plan, at, lambda line: tell(f"{where}: {line}"))
     plan = _checked(at, ("search", "start"), lambda: with_points(plan))
     check_work(plan, at)
     return plan
+
+
+def _started(plan: Plan, at: Callable[..., str], tell: Tell) -> Plan:
+    if plan.search.start_from is None:
+        return plan
+    from search.start_from import with_earlier
+
+    try:
+        return with_earlier(plan, tell)
+    except PlanError as error:
+        raise PlanError(f"{at('search', 'start_from')}: {error}") from None
 
 
 def check_work(plan: Plan, at: Callable[..., str]) -> None:
@@ -373,6 +395,8 @@ def _explain(error: Any) -> str:
             "checkpoint": OriginalWeights,
             "retrained": Weights,
         }
+        if "start_from" in place[:-1]:
+            sections["search"] = StartFrom
         known = sections.get(place[0], Plan).model_fields if len(place) > 1 else [*Plan.model_fields, "parts"]
         return f"unknown key '{place[-1]}'; {suggest(place[-1], known)}"
     if error["type"] == "missing":

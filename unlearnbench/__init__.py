@@ -44,6 +44,7 @@ if TYPE_CHECKING:
     from search.functions import run as run
     from search.functions import search as search
     from search.functions import sensitivity as sensitivity
+    from search.importing import import_optuna as import_optuna
     from search.outcomes import BenchmarkResult as BenchmarkResult
     from search.outcomes import PlanResult as PlanResult
     from search.outcomes import SearchResult as SearchResult
@@ -79,6 +80,7 @@ _HOME = {
     "export_csv": "search.export",
     "export_optuna": "search.export",
     "figure": "analysis.figures.catalogue",
+    "import_optuna": "search.importing",
     "overall": "analysis.breakdown",
     "plans": "search.functions",
     "prepare": "search.functions",
@@ -121,6 +123,7 @@ __all__ = [
     "export_csv",
     "export_optuna",
     "figure",
+    "import_optuna",
     "overall",
     "plans",
     "plots",
