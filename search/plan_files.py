@@ -10,7 +10,6 @@ from typing import Any, TypeVar
 from pydantic import ValidationError
 
 from benchmarks.errors import BenchmarkError, UnknownName, printable, suggest
-from benchmarks.hyperparameters import number
 from benchmarks.methods import methods
 from benchmarks.metrics import metrics
 from benchmarks.presets import PAPERS
@@ -20,19 +19,10 @@ from search import limits
 from search.canonical import Tell, beside, distinct, typed
 from search.errors import PlanError
 from search.objectives import objective
-from search.plan import (
-    Benchmark,
-    OriginalWeights,
-    Plan,
-    Resources,
-    Search,
-    Section,
-    StartFrom,
-    Training,
-    Weights,
-)
+from search.plan import Plan
 from search.plan_changes import changed
 from search.plan_parts import pairs, parts
+from search.plan_problems import explain
 from search.plan_sources import source, text_of
 from search.plan_text import Document, Place, read
 from search.scaling import scaled
@@ -40,7 +30,6 @@ from search.spaces import search_space
 from search.start_points import with_points
 
 T = TypeVar("T")
-_LONGEST = 100  # characters of a value in a message
 _CODE = "import:"  # names that stand for code; looking one up runs it
 
 
@@ -157,7 +146,7 @@ def _plan(
     except ValidationError as error:
         # A key that is misspelt is missing too, and its spelling is what helps
         first = min(error.errors(), key=lambda e: e["type"] != "extra_forbidden")
-        raise PlanError(f"{at(*first['loc'])}: {_explain(first)}") from None
+        raise PlanError(f"{at(*first['loc'])}: {explain(first)}") from None
     plan = beside(plan, folder) if folder else plan
     for key in _own_code(plan):
         if not allow_code:
@@ -380,36 +369,3 @@ def _check_search(plan: Plan, at: Callable[..., str]) -> None:
                 f"{at('search', 'space', name)}: a space for '{name}', which is not among the methods; "
                 f"{suggest(name, plan.methods)}"
             )
-
-
-def _explain(error: Any) -> str:
-    """One line about the first thing that pydantic did not like."""
-    place = [str(part) for part in error["loc"]]
-    where = ".".join(place)
-    if error["type"] == "extra_forbidden":
-        sections: dict[str, type[Section]] = {
-            "search": Search,
-            "benchmark": Benchmark,
-            "training": Training,
-            "resources": Resources,
-            "checkpoint": OriginalWeights,
-            "retrained": Weights,
-        }
-        if "start_from" in place[:-1]:
-            sections["search"] = StartFrom
-        known = sections.get(place[0], Plan).model_fields if len(place) > 1 else [*Plan.model_fields, "parts"]
-        return f"unknown key '{place[-1]}'; {suggest(place[-1], known)}"
-    if error["type"] == "missing":
-        return f"'{where}' is missing"
-    if error["type"] == "string_pattern_mismatch":
-        return f"'{where}' may hold letters, digits, '.', '_' and '-', at most 100 of them"
-    if error["type"] == "too_short":
-        return f"'{where}' is empty; name one or more"
-    given = error.get("input")
-    numeric = isinstance(given, str) and not isinstance(number(given), str)
-    shown = given if numeric else repr(given)
-    if len(shown) > _LONGEST:
-        shown = f"{shown[:_LONGEST]}..."
-    if error["type"] == "value_error":
-        return f"'{where}' is {shown}: {error['ctx']['error']}"
-    return f"'{where}' is {shown}: {error['msg'][0].lower()}{error['msg'][1:]}"

@@ -28,7 +28,7 @@ def search_in_steps(place: Path | str, plan: Plan, trials: int | None = None) ->
     identity = search_identity(plan)
     with Results(place, identity.run_id) as results:
         results.save_plan({"version": "test", "plan": plan.model_dump(mode="json"), **identity.record()})
-        for method, scenario in stages._studies(plan):
+        for method, scenario in stages.studies_of(plan):
             study = stages._study(plan, identity, method, scenario, results.rows())
             for row in _trials(study, trials):
                 results.append([Finished(row)])
