@@ -24,6 +24,7 @@ from search.commands import (
     dashboard,
     demo,
     export,
+    import_,
     init,
     prepare,
     run,
