@@ -67,11 +67,10 @@ def newest(files: Iterable[str]) -> dict[str, str]:
     return {name["run"]: file for file, name in named}
 
 
-def parsed(file: str, content: bytes) -> RunFile | None:
-    """What a record says; None for a file that is not one."""
+def parsed(file: str, content: bytes) -> RunFile:
+    """What a record says, whose name is one of `newest`; of one that is damaged or old, its name alone."""
     name = _FILE.fullmatch(file)
-    if name is None:
-        return None
+    assert name is not None
     plan, stage = parts_of(name["run"])
     try:
         record = yaml.load(content, _LOADER)
@@ -87,7 +86,7 @@ def parsed(file: str, content: bytes) -> RunFile | None:
             studies=studies,
         )
     except (yaml.YAMLError, ValueError, TypeError, KeyError, AttributeError, RecursionError):
-        return None
+        return RunFile(name["run"], plan, stage)
 
 
 def _studies(stage: str, record: Mapping[str, Any]) -> Iterator[Wanted]:

@@ -83,7 +83,7 @@ class Watched:
         self._store = store_at(place)
         self._pulse = Pulse()
         self._tables: _Kept = _Kept(lambda store, file: read_file(store, file, "trials", run_state.COLUMNS))
-        self._records: _Kept[RunFile | None] = _Kept(
+        self._records: _Kept[RunFile] = _Kept(
             lambda store, file: run_files.parsed(file, store.read(file).to_pybytes())
         )
 
@@ -108,7 +108,7 @@ class Watched:
             records = self._records.read(store, {file: beside[file] for file in newest})
         except OSError as error:
             raise AnalysisError(f"cannot read the results in {store}: {reason(error)}") from error
-        known = {record.run: record for record in records.values() if record is not None}
+        known = {record.run: record for record in records.values()}
         return View(datetime.now(UTC), _frame(store, tables), known, tuple(drivers))
 
 

@@ -16,7 +16,8 @@ from analysis.columns import beyond_calendar
 from analysis.parquet import VERSION, BadTable, data_files, partition, read_schema, read_table, version
 from analysis.store import Store, reason
 from search.errors import ResultsError
-from search.schema import PARTITIONS, schema
+from search.records import FOLDER, run_of
+from search.schema import PARTITIONS, TABLES, schema
 from search.shards import WHOLE, Shard
 
 Row = dict[str, Any]
@@ -70,6 +71,17 @@ def files_of(store: Store, table: str, run: str) -> list[str]:
         OSError: when the place cannot be read.
     """
     return [file for file in data_files(store, table) if part_of(file).run == run]
+
+
+def run_names(store: Store) -> list[str]:
+    """Every run of which there is a file.
+
+    Raises:
+        OSError: when the place cannot be read.
+    """
+    tables = [part_of(file).run for table in TABLES for file in data_files(store, table)]
+    beside = [run_of(file) for file in store.files(FOLDER)]
+    return sorted({*tables, *beside} - {""})
 
 
 def read_each(store: Store, read: Callable[[Store, str], T], files: Iterable[str]) -> dict[str, T]:

@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from search.application import apply as apply
     from search.application import unlearned as unlearned
     from search.dashboard import dashboard as dashboard
+    from search.deletion import delete_run as delete_run
     from search.errors import Interrupted as Interrupted
     from search.errors import SearchError as SearchError
     from search.export import export_csv as export_csv
@@ -45,6 +46,7 @@ if TYPE_CHECKING:
     from search.functions import search as search
     from search.functions import sensitivity as sensitivity
     from search.importing import import_optuna as import_optuna
+    from search.merging import merge as merge
     from search.outcomes import BenchmarkResult as BenchmarkResult
     from search.outcomes import PlanResult as PlanResult
     from search.outcomes import SearchResult as SearchResult
@@ -77,10 +79,12 @@ _HOME = {
     "classes": "analysis.load",
     "columns": "analysis.load",
     "dashboard": "search.dashboard",
+    "delete_run": "search.deletion",
     "export_csv": "search.export",
     "export_optuna": "search.export",
     "figure": "analysis.figures.catalogue",
     "import_optuna": "search.importing",
+    "merge": "search.merging",
     "overall": "analysis.breakdown",
     "plans": "search.functions",
     "prepare": "search.functions",
@@ -120,10 +124,12 @@ __all__ = [
     "classes",
     "columns",
     "dashboard",
+    "delete_run",
     "export_csv",
     "export_optuna",
     "figure",
     "import_optuna",
+    "merge",
     "overall",
     "plans",
     "plots",

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 import yaml
 
-from analysis.run_files import Wanted, newest, parsed, parts_of
+from analysis.run_files import RunFile, Wanted, newest, parsed, parts_of
 
 PLAN = {
     "dataset": "digits", "model": "cnn2", "task": "full_class", "methods": ["jit", "ssd"],
@@ -44,8 +44,8 @@ def test_a_sensitivity_run_says_how_many_points_it_has_if_it_is_new_enough() -> 
 @pytest.mark.parametrize(
     "content", [b"", b"[", b"plan: 3", b"plan: {dataset: x}", b"ids: []\nplan: {}", b"\xff"]
 )
-def test_what_is_not_a_record_is_none(content: bytes) -> None:
-    assert parsed("_runs/p-search-0123abcd.yaml", content) is None
+def test_of_what_is_not_a_record_the_name_is_known(content: bytes) -> None:
+    assert parsed("_runs/p-search-0123abcd.yaml", content) == RunFile("p-search-0123abcd", "p", "search")
 
 
 def test_the_newest_record_of_a_run_is_known_by_its_name() -> None:

@@ -1,0 +1,33 @@
+"""`unlearn merge`: results of several places into one."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+
+def merge(
+    sources: Annotated[
+        list[str], typer.Argument(metavar="FROM...", help="Folders, s3:// or gs:// addresses with results.")
+    ],
+    into: Annotated[
+        str, typer.Option("--into", metavar="RESULTS", help="Where to put them; what is there stays.")
+    ],
+) -> None:
+    """Put several results folders together, every trial once."""
+    from analysis.text import printable
+    from search.merging import merge as merge_results
+
+    def tell(line: str) -> None:
+        typer.echo(printable(line))
+
+    added = merge_results(sources, into, tell)
+    for one in added:
+        tell(str(one))
+    tell(f"{into}: {sum(one.trials for one in added)} trials added")
+
+
+def register(app: typer.Typer) -> None:
+    """Mount the command."""
+    app.command()(merge)
