@@ -6,17 +6,20 @@ images but those held out for validation, from which nothing learns, and the fig
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from benchmarks.errors import suggest
+from rich.console import Console
+
 from benchmarks.methods import Method, methods
 from search import chosen_values
 from search.chosen_values import Chosen
+from search.display import Latest
 from search.errors import PlanError, RunError
+from search.options import RESULTS
 from search.plan import Plan
 
 if TYPE_CHECKING:
@@ -55,11 +58,10 @@ def apply(
     forget: str | None = None,
     params: Params = None,
     seed: int | None = None,
-    results: Path | str | None = "results",
-    tell: Tell = lambda line: None,
+    results: Path | str | None = RESULTS,
 ) -> nn.Module:
     """The unlearned network of a plan; the arguments, and the errors, are those of `unlearned`."""
-    return unlearned(plan, method, forget=forget, params=params, seed=seed, results=results, tell=tell).model
+    return unlearned(plan, method, forget=forget, params=params, seed=seed, results=results).model
 
 
 def unlearned(
@@ -69,12 +71,12 @@ def unlearned(
     forget: str | None = None,
     params: Params = None,
     seed: int | None = None,
-    results: Path | str | None = "results",
-    tell: Tell = lambda line: None,
+    results: Path | str | None = RESULTS,
 ) -> Unlearned:
     """Run one method with chosen hyper-parameters, and keep the network.
 
-    Models that are not in the cache are trained first, in this process.
+    Models that are not in the cache are trained first, in this process. How far it is, and what looks wrong
+    with a checkpoint, is said on stderr.
 
     Args:
         plan: A plan, or the file or name of one that stands for a single plan.
@@ -85,7 +87,6 @@ def unlearned(
         seed: Of the method's randomness; None: that of the trial, if `params` names one, or the first of the
             plan's benchmark.
         results: Where the plan's searches are.
-        tell: Called with lines about what is being trained, and what looks wrong with a checkpoint.
 
     Raises:
         PlanError: for a method, a forget set or parameters that cannot be asked for.
@@ -96,13 +97,16 @@ def unlearned(
     from benchmarks.trial import run_trial
     from search.model_cards import model_card
 
-    plan = plan if isinstance(plan, Plan) else one_plan(plan)
+    plan = plan if isinstance(plan, Plan) else Plan.load(plan)
     algorithm = _method(plan, method)
     scenario, own_seed = _scenario(plan, algorithm, forget, params, results)
     chosen = chosen_values.chosen(plan, algorithm, scenario.forget, params, results)
     metrics = [*default_metrics(), *plan.costly_metrics()]
-    with _threads(plan.resources.cpus_per_trial):
-        prepared = _prepared(plan, scenario, algorithm, tell)
+    console = Console(stderr=True, soft_wrap=True, highlight=False, markup=False, emoji=False)
+    with _threads(plan.resources.cpus_per_trial), Latest(console, "reading the data") as now:
+        prepared = _prepared(plan, scenario, algorithm, console.print, now.hear)
+        doing = f"{algorithm.name} on {scenario.forget}"
+        now.hear(doing)
         result = run_trial(
             prepared,
             algorithm,
@@ -111,38 +115,13 @@ def unlearned(
             held_out="test",
             metrics=metrics,
             precision=plan.precision,
+            observe=lambda share, measure: now.hear(f"{doing}: {share:.0%}"),
         )
         if result.model is None:
             raise RunError(f"{algorithm.name} failed on {scenario.forget}, {chosen.phrase}: {result.error}")
         weights = _weights(plan, scenario, result)
         card = model_card(plan, prepared, result, chosen, metrics)
     return Unlearned(result.model.eval(), card, weights, chosen)
-
-
-def one_plan(
-    name: str | Path,
-    part: str | None = None,
-    scale: float | None = None,
-    allow_code: bool = False,
-    changes: Sequence[str] = (),
-) -> Plan:
-    """The plan of a name; of a file that stands for several, the one that `part` names.
-
-    Raises:
-        PlanError: as `load`, or with the plans to choose from.
-    """
-    from search.plan_files import load
-
-    plans = load(name, scale, allow_code, changes=changes)
-    fitting = plans if part is None else [p for p in plans if p.name == part or p.name.endswith(f"-{part}")]
-    if len(fitting) == 1:
-        return fitting[0]
-    names = [plan.name for plan in plans]
-    if part is not None:
-        raise PlanError(
-            f"'{part}' names {len(fitting) or 'none'} of the plans of {name}; {suggest(part, names)}"
-        )
-    raise PlanError(f"{name} stands for {len(plans)} plans; choose one with --part: {', '.join(names)}")
 
 
 def _method(plan: Plan, name: str | None) -> Method:
@@ -189,8 +168,12 @@ def _scenario(
     return named, first
 
 
-def _prepared(plan: Plan, scenario: Scenario, method: Method, tell: Tell) -> Prepared:
-    """The scenario with its models, trained now if they are not in the cache."""
+def _prepared(plan: Plan, scenario: Scenario, method: Method, tell: Tell, progress: Tell) -> Prepared:
+    """The scenario with its models, trained now if they are not in the cache.
+
+    Args:
+        tell: Called with a line for every sign that a checkpoint is not what it is taken for.
+    """
     import torch
 
     from benchmarks.prepared import prepare
@@ -213,7 +196,7 @@ def _prepared(plan: Plan, scenario: Scenario, method: Method, tell: Tell) -> Pre
         original=own.original,
         retrained=own.retrained,
         device=device,
-        progress=tell,
+        progress=progress,
     )
     if own.original is not None:
         for line in compared(prepared.references("validation"), prepared.references("test")):

@@ -6,6 +6,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
+from types import TracebackType
 from typing import TYPE_CHECKING
 
 from benchmarks.durations import duration
@@ -93,6 +94,38 @@ def announced(console: Console, text: str) -> Iterator[None]:
     print_plainly(console, f"{text} ...")
     with patience(console, text):
         yield
+
+
+class Latest:
+    """What one thing after another is being done, in the words last heard, and for how long in all."""
+
+    def __init__(self, console: Console, line: str) -> None:
+        from rich.text import Text
+
+        self._line = line
+        self._began = time.monotonic()
+        self._display = display(
+            console, lambda: Text(self._now(), no_wrap=True, overflow="ellipsis"), lambda: [self._now()]
+        )
+
+    def __enter__(self) -> Latest:
+        self._display.__enter__()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._display.__exit__(kind, error, trace)
+
+    def hear(self, line: str) -> None:
+        """What is being done now."""
+        self._line = line
+
+    def _now(self) -> str:
+        return f"{self._line} ({duration(time.monotonic() - self._began)})"
 
 
 def print_plainly(console: Console, line: str) -> None:

@@ -36,10 +36,13 @@ def plans(plan: str | Path, *, scale: float | None = None, allow_code: bool = Fa
     return load(plan, scale, allow_code)
 
 
-def prepare(plan: PlanLike, *, workers: int | None = None, address: str = "local") -> pd.DataFrame:
+def prepare(
+    plan: PlanLike, *, workers: int | None = None, address: str = "local", to: str | Path | None = None
+) -> pd.DataFrame:
     """Train the models of a plan into the model cache; a row for each of them.
 
     Args:
+        to: A folder in which to write the original and the retrained models, too, each with a card beside it.
         workers: Trainings at once; None for as many as fit.
         address: Where it runs: "local", "auto" (the cluster this machine is in) or "HOST:6379".
 
@@ -51,11 +54,14 @@ def prepare(plan: PlanLike, *, workers: int | None = None, address: str = "local
     """
     import pandas as pd
 
+    from search.kept_models import write_models
     from search.models_table import listing
 
     with _setting(plan, Options(None, workers, address)) as setting:
         stages.prepare(setting, setting.plan.scenarios())
         header, rows = listing(setting.trained)
+        if to is not None:
+            write_models(setting.plan, setting.plan.scenarios(), Path(to))
     return pd.DataFrame(rows, columns=header)
 
 

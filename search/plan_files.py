@@ -73,7 +73,11 @@ def load(
 
 
 def load_part(
-    plan: str | Path, part: str | None = None, scale: float | None = None, allow_code: bool = False
+    plan: str | Path,
+    part: str | None = None,
+    scale: float | None = None,
+    allow_code: bool = False,
+    changes: Sequence[str] = (),
 ) -> Plan:
     """The one plan of a file, or the one of its plans that is named; arguments as for `load`.
 
@@ -83,14 +87,14 @@ def load_part(
     Raises:
         PlanError: as `load`; for a file with several plans, with their names.
     """
-    every = load(plan, scale, allow_code)
+    every = load(plan, scale, allow_code, changes=changes)
     names = [one.name for one in every]
     if part is None and len(every) == 1:
         return every[0]
     if part is None:
         raise PlanError(
-            f"{plan} stands for {len(every)} plans: {', '.join(names)}; name one as 'part', or take all of "
-            "them with unlearnbench.plans"
+            f"{plan} stands for {len(every)} plans: {', '.join(names)}; name one as part (--part), or "
+            "take all of them with unlearnbench.plans"
         )
     for one in every:
         if one.name == part or one.name.endswith(f"-{part}"):

@@ -121,17 +121,17 @@ def prepare(
         own: Models to use in place of those that are trained here.
         warn: Called with a line for every sign that a model of the user's is not what it is taken for.
     """
-    wanted = _distinct(scenarios)
+    wanted = distinct(scenarios)
     data = {name: share(load(name)) for name in sorted({s.dataset for s in wanted})}
     device = slots.device if on_gpus(slots) else "cpu"
     common = _Common(recipe, slots.cpus, device, data, _cache_place(), own)
     training: list[tuple[_Role, Scenario]] = (
-        [("own", wanted[0])] if own.original else [("original", s) for s in _originals(wanted)]
+        [("own", wanted[0])] if own.original else [("original", s) for s in originals(wanted)]
     )
     without: _Role = "own_retrained" if own.retrained else "retrained"
-    training += [(without, s) for s in _distinct(s for w in wanted for s in w.steps)]
+    training += [(without, s) for s in distinct(s for w in wanted for s in w.steps)]
     if record:
-        training += [("recorded", s) for s in _distinct(s for w in wanted for s in w.requests)]
+        training += [("recorded", s) for s in distinct(s for w in wanted for s in w.requests)]
     sent = {} if slots.address == LOCAL else _sent(training, recipe, own.preprocessing)
     jobs = [_Training(common, *what, sent) for what in training]
     with Board("preparing models", len(jobs), console) as board:
@@ -145,11 +145,11 @@ def prepare(
                 warn(line)
     packing = [_Packing(common, s, eval_limit, record, keep_retrained, sent) for s in wanted]
     packed: dict[str, Packed] = {}
-    originals: dict[str, Any] = {}
+    known: dict[str, Any] = {}
     with Board("evaluating models", len(packing), console) as board:
         for work, (result, warnings) in in_parallel(_pack, packing, slots, partial(_hear, board)):
             board.done(work.name)
-            weights = originals.setdefault(result.original_id, result.original)
+            weights = known.setdefault(result.original_id, result.original)
             packed[work.scenario.key] = _with_original(result, weights)
             for line in warnings:
                 warn(line)
@@ -166,7 +166,7 @@ def _with_original(packed: Packed, weights: Any) -> Packed:
     return replace(packed, original=weights, steps=steps)
 
 
-def _originals(scenarios: Iterable[Scenario]) -> list[Scenario]:
+def originals(scenarios: Iterable[Scenario]) -> list[Scenario]:
     """A scenario for each original model, in the order of their seeds.
 
     The images that a file lists are in the training of its original model, whatever they are.
@@ -177,7 +177,7 @@ def _originals(scenarios: Iterable[Scenario]) -> list[Scenario]:
     return sorted(models.values(), key=lambda s: s.seed)
 
 
-def _distinct(scenarios: Iterable[Scenario]) -> list[Scenario]:
+def distinct(scenarios: Iterable[Scenario]) -> list[Scenario]:
     return list({scenario.key: scenario for scenario in scenarios}.values())
 
 

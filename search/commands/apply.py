@@ -71,19 +71,19 @@ def apply(
     has one. The card, a JSON file beside it, says how the model was made.
     """
     from benchmarks.errors import printable
-    from search.application import one_plan, unlearned
+    from search.application import unlearned
     from search.model_files import check_target, write_model
+    from search.plan_files import load_part
 
     file = to or Path("model.pt" if torch else "model.safetensors")
     check_target(file, torch, overwrite)
     done = unlearned(
-        one_plan(plan, part, options.scale, options.allow_code, options.changes),
+        load_part(plan, part, options.scale, options.allow_code, options.changes),
         method,
         forget=forget,
         params=params,
         seed=seed,
         results=options.results,
-        tell=_progress,
     )
     card = write_model(file, done.weights, done.card, torch)
     for line in (*summary(done), f"wrote {file} ({_size(file)}), and its card {card}"):
@@ -110,12 +110,6 @@ def summary(done: Unlearned) -> tuple[str, str]:
         f"{', '.join(figures)} (% of unlearned / retrained / original); distance to retraining: gap "
         f"{_percent(card['gap'])}, of the original {_percent(models[-1]['gap'])}"
     )
-
-
-def _progress(line: str) -> None:
-    from benchmarks.errors import printable
-
-    typer.echo(printable(line), err=True)
 
 
 def _images(count: int) -> str:

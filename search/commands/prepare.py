@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
+from typing import Annotated
 
 import typer
 
@@ -10,19 +12,36 @@ from search.commands.opening import opened
 from search.commands.options import PlanName, takes
 from search.options import Options
 
+To = Annotated[
+    Path | None,
+    typer.Option("--to", metavar="FOLDER", help="Also write them here, each with a card beside it."),
+]
+
 
 @takes("workers", "address", "scale", "allow_code", "changes")
-def prepare(plan: PlanName, options: Options) -> None:
-    """Train the models of a plan into the model cache."""
+def prepare(plan: PlanName, to: To = None, *, options: Options) -> None:
+    """Train the models of a plan into the model cache.
+
+    With --to they are files of your own, too: the original and the retrained models as safetensors, under the
+    names of your checkpoint, if the plan has one.
+    """
     with opened(plan, replace(options, results=None)) as settings:
         from benchmarks.listing import print_table
         from search import stages
+        from search.kept_models import write_models
         from search.models_table import listing
 
         for setting in settings:
             stages.prepare(setting, setting.plan.scenarios())
         typer.echo()
         print_table(*listing([model for setting in settings for model in setting.trained]))
+        if to is not None:
+            files = [
+                file
+                for setting in settings
+                for file in write_models(setting.plan, setting.plan.scenarios(), to)
+            ]
+            typer.echo(f"wrote {len(files)} models and their cards to {to}")
 
 
 def register(app: typer.Typer) -> None:

@@ -24,7 +24,7 @@ from benchmarks.methods import methods
 from benchmarks.trained import build_network, own_model
 from benchmarks.weight_files import read_weights
 from search import cli
-from search.application import Unlearned, apply, one_plan, unlearned
+from search.application import Unlearned, apply, unlearned
 from search.assignments import Assignment
 from search.chosen_values import chosen
 from search.errors import PlanError, ResultsError, RunError, SearchError
@@ -220,18 +220,6 @@ def test_an_existing_file_stays(tmp_path: Path) -> None:
         check_target(tmp_path / "folder.safetensors", overwrite=True)
 
 
-def test_a_file_of_several_plans_needs_a_choice(tmp_path: Path) -> None:
-    file = tmp_path / "two.yaml"
-    file.write_text(TEXT.replace("model: cnn2", "model: [cnn2, lenet@16]"))
-    with pytest.raises(
-        PlanError, match="stands for 2 plans; choose one with --part: home-cnn2, home-lenet-16"
-    ):
-        one_plan(file)
-    assert one_plan(file, "cnn2").model == "cnn2"
-    with pytest.raises(PlanError, match="'cnn' names none of the plans"):
-        one_plan(file, "cnn")
-
-
 class Theirs(nn.Module):
     """A network of the user's, with names of its own."""
 
@@ -271,7 +259,7 @@ def test_a_checkpoint_comes_back_under_its_own_names(theirs: Mapping[str, Path],
     assert lines[2] == f"wrote {target} ({target.stat().st_size / 1e6:.1f} MB), and its card {told}"
     mine = nn.DataParallel(Theirs())
     mine.load_state_dict(torch.load(target, weights_only=True), strict=True)
-    as_read = own_model(one_plan(theirs["plan"]).searched()[0], Checkpoint(target))
+    as_read = own_model(Plan.load(theirs["plan"]).searched()[0], Checkpoint(target))
     network = build_network(Scenario("digits@100", "resnet18@16", "full_class", "8"), 0)
     network.load_state_dict(as_read.state)
     x = torch.randn(3, 1, 16, 16)

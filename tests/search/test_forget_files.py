@@ -127,7 +127,7 @@ def test_a_file_with_validation_images_has_an_original_model_of_its_own(folder: 
     listed(folder / "learned.txt", *learned[:9])
     listed(folder / "some.txt", *learned[:9], held_out[0])
     scenarios = plan(folder, "[20, file:learned.txt, file:some.txt, 30]").searched()
-    originals = preparation._originals(scenarios)
+    originals = preparation.originals(scenarios)
     assert [s.forget for s in originals] == [scenarios[0].forget, scenarios[2].forget]
 
 
