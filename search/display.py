@@ -22,10 +22,13 @@ Lines = Callable[[], Sequence[str]]
 
 
 def terminal() -> Console:
-    """Where lines go to unless somebody wants them elsewhere; names in them are text, not markup."""
+    """Where lines go to unless somebody wants them elsewhere; names in them are text, not markup.
+
+    A notebook gets text, too: rich would make every line an HTML element of its own.
+    """
     from rich.console import Console
 
-    return Console(soft_wrap=True, highlight=False, markup=False, emoji=False)
+    return Console(soft_wrap=True, highlight=False, markup=False, emoji=False, force_jupyter=False)
 
 
 def redraws(console: Console) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -31,13 +32,14 @@ def test_the_types_that_editors_see_are_those_of_the_table() -> None:
     tree = ast.parse(Path(ub.__file__).read_text())
     [block] = [node for node in tree.body if isinstance(node, ast.If)]
     typed = {
-        alias.asname: f"{node.module}" + (f":{alias.name}" if alias.name != alias.asname else "")
+        alias.asname: {f"{node.module}:{alias.name}", f"{node.module}.{alias.name}:"}
         for node in block.body
         if isinstance(node, ast.ImportFrom)
         for alias in node.names
     }
-    assert typed == ub._HOME
-    assert sorted(typed) == sorted(ub.__all__)
+    assert sorted(typed) == sorted(ub._HOME) == sorted(ub.__all__)
+    for name, home in ub._HOME.items():
+        assert (home if ":" in home else f"{home}:{name}") in typed[name], name
 
 
 def test_the_version_is_that_of_the_distribution_and_an_unknown_name_is_an_attribute_error() -> None:
@@ -46,3 +48,41 @@ def test_the_version_is_that_of_the_distribution_and_an_unknown_name_is_an_attri
     assert ub.__version__ == version("unlearnbench")
     with pytest.raises(AttributeError, match="module 'unlearnbench' has no attribute 'serach'"):
         ub.serach  # noqa: B018
+
+
+@pytest.fixture
+def theirs(tmp_path: Path) -> Path:
+    """A folder with a user's files that have names of our packages."""
+    for name in ("analysis", "benchmarks", "cluster", "search"):
+        (tmp_path / f"{name}.py").write_text("")
+    return tmp_path
+
+
+def script(folder: Path, code: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    (folder / "script.py").write_text(code)
+    known = {k: v for k, v in os.environ.items() if k != "UNLEARN_PATH_LAST"}
+    return subprocess.run(
+        [sys.executable, "script.py"], cwd=folder, capture_output=True, text=True, env=known | environment
+    )
+
+
+def test_ours_are_found_before_files_beside_a_script_whose_path_stays_as_it_is(theirs: Path) -> None:
+    code = """
+import os, sys
+before = list(sys.path)
+import unlearnbench as ub
+ub.Plan
+import search
+assert sys.path == before
+print(hasattr(search, "__path__"), os.environ.get("PYTHONPATH"), os.environ["UNLEARN_PATH_LAST"])
+"""
+    done = script(theirs, code, PYTHONPATH=str(theirs))
+    assert done.stdout == f"True None {theirs}\n", done.stderr
+
+
+def test_a_module_of_the_users_that_is_imported_already_is_named(theirs: Path) -> None:
+    done = script(theirs, "import search\nimport unlearnbench as ub\nub.Plan\n")
+    last = done.stderr.splitlines()[-1]
+    assert last.startswith(
+        f"ImportError: {theirs}/search.py is imported as 'search', which is the name of a "
+    )
