@@ -35,6 +35,9 @@ class By(StrEnum):
 Results = Annotated[
     str, typer.Argument(metavar="RESULTS", help="Where a search wrote to: a folder, s3:// or gs:// address.")
 ]
+Several = Annotated[
+    list[str], typer.Argument(metavar="RESULTS...", help="Folders, s3:// or gs:// addresses with results.")
+]
 Out = Annotated[
     str | None, typer.Option("--out", metavar="FILE", help="The HTML file. [default: RESULTS/report.html]")
 ]
@@ -69,39 +72,32 @@ def breakdown(
 
 
 def compare(
-    results: Results,
+    results: Several,
     table: Annotated[
         str | None, typer.Option("--table", metavar="NAME", help="One printed table, such as jit-table8.")
     ] = None,
 ) -> None:
-    """Print the benchmark beside the papers' tables."""
+    """Print the benchmark beside the papers' tables; of several folders, one after the other."""
+    import pandas as pd
     from rich.console import Console
 
-    from analysis.breakdown import benchmarked
-    from analysis.compare import cells
     from analysis.comparison_sections import by_table
-    from analysis.errors import AnalysisError
-    from analysis.load import samples, trials
-    from analysis.published import select
+    from analysis.load import several
     from analysis.tables import as_cells
+    from analysis.text import spreadsheet
 
-    printed = select(table)
-    rows = benchmarked(trials(results))
-    if rows.empty:
-        raise AnalysisError(f"no benchmark in {results} yet; run 'unlearn benchmark PLAN' into it first")
-    compared = cells(rows, printed, samples(results))
-    found = list(by_table(compared))
-    if not found:
-        places = sorted(set(printed["dataset"] + " with " + printed["model"]))
-        raise AnalysisError(
-            f"nothing in {results} was run for {table or 'any printed table'}; run a benchmark of a printed "
-            f"data set and network: {', '.join(places)}"
-        )
+    places = several(results)
+    compared = {place: _compared(place, table) for place in places}
     console = Console(markup=False, emoji=False, highlight=False)  # names are text
     if console.is_terminal:
-        _print_comparison(console, found)
-    else:
-        typer.echo(as_cells(compared).to_csv(sep="\t", index=False), nl=False)
+        for place, cells in compared.items():
+            _print_comparison(console, list(by_table(cells)), f"{place}: " if len(places) > 1 else "")
+        return
+    frames = [as_cells(cells) for cells in compared.values()]
+    if len(places) > 1:
+        for place, frame in zip(places, frames, strict=True):
+            frame.insert(0, "results", spreadsheet(place))
+    typer.echo(pd.concat(frames).to_csv(sep="\t", index=False), nl=False)
 
 
 def importance(results: Results) -> None:
@@ -134,7 +130,34 @@ def register(app: typer.Typer) -> None:
     figure.register(app)
 
 
-def _print_comparison(console: Console, found: list[DataFrame]) -> None:
+def _compared(results: str, table: str | None) -> DataFrame:
+    """Every printed figure beside the benchmark's of some results.
+
+    Raises:
+        AnalysisError: where there is nothing to compare.
+    """
+    from analysis.breakdown import benchmarked
+    from analysis.compare import cells
+    from analysis.comparison_sections import by_table
+    from analysis.errors import AnalysisError
+    from analysis.load import samples, trials
+    from analysis.published import select
+
+    printed = select(table)
+    rows = benchmarked(trials(results))
+    if rows.empty:
+        raise AnalysisError(f"no benchmark in {results} yet; run 'unlearn benchmark PLAN' into it first")
+    compared = cells(rows, printed, samples(results))
+    if not any(True for _ in by_table(compared)):
+        places = sorted(set(printed["dataset"] + " with " + printed["model"]))
+        raise AnalysisError(
+            f"nothing in {results} was run for {table or 'any printed table'}; run a benchmark of a printed "
+            f"data set and network: {', '.join(places)}"
+        )
+    return compared
+
+
+def _print_comparison(console: Console, found: list[DataFrame], before: str) -> None:
     from rich.table import Table
 
     from analysis.comparison_sections import cell_table, name_of, verdict
@@ -147,5 +170,5 @@ def _print_comparison(console: Console, found: list[DataFrame]) -> None:
             shown.add_column(head, no_wrap=head != "Parameters", justify="left" if i < 4 else "right")
         for line in text.to_numpy().tolist():
             shown.add_row(*map(printable, line))
-        console.print(printable(f"{name_of(rows)}: {verdict(rows)}"))
+        console.print(printable(f"{before}{name_of(rows)}: {verdict(rows)}"))
         console.print(shown)

@@ -64,6 +64,22 @@ def test_compare_prints_every_cell_tab_separated(app: typer.Typer, tmp_path: Pat
     assert len(run(app, "compare", tmp_path).splitlines()) > 2000
 
 
+def test_compare_sets_several_folders_side_by_side(
+    app: typer.Typer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    places = [tmp_path / "a", tmp_path / "b"]
+    for number, place in enumerate(places):
+        write(place, printed_rows("jit", "rocket", (66.0 + number, 14.0, 2.9)))
+    head, *lines = run(app, "compare", *places, "--table", "jit-table8").splitlines()
+    assert head.startswith("results\t")
+    assert {line.split("\t")[0] for line in lines} == {str(place) for place in places}
+    assert len(lines) == 2 * 236
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    monkeypatch.setenv("COLUMNS", "200")
+    shown = run(app, "compare", *places)
+    assert all(f"{place}: JiT, table 8" in shown for place in places)
+
+
 def test_compare_shows_the_table_in_a_terminal(
     app: typer.Typer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -79,12 +95,12 @@ def test_compare_shows_the_table_in_a_terminal(
 def test_compare_says_what_could_be_run_or_was_meant(tmp_path: Path) -> None:
     write(tmp_path, [measured("jit", 1)])
     with pytest.raises(AnalysisError, match="did you mean 'jit-table8'"):
-        cli.compare(tmp_path, "jit-tabel8")
+        cli.compare([str(tmp_path)], "jit-tabel8")
     with pytest.raises(AnalysisError, match=r"run for jit-table8; run a benchmark of .* cifar100 with vgg11"):
-        cli.compare(tmp_path, "jit-table8")
+        cli.compare([str(tmp_path)], "jit-table8")
     write(tmp_path / "searched", [trial(0)])
     with pytest.raises(AnalysisError, match="unlearn benchmark"):
-        cli.compare(tmp_path / "searched")
+        cli.compare([str(tmp_path / "searched")])
 
 
 def test_names_in_the_terminal_are_text(
