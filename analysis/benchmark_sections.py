@@ -97,7 +97,7 @@ def classes(trials: pd.DataFrame, palette: Mapping[str, str]) -> Section | None:
         drawn = _few_sources(rows)
         if rows["forget"].nunique() <= TOO_MANY:
             blocks.append(picture(charts.breakdown(drawn, palette=palette), _spread_sentence(name, drawn)))
-        text = shown(rows)
+        text = _distance_first(shown(rows))
         heads = list(text.columns)
         figures = {label(m) for m in metrics_of(rows)} | {"n", "Failed"}
         caption = f"{name}: every forget set by itself. {spread_sentence(rows)}"
@@ -126,7 +126,7 @@ def damage(trials: pd.DataFrame, per_class: pd.DataFrame) -> Section | None:
                 f"on {worst['class']}.",
             )
         )
-    return Section("collateral", "Classes that stay", [], blocks)
+    return Section("collateral", "Classes that stay", [], blocks, folded=True)
 
 
 def entropy(trials: pd.DataFrame, samples: pd.DataFrame, palette: Mapping[str, str]) -> Section | None:
@@ -148,7 +148,7 @@ def entropy(trials: pd.DataFrame, samples: pd.DataFrame, palette: Mapping[str, s
         )
         if name in differences:
             blocks.append(_entropy_table(name, differences[name]))
-    return Section("entropy", "Entropy of the forgotten images", [], blocks)
+    return Section("entropy", "Entropy of the forgotten images", [], blocks, folded=True)
 
 
 def _entropy_table(name: str, rows: pd.DataFrame) -> Table:
@@ -191,7 +191,7 @@ def quality(trials: pd.DataFrame, samples: pd.DataFrame) -> Section | None:
         ]
         heads = ["Forget set", "Method", "Models", *map(label, SCORES)]
         blocks.append(table(name, heads, lines, set(heads[2:])))
-    return Section("quality", "Told from retrained models", [text], blocks)
+    return Section("quality", "Told from retrained models", [text], blocks, folded=True)
 
 
 def scenarios(frame: pd.DataFrame) -> Iterator[tuple[str, pd.DataFrame]]:
@@ -213,7 +213,7 @@ def _main_table(name: str, rows: pd.DataFrame, every: pd.DataFrame) -> Table:
     own = rows[full & ~rows["method"].isin(REFERENCES) & (rows["n"] > 0)]
     if own.empty:
         own = rows[~rows["method"].isin(REFERENCES) & (rows["n"] > 0)]
-    text = shown(rows)
+    text = _distance_first(shown(rows))
     heads = list(text.columns)
     place = {key: i for i, key in enumerate(rows[VARIANT].itertuples(index=False, name=None))}
     lines = list(own[VARIANT].itertuples(index=False, name=None))
@@ -227,6 +227,12 @@ def _main_table(name: str, rows: pd.DataFrame, every: pd.DataFrame) -> Table:
     sentence = main_sentence(name, rows, every, lines).removesuffix(".")
     caption = f"{sentence}. {spread_sentence(rows)}"
     return table(caption, heads, text.to_numpy().tolist(), figures, strong)
+
+
+def _distance_first(text: pd.DataFrame) -> pd.DataFrame:
+    """A table whose second column is the distance, which a phone then shows."""
+    first = ["Method", label("gap")]
+    return text[[*first, *(head for head in text.columns if head not in first)]]
 
 
 def _other_metrics(trials: pd.DataFrame) -> Iterator[Table]:

@@ -5,14 +5,16 @@ from __future__ import annotations
 import base64
 import io
 import warnings
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from analysis.drawing import matplotlib
 from analysis.style import styled
 
 if TYPE_CHECKING:
+    import pandas as pd
+
     from analysis.drawing import Figure
 
 
@@ -45,13 +47,75 @@ class Picture:
 
 
 @dataclass(frozen=True)
+class Chart:
+    """A figure that the reader's browser draws.
+
+    Attributes:
+        kind: The function of `report.js` that draws it.
+        caption: One sentence that says what it shows.
+        data: What that function draws.
+        still: The picture where no script runs and in print.
+    """
+
+    kind: str
+    caption: str
+    data: Mapping[str, Any]
+    still: Picture | None = None
+
+
+Block = Table | Picture | Chart
+
+
+@dataclass(frozen=True)
 class Section:
-    """A chapter of the page: its anchor, title, paragraphs, and blocks in the order they are shown."""
+    """A chapter of the page: its anchor, title, paragraphs, and blocks in the order they are shown.
+
+    `folded` shows it only on request, and in print.
+    """
 
     anchor: str
     title: str
     text: Sequence[str] = ()
-    blocks: Sequence[Table | Picture] = field(default_factory=tuple)
+    blocks: Sequence[Block] = field(default_factory=tuple)
+    folded: bool = False
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """How to get the same again: the file of a plan, its text, and the command that runs it."""
+
+    file: str
+    yaml: str
+    command: str
+
+
+@dataclass(frozen=True)
+class Summary:
+    """What a reader sees first: a sentence, what qualifies it, a picture, a row per method, the plan."""
+
+    sentence: str
+    text: Sequence[str]
+    chart: Chart
+    table: Table
+    recipe: Recipe | None
+
+
+@dataclass(frozen=True)
+class Part:
+    """What one plan ran on one scenario.
+
+    Attributes:
+        anchor: What the anchors of its chapters begin with.
+        lines: Its rows of `analysis.answer.answer`.
+        studies: What its charts draw of searches, by the search's key.
+    """
+
+    anchor: str
+    title: str
+    lines: pd.DataFrame
+    summary: Summary | None
+    sections: Sequence[Section]
+    studies: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
 
 
 def picture(figure: Figure, caption: str) -> Picture:

@@ -28,7 +28,7 @@ def presets(trials: pd.DataFrame) -> Section | None:
             for _, row in rows.iterrows()
         ]
         blocks.append(table(_sentence(name, rows), _HEADS, lines, set()))
-    return Section("presets", "Published values", [_TEXT], blocks)
+    return Section("presets", "Published values", [_TEXT], blocks, folded=True)
 
 
 def _sentence(name: str, rows: pd.DataFrame) -> str:

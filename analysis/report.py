@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from importlib.resources import files
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
 
 from analysis import (
     benchmark_sections,
@@ -14,16 +19,24 @@ from analysis import (
     load,
     preset_sections,
     run_sections,
+    search_charts,
     search_sections,
     study_sections,
 )
+from analysis.answer import PART, answer
 from analysis.breakdown import natural
+from analysis.embedded import as_json, packed, plotly
 from analysis.errors import AnalysisError
-from analysis.page import Section
+from analysis.importance import importance
+from analysis.page import Part, Section
+from analysis.parts import Share, shares
+from analysis.plan_records import plan_records
+from analysis.ranges import Range, Ranges
 from analysis.searched import range_of, searched_ranges
 from analysis.store import reason, store_at
-from analysis.studies import REFERENCES
+from analysis.studies import REFERENCES, Study, studies
 from analysis.style import colours
+from analysis.summary import matrix, summary
 from analysis.text import printable
 
 
@@ -57,7 +70,10 @@ def render(place: Path | str) -> str:
         AnalysisError: when the results cannot be read.
     """
     trials = load.trials(place)
-    sections = _sections(place, trials)
+    lines = answer(trials)
+    parts = _parts(place, trials, lines)
+    overview = matrix([(part.title, part.lines) for part in parts]) if len(parts) > 1 else None
+    sections = _common(place, trials)
     page = Environment(
         loader=PackageLoader("analysis", ""),
         autoescape=True,
@@ -66,8 +82,21 @@ def render(place: Path | str) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
+    known = {key: study for part in parts for key, study in part.studies.items()}
+    charts = any(part.summary or part.studies for part in parts)
     return page.get_template("report.html.j2").render(
-        title=_title(trials), lead=_lead(trials), facts=_facts(trials), sections=sections
+        title=_title(trials),
+        lead=_lead(trials),
+        facts=_facts(trials),
+        overview=overview,
+        parts=parts,
+        sections=sections,
+        studies=packed(as_json(known)),
+        plotly=plotly() if charts else "",
+        as_json=as_json,
+        plan_text=_plan_text,
+        css=_asset("report.css"),
+        script=Markup("\n").join(_asset(f"{name}.js") for name in ("report", "charts", "figures")),
     )
 
 
@@ -75,29 +104,86 @@ def _finalize(value: object) -> object:
     return printable(value) if type(value) is str else value
 
 
-def _sections(place: Path | str, trials: pd.DataFrame) -> list[Section]:
-    """All chapters that have something to show."""
+def _asset(name: str) -> Markup:
+    """A file of this package that goes into the page as it is."""
+    return Markup(files("analysis").joinpath(name).read_text(encoding="utf-8"))
+
+
+def _plan_text(text: str) -> Markup:
+    """A plan with its lines; elsewhere a line break in a text is shown as an escape."""
+    return Markup("\n").join(printable(line) for line in text.splitlines())
+
+
+def _parts(place: Path | str, trials: pd.DataFrame, lines: pd.DataFrame) -> list[Part]:
+    """What every plan ran on every scenario, the chapters that have something to show."""
     ranges = load.ranges(place)
     searched = searched_ranges(place, trials, ranges)
     palette = colours(trials["method"])
-    samples = load.samples(place)
+    records = plan_records(place)
+    folder = str(place).rstrip("/").rpartition("/")[2] or "results"
+    every = list(shares(trials, load.classes(place), load.samples(place), load.steps(place)))
+    content = [
+        _chapters(share, ranges, palette, lambda study, name: range_of(study, name, searched, ranges))
+        for share in every
+    ]
+    said: set[str] = set()
+    return [
+        Part(
+            f"part{i}-" if len(every) > 1 else "",
+            share.title,
+            _of(lines, share),
+            summary(_of(lines, share), palette, records.get(share.key[0]), folder),
+            _once(chapters, said),
+            data,
+        )
+        for i, (share, (chapters, data)) in enumerate(zip(every, content, strict=True), 1)
+    ]
+
+
+def _once(sections: list[Section], said: set[str]) -> list[Section]:
+    """Chapters without the paragraphs that an earlier part said, which are then added to these."""
+    kept = [replace(section, text=[t for t in section.text if t not in said]) for section in sections]
+    said.update(text for section in sections for text in section.text)
+    return kept
+
+
+def _of(lines: pd.DataFrame, share: Share) -> pd.DataFrame:
+    """The lines of the answer that belong to one part."""
+    return lines[(lines[PART] == list(share.key)).all(axis=1)]
+
+
+def _chapters(
+    share: Share,
+    ranges: Ranges,
+    palette: Mapping[str, str],
+    range_searched: Callable[[Study, str], Range | None],
+) -> tuple[list[Section], dict[str, dict[str, Any]]]:
+    """The chapters of one part, and what their charts draw of its searches."""
+    found = list(studies(share.trials))
+    known = [importance(rows, ranges) for _, rows in found]
+    sections = [
+        benchmark_sections.results(share.trials),
+        preset_sections.presets(share.trials),
+        search_sections.searches(found, palette, range_searched),
+        search_sections.check(share.trials),
+        study_sections.transferred(share.trials),
+        study_sections.sequences(share.trials, share.steps, palette),
+        benchmark_sections.classes(share.trials, palette),
+        benchmark_sections.damage(share.trials, share.classes),
+        search_sections.sensitivity(share.trials, found, ranges, palette),
+        search_sections.importance(found, known),
+        benchmark_sections.entropy(share.trials, share.samples, palette),
+        benchmark_sections.quality(share.trials, share.samples),
+    ]
+    data = search_charts.as_data(found, palette, ranges, known)
+    return [section for section in sections if section is not None], data
+
+
+def _common(place: Path | str, trials: pd.DataFrame) -> list[Section]:
+    """The chapters about everything that ran."""
     found = [
-        benchmark_sections.results(trials),
-        preset_sections.presets(trials),
         departures.chapter(place),
-        comparison_sections.comparison(trials, samples),
-        search_sections.searches(
-            trials, palette, lambda study, name: range_of(study, name, searched, ranges)
-        ),
-        search_sections.check(trials),
-        study_sections.transferred(trials),
-        study_sections.sequences(trials, load.steps(place), palette),
-        benchmark_sections.classes(trials, palette),
-        benchmark_sections.damage(trials, load.classes(place)),
-        search_sections.sensitivity(trials, ranges, palette),
-        search_sections.importance(trials, ranges, palette),
-        benchmark_sections.entropy(trials, samples, palette),
-        benchmark_sections.quality(trials, samples),
+        comparison_sections.comparison(trials, load.samples(place)),
         run_sections.failures(trials),
         run_sections.provenance(trials),
         run_sections.dictionary(load.columns(place)),

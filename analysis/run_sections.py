@@ -60,7 +60,9 @@ def provenance(trials: pd.DataFrame) -> Section:
             ]
         )
     numbers = {"Trials", "Started (UTC)", "Wall time", "Time in trials"}
-    return Section("provenance", "Where the figures come from", [], [table("", heads, rows, numbers)])
+    return Section(
+        "provenance", "Where the figures come from", [], [table("", heads, rows, numbers)], folded=True
+    )
 
 
 def dictionary(columns: pd.DataFrame) -> Section:
@@ -71,7 +73,7 @@ def dictionary(columns: pd.DataFrame) -> Section:
     text = [
         'The tables open with pandas.read_parquet("trials"), in the results folder, without this package.'
     ]
-    return Section("columns", "Columns", text, [table(caption, heads, rows, folded=True)])
+    return Section("columns", "Columns", text, [table(caption, heads, rows)], folded=True)
 
 
 def _listed(values: pd.Series) -> str:

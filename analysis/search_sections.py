@@ -3,68 +3,67 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 import pandas as pd
 
-from analysis import plots
+from analysis import plots, search_charts
 from analysis import sensitivity as sense
 from analysis.centres import Figure as Around
 from analysis.centres import centre, figures
-from analysis.importance import importance as shares
+from analysis.importance import Importance
 from analysis.labels import DASH, duration, mean_std, number, title, variant
-from analysis.page import Picture, Section, Table, picture, table
+from analysis.page import Block, Section, Table, picture, table
 from analysis.ranges import Range, Ranges, log_parameters
+from analysis.search_charts import Found
 from analysis.stats import WinnersCurse, winners_curse
-from analysis.studies import METRICS, Study, best, complete, parameters, progress, studies, varied
+from analysis.studies import METRICS, Study, best, complete, parameters, varied
 from analysis.style import ACCENT, plain
 
-Blocks = list[Table | Picture]
+Blocks = list[Block]
 
 
 def searches(
-    trials: pd.DataFrame, palette: Mapping[str, str], range_of: Callable[[Study, str], Range | None]
+    found: Found, palette: Mapping[str, str], range_of: Callable[[Study, str], Range | None]
 ) -> Section | None:
     """Best parameters of every search, whether their ranges may be too narrow, and how the search went.
 
     Args:
+        found: The searches with their rows.
         range_of: The range in which a study searched a parameter column, if that is known.
     """
     rows: list[list[str]] = []
     still: list[list[str]] = []
-    narrow: list[str] = []
-    blocks: Blocks = []
-    for study, frame in studies(trials):
-        found, winner = complete(frame), best(frame)
+    narrow: list[list[str]] = []
+    for study, frame in found:
+        winner = best(frame)
         took = (frame["finished_at"].max() - frame["started_at"].min()).total_seconds()
-        cells = [study.method, f"{study.dataset}, {study.model}, {study.task}", study.forget, str(len(frame))]
+        cells = [study.method, study.forget, str(len(frame))]
         cells += [str(int((frame["state"] == "failed").sum())), duration(took)]
         if winner is None:
-            rows.append([*cells, DASH, DASH, "no trial was complete"])
+            rows.append([*cells, DASH, DASH, DASH, "no trial was complete"])
             continue
         moved, fixed_values = _said(frame, winner)
-        rows.append([*cells, str(int(winner["trial_number"])), number(winner["objective"]), moved])
+        near = int((complete(frame)["objective"] <= winner["objective"] + 1).sum()) - 1
+        reached = [number(winner["objective"]), str(int(winner["trial_number"])), str(near)]
+        rows.append([*cells, *reached, moved])
         narrow += _too_narrow(study, winner, {name: range_of(study, name) for name in varied(frame)})
-        still += [[study.method, study.scenario, fixed_values]] if fixed_values else []
-        data = progress(frame)
-        near = int((found["objective"] <= winner["objective"] + 1).sum())
-        caption = (
-            f"{_name(study)}: the best of {len(frame)} trials, number {int(winner['trial_number'])}, "
-            f"reaches {number(winner['objective'])} points; {near - 1} other trial{'' if near == 2 else 's'} "
-            "within a point."
-        )
-        blocks.append(picture(plots.progress(data, palette.get(study.method, ACCENT)), caption))
+        still += [[study.method, study.forget, fixed_values]] if fixed_values else []
     if not rows:
         return None
-    heads = ["Method", "Scenario", "Forget set", "Trials", "Failed", "Wall time", "Best trial"]
-    heads += ["Objective (points)", "Best parameters"]
-    numbers = {"Trials", "Failed", "Best trial", "Objective (points)", "Wall time"}
-    fixed = table(
-        "Parameters that the searches left alone", ["Method", "Scenario", "Values"], still, folded=True
-    )
-    blocks = [table("", heads, rows, numbers), *([fixed] if still else []), *blocks]
-    return Section("searches", "Searches", narrow, blocks)
+    heads = ["Method", "Forget set", "Trials", "Failed", "Wall time", "Objective (points)", "Best trial"]
+    heads += ["Others within a point", "Best parameters"]
+    blocks: Blocks = [table("", heads, rows, set(heads[2:-1]))]
+    if narrow:
+        caption = "Ranges that may be too narrow: the best lies near an end"
+        blocks.append(table(caption, ["Method", "Forget set", "What"], narrow))
+    if still:
+        caption = "Parameters that the searches left alone"
+        blocks.append(table(caption, ["Method", "Forget set", "Values"], still, folded=True))
+    done = with_figures(found)
+    blocks += [search_charts.history(done, palette), search_charts.pareto(done, palette)] if done else []
+    return Section("searches", "Searches", [], blocks)
 
 
 def check(trials: pd.DataFrame) -> Section | None:
@@ -90,40 +89,53 @@ def check(trials: pd.DataFrame) -> Section | None:
         "The best of many noisy trials is partly luck, so its parameters ran again on fresh seeds; where "
         "other draws of the forget set were run, which the search never saw, on these. ± is over them."
     ]
-    text += map(_curse_sentence, found)
+    text += _curse_sentences(found)
     return Section("check", "Does the best hold?", text, [table("", heads, rows, set(heads[2:]))])
 
 
-def sensitivity(trials: pd.DataFrame, ranges: Ranges, palette: Mapping[str, str]) -> Section | None:
-    """One parameter at a time and grids from sensitivity runs, scatters and maps from the searches."""
+def sensitivity(
+    trials: pd.DataFrame, found: Found, ranges: Ranges, palette: Mapping[str, str]
+) -> Section | None:
+    """One parameter at a time and grids from sensitivity runs; the searches' trials, which move."""
     blocks: Blocks = []
     for figure in figures(trials):
         values = sense.published(trials, figure.study)
         blocks += _designed(figure, values, ranges, palette)
-    for study, frame in studies(trials):
-        blocks += _observed(study, frame, ranges, palette)
+    moved = [(study, rows) for study, rows in with_figures(found) if varied(rows) and len(complete(rows)) > 1]
+    if moved:
+        blocks.append(search_charts.slices(moved, palette, ranges))
+        blocks.append(_best_tenths(moved))
+        if any(len(varied(rows)) > 1 for _, rows in moved):
+            blocks.append(search_charts.contour(moved))
+        blocks.append(search_charts.parallel(moved))
     return Section("sensitivity", "Sensitivity to the hyper-parameters", [], blocks) if blocks else None
 
 
-def importance(trials: pd.DataFrame, ranges: Ranges, palette: Mapping[str, str]) -> Section | None:
+def importance(found: Found, shares: Sequence[Importance]) -> Section | None:
     """Importance of the parameters, and for which searches it cannot be told."""
+    rows, without = [], []
+    for (study, _), known in zip(found, shares, strict=True):
+        if known.reason:
+            without.append([study.method, study.forget, known.reason])
+        for i, line in enumerate(known.table.to_dict("records")):
+            interval = f"{line['low']:.0%} to {line['high']:.0%}"
+            share = [title(line["parameter"]), f"{line['importance']:.0%}", interval]
+            rows.append([study.method, study.forget, str(i + 1), *share])
     blocks: Blocks = []
-    without = []
-    for study, frame in studies(trials):
-        found = shares(frame, ranges)
-        if found.reason:
-            without.append(f"{_name(study)}: none, since {found.reason}.")
-            continue
-        first = found.table.iloc[0]
-        caption = (
-            f"{_name(study)}: {title(first['parameter'])} carries {first['importance']:.0%} (interval "
-            f"{first['low']:.0%} to {first['high']:.0%}) of what tells the best {found.quantile:.0%} of "
-            f"{found.trials} trials from the others (PED-ANOVA)."
-        )
-        blocks.append(picture(plots.importance(found.table, palette.get(study.method, ACCENT)), caption))
-    if not blocks and not without:
-        return None
-    return Section("importance", "Importance of the hyper-parameters", without, blocks)
+    heads = ["Method", "Forget set", "Rank", "Parameter", "Share", "90 % interval"]
+    if rows:
+        some = [pair for pair, known in zip(found, shares, strict=True) if not known.reason]
+        blocks.append(search_charts.importances(some))
+        caption = "Shares of all searches; the intervals are a bootstrap's over the trials"
+        blocks.append(table(caption, heads, rows, {"Rank", *heads[4:]}, folded=len(rows) > 40))
+    if without:
+        blocks.append(table("Searches of which it cannot be told", ["Method", "Forget set", "Why"], without))
+    return Section("importance", "Importance of the hyper-parameters", [], blocks) if blocks else None
+
+
+def with_figures(found: Found) -> Found:
+    """The searches of which some trial was complete."""
+    return [(study, rows) for study, rows in found if best(rows) is not None]
 
 
 def _designed(
@@ -161,29 +173,6 @@ def _designed(
     return blocks
 
 
-def _observed(study: Study, frame: pd.DataFrame, ranges: Ranges, palette: Mapping[str, str]) -> Blocks:
-    names, winner = varied(frame), best(frame)
-    if winner is None or not names or len(complete(frame)) < 2:
-        return []
-    log = log_parameters(frame, study.method, ranges)
-    points = {m: sense.observations(frame, m) for m in METRICS}
-    points = {m: rows for m, rows in points.items() if len(rows)}
-    targets = {m: sense.target(frame, m) for m in points}
-    caption = f"{_name(study)}: the search's trials. {_best_tenth(frame, names)}"
-    tone = palette.get(study.method, ACCENT)
-    blocks: Blocks = [picture(plots.against_parameters(points, targets, log, tone), caption)]
-    for pair in itertools.islice(itertools.combinations(names, 2), 3):
-        data = sense.scatter(frame, pair)
-        if len(data) > 1:
-            caption = (
-                f"{_name(study)}: distance to retrain of {len(data)} trials over {title(pair[0])} and "
-                f"{title(pair[1])}; they crowd where the sampler expected low values."
-            )
-            place = {name: float(winner[name]) for name in pair}
-            blocks.append(picture(plots.parameter_map(data, log=log, best=place), caption))
-    return blocks
-
-
 def _curve_sentence(rows: pd.DataFrame | None) -> str:
     said = []
     for name, line in rows.groupby("parameter", sort=False) if rows is not None else ():
@@ -213,14 +202,24 @@ def _published_sentence(published: Mapping[str, Mapping[float, str]]) -> str:
     return f" Published (squares; the other parameters of a preset are not those here): {', '.join(values)}."
 
 
-def _curse_sentence(c: WinnersCurse) -> str:
-    worse = "worse" if c.difference > 0 else "better"
-    unclear = ", which these cannot tell from no difference" if c.low <= 0 <= c.high else ""
+def _curse_sentences(found: Sequence[WinnersCurse]) -> list[str]:
+    """The search that was most hopeful, and, once each, what the differences are made of."""
+    most = max(found, key=lambda c: (c.difference, c.n))
+    worse = "worse" if most.difference > 0 else "better"
+    unclear = ", which these cannot tell from no difference" if most.low <= 0 <= most.high else ""
     said = (
-        f"{_name(c.study)}: the best of {c.trials} trials had {number(c.searched)} points in the search and "
-        f"has {mean_std(c.fresh_mean, c.fresh_std)} on {_fresh(c)} that it never saw, "
-        f"{abs(c.difference):.1f} points {worse}{unclear}."
+        f"{_name(most.study)}: the best of {most.trials} trials had {number(most.searched)} points in the "
+        f"search and has {mean_std(most.fresh_mean, most.fresh_std)} on {_fresh(most)} that it never saw, "
+        f"{abs(most.difference):.1f} points {worse}{unclear}."
     )
+    if len(found) > 1:
+        hopeful = sum(c.low > 0 for c in found)
+        said = f"{hopeful} of {len(found)} searches were clearly too hopeful, at 95 %. The most, {said}"
+    return [said, *dict.fromkeys(map(_curse_parts, found))]
+
+
+def _curse_parts(c: WinnersCurse) -> str:
+    """What the difference between a search's best and the same on fresh seeds is made of."""
     parts = ["the luck of the pick"]
     if c.over == "draws":
         parts.append("the images to forget, which are others in every draw")
@@ -228,26 +227,31 @@ def _curse_sentence(c: WinnersCurse) -> str:
         measured = f"the search measures {c.searched_split} images, the benchmark {c.fresh_split} images"
         parts.append(f"the images ({measured})")
     if len(parts) == 1:
-        return f"{said} Both were measured on {c.fresh_split} images, so the difference is {parts[0]}."
+        return f"Both were measured on {c.fresh_split} images, so the difference is {parts[0]}."
     number_of = {2: "Two", 3: "Three"}[len(parts)]
-    return f"{said} {number_of} things are in this difference: {', '.join(parts[:-1])}, and {parts[-1]}."
+    return f"{number_of} things are in this difference: {', '.join(parts[:-1])}, and {parts[-1]}."
 
 
-def _best_tenth(frame: pd.DataFrame, names: list[str]) -> str:
-    found = complete(frame).dropna(subset=["objective"])
-    top = found.nsmallest(max(2, round(len(found) / 10)), "objective")
-    spans = [
-        f"{title(n)} between {plain(float(top[n].min()))} and {plain(float(top[n].max()))}"
-        for n in names
-        if top[n].notna().any()
-    ]
-    return f"The best {len(top)} have {', '.join(spans)}."
+def _best_tenths(found: Found) -> Table:
+    """Where the best tenth of each search's trials lies."""
+    rows = []
+    for study, frame in found:
+        done = complete(frame).dropna(subset=["objective"])
+        top = done.nsmallest(max(2, round(len(done) / 10)), "objective")
+        spans = [
+            f"{title(name)} {plain(float(top[name].min()))} to {plain(float(top[name].max()))}"
+            for name in varied(frame)
+            if top[name].notna().any()
+        ]
+        rows.append([study.method, study.forget, str(len(top)), ", ".join(spans)])
+    heads = ["Method", "Forget set", "Trials", "Between"]
+    return table("Where the best tenth of each search lies", heads, rows, {"Trials"}, folded=len(rows) > 12)
 
 
-def _too_narrow(study: Study, winner: pd.Series, axes: Mapping[str, Range | None]) -> list[str]:
-    """A sentence for every parameter whose best lies near an end of its range."""
+def _too_narrow(study: Study, winner: pd.Series, axes: Mapping[str, Range | None]) -> list[list[str]]:
+    """A line for every parameter whose best lies near an end of its range."""
     warnings = [axis.warning(title(name), float(winner[name])) for name, axis in axes.items() if axis]
-    return [f"{_name(study)}: {warning}." for warning in warnings if warning]
+    return [[study.method, study.forget, warning] for warning in warnings if warning]
 
 
 def _said(frame: pd.DataFrame, winner: pd.Series) -> tuple[str, str]:

@@ -8,9 +8,11 @@ import pytest
 import yaml
 
 from analysis import load
+from analysis.page import Table
 from analysis.ranges import Range
 from analysis.search_sections import searches
 from analysis.searched import range_of, searched_ranges
+from analysis.studies import studies
 from tests.analysis.conftest import RANGES, frame, search_rows, trial, write
 
 DECLARED = {name: {m: Range(*ends) for m, ends in users.items()} for name, users in RANGES.items()}
@@ -58,13 +60,16 @@ def test_the_report_names_a_best_near_the_end_of_the_range_that_was_searched(tmp
     def said() -> list[str]:
         trials = load.trials(tmp_path)
         searched = searched_ranges(tmp_path, trials, DECLARED)
-        section = searches(trials, {}, lambda *at: range_of(*at, searched, DECLARED))
+        found = list(studies(trials))
+        section = searches(found, {}, lambda *at: range_of(*at, searched, DECLARED))
         assert section is not None
-        return list(section.text)
+        tables = [block for block in section.blocks if isinstance(block, Table)]
+        warned = [table for table in tables if "too narrow" in table.caption]
+        return [" ".join(cell.text for cell in row) for table in warned for row in table.rows]
 
     assert said() == []
-    studies = {"jit": {"ranges": {"lr": [1e-5, 0.05]}}}
-    keep(tmp_path, RECORD | {"studies": studies, "ids": {"jit": study}}, f"{study}.yaml")
+    written = {"jit": {"ranges": {"lr": [1e-5, 0.05]}}}
+    keep(tmp_path, RECORD | {"studies": written, "ids": {"jit": study}}, f"{study}.yaml")
     [line] = said()
-    assert line.startswith("jit on digits, cnn2, full_class, forgetting 8: the range of lr may be too narrow")
-    assert line.endswith("its best 0.0464 lies within 5 % of 0.05.")
+    assert line.startswith("jit 8 the range of lr may be too narrow")
+    assert line.endswith("its best 0.0464 lies within 5 % of 0.05")

@@ -1,0 +1,63 @@
+"""What a page carries in itself, packed: its data, and the library that draws them in a browser."""
+
+from __future__ import annotations
+
+import base64
+import gzip
+import json
+import math
+from collections.abc import Iterable, Mapping
+from functools import cache
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from analysis.errors import AnalysisError
+from analysis.text import printable
+
+_DIGITS = 5  # more are seen neither in a picture nor in its hover text
+
+
+def packed(content: str | bytes) -> str:
+    """Text as gzip in base64, which no character of it leaves; the same text gives the same."""
+    raw = content.encode() if isinstance(content, str) else content
+    return base64.b64encode(gzip.compress(raw, compresslevel=9, mtime=0)).decode()
+
+
+def as_json(value: object) -> str:
+    """JSON that browsers read: numbers with five digits, null for what is not finite, text that is seen."""
+    return json.dumps(_plain(value), separators=(",", ":"), ensure_ascii=False, allow_nan=False)
+
+
+@cache
+def plotly() -> str:
+    """The script of Plotly, packed.
+
+    Raises:
+        AnalysisError: when the package plotly is not installed.
+    """
+    found = find_spec("plotly")  # its import would take as long as a small report
+    if found is None or found.origin is None:
+        raise AnalysisError("the report needs plotly; install it with 'pip install plotly'")
+    return packed((Path(found.origin).parent / "package_data" / "plotly.min.js").read_bytes())
+
+
+def _plain(value: object) -> Any:
+    if isinstance(value, Mapping):
+        return {str(key): _plain(part) for key, part in value.items()}
+    if isinstance(value, str):
+        return printable(value)
+    if value is None or value is pd.NA:
+        return None
+    if isinstance(value, bool | np.bool_):
+        return bool(value)
+    if isinstance(value, int | np.integer):
+        return int(value)
+    if isinstance(value, float | np.floating):
+        return float(f"{value:.{_DIGITS}g}") if math.isfinite(value) else None
+    if isinstance(value, Iterable):
+        return [_plain(part) for part in value]
+    return str(value)

@@ -1,0 +1,96 @@
+"use strict";
+// When a figure comes into view, the library and the searches are unpacked, once, and it is drawn.
+
+const ONE_SEARCH = ["slices", "contour", "parallel", "importance"];
+
+async function unpacked(id) {
+  const bytes = Uint8Array.from(atob(document.getElementById(id).textContent), (c) => c.charCodeAt(0));
+  const stream = new Blob([bytes]).stream().pipeThrough(new DecompressionStream("gzip"));
+  return new Response(stream).text();
+}
+
+let loading;
+function loaded() {
+  loading ??= Promise.all([unpacked("plotly"), unpacked("studies")]).then(([code, studies]) => {
+    const script = document.createElement("script");
+    script.textContent = code;
+    document.head.append(script);
+    return JSON.parse(studies);
+  });
+  return loading;
+}
+
+class Figure {
+  constructor(element) {
+    this.element = element;
+    this.plot = element.querySelector(".plot");
+    this.kind = element.dataset.kind;
+    this.data = JSON.parse(element.dataset.figure);
+    this.chosen = {};
+  }
+
+  async open() {
+    const known = await loaded();
+    this.studies = (this.data.studies ?? []).map((key) => known[key]);
+    if (ONE_SEARCH.includes(this.kind)) this.choose("study", "Search", this.studies.map((study) => study.name));
+    this.chooseParameters();
+    this.element.classList.add("drawn");
+    this.draw();
+  }
+
+  get study() {
+    return this.studies[this.chosen.study ?? 0];
+  }
+
+  chooseParameters() {
+    if (this.kind !== "contour") return;
+    const names = this.study.parameters.map((parameter) => parameter.name);
+    this.choose("x", "Across", names, 0);
+    this.choose("y", "Up", names, 1);
+  }
+
+  // A list to choose from; a list of one is none.
+  choose(key, name, options, first = 0) {
+    this.element.querySelector(`label.${key}`)?.remove();
+    this.chosen[key] = first;
+    if (options.length < 2) return;
+    const label = document.createElement("label");
+    label.className = key;
+    label.textContent = name;
+    const select = document.createElement("select");
+    select.append(...options.map((option, i) => new Option(option, i, i === first, i === first)));
+    select.addEventListener("change", () => {
+      this.chosen[key] = Number(select.value);
+      if (key === "study") this.chooseParameters();
+      this.draw();
+    });
+    label.append(select);
+    this.element.querySelector(".choices").append(label);
+  }
+
+  draw() {
+    const given = ONE_SEARCH.includes(this.kind) ? { ...this.chosen, study: this.study } : { ...this.data, studies: this.studies };
+    const [traces, layout, width] = drawers[this.kind](given, palette());
+    const room = this.element.clientWidth;
+    if (width > room) layout.width = width; // then the figure scrolls, and its letters stay as they are
+    const narrow = room < 500;
+    if (narrow && layout.legend) layout.legend.font = { size: 11 };
+    return Plotly.react(this.plot, traces, layout, {
+      responsive: !layout.width, displaylogo: false, scrollZoom: false, displayModeBar: narrow ? false : "hover",
+      modeBarButtonsToRemove: ["lasso2d", "select2d"],
+    });
+  }
+}
+
+const figures = new Map(all("figure.chart").map((element) => [element, new Figure(element)]));
+const viewing = new IntersectionObserver(
+  (entries) => entries.filter((entry) => entry.isIntersecting).forEach(({ target }) => {
+    viewing.unobserve(target);
+    figures.get(target).open();
+  }),
+  { rootMargin: "300px" },
+);
+if ("DecompressionStream" in window) figures.forEach((_, element) => viewing.observe(element));
+matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => {
+  for (const [element, figure] of figures) if (element.classList.contains("drawn")) figure.draw();
+});
