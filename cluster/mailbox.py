@@ -57,8 +57,8 @@ def mailbox() -> Iterator[Mailbox]:
     from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
     here = NodeAffinitySchedulingStrategy(ray.get_runtime_context().get_node_id(), soft=True)
-    actor: Any = ray.remote(num_cpus=0, scheduling_strategy=here)(Letters)
-    letters = actor.remote()
+    actor: Any = ray.remote(num_cpus=0)(Letters)
+    letters = actor.options(scheduling_strategy=here).remote()
     try:
         yield Mailbox(letters)
     finally:

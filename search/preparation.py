@@ -73,7 +73,7 @@ class Trained:
     """
 
     scenario: Scenario
-    role: str
+    role: _Role
     epochs: int
     report: dict[str, Any]
     from_cache: bool = False
