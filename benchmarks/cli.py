@@ -174,8 +174,8 @@ def register(
         done = source.decode(data_folder(), skip_unreadable)
         for file, why in done.skipped:
             typer.echo(f"left out: {shown(file)} ({why})")
-        source = load(name).source
+        data = load(name)
         typer.echo(
-            f"{name} is decoded: {source.train_size} training and {source.test_size} test images, "
+            f"{name} is decoded: {len(data.train) + len(data.test)} images, "
             f"{len(done.skipped)} that cannot be read left out"
         )

@@ -12,6 +12,7 @@ from benchmarks.errors import shown
 
 _KINDS = 4  # that are named of files that are of no use here
 _ARCHIVES = frozenset({".zip", ".tar", ".gz", ".tgz", ".bz2", ".xz", ".7z", ".rar"})
+_STORES = frozenset({".arrow", ".h5", ".hdf5", ".mat", ".npy", ".npz", ".parquet", ".tfrecord"})  # of images
 
 
 @dataclass(frozen=True)
@@ -49,11 +50,14 @@ def _reasons(top: Tree, layout: Layout) -> Iterator[LeftOut]:
     others = sum((tree.others for tree in top.walk()), Counter[str]())
     unused = {path for tree in top.walk() for path in tree.metadata} - set(layout.labels)
     others.update(path[path.rindex(".") :].lower() for path in unused)
-    for ending in sorted(others.keys() & UNREAD):
-        yield LeftOut(others[ending], f"{ending} {_files(others[ending])} (not read: convert to JPEG or PNG)")
-    for ending in sorted(others.keys() & _ARCHIVES):
-        yield LeftOut(others[ending], f"{ending} {_files(others[ending])} (not read: unpack)")
-    rest = Counter({e: n for e, n in others.items() if e not in UNREAD and e not in _ARCHIVES})
+    advice = {
+        **dict.fromkeys(UNREAD, "convert to JPEG or PNG"),
+        **dict.fromkeys(_ARCHIVES, "unpack"),
+        **dict.fromkeys(_STORES, "read by a function of yours, import:MODULE:FUNCTION"),
+    }
+    for ending in sorted(others.keys() & advice.keys()):
+        yield LeftOut(others[ending], f"{ending} {_files(others[ending])} (not read: {advice[ending]})")
+    rest = Counter({ending: count for ending, count in others.items() if ending not in advice})
     yield LeftOut(rest.total(), f"other {_files(rest.total())} ({_kinds(rest, 'no ending')})")
     litter = sum((tree.litter for tree in top.walk()), Counter[str]())
     yield LeftOut(litter.total(), f"hidden or system {_files(litter.total())} ({_kinds(litter)})")

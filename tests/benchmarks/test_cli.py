@@ -30,7 +30,7 @@ def test_data_sets_families_and_variants_are_listed():
     header, rows = cli.list_datasets()
     names = [row[0] for row in rows]
     assert all(len(row) == len(header) for row in rows)
-    assert names[-2:] == ["image_folder:<folder>", "<data set>@<size>"]
+    assert names[-3:] == ["image_folder:<folder>", "import:<module>:<function>", "<data set>@<size>"]
     assert {"celeba", "fashion_mnist", "imagenet", "pins", "pins_published", "svhn"} <= set(names)
     tasks = {row[0]: row[3] for row in rows}
     assert (tasks["cifar20"], tasks["celeba"], tasks["mnist"]) == (["sub_class"], ["identities"], [])
@@ -55,7 +55,7 @@ def test_decoding_beforehand(pets):
     assert told.splitlines() == [
         "image_folder:pets: 2 classes, 15 images: 12 for training and 3 for testing, a fixed fifth of each "
         "class",
-        "image_folder:pets is decoded: 12 training and 3 test images, 0 that cannot be read left out",
+        "image_folder:pets is decoded: 15 images, 0 that cannot be read left out",
     ]
     assert len(list((pets.parent / "decoded").glob("*.npy"))) == 1
     assert decode("image_folder:pets") == told
@@ -67,7 +67,7 @@ def test_what_is_left_out_is_told(pets):
         decode("image_folder:pets")
     told = decode("image_folder:pets", "--skip-unreadable").splitlines()
     assert told[1].startswith("left out: a/x y.jpg (")
-    assert told[2].endswith("test images, 1 that cannot be read left out")
+    assert told[2].endswith("is decoded: 15 images, 1 that cannot be read left out")
     images = load("image_folder:pets")
     assert len(images.train) + len(images.test) == 15
 

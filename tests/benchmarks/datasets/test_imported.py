@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import pickle
+import subprocess
 import sys
 from pathlib import Path
 
@@ -139,6 +140,24 @@ def test_images_and_code_have_digests(build):
     assert load(moved.name).fingerprint == before
     assert moved.code != first.code
     assert load(build("return (x + 1, y), (x, y)").name).fingerprint != before
+
+
+def test_a_worker_needs_the_images_and_not_the_module(build, tmp_path):
+    data = load(build("return (x, y), (x, y)").name)
+    (tmp_path / "data.pickle").write_bytes(pickle.dumps(data))
+    code = (
+        "import pickle, sys\n"
+        "from benchmarks.datasets import load, provide\n"
+        "from benchmarks.scenarios import Scenario\n"
+        "provide(pickle.load(open(sys.argv[1], 'rb')))\n"
+        "scenario = Scenario('import:mydata:build', 'cnn2', 'full_class', '2')\n"
+        "split = scenario.split(load('import:mydata:build'))\n"
+        "print(load('import:mydata:build').fingerprint, len(split.forget_test), 'mydata' in sys.modules)\n"
+    )
+    worker = subprocess.run(
+        [sys.executable, "-c", code, str(tmp_path / "data.pickle")], capture_output=True, text=True
+    )
+    assert worker.stdout.split() == [data.fingerprint, "10", "False"], worker.stderr
 
 
 @pytest.mark.parametrize(

@@ -76,16 +76,49 @@ def test_no_file_is_lost_silently(paths):
         assert all(re.match(r"\d+ ", str(reason)) for reason in left)
 
 
+@given(
+    st.lists(
+        st.tuples(
+            st.sampled_from(["", "train/", "test/", "val/", "x/"]),
+            st.sampled_from(["1.png", "2.png", "3.png", "4.heic"]),
+            st.sampled_from(["a", "b", "", None]),
+        ),
+        max_size=15,
+        unique_by=lambda row: row[:2],
+    )
+)
+@example([("train/", "1.png", "a"), ("train/", "2.png", "b"), ("test/", "1.png", None), ("", "3.png", "")])
+def test_no_file_is_lost_silently_beside_a_table_of_classes(rows):
+    """None: the image is there and has no row."""
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        put(folder, [f"{place}{file}" for place, file, _ in rows])
+        text = [f"{place}{file},{label}" for place, file, label in rows if label is not None]
+        (folder / "metadata.csv").write_text("\n".join(["file_name,label", *text]))
+        top = scan(folder)
+        try:
+            arranged = labelled(folder, top)
+        except DataError:
+            return
+        if arranged is None:
+            assert not text
+            return
+        left = left_out(top, arranged)
+        assert used(arranged) + sum(reason.count for reason in left) == len(rows)
+
+
 def test_what_is_left_out_has_a_reason_and_what_to_do(tmp_path):
     classes = [f"pets/{split}/{c}/{i}.png" for split in ("train", "test") for c in "ab" for i in range(3)]
     put(tmp_path, [*classes, "pets/logo.png", "pets/train/cover.png", "pets/train/a/x.HEIC", "readme.md"])
     put(tmp_path, ["pets/test/b/x.pdf", "pets/more.zip", "pets/train/a/.DS_Store", "__MACOSX/pets/1.png"])
     put(tmp_path, ["pets/a.csv", "pets/metadata.csv", "pets/b", "pets/c.xml", "pets/d.json"])
+    put(tmp_path, ["train.parquet"])
     top = scan(tmp_path)
     assert labelled(tmp_path, top) is None
     assert [str(reason) for reason in left_out(top, layout(top))] == [
         "2 images outside class folders, such as pets/logo.png",
         "1 .heic file (not read: convert to JPEG or PNG)",
+        "1 .parquet file (not read: read by a function of yours, import:MODULE:FUNCTION)",
         "1 .pdf file (not read: convert to JPEG or PNG)",
         "1 .zip file (not read: unpack)",
         "6 other files (.csv 2, no ending 1, .json 1, .md 1, ...)",
