@@ -203,7 +203,7 @@ def test_the_answer_stands_first_with_the_plan_and_its_command(tmp_path: Path) -
     assert sections(page)[0] == "answer"
     first = chapter(page, "answer")
     assert "jit comes nearest to retraining: 3.2 ± 0.2 points away, in 0.50 s." in first
-    assert re.search(r"Its parameters \(tuned on 8\): [^.]*lr = 0\.1", first)
+    assert re.search(r"Its parameters \(tuned\): .*lr = 0\.1", first)
     assert "Every other method is further away, at 95 %." in first
     assert "jit is further away than that by" in first
     assert "unlearn run mine.yaml --results" in first
