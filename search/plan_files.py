@@ -35,10 +35,10 @@ _CODE = "import:"  # names that stand for code; looking one up runs it
 
 def imports_code(plan: Plan) -> bool:
     """Whether a plan names a module of the user's, which workers need to find too."""
-    return bool(_own_code(plan))
+    return bool(_code_keys(plan))
 
 
-def _own_code(plan: Plan) -> list[str]:
+def _code_keys(plan: Plan) -> list[str]:
     """The keys of a plan that name a module of the user's."""
     return [key for key in ("dataset", "model") if getattr(plan, key).startswith(_CODE)]
 
@@ -152,7 +152,7 @@ def _plan(
         first = min(error.errors(), key=lambda e: e["type"] != "extra_forbidden")
         raise PlanError(f"{at(*first['loc'])}: {explain(first)}") from None
     plan = beside(plan, folder) if folder else plan
-    for key in _own_code(plan):
+    for key in _code_keys(plan):
         if not allow_code:
             raise PlanError(
                 f"{at(key)}: '{getattr(plan, key)}' runs code of a module that the plan names; if you know "
@@ -230,7 +230,7 @@ def _check(plan: Plan, at: Callable[..., str]) -> None:
     if plan.task not in TASKS:
         raise PlanError(f"{at('task')}: {UnknownName('task', plan.task, TASKS)}")
     _check_search(plan, at)
-    if "model" in _own_code(plan):
+    if "model" in _code_keys(plan):
         _checked(at, ("model",), lambda: _try_network(plan.scenarios()))
     for i, forget in enumerate(plan.benchmark.forget if plan.benchmark else ()):
         _checked(at, ("benchmark", "forget", i), lambda f=forget: plan.scenario(f))  # type: ignore[misc]

@@ -13,11 +13,11 @@ import numpy as np
 from benchmarks.datasets.base import DataSource, Images, datasets
 from benchmarks.datasets.decoded import statistics
 from benchmarks.datasets.names import check_class
-from benchmarks.datasets.own_images import Split, read
+from benchmarks.datasets.user_images import Split, read
 from benchmarks.errors import DataError, shown
-from benchmarks.own_functions import file_of, own_function, raised
 from benchmarks.registry import Family
 from benchmarks.sources import source_digest
+from benchmarks.user_functions import file_of, raised, user_function
 
 _RETURNS = (
     "return train, test (or train, test, class names), each a torch Dataset of (image, label) or a pair of "
@@ -28,7 +28,7 @@ _AT_ONCE = 1024  # images of which pixels are counted together
 
 
 @dataclass(frozen=True, eq=False)
-class _Own:
+class _Arrays:
     """What a user's function returned, as arrays.
 
     Attributes:
@@ -49,29 +49,29 @@ def member(path: str) -> DataSource:
         BenchmarkError: if there is no such function.
         DataError: if it does not return a data set, with its file.
     """
-    return _source(path, own_function("data set", path))
+    return _source(path, user_function("data set", path))
 
 
 @cache
 def _source(path: str, function: Callable[..., object]) -> DataSource:
-    own = _built(path, function)
-    _, side, _, channels = own.train.x.shape
+    built = _built(path, function)
+    _, side, _, channels = built.train.x.shape
     return DataSource(
         name=f"import:{path}",
-        summary=f"{side}x{side} images of {len(own.classes)} classes, from your function {path}",
+        summary=f"{side}x{side} images of {len(built.classes)} classes, from your function {path}",
         source=file_of(function),
-        classes=own.classes,
+        classes=built.classes,
         channels=channels,
         image_size=side,
-        train_size=len(own.train),
-        test_size=len(own.test),
-        mean=own.mean,
-        std=own.std,
+        train_size=len(built.train),
+        test_size=len(built.test),
+        mean=built.mean,
+        std=built.std,
         read=partial(_read, path),
         augmentation="crop_flip_rotate" if channels == 3 else "none",
         note=(
-            f"import:{path}: {len(own.classes)} classes, {len(own.train) + len(own.test)} images: "
-            f"{len(own.train)} for training and {len(own.test)} for testing, {side}x{side} pixels, "
+            f"import:{path}: {len(built.classes)} classes, {len(built.train) + len(built.test)} images: "
+            f"{len(built.train)} for training and {len(built.test)} for testing, {side}x{side} pixels, "
             f"{channels} {'channel' if channels == 1 else 'channels'}, from {shown(file_of(function))}"
         ),
         code=source_digest(function),
@@ -79,12 +79,12 @@ def _source(path: str, function: Callable[..., object]) -> DataSource:
 
 
 def _read(path: str, folder: Path) -> tuple[Images, Images]:
-    own = _built(path, own_function("data set", path))
-    return own.train, own.test
+    built = _built(path, user_function("data set", path))
+    return built.train, built.test
 
 
 @cache
-def _built(path: str, function: Callable[..., object]) -> _Own:
+def _built(path: str, function: Callable[..., object]) -> _Arrays:
     try:
         return _checked(path, function)
     except DataError as error:
@@ -93,7 +93,7 @@ def _built(path: str, function: Callable[..., object]) -> _Own:
         ) from error.__cause__
 
 
-def _checked(path: str, function: Callable[..., object]) -> _Own:
+def _checked(path: str, function: Callable[..., object]) -> _Arrays:
     try:
         inspect.signature(function).bind()
     except (TypeError, ValueError) as error:
@@ -117,7 +117,7 @@ def _checked(path: str, function: Callable[..., object]) -> _Own:
     classes, (y, test_y) = _labelled(names, train, test)
     _check(classes, y, test_y)
     mean, std = _statistics(train.x)
-    return _Own(Images(train.x, y), Images(test.x, test_y), classes, mean, std)
+    return _Arrays(Images(train.x, y), Images(test.x, test_y), classes, mean, std)
 
 
 def _described(returned: object) -> str:
@@ -129,7 +129,7 @@ def _described(returned: object) -> str:
 def _labelled(names: object, *parts: Split) -> tuple[tuple[str, ...], list[np.ndarray]]:
     """The names of the classes, and the index of every image's class for each part."""
     labels = [label for part in parts for label in part.labels]
-    classes = _given(names) if names is not None else _found(set(labels), len(labels))
+    classes = _named(names) if names is not None else _from_labels(set(labels), len(labels))
     index: dict[int | str, int] = {name: i for i, name in enumerate(classes)}
     index.update({i: i for i in range(len(classes))})
     odd = next((label for label in labels if label not in index), None)
@@ -141,14 +141,14 @@ def _labelled(names: object, *parts: Split) -> tuple[tuple[str, ...], list[np.nd
     return classes, [np.array([index[label] for label in part.labels], dtype=np.int64) for part in parts]
 
 
-def _given(names: object) -> tuple[str, ...]:
+def _named(names: object) -> tuple[str, ...]:
     several = list(names) if isinstance(names, Iterable) and not isinstance(names, str) else [None]
     if not all(isinstance(name, str) for name in several):
         raise DataError("the class names must be a list of texts, in the order of the labels 0, 1, 2, ...")
     return tuple(map(str, several))
 
 
-def _found(labels: set[int | str], images: int) -> tuple[str, ...]:
+def _from_labels(labels: set[int | str], images: int) -> tuple[str, ...]:
     """The names of classes that nobody named: numbers from 0, or the labels themselves."""
     numbers = [label for label in labels if isinstance(label, int)]
     if not numbers:

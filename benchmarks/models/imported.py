@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 
 from benchmarks.errors import UnsuitableModel
 from benchmarks.models.base import Model, models
-from benchmarks.own_functions import file_of, own_function
 from benchmarks.registry import Family
+from benchmarks.user_functions import file_of, user_function
 
 if TYPE_CHECKING:
     from torch import nn
@@ -22,7 +22,7 @@ def member(path: str) -> Model:
     Raises:
         BenchmarkError: if there is no such function.
     """
-    name, function = f"import:{path}", own_function("model", path)
+    name, function = f"import:{path}", user_function("model", path)
     return Model(
         name=name,
         summary=(function.__doc__ or "a network of one's own").strip().partition("\n")[0],

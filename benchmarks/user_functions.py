@@ -11,7 +11,7 @@ from pathlib import Path
 from benchmarks.errors import BenchmarkError, suggest
 
 
-def own_function(kind: str, path: str) -> Callable[..., object]:
+def user_function(kind: str, path: str) -> Callable[..., object]:
     """The function `MODULE:FUNCTION`; its module is imported, which runs the code in it.
 
     Args:
