@@ -207,6 +207,7 @@ class Plan(Shown, Section):
         precision: float32, or bfloat16: methods run under autocast.
         departures: What it does otherwise than the print whose experiment it is, in sentences; the report
             shows them.
+        logging: Tools that are told of every trial too: tensorboard, mlflow, wandb.
         scale: The share of the published epochs, images, trials, seeds and steps that is run; see
             `search.scaling`.
     """
@@ -227,6 +228,7 @@ class Plan(Shown, Section):
     benchmark: Benchmark | None = None
     resources: Resources = Resources()
     departures: Sentences = ()
+    logging: Names = ()
     scale: Real = Field(1.0, gt=0, le=1)
     _images: dict[str, tuple[int, ...]] = PrivateAttr(default_factory=dict)  # of forget sets named by a file
     _starts: dict[str, Starts] = PrivateAttr(default_factory=dict)  # of each method that has any

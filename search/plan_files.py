@@ -15,7 +15,7 @@ from benchmarks.metrics import metrics
 from benchmarks.presets import PAPERS
 from benchmarks.scenarios import Scenario
 from cluster.isolation import importable
-from search import limits
+from search import limits, loggers
 from search.canonical import Tell, beside, distinct, typed
 from search.errors import PlanError
 from search.objectives import objective
@@ -215,7 +215,7 @@ def check_work(plan: Plan, at: Callable[..., str]) -> None:
 def _checked(at: Callable[..., str], place: Place, call: Callable[[], T]) -> T:
     try:
         return call()
-    except BenchmarkError as error:
+    except (BenchmarkError, PlanError) as error:
         raise PlanError(f"{at(*place)}: {error}") from None
 
 
@@ -241,6 +241,7 @@ def _check(plan: Plan, at: Callable[..., str]) -> None:
     for i, name in enumerate(plan.benchmark.metrics if plan.benchmark else ()):
         _checked(at, ("benchmark", "metrics", i), lambda n=name: metrics.get(n))  # type: ignore[misc]
 
+    _checked(at, ("logging",), lambda: loggers.check(plan.logging))
     _check_recipe(plan, at)
     _check_published(plan, at)
     _check_repetitions(plan, at)

@@ -30,6 +30,8 @@ from search.identity import (
     data_id,
     search_identity,
 )
+from search.loggers import logging
+from search.loggers.trials import Where
 from search.objectives import best, objective
 from search.placement import Learned
 from search.plan import Plan
@@ -208,12 +210,17 @@ def carry_out(
     trials = {source.name: source.total for source in sources}
     results.save_plan({"version": package_version(), "plan": plan, **identity.record(), "trials": trials})
     shared = prepare(setting, scenarios)
-    with Progress(title, sources, console, results.rows()) as progress:
+    where = Where(setting.plan.name, results.run_id, setting.place)
+    with (
+        Progress(title, sources, console, results.rows()) as progress,
+        logging(setting.plan.logging, where, progress.say) as log,
+    ):
         failures = Failures(title, progress.say)
 
         def report(source: Source, row: Row) -> None:
             progress.update(source, row)
             failures.see(row)
+            log(row)
 
         outcome = runner.run(
             sources,

@@ -227,7 +227,7 @@ def test_what_was_found_on_each_searched_set_runs_on_every_set(
     plan: Plan, prepared: preparation.Shared, ray_session: Slots, tmp_path: Path
 ) -> None:
     search = plan.search.model_copy(update={"forget": ("3", "8"), "trials": 2})
-    both = plan.model_copy(update={"search": search, "methods": ("jit",)})
+    both = plan.model_copy(update={"search": search, "methods": ("jit",), "logging": ("tensorboard",)})
     stages.search(setting(both, tmp_path, ray_session, shared=prepared))
     stages.benchmark(setting(both, tmp_path, ray_session, shared=prepared))
     table = pd.read_parquet(tmp_path / "trials")
@@ -244,6 +244,8 @@ def test_what_was_found_on_each_searched_set_runs_on_every_set(
     assert stars == ["jit on 3", "jit on 8"]
     assert not table.trial_id.duplicated().any()
     assert table.scale.eq(1).all()
+    logged = {path.parent for path in (tmp_path / "_tensorboard").rglob("events.*")}
+    assert len(logged) == len(table), "every trial of both stages has a run"
 
 
 def test_draws_and_originals_are_measured_apart_and_continue_what_was_there(

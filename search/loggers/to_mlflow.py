@@ -1,0 +1,54 @@
+"""MLflow: a run a trial, at MLFLOW_TRACKING_URI, in MLFLOW_EXPERIMENT_NAME or one named as the plan."""
+
+from __future__ import annotations
+
+import logging
+import os
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+from search.loggers.trials import Logged, Where
+
+if TYPE_CHECKING:
+    from mlflow.tracking import MlflowClient
+
+_LONGEST = 5000  # characters of a tag
+
+
+def logger(where: Where) -> MLflow:
+    """Logs to an experiment, which is made if it is missing."""
+    from mlflow.tracking import MlflowClient
+
+    logging.getLogger("mlflow").setLevel(logging.ERROR)  # else it tells of its tables
+    client = MlflowClient()
+    name = os.environ.get("MLFLOW_EXPERIMENT_NAME") or where.plan
+    known = client.get_experiment_by_name(name)
+    return MLflow(client, known.experiment_id if known else client.create_experiment(name))
+
+
+class MLflow:
+    """Through a client of its own: what the user's process logs with MLflow is left alone."""
+
+    def __init__(self, client: MlflowClient, experiment: str) -> None:
+        self._client = client
+        self._experiment = experiment
+
+    def log(self, trial: Logged) -> None:
+        from mlflow.entities import Metric, Param
+
+        began, ended = _ms(trial.began), _ms(trial.ended)
+        tags = {name: text[:_LONGEST] for name, text in trial.tags.items()}
+        run = self._client.create_run(self._experiment, start_time=began, run_name=trial.name, tags=tags)
+        self._client.log_batch(
+            run.info.run_id,
+            metrics=[Metric(name, value, ended or 0, trial.number) for name, value in trial.metrics.items()],
+            params=[Param(name, str(value)) for name, value in trial.params.items()],
+        )
+        self._client.set_terminated(run.info.run_id, "FAILED" if trial.failed else "FINISHED", end_time=ended)
+
+    def close(self) -> None:
+        """Nothing: every call is whole."""
+
+
+def _ms(at: datetime | None) -> int | None:
+    return None if at is None else int(at.timestamp() * 1000)

@@ -1,0 +1,48 @@
+"""TensorBoard: event files, a folder a trial, in TENSORBOARD_LOGDIR or else beside the tables."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from urllib.parse import quote
+
+from search.loggers.trials import Logged, Where
+
+
+def logger(where: Where) -> TensorBoard:
+    """Writes below a folder of the run."""
+    return TensorBoard(folder(where.results) / where.run_id)
+
+
+def folder(results: Path | str) -> Path:
+    """Where the event files of some results are: on this machine, also for results in a bucket."""
+    named = os.environ.get("TENSORBOARD_LOGDIR")
+    if named:
+        return Path(named)
+    return Path("tensorboard") if "://" in str(results) else Path(results) / "_tensorboard"
+
+
+class TensorBoard:
+    """Metrics as scalars at the trial's number, parameters for TensorBoard's page of hyper-parameters."""
+
+    def __init__(self, place: Path) -> None:
+        self._place = place
+
+    def log(self, trial: Logged) -> None:
+        from tensorboardX import SummaryWriter
+        from tensorboardX.summary import hparams
+
+        params = {
+            name: value if isinstance(value, (bool, int, float)) else str(value)
+            for name, value in trial.params.items()
+        }
+        with SummaryWriter(str(self._place / quote(trial.name, safe=" +,"))) as writer:
+            for name, value in trial.metrics.items():
+                writer.add_scalar(name, value, global_step=trial.number)
+            for summary in hparams(hparam_dict=params, metric_dict=dict(trial.metrics)):
+                writer.file_writer.add_summary(summary)
+            for name, text in trial.tags.items():
+                writer.add_text(name, text, global_step=trial.number)
+
+    def close(self) -> None:
+        """Nothing: each trial's file is closed."""
