@@ -91,10 +91,11 @@ def _list(name: str, data: Path) -> _Folder:
     arranged = labelled(folder, tree) or layout(tree)
     classes = arranged.train.classes
     left = tuple(left_out(tree, arranged))
-    if len(classes) < 2:
-        there = f" and beside them {', '.join(map(str, left))}" if left else ""
+    filled = sum(1 for images in classes.values() if images.count or images.unread)
+    if filled < 2:
+        beside = f" and beside them {', '.join(map(str, left))}" if left else ""
         raise DataError(
-            f"two classes or more are needed, but {folder} holds {len(classes)}{there}; put {_LAYOUT} there, "
+            f"two classes or more are needed, but {folder} holds {filled}{beside}; put {_LAYOUT} there, "
             f"or name the classes in a file '{METADATA[0]}' with the columns 'file_name' and 'label'"
         )
     for c in classes:

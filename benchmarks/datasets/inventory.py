@@ -53,7 +53,7 @@ def _reasons(top: Tree, layout: Layout) -> Iterator[LeftOut]:
     advice = {
         **dict.fromkeys(UNREAD, "convert to JPEG or PNG"),
         **dict.fromkeys(_ARCHIVES, "unpack"),
-        **dict.fromkeys(_STORES, "read by a function of yours, import:MODULE:FUNCTION"),
+        **dict.fromkeys(_STORES, "a function of yours can, import:MODULE:FUNCTION"),
     }
     for ending in sorted(others.keys() & advice.keys()):
         yield LeftOut(others[ending], f"{ending} {_files(others[ending])} (not read: {advice[ending]})")

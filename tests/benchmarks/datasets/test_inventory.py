@@ -118,7 +118,7 @@ def test_what_is_left_out_has_a_reason_and_what_to_do(tmp_path):
     assert [str(reason) for reason in left_out(top, layout(top))] == [
         "2 images outside class folders, such as pets/logo.png",
         "1 .heic file (not read: convert to JPEG or PNG)",
-        "1 .parquet file (not read: read by a function of yours, import:MODULE:FUNCTION)",
+        "1 .parquet file (not read: a function of yours can, import:MODULE:FUNCTION)",
         "1 .pdf file (not read: convert to JPEG or PNG)",
         "1 .zip file (not read: unpack)",
         "6 other files (.csv 2, no ending 1, .json 1, .md 1, ...)",
