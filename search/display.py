@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -24,11 +25,19 @@ Lines = Callable[[], Sequence[str]]
 def terminal() -> Console:
     """Where lines go to unless somebody wants them elsewhere; names in them are text, not markup.
 
-    A notebook gets text, too: rich would make every line an HTML element of its own.
+    A notebook gets text, too: rich would make every line an HTML element of its own. What is no terminal is
+    never taken for one, although FORCE_COLOR, which notebooks and many build servers set, asks rich to.
     """
     from rich.console import Console
 
-    return Console(soft_wrap=True, highlight=False, markup=False, emoji=False, force_jupyter=False)
+    return Console(
+        soft_wrap=True,
+        highlight=False,
+        markup=False,
+        emoji=False,
+        force_jupyter=False,
+        force_terminal=None if sys.stdout.isatty() else False,
+    )
 
 
 def redraws(console: Console) -> bool:

@@ -10,7 +10,7 @@ from rich.console import Console, Group
 
 from search import display
 from search.board import Board
-from search.display import activity, redraws
+from search.display import activity, redraws, terminal
 
 
 @pytest.fixture
@@ -57,6 +57,12 @@ def test_a_terminal_keeps_nothing_and_a_notebook_is_none() -> None:
     assert shown.endswith("\x1b[2K"), "the line is erased at the end"
     assert not redraws(Console(file=io.StringIO(), force_jupyter=True))
     assert not redraws(kept())
+
+
+def test_colours_asked_for_make_no_terminal_of_a_notebook_or_a_log(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    assert redraws(Console(file=io.StringIO())), "what rich makes of it"
+    assert not redraws(terminal())
 
 
 def test_a_board_has_a_line_for_each_piece_of_work_that_goes_on() -> None:
