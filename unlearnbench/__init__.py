@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import importlib
+import warnings
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -160,7 +161,10 @@ def __getattr__(name: str) -> Any:
 
     own_first()
     path, colon, attribute = _HOME[name].partition(":")
-    module = importlib.import_module(path)
+    with warnings.catch_warnings():
+        # Of tqdm, which Optuna imports, in a notebook without ipywidgets: none of its bars is shown here
+        warnings.filterwarnings("ignore", "IProgress not found")
+        module = importlib.import_module(path)
     return module if colon and not attribute else getattr(module, attribute or name)
 
 
