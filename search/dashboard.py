@@ -98,18 +98,16 @@ def dashboard(results: Path | str, port: int = PORT, host: str = "127.0.0.1", te
         AnalysisError: when the results cannot be read.
         ResultsError: when there is no such folder, optuna-dashboard is missing, or the port is taken.
     """
-    with serving(results, port, host, tell) as (address, studies):
-        count = len(studies.names)
-        what = (
-            f"{count} {'study' if count == 1 else 'studies'}" if count else "no search yet; they will appear"
-        )
-        tell(f"dashboard of {results} ({what}): {address}  (Ctrl-C ends it)")
-        if host not in _LOOPBACK:
-            tell(f"whoever reaches {host} can read these results; without --host only this machine does")
-        try:
+    try:
+        with serving(results, port, host, tell) as (address, studies):
+            count = len(studies.names)
+            shown = f"{count} {'study' if count == 1 else 'studies'}" if count else "no search yet"
+            tell(f"dashboard of {results} ({shown}): {address}  (Ctrl-C ends it)")
+            if host not in _LOOPBACK:
+                tell(f"whoever reaches {host} can read these results; without --host only this machine does")
             threading.Event().wait()
-        except KeyboardInterrupt:
-            return
+    except KeyboardInterrupt:
+        return
 
 
 @contextmanager

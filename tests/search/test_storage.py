@@ -16,10 +16,16 @@ import pytest
 import yaml
 
 from analysis import load, store
+from search.dashboard import Studies
 from search.errors import ResultsError
+from search.export import export_optuna
+from search.plan import Plan
+from search.plan_files import parse
 from search.results import Finished, Results
 from search.storage import patiently, probe, store_at
 from tests import s3
+from tests.search.conftest import PLAN
+from tests.search.made_searches import write_search
 from tests.search.reading import read_in_a_loop
 from tests.search.test_lives import CLASS
 from tests.search.test_results import trial
@@ -240,3 +246,16 @@ def test_the_command_says_what_is_wrong_with_a_place_before_it_trains(tmp_path: 
     assert done.returncode == 2
     assert "Starting Ray" not in done.stdout
     assert done.stderr == "error: no results can be kept at 's4://'; did you mean s3://?\n"
+
+
+def test_searches_in_a_bucket_are_shown_exported_and_started_from(
+    bucket: str, plan: Plan, tmp_path: Path
+) -> None:
+    rows = write_search(bucket, plan)
+    studies = Studies(bucket)
+    studies.refresh()
+    written = export_optuna(bucket, f"sqlite:///{tmp_path / 'study.db'}")
+    assert studies.names == [study.name for study in written]
+    assert sum(study.added for study in written) == len(rows)
+    started = parse(PLAN.replace("search: {", f"search: {{start_from: {bucket}, "))[0]
+    assert started.starts("jit").points
