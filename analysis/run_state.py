@@ -137,21 +137,22 @@ def _completed(run: RunFile, rows: pd.DataFrame) -> RunFile:
         return run
     first = rows.iloc[0]
     stage = run.stage or {"reference": "benchmark"}.get(first["kind"], first["kind"])
-    keys = ["method"] if stage == "benchmark" else ["method", "run_id", "forget"]
-    met = (
-        Wanted(
-            str(part.iloc[0]["method"]), tuple(part["run_id"].unique()), tuple(part["forget"].unique()), None
-        )
-        for _, part in rows.groupby(keys)
-    )
     return replace(
         run,
         stage=stage,
         dataset=run.dataset or str(first["dataset"]),
         model=run.model or str(first["model"]),
         task=run.task or str(first["task"]),
-        studies=run.studies or tuple(met),
+        studies=run.studies or tuple(_met(rows, stage)),
     )
+
+
+def _met(rows: pd.DataFrame, stage: str) -> Iterator[Wanted]:
+    """The studies of a run that has no record, from its rows."""
+    keys = ["method"] if stage == "benchmark" else ["method", "run_id", "forget"]
+    for _, part in rows.groupby(keys):
+        run_ids, forget = (tuple(map(str, part[name].unique())) for name in ("run_id", "forget"))
+        yield Wanted(str(part.iloc[0]["method"]), run_ids, forget, None)
 
 
 def _studies(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import cached_property
 from pathlib import Path
 from typing import Generic, TypeVar
 
@@ -33,11 +34,11 @@ class View:
     records: Mapping[str, RunFile]
     drivers: tuple[Driver, ...]
 
-    @property
+    @cached_property
     def studies(self) -> pd.DataFrame:
         return run_state.study_table(self.trials, self.records, self.drivers, self.at)
 
-    @property
+    @cached_property
     def runs(self) -> pd.DataFrame:
         return run_state.run_table(self.trials, self.records, self.drivers, self.at)
 
