@@ -39,12 +39,15 @@ Several = Annotated[
     list[str], typer.Argument(metavar="RESULTS...", help="Folders, s3:// or gs:// addresses with results.")
 ]
 Out = Annotated[
-    str | None, typer.Option("--out", metavar="FILE", help="The HTML file. [default: RESULTS/report.html]")
+    str | None,
+    typer.Option(
+        "--out", metavar="FILE", help="The HTML file. [default: RESULTS/report.html; of several: report.html]"
+    ),
 ]
 
 
-def report(results: Results, out: Out = None) -> None:
-    """Write tables and plots as one self-contained HTML page."""
+def report(results: Several, out: Out = None) -> None:
+    """Write tables and plots as one self-contained HTML page; of several folders, side by side."""
     from analysis.report import write_report
     from analysis.text import printable
 

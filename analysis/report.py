@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from importlib.resources import files
@@ -28,6 +29,7 @@ from analysis.breakdown import natural
 from analysis.embedded import as_json, packed, plotly
 from analysis.errors import AnalysisError
 from analysis.importance import importance
+from analysis.load import Places
 from analysis.page import Part, Section
 from analysis.parts import Share, shares
 from analysis.plan_records import plan_records
@@ -40,17 +42,21 @@ from analysis.summary import matrix, summary
 from analysis.text import printable
 
 
-def write_report(place: Path | str, out: Path | str | None = None) -> str:
+def write_report(place: Places, out: Path | str | None = None) -> str:
     """Write the report of some results and return where it is; an older report is replaced at once.
 
     Args:
-        place: The results folder or its address in a bucket; only read, unless the report is written there.
-        out: The HTML file, also in a bucket; by default `report.html` beside the results.
+        place: The results folder or its address in a bucket, or several of them, which are then shown side by
+            side; only read, unless the report is written there.
+        out: The HTML file, also in a bucket; by default `report.html` beside the results, and of several in
+            the current folder.
 
     Raises:
         AnalysisError: when the results cannot be read or the report cannot be written.
     """
-    where = str(out) if out is not None else store_at(place).at("report.html")
+    places = load.several(place)
+    beside = "./report.html" if len(places) > 1 else store_at(places[0]).at("report.html")
+    where = str(out) if out is not None else beside
     folder, _, file = where.rpartition("/")
     store = store_at(folder or ("/" if where.startswith("/") else "."))
     html = render(place)
@@ -63,17 +69,23 @@ def write_report(place: Path | str, out: Path | str | None = None) -> str:
     return where
 
 
-def render(place: Path | str) -> str:
-    """The report of some results as HTML.
+def render(place: Places) -> str:
+    """The report of some results as HTML; several have parts of their own, with the place in their titles.
 
     Raises:
         AnalysisError: when the results cannot be read.
     """
-    trials = load.trials(place)
-    lines = answer(trials)
-    parts = _parts(place, trials, lines)
+    places = load.several(place)
+    tables = {one: load.trials(one) for one in places}
+    trials = pd.concat(list(tables.values()), ignore_index=True)
+    said: set[str] = set()
+    alone = len(places) == 1
+    parts = [part for one, rows in tables.items() for part in _parts(one, rows, said, alone)]
+    if len(parts) > 1:
+        parts = [replace(part, anchor=f"part{i}-") for i, part in enumerate(parts, 1)]
     overview = matrix([(part.title, part.lines) for part in parts]) if len(parts) > 1 else None
-    sections = _common(place, trials)
+    sections = [section for one, rows in tables.items() for section in _common(one, rows, alone)]
+    sections.append(run_sections.dictionary(load.columns(place)))
     page = Environment(
         loader=PackageLoader("analysis", ""),
         autoescape=True,
@@ -114,30 +126,49 @@ def _plan_text(text: str) -> Markup:
     return Markup("\n").join(printable(line) for line in text.splitlines())
 
 
-def _parts(place: Path | str, trials: pd.DataFrame, lines: pd.DataFrame) -> list[Part]:
-    """What every plan ran on every scenario, the chapters that have something to show."""
+def _parts(place: str, trials: pd.DataFrame, said: set[str], alone: bool) -> list[Part]:
+    """What every plan ran on every scenario, the chapters that have something to show.
+
+    Args:
+        said: The paragraphs that parts before these said; those of these are added.
+        alone: Whether these are the only results that the report is of.
+    """
     ranges = load.ranges(place)
     searched = searched_ranges(place, trials, ranges)
+    tables = [trials, load.classes(place), load.samples(place), load.steps(place)]
+    if not alone:  # the same plan that ran in two places has the same runs
+        tables = [_told_apart(table, place) for table in tables]
+        searched = {_run_in(run, place): known for run, known in searched.items()}
+    lines = answer(tables[0])
     palette = colours(trials["method"])
     records = plan_records(place)
-    folder = str(place).rstrip("/").rpartition("/")[2] or "results"
-    every = list(shares(trials, load.classes(place), load.samples(place), load.steps(place)))
+    folder = place.rstrip("/").rpartition("/")[2] or "results"
+    every = list(shares(*tables))
     content = [
         _chapters(share, ranges, palette, lambda study, name: range_of(study, name, searched, ranges))
         for share in every
     ]
-    said: set[str] = set()
     return [
         Part(
-            f"part{i}-" if len(every) > 1 else "",
-            share.title,
+            "",
+            share.title if alone else f"{place}: {share.title}",
             _of(lines, share),
             summary(_of(lines, share), palette, records.get(share.key[0]), folder),
             _once(chapters, said),
             data,
         )
-        for i, (share, (chapters, data)) in enumerate(zip(every, content, strict=True), 1)
+        for share, (chapters, data) in zip(every, content, strict=True)
     ]
+
+
+def _told_apart(table: pd.DataFrame, place: str) -> pd.DataFrame:
+    return table.assign(run_id=[_run_in(run, place) for run in table["run_id"]]) if len(table) else table
+
+
+def _run_in(run_id: str, place: str) -> str:
+    """A run's name, a slash and what tells it from others; with the place among the latter."""
+    run, _, particular = run_id.partition("/")
+    return f"{run}/{particular} in {place}"
 
 
 def _once(sections: list[Section], said: set[str]) -> list[Section]:
@@ -179,16 +210,19 @@ def _chapters(
     return [section for section in sections if section is not None], data
 
 
-def _common(place: Path | str, trials: pd.DataFrame) -> list[Section]:
-    """The chapters about everything that ran."""
+def _common(place: str, trials: pd.DataFrame, alone: bool) -> list[Section]:
+    """The chapters about everything that ran in a place."""
     found = [
         departures.chapter(place),
         comparison_sections.comparison(trials, load.samples(place)),
         run_sections.failures(trials),
         run_sections.provenance(trials),
-        run_sections.dictionary(load.columns(place)),
     ]
-    return [section for section in found if section is not None]
+    shown = [section for section in found if section is not None]
+    if alone:
+        return shown
+    mark = hashlib.sha256(place.encode()).hexdigest()[:8]
+    return [replace(s, anchor=f"{s.anchor}-{mark}", title=f"{s.title}: {place}") for s in shown]
 
 
 def _title(trials: pd.DataFrame) -> str:

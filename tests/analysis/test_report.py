@@ -441,3 +441,29 @@ def said(rows: list[dict]) -> list[str]:
     section = benchmark_sections.results(frame(rows))
     assert section is not None
     return [s for text in section.text for s in text.replace(" On ", "\nOn ").split("\n") if "started" in s]
+
+
+def test_several_folders_stand_side_by_side_also_where_they_ran_the_same_plan(
+    undrawn: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    for name in ("laptop", "cluster"):
+        rows = [
+            measured("jit", 1),
+            measured("retrain", 1),
+            trial(0, gap=3.0),
+            trial(1, state="failed", error="no"),
+        ]
+        write(tmp_path / name, rows)
+    assert write_report(["laptop", "cluster"]) == "./report.html"
+    page = (tmp_path / "report.html").read_text()
+    titles = [f"{name}: digits, cnn2, full_class" for name in ("laptop", "cluster")]
+    assert all(title in page for title in titles)
+    anchors = re.findall(r'\bid="([^"]*)"', page)
+    assert len(anchors) == len(set(anchors))
+    assert page.count("search-1/ in laptop") == page.count("search-1/ in cluster") > 0, (
+        "searches of their own"
+    )
+    assert all(f"Failures: {name}" in page for name in ("laptop", "cluster"))
+    assert page.count("<h2>Columns</h2>") == 1
+    assert "8 trials" in page
