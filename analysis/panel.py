@@ -11,6 +11,7 @@ import pandas as pd
 from rich.cells import cell_len, set_cell_size
 
 from analysis import labels, run_state
+from analysis.cells import bar, cut_middle
 from analysis.text import printable
 from analysis.watched import View
 
@@ -19,7 +20,6 @@ _BAR = 6
 _PLACE = 24
 _CAUSES = 3
 _MACHINES = 3
-_MORE = "\N{HORIZONTAL ELLIPSIS}"
 
 
 @dataclass(frozen=True)
@@ -54,7 +54,7 @@ def lines(view: View, place: str, width: int, height: int) -> list[str]:
         table.append(f"and {len(hidden)} more: " + ", ".join(f"{n} {state}" for state, n in counts.items()))
     blocks = [head, table, below]
     every = [line for block in blocks if block for line in ["", *block]][1:]
-    return [_cut(line, width) for line in every][:height]
+    return [cut_middle(line, width) for line in every][:height]
 
 
 def report(view: View, place: str) -> list[str]:
@@ -76,7 +76,10 @@ def _ordered(studies: pd.DataFrame) -> pd.DataFrame:
 def _summary(view: View, studies: pd.DataFrame, place: str) -> str:
     runs = view.runs
     running = runs[runs["state"] == "running"]
-    parts = [f"{_cut(printable(place), _PLACE)} at {view.at.astimezone():%H:%M:%S}", _count(len(runs), "run")]
+    parts = [
+        f"{cut_middle(printable(place), _PLACE)} at {view.at.astimezone():%H:%M:%S}",
+        _count(len(runs), "run"),
+    ]
     if len(running):
         hosts = sorted({driver.host for driver in view.drivers})
         parts.append(f"{len(running)} running on {printable(', '.join(hosts))}")
@@ -148,27 +151,14 @@ def _table(columns: Sequence[_Column], width: int) -> list[str]:
 
 
 def _cell(text: str, width: int, right: bool) -> str:
-    cut = _cut(text, width)
+    cut = cut_middle(text, width)
     return " " * (width - cell_len(cut)) + cut if right else set_cell_size(cut, width)
-
-
-def _cut(text: str, width: int) -> str:
-    """A text that fits; one that does not keeps its beginning and its end, which tells it from others."""
-    if cell_len(text) <= width:
-        return text
-    end = (width - 1) // 3
-    return (
-        set_cell_size(text, width - 1 - end).rstrip() + _MORE + text[len(text) - end :]
-        if width > 1
-        else _MORE
-    )
 
 
 def _bar(study: pd.Series) -> str:
     if pd.isna(study["wanted"]) or not study["wanted"]:
         return ""
-    full = int(_BAR * study["done"] / study["wanted"])
-    return "\N{FULL BLOCK}" * full + "\N{LIGHT SHADE}" * (_BAR - full)
+    return bar(study["done"], study["wanted"], _BAR)
 
 
 def _trials(study: pd.Series) -> str:

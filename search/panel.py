@@ -9,12 +9,12 @@ from typing import Any
 
 from rich.cells import cell_len, set_cell_size
 
+from analysis.cells import bar, cut_end, cut_middle
 from benchmarks.errors import printable
 
 _BAR = 10
 _NAME = 26
 _WITH_BAR = 70  # columns of a terminal
-_MORE = "\N{HORIZONTAL ELLIPSIS}"
 
 
 @dataclass(frozen=True)
@@ -48,7 +48,7 @@ def panel(head: Sequence[str], studies: Sequence[StudyLine], width: int, height:
     hidden = ordered[len(shown) :]
     if hidden:
         lines.append(_sum(hidden))
-    return [cut(line, width) for line in lines]
+    return [cut_end(line, width) for line in lines]
 
 
 def parameters(row: Mapping[str, Any], names: Sequence[str]) -> str:
@@ -74,31 +74,14 @@ def short_names(names: Sequence[str]) -> list[str]:
     ]
 
 
-def cut(text: str, width: int) -> str:
-    """A text that fits, with a sign where something is missing."""
-    if cell_len(text) <= width:
-        return text
-    return set_cell_size(text, max(width - 1, 0)).rstrip() + _MORE
-
-
-def _middle_cut(text: str, width: int) -> str:
-    """A name that keeps its beginning and its end, which tells it from others."""
-    if cell_len(text) <= width:
-        return text
-    end = text
-    while cell_len(end) > (width - 1) // 2:
-        end = end[1:]
-    return set_cell_size(text, width - 1 - cell_len(end)).rstrip() + _MORE + end
-
-
 def _table(studies: Sequence[StudyLine], width: int) -> list[str]:
-    names = [_middle_cut(printable(name), _NAME) for name in short_names([s.name for s in studies])]
+    names = [cut_middle(printable(name), _NAME) for name in short_names([s.name for s in studies])]
     heads = ("study", "trials", "", "gap", "parameters of the best")
     cells = [
         (
             f"{'>' if study.busy else ' '} {name}",
             f"{study.done}/{study.total}",
-            _bar(study.done, study.total) if width >= _WITH_BAR else "",
+            bar(study.done, study.total, _BAR) if width >= _WITH_BAR else "",
             "" if study.gap is None else f"{study.gap:.2f}",
             printable(study.parameters),
         )
@@ -107,12 +90,7 @@ def _table(studies: Sequence[StudyLine], width: int) -> list[str]:
     rows = [(f"  {heads[0]}", *heads[1:]), *cells]
     sizes = [max(map(cell_len, column)) for column in zip(*rows, strict=True)]
     padded = ([set_cell_size(cell, size) for cell, size in zip(row, sizes, strict=True)] for row in rows)
-    return [cut("  ".join(cells).rstrip(), width) for cells in padded]
-
-
-def _bar(done: int, total: int) -> str:
-    full = _BAR * done // max(total, 1)
-    return "\N{FULL BLOCK}" * full + "\N{LIGHT SHADE}" * (_BAR - full)
+    return [cut_end("  ".join(cells).rstrip(), width) for cells in padded]
 
 
 def _sum(studies: Sequence[StudyLine]) -> str:

@@ -1,0 +1,30 @@
+"""Text in the columns of a terminal: cut with a sign where it does not fit, and bars of progress."""
+
+from __future__ import annotations
+
+from rich.cells import cell_len, set_cell_size
+
+_MORE = "\N{HORIZONTAL ELLIPSIS}"
+
+
+def cut_end(text: str, width: int) -> str:
+    """A text that fits; one that does not ends in an ellipsis."""
+    if cell_len(text) <= width:
+        return text
+    return set_cell_size(text, max(width - 1, 0)).rstrip() + _MORE
+
+
+def cut_middle(text: str, width: int) -> str:
+    """A text that fits; one that does not keeps its beginning and its end, which tells it from others."""
+    if cell_len(text) <= width:
+        return text
+    end = text
+    while cell_len(end) > max(width - 1, 0) // 3:
+        end = end[1:]
+    return set_cell_size(text, max(width - 1 - cell_len(end), 0)).rstrip() + _MORE + end
+
+
+def bar(done: float, total: float, width: int) -> str:
+    """How much is done, in blocks."""
+    full = int(width * done / total) if total else 0
+    return "\N{FULL BLOCK}" * full + "\N{LIGHT SHADE}" * (width - full)
