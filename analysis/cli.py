@@ -38,6 +38,7 @@ Results = Annotated[
 Several = Annotated[
     list[str], typer.Argument(metavar="RESULTS...", help="Folders, s3:// or gs:// addresses with results.")
 ]
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
 Out = Annotated[
     str | None,
     typer.Option(
@@ -58,6 +59,7 @@ def breakdown(
     results: Results,
     form: Annotated[Format, typer.Option("--format", help="How to print it.")] = Format.markdown,
     by: Annotated[By, typer.Option("--by", help="A row per forget set, or one per method.")] = By.forgotten,
+    as_json: Json = False,
 ) -> None:
     """Print mean and deviation per method and forgotten class."""
     from analysis import tables
@@ -68,6 +70,9 @@ def breakdown(
     frame = (by_class if by is By.forgotten else overall)(trials(results))
     if frame.empty:
         raise AnalysisError(f"no benchmark in {results} yet; run 'unlearn benchmark PLAN' into it first")
+    if as_json:
+        typer.echo(tables.to_json(frame), nl=False)
+        return
     write = {Format.markdown: tables.to_markdown, Format.latex: tables.to_latex, Format.csv: tables.to_csv}
     typer.echo(write[form](frame), nl=False)
     if form is Format.markdown:
@@ -79,6 +84,7 @@ def compare(
     table: Annotated[
         str | None, typer.Option("--table", metavar="NAME", help="One printed table, such as jit-table8.")
     ] = None,
+    as_json: Json = False,
 ) -> None:
     """Print the benchmark beside the papers' tables; of several folders, one after the other."""
     import pandas as pd
@@ -86,12 +92,16 @@ def compare(
 
     from analysis.comparison_sections import by_table
     from analysis.load import several
-    from analysis.tables import as_cells
+    from analysis.tables import as_cells, to_json
     from analysis.text import spreadsheet
 
     places = several(results)
     compared = {place: _compared(place, table) for place in places}
     console = Console(markup=False, emoji=False, highlight=False)  # names are text
+    if as_json:
+        every = [cells.assign(results=place) for place, cells in compared.items()]
+        typer.echo(to_json(pd.concat(every) if len(places) > 1 else compared[places[0]]), nl=False)
+        return
     if console.is_terminal:
         for place, cells in compared.items():
             _print_comparison(console, list(by_table(cells)), f"{place}: " if len(places) > 1 else "")
@@ -103,20 +113,36 @@ def compare(
     typer.echo(pd.concat(frames).to_csv(sep="\t", index=False), nl=False)
 
 
-def importance(results: Results) -> None:
+def importance(results: Results, as_json: Json = False) -> None:
     """Print which hyper-parameters decide, for every search."""
+    import json
+    from dataclasses import asdict
+
     from analysis.errors import AnalysisError
     from analysis.importance import importance as shares
     from analysis.load import ranges, trials
     from analysis.studies import studies
+    from analysis.tables import to_records
     from analysis.text import printable
 
     found = list(studies(trials(results)))
     if not found:
         raise AnalysisError(f"no search in {results} yet; run 'unlearn search PLAN' into it first")
     declared = ranges(results)
-    for study, frame in found:
-        answer = shares(frame, declared)
+    answers = [(study, shares(frame, declared)) for study, frame in found]
+    if as_json:
+        documents = [
+            {
+                **asdict(study),
+                "trials": a.trials,
+                "reason": a.reason,
+                "parameters": to_records(a.table.replace({"parameter": "^param_"}, "", regex=True)),
+            }
+            for study, a in answers
+        ]
+        typer.echo(json.dumps(documents, indent=2, ensure_ascii=False, default=int))
+        return
+    for study, answer in answers:
         typer.echo(printable(f"{study.method} on {study.scenario} ({answer.trials} complete trials)"))
         if answer.reason:
             typer.echo(printable(f"  none: {answer.reason}"))

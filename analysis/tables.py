@@ -1,6 +1,9 @@
-"""Result tables as text: Markdown, LaTeX and CSV of what `analysis.breakdown` computes."""
+"""Result tables as text: Markdown, LaTeX, CSV and JSON of what `analysis.breakdown` computes."""
 
 from __future__ import annotations
+
+import json
+from typing import Any
 
 import pandas as pd
 
@@ -114,6 +117,18 @@ def _is_number(text: str) -> bool:
 def to_csv(frame: pd.DataFrame) -> str:
     """Every column with full precision, one line per row; no text in it is a formula to a spreadsheet."""
     return as_cells(frame).to_csv(index=False)
+
+
+def to_records(frame: pd.DataFrame) -> list[dict[str, Any]]:
+    """Every row as plain values by column, for JSON; what is missing or not a number is None."""
+    text = frame.to_json(orient="records", double_precision=15, date_format="iso")
+    rows: list[dict[str, Any]] = json.loads(text)
+    return rows
+
+
+def to_json(frame: pd.DataFrame) -> str:
+    """Every row as an object, in one JSON document."""
+    return json.dumps(to_records(frame), indent=2, ensure_ascii=False) + "\n"
 
 
 def as_cells(frame: pd.DataFrame) -> pd.DataFrame:

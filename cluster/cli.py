@@ -42,15 +42,22 @@ def register(
         ),
         results: str = typer.Option("", "--results", help="A results place to write to and to read from."),
         timeout: float = typer.Option(60, "--timeout", min=5, help="Wait so many seconds for a cluster."),
+        as_json: bool = typer.Option(False, "--json", help="Print one JSON document."),
     ) -> None:
         """Check this machine or a cluster before a long run."""
+        import json
+        from dataclasses import asdict
+
         from cluster.doctor import examine, reachable, storable
 
         found = examine(address, timeout)
         found += [storable(models)] if address == "local" else []
         found += [reachable(results, probe)] if results else []
-        for line in _by_node(found):
-            typer.echo(line)
+        if as_json:
+            typer.echo(json.dumps([asdict(one) for one in found], indent=2, ensure_ascii=False))
+        else:
+            for line in _by_node(found):
+                typer.echo(line)
         _fail(found)
 
     @app.command()

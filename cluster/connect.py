@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from cluster.addresses import LOCAL
 from cluster.errors import ASKS_FOR_A_TOKEN, ClusterError, one_line
 from cluster.gpu import by_hand
 from cluster.isolation import isolated_job, pythonpath_without_here, token_of_its_own
@@ -19,7 +20,6 @@ from cluster.processes import end, of_session
 from cluster.scratch import scratch, session_base
 from cluster.signals import kept_from_ray
 
-LOCAL = "local"
 _REACH_S = 5.0
 _TOO_SLOW = "timed out during startup"  # in Ray's words
 _STARTS = 3  # Ray gives up its own start after half a minute, which a busy machine may need longer for

@@ -22,7 +22,7 @@ SLOW_EVERY_S = 10.0
 Lines = Callable[[], Sequence[str]]
 
 
-def terminal() -> Console:
+def terminal(*, quiet: bool = False, stderr: bool = False) -> Console:
     """Where lines go to unless somebody wants them elsewhere; names in them are text, not markup.
 
     A notebook gets text, too: rich would make every line an HTML element of its own. What is no terminal is
@@ -36,7 +36,9 @@ def terminal() -> Console:
         markup=False,
         emoji=False,
         force_jupyter=False,
-        force_terminal=None if sys.stdout.isatty() else False,
+        force_terminal=None if (sys.stderr if stderr else sys.stdout).isatty() else False,
+        quiet=quiet,
+        stderr=stderr,
     )
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from cluster.connect import LOCAL
+from cluster.addresses import LOCAL
 from search import limits
 from search.errors import PlanError
 
@@ -34,6 +34,8 @@ class Options:
         retry_failed: Run the trials again that failed before.
         allow_code: Let a plan import the module that it names.
         changes: Values for keys of the plan in place of the file's, each `KEY=VALUE`.
+        quiet: Say nothing but results and errors.
+        as_json: Print results as one JSON document, and all else to the error output.
 
     Raises:
         PlanError: for a number that is out of bounds.
@@ -50,6 +52,8 @@ class Options:
     retry_failed: bool = False
     allow_code: bool = False
     changes: Sequence[str] = ()
+    quiet: bool = False
+    as_json: bool = False
 
     def __post_init__(self) -> None:
         for name, (low, high) in _BOUNDS.items():

@@ -13,7 +13,8 @@ from search.identity import Identity, search_identity
 from search.objectives import best
 from search.plan import Plan
 from search.results import finished_trials
-from search.stages import parameters_of, rows_of, searched_ranges, studies_of
+from search.spaces import search_space
+from search.stages import parameters_of, rows_of, studies_of
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -69,7 +70,7 @@ class SearchResult(StageResult):
         for method, scenario in studies_of(self.plan):
             own = rows_of(self.identity, method, scenario, rows)
             top = best(own)
-            names = searched_ranges(self.plan, method)
+            names = search_space(method.Params, self.plan.search.space.get(method.name)).varied
             table.append(
                 {
                     "method": method.name,

@@ -87,7 +87,7 @@ Sentences = Annotated[
     BeforeValidator(listed),
     Field(max_length=limits.ENTRIES),
 ]
-Points = Annotated[dict[str, tuple[dict[str, Any], ...]], PlainValidator(_points)]
+Points = Annotated[dict[str, Any], PlainValidator(_points)]  # method -> a tuple of points
 Presets = Annotated[str | dict[str, tuple[str, ...]], PlainValidator(_presets)]
 
 

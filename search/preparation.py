@@ -12,7 +12,8 @@ from benchmarks.datasets import load, provide
 from benchmarks.roles import role_name
 from benchmarks.scenarios import Scenario
 from benchmarks.training import Recipe
-from cluster.connect import LOCAL, Slots
+from cluster.addresses import LOCAL
+from cluster.connect import Slots
 from cluster.tasks import Tell, in_parallel, on_gpus, share, shared
 from search.board import Board
 

@@ -10,7 +10,8 @@ from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import Any
 
-from cluster.connect import LOCAL, Slots
+from cluster.addresses import LOCAL
+from cluster.connect import Slots
 from cluster.demand import demand
 from cluster.room import Room
 from cluster.scratch import scratch, session_base

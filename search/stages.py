@@ -15,7 +15,8 @@ from analysis.ranges import Range
 from benchmarks.hyperparameters import declared
 from benchmarks.methods import Method, methods
 from benchmarks.scenarios import Scenario
-from cluster.connect import LOCAL, Slots, running, session
+from cluster.addresses import LOCAL
+from cluster.connect import Slots, running, session
 from cluster.tasks import first_machine
 from search import preparation, published, runner
 from search.assignments import Assignment, FixedList, Row, Source

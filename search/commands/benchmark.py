@@ -18,7 +18,7 @@ def benchmark(plan: PlanName, options: Options) -> None:
 
         for setting in settings:
             stages.benchmark(setting)
-        print_results(settings)
+        print_results(settings, options)
 
 
 def register(app: typer.Typer) -> None:

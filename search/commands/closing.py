@@ -1,44 +1,85 @@
-"""What the commands print when all is done."""
+"""What the commands print when all is done, for people or as JSON."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    import pandas as pd
+
+    from search.options import Options
     from search.stages import Setting
 
 
-def print_best(setting: Setting) -> None:
-    """The best of every study, and which of them are near an end of their range."""
+def print_best(settings: Sequence[Setting], options: Options) -> None:
+    """The best of every study, which of them are near an end of their range, and where all trials are."""
+    from benchmarks.listing import print_object
+    from search.display import terminal
     from search.stages import best_lines
+    from search.storage import store_at
 
-    for line in best_lines(setting):
-        setting.console.print(line)
+    place = store_at(settings[0].place).at("trials")
+    if options.as_json:
+        print_object({"best": [row for setting in settings for row in _best(setting)], "trials": place})
+        return
+    console = terminal()
+    for setting in settings:
+        for line in best_lines(setting):
+            console.print(line)
+    console.print(f"trials: {place}  (pd.read_parquet reads it)")
 
 
-def print_results(settings: Sequence[Setting]) -> None:
+def print_results(settings: Sequence[Setting], options: Options) -> None:
     """How near every method of the plans' benchmarks comes to retraining, and where everything is."""
     from analysis import trials, write_report
     from analysis.answer import answer
     from analysis.answer_text import answer_lines
-    from search.display import activity, patience
+    from analysis.tables import to_records
+    from benchmarks.listing import print_object
+    from search.display import activity, patience, terminal
     from search.schema import TABLES
     from search.storage import store_at
 
     place, console = settings[0].place, settings[0].console
     with patience(console, "Reading the results"):
         rows = trials(place)
-    for setting in settings:
-        name = setting.plan.name
-        own = rows[rows.run_id.str.startswith((f"{name}-benchmark-", f"{name}-search-"))]
-        for line in answer_lines(answer(own), console.width if console.is_terminal else None):
-            console.print(line)
-    console.print()
+    answers = [answer(_rows_of(rows, setting.plan.name)) for setting in settings]
+    results = terminal()
+    if not options.as_json:
+        for found in answers:
+            for line in answer_lines(found, results.width if results.is_terminal else None):
+                results.print(line)
+        results.print()
     with activity(console, "Writing the report"):
         page = write_report(place)
     store = store_at(place)
-    for table in TABLES:
-        if store.files(table):
-            console.print(f"{table}: {store.at(table)}")
-    console.print(f"report: {page}")
+    tables = {table: store.at(table) for table in TABLES if store.files(table)}
+    if options.as_json:
+        found_rows = [row for found in answers for row in to_records(found)]
+        print_object({"answer": found_rows, "tables": tables, "report": str(page)})
+        return
+    for table, where in {**tables, "report": page}.items():
+        results.print(f"{table}: {where}")
+
+
+def _rows_of(rows: pd.DataFrame, plan: str) -> pd.DataFrame:
+    return rows[rows.run_id.str.startswith((f"{plan}-benchmark-", f"{plan}-search-"))]
+
+
+def _best(setting: Setting) -> list[dict[str, Any]]:
+    """The best trial of each study, with its parameters as an object of their own."""
+    from analysis.tables import to_records
+    from search.identity import search_identity
+    from search.outcomes import SearchResult
+
+    plan = setting.plan
+    result = SearchResult(plan, str(setting.place), search_identity(plan))
+    scenario = {"plan": plan.name, "dataset": plan.dataset, "model": plan.model, "task": plan.task}
+    rows = []
+    for row in to_records(result.studies):
+        complete = row["complete"] > 0
+        kept = {name: value for name, value in row.items() if not name.startswith("param_")}
+        parameters = result.best(row["method"], row["forget"]) if complete else None
+        rows.append({**scenario, **kept, "parameters": parameters})
+    return rows

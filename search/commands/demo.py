@@ -6,11 +6,11 @@ import typer
 
 from search.commands.closing import print_results
 from search.commands.opening import opened
-from search.commands.options import takes
+from search.commands.options import PRINTING, takes
 from search.options import Options
 
 
-@takes("results", "workers", "address", "trials", "changes")
+@takes("results", "workers", "address", "trials", "changes", *PRINTING)
 def demo(options: Options) -> None:
     """Do the demo plan, and sensitivity, on bundled digits."""
     with opened("demo", options) as (setting,):
@@ -21,7 +21,7 @@ def demo(options: Options) -> None:
         stages.search(setting)
         stages.benchmark(setting)
         sensitivity(setting, Design())
-        print_results([setting])
+        print_results([setting], options)
 
 
 def register(app: typer.Typer) -> None:

@@ -16,11 +16,12 @@ def opened(name: str, options: Options) -> Iterator[list[Setting]]:
     """The settings of the plans of a name; see `search.session.opened`."""
     from search.display import announced, terminal
 
-    console = terminal()
+    console = terminal(quiet=options.quiet, stderr=options.as_json)
     with announced(console, f"Loading plan {name}"):
         from search import session
-        from search.plan_files import load
+        from search.plan_files import load, note
 
-        plans = load(name, options.scale, options.allow_code, changes=options.changes)
+        tell = (lambda line: None) if options.quiet else note
+        plans = load(name, options.scale, options.allow_code, tell, options.changes)
     with session.opened(plans, options, console) as settings:
         yield settings

@@ -63,8 +63,13 @@ _DECLARED: dict[str, Any] = {
         list[str],
         typer.Option("--set", metavar="KEY=VALUE", help="A key of the plan, such as search.trials=5."),
     ],
+    "quiet": Annotated[bool, typer.Option("--quiet", "-q", help="Print only results and errors.")],
+    "as_json": Annotated[
+        bool, typer.Option("--json", help="Print results as one JSON document, the rest to the error output.")
+    ],
 }
 EVERY = tuple(_DECLARED)
+PRINTING = ("quiet", "as_json")
 
 
 def takes(*names: str) -> Callable[[Callable[..., None]], Callable[..., None]]:

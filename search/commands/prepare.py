@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from search.commands.opening import opened
-from search.commands.options import PlanName, takes
+from search.commands.options import PRINTING, PlanName, takes
 from search.options import Options
 
 To = Annotated[
@@ -18,7 +18,7 @@ To = Annotated[
 ]
 
 
-@takes("workers", "address", "scale", "allow_code", "changes")
+@takes("workers", "address", "scale", "allow_code", "changes", *PRINTING)
 def prepare(plan: PlanName, to: To = None, *, options: Options) -> None:
     """Train the models of a plan into the model cache.
 
@@ -26,22 +26,24 @@ def prepare(plan: PlanName, to: To = None, *, options: Options) -> None:
     names of your checkpoint, if the plan has one.
     """
     with opened(plan, replace(options, results=None)) as settings:
-        from benchmarks.listing import print_table
+        from benchmarks.listing import print_json, print_table
         from search import stages
         from search.kept_models import write_models
         from search.models_table import listing
 
         for setting in settings:
             stages.prepare(setting, setting.plan.scenarios())
-        typer.echo()
-        print_table(*listing([model for setting in settings for model in setting.trained]))
+        show = print_json if options.as_json else print_table
+        console = settings[0].console
+        console.print()
+        show(*listing([model for setting in settings for model in setting.trained]))
         if to is not None:
             files = [
                 file
                 for setting in settings
                 for file in write_models(setting.plan, setting.plan.scenarios(), to)
             ]
-            typer.echo(f"wrote {len(files)} models and their cards to {to}")
+            console.print(f"wrote {len(files)} models and their cards to {to}")
 
 
 def register(app: typer.Typer) -> None:

@@ -15,14 +15,10 @@ def search(plan: PlanName, options: Options) -> None:
     """Search hyper-parameters; the same command again resumes."""
     with opened(plan, options) as settings:
         from search import stages
-        from search.storage import store_at
 
         for setting in settings:
             stages.search(setting)
-        for setting in settings:
-            print_best(setting)
-        place = store_at(settings[0].place).at("trials")
-        typer.echo(f"trials: {place}  (pd.read_parquet reads it)")
+        print_best(settings, options)
 
 
 def register(app: typer.Typer) -> None:

@@ -11,7 +11,7 @@ from benchmarks.completion import method_names
 from search import limits
 from search.commands.closing import print_results
 from search.commands.opening import opened
-from search.commands.options import PlanName, takes
+from search.commands.options import PRINTING, PlanName, takes
 from search.options import Options
 
 
@@ -41,7 +41,7 @@ Around = Annotated[
 Seeds = Annotated[int, typer.Option("--seeds", min=1, max=limits.SEEDS, help="Repetitions of every point.")]
 
 
-@takes("results", "workers", "address", "seed", "timeout", "scale", "allow_code", "changes")
+@takes("results", "workers", "address", "seed", "timeout", "scale", "allow_code", "changes", *PRINTING)
 def sensitivity(
     plan: PlanName,
     method: Method = [],  # noqa: B006
@@ -69,7 +69,7 @@ def sensitivity(
         )
         for setting in settings:
             stage.sensitivity(setting, design)
-        print_results(settings)
+        print_results(settings, options)
 
 
 def register(app: typer.Typer) -> None:

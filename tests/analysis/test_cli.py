@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
@@ -43,6 +44,19 @@ def test_importance_prints_shares_or_the_reason(app: typer.Typer, results: Path,
     assert "lr " in run(app, "importance", results)
     write(tmp_path, [trial(0)])
     assert "no parameter was varied" in run(app, "importance", tmp_path)
+
+
+def test_json_is_one_document_of_rows(app: typer.Typer, results: Path, tmp_path: Path) -> None:
+    rows = json.loads(run(app, "breakdown", results, "--json", "--by", "method"))
+    assert len(rows) == 5
+    assert all(isinstance(row["gap_mean"], float) or row["gap_mean"] is None for row in rows)
+    (study, *_) = json.loads(run(app, "importance", results, "--json"))
+    assert "lr" in [parameter["parameter"] for parameter in study["parameters"]]
+    assert study["forget"]
+    write(tmp_path, printed_rows("jit", "rocket", (66.0, 14.0, 2.9)))
+    cells = json.loads(run(app, "compare", tmp_path, "--table", "jit-table8", "--json"))
+    assert len(cells) == 236
+    assert {cell["status"] for cell in cells} >= {"compared"}
 
 
 def test_missing_stages_say_which_command_to_run(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import signal
@@ -255,12 +256,31 @@ def test_the_whole_way_prints_tables_and_a_report(
     assert out.startswith("Loading plan ")
     assert "Starting Ray" not in out, "it runs already"
     assert re.search(r"^best of jit on 8: gap \d+\.\d\d, lr=", out, re.MULTILINE)
+    status, out, err = unlearn_here("search", plan_file, "--results", folder, "--json", "--quiet")
+    assert (status, err) == (0, "")
+    best = json.loads(out)["best"]
+    assert [(row["method"], row["forget"], row["trials"]) for row in best] == [
+        ("jit", "8", 6),
+        ("finetune", "8", 6),
+    ]
+    assert best[0]["parameters"]["lr"] > 0
     status, out, err = unlearn_here("benchmark", plan_file, "--results", folder, "--workers", "1")
     assert status == 0, err
     assert "vs retrain" in out
     assert "jit (tuned on 8)" in out or "tuned on 8 where nothing else is said" in out
     assert str(folder / "report.html") in out
     assert "±" in out
+    status, out, err = unlearn_here(
+        "benchmark", plan_file, "--results", folder, "-q", "--set", "search.trials=6"
+    )
+    assert (status, err) == (0, "")
+    assert "distance" in out
+    assert "trials are done" not in out, "only what was found"
+    status, out, err = unlearn_here("benchmark", plan_file, "--results", folder, "--json")
+    assert "trials are done" in err
+    document = json.loads(out)
+    assert {row["method"] for row in document["answer"]} > {"jit", "retrain"}
+    assert document["report"] == str(folder / "report.html")
     page = (folder / "report.html").read_text()
     assert "retrain" in page
     status, out, err = unlearn_here("breakdown", folder, "--format", "latex")
@@ -280,7 +300,8 @@ def test_what_was_closed_leads_nowhere() -> None:
 def test_help_is_quick_and_imports_nothing_heavy() -> None:
     code = (
         "import sys, search.cli; "
-        "heavy = {'torch', 'ray', 'optuna', 'pandas', 'matplotlib', 'pyarrow'} & set(sys.modules); "
+        "heavy = {'torch', 'ray', 'optuna', 'pandas', 'matplotlib', 'pyarrow', 'psutil', 'numpy'}; "
+        "heavy &= set(sys.modules); "
         "sys.exit(', '.join(heavy) or None)"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)

@@ -39,6 +39,12 @@ def test_a_point_can_be_spelt_in_many_ways(start: str) -> None:
     assert points(f"{{forget: 8, start: {start}}}") == [POINT]
 
 
+@pytest.mark.filterwarnings("error")
+def test_the_plan_as_run_is_kept_with_its_points() -> None:
+    kept = plan("{forget: 8, start: [{lr: 1e-3, sigma: 0.2}]}").model_dump(mode="json")
+    assert kept["search"]["start"] == {"jit": [POINT]}
+
+
 def test_each_method_has_points_of_its_own() -> None:
     search = "{forget: 8, start: {jit: [{lr: 1e-3}, {lr: 1e-2}], ssd: {alpha: 5}}}"
     assert [p["lr"] for p in points(search, "[jit, ssd]")] == [1e-3, 1e-2]
