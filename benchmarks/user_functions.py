@@ -33,7 +33,7 @@ def user_function(kind: str, path: str) -> Callable[..., object]:
             f"{kind} '{name}': the module '{module_name}' does not import ({type(error).__name__}: {error}); "
             "install it, or put it beside the plan"
         ) from error
-    function = getattr(module, attribute, None)
+    function: object = getattr(module, attribute, None)
     if not callable(function):
         functions = [n for n, value in vars(module).items() if callable(value) and not n.startswith("_")]
         raise BenchmarkError(
