@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import time
 from typing import TYPE_CHECKING, Annotated
 
@@ -32,10 +33,10 @@ def watch(
 
     watched, console = Watched(results), Console(markup=False, emoji=False, highlight=False)
     try:
-        if once or not console.is_terminal:
-            typer.echo("\n".join(report(watched.look(certain=True), results)))
-        else:
+        if _redraws(console) and not once:
             _show(watched, results, every, console)
+        else:
+            typer.echo("\n".join(report(watched.look(certain=True), results)))
     except KeyboardInterrupt:
         return
 
@@ -43,6 +44,11 @@ def watch(
 def register(app: typer.Typer) -> None:
     """Mount the command."""
     app.command()(watch)
+
+
+def _redraws(console: Console) -> bool:
+    """Whether what is on the screen can be replaced; a log that asks for colours is no such screen."""
+    return console.is_terminal and sys.stdout.isatty() and not console.is_dumb_terminal
 
 
 def _show(watched: Watched, results: str, every: float, console: Console) -> None:
@@ -58,7 +64,7 @@ def _show(watched: Watched, results: str, every: float, console: Console) -> Non
     def panel() -> list[str]:
         size = console.size
         shown = lines(view, results, size.width, size.height - bool(trouble))
-        return [*shown, f"{trouble[: size.width - 1]}"] if trouble else shown
+        return [*shown, trouble[: size.width - 1]] if trouble else shown
 
     try:
         with Live(console=console, screen=True, auto_refresh=False) as live:

@@ -6,15 +6,17 @@ from collections.abc import Sequence
 from datetime import timedelta
 from pathlib import Path
 
+import pytest
 import typer
 from typer.testing import CliRunner
 
 import analysis.cli
+from analysis.commands import watch
 from analysis.drivers import Driver
 from analysis.panel import lines, report
 from analysis.run_files import RunFile, Wanted
 from analysis.watched import View
-from tests.analysis.conftest import START, Row, trial
+from tests.analysis.conftest import START, Row, trial, write
 from tests.analysis.test_run_state import trials
 
 
@@ -86,9 +88,38 @@ def test_an_empty_folder_says_so() -> None:
     assert lines(empty, "results", 80, 24)[-1] == "nothing has been run here yet"
 
 
-def test_the_command_prints_once_where_there_is_no_terminal(results: Path) -> None:
-    app = typer.Typer()
-    analysis.cli.register(app)
+@pytest.fixture
+def app() -> typer.Typer:
+    made = typer.Typer()
+    analysis.cli.register(made)
+    return made
+
+
+def test_the_command_prints_once_where_there_is_no_terminal(app: typer.Typer, results: Path) -> None:
     done = CliRunner().invoke(app, ["watch", str(results)], catch_exceptions=False)
     assert done.exit_code == 0
     assert "best so far: jit, gap 5.00" in done.output
+
+
+def test_ctrl_c_leaves_the_last_view_and_no_error_also_while_the_results_are_gone(
+    app: typer.Typer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write(tmp_path / "results", [trial(0)])
+    looks = iter(["look", "look", "ctrl-c"])
+
+    def sleep(seconds: float) -> None:
+        assert seconds == 7
+        if next(looks) == "ctrl-c":
+            raise KeyboardInterrupt
+        if (tmp_path / "results").exists():
+            (tmp_path / "results").rename(tmp_path / "away")
+
+    monkeypatch.setattr(watch, "_redraws", lambda console: True)
+    monkeypatch.setattr(watch.time, "sleep", sleep)
+    words = ["watch", str(tmp_path / "results"), "--every", "7"]
+    done = CliRunner().invoke(app, words, catch_exceptions=False)
+    assert done.exit_code == 0
+    *_, table, row, trouble = done.output.rstrip().splitlines()
+    assert table.startswith("method")
+    assert row.startswith("jit")
+    assert trouble.startswith("as it was: no results folder")
