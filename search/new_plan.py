@@ -6,16 +6,19 @@ import json
 import re
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
 from benchmarks.datasets import DataSource, datasets
-from benchmarks.errors import UnknownName, printable
+from benchmarks.errors import InvalidScenario, UnknownName, printable
 from benchmarks.hyperparameters import declared
 from benchmarks.methods import methods
 from benchmarks.models import models
+from benchmarks.registry import Entry, Registry
 from benchmarks.scenarios import TASKS, method_task
 from search.errors import PlanError
 from search.plan_files import parse
 
+E = TypeVar("E", bound=Entry)
 _PREFERRED = ("jit", "ssd", "finetune")
 _FORGET = {
     "full_class": "a class name; a list searches each of several, A+B forgets two together",
@@ -147,6 +150,20 @@ def usual_forget(dataset: str, task: str) -> tuple[str, ...]:
         return (source.identities[0] if source.identities else "1",)
     names = source.classes if task == "sub_class" else source.names(source.predicts)
     return (">".join(names[:2]) if task == "sequence" else names[0],)
+
+
+def known(registry: Registry[E], name: str) -> str:
+    """A data set or network that can be named without running code.
+
+    Raises:
+        InvalidScenario: for code of the user's, which only a plan names.
+        UnknownName: with the nearest names.
+    """
+    if name.startswith("import:"):
+        raise InvalidScenario(
+            f"'{name}' is code of your own, which is not run here; take another and write it into the plan"
+        )
+    return registry.get(name).name
 
 
 def known_task(task: str) -> str:

@@ -44,6 +44,8 @@ def init(
 
     On a terminal it asks for what is not given; elsewhere it takes what is usual.
     """
+    from functools import partial
+
     from benchmarks.datasets import datasets
     from benchmarks.errors import printable
     from benchmarks.methods import methods as known_methods
@@ -57,9 +59,9 @@ def init(
 
     if file.exists():
         raise PlanError(f"{file} is there already; give another name, or delete it first")
-    chosen_set = _answer("data set", dataset, "digits", lambda name: datasets.get(name).name)
+    chosen_set = _answer("data set", dataset, "digits", partial(new_plan.known, datasets))
     usual_model = new_plan.usual_model(chosen_set)
-    chosen_model = _answer("network", model, usual_model, lambda name: models.get(name).name)
+    chosen_model = _answer("network", model, usual_model, partial(new_plan.known, models))
     chosen_task = _answer("task", task, "full_class", new_plan.known_task)
     usual_forget = new_plan.usual_forget(chosen_set, chosen_task)
     sets = tuple(forget) or (_answer("forget", None, usual_forget[0], str),)

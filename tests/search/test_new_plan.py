@@ -7,13 +7,18 @@ import pty
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
 
+from benchmarks.datasets import datasets
+from benchmarks.errors import InvalidScenario
+from benchmarks.models import models
+from benchmarks.registry import Registry
 from benchmarks.scenarios import TASKS
 from search.errors import PlanError
-from search.new_plan import Choice, plan_text, usual_forget, usual_methods, usual_model, write_plan
+from search.new_plan import Choice, known, plan_text, usual_forget, usual_methods, usual_model, write_plan
 from search.plan_files import load, parse
 
 SETS = {
@@ -76,6 +81,14 @@ def test_text_that_is_typed_stays_text() -> None:
     assert yaml.safe_load(text)["search"]["forget"] == ["10%"]
     with pytest.raises(PlanError):
         plan_text(Choice("digits", "cnn2", "full_class", ("jit",), ('8"\nmodel: x',), 5), "mine")
+
+
+@pytest.mark.parametrize("registry", [datasets, models])
+def test_code_of_the_users_is_not_run(registry: Registry[Any]) -> None:
+    with pytest.raises(InvalidScenario, match="is code of your own, which is not run here"):
+        known(registry, "import:whose:build")
+    assert "whose" not in sys.modules
+    assert known(registry, "digits" if registry is datasets else "cnn2")
 
 
 def init(folder: Path, *arguments: str, typed: str | None = None) -> tuple[int, str]:
