@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 from pathlib import Path
 from urllib.parse import quote
 
 from search.loggers.trials import Logged, Where
+
+_LONGEST = 200
 
 
 def logger(where: Where) -> TensorBoard:
@@ -18,8 +21,8 @@ def folder(results: Path | str) -> Path:
     """Where the event files of some results are: on this machine, also for results in a bucket."""
     named = os.environ.get("TENSORBOARD_LOGDIR")
     if named:
-        return Path(named)
-    return Path("tensorboard") if "://" in str(results) else Path(results) / "_tensorboard"
+        return Path(named).expanduser()
+    return Path("tensorboard") if "://" in str(results) else Path(results).expanduser() / "_tensorboard"
 
 
 class TensorBoard:
@@ -36,7 +39,7 @@ class TensorBoard:
             name: value if isinstance(value, (bool, int, float)) else str(value)
             for name, value in trial.params.items()
         }
-        with SummaryWriter(str(self._place / quote(trial.name, safe=" +,"))) as writer:
+        with SummaryWriter(str(self._place / _file_name(trial.name))) as writer:
             for name, value in trial.metrics.items():
                 writer.add_scalar(name, value, global_step=trial.number)
             for summary in hparams(hparam_dict=params, metric_dict=dict(trial.metrics)):
@@ -46,3 +49,11 @@ class TensorBoard:
 
     def close(self) -> None:
         """Nothing: each trial's file is closed."""
+
+
+def _file_name(name: str) -> str:
+    """A trial's name as that of a folder, which may have 255 characters; forget sets may have more."""
+    quoted = quote(name, safe=" +,")
+    if len(quoted) <= _LONGEST:
+        return quoted
+    return f"{quoted[:_LONGEST]} {hashlib.sha256(name.encode()).hexdigest()[:8]}"

@@ -73,6 +73,12 @@ def test_tensorboard_reads_scalars_and_hyperparameters_of_every_trial(rows: Rows
     assert given["lr"].number_value == jit(rows)[2]["param_lr"]
 
 
+def test_names_too_long_for_a_folder_stay_apart(rows: Rows, tmp_path: Path) -> None:
+    long = [{**rows[0], "forget": "+".join(["rocket"] * 60), "trial_number": number} for number in (0, 1)]
+    assert log_all(["tensorboard"], where(tmp_path), long) == []
+    assert len(list((folder(tmp_path / "results") / "tiny-search-1234").iterdir())) == 2
+
+
 def test_tensorboard_goes_where_its_variable_says(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert folder("s3://bucket/results") == Path("tensorboard")
     assert folder(tmp_path) == tmp_path / "_tensorboard"
