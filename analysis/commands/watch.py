@@ -26,17 +26,8 @@ def watch(
     One line per study: a method of a run and what it forgets. What runs comes first. Ctrl-C ends it; the
     runs go on.
     """
-    from rich.console import Console
-
-    from analysis.panel import report
-    from analysis.watched import Watched
-
-    watched, console = Watched(results), Console(markup=False, emoji=False, highlight=False)
     try:
-        if _redraws(console) and not once:
-            _show(watched, results, every, console)
-        else:
-            typer.echo("\n".join(report(watched.look(certain=True), results)))
+        _watch(results, every, once)
     except KeyboardInterrupt:
         return
 
@@ -44,6 +35,19 @@ def watch(
 def register(app: typer.Typer) -> None:
     """Mount the command."""
     app.command()(watch)
+
+
+def _watch(results: str, every: float, once: bool) -> None:
+    from rich.console import Console
+
+    from analysis.panel import report
+    from analysis.watched import Watched
+
+    watched, console = Watched(results), Console(markup=False, emoji=False, highlight=False)
+    if _redraws(console) and not once:
+        _show(watched, results, every, console)
+    else:
+        typer.echo("\n".join(report(watched.look(certain=True), results)))
 
 
 def _redraws(console: Console) -> bool:

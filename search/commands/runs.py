@@ -79,8 +79,8 @@ def _listing(frame: pd.DataFrame) -> Listing:
         of = "" if row["wanted"] in (None, row["trials"]) else f"/{row['wanted']}"
         shards = f" (shards {row['shards']})" if row["shards"] and row["state"] == "running" else ""
         times = [str(row[name] or "")[:16].replace("T", " ") for name in ("started", "finished")]
-        cells = [row["run"], f"{row['trials']}{of}", str(row["failed"]), f"{row['state']}{shards}"]
-        rows.append([printable(cell) for cell in (*cells, *times, row["version"], row["methods"])])
+        cells = [row["run"], f"{row['trials']}{of}", row["failed"], f"{row['state']}{shards}"]
+        rows.append([printable(str(cell)) for cell in (*cells, *times, row["version"], row["methods"])])
     return _HEADER, list(rows)
 
 
