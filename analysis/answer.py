@@ -16,7 +16,7 @@ from analysis.nearest import Line, against, by_unit, distances, leaders, of_line
 from analysis.plan_records import plan_names
 from analysis.spread import COUNTS, level
 from analysis.stats import Difference, t_interval
-from analysis.studies import REFERENCES, SCENARIO, VARIANT, best, complete, studies, varied
+from analysis.studies import REFERENCES, SCENARIO, VARIANT, best, chosen, complete, studies, varied
 from analysis.style import plain
 
 PART = ["plan", *SCENARIO]
@@ -173,7 +173,7 @@ def _searched(rows: pd.DataFrame) -> dict[str, list[str]]:
     found: dict[str, list[str]] = {}
     for study, frame in studies(rows):
         names = found.setdefault(study.method, [])
-        names += [name for name in varied(frame) if name not in names]
+        names += [name for name in (*varied(frame), *chosen(frame)) if name not in names]
     return found
 
 

@@ -83,8 +83,7 @@ def varied(frame: pd.DataFrame) -> list[str]:
     Trials with published values (`preset`) may differ in parameters that the search never touched, so they
     are looked at only when there is nothing else.
     """
-    own = frame[frame["preset"].fillna("") == ""]
-    rows = own if len(own) > 1 else frame
+    rows = _drawn(frame)
     return [
         name
         for name in frame.columns
@@ -94,6 +93,25 @@ def varied(frame: pd.DataFrame) -> list[str]:
         and rows[name].nunique() > 1
         and np.isfinite(frame[name].dropna().to_numpy(dtype=float)).all()
     ]
+
+
+def chosen(frame: pd.DataFrame) -> list[str]:
+    """The columns of options, text or truth values, that take more than one value in a study."""
+    rows = _drawn(frame)
+    names = [str(name) for name in frame.columns if str(name).startswith("param_")]
+    kinds = {name: frame[name].dtype for name in names}
+    options = [
+        name
+        for name, kind in kinds.items()
+        if pd.api.types.is_bool_dtype(kind) or not pd.api.types.is_numeric_dtype(kind)
+    ]
+    return [name for name in options if rows[name].nunique() > 1]
+
+
+def _drawn(frame: pd.DataFrame) -> pd.DataFrame:
+    """The trials of a study that have no published values, where there are several."""
+    own = frame[frame["preset"].fillna("") == ""]
+    return own if len(own) > 1 else frame
 
 
 def parameters(row: pd.Series) -> dict[str, object]:

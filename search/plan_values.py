@@ -58,6 +58,8 @@ def _points(value: Any) -> dict[str, tuple[dict[str, Any], ...]]:
     Raises:
         ValueError: with what is valid.
     """
+    if value == {}:  # as a plan that was run is kept, which has none
+        return {}
     points: dict[str, list[dict[str, Any]]] = {}
     for entry in listed(value):
         if not isinstance(entry, dict) or not entry:

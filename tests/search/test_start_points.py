@@ -115,7 +115,7 @@ def test_points_and_choices_belong_to_their_methods_run_and_leave_the_others_alo
         return [identity.study_id("jit"), identity.study_id("ssd")]
 
     plain = ids("{forget: 8}")
-    assert ids("{forget: 8, start: []}") == plain
+    assert ids("{forget: 8, start: []}") == ids("{forget: 8, start: {}}") == plain
     for more in ("start: {jit: {lr: 1}}", "space: {jit: {lr: [1, 2, 3]}}"):
         jit, ssd = ids(f"{{forget: 8, {more}}}")
         assert jit != plain[0]

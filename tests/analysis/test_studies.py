@@ -1,0 +1,23 @@
+"""What a study varied: numbers, and options among which it chose."""
+
+from __future__ import annotations
+
+import pandas as pd
+
+from analysis.studies import chosen, varied
+
+
+def test_options_that_were_searched_are_told_from_those_that_only_published_values_set() -> None:
+    frame = pd.DataFrame(
+        {
+            "preset": ["as_coded", "", "", ""],
+            "param_lr": [0.1, 0.2, 0.3, 0.4],
+            "param_norm": ["l2", "l2", "squared", None],
+            "param_mode": ["train", "eval", "eval", "eval"],
+            "param_accumulate": pd.array([False, False, True, None], dtype="boolean"),
+            "param_epochs": [1, 1, 1, 1],
+        }
+    )
+    assert varied(frame) == ["param_lr"]
+    assert chosen(frame) == ["param_norm", "param_accumulate"]
+    assert chosen(frame.iloc[:0]) == []
