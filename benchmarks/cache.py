@@ -7,7 +7,7 @@ import json
 import os
 import re
 import tempfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -61,6 +61,13 @@ def stored(model_id: str) -> Stored | None:
         (folder / f"{model_id}.safetensors").read_bytes(),
         (folder / f"{model_id}.json").read_bytes(),
     )
+
+
+def descriptions() -> Iterator[tuple[str, dict[str, Any]]]:
+    """The ids of the models in the cache, and what their JSON files say: identity and report."""
+    for path in sorted(model_folder().glob("*.json")):
+        with suppress(OSError, ValueError):  # it goes, or is broken: reading that model tells
+            yield path.stem, json.loads(path.read_text())
 
 
 def store(model: Stored) -> None:

@@ -12,12 +12,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from rich.console import Console
-
 from benchmarks.methods import Method, methods
 from search import chosen_values
 from search.chosen_values import Chosen
-from search.display import Latest
+from search.display import Latest, terminal
 from search.errors import PlanError, RunError
 from search.options import RESULTS
 from search.plan import Plan
@@ -102,7 +100,7 @@ def unlearned(
     scenario, own_seed = _scenario(plan, algorithm, forget, params, results)
     chosen = chosen_values.chosen(plan, algorithm, scenario.forget, params, results)
     metrics = [*default_metrics(), *plan.costly_metrics()]
-    console = Console(stderr=True, soft_wrap=True, highlight=False, markup=False, emoji=False)
+    console = terminal(stderr=True)
     with _threads(plan.resources.cpus_per_trial), Latest(console, "reading the data") as now:
         prepared = _prepared(plan, scenario, algorithm, console.print, now.hear)
         doing = f"{algorithm.name} on {scenario.forget}"

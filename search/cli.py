@@ -21,6 +21,7 @@ from cluster.signals import answered, interrupt, leave_to_system
 from search.commands import (
     apply,
     benchmark,
+    check,
     dashboard,
     demo,
     export,
@@ -192,6 +193,7 @@ for _command in (
     merge,
     import_,
     apply,
+    check,
     show,
     init,
 ):

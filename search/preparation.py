@@ -51,7 +51,7 @@ class Shared:
     data: dict[str, Any] = field(default_factory=dict)
 
 
-def _name(role: _Role, scenario: Scenario) -> str:
+def model_name(role: _Role, scenario: Scenario) -> str:
     """A model as people read it."""
     if role == "own":
         return "your checkpoint"
@@ -81,7 +81,7 @@ class Trained:
 
     @property
     def name(self) -> str:
-        return _name(self.role, self.scenario)
+        return model_name(self.role, self.scenario)
 
     def __str__(self) -> str:
         s, found = self.scenario, self.report
@@ -126,13 +126,7 @@ def prepare(
     data = {name: share(load(name)) for name in sorted({s.dataset for s in wanted})}
     device = slots.device if on_gpus(slots) else "cpu"
     common = _Common(recipe, slots.cpus, device, data, _cache_place(), own)
-    training: list[tuple[_Role, Scenario]] = (
-        [("own", wanted[0])] if own.original else [("original", s) for s in originals(wanted)]
-    )
-    without: _Role = "own_retrained" if own.retrained else "retrained"
-    training += [(without, s) for s in distinct(s for w in wanted for s in w.steps)]
-    if record:
-        training += [("recorded", s) for s in distinct(s for w in wanted for s in w.requests)]
+    training = models_of(wanted, originals(wanted), own, record)
     sent = {} if slots.address == LOCAL else _sent(training, recipe, own.preprocessing)
     jobs = [_Training(common, *what, sent) for what in training]
     with Board("preparing models", len(jobs), console) as board:
@@ -165,6 +159,25 @@ def _with_original(packed: Packed, weights: Any) -> Packed:
     """The same scenario with weights that others share, so that they travel to a worker once."""
     steps = tuple(_with_original(step, weights) for step in packed.steps)
     return replace(packed, original=weights, steps=steps)
+
+
+def models_of(
+    scenarios: Sequence[Scenario], firsts: Sequence[Scenario], own: OwnModels, record: bool
+) -> list[tuple[_Role, Scenario]]:
+    """The models that distinct scenarios need, each by its part and a scenario of its.
+
+    Args:
+        firsts: A scenario for each original model.
+        record: Also the recorded steps of every forget set.
+    """
+    models: list[tuple[_Role, Scenario]] = (
+        [("own", scenarios[0])] if own.original else [("original", s) for s in firsts]
+    )
+    without: _Role = "own_retrained" if own.retrained else "retrained"
+    models += [(without, s) for s in distinct(s for w in scenarios for s in w.steps)]
+    if record:
+        models += [("recorded", s) for s in distinct(s for w in scenarios for s in w.requests)]
+    return models
 
 
 def originals(scenarios: Iterable[Scenario]) -> list[Scenario]:
@@ -260,7 +273,7 @@ class _Training:
 
     @property
     def name(self) -> str:
-        return _name(self.role, self.scenario)
+        return model_name(self.role, self.scenario)
 
 
 @dataclass(frozen=True)

@@ -40,6 +40,8 @@ if TYPE_CHECKING:
     from search.errors import SearchError as SearchError
     from search.export import export_csv as export_csv
     from search.export import export_optuna as export_optuna
+    from search.forecast import Forecast as Forecast
+    from search.forecast import forecast as forecast
     from search.functions import benchmark as benchmark
     from search.functions import plans as plans
     from search.functions import prepare as prepare
@@ -63,6 +65,7 @@ _HOME = {
     "BenchmarkError": "benchmarks.errors",
     "BenchmarkResult": "search.outcomes",
     "ClusterError": "cluster.errors",
+    "Forecast": "search.forecast",
     "Interrupted": "search.errors",
     "Plan": "search.plan",
     "PlanResult": "search.outcomes",
@@ -84,12 +87,13 @@ _HOME = {
     "export_csv": "search.export",
     "export_optuna": "search.export",
     "figure": "analysis.figures.catalogue",
+    "forecast": "search.forecast",
     "import_optuna": "search.importing",
     "merge": "search.merging",
     "overall": "analysis.breakdown",
     "plans": "search.functions",
-    "prepare": "search.functions",
     "plots": "analysis.figures:",
+    "prepare": "search.functions",
     "prepare_scenario": "benchmarks.prepared:prepare",
     "report": "analysis.report:write_report",
     "run": "search.functions",
@@ -108,6 +112,7 @@ __all__ = [
     "BenchmarkError",
     "BenchmarkResult",
     "ClusterError",
+    "Forecast",
     "Interrupted",
     "Plan",
     "PlanResult",
@@ -129,6 +134,7 @@ __all__ = [
     "export_csv",
     "export_optuna",
     "figure",
+    "forecast",
     "import_optuna",
     "merge",
     "overall",

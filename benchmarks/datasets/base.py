@@ -14,6 +14,7 @@ import numpy as np
 import platformdirs
 
 from benchmarks.checkpoint import Preprocessing
+from benchmarks.datasets.files import without_downloads
 from benchmarks.errors import DataError, InvalidScenario
 from benchmarks.registry import Registry
 
@@ -279,6 +280,19 @@ def load(name: str) -> Dataset:
         return _provided[name]
     folder = data_folder()
     return _load(_complete(datasets.get(name), folder), folder)
+
+
+def load_present(name: str) -> Dataset:
+    """As `load`, where nothing has to be downloaded or decoded first.
+
+    Raises:
+        DataError: where that is needed.
+    """
+    source, folder = datasets.get(name), data_folder()
+    if name not in _provided and source.decode is not None and not source.mean:
+        raise DataError(f"the image files of '{name}' are not decoded yet; `unlearn decode` does it")
+    with without_downloads():
+        return load(name) if name in _provided else _load(source, folder)
 
 
 _provided: dict[str, Dataset] = {}

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
 from http.client import HTTPException
 from pathlib import Path
 from typing import TypeVar
@@ -13,6 +15,17 @@ from filelock import FileLock
 from benchmarks.errors import DataError
 
 T = TypeVar("T")
+_DOWNLOADS: ContextVar[bool] = ContextVar("downloads", default=True)
+
+
+@contextmanager
+def without_downloads() -> Iterator[None]:
+    """In this context, files that would have to be downloaded are an error of `fetch`."""
+    before = _DOWNLOADS.set(False)
+    try:
+        yield
+    finally:
+        _DOWNLOADS.reset(before)
 
 
 def fetch(
@@ -44,6 +57,8 @@ def fetch(
                     )
                 else:
                     _must_be(_md5(folder / path) == mark, folder / path, f"md5 is not {mark}")
+            if missing and not _DOWNLOADS.get():
+                raise DataError(f"data set '{name}' is not in {folder} yet")
             return read(missing)
     except (OSError, RuntimeError, EOFError, HTTPException) as error:
         why = " ".join(str(error).split())
