@@ -26,7 +26,7 @@ function tone(colour, look) {
 function axis(title, look, more = {}) {
   return {
     title: { text: safe(title), standoff: 8 }, gridcolor: look.rule, zerolinecolor: look.rule,
-    linecolor: look.faint, tickcolor: look.faint, automargin: true, ...more,
+    linecolor: look.faint, tickcolor: look.faint, automargin: true, exponentformat: "e", ...more,
   };
 }
 

@@ -18,7 +18,7 @@ import pandas as pd
 from analysis.errors import AnalysisError
 from analysis.text import printable
 
-_DIGITS = 5  # more are seen neither in a picture nor in its hover text
+_DIGITS = 4  # more are seen neither in a picture nor in its hover text
 
 
 def packed(content: str | bytes) -> str:
@@ -28,7 +28,7 @@ def packed(content: str | bytes) -> str:
 
 
 def as_json(value: object) -> str:
-    """JSON that browsers read: numbers with five digits, null for what is not finite, text that is seen."""
+    """JSON that browsers read: numbers with four digits, null for what is not finite, text that is seen."""
     return json.dumps(_plain(value), separators=(",", ":"), ensure_ascii=False, allow_nan=False)
 
 
@@ -57,7 +57,8 @@ def _plain(value: object) -> Any:
     if isinstance(value, int | np.integer):
         return int(value)
     if isinstance(value, float | np.floating):
-        return float(f"{value:.{_DIGITS}g}") if math.isfinite(value) else None
+        rounded = float(f"{value:.{_DIGITS}g}") if math.isfinite(value) else None
+        return int(rounded) if rounded is not None and rounded.is_integer() else rounded
     if isinstance(value, Iterable):
         return [_plain(part) for part in value]
     return str(value)

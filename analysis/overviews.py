@@ -17,6 +17,8 @@ from analysis.style import FAINT, INK, MARKERS, legend_below, log_axis, panels, 
 
 MOST = 12  # searches in a picture
 _MOST_SLICES, _MOST_PARAMETERS = 6, 4
+_FEW_DOTS = 40
+MOST_DOTS = 1000  # in the front's picture
 Found = Sequence[tuple[Study, pd.DataFrame]]
 
 
@@ -81,23 +83,25 @@ def histories(studies: Found, palette: Mapping[str, str]) -> Figure:
 
 @styled
 def front(studies: Found, palette: Mapping[str, str]) -> Figure:
-    """Distance to retrain against unlearning time of all trials, and the front of both."""
+    """Distance to retrain against unlearning time and the front of both; of many trials a random thousand."""
     figure, [[axes]] = panels(1, 1, 7.2, 3.2)
-    every = []
-    for study, rows in studies:
-        done = complete(rows).dropna(subset=["gap", "unlearn_s"])
-        every.append(done[["unlearn_s", "gap"]])
-        [dots] = _dots(axes, done["unlearn_s"], done["gap"], palette.get(study.method, FAINT))
-        dots.set_label(study.method)
-    points = pd.concat(every).sort_values(["unlearn_s", "gap"])
+    done = [complete(rows)[["method", "unlearn_s", "gap"]] for _, rows in studies]
+    points = pd.concat(done).dropna().sort_values(["unlearn_s", "gap"])
+    for method, own in points.sample(min(MOST_DOTS, len(points)), random_state=0).groupby("method"):
+        _dots(
+            axes,
+            own["unlearn_s"],
+            own["gap"],
+            palette.get(str(method), FAINT),
+            label=shortened([str(method)])[0],
+        )
     edge = points[points["gap"] <= points["gap"].cummin()].drop_duplicates("gap")
     axes.step(edge["unlearn_s"], edge["gap"], where="post", color=INK, lw=1.4)
     if (points["unlearn_s"] > 0).any():
         log_axis(axes)
     axes.set_ylim(bottom=0)
     axes.set(xlabel=label("unlearn_s"), ylabel=label("gap"))
-    handles = dict(zip(*reversed(axes.get_legend_handles_labels()), strict=True))
-    legend_below(figure, list(handles.values()), list(handles), columns=6)
+    legend_below(figure, *axes.get_legend_handles_labels(), columns=6)
     return figure
 
 
@@ -121,9 +125,11 @@ def slices(studies: Found, palette: Mapping[str, str], ranges: Ranges) -> Figure
     return figure
 
 
-def _dots(axes: Axes, x: pd.Series, y: pd.Series, tone: str) -> Any:
-    """Many dots as an image within the drawing, which stays small."""
-    return axes.plot(x, y, "o", ms=3.2, alpha=0.45, mew=0, color=tone, rasterized=len(x) > 40)
+def _dots(axes: Axes, x: pd.Series, y: pd.Series, tone: str, **look: Any) -> None:
+    """Dots; all of an axes as one image where there are many, so that the drawing stays small."""
+    axes.plot(x, y, "o", ms=3.2, alpha=0.45, mew=0, color=tone, zorder=-1, **look)
+    if len(x) > _FEW_DOTS:
+        axes.set_rasterization_zorder(0)
 
 
 def _reach(row: Mapping[Any, Any], middle: str, low: str, high: str) -> Any:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import io
+import re
 import warnings
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -138,7 +139,16 @@ def _svg(figure: Figure, letters: str) -> bytes:
     stream = io.BytesIO()
     matplotlib.rcParams["svg.fonttype"] = letters
     figure.savefig(stream, format="svg", metadata={"Date": None, "Creator": None})
-    return stream.getvalue()
+    return _smaller(stream.getvalue().decode()).encode()
+
+
+def _smaller(svg: str) -> str:
+    """The same drawing in less than half the bytes: matplotlib indents, and has six decimals of a point."""
+    svg = re.sub(r"<!--.*?-->", "", svg, flags=re.DOTALL)
+    svg = re.sub(r"\s*\n\s*", " ", svg).replace("> <", "><")
+    svg = re.sub(r'(?<=["#])DejaVuSans-', "g", svg)
+    places = r' d="[^"]*"| [xy]="[^"]*"|translate\([^)]*\)'
+    return re.sub(places, lambda at: re.sub(r"(\.\d\d)\d+", r"\1", at[0]), svg)
 
 
 def table(

@@ -35,6 +35,8 @@ def pareto(studies: Found, palette: Mapping[str, str]) -> Chart:
         "Distance to retrain against unlearning time of every complete trial. The line joins those that no "
         "other trial beats in both; they were picked from many, so their distances are too hopeful."
     )
+    if sum(len(rows) for _, rows in studies) > overviews.MOST_DOTS:
+        caption += f" In print, {overviews.MOST_DOTS} trials picked at random, and the line of all."
     return Chart("pareto", caption, _chosen(studies), picture(overviews.front(studies, palette), caption))
 
 
