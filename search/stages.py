@@ -19,7 +19,7 @@ from cluster.addresses import LOCAL
 from cluster.connect import Slots, running, session
 from cluster.tasks import first_machine
 from search import preparation, published, runner
-from search.assignments import Assignment, FixedList, Row, Source
+from search.assignments import FixedList, Row, Source
 from search.display import activity, patience
 from search.entries import Entry, merged
 from search.errors import Interrupted, PlanError, RunError
@@ -27,23 +27,19 @@ from search.failures import Failures, only_failed, require_success
 from search.identity import (
     Identity,
     benchmark_identity,
-    code_id,
-    data_id,
     search_identity,
 )
 from search.loggers import logging
 from search.loggers.trials import Where
-from search.objectives import best, objective
+from search.objectives import best
 from search.placement import Learned
 from search.plan import Plan
+from search.plan_trials import benchmark_trials, study_of
 from search.progress import Progress
-from search.pruning import pruner
 from search.records import records
-from search.repetitions import repetitions
 from search.results import Results, finished_trials
 from search.shards import WHOLE, Shard
 from search.spaces import search_space
-from search.studies import SEEDS_PER_STUDY, Study
 from search.version import package_version
 
 
@@ -129,7 +125,10 @@ def search(setting: Setting) -> Identity:
     with open_results(setting, identity.run_id, names) as results:
         rows = results.rows()
         own = setting.shard.take(studies)
-        sources = [_study(plan, identity, method, scenario, rows) for method, scenario in own]
+        sources = [
+            study_of(plan, identity, method, scenario, rows_of(identity, method, scenario, rows))
+            for method, scenario in own
+        ]
         carry_out(setting, identity, sources, results, [scenario for _, scenario in own])
     return identity
 
@@ -151,7 +150,7 @@ def benchmark(setting: Setting) -> Identity:
     if all(entry.method.reference for entry in entries):
         raise RunError(f"every trial of the search of plan '{plan.name}' failed, so there is nothing to run")
     identity = benchmark_identity(plan, entries)
-    trials = list(_benchmark_trials(plan, identity, entries))
+    trials = list(benchmark_trials(plan, identity, entries))
     rounds = [trials[i : i + len(entries)] for i in range(0, len(trials), len(entries))]
     with open_results(setting, identity.run_id, [trial.trial_id for trial in trials]) as results:
         own = [trial for one in setting.shard.take(rounds) for trial in one]
@@ -283,47 +282,6 @@ def open_results(setting: Setting, run_id: str, work: Sequence[str] = ()) -> Res
     return results
 
 
-def _study(plan: Plan, identity: Identity, method: Method, scenario: Scenario, rows: Sequence[Row]) -> Study:
-    data, code = data_id(plan), code_id(plan, method)
-
-    def assign(number: int, params: dict[str, Any], preset: str, started_from: str) -> Assignment:
-        paper, differs = published.origin(method, preset, plan)
-        return Assignment(
-            run_id=identity.study_id(method.name),
-            number=number,
-            scenario=scenario,
-            method=method.name,
-            params=params,
-            seed=SEEDS_PER_STUDY * (plan.search.seed + 1) + number,
-            kind="search",
-            regime="tuned",
-            preset=preset,
-            preset_paper=paper,
-            preset_differs=differs,
-            started_from=started_from,
-            tuned_on=scenario.forget,
-            data_id=data,
-            code_id=code,
-            scale=plan.scale,
-            precision=plan.precision,
-            prunable=plan.search.pruner != "none",
-        )
-
-    return Study(
-        f"{method.name} · {scenario.dataset} {scenario.task} {scenario.forget}",
-        method,
-        search_space(method.Params, plan.search.space.get(method.name)),
-        objective(plan.search.objective),
-        trials=plan.search.trials,
-        seed=plan.search.seed,
-        assign=assign,
-        done=rows_of(identity, method, scenario, rows),
-        starts=plan.starts(method.name).on(scenario.forget),
-        presets=plan.search.presets,
-        pruner=pruner(plan.search.pruner),
-    )
-
-
 def _entries(setting: Setting) -> Iterator[Entry]:
     """The lines of a plan's benchmark: references, what runs beside, published values, what was found."""
     plan = setting.plan
@@ -344,37 +302,6 @@ def _entries(setting: Setting) -> Iterator[Entry]:
                 setting.console.print(f"{method.name}: every trial on {scenario.forget} failed; left out")
             else:
                 yield Entry(method, "tuned", params, tuned_on=(scenario.forget,))
-
-
-def _benchmark_trials(plan: Plan, identity: Identity, entries: Sequence[Entry]) -> Iterator[Assignment]:
-    """The trials of a benchmark, one of each entry before the next repetition."""
-    costly = plan.costly_metrics()
-    data = data_id(plan)
-    codes = {entry.method.name: code_id(plan, entry.method, costly) for entry in entries}
-    for number, (repetition, entry) in enumerate(itertools.product(repetitions(plan), entries)):
-        scenario = repetition.scenario
-        yield Assignment(
-            run_id=identity.study_id(entry.name),
-            number=number,
-            scenario=scenario,
-            method=entry.method.name,
-            params=entry.params,
-            seed=repetition.seed,
-            kind="reference" if entry.method.reference else "benchmark",
-            regime=entry.regime_on(scenario.forget),
-            preset=entry.preset,
-            preset_paper=entry.preset_paper,
-            preset_differs=entry.preset_differs,
-            tuned_on=" | ".join(entry.tuned_on),
-            data_id=data,
-            code_id=codes[entry.method.name],
-            scale=plan.scale,
-            held_out="test",
-            metrics=costly,
-            details=True,
-            precision=plan.precision,
-            tag=f"{entry.tag}.{repetition.tag}",
-        )
 
 
 def _require_finished(plan: Plan, identity: Identity, rows: Sequence[Row]) -> None:

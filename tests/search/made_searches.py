@@ -12,6 +12,7 @@ from search import stages
 from search.assignments import Assignment
 from search.identity import search_identity
 from search.plan import Plan
+from search.plan_trials import study_of
 from search.results import Finished, Results
 from search.studies import Study
 
@@ -29,7 +30,9 @@ def search_in_steps(place: Path | str, plan: Plan, trials: int | None = None) ->
     with Results(place, identity.run_id) as results:
         results.save_plan({"version": "test", "plan": plan.model_dump(mode="json"), **identity.record()})
         for method, scenario in stages.studies_of(plan):
-            study = stages._study(plan, identity, method, scenario, results.rows())
+            study = study_of(
+                plan, identity, method, scenario, stages.rows_of(identity, method, scenario, results.rows())
+            )
             for row in _trials(study, trials):
                 results.append([Finished(row)])
                 yield row
