@@ -146,15 +146,15 @@ complete -p unlearn
 @pytest.mark.parametrize(
     ("shell", "expected"),
     [
-        ("zsh", '_arguments \'*: :(("demo":"The main job in minutes on a laptop\\\\: '),
-        ("fish", "demo\tThe main job in minutes on a laptop: "),
+        ("zsh", '_arguments \'*: :(("jit-figure4":"JiT, figure 4\\\\: a network of two '),
+        ("fish", "jit-figure4\tJiT, figure 4: a network of two "),
     ],
 )
 def test_other_shells_are_answered_with_what_names_mean(
     typed: Typed, monkeypatch: pytest.MonkeyPatch, shell: str, expected: str
 ) -> None:
     monkeypatch.setenv("_UNLEARN_COMPLETE", f"complete_{shell}")
-    monkeypatch.setenv("_TYPER_COMPLETE_ARGS", "unlearn run dem")
+    monkeypatch.setenv("_TYPER_COMPLETE_ARGS", "unlearn run jit-fig")
     monkeypatch.setenv("_TYPER_COMPLETE_FISH_ACTION", "get-args")
     status, out, _ = typed()
     assert status == 0
