@@ -69,8 +69,10 @@ def init(
     names = _answer("methods", methods, usual, some_methods)
     choice = new_plan.Choice(chosen_set, chosen_model, chosen_task, names, sets, trials)
     new_plan.write_plan(choice, file)
-    typer.echo(f"written: {printable(str(file))}")
-    typer.echo(f"run it:  unlearn run {printable(str(file))}   (a trial run of everything: --scale 0.01)")
+    name = printable(str(file))
+    typer.echo(f"written: {name}")
+    typer.echo(f"what it would do: unlearn check {name}")
+    typer.echo(f"do it: unlearn run {name}   (a trial run of everything: --scale 0.01)")
 
 
 def _answer(question: str, given: str | None, usual: str, check: Callable[[str], T]) -> T:
