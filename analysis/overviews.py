@@ -49,7 +49,7 @@ def answer(lines: pd.DataFrame, palette: Mapping[str, str]) -> Figure:
             fmt=MARKERS.get(row["regime"], "o"),
             **look,
         )
-        offset = {"xytext": (6, 5), "textcoords": "offset points", "fontsize": 8.5}
+        offset: dict[str, Any] = {"xytext": (6, 5), "textcoords": "offset points", "fontsize": 8.5}
         axes.annotate(name, (row["seconds"], row["distance"]), color=INK, **offset)
     if (own["seconds"] > 0).any():
         log_axis(axes)
