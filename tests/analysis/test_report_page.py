@@ -180,12 +180,10 @@ def test_the_command_is_copied(report: Path, visit: Visiting, tmp_path: Path) ->
 def test_names_do_nothing_in_figures(report: Path, visit: Visiting) -> None:
     opened = visit(report)
     figure = drawn(opened, "answer")
-    points = opened.page.locator(f"{figure} .points path.point")
-    shown = []
-    for i in range(points.count()):
-        points.nth(i).hover(force=True)
-        shown.append(opened.page.locator(f"{figure} .hovertext").first.text_content() or "")
-    assert any("<b>bold</b>" in text for text in shown), shown
+    opened.page.locator(f"{figure} .points path.point").last.hover(force=True)
+    opened.page.wait_for_function(
+        "all('.hovertext').some((text) => text.textContent.includes('<b>bold</b>'))"
+    )
     assert opened.page.locator("img[src='x']").count() == 0
 
 
