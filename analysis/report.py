@@ -248,13 +248,14 @@ def _lead(trials: pd.DataFrame) -> str:
 
 
 def _facts(trials: pd.DataFrame) -> list[tuple[str, str]]:
-    def listed(name: str, most: int = 12) -> str:
-        values = sorted(set(trials[name]), key=natural)
+    def listed(rows: pd.DataFrame, name: str, most: int = 12) -> str:
+        values = sorted(set(rows[name]), key=natural)
         return ", ".join(values[:most]) + (f" and {len(values) - most} more" if len(values) > most else "")
 
     methods = sorted(set(trials["method"]) - set(REFERENCES))
     ended = trials["finished_at"].max()
-    facts = [("Task", listed("task")), ("Methods", ", ".join(methods)), ("Forget sets", listed("forget"))]
+    tasks = [f"{task} ({listed(rows, 'forget')})" for task, rows in trials.groupby("task")]
+    facts = [("Methods", ", ".join(methods)), ("Forget sets", "; ".join(tasks))]
     if pd.notna(ended):
         facts.append(("Finished", f"{ended:%Y-%m-%d %H:%M} UTC"))
     return facts

@@ -11,6 +11,7 @@ from typing import Any
 import pandas as pd
 
 from analysis import overviews
+from analysis.breakdown import BOTH
 from analysis.labels import DASH, label, mean_std, number, variant
 from analysis.page import Chart, Recipe, Summary, Table, picture, table
 from analysis.plan_records import PlanRecord
@@ -71,8 +72,12 @@ def matrix(parts: Sequence[tuple[str, pd.DataFrame]]) -> tuple[str, Table] | Non
             if cell and rows and (cell is rows[0] or cell["nearest"] is True):
                 strong.add((i, column))
     caption = (
-        "Distance to retrain (points), smaller is better; retrain is a second retrained model. Bold is the "
-        "nearest of a column, and what cannot be told from it."
+        "Distance to retrain in points, mean ± standard deviation over the repetitions; smaller is nearer. "
+        "It is the mean absolute difference to the retrained model over retain accuracy, forget accuracy "
+        "and MIA. The last row is another retrained model: no method can be asked to come nearer. Bold: the "
+        "nearest method of a column and those that are tied with it, because they cannot be told from it by "
+        "differences on the same seed and forget set (95 % intervals); these can be clear where ± overlap. "
+        "Methods stand in the order of their ranks."
     )
     heads = ["Method", *(title for title, _ in parts)]
     return _leaders([title for title, _ in parts], own), table(caption, heads, shown, set(heads[1:]), strong)
@@ -82,15 +87,19 @@ def _leaders(titles: Sequence[str], rows: Sequence[Sequence[Line]]) -> str:
     """Who comes nearest on each of few parts; on many, who does most often."""
     named = [(title, own[0]) for title, own in zip(titles, rows, strict=True) if own]
     if len(named) <= MOST_NAMED:
-        said = [
-            f"{first['method']} on {title} ({mean_std(first['distance'], first['deviation'], 'gap')} points "
-            f"away, {number(first['seconds'], 'unlearn_s')} s)"
-            for title, first in named
-        ]
+        ties = [sum(row["nearest"] is True for row in own) - 1 for own in rows if own]
+        said = [_leader(title, first, tied) for (title, first), tied in zip(named, ties, strict=True)]
         return f"Nearest to retraining: {'; '.join(said)}."
     often = Counter(first["method"] for _, first in named).most_common()
     counts = [f"{method} on {count}" for method, count in often]
     return f"Nearest to retraining of {len(named)} scenarios: {_listed(counts)}."
+
+
+def _leader(title: str, first: Line, ties: int) -> str:
+    away = mean_std(first["distance"], first["deviation"], "gap")
+    known = [f"{away} points", f"{number(first['seconds'], 'unlearn_s')} s", first["parameters"]]
+    text = f"{first['method']} on {title} ({', '.join(filter(None, known))})"
+    return f"{text}, tied with {ties} other{'s' if ties > 1 else ''}" if ties > 0 else text
 
 
 def _rank(method: str, rows: Sequence[Line]) -> int:
@@ -122,9 +131,14 @@ def _text(records: list[dict[Any, Any]], again: Line | None) -> list[str]:
     alike = [row for row in records[1:] if row["nearest"] is True]
     if alike:
         names = [f"{r['method']} ({mean_std(r['distance'], r['deviation'], 'gap')})" for r in alike]
-        said.append(f"{_listed(names)} cannot be told from it at 95 %.")
+        said.append(
+            f"{_listed(names)} cannot be told from it: the 95 % interval of the difference contains 0."
+        )
     elif first["nearest"] is True and len(records) > 1:
-        said.append("Every other method is further away, at 95 %.")
+        said.append(
+            "Every other method is further away: on the same seeds and forget sets, the 95 % interval of its "
+            "difference is above 0."
+        )
     elif len(records) > 1:
         said.append("One repetition tells no methods apart: this order may be chance.")
     if again:
@@ -237,6 +251,8 @@ def _verdict(row: Line) -> str:
 
 def _source(row: Line) -> str:
     """Where parameters come from, without the method's name."""
+    if row["regime"] == BOTH:
+        return f"searched on {row['tuned_on']}, used on every forget set"
     named = variant(*(str(row[name]) for name in VARIANT)).removeprefix(str(row["method"]))
     return named.strip(" ()")
 

@@ -204,7 +204,7 @@ def test_the_answer_stands_first_with_the_plan_and_its_command(tmp_path: Path) -
     first = chapter(page, "answer")
     assert "jit comes nearest to retraining: 3.2 ± 0.2 points away, in 0.50 s." in first
     assert re.search(r"Its parameters \(tuned\): .*lr = 0\.1", first)
-    assert "Every other method is further away, at 95 %." in first
+    assert "Every other method is further away: on the same seeds" in first
     assert "jit is further away than that by" in first
     assert "unlearn run mine.yaml --results" in first
     assert "name: mine\ndataset: digits\nseed: 0\nsearch:\n  trials: 9" in first
