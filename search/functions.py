@@ -132,12 +132,13 @@ def sensitivity(
     grid: bool = False,
     points: int = 9,
     seeds: int = 3,
+    around: stage.Centre = "best",
     seed: int | None = None,
     workers: int | None = None,
     address: str = "local",
     timeout: float | None = None,
 ) -> SensitivityResult:
-    """Run new trials around the best point of a plan's searches.
+    """Run new trials around the best point of a plan's searches, or around published values.
 
     Args:
         method: One or more methods of the plan; by default all.
@@ -147,6 +148,7 @@ def sensitivity(
         grid: Vary two parameters together instead of one at a time.
         points: Values per parameter.
         seeds: Repetitions of every point.
+        around: The best of each search, or each method's published values, which need no search.
 
     The others are those of `search`.
 
@@ -155,7 +157,7 @@ def sensitivity(
         RunError: also if a search has no complete trial yet.
     """
     design = stage.Design(
-        _listed(method), _listed(forget), _listed(parameters), dict(ranges or {}), grid, points, seeds
+        _listed(method), _listed(forget), _listed(parameters), dict(ranges or {}), grid, points, seeds, around
     )
     with _setting(plan, Options(str(results), workers, address, seed=seed, timeout=timeout)) as setting:
         return SensitivityResult(setting.plan, str(results), stage.sensitivity(setting, design))
