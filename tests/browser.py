@@ -49,6 +49,7 @@ def visit(browser: Browser) -> Iterator[Callable[..., Visit]]:
 
     def open_(place: Path | str, *, width: int = 1280, height: int = 800, **options: Any) -> Visit:
         context = browser.new_context(viewport={"width": width, "height": height}, **options)
+        context.set_default_timeout(120_000)  # milliseconds; a busy machine starts a page late
         contexts.append(context)
         address = place.as_uri() if isinstance(place, Path) else place
         opened = Visit(context.new_page(), address)

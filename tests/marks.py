@@ -6,3 +6,5 @@ import pytest
 SEVERAL_NODES = pytest.mark.flaky(reruns=1)
 # A session that a process of its own starts gives up after Ray's fixed 30 s where the machine is busy.
 OWN_RAY = pytest.mark.flaky(reruns=1)
+# A browser draws when it can: what a pointer touches may not be there yet where the machine is busy.
+BROWSER = pytest.mark.flaky(reruns=1)

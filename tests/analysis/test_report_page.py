@@ -11,7 +11,9 @@ import pytest
 from analysis.report import write_report
 from tests.analysis.conftest import class_rows, measured, sample_rows, search_rows, sensitivity_rows, write
 from tests.browser import Visit
+from tests.marks import BROWSER
 
+pytestmark = BROWSER
 Visiting = Callable[..., Visit]
 PUBLISHED = {"regime": "published", "preset": '<img src="x" onerror="alert(1)"> & <b>bold</b>'}
 
@@ -38,7 +40,7 @@ def drawn(opened: Visit, kind: str) -> str:
     """The selector of the first figure of a kind, once it is drawn."""
     figure = f"figure.{kind}"
     opened.page.locator(figure).first.scroll_into_view_if_needed()
-    opened.page.wait_for_selector(f"{figure}.drawn .main-svg", state="attached", timeout=60_000)
+    opened.page.wait_for_selector(f"{figure}.drawn .main-svg", state="attached", timeout=120_000)
     return figure
 
 

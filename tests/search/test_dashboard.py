@@ -21,9 +21,11 @@ from search.dashboard import Studies, serving
 from search.errors import ResultsError
 from search.plan import Plan
 from tests.browser import Visit
+from tests.marks import BROWSER
 from tests.search.made_searches import search_in_steps, write_search
 from tests.search.test_export import longer
 
+pytestmark = BROWSER
 pytest.importorskip("optuna_dashboard", reason="optuna-dashboard is not installed")
 
 
@@ -49,17 +51,17 @@ def test_a_browser_shows_every_study_with_its_best_and_new_rows_appear(
     with serving(searched, 0, "127.0.0.1", quiet, every_s=0.1) as (address, studies):
         seen = visit(address)
         for name in studies.names:
-            seen.page.get_by_text(name).first.wait_for(timeout=20_000)
+            seen.page.get_by_text(name).first.wait_for(timeout=90_000)
         jit = next(name for name in studies.names if name.startswith("jit"))
         seen.page.get_by_text(jit).first.click()
-        seen.page.get_by_text("Best Trial", exact=False).first.wait_for(timeout=20_000)
+        seen.page.get_by_text("Best Trial", exact=False).first.wait_for(timeout=90_000)
         shown = seen.page.inner_text("body")
         best = min(t.values[0] for t in trials(studies, jit) if t.values)
         assert str(best)[:8] in shown
         seen.page.goto(f"{seen.page.url}/trials")
-        seen.page.get_by_text("12 Trials").wait_for(timeout=20_000)
+        seen.page.get_by_text("12 Trials").wait_for(timeout=90_000)
         write_search(searched, longer(plan, 15))
-        seen.page.get_by_text("15 Trials").wait_for(timeout=30_000)  # without a reload
+        seen.page.get_by_text("15 Trials").wait_for(timeout=90_000)  # without a reload
         assert not seen.errors
         assert all(request.startswith(address) for request in seen.requests)
 
