@@ -88,7 +88,9 @@ parts:
   classes: {task: full_class, search: {forget: "8"}}
   images: {task: random, search: {forget: "40"}}
 """)
-    with pytest.raises(PlanError, match="stands for 2 plans: two-classes, two-images; name one as 'part'"):
+    with pytest.raises(
+        PlanError, match=r"stands for 2 plans: two-classes, two-images; name one as part \(--part\)"
+    ):
         Plan.load(path)
     assert Plan.load(path, part="images").task == "random"
     assert Plan.load(str(path), part="two-classes").task == "full_class"

@@ -125,7 +125,7 @@ def test_only_formats_of_photographs_are_opened_whatever_a_file_is_called(tmp_pa
 def test_pictures_beyond_the_limit_are_refused_before_they_are_decoded(tmp_path, monkeypatch):
     Image.new("1", (9000, 8000)).save(tmp_path / "a.png")
     assert (tmp_path / "a.png").stat().st_size < 20_000
-    monkeypatch.setattr(pictures, "_rgb", lambda _: pytest.fail("it was decoded"))
+    monkeypatch.setattr(pictures, "rgb", lambda _: pytest.fail("it was decoded"))
     Image.new("1", (20_000, 20_000)).save(tmp_path / "b.png")
     for name in ("a.png", "b.png"):
         with pytest.raises(Unreadable, match="it has more than 67 million pixels, which are the limit"):
