@@ -74,7 +74,7 @@ def summary(known: Forecast, price: float | None = None) -> Iterator[str]:
             continue
         time = "unknown" if missing == count else f"about {duration(seconds)}"
         more = f", and {missing} {what} of unknown length" if 0 < missing < count else ""
-        yield f"{stage}: {count} {what}, {time} on {at_once}{more}"
+        yield f"{stage}: {count} {what.removesuffix('s') if count == 1 else what}, {time} on {at_once}{more}"
         total, unknown = total + seconds, unknown + missing
     if not total:
         return
