@@ -74,10 +74,11 @@ def matrix(parts: Sequence[tuple[str, pd.DataFrame]]) -> tuple[str, Table] | Non
     caption = (
         "Distance to retrain in points, mean ± standard deviation over the repetitions; smaller is nearer. "
         "It is the mean absolute difference to the retrained model over retain accuracy, forget accuracy "
-        "and MIA. The last row is another retrained model: no method can be asked to come nearer. Bold: the "
-        "nearest method of a column and those that are tied with it, because they cannot be told from it by "
-        "differences on the same seed and forget set (95 % intervals); these can be clear where ± overlap. "
-        "Methods stand in the order of their ranks."
+        "and MIA (the success of a membership inference attack), in percentage points. The last row is "
+        "another retrained model: at or below it a method is as near as retraining itself comes. Bold: the "
+        "nearest method of a column and those tied with it, which differences on the same seed and forget "
+        "set cannot tell from it (95 % intervals; they can be clear where ± overlap). Methods that rank "
+        "first over all columns together stand first."
     )
     heads = ["Method", *(title for title, _ in parts)]
     return _leaders([title for title, _ in parts], own), table(caption, heads, shown, set(heads[1:]), strong)
@@ -98,8 +99,8 @@ def _leaders(titles: Sequence[str], rows: Sequence[Sequence[Line]]) -> str:
 def _leader(title: str, first: Line, ties: int) -> str:
     away = mean_std(first["distance"], first["deviation"], "gap")
     known = [f"{away} points", f"{number(first['seconds'], 'unlearn_s')} s", first["parameters"]]
-    text = f"{first['method']} on {title} ({', '.join(filter(None, known))})"
-    return f"{text}, tied with {ties} other{'s' if ties > 1 else ''}" if ties > 0 else text
+    tied = f", tied with {ties} other{'s' if ties > 1 else ''}," if ties > 0 else ""
+    return f"{first['method']}{tied} on {title} ({', '.join(filter(None, known))})"
 
 
 def _rank(method: str, rows: Sequence[Line]) -> int:
