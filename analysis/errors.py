@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import difflib
+from collections.abc import Collection
+
 from analysis.text import printable
 
 
@@ -13,3 +16,10 @@ class AnalysisError(Exception):
 
     def __init__(self, message: str) -> None:
         super().__init__(printable(message))
+
+
+def unknown(what: str, name: str, known: Collection[str]) -> AnalysisError:
+    """The error for a name that is none of those known, with the nearest of these, or all."""
+    near = difflib.get_close_matches(name, known, 1)
+    hint = f"did you mean '{near[0]}'?" if near else f"there are: {', '.join(known)}"
+    return AnalysisError(f"unknown {what} '{name}'; {hint}")

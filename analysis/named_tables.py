@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -10,7 +9,7 @@ from pathlib import Path
 import pandas as pd
 
 from analysis import breakdown, transfer
-from analysis.errors import AnalysisError
+from analysis.errors import AnalysisError, unknown
 from analysis.figures.plot import Choice, Results
 from analysis.forgetting import FEWEST, entropy_difference, forgetting_quality
 from analysis.measured import seconds
@@ -81,9 +80,7 @@ def table(name: str, results: Path | str, choice: Choice | None = None) -> pd.Da
         AnalysisError: for a name that there is not, or if the results hold nothing for it.
     """
     if name not in TABLES:
-        near = difflib.get_close_matches(name, TABLES, 1)
-        hint = f"did you mean '{near[0]}'?" if near else f"there are: {', '.join(TABLES)}"
-        raise AnalysisError(f"unknown table '{name}'; {hint}")
+        raise unknown("table", name, TABLES)
     kind = TABLES[name]
     frame = kind.make(Results(results, choice))
     if frame.empty:

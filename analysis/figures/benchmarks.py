@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pandas as pd
@@ -10,6 +10,7 @@ import pandas as pd
 from analysis import bars, charts, measured
 from analysis import breakdown as tables
 from analysis import transfer as transferred
+from analysis.drawing import Figure
 from analysis.figures.plot import Choice, Plot, Plots, Results, named, plots
 from analysis.forgetting import forgetting_quality
 from analysis.labels import place
@@ -30,40 +31,28 @@ def breakdown(results: Path | str, choice: Choice | None = None) -> Plots:
         AnalysisError: if there is nothing to draw, or the results cannot be read.
     """
     source = Results(results, choice)
-
-    def made() -> Iterator[Plot]:
-        for key, scenario, rows in _scenarios(tables.by_class(source.trials)):
-            caption = f"{scenario}: mean and standard deviation per forget set; the bar is retrain."
-            yield Plot(named("breakdown", *key), caption, rows, charts.breakdown(rows))
-
-    return plots("breakdown", made(), BENCHMARK, source)
+    text = "mean and standard deviation per forget set; the bar is retrain."
+    made = _each("breakdown", tables.by_class(source.trials), text, charts.breakdown)
+    return plots("breakdown", made, BENCHMARK, source)
 
 
 def collateral(results: Path | str, choice: Choice | None = None) -> Plots:
     """Accuracy of the classes that stay, relative to the retrained model; arguments as for `breakdown`."""
     source = Results(results, choice)
-
-    def made() -> Iterator[Plot]:
-        for key, scenario, rows in _scenarios(tables.collateral(source.trials, source.classes)):
-            if set(rows["method"]) <= {"retrain"}:
-                continue
-            caption = f"{scenario}: test accuracy of the classes that stay, relative to the retrained model."
-            yield Plot(named("collateral", *key), caption, rows, charts.collateral(rows))
-
-    return plots("collateral", made(), BENCHMARK, source)
+    frame = tables.collateral(source.trials, source.classes)
+    others = frame.groupby(SCENARIO)["method"].transform(lambda methods: set(methods) > {"retrain"})
+    text = "test accuracy of the classes that stay, relative to the retrained model."
+    made = _each("collateral", frame[others.astype(bool)], text, charts.collateral)
+    return plots("collateral", made, BENCHMARK, source)
 
 
 def transfer(results: Path | str, choice: Choice | None = None) -> Plots:
     """Distance to retrain over where parameters were tuned and what was forgotten; as for `breakdown`."""
     source = Results(results, choice)
-
-    def made() -> Iterator[Plot]:
-        for key, scenario, rows in _scenarios(transferred.matrix(source.trials)):
-            caption = f"{scenario}: distance to retrain of parameters tuned on one forget set, on every set."
-            yield Plot(named("transfer", *key), caption, rows, charts.transfer(rows))
-
+    text = "distance to retrain of parameters tuned on one forget set, on every set."
+    made = _each("transfer", transferred.matrix(source.trials), text, charts.transfer)
     needs = "benchmark a plan whose search has several forget sets, such as {forget: [rocket, sea]}"
-    return plots("transfer", made(), needs, source)
+    return plots("transfer", made, needs, source)
 
 
 def entropy(results: Path | str, choice: Choice | None = None) -> Plots:
@@ -87,16 +76,12 @@ def runtime(results: Path | str, choice: Choice | None = None) -> Plots:
     a mark of its own shows the sum with the evaluation.
     """
     source = Results(results, choice)
-
-    def made() -> Iterator[Plot]:
-        for key, scenario, rows in _scenarios(measured.seconds(source.trials)):
-            caption = (
-                f"{scenario}: median seconds of one unlearning, their quartiles over all repetitions, and "
-                "the median with the evaluation."
-            )
-            yield Plot(named("runtime", *key), caption, rows, bars.runtime(rows))
-
-    return plots("runtime", made(), BENCHMARK, source)
+    text = (
+        "median seconds of one unlearning, their quartiles over all repetitions, and the median with the "
+        "evaluation."
+    )
+    made = _each("runtime", measured.seconds(source.trials), text, bars.runtime)
+    return plots("runtime", made, BENCHMARK, source)
 
 
 def measures(results: Path | str, choice: Choice | None = None) -> Plots:
@@ -105,18 +90,12 @@ def measures(results: Path | str, choice: Choice | None = None) -> Plots:
     Arguments as for `breakdown`. The F-score needs eight seeds; with fewer its panel is left out.
     """
     source = Results(results, choice)
-
-    def made() -> Iterator[Plot]:
-        scores = forgetting_quality(source.trials, source.samples)
-        for key, scenario, rows in _scenarios(measured.measures(source.trials, scores)):
-            caption = (
-                f"{scenario}: accuracy on retained, test and forgotten images (the last should be as "
-                "retrain's), difference of the attack's success to the retrained model's (lower is better), "
-                "and F-score (higher is better)."
-            )
-            yield Plot(named("measures", *key), caption, rows, bars.measures(rows))
-
-    return plots("measures", made(), BENCHMARK, source)
+    frame = measured.measures(source.trials, forgetting_quality(source.trials, source.samples))
+    text = (
+        "accuracy on retained, test and forgotten images (the last should be as retrain's), difference of "
+        "the attack's success to the retrained model's (lower is better), and F-score (higher is better)."
+    )
+    return plots("measures", _each("measures", frame, text, bars.measures), BENCHMARK, source)
 
 
 def sequence(results: Path | str, choice: Choice | None = None) -> Plots:
@@ -137,15 +116,18 @@ def sequence(results: Path | str, choice: Choice | None = None) -> Plots:
 
 def _per_image(column: str, what: str, source: Results, name: str = "") -> Plots:
     name = name or column
+    frame = tables.per_image(source.trials, source.samples, column)
+    text = f"{what} on the forgotten training images, over the retrained model's in grey."
+    made = _each(name, frame, text, lambda rows: charts.distribution(rows, column))
+    return plots(name, made, BENCHMARK, source)
 
-    def made() -> Iterator[Plot]:
-        for key, scenario, rows in _scenarios(tables.per_image(source.trials, source.samples, column)):
-            caption = (
-                f"{scenario}: {what} on the forgotten training images, over the retrained model's in grey."
-            )
-            yield Plot(named(name, *key), caption, rows, charts.distribution(rows, column))
 
-    return plots(name, made(), BENCHMARK, source)
+def _each(
+    name: str, frame: pd.DataFrame, text: str, draw: Callable[[pd.DataFrame], Figure]
+) -> Iterator[Plot]:
+    """A figure of every scenario of a table."""
+    for key, scenario, rows in _scenarios(frame):
+        yield Plot(named(name, *key), f"{scenario}: {text}", rows, draw(rows))
 
 
 def _scenarios(frame: pd.DataFrame) -> Iterator[tuple[list[str], str, pd.DataFrame]]:

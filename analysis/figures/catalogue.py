@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
-from analysis.errors import AnalysisError
+from analysis.errors import unknown
 from analysis.figures import benchmarks, searches
 from analysis.figures.plot import Choice, Plots
 from analysis.style import page
@@ -83,9 +82,7 @@ def figure(
     """
     kinds = FIGURES | {printed: kind for printed, (_, kind) in PRINTED.items()}
     if name not in kinds:
-        near = difflib.get_close_matches(name, kinds, 1)
-        hint = f"did you mean '{near[0]}'?" if near else f"there are: {', '.join(kinds)}"
-        raise AnalysisError(f"unknown figure '{name}'; {hint}")
+        raise unknown("figure", name, kinds)
     with page(width):
         every = kinds[name].make(results, choice)
     if name in FIGURES:
