@@ -12,7 +12,7 @@ import yaml
 FOLDER = "_runs"
 _LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _FILE = re.compile(
-    rf"{FOLDER}/(?P<run>.+?)(\.(?P<shard>\d+of\d+))?(\.(?P<life>\d{{8}}T\d{{6}}-[0-9a-f]{{8}}))?\.yaml",
+    rf"{FOLDER}/(?P<run>[^/]+?)(\.(?P<shard>\d+of\d+))?(\.(?P<life>\d{{8}}T\d{{6}}-[0-9a-f]{{8}}))?\.yaml",
     re.DOTALL,
 )
 _RUN = re.compile(r"(?P<plan>.+)-(?P<stage>search|benchmark|sensitivity)-[0-9a-f]{8}", re.DOTALL)
@@ -52,6 +52,12 @@ class RunFile:
     version: str = ""
     shards: int = 1
     studies: tuple[Wanted, ...] = ()
+
+
+def run_of(file: str) -> str:
+    """The run that a record is of, by its name; empty for another file."""
+    name = _FILE.fullmatch(file)
+    return name["run"] if name else ""
 
 
 def parts_of(run: str) -> tuple[str, str]:

@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from analysis.parquet import NotParquet, read_table
+from analysis.run_files import FOLDER, run_of
 from analysis.store import Store, reason
 from benchmarks.errors import suggest
-from search import records, storage
+from search import storage
 from search.claims import claim
 from search.errors import ResultsError
 from search.lease import Lease
@@ -67,8 +68,8 @@ def _delete(store: Store, lease: Lease, run: str) -> Deleted:
             lease.check()
             store.delete(file)
         files += len(own)
-    for file in store.files(records.FOLDER):
-        if records.run_of(file) == run:
+    for file in store.files(FOLDER):
+        if run_of(file) == run:
             store.delete(file)
             files += 1
     return Deleted(run, rows, files)

@@ -15,8 +15,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from analysis.duplicates import distinct_details, distinct_trials, writers_of
+from analysis.run_files import FOLDER, run_of
 from analysis.store import Store, reason
-from search import records, storage, upkeep
+from search import storage, upkeep
 from search.claims import claim, holders
 from search.errors import ResultsError
 from search.lease import Lease
@@ -179,8 +180,8 @@ def _write(
 
 def _records(target: Store, source: Store, run: str) -> list[str]:
     """The records of a run that are only in the source; a file's name says which driver wrote it."""
-    there = target.files(records.FOLDER)
-    return [f for f in source.files(records.FOLDER) if records.run_of(f) == run and f not in there]
+    there = target.files(FOLDER)
+    return [f for f in source.files(FOLDER) if run_of(f) == run and f not in there]
 
 
 def _upgrade(target: Store, runs: Sequence[str], declared: Mapping[str, pa.Schema], tell: Tell) -> None:

@@ -9,20 +9,10 @@ from typing import Any
 
 import yaml
 
+from analysis.run_files import FOLDER
 from analysis.store import reason
 from search.errors import ResultsError
 from search.storage import store_at
-
-FOLDER = "_runs"
-_NAME = re.compile(
-    rf"{FOLDER}/(?P<run>[^/]+?)(\.\d+of\d+)?(\.\d{{8}}T\d{{6}}-[0-9a-f]{{8}})?\.yaml", re.DOTALL
-)
-
-
-def run_of(file: str) -> str:
-    """The run that a record is of, by its name; empty for another file."""
-    name = _NAME.fullmatch(file)
-    return name["run"] if name else ""
 
 
 def records(results: Path | str, stem: str | None = None) -> list[dict[str, Any]]:

@@ -14,9 +14,9 @@ import pyarrow.parquet as pq
 
 from analysis.columns import beyond_calendar
 from analysis.parquet import VERSION, BadTable, data_files, partition, read_schema, read_table, version
+from analysis.run_files import FOLDER, run_of
 from analysis.store import Store, reason
 from search.errors import ResultsError
-from search.records import FOLDER, run_of
 from search.schema import PARTITIONS, TABLES, schema
 from search.shards import WHOLE, Shard
 
