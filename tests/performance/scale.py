@@ -75,7 +75,7 @@ def _sampling() -> Iterator[Figure]:
         objective("gap"),
         trials=STUDY,
         seed=0,
-        assign=lambda number, params, preset: _assignment(number, params),
+        assign=lambda number, params, preset, origin: _assignment(number, params),
     )
     times = []
     for number in range(STUDY):
