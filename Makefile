@@ -1,16 +1,22 @@
-# make demo | make test | make faults | make bench | make check
+# make demo | make test | make test-cluster | make faults | make bench | make check
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: demo test faults bench check clean
+.PHONY: demo test test-cluster faults bench check clean
 
 demo: $(READY)  ## set up, then run the main job on bundled data
 	$(BIN)/unlearn demo
 
-test: $(READY)  ## set up, then run the tests, on two cores
-	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
+# Whole files on two cores, in the order of tests/conftest.py
+PYTEST := $(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
+
+test: $(READY)  ## set up, then run the tests, but for the following
+	$(PYTEST) -m "not several_nodes"
+
+test-cluster: $(READY)  ## the tests that start several Ray nodes, or several drivers, on this machine
+	$(PYTEST) -m several_nodes
 
 faults: $(READY)  ## what a long run meets, at full length: 250 trials each, a driver killed 20 times
 	FAULT_TRIALS=250 FAULT_KILLS=20 UNLEARN_FUZZ=3000 $(BIN)/python -m pytest --timeout 1800 \

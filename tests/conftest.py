@@ -12,6 +12,7 @@ import pytest
 from tests.browser import browser, visit  # noqa: F401  fixtures of every test
 from tests.real_data import RESTORE
 from tests.real_data import restored as real_data_folder
+from tests.seconds import pytest_configure  # noqa: F401  a hook
 
 if TYPE_CHECKING:
     from benchmarks import Prepared
