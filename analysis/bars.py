@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from analysis.drawing import Figure
+from analysis.drawing import Axes, Figure
 from analysis.labels import broken, label, shortened, variant
 from analysis.measured import ACCURACIES
 from analysis.studies import VARIANT
 from analysis.style import FAINT, INK, colours, legend_below, log_axis, panels, sized, styled
 
+_PARTS = {
+    "all_s": ("importance of all images", "#0072B2"),
+    "forget_s": ("importance of the forget images", "#56B4E9"),
+    "dampen_s": ("choosing and dampening weights", "#E69F00"),
+}
 _TONES = {"retain_acc": "#0072B2", "test_acc": "#009E73", "forget_acc": "#D55E00"}
 
 
@@ -24,9 +30,54 @@ def runtime(data: pd.DataFrame, palette: Mapping[str, str] | None = None) -> Fig
         data: Rows of one scenario from `analysis.measured.seconds`.
         palette: Method -> colour.
     """
+    figure, [[axes]] = panels(1, 1, 7.2, 0.9 + 0.26 * len(data))
+    _seconds(axes, data, palette)
+    legend_below(figure, *axes.get_legend_handles_labels())
+    return figure
+
+
+@styled
+def dampening(data: pd.DataFrame, parts: pd.DataFrame, palette: Mapping[str, str] | None = None) -> Figure:
+    """Seconds of each method, and below what those of SSD go to, without and with a stored importance.
+
+    Args:
+        data: Rows of one scenario from `analysis.measured.seconds`.
+        parts: Rows of the same scenario from `analysis.dampening.parts`.
+        palette: Method -> colour.
+    """
+    heights = [0.5 + 0.26 * len(data), 0.6 + 0.5 * len(parts)]
+    figure = sized(7.2, sum(heights) + 0.7)
+    axes, below = figure.subplots(2, 1, height_ratios=heights)
+    _seconds(axes, data, palette)
+    ticks: dict[float, str] = {}
+    for i, (name, row) in enumerate(zip(_names(parts), parts.to_dict("records"), strict=True)):
+        whole = _stacked(below, -i, row, _PARTS)
+        stored = _stacked(below, -i - 0.4, row, ("forget_s", "dampen_s"))
+        saved = f" {100 * (1 - stored / whole):.0f} % less"
+        below.text(stored, -i - 0.4, saved, va="center", color=INK, fontsize="small")
+        ticks |= {-i: name, -i - 0.4: "importance of all images stored"}
+    below.set_yticks(list(ticks), list(ticks.values()))
+    below.set(xlabel=f"{label('unlearn_s')}, mean", xlim=(0, None))
+    below.grid(axis="y", visible=False)
+    bars = [below.patches[i] for i in range(len(_PARTS))]
+    handles, labels = axes.get_legend_handles_labels()
+    legend_below(figure, [*bars, *handles], [*(name for name, _ in _PARTS.values()), *labels], columns=3)
+    return figure
+
+
+def _stacked(axes: Axes, y: float, row: Mapping[Any, Any], parts: Iterable[str]) -> float:
+    """A bar of several parts; where it ends."""
+    left = 0.0
+    for part in parts:
+        axes.barh(y, row[part], 0.34, left=left, color=_PARTS[part][1])
+        left += float(row[part])
+    return left
+
+
+def _seconds(axes: Axes, data: pd.DataFrame, palette: Mapping[str, str] | None) -> None:
+    """Median seconds with quartiles and with the evaluation, a line for each method."""
     rows = data.sort_values("unlearn_s", ascending=False)
     shades = palette or colours(rows["method"])
-    figure, [[axes]] = panels(1, 1, 7.2, 0.9 + 0.26 * len(rows))
     y = np.arange(len(rows))
     spent = rows["unlearn_s"].to_numpy(dtype=float)
     low, high = rows["low"].to_numpy(dtype=float), rows["high"].to_numpy(dtype=float)
@@ -41,8 +92,6 @@ def runtime(data: pd.DataFrame, palette: Mapping[str, str] | None = None) -> Fig
     else:
         axes.set_xlim(left=0)
     axes.set_xlabel(f"{label('unlearn_s')}, median")
-    legend_below(figure, *axes.get_legend_handles_labels())
-    return figure
 
 
 @styled

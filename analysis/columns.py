@@ -40,7 +40,7 @@ _OPTIONAL = {  # null where a file lacks them
     | dict.fromkeys(("host", "device", "version", "torch_version"), _TEXT)
     | {"draw": _INT}
     | dict.fromkeys(("objective", "retain_train_acc", "test_acc"), _REAL)
-    | dict.fromkeys(("unlearn_s", "eval_s", "overhead_s"), _REAL)
+    | dict.fromkeys(("unlearn_s", "eval_s", "overhead_s", "shared_s"), _REAL)
     | dict.fromkeys(("started_at", "finished_at"), _TIME),
     "classes": {},
     "samples": {"entropy": _REAL, "loss": _REAL},

@@ -2,6 +2,7 @@
 
 from analysis.figures.benchmarks import breakdown as breakdown
 from analysis.figures.benchmarks import collateral as collateral
+from analysis.figures.benchmarks import dampening as dampening
 from analysis.figures.benchmarks import entropy as entropy
 from analysis.figures.benchmarks import losses as losses
 from analysis.figures.benchmarks import measures as measures

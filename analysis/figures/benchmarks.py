@@ -9,13 +9,14 @@ import pandas as pd
 
 from analysis import bars, charts, measured
 from analysis import breakdown as tables
+from analysis import dampening as shares
 from analysis import transfer as transferred
 from analysis.drawing import Figure
 from analysis.figures.plot import Choice, Plot, Plots, Results, named, plots
 from analysis.forgetting import forgetting_quality
 from analysis.labels import place
 from analysis.sequence import degradation
-from analysis.studies import SCENARIO
+from analysis.studies import SCENARIO, VARIANT
 
 BENCHMARK = "run 'unlearn benchmark PLAN' into it first"
 
@@ -70,11 +71,7 @@ def losses(results: Path | str, choice: Choice | None = None) -> Plots:
 
 
 def runtime(results: Path | str, choice: Choice | None = None) -> Plots:
-    """Median seconds of every method and of evaluation (JiT, figure 5; SSD, figure 2); as for `breakdown`.
-
-    SSD's figure adds loading the model and measuring to every method, because its time was taken so; here
-    a mark of its own shows the sum with the evaluation.
-    """
+    """Median seconds of every method and of evaluation (JiT, figure 5); as for `breakdown`."""
     source = Results(results, choice)
     text = (
         "median seconds of one unlearning, their quartiles over all repetitions, and the median with the "
@@ -82,6 +79,28 @@ def runtime(results: Path | str, choice: Choice | None = None) -> Plots:
     )
     made = _each("runtime", measured.seconds(source.trials), text, bars.runtime)
     return plots("runtime", made, BENCHMARK, source)
+
+
+def dampening(results: Path | str, choice: Choice | None = None) -> Plots:
+    """Seconds of every method, and the parts of those of SSD (SSD, figure 2); as for `breakdown`.
+
+    The importance of all training images is the same for every forget set. The paper counts it in its bars
+    and says what is left where it was stored when the original was trained, so there is a bar for each.
+    """
+    source = Results(results, choice)
+    parts = shares.parts(source.trials)
+    frame = measured.seconds(source.trials).merge(
+        parts.drop(columns="n"), on=[*SCENARIO, *VARIANT], how="left"
+    )
+    known = frame.groupby(SCENARIO)["all_s"].transform("count") > 0
+    text = "median seconds of one unlearning, and below what the seconds of SSD go to, in the mean."
+
+    def draw(rows: pd.DataFrame) -> Figure:
+        return bars.dampening(rows, rows.dropna(subset=["all_s"]))
+
+    made = _each("dampening", frame[known], text, draw)
+    needs = "benchmark a plan with the method 'ssd'; rows of older versions lack the column 'shared_s'"
+    return plots("dampening", made, needs, source)
 
 
 def measures(results: Path | str, choice: Choice | None = None) -> Plots:

@@ -28,7 +28,8 @@ TRIALS = {
     "param_mode": TEXT,
     "param_clip": pa.bool_(),
     **dict.fromkeys(("objective", "retain_acc", "forget_acc", "mia", "gap", "unlearn_s"), REAL),
-    **dict.fromkeys(("eval_s", "overhead_s", "retain_train_acc", "test_acc"), REAL),
+    **dict.fromkeys(("eval_s", "overhead_s", "shared_s", "retain_train_acc", "test_acc"), REAL),
+    **dict.fromkeys(("forget_count", "samples_forward"), INT),
     **dict.fromkeys(
         ("target_retain_acc", "target_forget_acc", "target_mia", "target_gap", "target_test_acc"), REAL
     ),

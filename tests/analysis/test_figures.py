@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -12,6 +13,7 @@ from analysis.figures import Choice, Plot
 from analysis.figures.catalogue import FIGURES, PRINTED
 from analysis.figures.typesetting import typeset
 from tests.analysis.conftest import (
+    Row,
     benchmark_rows,
     measured,
     sample_rows,
@@ -28,6 +30,7 @@ def everything(tmp_path_factory: pytest.TempPathFactory, results: Path) -> Path:
     folder = tmp_path_factory.mktemp("everything")
     gaps = {(a, b): [1.0, 2.0] for a in "38" for b in "38"}
     write(folder, [{**row, "run_id": "bench-2"} for row in transfer_rows(gaps)])
+    write(folder, [dampened("ssd", seed) for seed in (1, 2)])
     requests = [
         measured("jit", seed, run_id="sequence-1", task="sequence", forget="0>1", tuned_on="0>1")
         for seed in (1, 2)
@@ -82,6 +85,33 @@ def test_runtime_is_the_median_with_its_quartiles(tmp_path: Path) -> None:
     [plot] = figures.runtime(tmp_path)
     [row] = plot.data.to_dict("records")
     assert (row["unlearn_s"], row["low"], row["high"], row["n"]) == (3.0, 2.0, 4.0, 5)
+
+
+def dampened(method: str, number: int, **values: Any) -> Row:
+    """SSD: 2,000 training images of which 100 are forgotten, 10 ms each, and .5 s for the weights."""
+    place = {"run_id": f"bench-{method}", "forget": "8", "tuned_on": "8", "forget_count": 100}
+    spent = {"unlearn_s": 21.5 + number, "shared_s": 21.0 + number, "samples_forward": 2100}
+    return measured(method, number, **{**place, **spent, **values})
+
+
+def test_the_seconds_of_ssd_are_taken_apart_and_counted_without_the_stored_part(tmp_path: Path) -> None:
+    rows = [dampened("ssd", seed, shared_s=21.0, unlearn_s=21.0 + seed) for seed in (1, 2)]
+    rows += [measured("jit", 1, tuned_on="8", shared_s=0.0), dampened("lfssd", 1, shared_s=None)]
+    write(tmp_path, rows)
+    [plot] = figures.figure("ssd-2", tmp_path)
+    parts = plot.data.set_index("method")[["all_s", "forget_s", "dampen_s"]]
+    assert parts.loc["ssd"].tolist() == pytest.approx([20.0, 1.0, 1.5])
+    assert parts.loc[["jit", "lfssd"]].isna().all(axis=None)
+    above, below = plot.figure.axes
+    assert len(above.get_yticks()) == 3
+    assert [bar.get_width() for bar in below.patches] == pytest.approx([20.0, 1.0, 1.5, 1.0, 1.5])
+    assert [text.get_text().strip() for text in below.texts] == ["89 % less"]
+
+
+def test_rows_that_do_not_say_what_was_shared_cannot_be_taken_apart(tmp_path: Path) -> None:
+    write(tmp_path, [dampened("ssd", 1, shared_s=None)])
+    with pytest.raises(AnalysisError, match="rows of older versions lack the column 'shared_s'"):
+        figures.dampening(tmp_path)
 
 
 def test_the_attack_is_compared_with_retraining_on_the_same_forget_set(tmp_path: Path) -> None:
