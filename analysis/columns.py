@@ -38,9 +38,9 @@ _OPTIONAL = {  # null where a file lacks them
     | dict.fromkeys(("regime", "retrained_from", "tuned_on", "error", "eval_split", "forget_split"), _TEXT)
     | dict.fromkeys(("preset", "preset_paper", "preset_differs", "started_from"), _TEXT)
     | dict.fromkeys(("host", "device", "version", "torch_version"), _TEXT)
-    | {"draw": _INT}
+    | dict.fromkeys(("draw", "shared_seed"), _INT)
     | dict.fromkeys(("objective", "retain_train_acc", "test_acc"), _REAL)
-    | dict.fromkeys(("unlearn_s", "eval_s", "overhead_s", "shared_s"), _REAL)
+    | dict.fromkeys(("unlearn_s", "shared_s", "reused_s", "eval_s", "overhead_s"), _REAL)
     | dict.fromkeys(("started_at", "finished_at"), _TIME),
     "classes": {},
     "samples": {"entropy": _REAL, "loss": _REAL},
@@ -48,7 +48,7 @@ _OPTIONAL = {  # null where a file lacks them
 }
 # What identifies a row, in the order in which people look for it; parameters follow, and then the figures
 _LEADING = (
-    *("results", "run_id", "trial_id", "trial_number", "kind", "seed", "scale"),
+    *("results", "run_id", "trial_id", "trial_number", "kind", "seed", "shared_seed", "scale"),
     *("dataset", "model", "task", "forget", "forget_count", "draw", "scenario_seed", "original_id"),
     *("retrained_from", "data_id", "code_id", "eval_split", "forget_split", "eval_limit"),
     *("method", "regime", "tuned_on", "started_from", "access"),

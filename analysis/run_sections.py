@@ -40,7 +40,7 @@ def provenance(trials: pd.DataFrame) -> Section:
     ]
     heads += ["unlearnbench", "torch"]
     rows = []
-    busy = trials[["unlearn_s", "eval_s", "overhead_s"]].sum(axis=1)
+    busy = trials[["unlearn_s", "eval_s", "overhead_s"]].sum(axis=1) - trials["reused_s"].fillna(0.0)
     runs = trials["run_id"].str.partition("/")[0]  # without what is particular to each method
     for run, frame in sorted(trials.groupby(runs), key=lambda pair: pair[1]["started_at"].min()):
         started, ended = frame["started_at"].min(), frame["finished_at"].max()

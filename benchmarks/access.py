@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import IntEnum
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from benchmarks.errors import AccessDenied, NotRecorded
 
@@ -15,7 +15,10 @@ if TYPE_CHECKING:
     from torch import nn
 
     from benchmarks.images import ImageSet
+    from benchmarks.shared_work import SharedWork
     from benchmarks.training import Recipe
+
+T = TypeVar("T")
 
 
 class Access(IntEnum):
@@ -66,6 +69,7 @@ class TrialData:
     _pretrain: Callable[[nn.Module], None] = lambda model: None
     _observe: Callable[[nn.Module, float], None] = lambda model, share: None
     _count: Callable[[int, int], None] = lambda forward, backward: None
+    _work: SharedWork | None = None
 
     def initial_model(self) -> nn.Module:
         """The network as its training begins by the recipe: a new one, with published weights if it asks."""
@@ -90,6 +94,49 @@ class TrialData:
     def count(self, forward: int = 0, backward: int = 0) -> None:
         """Add images to the trial's cost that its hooks cannot see: those inside `torch.func`."""
         self._count(forward, backward)
+
+    def once(self, name: str, compute: Callable[[torch.Generator], T], *depends_on: Any) -> T:
+        """A value that no searched hyper-parameter changes, which the trials of a search compute once.
+
+        It depends on the original model, the scenario, `depends_on` and the generator that `compute` is
+        given, and on nothing else: not on other hyper-parameters, nor on the trial's own generator. Ask for
+        it before the model is changed, and do not change it in place. What it took counts as the trial's own
+        cost, whether it was computed or reused.
+
+        Args:
+            name: Tells the values of a method apart.
+            compute: Returns tensors, numbers or text, in dicts, tuples and lists.
+            depends_on: The options that change the value: numbers, text, or tuples of them.
+
+        Raises:
+            TypeError: for anything else in `depends_on` or in the value.
+        """
+        return self._shared_work().of_scenario(name, compute, depends_on)
+
+    def once_per_model(
+        self, name: str, compute: Callable[[ImageSet, torch.Generator], T], *depends_on: Any
+    ) -> T:
+        """As `once`, for a value of the original model and all of its training images. Needs RETAIN.
+
+        All forget sets share it, so it must not depend on which of the images are to be forgotten.
+
+        Args:
+            compute: It is given all training images in the order of the data set, and a generator.
+        """
+        from benchmarks.images import joined
+
+        images = joined(self.retain, self.forget)
+        images = replace(images, index=images.index.sort().values)
+        return self._shared_work().of_training_images(name, compute, depends_on, images)
+
+    def _shared_work(self) -> SharedWork:
+        from benchmarks.meter import Meter
+        from benchmarks.shared_work import SharedWork
+
+        if self._work is not None:
+            return self._work
+        device = self._forget.index.device
+        return SharedWork(self.method, Meter(device), device=device)
 
     @property
     def forget_classes(self) -> tuple[int, ...]:

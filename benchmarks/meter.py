@@ -3,13 +3,26 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
 import torch
 from torch import nn
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Spent:
+    """What a part of a method took: seconds, images forward and backward, MiB at its peak."""
+
+    seconds: float
+    samples_forward: int
+    samples_backward: int
+    peak_memory_mb: float
 
 
 @dataclass(frozen=True)
@@ -17,11 +30,14 @@ class Cost:
     """Cost of a trial.
 
     Attributes:
-        unlearn_s: Seconds in the method alone, the device synchronised before and after.
+        unlearn_s: Seconds of the method alone, the device synchronised before and after: what one unlearning
+            costs, with the parts that this trial took from others.
         eval_s: Seconds in evaluation and metrics.
         peak_memory_mb: MiB at the method's peak: allocated on the GPU, or resident in the process.
         samples_forward, samples_backward: Images that went through a network, and that a gradient came
             back for, inside the method.
+        shared_s: Seconds of unlearn_s in parts that no hyper-parameter changes, see `TrialData.once`.
+        reused_s: Seconds of unlearn_s that this trial did not spend, because another had computed the part.
     """
 
     unlearn_s: float
@@ -29,6 +45,13 @@ class Cost:
     peak_memory_mb: float
     samples_forward: int
     samples_backward: int
+    shared_s: float = 0.0
+    reused_s: float = 0.0
+
+    @property
+    def spent_s(self) -> float:
+        """Seconds that the trial itself spent in the method and in evaluation."""
+        return self.unlearn_s - self.reused_s + self.eval_s
 
 
 class Meter:
@@ -37,8 +60,8 @@ class Meter:
     def __init__(self, device: torch.device) -> None:
         self._device = device
         self._hooks: set[int] = set()
-        self._active = False
-        self._seconds = {"unlearn": 0.0, "eval": 0.0}
+        self._clock = ""  # what runs of the method: "unlearn", or "part" of it
+        self._seconds = {"unlearn": 0.0, "eval": 0.0, "part": 0.0, "shared": 0.0, "reused": 0.0}
         self._began: dict[str, float] = {}
         self._forward = 0
         self._backward = 0
@@ -48,7 +71,7 @@ class Meter:
         """Count the images that pass through a network, and through every copy made of it."""
 
         def after_forward(_module: nn.Module, inputs: tuple[object, ...], output: object) -> None:
-            if not self._active or not isinstance(output, torch.Tensor):
+            if not self._clock or not isinstance(output, torch.Tensor):
                 return
             count = len(output)
             self._forward += count
@@ -69,26 +92,53 @@ class Meter:
     @contextmanager
     def unlearning(self) -> Iterator[None]:
         """Measure what runs inside as the method's own cost."""
-        self._active = True
         self._reset_peak()
-        try:
-            with self._timed("unlearn"):
-                yield
-        finally:
-            self._active = False
-            self._peak = max(self._peak, self._read_peak())
+        with self._running("unlearn"):
+            yield
 
     @contextmanager
     def paused(self) -> Iterator[None]:
         """Leave what runs inside out of the method's own cost."""
-        self._active = False
-        self._stop("unlearn")
-        self._peak = max(self._peak, self._read_peak())
+        clock = self._clock
+        if clock:
+            self._halt()
         try:
             yield
         finally:
-            self._start("unlearn")
-            self._active = True
+            if clock:
+                self._run(clock)
+
+    def apart(self, part: Callable[[], T]) -> tuple[T, Spent]:
+        """Call a part of the method while the method is paused; what it returns, and what it took.
+
+        `add` then makes that a cost of the trial.
+        """
+        forward, backward = self._forward, self._backward
+        self._seconds["part"] = 0.0
+        self._reset_peak()
+        try:
+            with self._running("part"):
+                value = part()
+        except BaseException:
+            self._seconds["unlearn"] += self._seconds["part"]
+            raise
+        spent = Spent(
+            seconds=self._seconds["part"],
+            samples_forward=self._forward - forward,
+            samples_backward=self._backward - backward,
+            peak_memory_mb=self._read_peak(),
+        )
+        self._forward, self._backward = forward, backward
+        return value, spent
+
+    def add(self, spent: Spent, reused: bool) -> None:
+        """Add a shared part of the method, whether this trial computed it or reuses it."""
+        self._seconds["unlearn"] += spent.seconds
+        self._seconds["shared"] += spent.seconds
+        self._seconds["reused"] += spent.seconds if reused else 0.0
+        self._forward += spent.samples_forward
+        self._backward += spent.samples_backward
+        self._peak = max(self._peak, spent.peak_memory_mb)
 
     def count(self, forward: int, backward: int) -> None:
         """Add images that no hook sees."""
@@ -109,7 +159,26 @@ class Meter:
             peak_memory_mb=self._peak,
             samples_forward=self._forward,
             samples_backward=self._backward,
+            shared_s=self._seconds["shared"],
+            reused_s=self._seconds["reused"],
         )
+
+    @contextmanager
+    def _running(self, clock: str) -> Iterator[None]:
+        self._run(clock)
+        try:
+            yield
+        finally:
+            self._halt()
+
+    def _run(self, clock: str) -> None:
+        self._clock = clock
+        self._start(clock)
+
+    def _halt(self) -> None:
+        clock, self._clock = self._clock, ""
+        self._stop(clock)
+        self._peak = max(self._peak, self._read_peak())
 
     @contextmanager
     def _timed(self, what: str) -> Iterator[None]:

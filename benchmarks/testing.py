@@ -18,7 +18,7 @@ import re
 import subprocess
 import sys
 import zlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import cache, partial
 from typing import TYPE_CHECKING, Any
 
@@ -29,6 +29,7 @@ from benchmarks.scenarios import METHOD_TASKS
 
 if TYPE_CHECKING:
     import numpy as np
+    import torch
 
     from benchmarks.datasets import DataSource
     from benchmarks.evaluation import Evaluation, Predictions
@@ -36,9 +37,11 @@ if TYPE_CHECKING:
     from benchmarks.metrics import Metric
     from benchmarks.models import Model
     from benchmarks.prepared import Prepared
+    from benchmarks.shared_work import Works
     from benchmarks.trial import TrialResult
 
 _FORGET = {"full_class": "8", "sub_class": "1", "random": "20"}
+_OTHERS = {"full_class": "3"}  # of the same original model
 # Parameters above which shapes are checked without memory for the weights, and learning not at all
 _MEDIUM, _LARGE = 1_000_000, 20_000_000
 
@@ -229,24 +232,27 @@ def _check_trials(method: Method, prepared: Prepared, params: Mapping[str, Any])
     import numpy as np
     import torch
 
+    from benchmarks.shared_work import Works
+
     where = f"{method.name} on {prepared.scenario.task}"
     weights = {k: v.clone() for k, v in prepared.original.state_dict().items()}
     pixels = np.asarray(prepared.data.train.x)
     checksum = zlib.crc32(pixels.data)
-    first, second = (_complete(method, prepared, params) for _ in range(2))
+    works = Works()
+    first, second = _complete(method, prepared, params), _complete(method, prepared, params, work=works)
     for name, value in prepared.original.state_dict().items():
         _require(torch.equal(value, weights[name]), f"{where}: it changed the original model's '{name}'")
     _require(zlib.crc32(pixels.data) == checksum, f"{where}: it changed the images of later trials")
-    if first.model is None or second.model is None or first.evaluation is None:
+    weights = _weights(second)
+    if first.model is None or first.evaluation is None:
         raise AssertionError(f"{where}: a complete trial has a model")
     _require(not first.model.training, f"{where}: the model must be returned in eval mode")
     shape = first.evaluation.retain_train.logits.shape
     _require(shape[1:] == (len(prepared.scenario.classes),), f"{where}: outputs of shape {shape}")
-    same = all(
-        torch.equal(a, b)
-        for a, b in zip(first.model.state_dict().values(), second.model.state_dict().values(), strict=True)
-    )
+    same = all(torch.equal(a, b) for a, b in zip(_weights(first), weights, strict=True))
     _require(same, f"{where}: the same seed gave other weights; draw from `rng` only")
+    if works.known:
+        _check_shared_work(method, prepared.scenario.task, params, works, weights)
 
 
 def _check_least_access(method: Method, prepared: Prepared, params: Mapping[str, Any]) -> None:
@@ -273,21 +279,41 @@ def _check_autocast(method: Method, prepared: Prepared, params: Mapping[str, Any
     _require(kept, f"{method.name}: under bfloat16 autocast the weights must stay float32")
 
 
+def _check_shared_work(
+    method: Method, task: str, params: Mapping[str, Any], works: Works, weights: Sequence[torch.Tensor]
+) -> None:
+    from benchmarks.shared_work_check import problem
+
+    def run(values: Mapping[str, Any], seed: int, works: Works, other: bool = False) -> list[torch.Tensor]:
+        prepared = _prepared(task, _OTHERS.get(task, "") if other else "")
+        return _weights(_complete(method, prepared, values, seed=seed, shared_seed=1, work=works))
+
+    found = problem(method, params, run, works, weights)
+    _require(not found, f"{method.name} on {task}: its shared value {found}")
+
+
 def _complete(method: Method, prepared: Prepared, params: Mapping[str, Any], **how: Any) -> TrialResult:
     from benchmarks.trial import run_trial
 
-    result = run_trial(prepared, method, params, seed=1, **how)
+    result = run_trial(prepared, method, params, **{"seed": 1, **how})
     _require(result.state == "complete", f"{method.name} on {prepared.scenario.task} failed: {result.error}")
     return result
 
 
+def _weights(result: TrialResult) -> list[torch.Tensor]:
+    if result.model is None:
+        raise AssertionError(f"{result.method}: a complete trial has a model")
+    return list(result.model.state_dict().values())
+
+
 @cache
-def _prepared(task: str) -> Prepared:
+def _prepared(task: str, forget: str = "") -> Prepared:
     from benchmarks.prepared import prepare
     from benchmarks.scenarios import Scenario
     from benchmarks.training import Recipe
 
-    return prepare(Scenario("digits", "cnn2", task, _FORGET[task]), recipe=Recipe(epochs=2), record=True)
+    scenario = Scenario("digits", "cnn2", task, forget or _FORGET[task])
+    return prepare(scenario, recipe=Recipe(epochs=2), record=True)
 
 
 def _evaluation(task: str, seed: int, shuffled: bool = False) -> Evaluation:

@@ -23,6 +23,7 @@ from benchmarks.metrics import default_metrics, measure
 from benchmarks.metrics import metrics as registered_metrics
 from benchmarks.prepared import Prepared
 from benchmarks.scenarios import Scenario, method_task
+from benchmarks.shared_work import SharedWork, Works
 from benchmarks.trained import build_network, load_pretrained, placed, repeatable
 from benchmarks.training import seeded
 
@@ -60,6 +61,7 @@ class TrialResult(Shown):
 
     Attributes:
         access: What the method may see with these hyper-parameters.
+        shared_seed: Seed of the parts that no hyper-parameter changes, see `TrialData.once`.
         state: "complete", "failed" or "pruned"; "running" while an observer looks at it.
         error: Why it failed or was pruned, in one line; empty otherwise.
         metrics: Metric name -> value, empty if it failed or was pruned.
@@ -76,6 +78,7 @@ class TrialResult(Shown):
     access: str
     params: dict[str, Any]
     seed: int
+    shared_seed: int
     held_out: HeldOut
     precision: Precision
     state: State
@@ -117,6 +120,8 @@ def run_trial(
     metrics: Iterable[str] | None = None,
     precision: Precision = "float32",
     observe: Observer | None = None,
+    shared_seed: int | None = None,
+    work: Works | None = None,
 ) -> TrialResult:
     """Run one method on a prepared scenario and evaluate what it returns.
 
@@ -131,6 +136,9 @@ def run_trial(
             evaluation in the cost.
         precision: With bfloat16 the method runs under autocast; weights and evaluation stay float32.
         observe: Told how far a method is that reports its steps; it may end the trial.
+        shared_seed: Seed of the parts of a method that no hyper-parameter changes; by default `seed`.
+        work: Such parts as other trials have computed, taken from there and added to it. The result is the
+            same without, only later.
 
     Raises:
         UnknownName, InvalidParameters, InvalidScenario: for a call that no method could satisfy.
@@ -145,9 +153,8 @@ def run_trial(
         raise UnknownName("held-out split", str(held_out), get_args(HeldOut))
     if precision not in get_args(Precision):
         raise UnknownName("precision", str(precision), get_args(Precision))
-    seed = operator.index(seed)
-    if seed.bit_length() > 63:
-        raise InvalidParameters("'seed' must fit into 64 bits, as it stands in the table")
+    seed = _seed("seed", seed)
+    shared_seed = seed if shared_seed is None else _seed("shared_seed", shared_seed)
     prepared.check(chosen)
     targets: dict[str, float] = {}
     meter = Meter(prepared.device)
@@ -160,6 +167,7 @@ def run_trial(
             access=access.label,
             params=asdict(values),
             seed=seed,
+            shared_seed=shared_seed,
             held_out=held_out,
             precision=precision,
             state=state,
@@ -194,9 +202,25 @@ def run_trial(
 
         return tell
 
-    def unlearned(model: nn.Module, data: TrialData, rng: torch.Generator) -> nn.Module:
+    def shared(step: Prepared, model: nn.Module, first: bool) -> SharedWork:
+        recipe, taken = step.packed.recipe, step.packed.preprocessing
+        threads = torch.get_num_threads() if prepared.device.type == "cpu" else 0
+        return SharedWork(
+            method=algorithm.name,
+            meter=meter,
+            seed=shared_seed,
+            works=work if first else None,  # later models depend on the hyper-parameters
+            scenario=f"{step.original_id} {step.scenario.key} {step.data.fingerprint} {recipe} {taken}",
+            training=f"{step.original_id} {step.data.learned_from} {taken}",
+            computed_as=f"{precision} {_device_name(prepared.device)} {threads}",
+            device=prepared.device,
+            model=model,
+        )
+
+    def unlearned(model: nn.Module, data: TrialData, shared: SharedWork, rng: torch.Generator) -> nn.Module:
         meter.watch(model)
-        with seeded(seed), meter.unlearning(), repeatable(), _autocast(prepared.device, precision):
+        autocast = _autocast(prepared.device, precision)
+        with seeded(seed), meter.unlearning(), repeatable(), autocast, shared.watched():
             found = algorithm.unlearn(model, data, values, rng)
         if not isinstance(found, nn.Module):
             raise TypeError(f"it returned {type(found).__name__}, not a torch.nn.Module")
@@ -211,9 +235,10 @@ def run_trial(
         rng = torch.Generator(prepared.device).manual_seed(seed)
         steps: list[StepResult] = []
         for step, request in zip(prepared.steps, prepared.scenario.requests, strict=True):
-            data = _trial_data(step, request, algorithm, access, meter, rng, observed(len(steps)))
+            parts = shared(step, model, first=not steps)
+            data = _trial_data(step, request, algorithm, access, meter, rng, observed(len(steps)), parts)
             before = meter.cost().unlearn_s
-            model = unlearned(model, data, rng)
+            model = unlearned(model, data, parts, rng)
             now = measured("complete", model, step)
             seconds = now.cost.unlearn_s - before
             steps.append(StepResult(request.forget, now.metrics, step.targets(held_out, chosen), seconds))
@@ -234,6 +259,7 @@ def _trial_data(
     meter: Meter,
     rng: torch.Generator,
     observe: Callable[[nn.Module, float], None] = lambda model, share: None,
+    work: SharedWork | None = None,
 ) -> TrialData:
     source = prepared.scenario.source
     forget = prepared.splits["forget_train"]
@@ -268,7 +294,19 @@ def _trial_data(
         _pretrain=pretrain,
         _observe=observe,
         _count=meter.count,
+        _work=work,
     )
+
+
+def _seed(name: str, seed: int) -> int:
+    seed = operator.index(seed)
+    if seed.bit_length() > 63:
+        raise InvalidParameters(f"'{name}' must fit into 64 bits, as it stands in the table")
+    return seed
+
+
+def _device_name(device: torch.device) -> str:
+    return torch.cuda.get_device_name(device) if device.type == "cuda" else device.type
 
 
 def _autocast(device: torch.device, precision: Precision) -> Any:

@@ -113,6 +113,7 @@ class TrialActor(tune.Trainable):
                 a.method,
                 a.params,
                 seed=a.seed,
+                shared_seed=a.shared_seed,
                 held_out=a.held_out,  # type: ignore[arg-type]
                 metrics=[*default_metrics(), *a.metrics],
                 precision=a.precision,  # type: ignore[arg-type]
@@ -148,7 +149,7 @@ class TrialActor(tune.Trainable):
                 "gpu_fraction": self._place.gpus,
                 "gpu_kind": self._place.kind if self._place.gpus else None,
                 "started_at": started,
-                "overhead_s": seconds - cost.unlearn_s - cost.eval_s,
+                "overhead_s": seconds - cost.spent_s,
                 # Not the clock a second time, which may have been set back meanwhile
                 "finished_at": started + datetime.timedelta(seconds=seconds),
                 **gaps,

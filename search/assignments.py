@@ -24,6 +24,7 @@ class Assignment:
         run_id: The run, a slash and what is particular to the method in it; see `search.identity`.
         number: Position among the trials of one method and scenario in the run.
         params: Hyper-parameter values; missing ones take the method's defaults.
+        shared_seed: Seed of the parts that no hyper-parameter changes; None: `seed`.
         held_out: "validation" while parameters are chosen, "test" when results are reported.
         started_from: Where a point comes from that the sampler did not draw; see `search.starts`.
         tuned_on: The forget sets that the parameters were searched on, if they were.
@@ -59,6 +60,7 @@ class Assignment:
     tag: str = ""
     precision: str = "float32"
     prunable: bool = False
+    shared_seed: int | None = None
     attempt: int = 1
     out_of_memory: float | None = None
 

@@ -171,7 +171,8 @@ def estimate(plan: Plan, method: str, rows: pd.DataFrame | None) -> Estimate | N
             continue
         device = near.sort_values("finished_at")["device"].iloc[-1]
         near = near[near["device"] == device]
-        seconds = near.reindex(columns=["unlearn_s", "eval_s", "overhead_s"]).sum(axis=1)
+        parts = near.reindex(columns=["unlearn_s", "eval_s", "overhead_s", "reused_s"]).fillna(0.0)
+        seconds = parts["unlearn_s"] + parts["eval_s"] + parts["overhead_s"] - parts["reused_s"]
         return Estimate(float(seconds.median()), len(near), str(device), other, _gpu_mb(near, str(device)))
     return None
 

@@ -25,6 +25,7 @@ def study_of(
 ) -> Study:
     """The search of one method on one scenario, after the trials of it that are done."""
     data, code = data_id(plan), code_id(plan, method)
+    first_seed = SEEDS_PER_STUDY * (plan.search.seed + 1)
 
     def assign(number: int, params: dict[str, Any], preset: str, started_from: str) -> Assignment:
         paper, differs = published.origin(method, preset, plan)
@@ -34,7 +35,8 @@ def study_of(
             scenario=scenario,
             method=method.name,
             params=params,
-            seed=SEEDS_PER_STUDY * (plan.search.seed + 1) + number,
+            seed=first_seed + number,
+            shared_seed=first_seed,
             kind="search",
             regime="tuned",
             preset=preset,

@@ -15,6 +15,7 @@ from benchmarks.errors import printable
 from search.assignments import Assignment, Row, Source
 from search.display import display, print_plainly, redraws
 from search.panel import StudyLine, panel, parameters
+from search.rows import spent
 from search.time_left import Batch, Left, time_left
 
 if TYPE_CHECKING:
@@ -154,7 +155,7 @@ class Progress:
 
     def _learn(self, row: Row) -> float:
         """How long a trial took; what failed says nothing of the others."""
-        seconds = sum(float(row.get(part) or 0.0) for part in ("unlearn_s", "eval_s", "overhead_s"))
+        seconds = spent(row) + float(row.get("overhead_s") or 0.0)
         if row["state"] != "failed":
             self._seconds.setdefault(row["method"], []).append(seconds)
         return seconds

@@ -49,6 +49,7 @@ def trial_row(result: TrialResult, prepared: Prepared, identity: Mapping[str, An
         "access": result.access,
         "precision": result.precision,
         "seed": result.seed,
+        "shared_seed": result.shared_seed,
         "state": result.state,
         "error": result.error,
         **{f"param_{name}": value for name, value in result.params.items()},
@@ -61,6 +62,14 @@ def trial_row(result: TrialResult, prepared: Prepared, identity: Mapping[str, An
         "torch_version": torch.__version__,
         **identity,
     }
+
+
+def spent(row: Row) -> float:
+    """Seconds that a trial spent in its method and in evaluation; what it reused, it did not spend."""
+    unlearning, evaluation, reused = (
+        float(row.get(part) or 0.0) for part in ("unlearn_s", "eval_s", "reused_s")
+    )
+    return unlearning - reused + evaluation
 
 
 def lost_row(assignment: Assignment, reason: str) -> Row:
@@ -77,6 +86,7 @@ def lost_row(assignment: Assignment, reason: str) -> Row:
         "eval_split": assignment.held_out,
         **assignment.identity,
         "seed": assignment.seed,
+        "shared_seed": assignment.seed if assignment.shared_seed is None else assignment.shared_seed,
         "state": "failed",
         "error": reason,
         **{f"param_{name}": value for name, value in assignment.params.items()},

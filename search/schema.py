@@ -65,6 +65,11 @@ _IDENTITY = (
         "' | '; empty for others",
     ),
     Column("seed", _INT, "Seed of the method's randomness"),
+    Column(
+        "shared_seed",
+        _INT,
+        "Seed of the parts of a method that no hyper-parameter changes; one for all trials of a search",
+    ),
     Column("scale", _REAL, "Share of the published work that the plan ran; below 1 a row is no result"),
 )
 _SCENARIO = (
@@ -127,7 +132,14 @@ _OUTCOME = (
     Column("gap_at_75", _REAL, "Gap after three quarters, where the search may prune it", "points"),
 )
 _COST = (
-    Column("unlearn_s", _REAL, "The method alone, synchronised", "s"),
+    Column(
+        "unlearn_s",
+        _REAL,
+        "The method alone, synchronised: what one unlearning costs, whatever was reused",
+        "s",
+    ),
+    Column("shared_s", _REAL, "Seconds of unlearn_s in parts that no hyper-parameter changes", "s"),
+    Column("reused_s", _REAL, "Seconds of unlearn_s not spent, as another trial had computed the part", "s"),
     Column("eval_s", _REAL, "Evaluation and metrics", "s"),
     Column(
         "overhead_s", _REAL, "The worker's rest of the trial: copying the model, details, costly metrics", "s"

@@ -24,7 +24,7 @@ from search.errors import RunError
 from search.observer import Nobody, Observer
 from search.placement import Learned
 from search.results import Finished, Results
-from search.rows import lost_row
+from search.rows import lost_row, spent
 from search.studies import MAX_RUNNING
 
 _DEAD_STARTS = 3  # in a row at least, and two for every slot, before a run is given up
@@ -213,7 +213,7 @@ class TableSearcher(Searcher):
         else:
             # Tune keeps every trial's last result for good; what is in the table need not be there too.
             finished = pickle.loads(result.pop("payload"))
-            self._seconds += sum(one.trial["unlearn_s"] + one.trial["eval_s"] for one in finished)
+            self._seconds += sum(spent(one.trial) for one in finished)
             self._count += len(finished)
         for one in finished:
             self._shares.learn(one.trial)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from benchmarks.images import ImageSet
 
-Importance = Mapping[str, "torch.Tensor"]
+Importance = dict[str, "torch.Tensor"]
 
 
 @dataclass(frozen=True)
@@ -125,15 +125,19 @@ class Ssd(Method):
 
         from benchmarks.images import joined
 
-        everything = joined(data.retain, data.forget)
-        mixed = rng if params.order == "shuffled" else None
-        if params.importance == "per_image":
-            of_all, of_forget = (per_image(model, s, data.count) for s in (everything, data.forget))
+        def importance(images: ImageSet, order: torch.Generator | None = None) -> Importance:
+            if params.importance == "per_image":
+                return per_image(model, images, data.count)
+            return per_batch(model, images, params.batch_size, F.cross_entropy, lambda g: g.square(), order)
+
+        each = params.importance == "per_image"  # of which neither batches nor their order change anything
+        options = ("per_image",) if each else ("per_batch", params.batch_size)
+        if each or params.order == "shuffled":
+            of_all = data.once_per_model("importance", importance, *options)
         else:
-            of_all, of_forget = (
-                per_batch(model, s, params.batch_size, F.cross_entropy, lambda g: g.square(), order)
-                for s, order in ((everything, mixed), (data.forget, None))
-            )
+            everything = joined(data.retain, data.forget)
+            of_all = data.once("stored_importance", lambda rng: importance(everything), *options)
+        of_forget = data.once("forget_importance", lambda rng: importance(data.forget), *options)
         dampen(model, of_all, of_forget, params.alpha, params.dampening)
         return model
 

@@ -180,6 +180,67 @@ def test_a_broken_method_is_told_what_is_wrong(own, old, new, complaint):
         check_method(own((old, new)))
 
 
+@pytest.mark.parametrize(
+    ("compute", "complaint"),
+    [
+        ("lambda g: p0 * params.scale", "'mean' depends on a searched value"),
+        ("lambda g: torch.rand(p0.shape, generator=rng)", "'mean' depends on .* the trial's own seed"),
+        ("lambda g: torch.rand(p0.shape, generator=g)", ""),
+        ("lambda g: p0 * params.scale, params.scale", ""),
+        ("lambda g: p0 * 2).add_(1", "'mean' in place"),
+        ("lambda g: p0 * 2).data.add_(1", "'mean' is changed in place"),
+        ("lambda g: p0 * 2, p0", "depends on a Parameter"),
+        ("lambda g: iter(p0)", "holds a tuple_iterator"),
+        ("lambda g: [data.once('inner', lambda g: p0)]", "'inner' is asked for while 'mean' is computed"),
+    ],
+)
+def test_a_shared_value_that_is_none_is_told(own, compute, complaint):
+    changed = f"""
+        import torch
+        p0 = next(model.parameters())
+        shared = data.once("mean", {compute})
+        with torch.no_grad():
+            p0.add_(shared[0] * 0.01)
+        for p in model.parameters():"""
+    method = own(("\n        for p in model.parameters():", changed))
+    if not complaint:
+        check_method(method)
+        return
+    with pytest.raises(AssertionError, match=complaint):
+        check_method(method)
+
+
+@pytest.mark.parametrize(
+    ("compute", "complaint"),
+    [
+        ("lambda images, g: images.labels.float().mean()", ""),
+        ("lambda images, g: data.forget.labels.float().mean()", "'mean' depends on what is to be forgotten"),
+    ],
+)
+def test_a_value_per_model_that_depends_on_the_forget_set_is_told(own, compute, complaint):
+    changed = f"""
+        mean = data.once_per_model("mean", {compute})
+        for p in model.parameters():
+            p.data += 1e-3 * mean
+        for p in model.parameters():"""
+    method = own(("\n        for p in model.parameters():", changed), ("Access.MODEL", "Access.RETAIN"))
+    if not complaint:
+        check_method(method)
+        return
+    with pytest.raises(AssertionError, match=complaint):
+        check_method(method)
+
+
+def test_a_shared_value_of_a_changed_model_is_told(own):
+    changed = """
+        with __import__("torch").no_grad():
+            next(model.parameters()).mul_(2)
+        data.once("mean", lambda g: 1.0)
+        for p in model.parameters():"""
+    with pytest.raises(AssertionError, match="'mean' is asked for after the model has changed"):
+        check_method(own(("\n        for p in model.parameters():", changed)))
+
+
 def test_a_method_that_imports_torch_is_told(own):
     import benchmarks.testing
 

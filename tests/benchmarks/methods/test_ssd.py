@@ -11,7 +11,8 @@ from torch import nn
 from benchmarks import run_trial
 from benchmarks.methods import methods
 from benchmarks.methods.ssd import SsdParams
-from tests.benchmarks.helpers import data_for, rng, tiny_data, weights
+from benchmarks.shared_work import generator
+from tests.benchmarks.helpers import rng, tiny_data, weights
 
 SSD = methods.get("ssd")
 CLASSES, SIZE, FORGET = 3, 4, [0, 1, 2]
@@ -84,7 +85,8 @@ def test_the_weights_are_those_of_the_rule(problem, changes):
     params = replace(BASE, **changes)
     order = np.array([3, 4, 5, 6, 7, 8, *FORGET])
     if params.order == "shuffled":
-        order = order[torch.randperm(9, generator=rng(3)).numpy()]
+        draw = generator(0, "ssd", "importance", (params.importance, params.batch_size))
+        order = torch.randperm(9, generator=draw).numpy()
     assert np.allclose(unlearn(problem, params), expected(problem, params, order), rtol=1e-6, atol=0)
 
 
@@ -134,10 +136,10 @@ def digits_gap(digits):
     return run_trial(digits, "original").metrics["gap"]
 
 
-def test_it_draws_from_its_generator_only(digits):
-    def run(seed):
-        model = copy.deepcopy(digits.original)
-        return weights(SSD.unlearn(model, data_for(digits, SSD), SsdParams(), rng(seed)))
+def test_the_shared_seed_decides_and_the_trials_own_does_not(digits):
+    def run(**seeds):
+        return weights(run_trial(digits, "ssd", **seeds).model)
 
-    assert torch.equal(run(0), run(0))
-    assert not torch.equal(run(0), run(1))
+    assert torch.equal(run(seed=0, shared_seed=5), run(seed=1, shared_seed=5))
+    assert torch.equal(run(seed=1), run(seed=0, shared_seed=1))
+    assert not torch.equal(run(seed=0), run(seed=1))
