@@ -303,6 +303,7 @@ def broken_cluster(nodes: list[dict[str, str]]) -> Iterator[str]:
         process.communicate(timeout=60)
 
 
+@pytest.mark.several_nodes
 def test_a_broken_cluster(other_pandas: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     nodes = [{"PYTHONPATH": str(other_pandas)}]
     if FAKETIME:

@@ -22,6 +22,7 @@ def place(number: int, tell: Tell) -> tuple[int, int]:
     return number * number, os.getpid()
 
 
+@pytest.mark.several_nodes  # or rather with a session of its own
 def test_in_parallel() -> None:
     wanted = Slots(workers=2, cpus=1, gpus=0)
     with session(wanted):

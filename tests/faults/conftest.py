@@ -1,4 +1,4 @@
-"""Drivers as processes of their own, a plug-in with methods that misbehave, and clusters of several nodes."""
+"""Drivers as processes, a plug-in with methods that misbehave, and a cluster of several nodes."""
 
 from __future__ import annotations
 
@@ -7,8 +7,11 @@ import shutil
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -18,8 +21,10 @@ import psutil
 import pytest
 
 UNLEARN = [sys.executable, "-P", "-c", "from unlearnbench.command import main; main()"]
+SMALL_STORE = 80 * 2**20  # bytes
 # Files of a user's own, in the folder where a search is started: neither driver nor workers run them
 HOSTILE = ("analysis", "benchmarks", "cluster", "numpy", "pyarrow", "pydantic", "search", "statistics")
+SHIFT = "seconds-of-the-clock"  # in the folder of the plug-in
 PLAN = """
 name: faults
 dataset: digits
@@ -36,7 +41,7 @@ resources: {resources}
 @pytest.fixture(scope="session")
 def trials() -> int:
     """Trials of each search; `make faults` sets 250."""
-    return int(os.environ.get("FAULT_TRIALS", "16"))
+    return int(os.environ.get("FAULT_TRIALS", "8"))
 
 
 @pytest.fixture(scope="session")
@@ -45,18 +50,54 @@ def kills() -> int:
     return int(os.environ.get("FAULT_KILLS", "1"))
 
 
-@pytest.fixture(scope="package", autouse=True)
-def plugin(data_home: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """Makes every process started from here find the methods of this folder as those of a plug-in."""
-    folder = tmp_path_factory.mktemp("plugin")
+@contextmanager
+def installed(folder: Path) -> Iterator[Path]:
+    """Every process that is started meanwhile knows the methods beside this file; gives the folder by which
+    they are told what to do."""
+    add_methods(folder)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PYTHONPATH", str(folder), prepend=os.pathsep)
+        patch.setenv("FAULTY_FOLDER", str(folder))
+        yield folder
+
+
+def add_methods(folder: Path) -> None:
+    """Make a folder a plug-in with the methods beside this file, for processes that have it on their path."""
     shutil.copy(Path(__file__).with_name("methods.py"), folder / "faulty.py")
     info = folder / "faulty-1.0.dist-info"
     info.mkdir()
     (info / "METADATA").write_text("Metadata-Version: 2.1\nName: faulty\nVersion: 1.0\n")
     (info / "entry_points.txt").write_text("[unlearnbench.methods]\nfaulty = faulty\n")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("PYTHONPATH", str(folder), prepend=os.pathsep)
+
+
+@pytest.fixture(scope="package", autouse=True)
+def plugin(data_home: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """The folder of the plug-in. A file there moves the clock of every Python process started from here."""
+    folder = tmp_path_factory.mktemp("plugin")
+    (folder / "sitecustomize.py").write_text(
+        "import time\n_now = time.time\n"
+        f"def moved():\n    try:\n        return _now() + float(open({str(folder / SHIFT)!r}).read())\n"
+        "    except (OSError, ValueError):\n        return _now()\n"
+        "time.time = moved\n"
+    )
+    with installed(folder):
         yield folder
+
+
+@pytest.fixture
+def hold(plugin: Path) -> Iterator[Path]:
+    """Trials of the method `slow` go on for as long as this file is there."""
+    with removed(plugin / "hold") as file:
+        yield file
+
+
+@contextmanager
+def removed(path: Path) -> Iterator[Path]:
+    """A path at which there is nothing, neither before nor after."""
+    try:
+        yield path
+    finally:
+        path.unlink(missing_ok=True)
 
 
 @dataclass
@@ -127,10 +168,12 @@ def new_run(tmp_path: Path, trials: int) -> Iterator[Callable[..., Run]]:
         space: str = "{}",
         resources: str = "{workers: 1}",
         count: int | None = None,
+        address: str = "local",
     ) -> Run:
         plan = tmp_path / "faults.yaml"
         plan.write_text(PLAN.format(method=method, trials=count or trials, space=space, resources=resources))
-        run = Run(tmp_path, [*UNLEARN, "search", str(plan), "--results", str(tmp_path / "results"), *options])
+        there = ["--results", str(tmp_path / "results"), "--address", address]
+        run = Run(tmp_path, [*UNLEARN, "search", str(plan), *there, *options])
         made.append(run)
         return run
 
@@ -141,39 +184,27 @@ def new_run(tmp_path: Path, trials: int) -> Iterator[Callable[..., Run]]:
             driver.wait()
 
 
-_READER = """
-import sys, time
-import pandas as pd
-from pathlib import Path
-folder, told = Path(sys.argv[1]), Path(sys.argv[2])
-reads = rows = 0
-while not (folder / ".." / "stop").exists():
-    if any(folder.rglob("*.parquet")):
-        found = len(pd.read_parquet(folder))
-        assert found >= rows, f"{rows} rows became {found}"
-        reads, rows = reads + 1, found
-        told.write_text(f"{reads} {rows}")
-    time.sleep(0.1)
-"""
-
-
 @pytest.fixture
-def reader(tmp_path: Path) -> Iterator[Callable[[Run], None]]:
-    """Starts a process that reads the table in a loop; in the end it must have met nothing unreadable."""
-    told = tmp_path / "reader.txt"
-    processes: list[subprocess.Popen[str]] = []
+def reader() -> Iterator[Callable[[Run], None]]:
+    """Reads a run's table in a loop, beside the test; in the end it must have met nothing unreadable."""
+    over = threading.Event()
+    with ThreadPoolExecutor(1) as thread:
+        reads: list[Future[int]] = []
+        yield lambda run: reads.append(thread.submit(read_until, over, run))
+        over.set()
+    for count in reads:
+        assert count.result() > 0
 
-    def start(run: Run) -> None:
-        command = [sys.executable, "-c", _READER, str(run.results / "trials"), str(told)]
-        processes.append(subprocess.Popen(command, stderr=subprocess.PIPE, text=True))
 
-    yield start
-    (tmp_path / "results" / "stop").touch()
-    for process in processes:
-        _, errors = process.communicate(timeout=60)
-        assert process.returncode == 0, errors
-        reads, _ = told.read_text().split()
-        assert int(reads) > 0
+def read_until(over: threading.Event, run: Run) -> int:
+    """Read again and again; gives how often there was something."""
+    reads = rows = 0
+    while not over.wait(0.2):
+        if any((run.results / "trials").rglob("*.parquet")):
+            found = len(run.rows())
+            assert found >= rows, f"{rows} rows became {found}"
+            reads, rows = reads + 1, found
+    return reads
 
 
 def workers(of: int) -> list[psutil.Process]:
@@ -191,17 +222,18 @@ def workers(of: int) -> list[psutil.Process]:
 
 @pytest.fixture(scope="package")
 def head(plugin: Path) -> Iterator[Any]:
-    """A cluster that runs no trials."""
+    """A cluster of one node, with room for one trial and a small object store."""
     from ray.cluster_utils import Cluster
 
-    cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 0, "include_dashboard": False})
+    node = {"num_cpus": 1, "object_store_memory": SMALL_STORE, "include_dashboard": False}
+    cluster = Cluster(initialize_head=True, head_node_args=node)
     yield cluster
     cluster.shutdown()
 
 
 @pytest.fixture
 def cluster(head: Any) -> Iterator[Any]:
-    """A cluster to which tests add the nodes they need; they inherit the variables set before."""
+    """The cluster of these tests, to which they add the nodes they need."""
     yield head
     for node in list(head.worker_nodes):
         head.remove_node(node, allow_graceful=False)

@@ -1,4 +1,8 @@
-"""Methods that misbehave, for the tests beside this file; workers find them as a plug-in."""
+"""Methods that misbehave, for the tests beside this file; workers find them as a plug-in.
+
+What they are to do is in files of the folder that FAULTY_FOLDER names, so that it can change while a cluster
+and its workers live on.
+"""
 
 from __future__ import annotations
 
@@ -11,6 +15,11 @@ from typing import Any
 from benchmarks.access import Access, TrialData
 from benchmarks.hyperparameters import param
 from benchmarks.methods.base import Method, register
+
+FOLDER = Path(os.environ["FAULTY_FOLDER"])
+HOLD, MOST, GPUS = FOLDER / "hold", FOLDER / "most-on-a-gpu", FOLDER / "gpus"
+SECONDS = 0.3  # of a slow trial
+MEGABYTES = int(os.environ.get("FAULTY_MB", "10"))  # that a loud trial prints
 
 
 @dataclass(frozen=True)
@@ -40,22 +49,15 @@ class Shaking(Method):
 
 
 @register
-class Shake(Shaking):
-    """Does nothing wrong."""
-
-    name = "shake"
-
-
-@register
 class Slow(Shaking):
-    """Takes a while, and as long as a file is there that the test names."""
+    """Takes a while, and as long as the file HOLD is there."""
 
     name = "slow"
 
     def misbehave(self, params: Strength) -> None:
-        time.sleep(float(os.environ.get("FAULTY_SECONDS", "0.3")))
-        while Path(os.environ.get("FAULTY_HOLD", "/nowhere")).exists():
-            time.sleep(0.1)
+        time.sleep(SECONDS)
+        while HOLD.exists():
+            time.sleep(0.05)
 
 
 @register
@@ -79,27 +81,28 @@ class Loud(Shaking):
 
     def misbehave(self, params: Strength) -> None:
         line = "x" * 1023
-        for _ in range(1024 * int(os.environ.get("FAULTY_MB", "10"))):
+        for _ in range(1024 * MEGABYTES):
             print(line)
 
 
 @register
 class Hungry(Shaking):
-    """Waits for so many processes, and runs out of memory when too many of them are on one GPU."""
+    """Waits until four processes have run one of its trials each; from then on it runs out of memory where
+    more processes are on a GPU than the file MOST says, for which it waits."""
 
     name = "hungry"
 
     def misbehave(self, params: Strength) -> None:
         import torch
 
-        device = Path(os.environ["FAULTY_FOLDER"]) / f"gpu{os.environ['CUDA_VISIBLE_DEVICES']}"
-        device.mkdir(exist_ok=True)
-        (device / str(os.getpid())).touch()
+        device = GPUS / f"gpu{os.environ['CUDA_VISIBLE_DEVICES']}"
+        device.mkdir(parents=True, exist_ok=True)
+        me = device / str(os.getpid())
+        began = me.exists()
+        me.touch()
         until = time.monotonic() + 60
-        while len(list(device.parent.glob("*/*"))) < int(os.environ["FAULTY_AWAITED"]):
-            if time.monotonic() > until:
-                break
-            time.sleep(0.1)
+        while time.monotonic() < until and not (MOST.exists() if began else len(list(GPUS.glob("*/*"))) >= 4):
+            time.sleep(0.05)
         alive = sum(Path("/proc", process.name).exists() for process in device.iterdir())
-        if alive > int(os.environ["FAULTY_MOST"]):
+        if MOST.exists() and alive > int(MOST.read_text()):
             raise torch.OutOfMemoryError("as if")

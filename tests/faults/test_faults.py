@@ -9,21 +9,19 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pandas as pd
-import psutil
 import pytest
 import ray
 import yaml
-from ray.cluster_utils import Cluster
 
 from analysis import load
 from search.storage import store_at
 from tests import s3
-from tests.faults.conftest import Run, workers
+from tests.faults.conftest import SHIFT, SMALL_STORE, Run, removed, workers
 from tests.marks import SEVERAL_NODES
 
 pytestmark = SEVERAL_NODES
@@ -32,29 +30,21 @@ New = Callable[..., Run]
 Reader = Callable[[Run], None]
 
 
-def test_workers_that_are_killed_in_a_trial(new_run: New, reader: Reader, trials: int) -> None:
-    run = new_run("slow", resources="{workers: 2}")
-    driver = run.start()
-    reader(run)
-    for share in (4, 2):
-        run.until_rows(trials // share)
-        random.choice(run.until(lambda: workers(driver.pid), "a worker")).kill()
-    run.finish()
-    rows = run.check(trials)
-    assert (rows.state == "complete").all()
-    assert 2 <= rows.attempts.max() <= 3, "a killed trial was started again, the same one twice perhaps"
+@pytest.fixture
+def on_cluster(new_run: New, cluster: Any) -> New:
+    """Makes runs of a method on the cluster."""
+    return partial(new_run, address=cluster.address)
 
 
 def test_a_driver_that_is_killed_at_any_moment_and_resumed(
-    new_run: New, reader: Reader, trials: int, kills: int, cluster: Any
+    on_cluster: New, reader: Reader, trials: int, kills: int
 ) -> None:
-    cluster.add_node(num_cpus=1)
-    run = new_run("slow", "--address", cluster.address)
+    run = on_cluster("slow")
     draw = random.Random(0)
     reader(run)
     for _ in range(kills):
         driver = run.start()
-        time.sleep(draw.uniform(2, 12))
+        time.sleep(draw.uniform(1, 9))
         driver.kill()
         driver.wait()
     run.start()
@@ -64,25 +54,17 @@ def test_a_driver_that_is_killed_at_any_moment_and_resumed(
 
 
 def test_a_node_that_dies_and_one_that_joins(
-    new_run: New,
-    reader: Reader,
-    trials: int,
-    cluster: Any,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
+    on_cluster: New, reader: Reader, trials: int, cluster: Any, hold: Path
 ) -> None:
-    hold = tmp_path / "hold"
-    monkeypatch.setenv("FAULTY_HOLD", str(hold))
-    first = cluster.add_node(num_cpus=1)
-    doomed = cluster.add_node(num_cpus=1)
-    run = new_run("slow", "--address", cluster.address, resources="{}")
+    doomed = cluster.add_node(num_cpus=1, object_store_memory=SMALL_STORE)
+    run = on_cluster("slow", resources="{}")
     run.start()
     reader(run)
     run.until_rows(trials // 4)
     cluster.remove_node(doomed, allow_graceful=False)
     run.until_rows(trials // 2)
     hold.touch()  # or the first node might end the search before the second has begun
-    joined = cluster.add_node(num_cpus=1)
+    joined = cluster.add_node(num_cpus=1, object_store_memory=SMALL_STORE)
     began = time.monotonic()
     raylet = joined.all_processes["raylet"][0].process.pid
     run.until(lambda: workers(raylet), "a worker on the new node")
@@ -91,12 +73,12 @@ def test_a_node_that_dies_and_one_that_joins(
     run.finish()
     rows = run.check(trials)
     assert (rows.state == "complete").all()
-    assert first.all_processes["raylet"][0].process.poll() is None
+    assert cluster.head_node.all_processes["raylet"][0].process.poll() is None
     print(f"the new node ran trials after {seconds:.1f} s")
 
 
-def test_a_trial_that_hangs_is_killed_and_recorded(new_run: New, reader: Reader) -> None:
-    run = new_run("stuck", space="{lr: [0.4, 0.6]}", resources="{workers: 2, trial_timeout: 10}", count=4)
+def test_a_trial_that_hangs_is_killed_and_recorded(on_cluster: New, reader: Reader) -> None:
+    run = on_cluster("stuck", space="{lr: [0.4, 0.6]}", resources="{workers: 1, trial_timeout: 6}", count=4)
     run.start()
     reader(run)
     run.finish()
@@ -106,27 +88,6 @@ def test_a_trial_that_hangs_is_killed_and_recorded(new_run: New, reader: Reader)
     assert (hung.state == "failed").all()
     assert hung.error.str.contains("trial_timeout").all()
     assert (rows[rows.param_lr < 0.5].state == "complete").all()
-
-
-def test_a_trial_that_prints_without_end_fills_no_disk(
-    new_run: New, trials: int, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    megabytes = 200 if trials == 250 else 20
-    monkeypatch.setenv("FAULTY_MB", str(megabytes))
-    run = new_run("loud", count=12)
-    driver = run.start()
-    run.until_rows(1)
-    session = next(
-        Path(part.partition("=")[2])
-        for process in psutil.Process(driver.pid).children(recursive=True)
-        for part in process.cmdline()
-        if part.startswith("--session_dir=") or part.startswith("--session-dir=")
-    )
-    run.until_rows(10)
-    written = sum(p.stat().st_size for p in (session / "logs").rglob("*") if p.is_file()) / 2**20
-    run.finish()
-    assert (run.check(12).state == "complete").all()
-    assert written < 60, f"{written:.0f} MiB of logs for {12 * megabytes} MiB printed"
 
 
 _ON_LOGICAL_GPUS = """
@@ -145,40 +106,24 @@ with ExitStack() as stack:
 """
 
 
-@pytest.fixture
-def on_gpus(
-    new_run: New, cluster: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> Callable[[int, int], Path]:
-    """Runs trials on a half each of two logical GPUs, of which each has memory for so many processes; a
-    folder with the processes that each GPU saw."""
-
-    def run(count: int, most: int) -> Path:
-        folder = tmp_path / "gpus"
-        folder.mkdir()
-        monkeypatch.setenv("FAULTY_FOLDER", str(folder))
-        monkeypatch.setenv("FAULTY_MOST", str(most))
-        monkeypatch.setenv("FAULTY_AWAITED", "4")
-        cluster.add_node(num_cpus=16, num_gpus=2)
-        run = new_run("hungry", count=count)
-        plan, results = str(tmp_path / "faults.yaml"), str(run.results)
-        run.command = [sys.executable, "-P", "-c", _ON_LOGICAL_GPUS, plan, results, cluster.address]
-        run.start()
-        run.finish()
-        rows = run.check(count)
-        assert (rows.state == "complete").all()
-        return folder
-
-    return run
-
-
-def test_four_halves_of_two_gpus_run_at_once(on_gpus: Callable[[int, int], Path]) -> None:
-    seen = {gpu.name: len(list(gpu.iterdir())) for gpu in on_gpus(8, 99).iterdir()}
+def test_shares_of_gpus_run_at_once_and_grow_where_they_are_too_small(
+    new_run: New, cluster: Any, plugin: Path, tmp_path: Path
+) -> None:
+    """Halves of two logical GPUs, which have memory for four processes at first, and then for two."""
+    shutil.rmtree(plugin / "gpus", ignore_errors=True)  # of a first try
+    cluster.add_node(num_cpus=4, num_gpus=2, object_store_memory=SMALL_STORE)
+    run = new_run("hungry", count=10)
+    plan = str(tmp_path / "faults.yaml")
+    run.command = [sys.executable, "-P", "-c", _ON_LOGICAL_GPUS, plan, str(run.results), cluster.address]
+    run.start()
+    run.until_rows(4)
+    seen = {gpu.name: len(list(gpu.iterdir())) for gpu in (plugin / "gpus").iterdir()}
     assert seen == {"gpu0": 2, "gpu1": 2}, "each of four workers saw one GPU"
-
-
-def test_a_share_of_a_gpu_that_is_too_small(on_gpus: Callable[[int, int], Path], tmp_path: Path) -> None:
-    on_gpus(8, 1)
-    rows = pd.read_parquet(tmp_path / "results" / "trials")
+    with removed(plugin / "most-on-a-gpu") as most:
+        most.write_text("1")
+        run.finish()
+    rows = run.check(10)
+    assert (rows.state == "complete").all()
     short = rows[rows.gpu_out_of_memory.notna()]
     assert len(short) > 0
     assert (short.gpu_fraction > short.gpu_out_of_memory).all()
@@ -186,60 +131,45 @@ def test_a_share_of_a_gpu_that_is_too_small(on_gpus: Callable[[int, int], Path],
     assert rows.sort_values("finished_at").gpu_fraction.iloc[-1] > 0.5, "the larger share was kept"
 
 
-def test_a_clock_that_jumps(new_run: New, plugin: Path, trials: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    """In every Python process of the run, by minus and plus a day."""
-    shift = plugin / "shift"
-    (plugin / "sitecustomize.py").write_text(
-        "import time\n_now = time.time\n"
-        f"def moved():\n    try:\n        return _now() + float(open({str(shift)!r}).read())\n"
-        "    except (OSError, ValueError):\n        return _now()\n"
-        "time.time = moved\n"
-    )
-    try:
-        run = new_run("slow")
+def test_a_clock_that_jumps(on_cluster: New, plugin: Path, trials: int) -> None:
+    """In every Python process of the run and of its cluster, by minus and plus a day."""
+    with removed(plugin / SHIFT) as shift:
+        run = on_cluster("slow")
         run.start()
         run.until_rows(trials // 4)
         shift.write_text("-86400")
         run.until_rows(trials // 2)
         shift.write_text("86400")
         run.finish()
-    finally:
-        (plugin / "sitecustomize.py").unlink()
     assert (run.check(trials).state == "complete").all()
 
 
-def test_an_object_store_that_is_full(new_run: New, trials: int, plugin: Path) -> None:
+def test_an_object_store_that_is_full(on_cluster: New, trials: int, cluster: Any) -> None:
     """Another program holds all of it; Ray spills to the disk, and the run completes.
 
     Whether Ray brings the other program's spilled objects back is not tested: on a busy machine it can lose
     sight of a living owner.
     """
-    small = 80 * 2**20
-    cluster = Cluster(
-        initialize_head=True,
-        head_node_args={"num_cpus": 1, "object_store_memory": small, "include_dashboard": False},
-    )
     try:
         ray.init(address=cluster.address, log_to_driver=False)
         held = [ray.put(np.zeros(8 * 2**20, np.uint8)) for _ in range(20)]
-        assert sum(map(len, map(ray.get, held))) > small, "the store holds less than what was put into it"
-        run = new_run("slow", "--address", cluster.address)
+        assert sum(map(len, map(ray.get, held))) > SMALL_STORE, "the store holds less than was put into it"
+        run = on_cluster("slow")
         run.start()
         run.finish()
         assert (run.check(trials).state == "complete").all()
     finally:
         ray.shutdown()
-        cluster.shutdown()
 
 
-def test_a_results_disk_that_is_full_and_then_freed(new_run: New, trials: int, tmp_path: Path) -> None:
+def test_a_results_disk_that_is_full_and_then_freed(on_cluster: New, trials: int, tmp_path: Path) -> None:
     disk = tmp_path / "results"
     disk.mkdir()
     mount = ["mount", "-t", "tmpfs", "-o", "size=600k", "tmpfs", str(disk)]
     if subprocess.run(mount, capture_output=True).returncode:
         pytest.skip("no right to mount a small disk here")
     try:
-        run = new_run("slow")
+        run = on_cluster("slow")
         run.start()
         run.until_rows(trials // 4)
         filler = disk / "_runs" / "filler"
@@ -258,15 +188,15 @@ def test_a_results_disk_that_is_full_and_then_freed(new_run: New, trials: int, t
 
 
 def test_a_bucket_whose_server_is_down_for_a_while(
-    new_run: New, trials: int, monkeypatch: pytest.MonkeyPatch
+    on_cluster: New, trials: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    away = 60.0 if trials == 250 else 5.0
+    away = 60.0 if trials == 250 else 3.0
     with s3.running() as server:
         monkeypatch.setenv("AWS_ENDPOINT_URL", server.endpoint)
         for name, value in s3.KEYS.items():
             monkeypatch.setenv(name, value)
         place = f"s3://{s3.BUCKET}/faults"
-        run = new_run("slow", "--results", place)
+        run = on_cluster("slow", "--results", place)
         run.start()
         run.until(lambda: store_at(place).files("trials"), "the first rows", 200)
         server.shut()
@@ -284,12 +214,8 @@ def test_a_bucket_whose_server_is_down_for_a_while(
     assert plan["outages"][0]["seconds"] > away
 
 
-def test_a_second_driver_on_the_same_plan(
-    new_run: New, reader: Reader, trials: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    hold = tmp_path / "hold"
-    monkeypatch.setenv("FAULTY_HOLD", str(hold))
-    run = new_run("slow")
+def test_a_second_driver_on_the_same_plan(on_cluster: New, reader: Reader, trials: int, hold: Path) -> None:
+    run = on_cluster("slow")
     first = run.start()
     reader(run)
     run.until_rows(trials // 4)
