@@ -78,11 +78,12 @@ def test_a_node_that_dies_and_one_that_joins(
 
 
 def test_a_trial_that_hangs_is_killed_and_recorded(on_cluster: New, reader: Reader) -> None:
-    run = on_cluster("stuck", space="{lr: [0.4, 0.6]}", resources="{workers: 1, trial_timeout: 6}", count=4)
+    """One worker of a seeded search: the second of three trials hangs, and the third has a new worker."""
+    run = on_cluster("stuck", space="{lr: [0.4, 0.56]}", resources="{workers: 1, trial_timeout: 10}", count=3)
     run.start()
     reader(run)
     run.finish()
-    rows = run.check(4)
+    rows = run.check(3)
     hung = rows[rows.param_lr > 0.5]
     assert len(hung) > 0
     assert (hung.state == "failed").all()
