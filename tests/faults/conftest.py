@@ -136,7 +136,7 @@ class Run:
         folder = self.results / "trials"
         return pd.read_parquet(folder) if folder.exists() else pd.DataFrame()
 
-    def until(self, ready: Callable[[], Any], what: str, timeout: float = 120) -> Any:
+    def until(self, ready: Callable[[], Any], what: str, timeout: float = 240) -> Any:
         """Wait for something to become true."""
         began = time.monotonic()
         while not (found := ready()):

@@ -199,7 +199,7 @@ def test_a_bucket_whose_server_is_down_for_a_while(
         place = f"s3://{s3.BUCKET}/faults"
         run = on_cluster("slow", "--results", place)
         run.start()
-        run.until(lambda: store_at(place).files("trials"), "the first rows", 200)
+        run.until(lambda: store_at(place).files("trials"), "the first rows")
         server.shut()
         run.until(lambda: "trying again" in run.log(), "the message about the server")
         time.sleep(away)
