@@ -38,7 +38,8 @@ _OPTIONAL = {  # null where a file lacks them
     | dict.fromkeys(("regime", "retrained_from", "tuned_on", "error", "eval_split", "forget_split"), _TEXT)
     | dict.fromkeys(("preset", "preset_paper", "preset_differs", "started_from"), _TEXT)
     | dict.fromkeys(("host", "device", "version", "torch_version"), _TEXT)
-    | dict.fromkeys(("draw", "shared_seed"), _INT)
+    | dict.fromkeys(("draw", "shared_seed", "eval_limit"), _INT)
+    | {"eval_ended": _TEXT}
     | dict.fromkeys(("objective", "retain_train_acc", "test_acc"), _REAL)
     | dict.fromkeys(("unlearn_s", "shared_s", "reused_s", "eval_s", "overhead_s"), _REAL)
     | dict.fromkeys(("started_at", "finished_at"), _TIME),

@@ -63,7 +63,7 @@ def searches(
         blocks.append(table(caption, ["Method", "Forget set", "Values"], still, folded=True))
     done = with_figures(found)
     blocks += [search_charts.history(done, palette), search_charts.pareto(done, palette)] if done else []
-    return Section("searches", "Searches", [], blocks)
+    return Section("searches", "Searches", _evaluated(pd.concat([frame for _, frame in found])), blocks)
 
 
 def check(trials: pd.DataFrame) -> Section | None:
@@ -230,6 +230,22 @@ def _curse_parts(c: WinnersCurse) -> str:
         return f"Both were measured on {c.fresh_split} images, so the difference is {parts[0]}."
     number_of = {2: "Two", 3: "Three"}[len(parts)]
     return f"{number_of} things are in this difference: {', '.join(parts[:-1])}, and {parts[-1]}."
+
+
+def _evaluated(rows: pd.DataFrame) -> list[str]:
+    """On how many images the trials of searches were evaluated, where that was not all of them."""
+    limited = rows["eval_limit"].dropna()
+    if limited.empty:
+        return []
+    ended = int((rows["eval_ended"].fillna("") != "").sum())
+    most = int(limited.max())
+    said = f"These trials were evaluated on a fixed choice of at most {most:,} images of each split."
+    if ended:
+        said += (
+            f" {ended} of {len(rows)} knew no more than chance of the first few hundred, and were evaluated "
+            "no further than on these and on the forget set; the column eval_ended names them."
+        )
+    return [said]
 
 
 def _best_tenths(found: Found) -> Table:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Literal
 
@@ -24,10 +24,12 @@ class Predictions:
     Attributes:
         logits: float32, shape (n, num_classes).
         labels: int64, shape (n,).
+        weight: How many images of the split each of these stands for; above 1 for a subset of it.
     """
 
     logits: np.ndarray
     labels: np.ndarray
+    weight: float = 1.0
 
     def __len__(self) -> int:
         return len(self.labels)
@@ -74,10 +76,10 @@ class Evaluation:
     relearn: Callable[[float], Relearned] | None = None
 
     @property
-    def finite(self) -> bool:
-        """Whether no logit is infinite or NaN."""
+    def images(self) -> int:
+        """How many images were evaluated."""
         parts = (self.retain_train, self.forget_train, self.retain_held_out, self.forget_held_out)
-        return all(bool(np.isfinite(part.logits).all()) for part in parts)
+        return sum(len(part) for part in parts)
 
 
 @dataclass(frozen=True, eq=False)
@@ -104,13 +106,35 @@ def predict(model: nn.Module, images: ImageSet) -> Predictions:
     return Predictions(torch.cat(logits).numpy(), labels)
 
 
-def evaluate(model: nn.Module, splits: Mapping[str, ImageSet], task: str, held_out: HeldOut) -> Evaluation:
-    """Predictions of a model on the four splits named in Evaluation."""
+def evaluate(
+    model: nn.Module,
+    splits: Mapping[str, ImageSet],
+    task: str,
+    held_out: HeldOut,
+    weights: Mapping[str, float] | None = None,
+) -> Evaluation:
+    """Predictions of a model on the four splits named in Evaluation.
+
+    Args:
+        weights: For splits that are subsets, how many images each of theirs stands for.
+
+    Raises:
+        ArithmeticError: if a logit is infinite or NaN; the splits after it are then not evaluated.
+    """
+
+    def part(split: str) -> Predictions:
+        found = predict(model, splits[split])
+        if not np.isfinite(found.logits).all():
+            raise ArithmeticError("the logits are not finite")
+        return replace(found, weight=(weights or {}).get(split, 1.0))
+
+    # The smaller splits first, of which one that is not finite is enough
+    held = {name: part(f"{name}_{held_out}") for name in ("forget", "retain")}
     return Evaluation(
         held_out=held_out,
         task=task,
-        retain_train=predict(model, splits["retain_train"]),
-        forget_train=predict(model, splits["forget_train"]),
-        retain_held_out=predict(model, splits[f"retain_{held_out}"]),
-        forget_held_out=predict(model, splits[f"forget_{held_out}"]),
+        forget_held_out=held["forget"],
+        retain_held_out=held["retain"],
+        forget_train=part("forget_train"),
+        retain_train=part("retain_train"),
     )

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from benchmarks.errors import InvalidScenario, UnknownName
+from benchmarks.evaluated_images import evaluated_images
 from benchmarks.listing import Cell, Listing, Rows, keyed, text
 from benchmarks.registry import Registry
 
@@ -174,11 +175,13 @@ def _model(model: Model) -> Page:
 def _dataset(source: DataSource) -> Page:
     names = source.names(source.predicts)
     more = [f"... ({len(names)} in all)"] if len(names) > _CLASSES else []
+    evaluated = evaluated_images(source, "auto")
     facts: dict[str, Cell] = {
         "source": source.source,
         "images": f"{source.train_size} for training, {source.test_size} for testing",
         "pixels": f"{source.image_size} a side, {'grey' if source.channels == 1 else 'colour'}",
         "held out": f"{source.validation_fraction * 100:g} % of the training images, to choose parameters by",
+        "a search evaluates": str(evaluated) if evaluated.fewer else "",
         "people": str(len(source.identities)) if source.identities else "",
         "superclasses": str(len(source.superclasses)) if source.superclasses else "",
         "classes": ", ".join([*names[:_CLASSES], *more]),

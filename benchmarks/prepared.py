@@ -23,6 +23,7 @@ from benchmarks.recipes import published_recipe
 from benchmarks.relearning import Relearned, relearn
 from benchmarks.scenarios import Scenario, forgets_images
 from benchmarks.splits import Split
+from benchmarks.subsets import Extent, positions
 from benchmarks.trained import (
     Progress,
     all_images,
@@ -79,7 +80,8 @@ class Prepared(Shown):
         original: The trained model, in eval mode; trials work on copies of it.
         original_id: Its identity in the model cache.
         splits: Images of the six splits (retain/forget x train/validation/test) to learn from.
-        measured: The same splits as they are evaluated; smaller ones if `eval_limit` was given.
+        measured: The same splits as they are evaluated; smaller ones if `eval_limit` was given. A search
+            evaluates subsets of them; see `images`.
         updates: The recorded training steps, if it was prepared with them; see `TrialData`.
         packed: The trained models and what they predict, as arrays.
         steps: What is to be reached after each request of a `sequence`; else only itself.
@@ -95,8 +97,9 @@ class Prepared(Shown):
     updates: Mapping[str, torch.Tensor] | None
     packed: Packed
     _steps: tuple[Prepared, ...] = ()
-    _references: dict[str, References] = field(default_factory=dict, repr=False)
+    _references: dict[tuple[str, Extent], References] = field(default_factory=dict, repr=False)
     _targets: dict[tuple[str, ...], dict[str, float]] = field(default_factory=dict, repr=False)
+    _positions: dict[Extent, dict[str, np.ndarray]] = field(default_factory=dict, repr=False)
 
     @classmethod
     def unpack(cls, packed: Packed, data: Dataset, device: torch.device | str = "cpu") -> Prepared:
@@ -135,17 +138,41 @@ class Prepared(Shown):
     def steps(self) -> tuple[Prepared, ...]:
         return self._steps or (self,)
 
-    def references(self, held_out: HeldOut) -> References:
+    @property
+    def takes_subsets(self) -> bool:
+        """Whether a search evaluates fewer images of it than a benchmark."""
+        return bool(self._subsets("auto"))
+
+    def images(self, extent: Extent) -> Mapping[str, ImageSet]:
+        """The images of each split that are evaluated to some extent; see `benchmarks.subsets`."""
+        some = {
+            name: self.measured[name].subset(torch.from_numpy(positions).to(self.device))
+            for name, positions in self._subsets(extent).items()
+        }
+        return {**self.measured, **some}
+
+    def weights(self, extent: Extent) -> dict[str, float]:
+        """How many images of a split each one stands for, for the splits that are not evaluated whole."""
+        found = self._subsets(extent)
+        return {name: len(self.measured[name]) / len(positions) for name, positions in found.items()}
+
+    def eval_limit(self, extent: Extent) -> int | None:
+        """The most images of a split of what is retained that are evaluated; None for all of them."""
+        subsets = self._subsets(extent).values()
+        return max(map(len, subsets)) if subsets else self.packed.eval_limit
+
+    def references(self, held_out: HeldOut, extent: Extent = "all") -> References:
         """The evaluations of the original and the retrained model, made once when it was prepared."""
-        if held_out not in self._references:
+        key = (held_out, extent)
+        if key not in self._references:
             packed = self.packed
-            original = self._evaluation(packed.original_logits, held_out)
-            retrained = self._evaluation(packed.retrained_logits, held_out)
+            original = self._evaluation(packed.original_logits, held_out, extent)
+            retrained = self._evaluation(packed.retrained_logits, held_out, extent)
             if packed.retrained is not None:
                 model = _network(packed.scenario, packed.retrained, self.device)
                 retrained = replace(retrained, relearn=self.relearning(model, held_out))
-            self._references[held_out] = References(original, retrained)
-        return self._references[held_out]
+            self._references[key] = References(original, retrained)
+        return self._references[key]
 
     def check(self, metrics: Iterable[str]) -> None:
         """Refuse metrics that need what was not prepared.
@@ -160,19 +187,22 @@ class Prepared(Shown):
                 "with keep_retrained=True"
             )
 
-    def targets(self, held_out: HeldOut, metrics: Iterable[str] | None = None) -> dict[str, float]:
+    def targets(
+        self, held_out: HeldOut, metrics: Iterable[str] | None = None, extent: Extent = "all"
+    ) -> dict[str, float]:
         """The retrained model's metrics, which an unlearned model should reach.
 
         Args:
             metrics: Their names; by default all that are not costly.
+            extent: On which images; an unlearned model's have to be measured on the same.
 
         Raises:
             UnknownName: for a metric that there is not.
         """
-        key = (held_out, *(default_metrics() if metrics is None else metrics))
+        key = (held_out, extent, *(default_metrics() if metrics is None else metrics))
         if key not in self._targets:
-            references = self.references(held_out)
-            self._targets[key] = measure(references.retrained, references, key[1:])
+            references = self.references(held_out, extent)
+            self._targets[key] = measure(references.retrained, references, key[2:])
         return dict(self._targets[key])
 
     def relearning(self, model: nn.Module, held_out: HeldOut) -> Callable[[float], Relearned]:
@@ -181,9 +211,24 @@ class Prepared(Shown):
         forgotten = "forget_train" if forgets_images(self.scenario.task) else f"forget_{held_out}"
         return cache(lambda accuracy: relearn(model, images, self.measured[forgotten], accuracy))
 
-    def _evaluation(self, logits: Mapping[str, np.ndarray], held_out: HeldOut) -> Evaluation:
+    def _subsets(self, extent: Extent) -> Mapping[str, np.ndarray]:
+        """The positions that are evaluated, of those splits that are not evaluated whole."""
+        if extent not in self._positions:
+            self._positions[extent] = found = {}
+            for name, images in self.measured.items():
+                y = (self.data.test if name.endswith("test") else self.data.train).y
+                some = positions(name, y[images.index.cpu().numpy()], extent)
+                if some is not None:
+                    found[name] = some
+        return self._positions[extent]
+
+    def _evaluation(self, logits: Mapping[str, np.ndarray], held_out: HeldOut, extent: Extent) -> Evaluation:
+        subsets, weights = self._subsets(extent), self.weights(extent)
+
         def part(split: str) -> Predictions:
-            return Predictions(logits[split], self.measured[split].labels.cpu().numpy())
+            y = self.measured[split].labels.cpu().numpy()
+            chosen = subsets.get(split, slice(None))
+            return Predictions(logits[split][chosen], y[chosen], weights.get(split, 1.0))
 
         return Evaluation(
             held_out=held_out,

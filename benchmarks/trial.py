@@ -15,8 +15,9 @@ from torch import nn
 from benchmarks.access import Access, TrialData
 from benchmarks.cards import Card, Shown
 from benchmarks.errors import InvalidParameters, UnknownName
-from benchmarks.evaluation import Evaluation, HeldOut, evaluate
+from benchmarks.evaluation import Evaluation, HeldOut
 from benchmarks.hyperparameters import build
+from benchmarks.measurement import measurement
 from benchmarks.meter import Cost, Meter
 from benchmarks.methods import Method, methods
 from benchmarks.metrics import default_metrics, measure
@@ -29,6 +30,7 @@ from benchmarks.training import seeded
 
 Precision = Literal["float32", "bfloat16"]
 State = Literal["complete", "failed", "pruned", "running"]
+Evaluated = Literal["all", "auto"]
 
 
 class Pruned(Exception):
@@ -71,6 +73,10 @@ class TrialResult(Shown):
         evaluation: Its predictions; None unless it is complete.
         steps: For a `sequence`, how it went on; empty otherwise.
         out_of_memory: Whether it failed for want of memory on its device.
+        eval_limit: The most images of a split of what is retained that it was to be evaluated on; None for
+            all.
+        eval_ended: Why the evaluation ended early, in one line; empty otherwise. Metrics and targets are then
+            those of the first images.
     """
 
     scenario: Scenario
@@ -90,6 +96,8 @@ class TrialResult(Shown):
     evaluation: Evaluation | None = None
     steps: tuple[StepResult, ...] = ()
     out_of_memory: bool = False
+    eval_limit: int | None = None
+    eval_ended: str = ""
 
     def card(self) -> Card:
         """How it ended, and its metrics beside those of the retrained model."""
@@ -119,6 +127,7 @@ def run_trial(
     held_out: HeldOut = "test",
     metrics: Iterable[str] | None = None,
     precision: Precision = "float32",
+    evaluate: Evaluated = "all",
     observe: Observer | None = None,
     shared_seed: int | None = None,
     work: Works | None = None,
@@ -135,6 +144,9 @@ def run_trial(
         metrics: Names of metrics; by default all that are not costly. Those that are do not count as
             evaluation in the cost.
         precision: With bfloat16 the method runs under autocast; weights and evaluation stay float32.
+        evaluate: On all images, or `auto`, as searches do: on subsets of the large splits, on which trials
+            differ as on all images, and no further where the model turns out to know nothing; see
+            `benchmarks.subsets` and `benchmarks.measurement`. Small splits are evaluated whole either way.
         observe: Told how far a method is that reports its steps; it may end the trial.
         shared_seed: Seed of the parts of a method that no hyper-parameter changes; by default `seed`.
         work: Such parts as other trials have computed, taken from there and added to it. The result is the
@@ -153,10 +165,12 @@ def run_trial(
         raise UnknownName("held-out split", str(held_out), get_args(HeldOut))
     if precision not in get_args(Precision):
         raise UnknownName("precision", str(precision), get_args(Precision))
+    if evaluate not in get_args(Evaluated):
+        raise UnknownName("extent of an evaluation", str(evaluate), get_args(Evaluated))
     seed = _seed("seed", seed)
     shared_seed = seed if shared_seed is None else _seed("shared_seed", shared_seed)
     prepared.check(chosen)
-    targets: dict[str, float] = {}
+    last = prepared.steps[-1]
     meter = Meter(prepared.device)
     access = algorithm.access_with(values)
 
@@ -173,25 +187,27 @@ def run_trial(
             state=state,
             error=found.pop("error", ""),
             metrics=found.pop("metrics", {}),
-            targets=targets,
+            targets=found.pop("targets", targets),
+            eval_limit=last.eval_limit(evaluate),
             cost=meter.cost(),
             **found,
         )
 
     def measured(state: State, model: nn.Module, step: Prepared) -> TrialResult:
         with meter.evaluating():
-            now = evaluate(model, step.measured, step.scenario.task, held_out)
+            found = measurement(model, step, held_out, evaluate)
+            now, references = found.evaluation, found.references
             outputs, classes = now.retain_train.logits.shape[1:], len(prepared.scenario.classes)
             if outputs != (classes,):
                 raise ValueError(f"the model has {outputs} outputs per image, not {classes}")
-            if not now.finite:
-                raise ArithmeticError("the logits are not finite")
-            references = step.references(held_out)
             metrics = measure(now, references, [name for name in chosen if name not in costly])
         # Not left in the result, which would then hold all training images and could not be pickled
         with_model = replace(now, relearn=step.relearning(model, held_out))
         metrics |= measure(with_model, references, costly)
-        return result(state, metrics=metrics, model=model, evaluation=now)
+        aims = step.targets(held_out, chosen, found.extent)
+        return result(
+            state, metrics=metrics, targets=aims, model=model, evaluation=now, eval_ended=found.ended
+        )
 
     def observed(done: int) -> Callable[[nn.Module, float], None]:
         def tell(model: nn.Module, share: float) -> None:
@@ -229,8 +245,9 @@ def run_trial(
             raise ArithmeticError("the weights are not finite")
         return found
 
+    targets: dict[str, float] = {}
     try:
-        targets = prepared.steps[-1].targets(held_out, chosen)
+        targets = last.targets(held_out, chosen, evaluate)
         model = copy.deepcopy(prepared.original)
         rng = torch.Generator(prepared.device).manual_seed(seed)
         steps: list[StepResult] = []
@@ -241,7 +258,7 @@ def run_trial(
             model = unlearned(model, data, parts, rng)
             now = measured("complete", model, step)
             seconds = now.cost.unlearn_s - before
-            steps.append(StepResult(request.forget, now.metrics, step.targets(held_out, chosen), seconds))
+            steps.append(StepResult(request.forget, now.metrics, now.targets, seconds))
         return now if len(steps) == 1 else replace(now, steps=tuple(steps))
     except Pruned as reason:
         return result("pruned", error=_one_line(reason))

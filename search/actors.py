@@ -117,6 +117,7 @@ class TrialActor(tune.Trainable):
                 held_out=a.held_out,  # type: ignore[arg-type]
                 metrics=[*default_metrics(), *a.metrics],
                 precision=a.precision,  # type: ignore[arg-type]
+                evaluate=a.evaluate,  # type: ignore[arg-type]
                 observe=observe,
             )
         done = finished(result)

@@ -26,6 +26,7 @@ class Assignment:
         params: Hyper-parameter values; missing ones take the method's defaults.
         shared_seed: Seed of the parts that no hyper-parameter changes; None: `seed`.
         held_out: "validation" while parameters are chosen, "test" when results are reported.
+        evaluate: "auto" for no more images than it takes to tell trials apart, "all" to report results.
         started_from: Where a point comes from that the sampler did not draw; see `search.starts`.
         tuned_on: The forget sets that the parameters were searched on, if they were.
         data_id: The fingerprint of the images.
@@ -55,6 +56,7 @@ class Assignment:
     code_id: str = ""
     scale: float = 1.0
     held_out: str = "validation"
+    evaluate: str = "all"
     metrics: tuple[str, ...] = ()
     details: bool = False
     tag: str = ""

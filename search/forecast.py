@@ -29,6 +29,7 @@ from search.repetitions import repetitions
 if TYPE_CHECKING:
     import pandas as pd
 
+_KINDS = {"search": ("search", "sensitivity"), "benchmark": ("benchmark", "reference")}
 # What trials may share with those of a plan, the nearest first, and how the rest is called
 _NEAREST = (
     (("dataset", "model", "task"), ""),
@@ -158,8 +159,11 @@ def forecast(
     )
 
 
-def estimate(plan: Plan, method: str, rows: pd.DataFrame | None) -> Estimate | None:
-    """What a trial of a method takes, from the nearest that ran to their end; on the device of the newest."""
+def estimate(plan: Plan, method: str, rows: pd.DataFrame | None, stage: str = "search") -> Estimate | None:
+    """What a trial of a method takes, from the nearest that ran to their end; on the device of the newest.
+
+    Where a search evaluates fewer images than a benchmark, those of the same stage are nearer than others.
+    """
     if rows is None:
         return None
     ran = rows[(rows["method"] == method) & (rows["state"] == "complete")]
@@ -169,6 +173,9 @@ def estimate(plan: Plan, method: str, rows: pd.DataFrame | None) -> Estimate | N
             near = near[near[name] == getattr(plan, name)]
         if near.empty:
             continue
+        if plan.evaluated_images().fewer:
+            same = near[near["kind"].isin(_KINDS[stage])]
+            near, other = (near, other or "another stage") if same.empty else (same, other)
         device = near.sort_values("finished_at")["device"].iloc[-1]
         near = near[near["device"] == device]
         parts = near.reindex(columns=["unlearn_s", "eval_s", "overhead_s", "reused_s"]).fillna(0.0)
@@ -245,7 +252,7 @@ def _work(plan: Plan, rows: pd.DataFrame | None, missing: bool) -> Iterator[Work
     lines = Counter(entry.method.name for entry in merged(_entries(plan)))
     lines.update({method.name: len(plan.search.forget) for method in plan.algorithms()})
     for name, count in lines.items():
-        expected = estimate(plan, name, rows)
+        expected = estimate(plan, name, rows, "benchmark")
         yield Work("benchmark", name, count * each, done("benchmark", name), expected)
 
 

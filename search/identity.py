@@ -28,6 +28,9 @@ if TYPE_CHECKING:
     from search.plan import Plan
 
 
+_LEFT_OUT = {"evaluate": "all"}  # what a value is where the record of a run does not have it
+
+
 @dataclass(frozen=True)
 class Identity:
     """What decides the rows of a run.
@@ -113,6 +116,8 @@ def sensitivity_identity(plan: Plan, centres: Mapping[str, tuple[Method, Mapping
 
 
 def _identity(plan: Plan, stage: str, studies: Mapping[str, Mapping[str, Any]], **more: Any) -> Identity:
+    if stage != "benchmark" and plan.evaluated_images().fewer:
+        more |= {"evaluate": "auto"}
     shared, particular = json.loads(json.dumps([{**_shared(plan), **more}, studies]))
     return Identity(stage, f"{plan.name}-{stage}-{_digest(shared)}", shared, particular)
 
@@ -171,7 +176,7 @@ def _search_parts(plan: Plan, method: Method) -> dict[str, Any]:
 
 def _differences(before: Mapping[str, Any], now: Mapping[str, Any]) -> Iterator[str]:
     """One phrase for each value that has changed: `recipe epochs 2 (before 8)`."""
-    old, new = dict(_flat(before)), dict(_flat(now))
+    old, new = ({**_LEFT_OUT, **dict(_flat(parts))} for parts in (before, now))
     for name in {**new, **old}:
         if old.get(name) != new.get(name):
             yield f"{name} {_text(new.get(name))} (before {_text(old.get(name))})"

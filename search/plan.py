@@ -18,6 +18,8 @@ from pydantic import (
 
 from benchmarks.cards import Card, Shown
 from benchmarks.checkpoint import Checkpoint, Preprocessing
+from benchmarks.datasets import datasets
+from benchmarks.evaluated_images import EvaluatedImages, evaluated_images
 from benchmarks.methods import Method, methods
 from benchmarks.metrics import metrics
 from benchmarks.recipes import over, published_recipe
@@ -96,6 +98,8 @@ class Search(Section):
     Attributes:
         presets: Try published values first.
         pruner: Ends hopeless trials of methods that report their steps: none, median or halving.
+        evaluate: auto: on subsets of the large splits, see `benchmarks.subsets`; all: on all images, as a
+            benchmark does.
         space: Method -> hyper-parameter -> `[low, high]` to vary it, more values or `{choices: [...]}` to
             choose among them, or one value to hold it fixed. In a plan that was read, numbers, and only what
             departs from the declaration.
@@ -109,6 +113,7 @@ class Search(Section):
     seed: Whole = Field(0, ge=0, le=limits.SEED)
     presets: bool = True
     pruner: Rule = "none"
+    evaluate: Literal["auto", "all"] = "auto"
     space: dict[str, dict[str, Any]] = Field(default_factory=dict)
     start: Points = Field(default_factory=dict)
     start_from: StartFrom | None = None
@@ -203,7 +208,8 @@ class Plan(Shown, Section):
         seed: Seed of the original and the retrained models.
         checkpoint: A trained model of the user's own, which is then the original model.
         retrained: The user's own model that never saw what is to be forgotten.
-        eval_limit: Evaluate at most so many images of each split, a fixed random choice.
+        eval_limit: Evaluate at most so many images of each split, the forget set too, in all stages: a fixed
+            random choice. What a search evaluates by `search.evaluate` is chosen among them.
         precision: float32, or bfloat16: methods run under autocast.
         departures: What it does otherwise than the print whose experiment it is, in sentences; the report
             shows them.
@@ -347,6 +353,10 @@ class Plan(Shown, Section):
     def algorithms(self) -> list[Method]:
         """The methods to search."""
         return [methods.get(name) for name in self.methods]
+
+    def evaluated_images(self) -> EvaluatedImages:
+        """What the trials of its search are evaluated on, as far as that is known without its data."""
+        return evaluated_images(datasets.get(self.dataset), self.search.evaluate, self.eval_limit)
 
     def needs_recording(self) -> bool:
         """Whether any of its methods needs a training that recorded its steps."""

@@ -47,6 +47,7 @@ def study_of(
             data_id=data,
             code_id=code,
             scale=plan.scale,
+            evaluate=plan.search.evaluate,
             precision=plan.precision,
             prunable=plan.search.pruner != "none",
         )

@@ -97,7 +97,13 @@ _SCENARIO = (
     ),
     Column("eval_split", _TEXT, "Held-out images measured: validation (search) or test (benchmark)"),
     Column("forget_split", _TEXT, "Images behind forget_acc: train (random, identities) or as eval_split"),
-    Column("eval_limit", _INT, "Most images evaluated per split; missing for all", "images"),
+    Column(
+        "eval_limit",
+        _INT,
+        "Most images evaluated per split, by the plan or by a search, which evaluates the forget set whole; "
+        "missing for all",
+        "images",
+    ),
 )
 _METHOD = (
     Column(
@@ -126,6 +132,13 @@ _OUTCOME = (
     Column("state", _TEXT, "complete, failed or pruned"),
     Column("error", _TEXT, "Why it failed or was pruned, in one line"),
     Column("objective", _REAL, "What the search minimises; gap also for pareto", "points"),
+    Column("eval_images", _INT, "Images evaluated in all; missing without a result", "images"),
+    Column(
+        "eval_ended",
+        _TEXT,
+        "Why a search evaluated no more than the forget set and the first retained images, of which all "
+        "figures of the row then are; empty for others",
+    ),
     Column("attempts", _INT, "How often it was started; more than 1 where workers died or memory ran out"),
     Column("gap_at_25", _REAL, "Gap after a quarter of the method, where the search may prune it", "points"),
     Column("gap_at_50", _REAL, "Gap after half of the method, where the search may prune it", "points"),

@@ -284,6 +284,7 @@ def _trials(
             data_id=data_id(plan),
             code_id=code_id(plan, star.method),
             scale=plan.scale,
+            evaluate=plan.search.evaluate,
             precision=plan.precision,
             tag=f"{','.join(moved) or 'centre'}.{seed}",
         )

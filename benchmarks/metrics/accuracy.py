@@ -18,9 +18,9 @@ _SOURCE = "Foster et al.: SSD, 2024, and JiT, 2025, table columns D_r and D_f"
 
 
 def accuracy(*parts: Predictions) -> float:
-    """Percent of correct images over all parts together; NaN without an image."""
-    total = sum(len(p) for p in parts)
-    return 100 * sum(int(p.correct.sum()) for p in parts) / total if total else float("nan")
+    """Percent of correct images over all parts together, by their weights; NaN without an image."""
+    total = sum(p.weight * len(p) for p in parts)
+    return 100 * sum(p.weight * int(p.correct.sum()) for p in parts) / total if total else float("nan")
 
 
 def retain_acc(e: Evaluation) -> float:

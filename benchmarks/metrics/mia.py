@@ -43,11 +43,12 @@ def mia(e: Evaluation) -> float:
 
 def members(e: Evaluation, *splits: Predictions) -> float:
     """Percent of the images of some splits that the attack calls members; NaN without an image."""
-    entropy = np.concatenate([split.entropy for split in splits])
-    if not len(entropy):
+    total = sum(split.weight * len(split) for split in splits)
+    if not total:
         return float("nan")
-    weight, bias = _attack(e)
-    return 100 * float(np.mean(weight * entropy + bias > 0))
+    slope, bias = _attack(e)
+    called = [split.weight * int(np.count_nonzero(slope * split.entropy + bias > 0)) for split in splits]
+    return 100 * float(sum(called) / total)
 
 
 def mia_threshold(e: Evaluation) -> float:
@@ -55,8 +56,8 @@ def mia_threshold(e: Evaluation) -> float:
 
     NaN when the fit is degenerate: entropies so alike that the attack found no threshold.
     """
-    weight, bias = _attack(e)
-    return -bias / weight if weight else float("nan")
+    slope, bias = _attack(e)
+    return -bias / slope if slope else float("nan")
 
 
 @once
@@ -65,15 +66,18 @@ def _attack(e: Evaluation) -> tuple[float, float]:
     from sklearn.exceptions import ConvergenceWarning
     from sklearn.linear_model import LogisticRegression
 
-    outside = [e.retain_held_out.entropy, e.forget_held_out.entropy]
-    entropy = np.concatenate([e.retain_train.entropy, *outside])
+    parts = [e.retain_train, e.retain_held_out, e.forget_held_out]
+    entropy = np.concatenate([part.entropy for part in parts])
+    weight = np.concatenate([np.full(len(part), part.weight) for part in parts])
     member = np.arange(len(entropy)) < len(e.retain_train)
+    sums = {side: weight[member == side].sum() for side in (False, True)}
+    balanced = {int(side): weight.sum() / (2 * total) for side, total in sums.items() if total}
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)  # a bad fit is known by its slope
-        model = LogisticRegression(class_weight="balanced", C=2.0, solver="newton-cholesky", tol=1e-10)
-        model.fit(entropy[:, None], member)
-    weight, bias = float(model.coef_[0, 0]), float(model.intercept_[0])
-    return (weight, bias) if abs(weight) > _LEAST_SLOPE else (0.0, 0.0)
+        model = LogisticRegression(class_weight=balanced, C=2.0, solver="newton-cholesky", tol=1e-10)
+        model.fit(entropy[:, None], member, weight)
+    slope, bias = float(model.coef_[0, 0]), float(model.intercept_[0])
+    return (slope, bias) if abs(slope) > _LEAST_SLOPE else (0.0, 0.0)
 
 
 metrics.add(

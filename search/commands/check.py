@@ -54,6 +54,7 @@ def _print(known: Forecast, price: float | None) -> None:
     typer.echo()
     print_table(["method", "search", "benchmark", "a trial", "going by"], _methods(known))
     typer.echo()
+    typer.echo(f"a trial of the search is evaluated on {plan.evaluated_images()}")
     for line in summary(known, price):
         typer.echo(line)
     typer.echo()

@@ -71,14 +71,25 @@ def test_evaluate_takes_the_splits_it_is_asked_for(digits):
         assert len(e.retain_held_out) == len(digits.splits[f"retain_{held_out}"])
         assert len(e.forget_held_out) == len(digits.splits[f"forget_{held_out}"])
         assert set(e.forget_train.labels.tolist()) == {8}
-        assert e.finite
+        assert e.images == sum(
+            len(digits.splits[name])
+            for name in ("retain_train", "forget_train", f"retain_{held_out}", f"forget_{held_out}")
+        )
 
 
 @pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
-def test_a_logit_that_is_not_finite_is_noticed(digits, bad):
-    e = evaluate(digits.original, digits.measured, "full_class", "test")
-    e.forget_held_out.logits[-1, 3] = bad
-    assert not e.finite
+def test_a_logit_that_is_not_finite_ends_the_evaluation(digits, bad):
+    class Broken(nn.Module):
+        passes = 0
+
+        def forward(self, x):
+            self.passes += len(x)
+            return digits.original(x) + torch.tensor([0.0] * 9 + [bad])
+
+    model = Broken()
+    with pytest.raises(ArithmeticError, match="the logits are not finite"):
+        evaluate(model, digits.measured, "full_class", "test")
+    assert model.passes == len(digits.measured["forget_test"])
 
 
 def test_images_per_pass_follow_from_their_size():

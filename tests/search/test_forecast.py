@@ -77,6 +77,17 @@ def test_the_nearest_trials_count_and_are_named(plan: Plan) -> None:
     assert estimate(plan, "jit", pd.DataFrame([strange])) is None
 
 
+def test_where_a_search_evaluates_a_subset_its_trials_tell_little_of_a_benchmark(
+    plan: Plan, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rows = pd.DataFrame([ran(kind="search"), ran(kind="benchmark", eval_s=8.5)])
+    assert estimate(plan, "jit", rows, "benchmark") == Estimate(5.75, 2, "cpu")
+    monkeypatch.setattr("benchmarks.subsets.ENOUGH", 500)
+    assert estimate(plan, "jit", rows, "benchmark") == Estimate(9.75, 1, "cpu")
+    assert estimate(plan, "jit", rows) == Estimate(1.75, 1, "cpu")
+    assert estimate(plan, "jit", rows[:1], "benchmark") == Estimate(1.75, 1, "cpu", "another stage")
+
+
 def test_times_of_two_devices_are_not_mixed_and_a_gpu_has_its_memory(plan: Plan) -> None:
     later = pd.Timestamp("2026-02-01", tz="UTC")
     gpu = {"device": "H100", "finished_at": later, "unlearn_s": 0.25}
@@ -197,6 +208,7 @@ def test_the_command_reads_a_plan_as_search_does(plan: Plan, tmp_path: Path) -> 
     assert any(line.startswith("retrained without 3, seed 1\t2 epochs, about ") for line in lines)
     assert "jit\t6\t16\tunknown\t" in lines
     assert "search: 12 trials, unknown on 4 workers" in lines
+    assert "a trial of the search is evaluated on all 1,150 training and 287 validation images" in lines
     assert not (tmp_path / "nowhere").exists()
     (tmp_path / "bad.yaml").write_text(TEXT.replace("jit", "jot"))
     for command in ("check", "search"):

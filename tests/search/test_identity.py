@@ -15,7 +15,13 @@ from benchmarks.methods import methods
 from benchmarks.metrics import metrics
 from benchmarks.metrics.base import Metric
 from search.entries import Entry
-from search.identity import Identity, benchmark_identity, code_id, search_identity
+from search.identity import (
+    Identity,
+    benchmark_identity,
+    code_id,
+    search_identity,
+    sensitivity_identity,
+)
 from search.plan import Plan
 from search.plan_files import parse
 from search.records import records
@@ -192,3 +198,23 @@ def test_what_changed_is_said_in_a_new_run_and_in_a_study_that_begins_anew(
         f"run {second.run_id} is new beside {first.run_id}: "
         f"images {second.shared['images']} (before {first.shared['images']})"
     )
+
+
+def test_how_a_search_evaluates_counts_only_where_it_changes_rows(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    by_all = searched('{forget: "8", evaluate: all}')
+    assert search_identity(by_all) == search_identity(plan()), "digits are few, and all of them are evaluated"
+    monkeypatch.setattr("benchmarks.subsets.ENOUGH", 500)
+    whole, part = search_identity(by_all), search_identity(plan())
+    assert "evaluate" not in whole.shared, "as runs from before there were subsets"
+    assert part.shared == {**whole.shared, "evaluate": "auto"}
+    with Results(tmp_path, whole.run_id) as results:
+        results.save_plan(whole.record())
+    (line,) = part.news(records(tmp_path, "tiny-search"))
+    assert line == f"run {part.run_id} is new beside {whole.run_id}: evaluate auto (before all)"
+    few = search_identity(plan("eval_limit: 400"))
+    assert few == search_identity(plan("eval_limit: 400", text=TEXT.replace("trials: 6", "evaluate: all")))
+    assert benchmark_identity(by_all, []).run_id == benchmark_identity(plan(), []).run_id
+    centre = {"jit": (methods.get("jit"), {})}
+    assert sensitivity_identity(plan(), centre).shared["evaluate"] == "auto"

@@ -1,0 +1,62 @@
+"""Which images of a split a search evaluates: as many as tell trials apart, and a fixed choice of them.
+
+Each part of the gap is a difference to the retrained model, measured for both models on the same images. Its
+standard error is to be at most half a point, against what all images of the splits would say. Of a split of N
+images n are drawn without replacement, which leaves a share 1 - n / N of the variance, so that with
+
+    n = N m / (N + m),    that is    1/n - 1/N = 1/m,
+
+the error is that of m images from a split without end, however large the split is. With m = 10,000:
+
+- Retain accuracy. Let q be the share of the images on which only one of the two models is right, and d the
+  difference of their accuracies. An image adds -1, 0 or 1 to the difference, so that its standard error is
+  sqrt((q - d^2) / m). It is half a point or less as long as q is at most 1/4, at any accuracy; two models
+  that disagree about half of the images, as two that are right about one half by accident do, reach .71.
+  It would be half a point for a single accuracy of one half, too, but what is compared is the difference.
+- Forget accuracy. The forget set is evaluated whole: no error.
+- Membership inference. The attack answers by a threshold on the entropy, fitted to retained training and
+  held-out images, and only that threshold feels which ones were drawn. Drawn again and again, the threshold
+  has a standard error of k s / sqrt(m), where s is the standard deviation of the members' entropies and
+  k is .5 where members and others overlap, as theory has it for the middle between two means, and up to 1.5
+  where most entropies of members are next to 0. The answer moves by the density of the forget images'
+  entropies there: with that of the held-out images' by .15 to .2 points in the first case and .5 in the
+  second. A forget set whose entropies lie closer together than those, around the threshold, moves by more.
+
+Classes have their share of every subset, which can only lower these errors. Splits of at most m images
+are evaluated whole: less than half of one would be saved. A subset's images count N / n times each wherever
+they meet those of other splits (`Predictions.weight`): in the attack, whose penalty and mixture of held-out
+images would else be others than of all images, and in accuracies over several splits.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Literal
+
+import numpy as np
+
+from benchmarks.datasets import stratified
+
+# all: every image; auto: those of a search; first: those that tell whether it has to look at the others
+Extent = Literal["all", "auto", "first"]
+
+ENOUGH = 10_000  # images of a split without end
+FIRST = 300  # of a retained split: a model that guesses among 10 classes is right about 15 % at most
+
+
+def subset_size(images: int) -> int:
+    """How many images of a split of what is retained a search evaluates."""
+    return images if images <= ENOUGH else math.ceil(images * ENOUGH / (images + ENOUGH))
+
+
+def positions(split: str, y: np.ndarray, extent: Extent) -> np.ndarray | None:
+    """Which images of a split to evaluate, sorted positions; None for all of them.
+
+    Args:
+        split: Its name, such as `retain_train`.
+        y: The finest class of each of its images, int64 of shape (n,).
+    """
+    if extent == "all" or split.startswith("forget"):
+        return None
+    size = subset_size(len(y)) if extent == "auto" else FIRST
+    return stratified(y, size) if size < len(y) else None
