@@ -13,8 +13,6 @@ if TYPE_CHECKING:
     import torch
     from torch import nn
 
-    from benchmarks.images import ImageSet
-
 
 @dataclass(frozen=True)
 class BadTeacherParams:
@@ -51,6 +49,9 @@ class BadTeacher(Method):
 
     The student learns in train mode, as it does in the published code; the teachers stay in eval mode. What
     they say never changes, so they are asked once, each about its own images, before the first step.
+
+    Shared between trials: the order in which retain images are chosen, and the original's logits on each
+    whole tenth of them that is used. The bad teacher is each trial's own.
 
     Shapes: logits (n, num_classes).
     Random: the bad teacher, which retain images are used, their order, dropout.
@@ -98,12 +99,14 @@ class BadTeacher(Method):
         import torch
 
         from benchmarks.images import joined
+        from benchmarks.teachers import divergence, first_retain_logits, frozen_logits, numbered
 
-        chosen = max(1, int(params.retain_share * len(data.retain)))
-        retain = data.retain.subset(data.retain.order(rng)[:chosen])
+        order = data.once("retain_order", data.retain.order)
+        chosen = max(1, int(params.retain_share * len(order)))
+        good = first_retain_logits(model, data, order, chosen)
         bad = frozen_logits(data.new_model(), data.forget)
-        targets = torch.cat([bad, frozen_logits(model, retain)])
-        images = numbered(joined(data.forget, retain))
+        targets = torch.cat([bad, good])
+        images = numbered(joined(data.forget, data.retain.subset(order[:chosen])))
         optimiser = torch.optim.Adam(model.parameters(), lr=params.lr)
         step = data.track(model, params.epochs * images.steps(params.batch_size))
         model.train()
@@ -117,36 +120,3 @@ class BadTeacher(Method):
                 optimiser.step()
                 step()
         return model.eval()
-
-
-def divergence(teacher: torch.Tensor, student: torch.Tensor, temperature: float) -> torch.Tensor:
-    """KL(teacher || student) at a temperature, averaged over images.
-
-    Args:
-        teacher, student: Logits, shape (n, classes); the teacher's precision is used.
-    """
-    from torch.nn import functional as F
-
-    target = (teacher / temperature).log_softmax(dim=1)
-    log_p = (student.to(teacher.dtype) / temperature).log_softmax(dim=1)
-    return F.kl_div(log_p, target, reduction="batchmean", log_target=True)
-
-
-def frozen_logits(model: nn.Module, images: ImageSet) -> torch.Tensor:
-    """What a model says in eval mode about images in their order: at least float32, shape (n, classes).
-
-    Leaves the model in eval mode.
-    """
-    import torch
-
-    model.eval()
-    with torch.no_grad():
-        logits = torch.cat([model(x) for x, _ in images.batches(images.per_pass)])
-    return logits.to(torch.promote_types(logits.dtype, torch.float32))
-
-
-def numbered(images: ImageSet) -> ImageSet:
-    """The same images, labelled by their place from 0, so that a batch in random order finds its targets."""
-    import torch
-
-    return images.relabelled(torch.arange(len(images), device=images.index.device))

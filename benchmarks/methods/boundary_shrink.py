@@ -67,6 +67,8 @@ class BoundaryShrink(Method):
     that is to be forgotten, gives the most likely of the classes that remain. Any labelled image can be
     attacked, so the method is defined for every task; it was published for whole classes.
 
+    Shared between trials: the sign of the gradient at x, which no epsilon changes.
+
     Shapes: x, x' (B, C, H, W), logits (B, num_classes), labels (n,).
     Random: the order of the images; with `mode="train"` also dropout. The attack has nothing random.
     Cost: (epochs + attack_steps + 1) x forget images forward, (epochs + attack_steps) x backward. The
@@ -145,9 +147,11 @@ def nearest_labels(model: nn.Module, data: TrialData, params: BoundaryShrinkPara
     """The new label of every forget image, int64 of shape (n,), in their stored order."""
     import torch
 
+    size = params.batch_size
+    signs = data.once("signs", lambda _: gradient_signs(model, data.forget, size), size)
     found = []
-    for x, y in data.forget.batches(params.batch_size):
-        x = attacked(model, x, y, data, params)
+    for (x, y), sign in zip(data.forget.batches(size), signs.split(size), strict=True):
+        x = attacked(model, x, y, sign, data, params)
         with torch.no_grad():
             logits = model(x)
         if params.failed_attack == "next":
@@ -158,26 +162,45 @@ def nearest_labels(model: nn.Module, data: TrialData, params: BoundaryShrinkPara
     return torch.cat(found)
 
 
-def attacked(
-    model: nn.Module, x: torch.Tensor, y: torch.Tensor, data: TrialData, params: BoundaryShrinkParams
-) -> torch.Tensor:
-    """Images moved against their labels y (B,) by the sign of the gradient; shape (B, C, H, W) as x."""
+def gradient_signs(model: nn.Module, images: ImageSet, batch_size: int) -> torch.Tensor:
+    """Which way each pixel of some images raises their loss: int8, shape (n, C, H, W), in their order."""
+    import torch
+
+    return torch.cat([gradient_sign(model, x, y).to(torch.int8) for x, y in images.batches(batch_size)])
+
+
+def gradient_sign(model: nn.Module, x: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
+    """The sign of the gradient of the cross-entropy of labels y (B,) at images x (B, C, H, W)."""
     import torch
     from torch.nn import functional as F
 
+    x = x.detach().requires_grad_()
+    (gradient,) = torch.autograd.grad(F.cross_entropy(model(x), y, reduction="sum"), x)
+    return gradient.sign()
+
+
+def attacked(
+    model: nn.Module,
+    x: torch.Tensor,
+    y: torch.Tensor,
+    sign: torch.Tensor,
+    data: TrialData,
+    params: BoundaryShrinkParams,
+) -> torch.Tensor:
+    """Images x (B, C, H, W) moved against their labels y (B,), first by the sign of the gradient at x."""
     step = params.epsilon / params.attack_steps
     low, high = pixel_range(data.forget, assumed=params.attack == "as_coded")
-    for _ in range(params.attack_steps):
-        x = x.detach().requires_grad_()
-        loss = F.cross_entropy(model(x), y, reduction="sum")
-        (gradient,) = torch.autograd.grad(loss, x)
+    for done in range(params.attack_steps):
+        if done:
+            sign = gradient_sign(model, x, y)
+        move = step * sign.to(x)
         if params.attack == "normalised":
-            x = x + step * gradient.sign()
+            x = x + move
             continue
-        x = (x + step * (high - low) * gradient.sign()).clamp(low, high)
+        x = (x + (high - low) * move).clamp(low, high)
         if params.attack == "as_coded":
             x = low + (high - low) * ((x - low) / (high - low) * 255).round() / 255
-    return x.detach()
+    return x
 
 
 def pixel_range(images: ImageSet, assumed: bool) -> tuple[torch.Tensor, torch.Tensor]:

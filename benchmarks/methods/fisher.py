@@ -45,6 +45,8 @@ class Fisher(Method):
     of any other.
     (Golatkar et al., equation 9, in the form of the SSD and JiT code, which has a script for each task.)
 
+    Shared between trials: F. It is that of the retain images, so each forget set has its own.
+
     Shapes: F has the shape of its parameter. Eval mode; batch norm's running statistics stay.
     Random: the noise. It reads the forgotten classes' labels and no forget image.
     Cost: retain images forward, classes x retain images backward.
@@ -68,7 +70,7 @@ class Fisher(Method):
     ) -> nn.Module:
         import torch
 
-        information = fisher_diagonal(model, data.retain, data.count)
+        information = data.once("fisher_diagonal", lambda _: fisher_diagonal(model, data.retain, data.count))
         last = last_layer(model, data.num_classes, params.last_layer)
         with torch.no_grad():
             for name, p in model.named_parameters():

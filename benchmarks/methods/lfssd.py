@@ -8,11 +8,13 @@ from typing import TYPE_CHECKING
 from benchmarks.access import Access, TrialData
 from benchmarks.hyperparameters import param
 from benchmarks.methods.base import Method, register
-from benchmarks.methods.ssd import dampen, per_batch
+from benchmarks.methods.ssd import Importance, dampen, per_batch
 
 if TYPE_CHECKING:
     import torch
     from torch import nn
+
+    from benchmarks.images import ImageSet
 
 
 @dataclass(frozen=True)
@@ -31,6 +33,8 @@ class Lfssd(Method):
 
     Gradients enter unsquared, so that an alpha here is about the square root of one of SSD.
 
+    Shared between trials: both importances; that of all images also between forget sets.
+
     Random: which retain and forget images share a batch.
     Cost: (training images + forget images) forward and backward.
     There are no published values for the tasks here, so there is no preset.
@@ -45,12 +49,13 @@ class Lfssd(Method):
     def unlearn(
         self, model: nn.Module, data: TrialData, params: LfssdParams, rng: torch.Generator
     ) -> nn.Module:
-        from benchmarks.images import joined
+        size = params.batch_size
 
-        of_all, of_forget = (
-            per_batch(model, images, params.batch_size, squared_length, lambda g: g.abs(), order)
-            for images, order in ((joined(data.retain, data.forget), rng), (data.forget, None))
-        )
+        def importance(images: ImageSet, order: torch.Generator | None) -> Importance:
+            return per_batch(model, images, size, squared_length, lambda g: g.abs(), order)
+
+        of_all = data.once_per_model("importance", importance, size)
+        of_forget = data.once("forget_importance", lambda _: importance(data.forget, None), size)
         dampen(model, of_all, of_forget, params.alpha, params.dampening)
         return model
 

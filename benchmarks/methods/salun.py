@@ -32,6 +32,8 @@ class Salun(Method):
     exactly as they were, whatever momentum and weight decay add; batch-norm statistics are no weights and
     follow the images.
 
+    Shared between trials: the order of the weights by saliency, of which each takes its share.
+
     Random: labels, order, dropout. Cost: forget images, and epochs x training images, forward and backward.
 
     Deviation: SalUn's code sums the gradients of batch means, so that images of a smaller last batch count
@@ -67,8 +69,10 @@ class Salun(Method):
     ) -> nn.Module:
         import torch
 
-        masks = most_salient(saliency(model, data.forget, params.batch_size), params.mask_fraction)
+        size = params.batch_size
+        ranking = data.once("ranking", lambda _: ranked(saliency(model, data.forget, size)), size)
         weights = list(model.parameters())
+        masks = largest(ranking, params.mask_fraction, weights)
         original = [w.detach().clone() for w in weights]
 
         def restore(*_: object) -> None:
@@ -91,20 +95,35 @@ def saliency(model: nn.Module, images: ImageSet, batch_size: int) -> list[torch.
     from torch.nn import functional as F
 
     model.eval()
-    for w in model.parameters():
-        w.grad = torch.zeros_like(w)
+    weights = list(model.parameters())
+    total = [torch.zeros_like(w) for w in weights]
     for x, y in images.batches(batch_size):
-        F.cross_entropy(model(x), y, reduction="sum").backward()
-    return [w.grad.abs() for w in model.parameters() if w.grad is not None]
+        loss = F.cross_entropy(model(x), y, reduction="sum")
+        for sum_, gradient in zip(
+            total, torch.autograd.grad(loss, weights, materialize_grads=True), strict=True
+        ):
+            sum_ += gradient
+    return [sum_.abs_() for sum_ in total]
 
 
-def most_salient(saliencies: list[torch.Tensor], fraction: float) -> list[torch.Tensor]:
-    """Boolean masks of the largest values of all tensors together, rounded down; of equal ones the first."""
+def ranked(saliencies: list[torch.Tensor]) -> torch.Tensor:
+    """Positions of the values of all tensors together, the largest first, equal ones in their order.
+
+    Returns:
+        int32 or, for more values than that can count, int64.
+    """
     import torch
 
     everything = torch.cat([s.flatten() for s in saliencies])
-    count = max(1, int(fraction * len(everything)))
-    mask = torch.zeros_like(everything, dtype=torch.bool)
-    mask[everything.argsort(descending=True, stable=True)[:count]] = True
-    parts = mask.split([s.numel() for s in saliencies])
-    return [part.view_as(s) for part, s in zip(parts, saliencies, strict=True)]
+    order = everything.argsort(descending=True, stable=True)
+    return order.int() if len(order) < 2**31 else order
+
+
+def largest(ranking: torch.Tensor, fraction: float, weights: list[nn.Parameter]) -> list[torch.Tensor]:
+    """Boolean masks, shaped as the weights, of a share of the ranking, rounded down but at least one."""
+    import torch
+
+    mask = torch.zeros_like(ranking, dtype=torch.bool)
+    mask[ranking[: max(1, int(fraction * len(ranking)))]] = True
+    parts = mask.split([w.numel() for w in weights])
+    return [part.view_as(w) for part, w in zip(parts, weights, strict=True)]

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 
 from benchmarks.access import Access, TrialData
 from benchmarks.hyperparameters import Scalar, option, param
-from benchmarks.methods.bad_teacher import divergence, frozen_logits, numbered
 from benchmarks.methods.base import Method, Preset, register
 
 if TYPE_CHECKING:
@@ -143,6 +142,8 @@ class Scrub(Method):
     follow the forget images in a max pass and are renewed by the min pass after it. The original stays in
     eval mode. What it says never changes, so it is asked once, before the first step.
 
+    Shared between trials: what the original says.
+
     Random: the order of the images, dropout.
     Cost: forward forget + retain images once, then forward and backward forget_epochs x forget images and
     (forget_epochs + repair_epochs) x retain images.
@@ -176,8 +177,9 @@ def scrub(
     import torch
     from torch.nn import functional as F
 
-    on_forget = frozen_logits(model, data.forget)
-    on_retain = frozen_logits(model, data.retain)
+    from benchmarks.teachers import divergence, numbered, original_logits
+
+    on_forget, on_retain = original_logits(model, data)
     forget, retain = numbered(data.forget), numbered(data.retain)
     labels = data.retain.labels
     epochs = params.forget_epochs + params.repair_epochs

@@ -32,8 +32,8 @@ class ScrubRewind(Method):
 
     Of equally close epochs the last, most repaired, is taken.
 
-    Random and cost: as `scrub`, and forward forget images once per epoch and the held-out images once.
-    The weights of every epoch are held in memory.
+    Random, shared between trials and cost: as `scrub`, and forward forget images once per epoch and the
+    held-out images once. The weights of every epoch are held in memory.
     """
 
     name = "scrub_rewind"

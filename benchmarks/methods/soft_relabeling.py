@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 
 from benchmarks.access import Access, TrialData
 from benchmarks.hyperparameters import Scalar, param
-from benchmarks.methods.bad_teacher import frozen_logits, numbered
 from benchmarks.methods.base import Method, Preset, register
 
 if TYPE_CHECKING:
@@ -57,6 +56,8 @@ class SoftRelabeling(Method):
     In `full_class` no retain image has a forgotten label, so the mixtures have none either; in `sub_class`
     and `random` an image's nearest neighbours mostly share its label, and the mixture only softens it.
 
+    Shared between trials: h.
+
     Shapes: h (n, num_classes), w (B, retain_batch_size), soft labels (B, num_classes).
     Random: the retain batches, drawn without replacement, the order of the images, dropout.
     Cost: forward forget + retain images once, for h; then forward and backward epochs x forget images and
@@ -98,8 +99,10 @@ class SoftRelabeling(Method):
         import torch
         from torch.nn import functional as F
 
+        from benchmarks.teachers import numbered, original_logits
+
         forget, retain = numbered(data.forget), data.retain
-        on_forget, on_retain = frozen_logits(model, forget), frozen_logits(model, retain)
+        on_forget, on_retain = original_logits(model, data)
         retain_labels = F.one_hot(retain.labels, data.num_classes).to(on_retain.dtype)
         repair_steps = params.repair_epochs * retain.steps(params.batch_size)
         step = data.track(model, params.epochs * forget.steps(params.batch_size) + repair_steps)

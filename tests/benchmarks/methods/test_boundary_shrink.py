@@ -14,7 +14,12 @@ from torch import nn
 
 from benchmarks import run_trial
 from benchmarks.methods import methods
-from benchmarks.methods.boundary_shrink import BoundaryShrinkParams, attacked, nearest_labels
+from benchmarks.methods.boundary_shrink import (
+    BoundaryShrinkParams,
+    attacked,
+    gradient_sign,
+    nearest_labels,
+)
 from tests.benchmarks.helpers import data_for, rng, tiny_data, weights
 
 SHRINK = methods.get("boundary_shrink")
@@ -149,9 +154,8 @@ def test_attacked_images_and_labels_are_those_of_the_equation(problem, changes, 
     params = replace(BASE, **changes)
     w, x, y = forgotten(problem)
     data = handle(problem, forget_classes)
-    images = attacked(
-        network(w), torch.from_numpy(problem[1][FORGET]), torch.from_numpy(y), data, params
-    ).flatten(1)
+    model, images, labels = network(w), torch.from_numpy(problem[1][FORGET]), torch.from_numpy(y)
+    images = attacked(model, images, labels, gradient_sign(model, images, labels), data, params).flatten(1)
     assert np.allclose(images, moved(w, x, y, params), rtol=1e-9)
     out = forget_classes if len(forget_classes) < CLASSES else ()
     assert nearest_labels(network(w), data, params).tolist() == nearest(w, x, y, params, out).tolist()

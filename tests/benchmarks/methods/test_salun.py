@@ -13,7 +13,7 @@ from torch import nn
 from benchmarks import run_trial
 from benchmarks.methods import methods
 from benchmarks.methods.random_labels import RandomLabelsParams
-from benchmarks.methods.salun import SalunParams, most_salient, saliency
+from benchmarks.methods.salun import SalunParams, largest, ranked, saliency
 from tests.benchmarks.helpers import rng, tiny_data, weights
 from tests.benchmarks.methods.by_hand import CLASSES, Descent, Network, images, watch
 
@@ -53,7 +53,8 @@ def masks_by_hand(network, fraction):
 
 
 def test_the_share_is_rounded_down_as_in_the_published_code():
-    [mask] = most_salient([torch.arange(437.0)], 0.1)
+    values = [torch.arange(437.0)]
+    [mask] = largest(ranked(values), 0.1, values)
     assert mask.nonzero().flatten().tolist() == list(range(437 - 43, 437))
 
 
@@ -61,7 +62,8 @@ def test_the_share_is_rounded_down_as_in_the_published_code():
 @pytest.mark.parametrize("batch_size", [2, 5])
 def test_the_mask_is_the_top_share_of_all_weights_together(fraction, batch_size):
     network = Network()
-    found = most_salient(saliency(network.in_torch(), data().forget, batch_size), fraction)
+    saliencies = saliency(network.in_torch(), data().forget, batch_size)
+    found = largest(ranked(saliencies), fraction, saliencies)
     expected = masks_by_hand(network, fraction)
     count = sum(w.size for w in network.weights)
     assert sum(int(m.sum()) for m in found) == math.floor(fraction * count)
@@ -87,7 +89,8 @@ def test_the_saliency_takes_nothing_over_from_earlier_gradients():
 
 def test_of_equal_saliencies_the_first_are_taken():
     values = [torch.tensor([[0.0, 3.0], [0.0, 0.0]]), torch.tensor([0.0, 5.0])]
-    masks = most_salient(values, 0.5)
+    assert ranked(values).tolist() == [5, 1, 0, 2, 3, 4]
+    masks = largest(ranked(values), 0.5, values)
     assert masks[0].tolist() == [[True, True], [False, False]]
     assert masks[1].tolist() == [False, True]
 
