@@ -19,6 +19,7 @@ from benchmarks.evaluation import Evaluation, HeldOut, Predictions, References, 
 from benchmarks.images import ImageSet, joined
 from benchmarks.metrics import default_metrics, measure
 from benchmarks.metrics import metrics as registered_metrics
+from benchmarks.packed import Packed
 from benchmarks.recipes import published_recipe
 from benchmarks.relearning import Relearned, relearn
 from benchmarks.scenarios import Scenario, forgets_images
@@ -44,32 +45,6 @@ _SPLITS = (
     "forget_test",
 )
 _SHOWN = ("retain_acc", "forget_acc", "test_acc")
-
-
-@dataclass(frozen=True, eq=False)
-class Packed:
-    """A prepared scenario as plain arrays, all but the data set, to be shared between processes.
-
-    Attributes:
-        retrained: The weights of the retrained model, if they were wanted.
-        retrained_from: What it started from: `fresh` weights, `pretrained` ones, or `checkpoint`, which is
-            for the user to know, because it is a model of theirs.
-        preprocessing: How both models take pixels; None: as the data set says.
-        steps: For a `sequence`, what is to be reached after each request.
-    """
-
-    scenario: Scenario
-    recipe: Recipe
-    eval_limit: int | None
-    original_id: str
-    original: dict[str, np.ndarray]
-    original_logits: dict[str, np.ndarray]
-    retrained_logits: dict[str, np.ndarray]
-    updates: dict[str, np.ndarray] | None
-    retrained: dict[str, np.ndarray] | None = None
-    retrained_from: str = "fresh"
-    preprocessing: Preprocessing | None = None
-    steps: tuple[Packed, ...] = ()
 
 
 @dataclass(frozen=True, eq=False, repr=False)

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from benchmarks.cache import CachedModel, Stored
     from benchmarks.checkpoint import Checkpoint, Preprocessing
-    from benchmarks.prepared import Packed
+    from benchmarks.packed import Packed
 
 _Role = Literal["original", "own", "retrained", "own_retrained", "recorded"]
 

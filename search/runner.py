@@ -15,6 +15,7 @@ from cluster.connect import Slots
 from cluster.demand import demand
 from cluster.room import Room
 from cluster.scratch import scratch, session_base
+from cluster.services import callbacks_uncounted
 from cluster.signals import answered
 from search.assignments import Source
 from search.errors import RunError
@@ -118,7 +119,7 @@ def run(
         )
         growing = nullcontext() if slots.address == LOCAL else demand(wanted)
         try:
-            with growing, answered(stopping.answer):
+            with growing, answered(stopping.answer), callbacks_uncounted():
                 tuner.fit()
         except KeyboardInterrupt:
             searcher.interrupt()

@@ -2,22 +2,67 @@
 
 from __future__ import annotations
 
+import gzip
+from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
 
 from benchmarks.datasets.base import DataSource, Images, datasets
+from benchmarks.errors import DataError
+
+_TEST = 360
 
 
 def _read(_folder: Path) -> tuple[Images, Images]:
-    from sklearn.datasets import load_digits
-    from sklearn.model_selection import train_test_split
-
-    raw = load_digits()
-    x = np.rint(raw.images[..., None] * (255 / 16)).astype(np.uint8)  # 17 grey levels, kept apart
-    y = raw.target.astype(np.int64)
-    train, test = train_test_split(np.arange(len(y)), test_size=360, stratify=y, random_state=0)
+    with gzip.open(_file(), "rt") as file:
+        table = np.loadtxt(file, delimiter=",")
+    x = np.rint(table[:, :-1].reshape(-1, 8, 8, 1) * (255 / 16)).astype(
+        np.uint8
+    )  # 17 grey levels, kept apart
+    y = table[:, -1].astype(np.int64)
+    train, test = _split(y)
     return Images(x[train], y[train]), Images(x[test], y[test])
+
+
+def _file() -> Path:
+    """Where scikit-learn keeps them; importing it for that takes seconds."""
+    package = find_spec("sklearn")
+    if package is None or package.origin is None:
+        raise DataError("the digits ship with scikit-learn, which is not installed; pip install scikit-learn")
+    return Path(package.origin).parent / "datasets" / "data" / "digits.csv.gz"
+
+
+def _split(y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Training and test images, in the order of scikit-learn's `train_test_split` (stratified, seed 0)."""
+    rng = np.random.RandomState(0)
+    counts = np.bincount(y)
+    learned = _shares(counts, len(y) - _TEST, rng)
+    tested = _shares(counts - learned, _TEST, rng)
+    parts: tuple[list[np.ndarray], list[np.ndarray]] = ([], [])
+    for label, (first, second) in enumerate(zip(learned, tested, strict=True)):
+        shuffled = np.flatnonzero(y == label)[rng.permutation(counts[label])]
+        parts[0].append(shuffled[:first])
+        parts[1].append(shuffled[first : first + second])
+    train, test = (rng.permutation(np.concatenate(part)) for part in parts)
+    return train, test
+
+
+def _shares(counts: np.ndarray, wanted: int, rng: np.random.RandomState) -> np.ndarray:
+    """So many images in all, of each class in proportion; the largest remainders are rounded up, equal ones
+    by lot."""
+    exact = counts / counts.sum() * wanted
+    shares = np.floor(exact)
+    missing = int(wanted - shares.sum())
+    remainders = exact - shares
+    for remainder in np.unique(remainders)[::-1]:
+        if missing <= 0:
+            break
+        alike = np.flatnonzero(remainders == remainder)
+        up = rng.choice(alike, size=min(len(alike), missing), replace=False)
+        shares[up] += 1
+        missing -= len(up)
+    return shares.astype(int)
 
 
 datasets.add(

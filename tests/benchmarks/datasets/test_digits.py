@@ -31,3 +31,16 @@ def test_the_declared_normalisation_is_that_of_the_training_images():
     data = load("digits")
     assert abs(data.train.x.mean() / 255 - data.source.mean[0]) < 1e-3
     assert abs(data.train.x.std() / 255 - data.source.std[0]) < 1e-3
+
+
+def test_the_split_is_that_of_scikit_learn():
+    """Whose package takes seconds to import, so that it is not asked."""
+    from sklearn.datasets import load_digits
+    from sklearn.model_selection import train_test_split
+
+    raw = load_digits()
+    train, test = train_test_split(np.arange(1797), test_size=360, stratify=raw.target, random_state=0)
+    data = load("digits")
+    for part, index in ((data.train, train), (data.test, test)):
+        assert np.array_equal(part.y, raw.target[index])
+        assert np.array_equal(part.x[..., 0], np.rint(raw.images[index] * (255 / 16)).astype(np.uint8))

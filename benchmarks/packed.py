@@ -1,0 +1,39 @@
+"""A prepared scenario as it travels between processes; read by drivers, which never import torch."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from benchmarks.checkpoint import Preprocessing
+from benchmarks.scenarios import Scenario
+from benchmarks.training import Recipe
+
+if TYPE_CHECKING:
+    import numpy as np
+
+
+@dataclass(frozen=True, eq=False)
+class Packed:
+    """A prepared scenario as plain arrays, all but the data set, to be shared between processes.
+
+    Attributes:
+        retrained: The weights of the retrained model, if they were wanted.
+        retrained_from: What it started from: `fresh` weights, `pretrained` ones, or `checkpoint`, which is
+            for the user to know, because it is a model of theirs.
+        preprocessing: How both models take pixels; None: as the data set says.
+        steps: For a `sequence`, what is to be reached after each request.
+    """
+
+    scenario: Scenario
+    recipe: Recipe
+    eval_limit: int | None
+    original_id: str
+    original: dict[str, np.ndarray]
+    original_logits: dict[str, np.ndarray]
+    retrained_logits: dict[str, np.ndarray]
+    updates: dict[str, np.ndarray] | None
+    retrained: dict[str, np.ndarray] | None = None
+    retrained_from: str = "fresh"
+    preprocessing: Preprocessing | None = None
+    steps: tuple[Packed, ...] = ()
