@@ -21,6 +21,7 @@ from benchmarks.errors import CacheError
 from benchmarks.weight_files import safetensors_of
 
 if TYPE_CHECKING:
+    import numpy as np
     import torch
 
 _TEMPORARY = re.compile(r"\.(.+)\.(?:safetensors|json)\.[0-9]+")
@@ -33,6 +34,7 @@ class CachedModel:
     Attributes:
         preprocessing: How it takes pixels; None: normalised as the data set says.
         from_cache: Whether it was there already, and not trained for whoever asked.
+        sha256: Of its weights as a file; "" where they were never stored.
     """
 
     id: str
@@ -40,6 +42,22 @@ class CachedModel:
     report: dict[str, Any]
     preprocessing: Preprocessing | None = None
     from_cache: bool = False
+    sha256: str = ""
+
+    @property
+    def weights_id(self) -> str:
+        """The same for the same weights, whatever they are called."""
+        return self.sha256 or hashlib.sha256(safetensors_of(self.state)).hexdigest()
+
+
+@dataclass(frozen=True, eq=False)
+class CachedArrays:
+    """A model of the cache, its weights as plain arrays, for a process that does without torch."""
+
+    id: str
+    arrays: dict[str, np.ndarray]
+    report: dict[str, Any]
+    sha256: str
 
 
 @dataclass(frozen=True)
@@ -63,6 +81,23 @@ def stored(model_id: str) -> Stored | None:
     )
 
 
+def arrays_of(model_id: str) -> CachedArrays | None:
+    """A model of the cache; None if it is not there or damaged, or has weights of a type that NumPy lacks."""
+    from safetensors import SafetensorError
+    from safetensors.numpy import load
+
+    folder = model_folder()
+    try:
+        description = json.loads((folder / f"{model_id}.json").read_text())
+        raw = (folder / f"{model_id}.safetensors").read_bytes()
+        sha256 = hashlib.sha256(raw).hexdigest()
+        if sha256 != description["sha256"]:
+            return None
+        return CachedArrays(model_id, load(raw), dict(description["report"]), sha256)
+    except (OSError, ValueError, KeyError, TypeError, RecursionError, SafetensorError):
+        return None  # whoever trains models tells what is wrong with it
+
+
 def descriptions() -> Iterator[tuple[str, dict[str, Any]]]:
     """The ids of the models in the cache, and what their JSON files say: identity and report."""
     for path in sorted(model_folder().glob("*.json")):
@@ -76,8 +111,8 @@ def store(model: Stored) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     with FileLock(folder / f".{model.id}.lock"):
         if not (folder / f"{model.id}.json").exists():
-            _replace(folder / f"{model.id}.safetensors", model.weights)
-            _replace(folder / f"{model.id}.json", model.description)
+            replace_file(folder / f"{model.id}.safetensors", model.weights)
+            replace_file(folder / f"{model.id}.json", model.description)
 
 
 def model_folder() -> Path:
@@ -141,8 +176,8 @@ def get_or_train(
             found = _read(folder, model_id)
             if found is None:
                 state, report = train()
-                _write(folder, model_id, dict(identity), state, report)
-                found = CachedModel(model_id, state, report)
+                sha256 = _write(folder, model_id, dict(identity), state, report)
+                found = CachedModel(model_id, state, report, sha256=sha256)
     except OSError as error:
         raise _unwritable(error) from error
     return found
@@ -162,7 +197,8 @@ def _read(folder: Path, model_id: str) -> CachedModel | None:
         raw = weights.read_bytes()
         if hashlib.sha256(raw).hexdigest() != stored["sha256"]:
             raise CacheError(f"{weights} does not match its checksum; {advice}")
-        return CachedModel(model_id, load(raw), dict(stored["report"]), from_cache=True)
+        report, sha256 = dict(stored["report"]), stored["sha256"]
+        return CachedModel(model_id, load(raw), report, from_cache=True, sha256=sha256)
     except (OSError, ValueError, KeyError, TypeError, RecursionError, SafetensorError) as error:
         raise CacheError(f"cached model {model_id} cannot be read ({error}); {advice}") from error
 
@@ -173,15 +209,14 @@ def _write(
     identity: dict[str, Any],
     state: dict[str, torch.Tensor],
     report: dict[str, Any],
-) -> None:
+) -> str:
+    """Store a model; the SHA-256 of its weights."""
     raw = safetensors_of(state)
-    description = {
-        "identity": identity,
-        "report": report,
-        "sha256": hashlib.sha256(raw).hexdigest(),
-    }
-    _replace(folder / f"{model_id}.safetensors", raw)
-    _replace(folder / f"{model_id}.json", json.dumps(description, indent=2).encode())
+    sha256 = hashlib.sha256(raw).hexdigest()
+    description = {"identity": identity, "report": report, "sha256": sha256}
+    replace_file(folder / f"{model_id}.safetensors", raw)
+    replace_file(folder / f"{model_id}.json", json.dumps(description, indent=2).encode())
+    return sha256
 
 
 def _sweep(folder: Path) -> None:
@@ -193,7 +228,7 @@ def _sweep(folder: Path) -> None:
                 path.unlink(missing_ok=True)
 
 
-def _replace(path: Path, content: bytes) -> None:
+def replace_file(path: Path, content: bytes) -> None:
     """Write beside, flush to the disk, rename: a reader sees the old file or the new one, whole."""
     beside = path.with_name(f".{path.name}.{os.getpid()}")
     try:

@@ -17,6 +17,7 @@ from benchmarks.datasets import Dataset, load
 from benchmarks.errors import BenchmarkError, TrainingError
 from benchmarks.evaluation import Evaluation, HeldOut, Predictions, References, predict
 from benchmarks.images import ImageSet, joined
+from benchmarks.kept_predictions import keep, kept, predictions_id
 from benchmarks.metrics import default_metrics, measure
 from benchmarks.metrics import metrics as registered_metrics
 from benchmarks.packed import Packed
@@ -278,10 +279,16 @@ def prepare(
     measured = {name: images.limited(eval_limit) for name, images in splits.items()}
 
     def logits(model: CachedModel) -> dict[str, np.ndarray]:
-        network = build_network(scenario, scenario.seed)
-        network.load_state_dict(model.state)
-        network = placed(network, device)
-        return {name: predict(network, images).logits for name, images in measured.items()}
+        taken, threads = original.preprocessing, torch.get_num_threads()
+        name = predictions_id(model.weights_id, scenario, eval_limit, taken, device.type, threads)
+        found = kept(name)
+        if found is None:
+            network = build_network(scenario, scenario.seed)
+            network.load_state_dict(model.state)
+            network = placed(network, device)
+            found = {split: predict(network, images).logits for split, images in measured.items()}
+            keep(name, found)
+        return found
 
     progress(f"{scenario.forget}: evaluating the original and the retrained model")
     packed = Packed(

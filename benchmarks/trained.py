@@ -2,28 +2,26 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, replace
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 from torch import nn
 
-from benchmarks.cache import CachedModel, get_or_train, model_folder, named
+from benchmarks.cache import CachedModel, get_or_train, model_folder
 from benchmarks.checkpoint import Checkpoint, Preprocessing
 from benchmarks.datasets import Dataset, load
 from benchmarks.epochs import Epochs
 from benchmarks.errors import DataError, TrainingError
 from benchmarks.evaluation import Predictions, predict
 from benchmarks.images import ImageSet, Streamed, on_device, pixels_on
-from benchmarks.models import Published, models
+from benchmarks.model_ids import as_published, learned_from, model_identity, published_model
+from benchmarks.models import models
 from benchmarks.roles import Role, role_name
 from benchmarks.scenarios import Scenario
-from benchmarks.sources import source_digest
 from benchmarks.splits import Split
 from benchmarks.training import Recipe, Recorder, seeded, train
 from benchmarks.weight_files import few
@@ -165,60 +163,6 @@ def recorded_updates(
 TRAINED = {"original": original_model, "retrained": retrained_model, "recorded": recorded_updates}
 
 
-def model_id(role: Role, scenario: Scenario, how: Recipe, preprocessing: Preprocessing | None = None) -> str:
-    """The identity of a model in the cache, whether it is there or not."""
-    return named(*_identity(role, scenario, how, preprocessing or _as_published(scenario, how)))
-
-
-def _as_published(scenario: Scenario, how: Recipe) -> Preprocessing | None:
-    """How an original model that is used as it was published takes pixels; None where it is trained here."""
-    return None if how.original == "trained" else _published(scenario).preprocessing()
-
-
-def _identity(
-    role: Role, scenario: Scenario, how: Recipe, preprocessing: Preprocessing | None
-) -> tuple[str, dict[str, Any]]:
-    """The readable name of a model, and all that determines its weights."""
-    data = load(scenario.dataset)
-    split = scenario.split(data)
-    index, validation = _learned_from(role, split)
-    identity = {
-        "dataset": scenario.dataset,
-        "model": scenario.model,
-        "predicts": scenario.level,
-        "data": data.learned_from,
-        "network": hashlib.sha256(repr(build_network(scenario, 0)).encode()).hexdigest()[:16],
-        "recipe": (how if role == "original" else replace(how, original="trained")).identity,
-        "seed": scenario.seed,
-        "train": _digest(index),
-        "validation": _digest(validation),
-    }
-    code = source_digest(models.get(scenario.model).build)
-    if code:  # what a user's forward() computes, the structure of the network does not tell
-        identity["code"] = code
-    if role == "recorded":
-        identity["recorded"] = _digest(split.forget_train)
-    if preprocessing:
-        identity["preprocessing"] = asdict(preprocessing)
-    label = f"{scenario.dataset}-{scenario.model}-{_part(role, scenario)}".replace("/", "_")[:80]
-    return label, identity
-
-
-def _part(role: Role, scenario: Scenario) -> str:
-    """The part that a model plays in a scenario, in the name of its files."""
-    draw = f"-draw{scenario.draw}" if scenario.draw else ""
-    if role == "retrained":
-        return f"without-{scenario.task}-{scenario.forget}{draw}"
-    return "original" if role == "original" else f"steps-of-{scenario.task}-{scenario.forget}{draw}"
-
-
-def _learned_from(role: Role, split: Split) -> tuple[np.ndarray, np.ndarray]:
-    """The training images that a model learns from, and those it is selected by."""
-    if role == "retrained":
-        return split.retain_train, split.retain_validation
-    return split.train, split.validation
-
-
 def _cached(
     role: Role,
     scenario: Scenario,
@@ -229,9 +173,9 @@ def _cached(
 ) -> CachedModel:
     data = load(scenario.dataset)
     split = scenario.split(data)
-    index, validation = _learned_from(role, split)
-    preprocessing = preprocessing or _as_published(scenario, how)
-    label, identity = _identity(role, scenario, how, preprocessing)
+    index, validation = learned_from(role, split)
+    preprocessing = preprocessing or as_published(scenario, how)
+    label, identity = model_identity(role, scenario, how, preprocessing)
     name = role_name(role, scenario)
 
     def report(model: nn.Module, images: dict[str, ImageSet]) -> dict[str, Any]:
@@ -245,7 +189,7 @@ def _cached(
     def published() -> tuple[dict[str, torch.Tensor], dict[str, Any]]:
         progress(f"{name}: loading {scenario.model} as it was published")
         model = build_network(scenario, scenario.seed)
-        _published(scenario).load(model)
+        published_model(scenario).load(model)
         model = placed(model, device).eval()
         return _on_cpu(model), report(model, all_images(scenario, data, device, preprocessing))
 
@@ -326,13 +270,6 @@ def load_pretrained(scenario: Scenario, network: nn.Module) -> None:
     model.load_pretrained(network)
 
 
-def _published(scenario: Scenario) -> Published:
-    model = models.get(scenario.model)
-    if model.published is None:
-        raise TrainingError(f"model '{model.name}' has no published weights; set 'original: trained'")
-    return model.published
-
-
 def placed(model: nn.Module, device: torch.device) -> nn.Module:
     return model.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload,no-any-return]
 
@@ -356,7 +293,3 @@ def all_images(
 def _pixels(data: Dataset, device: torch.device) -> tuple[torch.Tensor | Streamed, torch.Tensor | Streamed]:
     """The training and the test images on a device, once for all scenarios."""
     return pixels_on(data.train.x, device), pixels_on(data.test.x, device)
-
-
-def _digest(index: np.ndarray) -> str:
-    return hashlib.sha256(index.astype(np.int64).tobytes()).hexdigest()[:16]

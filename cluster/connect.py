@@ -18,6 +18,7 @@ from cluster.gpu import by_hand
 from cluster.isolation import isolated_job, pythonpath_without_here, token_of_its_own
 from cluster.processes import end, of_session
 from cluster.scratch import scratch, session_base
+from cluster.services import needed_services
 from cluster.signals import kept_from_ray
 
 _REACH_S = 5.0
@@ -123,7 +124,8 @@ def _session_here(wanted: Slots) -> Iterator[None]:
         inner = folder / "r"  # Ray lets everybody write to it
         for left in reversed(range(_STARTS)):
             try:
-                _init(LOCAL, num_cpus=cores, include_dashboard=False, _temp_dir=str(inner))
+                with needed_services():
+                    _init(LOCAL, num_cpus=cores, include_dashboard=False, _temp_dir=str(inner))
                 break
             except KeyboardInterrupt:
                 end(of_session(folder))

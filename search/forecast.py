@@ -222,7 +222,7 @@ def wall_seconds(parts: Sequence[tuple[int, Estimate | None]], workers: int) -> 
 
 
 def _models(plan: Plan, missing: bool) -> Iterator[Model]:
-    from benchmarks.trained import model_id
+    from benchmarks.model_ids import model_id
 
     scenarios, recipe = distinct(plan.scenarios()), plan.recipe()
     own = own_models(plan.original(), plan.retrained_model(), scenarios, lambda line: None)

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any, Literal
 
+from benchmarks.cached_scenarios import CachedScenario, cached_scenario
 from benchmarks.datasets import load, provide
 from benchmarks.roles import role_name
 from benchmarks.scenarios import Scenario
@@ -125,8 +126,15 @@ def prepare(
     wanted = distinct(scenarios)
     data = {name: share(load(name)) for name in sorted({s.dataset for s in wanted})}
     device = slots.device if on_gpus(slots) else "cpu"
-    common = _Common(recipe, slots.cpus, device, data, _cache_place(), own)
     training = models_of(wanted, originals(wanted), own, record)
+    if own.original is None:
+        cached = _all_cached(wanted, recipe, eval_limit, device, slots.cpus, record, keep_retrained)
+        if cached:
+            for role, scenario in training:
+                report = cached[scenario.key].reports[role]  # type: ignore[index]
+                tell(Trained(scenario, role, recipe.epochs, report, from_cache=True))
+            return Shared(_together(one.packed for one in cached.values()), data)
+    common = _Common(recipe, slots.cpus, device, data, _cache_place(), own)
     sent = {} if slots.address == LOCAL else _sent(training, recipe, own.preprocessing)
     jobs = [_Training(common, *what, sent) for what in training]
     with Board("preparing models", len(jobs), console) as board:
@@ -139,16 +147,50 @@ def prepare(
             for line in trained.warnings:
                 warn(line)
     packing = [_Packing(common, s, eval_limit, record, keep_retrained, sent) for s in wanted]
-    packed: dict[str, Packed] = {}
-    known: dict[str, Any] = {}
+    packed: list[Packed] = []
     with Board("evaluating models", len(packing), console) as board:
         for work, (result, warnings) in in_parallel(_pack, packing, slots, partial(_hear, board)):
             board.done(work.name)
-            weights = known.setdefault(result.original_id, result.original)
-            packed[work.scenario.key] = _with_original(result, weights)
+            packed.append(result)
             for line in warnings:
                 warn(line)
-    return Shared(packed, data)
+    return Shared(_together(packed), data)
+
+
+def _all_cached(
+    scenarios: Sequence[Scenario],
+    recipe: Recipe,
+    eval_limit: int | None,
+    device: str,
+    threads: int,
+    record: bool,
+    keep_retrained: bool,
+) -> dict[str, CachedScenario]:
+    """Every scenario, by its key, if none needs a worker to be prepared; else nothing."""
+    found: dict[str, CachedScenario] = {}
+    for s in scenarios:
+        cached = cached_scenario(
+            s,
+            recipe,
+            eval_limit,
+            device=device,
+            threads=threads,
+            record=record,
+            keep_retrained=keep_retrained,
+        )
+        if cached is None:
+            return {}
+        found[s.key] = cached
+    return found
+
+
+def _together(packed: Iterable[Packed]) -> dict[str, Packed]:
+    """Scenarios by key; those of one original model share its weights, which travel to a worker once."""
+    known: dict[str, Any] = {}
+    return {
+        one.scenario.key: _with_original(one, known.setdefault(one.original_id, one.original))
+        for one in packed
+    }
 
 
 def _hear(board: Board, job: _Training | _Packing, line: str) -> None:
@@ -156,7 +198,7 @@ def _hear(board: Board, job: _Training | _Packing, line: str) -> None:
 
 
 def _with_original(packed: Packed, weights: Any) -> Packed:
-    """The same scenario with weights that others share, so that they travel to a worker once."""
+    """The same scenario with weights that others share."""
     steps = tuple(_with_original(step, weights) for step in packed.steps)
     return replace(packed, original=weights, steps=steps)
 
@@ -219,7 +261,7 @@ def _sent(
 ) -> dict[str, Any]:
     """References to those models that are in the cache here, for machines with caches of their own."""
     from benchmarks.cache import stored
-    from benchmarks.trained import model_id
+    from benchmarks.model_ids import model_id
 
     names = [
         model_id(role, scenario, recipe, preprocessing)
