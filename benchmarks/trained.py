@@ -13,6 +13,7 @@ from torch import nn
 
 from benchmarks.cache import CachedModel, get_or_train, model_folder
 from benchmarks.checkpoint import Checkpoint, Preprocessing
+from benchmarks.compiler import postpone_compiler
 from benchmarks.datasets import Dataset, load
 from benchmarks.epochs import Epochs
 from benchmarks.errors import DataError, TrainingError
@@ -205,6 +206,7 @@ def _cached(
             recorder = Recorder(model, torch.from_numpy(split.forget_train).to(device))
         learned = images["train"].subset(torch.from_numpy(index))
         epochs = Epochs(lambda line: progress(f"{name}: {line}"), how.epochs, learned.steps(how.batch_size))
+        postpone_compiler()
         with seeded(scenario.seed), repeatable():
             history = train(
                 model,

@@ -14,6 +14,7 @@ from torch import nn
 
 from benchmarks.access import Access, TrialData
 from benchmarks.cards import Card, Shown
+from benchmarks.compiler import postpone_compiler
 from benchmarks.errors import InvalidParameters, UnknownName
 from benchmarks.evaluation import Evaluation, HeldOut
 from benchmarks.hyperparameters import build
@@ -156,6 +157,7 @@ def run_trial(
         UnknownName, InvalidParameters, InvalidScenario: for a call that no method could satisfy.
         BenchmarkError: for a metric that needs what was not prepared.
     """
+    postpone_compiler()
     algorithm = methods.get(method) if isinstance(method, str) else method
     algorithm.check_task(prepared.scenario.task)
     values = build(algorithm.Params, params or {})

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import importlib
 import logging
 import os
 import socket
 import sys
+import threading
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -96,11 +98,14 @@ def slots(
 
 
 @contextmanager
-def session(wanted: Slots) -> Iterator[None]:
+def session(wanted: Slots, imports: Sequence[str] = ()) -> Iterator[None]:
     """A Ray session for these slots, left or shut down at the end.
 
     On this machine it has room for exactly the workers wanted; more of them than cores then share the cores.
     Its token is known to its own processes alone, and its files go when it ends.
+
+    Args:
+        imports: Modules that this process needs next; they are imported while Ray's processes start.
 
     Raises:
         ClusterError: if Ray does not start, or nothing answers at the address; if this machine has none of
@@ -111,6 +116,7 @@ def session(wanted: Slots) -> Iterator[None]:
 
     if ray.is_initialized():
         raise ClusterError("Ray already runs in this process; call ray.shutdown() first")
+    threading.Thread(target=_import, args=(imports,), daemon=True).start()
     with _session_here(wanted) if wanted.address == LOCAL else _session_of_a_cluster(wanted.address):
         yield
 
@@ -165,6 +171,12 @@ def _init(address: str, **options: Any) -> None:
     job = isolated_job()
     with kept_from_ray():
         ray.init(address, job_config=job, log_to_driver=False, logging_level=logging.ERROR, **options)
+
+
+def _import(modules: Sequence[str]) -> None:
+    for name in modules:
+        with suppress(Exception):  # raised once more where the module is used
+            importlib.import_module(name)
 
 
 def running() -> bool:

@@ -6,6 +6,7 @@ import datetime
 import pickle
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -55,7 +56,10 @@ class TrialActor(tune.Trainable):
         self._device = torch.device(gpu if self._place.gpus else "cpu")
         self._work: Background | None = None
         keep_to(self._place.gpus, self._device)
-        self._scenario(self._assignments[0].scenario.key)  # here, so that it is no part of a trial's time
+        # Here, so that it is not part of a trial's time
+        prepared = self._scenario(self._assignments[0].scenario.key)
+        with suppress(Exception):  # the trial says what is wrong
+            prepared.targets(self._assignments[0].held_out)  # type: ignore[arg-type]
 
     @classmethod
     def default_resource_request(cls, config: dict[str, Any]) -> tune.PlacementGroupFactory:

@@ -42,6 +42,8 @@ from search.shards import WHOLE, Shard
 from search.spaces import search_space
 from search.version import package_version
 
+_RUNNING = ("search.searcher", "search.actors", "search.stopping", "search.watchdog")  # what trials take
+
 
 @dataclass(frozen=True)
 class Setting:
@@ -84,7 +86,7 @@ def prepare(setting: Setting, scenarios: Sequence[Scenario]) -> preparation.Shar
     if not running():
         address = setting.slots.address
         with activity(console, "Starting Ray" if address == LOCAL else f"Joining the cluster at {address}"):
-            setting.open.enter_context(session(setting.slots))
+            setting.open.enter_context(session(setting.slots, _RUNNING))
         with patience(console, "Waiting for a machine of the cluster"):
             first_machine(setting.slots, console.print)
     if missing:
