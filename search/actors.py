@@ -56,10 +56,15 @@ class TrialActor(tune.Trainable):
         self._device = torch.device(gpu if self._place.gpus else "cpu")
         self._work: Background | None = None
         keep_to(self._place.gpus, self._device)
-        # Here, so that it is not part of a trial's time
-        prepared = self._scenario(self._assignments[0].scenario.key)
+        self._warm_up(self._assignments[0])
+
+    def _warm_up(self, first: Assignment) -> None:
+        """Load, import and measure what trials share, so that it is not part of the first one's time."""
+        from benchmarks import trial  # noqa: F401
+
+        prepared = self._scenario(first.scenario.key)
         with suppress(Exception):  # the trial says what is wrong
-            prepared.targets(self._assignments[0].held_out)  # type: ignore[arg-type]
+            prepared.targets(first.held_out, extent=first.evaluate)
 
     @classmethod
     def default_resource_request(cls, config: dict[str, Any]) -> tune.PlacementGroupFactory:

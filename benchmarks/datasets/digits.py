@@ -62,7 +62,7 @@ def _shares(counts: np.ndarray, wanted: int, rng: np.random.RandomState) -> np.n
         up = rng.choice(alike, size=min(len(alike), missing), replace=False)
         shares[up] += 1
         missing -= len(up)
-    return shares.astype(int)
+    return shares.astype(int)  # type: ignore[no-any-return]
 
 
 datasets.add(
