@@ -9,7 +9,9 @@ READY := $(VENV)/.ready
 demo: $(READY)  ## set up, then run the main job on bundled data
 	$(BIN)/unlearn demo
 
-# Whole files on two cores, in the order of tests/conftest.py
+# Whole files on two cores, in the order of tests/conftest.py. Tests start hundreds of processes: they share
+# the compiled files of our packages, whatever the environment says.
+test test-cluster faults: export PYTHONDONTWRITEBYTECODE :=
 PYTEST := $(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 
 test: $(READY)  ## set up, then run the tests, but for the following

@@ -23,13 +23,22 @@ os.environ["RAY_worker_niceness"] = "0"  # noqa: SIM112 (else all other work goe
 # Workers get functions of the tests, whose folder an editable install does not make known
 _ROOT = str(Path(__file__).parents[1])
 os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, [_ROOT, os.environ.get("PYTHONPATH")]))
-LONGEST = ("faults", "search", "cluster")  # folders whose tests start processes
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Where files are divided among workers, the longest go first, so that both end together."""
+    """Where files are divided among workers, those that start processes go first, so that both end together.
+
+    First those of this folder, the longest; then those that share a session, file after file.
+    """
     if hasattr(config, "workerinput"):
-        items.sort(key=lambda item: item.path.relative_to(Path(__file__).parent).parts[0] not in LONGEST)
+        first = {item.path for item in items if _starts_processes(item)}
+        here = Path(__file__).parent
+        items.sort(key=lambda item: (item.path not in first, item.path.parent != here))
+
+
+def _starts_processes(item: pytest.Item) -> bool:
+    own = item.get_closest_marker("several_nodes") or item.get_closest_marker("flaky")
+    return own is not None or "ray_session" in getattr(item, "fixturenames", ())
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from tests.cores import one_core
 from tests.marks import OWN_RAY
 
 ROOT = Path(__file__).parents[1]
@@ -23,7 +24,9 @@ def executed(tmp_path_factory: pytest.TempPathFactory) -> Any:
     nbclient = pytest.importorskip("nbclient")
     folder = tmp_path_factory.mktemp("example")
     notebook = nbformat.read(NOTEBOOK, as_version=4)
-    nbclient.NotebookClient(notebook, timeout=400, resources={"metadata": {"path": str(folder)}}).execute()
+    client = nbclient.NotebookClient(notebook, timeout=400, resources={"metadata": {"path": str(folder)}})
+    with one_core():
+        client.execute()
     return notebook
 
 

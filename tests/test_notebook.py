@@ -14,6 +14,7 @@ from typing import Any
 import pandas as pd
 import pytest
 
+from tests.cores import one_core
 from tests.marks import OWN_RAY
 from tests.test_docs import ROOT, blocks
 
@@ -153,14 +154,15 @@ print(found[0])
 def test_the_page_on_python_is_a_script_that_runs_without_a_main_guard(folder: Path) -> None:
     examples = blocks("docs/python.md", "python")
     (folder / "script.py").write_text("\n".join(examples))
-    done = subprocess.run(
-        [sys.executable, "script.py"],
-        cwd=folder,
-        capture_output=True,
-        text=True,
-        timeout=500,
-        env=os.environ | {"MPLBACKEND": "module://matplotlib_inline.backend_inline"},
-    )
+    with one_core():
+        done = subprocess.run(
+            [sys.executable, "script.py"],
+            cwd=folder,
+            capture_output=True,
+            text=True,
+            timeout=500,
+            env=os.environ | {"MPLBACKEND": "module://matplotlib_inline.backend_inline"},
+        )
     assert done.returncode == 0, done.stderr
     assert "search of plan small in results" in done.stdout
     assert "forget_acc" in done.stdout.split("benchmark of plan small in results")[1]

@@ -142,7 +142,7 @@ def test_workers_that_cannot_start_end_the_run_without_a_row(
 
 
 def test_a_search_that_only_fails_stops_says_why_and_can_be_tried_again(
-    plan: Plan, ray_session: Slots, tmp_path: Path
+    plan: Plan, prepared: preparation.Shared, ray_session: Slots, tmp_path: Path
 ) -> None:
     def exploding(trials: int) -> Plan:
         search = plan.search.model_copy(update={"trials": trials, "space": {"jit": {"lr": 1e15}}})
@@ -150,7 +150,7 @@ def test_a_search_that_only_fails_stops_says_why_and_can_be_tried_again(
         return plan.model_copy(update={"methods": ("jit",), "search": search, "benchmark": alone})
 
     console = Console(record=True, file=io.StringIO(), width=300)
-    shown = partial(setting, folder=tmp_path, slots=ray_session, console=console)
+    shown = partial(setting, folder=tmp_path, slots=ray_session, console=console, shared=prepared)
     with pytest.raises(RunError, match="search: stopped, because its first 10 trials failed alike: Arithm"):
         stages.search(shown(exploding(40)))
     told = [line for line in console.export_text().splitlines() if line.startswith("failed: ")]
@@ -174,10 +174,10 @@ def setting(plan: Plan, folder: Path, slots: Slots, **more: Any) -> stages.Setti
 
 
 def test_studies_of_a_plan_stay_apart_share_workers_and_resume(
-    plan: Plan, ray_session: Slots, tmp_path: Path
+    plan: Plan, prepared: preparation.Shared, ray_session: Slots, tmp_path: Path
 ) -> None:
     """Modes d and g, and the whole way from search to benchmark to sensitivity."""
-    whole = setting(plan, tmp_path, ray_session)
+    whole = setting(plan, tmp_path, ray_session, shared=prepared)
     small = plan.model_copy(update={"search": plan.search.model_copy(update={"trials": 3})})
     stages.search(replace(whole, plan=small))
     stages.search(whole)
