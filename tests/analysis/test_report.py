@@ -5,6 +5,7 @@ import os
 import re
 import subprocess
 import sys
+from functools import cache
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -13,7 +14,7 @@ import pytest
 from matplotlib import rc_context
 from matplotlib.figure import Figure
 
-from analysis import benchmark_sections, load, plots
+from analysis import benchmark_sections, load, plots, report
 from analysis.errors import AnalysisError
 from analysis.page import picture
 from analysis.report import render, write_report
@@ -332,7 +333,8 @@ def test_settings_of_matplotlib_change_no_figure() -> None:
 
 
 @pytest.mark.usefixtures("undrawn")
-def test_it_is_written_whole_and_beside_nothing(tmp_path: Path) -> None:
+def test_it_is_written_whole_and_beside_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(report, "render", cache(render))  # written twice, made once
     write(tmp_path, [measured("jit", 1)])
     path = Path(write_report(tmp_path))
     assert path == tmp_path / "report.html"
