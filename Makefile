@@ -4,21 +4,23 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: demo test test-cluster faults bench check clean
+.PHONY: demo test test-cluster compiled faults bench check clean
 
 demo: $(READY)  ## set up, then run the main job on bundled data
 	$(BIN)/unlearn demo
 
-# Whole files on two cores, in the order of tests/conftest.py. Tests start hundreds of processes: they share
-# the compiled files of our packages, whatever the environment says.
-test test-cluster faults: export PYTHONDONTWRITEBYTECODE :=
+# Whole files on two cores, in the order of tests/conftest.py
 PYTEST := $(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 
-test: $(READY)  ## set up, then run the tests, but for the following
+test: $(READY) compiled  ## set up, then run the tests, but for the following
 	$(PYTEST) -m "not several_nodes"
 
-test-cluster: $(READY)  ## the tests that start several Ray nodes, or several drivers, on this machine
+test-cluster: $(READY) compiled  ## the tests that start several Ray nodes, or several drivers, on this machine
 	$(PYTEST) -m several_nodes
+
+# Tests start hundreds of processes, which would all compile our files where the environment lets none be kept
+compiled: $(READY)
+	@$(BIN)/python -m compileall -q analysis benchmarks cluster search unlearnbench
 
 faults: $(READY)  ## what a long run meets, at full length: 250 trials each, a driver killed 20 times
 	FAULT_TRIALS=250 FAULT_KILLS=20 UNLEARN_FUZZ=3000 $(BIN)/python -m pytest --timeout 1800 \
