@@ -234,10 +234,11 @@ def _curse_parts(c: WinnersCurse) -> str:
 
 def _evaluated(rows: pd.DataFrame) -> list[str]:
     """On how many images the trials of searches were evaluated, where that was not all of them."""
-    limited = rows["eval_limit"].dropna()
+    known = rows.reindex(columns=["eval_limit", "eval_ended"])
+    limited = known["eval_limit"].dropna()
     if limited.empty:
         return []
-    ended = int((rows["eval_ended"].fillna("") != "").sum())
+    ended = int((known["eval_ended"].fillna("") != "").sum())
     most = int(limited.max())
     said = f"These trials were evaluated on a fixed choice of at most {most:,} images of each split."
     if ended:

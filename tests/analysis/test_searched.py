@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pandas as pd
 import pytest
 import yaml
 
@@ -13,7 +14,7 @@ from analysis.ranges import Range
 from analysis.search_sections import searches
 from analysis.searched import range_of, searched_ranges
 from analysis.studies import studies
-from tests.analysis.conftest import RANGES, frame, search_rows, trial, write
+from tests.analysis.conftest import RANGES, Row, frame, search_rows, trial, write
 
 DECLARED = {name: {m: Range(*ends) for m, ends in users.items()} for name, users in RANGES.items()}
 RECORD = {
@@ -73,3 +74,18 @@ def test_the_report_names_a_best_near_the_end_of_the_range_that_was_searched(tmp
     [line] = said()
     assert line.startswith("jit 8 the range of lr may be too narrow")
     assert line.endswith("its best 0.0464 lies within 5 % of 0.05")
+
+
+def test_the_report_says_on_how_many_images_searches_evaluated() -> None:
+    def said(rows: list[Row]) -> list[str]:
+        section = searches(list(studies(pd.DataFrame(rows))), {}, lambda *at: None)
+        assert section is not None
+        return list(section.text)
+
+    assert said(search_rows()) == []
+    some = [row | {"eval_limit": 8_167, "eval_ended": ""} for row in search_rows()]
+    (line,) = said(some)
+    assert line == "These trials were evaluated on a fixed choice of at most 8,167 images of each split."
+    some[3]["eval_ended"] = "right about 1.0 % of the first 300 retained images, which is chance"
+    (line,) = said(some)
+    assert " 1 of 31 knew no more than chance of the first few hundred, and were evaluated no further" in line

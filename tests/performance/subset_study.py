@@ -1,7 +1,8 @@
 """What subsets of images do to a search, on CIFAR-100: `python -m tests.performance.subset_study`.
 
-A hundred trials that TPE draws, each unlearned once and measured twice, on all images and as a search does.
-Printed is how the two gaps agree, what the subset's best is worth on all images, and processor seconds.
+A hundred trials that TPE draws in four searches, each model measured twice: as a search does, and on all
+images. Printed is how the two gaps agree, what the subsets' best is worth on all images, and what a
+measurement takes of a processor. With seeds as arguments only their searches are run.
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ from __future__ import annotations
 import os
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -27,100 +28,86 @@ from benchmarks.subsets import Extent
 from search.spaces import search_space
 from tests.real_data import restored
 
-TRIALS = 100
+SEARCHES, TRIALS = 4, 25
 METHOD, MODEL, FORGET, EPOCHS = "jit", "cnn2@16", "rocket", 8
 PARTS = ("retain_acc", "forget_acc", "mia")
 
 
 @dataclass(frozen=True)
-class Measured:
-    """A trial's model on some of the images: each part's difference to the retrained model, and the cost."""
+class Trial:
+    """A trial's gap and its parts' differences to the retrained model, on all images and on a search's."""
 
-    gap: float
-    parts: tuple[float, ...]
-    images: int
-    seconds: float
-    ended: str
+    gaps: tuple[float, float]
+    parts: tuple[tuple[float, ...], tuple[float, ...]]
+    images: tuple[int, int]
+    ended: bool
 
 
-def measured(model: nn.Module, ready: Prepared, extent: Extent) -> Measured:
-    """A model's gap on images of the validation split, and what it took of a processor."""
-    ready.references("validation", extent)
+def seconds(model: nn.Module, ready: Prepared, extent: Extent) -> float:
+    """Processor seconds of measuring a model."""
     before = time.process_time()
     found = measurement(model, ready, "validation", extent)
-    values = measure(found.evaluation, found.references)
-    seconds = time.process_time() - before
-    aims = ready.targets("validation", extent=found.extent)
-    parts = tuple(values[name] - aims[name] for name in PARTS)
-    return Measured(values["gap"], parts, found.evaluation.images, seconds, found.ended)
+    measure(found.evaluation, found.references)
+    return time.process_time() - before
 
 
-def study(
-    ready: Prepared, trials: int, tell: Callable[[str], None]
-) -> list[tuple[Measured, Measured, float]]:
-    """Each trial on all images and on those of a search, and the method's processor seconds."""
+def search(ready: Prepared, seed: int, tell: Callable[[str], None]) -> Iterator[Trial]:
+    """The trials of one search by TPE, which learns from the subsets; each model is measured twice."""
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     space = search_space(methods.get(METHOD).Params, None)
-    search = optuna.create_study(sampler=optuna.samplers.TPESampler(seed=0))
-    rows = []
-    for number in range(trials):
-        trial = search.ask(dict(space.varied))
-        before = time.process_time()
-        result = run_trial(
-            ready,
-            METHOD,
-            {**space.fixed, **trial.params},
-            seed=number,
-            held_out="validation",
-            metrics=[],
-            evaluate="auto",
+    study = optuna.create_study(sampler=optuna.samplers.TPESampler(seed=seed))
+    for number in range(TRIALS):
+        trial = study.ask(dict(space.varied))
+        params = {**space.fixed, **trial.params}
+        part = run_trial(
+            ready, METHOD, params, seed=1000 * seed + number, held_out="validation", evaluate="auto"
         )
-        if result.model is None:
-            search.tell(trial, state=optuna.trial.TrialState.FAIL)
-            tell(f"{number}: {result.error}")
+        if part.model is None or part.evaluation is None:
+            study.tell(trial, state=optuna.trial.TrialState.FAIL)
+            tell(f"{seed}.{number}: {part.error}")
             continue
-        spent = time.process_time() - before
-        whole, part = (measured(result.model, ready, extent) for extent in ("all", "auto"))
-        search.tell(trial, part.gap)
-        rows.append((whole, part, spent - part.seconds))
-        tell(f"{number}: {whole.gap:.3f} {part.gap:.3f} {whole.seconds:.2f} {part.seconds:.2f} {part.ended}")
-    return rows
-
-
-def sentences(rows: list[tuple[Measured, Measured, float]]) -> list[str]:
-    """What came of it."""
-    whole, part = ([row[i] for row in rows] for i in (0, 1))
-    all_gaps, gaps = (np.array([m.gap for m in side]) for side in (whole, part))
-    kept = np.array([not m.ended for m in part])
-    lines = [f"{len(rows)} trials, {np.sum(~kept)} ended early"]
-    for name, chosen in (
-        ("all trials", np.ones(len(rows), bool)),
-        ("trials not ended early", kept),
-        ("the better half", all_gaps <= np.median(all_gaps)),
-        ("the best tenth", all_gaps <= np.quantile(all_gaps, 0.1)),
-    ):
-        rank = spearmanr(all_gaps[chosen], gaps[chosen])[0], kendalltau(all_gaps[chosen], gaps[chosen])[0]
-        off = gaps[chosen] - all_gaps[chosen]
-        lines.append(
-            f"{name} ({chosen.sum()}): Spearman {rank[0]:.4f}, Kendall {rank[1]:.4f}, gap off by "
-            f"{off.mean():+.2f} ± {off.std():.2f} points"
+        study.tell(trial, part.metrics["gap"])
+        found = measurement(part.model, ready, "validation", "all")
+        whole, aims = measure(found.evaluation, found.references), ready.targets("validation")
+        yield Trial(
+            (whole["gap"], part.metrics["gap"]),
+            (
+                tuple(whole[name] - aims[name] for name in PARTS),
+                tuple(part.metrics[name] - part.targets[name] for name in PARTS),
+            ),
+            (found.evaluation.images, part.evaluation.images),
+            bool(part.eval_ended),
         )
-    best, picked = int(all_gaps.argmin()), int(gaps.argmin())
-    lines.append(
-        f"best on all images: {best} ({all_gaps[best]:.3f}); on the subset: {picked}, on all images "
-        f"{all_gaps[picked]:.3f}: regret {all_gaps[picked] - all_gaps[best]:.3f}"
+        tell(f"{seed}.{number}: {whole['gap']:.3f} {part.metrics['gap']:.3f} {part.eval_ended}")
+
+
+def sentences(trials: Sequence[Trial]) -> Iterator[str]:
+    """What came of it."""
+    whole, part = np.array([trial.gaps for trial in trials]).T
+    kept = np.array([not trial.ended for trial in trials])
+    yield f"{len(trials)} trials with figures, {np.sum(~kept)} ended early"
+    for name, chosen in (
+        ("all of them", np.ones(len(trials), bool)),
+        ("those not ended early", kept),
+        ("the better half", whole <= np.median(whole)),
+        ("the best tenth", whole <= np.quantile(whole, 0.1)),
+    ):
+        rank = spearmanr(whole[chosen], part[chosen])[0], kendalltau(whole[chosen], part[chosen])[0]
+        off = part[chosen] - whole[chosen]
+        yield (
+            f"{name} ({chosen.sum()}): Spearman {rank[0]:.4f}, Kendall {rank[1]:.4f}, gap off by "
+            f"{off.mean():+.3f} ± {off.std():.3f}, at most {np.abs(off).max():.2f} points"
+        )
+    best, picked = int(whole.argmin()), int(part.argmin())
+    yield (
+        f"lowest gap on all images {whole[best]:.3f}, and of the trial that is best on subsets "
+        f"{whole[picked]:.3f}: {whole[picked] - whole[best]:.3f} points worse"
     )
     for i, name in enumerate(PARTS):
-        off = np.array([p.parts[i] - w.parts[i] for w, p in zip(whole, part, strict=True)])
-        lines.append(f"{name} off by {off[kept].mean():+.2f} ± {off[kept].std():.2f} points")
-    seconds = [np.array([m.seconds for m in side]) for side in (whole, part)]
-    images = [int(np.median([m.images for m in side])) for side in (whole, part)]
-    lines.append(
-        f"evaluation: {images[0]:,} images {np.median(seconds[0]):.2f} s, {images[1]:,} images "
-        f"{np.median(seconds[1]):.2f} s; {seconds[0].sum():.0f} s and {seconds[1].sum():.0f} s in all; the "
-        f"method {np.median([row[2] for row in rows]):.2f} s a trial"
-    )
-    return lines
+        off = np.array([trial.parts[1][i] - trial.parts[0][i] for trial in trials])[kept]
+        yield f"{name} off by {off.mean():+.3f} ± {off.std():.3f}, at most {np.abs(off).max():.2f} points"
+    images = np.median([trial.images for trial in trials if not trial.ended], axis=0)
+    yield f"images of a trial: {images[0]:,.0f} and {images[1]:,.0f}"
 
 
 def main() -> int:
@@ -133,9 +120,11 @@ def main() -> int:
     recipe = over(published_recipe(MODEL, "cifar100"), EPOCHS)
     ready = prepare(Scenario("cifar100", MODEL, "full_class", FORGET, 0), recipe=recipe, progress=print)
     print(ready.card())
-    trials = int(sys.argv[1]) if len(sys.argv) > 1 else TRIALS
-    rows = study(ready, trials, lambda line: print(line, flush=True))
-    print("\n".join(sentences(rows)))
+    seeds = [int(seed) for seed in sys.argv[1:]] or range(SEARCHES)
+    trials = [t for seed in seeds for t in search(ready, seed, lambda line: print(line, flush=True))]
+    print("\n".join(sentences(trials)))
+    for extent in ("all", "auto", "all", "auto", "all", "auto"):
+        print(f"{extent}: {seconds(ready.original, ready, extent):.2f} processor seconds of a measurement")
     return 0
 
 
