@@ -133,14 +133,16 @@ def variables(here: Path, environment: dict[str, str]) -> dict[str, str]:
 
 @pytest.fixture
 def unlearn(here: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> Unlearn:
-    """The command in this process, with its exit code and what it prints."""
+    """The command in this process, with its exit code and what it prints; Ray knows before that there is a
+    token, as it reads that once and not again when the command finds one."""
 
     def call(address: str, *arguments: object, **environment: str) -> tuple[Any, str, str]:
         monkeypatch.setattr(sys, "argv", ["unlearn", *map(str, arguments), "--address", address])
         monkeypatch.chdir(here)
         capfd.readouterr()
         try:
-            with mock.patch.dict(os.environ, variables(here, environment), clear=True):
+            token = {"RAY_AUTH_MODE": "token"}
+            with mock.patch.dict(os.environ, variables(here, token | environment), clear=True):
                 _read_again()
                 with pytest.raises(SystemExit) as ended:
                     main()
