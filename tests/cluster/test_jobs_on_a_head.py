@@ -170,22 +170,24 @@ def unlearn_by_itself(
 
 
 def test_a_plan_runs_as_a_job_and_its_results_come_home(head: str, here: Path, unlearn: Unlearn) -> None:
+    name = f"plan{here.name[-1]}"  # of a first try there may be jobs
+    (here / "plan.yaml").write_text(PLAN.replace("tiny", name))
     place = here / "on the head"
     status, out, err = unlearn_by_itself(
-        *(here, head, "submit", "tiny.yaml", "--results", place, "--workers", 1, "--env", "MY_KEY"),
+        *(here, head, "submit", "plan.yaml", "--results", place, "--workers", 1, "--env", "MY_KEY"),
         MY_KEY="a-secret",
     )
     assert status == 0, err
-    assert out.startswith("submitted: tiny-1 ")
-    assert f"unlearn job logs -f tiny-1 --address {head}" in out
-    status, _, again = unlearn(head, "submit", "tiny.yaml", "--results", place)
+    assert out.startswith(f"submitted: {name}-1 ")
+    assert f"unlearn job logs -f {name}-1 --address {head}" in out
+    status, _, again = unlearn(head, "submit", "plan.yaml", "--results", place)
     assert status == 2
-    assert "is already running as 'tiny-1'" in again
-    status, log, err = unlearn(head, "job", "logs", "-f", "tiny-1")
+    assert f"is already running as '{name}-1'" in again
+    status, log, err = unlearn(head, "job", "logs", "-f", f"{name}-1")
     assert status == 0, err
-    assert re.search(r"^tiny-1  succeeded  \d+\.\d min  .*on the head$", log, flags=re.MULTILINE), log
+    assert re.search(rf"^{name}-1  succeeded  \d+\.\d min  .*on the head$", log, flags=re.MULTILINE), log
 
-    status, told, err = unlearn(head, "job", "fetch", "tiny-1", "--to", "here")
+    status, told, err = unlearn(head, "job", "fetch", f"{name}-1", "--to", "here")
     assert status == 0, err
     there = {name: content for name, content in files(place).items() if "/." not in f"/{name}"}
     assert {
@@ -200,10 +202,10 @@ def test_a_plan_runs_as_a_job_and_its_results_come_home(head: str, here: Path, u
     assert "a-secret" not in out + log + told
 
     before = pd.read_parquet(place / "trials").trial_id.sort_values().tolist()
-    status, out, err = unlearn(head, "submit", "tiny.yaml", "--results", place)
-    assert (status, out.split()[1]) == (0, "tiny-2"), err
-    status, log, err = unlearn(head, "job", "logs", "-f", "tiny-2")
-    assert "tiny-2  succeeded" in log
+    status, out, err = unlearn(head, "submit", "plan.yaml", "--results", place)
+    assert (status, out.split()[1]) == (0, f"{name}-2"), err
+    status, log, err = unlearn(head, "job", "logs", "-f", f"{name}-2")
+    assert f"{name}-2  succeeded" in log
     after = pd.read_parquet(place / "trials").trial_id.sort_values().tolist()
     assert after == before  # the second job found everything done
 
