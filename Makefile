@@ -24,7 +24,7 @@ compiled: $(READY)
 
 faults: $(READY)  ## what a long run meets, at full length: 250 trials each, a driver killed 20 times
 	FAULT_TRIALS=250 FAULT_KILLS=20 UNLEARN_FUZZ=3000 $(BIN)/python -m pytest --timeout 1800 \
-		tests/faults tests/search/test_folder_fuzz.py
+		tests/faults tests/search/test_folder_fuzz.py tests/analysis/test_mutated.py
 
 bench: $(READY)  ## speed and memory, beside the plain way of doing the same
 	$(BIN)/python -m tests.performance
