@@ -12,6 +12,7 @@ import torch
 from torch import nn
 
 from benchmarks.images import ImageSet
+from benchmarks.inference import fast_convolutions, overwriting
 from benchmarks.relearning import Relearned
 
 HeldOut = Literal["validation", "test"]
@@ -95,7 +96,7 @@ def predict(model: nn.Module, images: ImageSet) -> Predictions:
     modes = [(module, module.training) for module in model.modules()]
     model.eval()
     try:
-        with torch.inference_mode():
+        with torch.inference_mode(), overwriting(model), fast_convolutions(model):
             logits = [model(x).float().cpu() for x, _ in images.batches(images.per_pass)]
     finally:
         for module, training in modes:
