@@ -21,12 +21,12 @@ member: `mia` is 0, and `mia_threshold` is missing.
 
 from __future__ import annotations
 
-import warnings
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from benchmarks.metrics.base import Metric, metrics, once
+from benchmarks.metrics.logistic import logistic_fit
 
 if TYPE_CHECKING:
     from benchmarks.evaluation import Evaluation, Predictions
@@ -63,20 +63,14 @@ def mia_threshold(e: Evaluation) -> float:
 @once
 def _attack(e: Evaluation) -> tuple[float, float]:
     """Slope and intercept of the fitted regression, both 0 if degenerate; above 0 it says member."""
-    from sklearn.exceptions import ConvergenceWarning
-    from sklearn.linear_model import LogisticRegression
-
     parts = [e.retain_train, e.retain_held_out, e.forget_held_out]
     entropy = np.concatenate([part.entropy for part in parts])
     weight = np.concatenate([np.full(len(part), part.weight) for part in parts])
     member = np.arange(len(entropy)) < len(e.retain_train)
-    sums = {side: weight[member == side].sum() for side in (False, True)}
-    balanced = {int(side): weight.sum() / (2 * total) for side, total in sums.items() if total}
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", ConvergenceWarning)  # a bad fit is known by its slope
-        model = LogisticRegression(class_weight=balanced, C=2.0, solver="newton-cholesky", tol=1e-10)
-        model.fit(entropy[:, None], member, weight)
-    slope, bias = float(model.coef_[0, 0]), float(model.intercept_[0])
+    total = weight.sum()
+    for side in (False, True):
+        weight[member == side] *= total / 2 / weight[member == side].sum()
+    slope, bias = logistic_fit(entropy, member, weight, c=2.0)
     return (slope, bias) if abs(slope) > _LEAST_SLOPE else (0.0, 0.0)
 
 

@@ -1,0 +1,58 @@
+"""Logistic regression on one number, solved to the end by Newton's method.
+
+scikit-learn's `LogisticRegression(solver="newton-cholesky")` minimises the same function; importing it takes
+a worker longer than all attacks of a search, so it is only the reference of the tests.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+_TOLERANCE = 1e-10  # of the gradient of the mean loss
+_MOST_STEPS = 100
+_LEAST_STEP = 1e-10  # of Newton's own; below it the loss is at its rounding
+
+
+def logistic_fit(x: np.ndarray, y: np.ndarray, weight: np.ndarray, c: float) -> tuple[float, float]:
+    """Slope and intercept that minimise `c * sum(weight * loss) + slope**2 / 2`.
+
+    Args:
+        x: float64 of shape (n,).
+        y: Whether each belongs to the class that a positive `slope * x + intercept` says, bool of shape (n,).
+        weight: Of each in the loss, float64 of shape (n,).
+
+    Raises:
+        ValueError: unless there are some of both classes.
+    """
+    if y.all() or not y.any():
+        raise ValueError("the attack needs images of both kinds, members and others, to learn from")
+    share = weight / weight.sum()
+    penalty = 1 / (c * weight.sum())
+    sign = np.where(y, -1.0, 1.0)
+
+    def loss(at: np.ndarray) -> float:
+        margins = sign * (at[0] * x + at[1])
+        return float(share @ np.logaddexp(0, margins)) + penalty * float(at[0]) ** 2 / 2
+
+    point = np.zeros(2)
+    now = loss(point)
+    for _ in range(_MOST_STEPS):
+        p = _sigmoid(point[0] * x + point[1])
+        off, curve = share * (p - y), share * p * (1 - p)
+        gradient = np.array([off @ x + penalty * point[0], off.sum()])
+        if np.abs(gradient).max() <= _TOLERANCE:
+            break
+        mixed = curve @ x
+        hessian = np.array([[curve @ (x * x) + penalty, mixed], [mixed, curve.sum()]])
+        direction = np.linalg.lstsq(hessian, gradient, rcond=None)[0]
+        length = 1.0
+        while (then := loss(point - length * direction)) > now and length > _LEAST_STEP:
+            length /= 2
+        if then > now:
+            break
+        point, now = point - length * direction, then
+    return float(point[0]), float(point[1])
+
+
+def _sigmoid(z: np.ndarray) -> np.ndarray:
+    return 0.5 * (1 + np.tanh(z / 2))  # type: ignore[no-any-return]
