@@ -116,9 +116,13 @@ def session(wanted: Slots, imports: Sequence[str] = ()) -> Iterator[None]:
 
     if ray.is_initialized():
         raise ClusterError("Ray already runs in this process; call ray.shutdown() first")
-    threading.Thread(target=_import, args=(imports,), daemon=True).start()
-    with _session_here(wanted) if wanted.address == LOCAL else _session_of_a_cluster(wanted.address):
-        yield
+    importing = threading.Thread(target=_import, args=(imports,), daemon=True)
+    importing.start()
+    try:
+        with _session_here(wanted) if wanted.address == LOCAL else _session_of_a_cluster(wanted.address):
+            yield
+    finally:
+        importing.join()  # a process that ends in the middle of an import may crash
 
 
 @contextmanager
