@@ -17,6 +17,7 @@ from torch import nn
 from benchmarks import Scenario, cache, trained
 from benchmarks.cache import get_or_train, model_folder
 from benchmarks.errors import CacheError
+from benchmarks.model_ids import model_id
 from benchmarks.models import models
 from benchmarks.training import History, Recipe, seeded
 
@@ -142,14 +143,14 @@ def test_a_process_killed_between_the_two_files_leaves_nothing_half(home):
     context = multiprocessing.get_context("fork")
 
     def killed():
-        write = cache._replace
+        write = cache.replace_file
 
         def dies(path, content):
             if path.suffix == ".json":
                 os._exit(9)
             write(path, content)
 
-        cache._replace = dies
+        cache.replace_file = dies
         get_or_train("x", {}, made)
 
     worker = context.Process(target=killed)
@@ -268,8 +269,8 @@ def test_the_original_is_one_model_for_all_forget_sets(monkeypatch):
 def test_every_draw_has_a_retrained_model_of_its_own_and_all_share_the_original():
     draws = [Scenario("digits", "cnn2", "random", "40", draw=draw) for draw in range(3)]
     recipe = Recipe(epochs=1)
-    assert len({trained.model_id("original", s, recipe) for s in draws}) == 1
-    retrained = [trained.model_id("retrained", s, recipe) for s in draws]
+    assert len({model_id("original", s, recipe) for s in draws}) == 1
+    retrained = [model_id("retrained", s, recipe) for s in draws]
     assert len(set(retrained)) == 3
     assert "-draw" not in retrained[0]
     assert "digits-cnn2-without-random-40-draw2-" in retrained[2]
