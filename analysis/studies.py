@@ -121,8 +121,14 @@ def parameters(row: pd.Series) -> dict[str, object]:
 
 
 def best(frame: pd.DataFrame) -> pd.Series | None:
-    """The complete trial with the lowest objective (the earliest of equals), or None where there is none."""
+    """The complete trial with the lowest objective (the earliest of equals), or None where there is none.
+
+    One whose evaluation ended early is best only where there is no other.
+    """
     found = complete(frame).dropna(subset=["objective"])
+    if "eval_ended" in found:
+        whole = found[found["eval_ended"].fillna("") == ""]
+        found = found if whole.empty else whole
     return None if found.empty else found.iloc[int(found["objective"].argmin())]
 
 

@@ -64,9 +64,12 @@ def objective(name: str) -> Objective:
 
 
 def best(rows: list[dict[str, Any]]) -> dict[str, Any] | None:
-    """The complete trial with the smallest gap; for `pareto` that is a point of the front too."""
+    """The complete trial with the smallest gap; for `pareto` that is a point of the front too.
+
+    One whose evaluation ended early is best only where there is no other: its gap is a rough one.
+    """
     complete = [r for r in rows if OBJECTIVES["gap"].of(r) is not None]
-    return min(complete, key=lambda r: (r["gap"], r["trial_number"]), default=None)
+    return min(complete, key=lambda r: (bool(r.get("eval_ended")), r["gap"], r["trial_number"]), default=None)
 
 
 def pareto_front(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:

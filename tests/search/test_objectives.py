@@ -5,8 +5,10 @@ from __future__ import annotations
 import math
 from typing import Any
 
+import pandas as pd
 import pytest
 
+from analysis.studies import best as analysis_best
 from benchmarks.errors import UnknownName
 from search.objectives import best, objective, pareto_front
 
@@ -65,3 +67,15 @@ def test_front_holds_what_nothing_beats() -> None:
 def test_unknown_objective() -> None:
     with pytest.raises(UnknownName, match="did you mean 'gap'"):
         objective("gapp")
+
+
+def test_a_trial_whose_evaluation_ended_early_is_best_only_alone() -> None:
+    rough = {"state": "complete", "gap": 1.0, "trial_number": 0, "eval_ended": "right about 1.0 %"}
+    whole = {"state": "complete", "gap": 2.0, "trial_number": 1, "eval_ended": ""}
+    older = {"state": "complete", "gap": 3.0, "trial_number": 2}
+    assert best([rough, older, whole]) == whole
+    assert best([rough]) == rough
+    assert (
+        analysis_best(pd.DataFrame([row | {"objective": row["gap"]} for row in (rough, whole)]))["gap"] == 2
+    )
+    assert analysis_best(pd.DataFrame([rough | {"objective": 1.0}]))["gap"] == 1
