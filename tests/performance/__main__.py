@@ -18,6 +18,7 @@ from tests.performance import (
     jit_speed,
     loading_speed,
     memory,
+    reuse_share,
     scale,
     search_speed,
     training_speed,
@@ -33,6 +34,7 @@ def _all(folder: Path) -> Iterator[Figure]:
     yield from fisher_speed.measure()
     yield from jit_speed.measure(folder)
     yield from attack_speed.measure()
+    yield from reuse_share.measure("digits")
     real = restored()
     if real is None:
         print("no CIFAR-100 here: its measurements are left out")
@@ -40,6 +42,7 @@ def _all(folder: Path) -> Iterator[Figure]:
     os.environ["UNLEARN_DATA"] = str(real)
     yield from evaluation_speed.measure()
     yield from memory.measure()
+    yield from reuse_share.measure("cifar100@2000")
     yield from scale.sent()
     yield from loading_speed.measure()
     yield from training_speed.measure()
