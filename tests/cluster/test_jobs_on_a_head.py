@@ -104,7 +104,7 @@ def head(cluster: Head) -> str:
 
 
 def wait_until_up(process: psutil.Popen, address: str, client: int, log: Path) -> None:
-    until = time.monotonic() + 60
+    until = time.monotonic() + 120
     request = urllib.request.Request(f"{address}/api/jobs/", headers={"Authorization": f"Bearer {TOKEN}"})
     while True:
         assert process.poll() is None, log.read_text()
