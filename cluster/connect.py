@@ -26,12 +26,14 @@ from cluster.signals import kept_from_ray
 _REACH_S = 5.0
 _TOO_SLOW = "timed out during startup"  # in Ray's words
 _STARTS = 3  # Ray gives up its own start after half a minute, which a busy machine may need longer for
-# Read by Ray when it starts: no usage report, no repeated-line folding, no accelerator warning; and what
-# trials print is kept to some megabytes, in files that are overwritten in turn.
+# Read by Ray when it starts: no usage report, no repeated-line folding, no accelerator warning; no worker
+# before there is work, as Ray would start one per core and, when work comes before they are up, others; and
+# what trials print is kept to some megabytes, in files that are overwritten in turn.
 _QUIET = {
     "RAY_USAGE_STATS_ENABLED": "0",
     "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
     "RAY_DISABLE_METRICS_COLLECTION": "1",
+    "RAY_prestart_worker_first_driver": "0",
     "RAY_ROTATION_MAX_BYTES": str(4 * 2**20),
     "RAY_ROTATION_BACKUP_COUNT": "1",
 }

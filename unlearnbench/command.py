@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import atexit
+import os
 import sys
+import threading
 
 from unlearnbench.paths import PACKAGES, ROOT, located, put_last
 
@@ -24,4 +27,23 @@ def main() -> None:
     except KeyboardInterrupt:
         print("error: interrupted before anything was started", file=sys.stderr)
         sys.exit(130)
-    command()
+    try:
+        command()
+    except SystemExit as end:
+        if isinstance(end.code, int):
+            _leave(end.code)
+        raise
+
+
+def _leave(status: int) -> None:
+    """End the process as Python does, but for taking imported modules apart, which takes half a second."""
+    for thread in threading.enumerate():
+        if thread is not threading.current_thread() and not thread.daemon:
+            return  # Python waits for it
+    try:
+        atexit._run_exitfuncs()
+        sys.stdout.flush()
+        sys.stderr.flush()
+    except OSError:
+        return  # Python says how that ends
+    os._exit(status)
