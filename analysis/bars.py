@@ -55,7 +55,7 @@ def dampening(data: pd.DataFrame, parts: pd.DataFrame, palette: Mapping[str, str
         stored = _stacked(below, -i - 0.4, row, ("forget_s", "dampen_s"))
         saved = f" {100 * (1 - stored / whole):.0f} % less"
         below.text(stored, -i - 0.4, saved, va="center", color=INK, fontsize="small")
-        ticks |= {-i: name, -i - 0.4: "importance of all images stored"}
+        ticks |= {-i: name, -i - 0.4: "stored beforehand"}
     below.set_yticks(list(ticks), list(ticks.values()))
     below.set(xlabel=f"{label('unlearn_s')}, mean", xlim=(0, None))
     below.grid(axis="y", visible=False)

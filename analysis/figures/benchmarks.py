@@ -93,7 +93,10 @@ def dampening(results: Path | str, choice: Choice | None = None) -> Plots:
         parts.drop(columns="n"), on=[*SCENARIO, *VARIANT], how="left"
     )
     known = frame.groupby(SCENARIO)["all_s"].transform("count") > 0
-    text = "median seconds of one unlearning, and below what the seconds of SSD go to, in the mean."
+    text = (
+        "median seconds of one unlearning, and below what the seconds of SSD go to, in the mean, also with "
+        "the importance of all images stored beforehand."
+    )
 
     def draw(rows: pd.DataFrame) -> Figure:
         return bars.dampening(rows, rows.dropna(subset=["all_s"]))
