@@ -87,7 +87,7 @@ def _overwritten(sequence: nn.Module) -> list[bool]:
 
 def _in_place(sequence: nn.Module) -> Forward:
     assert isinstance(sequence, nn.Sequential)
-    steps = [
+    steps: list[Forward] = [
         torch.relu_ if over else layer for layer, over in zip(sequence, _overwritten(sequence), strict=True)
     ]
 
@@ -113,7 +113,8 @@ def _suited(layer: nn.Module) -> bool:
 
 def _winograd(layer: nn.Module) -> Forward:
     assert isinstance(layer, nn.Conv2d)
-    plain, kernels = layer.forward, None
+    plain = layer.forward
+    kernels: torch.Tensor | None = None
 
     def forward(x: torch.Tensor) -> torch.Tensor:
         nonlocal kernels
