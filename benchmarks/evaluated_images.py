@@ -49,5 +49,5 @@ def evaluated_images(source: DataSource, evaluate: Extent, limit: int | None = N
     """
     validation = validation_size(source)
     every = [min(size, limit or size) for size in (source.train_size - validation, validation)]
-    chosen = map(subset_size, every) if evaluate == "auto" else every
+    chosen = [subset_size(size) if evaluate == "auto" else size for size in every]
     return EvaluatedImages(*chosen, *every)
