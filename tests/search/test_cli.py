@@ -169,7 +169,7 @@ def test_a_corrupt_model_in_the_cache_is_named(
 
 
 def test_killed_in_the_middle_and_resumed_to_exactly_all_trials(
-    unlearn_here: Unlearn, ray_session: Slots, plan_file: Path, tmp_path: Path
+    unlearn_here: Unlearn, plan_file: Path, tmp_path: Path
 ) -> None:
     """Mode d: SIGKILL of the driver loses no finished trial and doubles none."""
     folder = tmp_path / "results"
@@ -180,7 +180,7 @@ def test_killed_in_the_middle_and_resumed_to_exactly_all_trials(
     killed.communicate()
     kept = pd.read_parquet(folder / "trials")
     assert 12 <= len(kept) < 60
-    status, out, err = unlearn_here(*command)
+    status, out, err = unlearn(*command)
     assert status == 0, err
     assert "resuming run" in out
     table = pd.read_parquet(folder / "trials")
