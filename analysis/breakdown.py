@@ -11,12 +11,17 @@ from collections.abc import Sequence
 
 import pandas as pd
 
-from analysis.spread import COUNTS, UNIT, counts, decompose, level, units
+from analysis.load import Trials, used
+from analysis.spread import COUNTS, UNIT, counts_by, decompose, level, levels_by, units, units_by
 from analysis.studies import REFERENCES, SCENARIO, VARIANT, complete, numbered
 
 FIGURES = ("retain_acc", "forget_acc", "mia", "gap", "unlearn_s")
 REGIMES = ["", "published", "default", "tuned", "transferred", "tuned + transferred"]
 BOTH = "tuned + transferred"
+COLUMNS = [  # what `benchmarked` works with, beside what every row has
+    *(*SCENARIO, "forget", *VARIANT, *UNIT, "preset_paper", "preset_differs"),
+    *("run_id", "trial_id", "kind", "state", "finished_at"),
+]
 SOURCES = " | "  # between the forget sets in `tuned_on` on which a search found the same values
 
 
@@ -66,8 +71,11 @@ def by_own_set(rows: pd.DataFrame) -> pd.DataFrame:
     return rows.assign(tuned_on=rows["tuned_on"].where(rows["regime"] != "tuned", ""))
 
 
-def by_class(trials: pd.DataFrame, metrics: Sequence[str] = FIGURES) -> pd.DataFrame:
+def by_class(trials: Trials, metrics: Sequence[str] = FIGURES) -> pd.DataFrame:
     """Mean and standard deviation per forget set, method, regime, preset and source.
+
+    Args:
+        trials: The table, or where results are; of a million trials the latter takes seconds.
 
     Returns:
         dataset, model, task, method, regime, preset, tuned_on (of transferred parameters), forget, n
@@ -76,22 +84,27 @@ def by_class(trials: pd.DataFrame, metrics: Sequence[str] = FIGURES) -> pd.DataF
         are averaged first), and per metric `<metric>_mean` and `<metric>_std` (ddof=1; nan for a single one),
         in the metric's unit. Original first, then retrain, then the methods by name.
     """
-    return _summary(by_own_set(benchmarked(trials)), [*SCENARIO, *VARIANT, "forget"], metrics)
+    rows = benchmarked(used(trials, "benchmark", [*COLUMNS, *metrics]))
+    return _summary(by_own_set(rows), [*SCENARIO, *VARIANT, "forget"], metrics)
 
 
-def overall(trials: pd.DataFrame, metrics: Sequence[str] = FIGURES) -> pd.DataFrame:
+def overall(trials: Trials, metrics: Sequence[str] = FIGURES) -> pd.DataFrame:
     """Mean and standard deviation over all forget sets together, one row per method and its parameters.
 
     A method with rows of both searched regimes, tuned on one forget set and transferred to others, gets a
     further row `tuned + transferred` over all of them, which is comparable with methods that were run on
     every forget set.
 
+    Args:
+        trials: The table, or where results are; of a million trials the latter takes seconds.
+
     Returns:
         dataset, model, task, method, regime, preset, tuned_on, forget (the sets averaged, joined by ", "),
         forget_sets (their number), and the rest as for `by_class`; a deviation is over all forget sets and,
         within each, over what `over` says.
     """
-    return _summary(by_own_set(with_both(benchmarked(trials))), [*SCENARIO, *VARIANT], metrics)
+    rows = benchmarked(used(trials, "benchmark", [*COLUMNS, *metrics]))
+    return _summary(by_own_set(with_both(rows)), [*SCENARIO, *VARIANT], metrics)
 
 
 def apart(trials: pd.DataFrame, metrics: Sequence[str] = FIGURES) -> pd.DataFrame:
@@ -200,20 +213,26 @@ def _summary(rows: pd.DataFrame, keys: list[str], metrics: Sequence[str]) -> pd.
     figures = [f"{m}_{part}" for m in metrics for part in ("mean", "std")]
     sets = [] if "forget" in keys else ["forget", "forget_sets"]
     header = [*keys, *sets, "n", "failed", *COUNTS, "over", *figures]
-    found = []
-    for values, group in rows.groupby(keys):
-        done = complete(group)
-        row = dict(zip(keys, values, strict=True))
-        if sets:
-            names = sorted(set(group["forget"]), key=natural)
-            row |= {"forget": ", ".join(names), "forget_sets": len(names)}
-        row |= {"n": len(done), "failed": int((group["state"] == "failed").sum())}
-        row |= {**counts(done), "over": level(done)}
-        own = units(done, metrics, ["forget"])
-        for metric in metrics:
-            row |= {f"{metric}_mean": own[metric].mean(), f"{metric}_std": own[metric].std()}
-        found.append(row)
-    return ordered(pd.DataFrame(found, columns=header), keys)
+    if rows.empty:
+        return pd.DataFrame(columns=header)
+    lines = rows.groupby(keys)
+    rows = rows.assign(_line=lines.ngroup())
+    rows = rows[rows["_line"] >= 0]
+    done = complete(rows)
+    found = rows.drop_duplicates("_line").set_index("_line")[keys].sort_index()
+    if sets:
+        pairs = rows[["_line", "forget"]].drop_duplicates()
+        names = pairs.groupby("_line")["forget"].agg(lambda names: sorted(names, key=natural))
+        found["forget"], found["forget_sets"] = names.map(", ".join), names.map(len)
+    found["n"] = done.groupby("_line").size()
+    found["failed"] = (rows["state"] == "failed").groupby(rows["_line"]).sum()
+    found = found.join(counts_by(done, "_line"))
+    found[["n", *COUNTS]] = found[["n", *COUNTS]].fillna(0).astype(int)
+    found["over"] = levels_by(found)
+    own = units_by(done, "_line", found["over"], metrics, ["forget"]).groupby("_line")[list(metrics)]
+    for part, values in (("mean", own.mean()), ("std", own.std())):
+        found = found.join(values.add_suffix(f"_{part}"))
+    return ordered(found.reset_index(drop=True)[header], keys)
 
 
 def ordered(frame: pd.DataFrame, keys: list[str]) -> pd.DataFrame:

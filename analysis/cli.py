@@ -64,12 +64,8 @@ def breakdown(
     """Print mean and deviation per method and forgotten class."""
     from analysis import tables
     from analysis.breakdown import by_class, overall
-    from analysis.errors import AnalysisError
-    from analysis.load import trials
 
-    frame = (by_class if by is By.forgotten else overall)(trials(results))
-    if frame.empty:
-        raise AnalysisError(f"no benchmark in {results} yet; run 'unlearn benchmark PLAN' into it first")
+    frame = (by_class if by is By.forgotten else overall)(results)
     if as_json:
         typer.echo(tables.to_json(frame), nl=False)
         return
@@ -118,18 +114,11 @@ def importance(results: Results, as_json: Json = False) -> None:
     import json
     from dataclasses import asdict
 
-    from analysis.errors import AnalysisError
-    from analysis.importance import importance as shares
-    from analysis.load import ranges, trials
-    from analysis.studies import studies
+    from analysis.importance import of_searches
     from analysis.tables import to_records
     from analysis.text import printable
 
-    found = list(studies(trials(results)))
-    if not found:
-        raise AnalysisError(f"no search in {results} yet; run 'unlearn search PLAN' into it first")
-    declared = ranges(results)
-    answers = [(study, shares(frame, declared)) for study, frame in found]
+    answers = of_searches(results)
     if as_json:
         documents = [
             {

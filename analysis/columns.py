@@ -101,6 +101,11 @@ def declared(name: str) -> dict[str, pa.DataType]:
     return dict.fromkeys(PARTITIONS, _TEXT) | _IDENTITY[name] | _OPTIONAL[name]
 
 
+def nothing(name: str) -> pa.Table:
+    """A table without rows."""
+    return pa.schema(list(declared(name).items())).empty_table()
+
+
 def ordered(names: Iterable[str]) -> list[str]:
     """Columns with those first that identify a row: trial, scenario, method, then its parameters by name."""
     rank = {name: number for number, name in enumerate(_LEADING)}

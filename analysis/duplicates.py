@@ -12,10 +12,10 @@ import re
 from collections.abc import Callable, Mapping
 
 import numpy as np
-import pandas as pd
 import pyarrow as pa
+import pyarrow.compute as pc
 
-_KEYS = ["trial_id", "state", "finished_at"]
+KEYS = ["trial_id", "state", "finished_at"]
 
 
 def writer(file: str) -> str:
@@ -29,13 +29,8 @@ def distinct_trials(tables: Mapping[str, pa.Table]) -> dict[str, pa.Table]:
     Args:
         tables: By file name; their columns trial_id, state and finished_at are of the declared types.
     """
-    frame = _united(tables, _KEYS)
-    frame["failed"] = ~frame["state"].isin(["complete", "pruned"])
-    ranked = frame.sort_values(
-        ["failed", "finished_at"], ascending=[True, False], na_position="last", kind="stable"
-    )
-    superseded = ranked.index[ranked["trial_id"].duplicated() & ranked["trial_id"].notna()]
-    return _without(tables, frame, superseded)
+    keys = _united(tables, KEYS)
+    return _without(tables, superseded(keys))
 
 
 def distinct_details(
@@ -47,15 +42,57 @@ def distinct_details(
         tables: By file name.
         writers: Gives who wrote the row of a trial, see `writers_of`; only called where it is needed.
     """
-    frame = _united(tables, ["trial_id"])
-    pairs = frame[["trial_id", "file"]].dropna().drop_duplicates()
-    if not pairs["trial_id"].duplicated().any():
-        return dict(tables)
-    wanted = pairs["trial_id"].map(dict(writers()))
-    pairs["foreign"] = pairs["file"].map(writer) != wanted
-    chosen = pairs.sort_values("foreign", kind="stable").drop_duplicates("trial_id")
-    source = frame["trial_id"].map(chosen.set_index("trial_id")["file"])
-    return _without(tables, frame, frame.index[source.notna() & (source != frame["file"])])
+    files = sorted(tables)
+    ids = _united(tables, ["trial_id"])["trial_id"]
+    return _without(tables, foreign(ids, {file: len(tables[file]) for file in files}, writers))
+
+
+def superseded(keys: pa.Table) -> np.ndarray:
+    """Which rows of a trials table stand for a trial of which another row counts.
+
+    Args:
+        keys: `KEYS` of the rows, in the order of their files' names.
+    """
+    again = _repeated(keys["trial_id"])
+    if not again.any():
+        return again
+    frame = keys.select(KEYS).filter(pa.array(again)).to_pandas()
+    frame["failed"] = ~frame["state"].isin(["complete", "pruned"])
+    ranked = frame.sort_values(
+        ["failed", "finished_at"], ascending=[True, False], na_position="last", kind="stable"
+    )
+    lost = np.zeros(len(frame), dtype=bool)
+    lost[ranked.index[ranked["trial_id"].duplicated()]] = True
+    again[again] = lost
+    return again
+
+
+def foreign(
+    ids: pa.ChunkedArray, files: Mapping[str, int], writers: Callable[[], Mapping[str, str]]
+) -> np.ndarray:
+    """Which rows of another table belong to a trial whose details are taken from another file.
+
+    Args:
+        ids: The trial_id of every row.
+        files: Files in the order of their names, and how many of the rows are of each.
+        writers: As for `distinct_details`.
+    """
+    codes, names = _coded(ids)
+    file = np.repeat(np.arange(len(files)), list(files.values()))
+    pairs = np.unique(codes * len(files) + file)  # by trial, then by the file's name
+    pairs = pairs[pairs >= 0]
+    trial, source = np.divmod(pairs, max(1, len(files)))
+    if len(pairs) == len(np.unique(trial)):
+        return np.zeros(len(codes), dtype=bool)
+    drivers = [writer(name) for name in files]
+    wanted = dict(writers())
+    chosen = np.full(len(names), -1)
+    own = np.zeros(len(names), dtype=bool)  # whether the driver of its row wrote the chosen one
+    for one, at in zip(trial.tolist(), source.tolist(), strict=True):
+        is_own = wanted.get(names[one]) == drivers[at]
+        if chosen[one] < 0 or (is_own and not own[one]):
+            chosen[one], own[one] = at, is_own
+    return (codes >= 0) & (chosen[codes] != file)
 
 
 def writers_of(trials: Mapping[str, pa.Table]) -> dict[str, str]:
@@ -66,23 +103,38 @@ def writers_of(trials: Mapping[str, pa.Table]) -> dict[str, str]:
     return found
 
 
-def _united(tables: Mapping[str, pa.Table], names: list[str]) -> pd.DataFrame:
-    """The keys of all rows, in the order of the files' names, with the columns `file` and `row`."""
+def _repeated(ids: pa.ChunkedArray) -> np.ndarray:
+    """Which of some texts are there more than once; what is null is not."""
+    codes, _ = _coded(ids)
+    counts = np.bincount(codes + 1, minlength=1)
+    counts[0] = 0
+    repeated: np.ndarray = counts[codes + 1] > 1
+    return repeated
+
+
+def _coded(texts: pa.ChunkedArray) -> tuple[np.ndarray, list[str]]:
+    """A number for every text, equal for equal ones, and the texts by number; -1 for null."""
+    encoded = texts.combine_chunks().dictionary_encode()
+    return pc.fill_null(encoded.indices, -1).to_numpy().astype(np.int64), encoded.dictionary.to_pylist()
+
+
+def _united(tables: Mapping[str, pa.Table], names: list[str]) -> pa.Table:
+    """The keys of all rows, in the order of the files' names."""
     files = sorted(tables)
     if not files:
-        return pd.DataFrame(columns=[*names, "file", "row"])
-    lengths = [len(tables[file]) for file in files]
-    frame: pd.DataFrame = pa.concat_tables(tables[file].select(names) for file in files).to_pandas()
-    frame["file"] = np.repeat(np.array(files, object), lengths)
-    frame["row"] = np.concatenate([np.arange(length) for length in lengths])
-    return frame
+        return pa.table({name: pa.array([], pa.string()) for name in names})
+    return pa.concat_tables([tables[file].select(names) for file in files], promote_options="permissive")
 
 
-def _without(tables: Mapping[str, pa.Table], frame: pd.DataFrame, rows: pd.Index) -> dict[str, pa.Table]:
+def _without(tables: Mapping[str, pa.Table], lost: np.ndarray) -> dict[str, pa.Table]:
+    """The files without some of the rows of `_united`."""
     left = dict(tables)
-    gone = frame.loc[rows]
-    for file in gone["file"].unique().tolist():
-        numbers = gone.loc[gone["file"] == file, "row"].tolist()
-        keep = ~np.isin(np.arange(len(tables[file])), numbers)
-        left[file] = tables[file].filter(pa.array(keep))
+    if not lost.any():
+        return left
+    start = 0
+    for file in sorted(tables):
+        here = lost[start : start + len(tables[file])]
+        start += len(here)
+        if here.any():
+            left[file] = tables[file].filter(pa.array(~here))
     return left

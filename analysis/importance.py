@@ -2,23 +2,24 @@
 
 from __future__ import annotations
 
-import warnings
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 
+from analysis import ped_anova
+from analysis.load import Places, searches
+from analysis.ped_anova import Array, Integers
 from analysis.ranges import Range, Ranges
-from analysis.studies import complete, varied
-
-if TYPE_CHECKING:
-    from optuna.distributions import BaseDistribution
-    from optuna.trial import FrozenTrial
+from analysis.studies import SCENARIO, Study, complete, studies, varied
 
 FEWEST = 20
+_AT_ONCE = 100  # searches, whose samples then take some 30 MB
+_NOTHING = 1e-20  # what rounding leaves of two equal densities
+_COLUMNS = frozenset(
+    (*SCENARIO, "forget", "method", "run_id", "trial_number", "state", "objective", "preset")
+)
 _HEADER = ["parameter", "importance", "low", "high"]
 
 
@@ -59,28 +60,113 @@ def importance(
         resamples: Bootstrap resamples of the trials.
         seed: Seed of the bootstrap.
     """
+    return importances([frame], ranges, metric, resamples=resamples, seed=seed)[0]
+
+
+def importances(
+    frames: Sequence[pd.DataFrame],
+    ranges: Ranges,
+    metric: str = "objective",
+    *,
+    resamples: int = 40,
+    seed: int = 0,
+) -> list[Importance]:
+    """`importance` of several searches, in a fraction of the time."""
+    found: list[Importance] = []
+    for start in range(0, len(frames), _AT_ONCE):
+        samples = [_sample(frame, ranges, metric) for frame in frames[start : start + _AT_ONCE]]
+        shares = _shares([s for s in samples if not s.reason], resamples, seed)
+        found += [_answer(s, None if s.reason else next(shares)) for s in samples]
+    return found
+
+
+def of_searches(place: Places) -> list[tuple[Study, Importance]]:
+    """The importance of every search of some results, of which only what it takes is read.
+
+    Raises:
+        AnalysisError: when the results cannot be read, or hold no search.
+    """
+    frame, ranges = searches(place, _COLUMNS)
+    found = list(studies(frame))
+    known = importances([rows for _, rows in found], ranges)
+    return [(study, answer) for (study, _), answer in zip(found, known, strict=True)]
+
+
+@dataclass(frozen=True)
+class _Sample:
+    """The complete trials of one search: their cells (parameters x trials) and metric, or why there is no
+    answer."""
+
+    names: list[str]
+    cells: Integers
+    metric: Array
+    reason: str
+
+    @property
+    def quantile(self) -> float:
+        return max(0.1, 5 / len(self.metric)) if len(self.metric) else 1.0
+
+
+def _sample(frame: pd.DataFrame, ranges: Ranges, metric: str) -> _Sample:
     names = varied(frame)
-    rows = complete(frame).dropna(subset=[metric, *names])
-    quantile = max(0.1, 5 / len(rows)) if len(rows) else 1.0
+    rows = complete(frame)[[metric, *names, "method"]]
+    rows = rows[np.isfinite(rows[[metric, *names]].to_numpy(dtype=float)).all(axis=1)]
+    values = rows[metric].to_numpy(dtype=float)
     reason = _reason(rows, names, metric)
     if reason:
-        return Importance(pd.DataFrame(columns=_HEADER), reason, len(rows), quantile)
-    method = str(frame["method"].iloc[0])
-    space = {name: _distribution(rows[name], ranges.get(name, {}).get(method)) for name in names}
-    trials = _trials(rows, space, metric)
-    with _quiet():
-        whole = _shares(trials, names, quantile)
-        if not whole.any():
-            reason = "no parameter tells the best trials from the others"
-            return Importance(pd.DataFrame(columns=_HEADER), reason, len(rows), quantile)
-        rng = np.random.default_rng(seed)
-        picks = rng.integers(0, len(trials), size=(resamples, len(trials)))
-        draws = np.array([_shares([trials[i] for i in pick], names, quantile) for pick in picks])
+        return _Sample(names, np.empty((0, 0), dtype=np.int64), values, reason)
+    method = str(rows["method"].iloc[0])
+    cells = [_cells(rows[name].to_numpy(dtype=float), ranges.get(name, {}).get(method)) for name in names]
+    return _Sample(names, np.array(cells), values, "")
+
+
+def _cells(values: Array, declared: Range | None) -> Integers:
+    """The cell of each value in a parameter's range; all in one where there is a single value."""
+    low, high = float(values.min()), float(values.max())
+    log = low > 0 and (high / low >= 100 if declared is None else declared.log)
+    if declared is not None:
+        low, high = min(low, declared.low), max(high, declared.high)
+    if low == high:
+        return np.zeros(len(values), dtype=np.int64)
+    return ped_anova.cells(values, low, high, log=log)
+
+
+def _shares(samples: Sequence[_Sample], resamples: int, seed: int) -> Iterator[Array]:
+    """By search, samples x parameters: shares that sum to 1, or zeros where nothing can be told.
+
+    The first sample is all trials.
+    """
+    if not samples:
+        return
+    counts = [
+        ped_anova.counted(s.cells, s.metric, s.quantile, ped_anova.samples(len(s.metric), resamples, seed))
+        for s in samples
+    ]
+    top, every = (np.concatenate([pair[i].reshape(-1, ped_anova.CELLS) for pair in counts]) for i in (0, 1))
+    figures = ped_anova.divergences(top, every)
+    start = 0
+    for sample in samples:
+        shape = 1 + resamples, len(sample.names)
+        own = figures[start : start + shape[0] * shape[1]].reshape(shape)
+        start += own.size
+        own = np.where(own > _NOTHING, own, 0.0)
+        total = own.sum(axis=1, keepdims=True)
+        yield np.divide(own, total, out=np.zeros(shape), where=total > 0)
+
+
+def _answer(sample: _Sample, shares: Array | None) -> Importance:
+    empty = pd.DataFrame(columns=_HEADER)
+    if shares is None:
+        return Importance(empty, sample.reason, len(sample.metric), sample.quantile)
+    whole, draws = shares[0], shares[1:]
+    if not whole.any():
+        reason = "no parameter tells the best trials from the others"
+        return Importance(empty, reason, len(sample.metric), sample.quantile)
     draws = draws[draws.any(axis=1)]
     low, high = np.quantile(draws, [0.05, 0.95], axis=0) if len(draws) else (whole * np.nan,) * 2
-    table = pd.DataFrame({"parameter": names, "importance": whole, "low": low, "high": high})
+    table = pd.DataFrame({"parameter": sample.names, "importance": whole, "low": low, "high": high})
     table = table.sort_values("importance", ascending=False, ignore_index=True)
-    return Importance(table, "", len(rows), quantile)
+    return Importance(table, "", len(sample.metric), sample.quantile)
 
 
 def _reason(rows: pd.DataFrame, names: list[str], metric: str) -> str:
@@ -92,54 +178,3 @@ def _reason(rows: pd.DataFrame, names: list[str], metric: str) -> str:
     if rows[metric].nunique() < 2:
         return f"all trials have the same {metric}"
     return ""
-
-
-def _distribution(values: pd.Series, declared: Range | None) -> BaseDistribution:
-    from optuna.distributions import FloatDistribution
-
-    low, high = float(values.min()), float(values.max())
-    if declared is None:
-        return FloatDistribution(low, high, log=low > 0 and high / low >= 100)
-    log = declared.log and low > 0
-    return FloatDistribution(min(low, declared.low), max(high, declared.high), log=log)
-
-
-def _trials(rows: pd.DataFrame, space: dict[str, BaseDistribution], metric: str) -> list[FrozenTrial]:
-    from optuna.trial import create_trial
-
-    return [
-        create_trial(
-            params={name: float(row[name]) for name in space},
-            distributions=space,
-            value=float(row[metric]),
-        )
-        for row in rows.to_dict("records")
-    ]
-
-
-def _shares(trials: list[FrozenTrial], names: list[str], quantile: float) -> np.ndarray:
-    """Importances in the order of the names, summing to 1; zeros where nothing can be told."""
-    import optuna
-
-    study = optuna.create_study()
-    study.add_trials(trials)
-    evaluator = optuna.importance.PedAnovaImportanceEvaluator(target_quantile=quantile)
-    found = evaluator.evaluate(study, params=names)
-    values = np.nan_to_num(np.array([found[name] for name in names], dtype=float))
-    total = values.sum()
-    return values / total if total > 0 else np.zeros(len(names))
-
-
-@contextmanager
-def _quiet() -> Iterator[None]:
-    """Without optuna's messages about the studies that are only made to hold the trials."""
-    import optuna
-
-    before = optuna.logging.get_verbosity()
-    optuna.logging.set_verbosity(optuna.logging.ERROR)
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            yield
-    finally:
-        optuna.logging.set_verbosity(before)

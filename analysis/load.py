@@ -6,25 +6,23 @@ methods lose no column, and a file that is being replaced is no problem. Nothing
 
 from __future__ import annotations
 
-import json
-import math
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Iterable, Sequence
 from difflib import get_close_matches
-from functools import partial
 from pathlib import Path
 
 import pandas as pd
 
-from analysis.columns import declared, ordered
-from analysis.duplicates import distinct_details, distinct_trials, writers_of
+from analysis.columns import identity
 from analysis.errors import AnalysisError
-from analysis.parquet import BadTable, data_files, metadata
-from analysis.ranges import Range, Ranges
-from analysis.store import Store, reason, store_at
-from analysis.table_files import naming, read_each, read_file, schema_of, united
+from analysis.fields import Described, united_fields
+from analysis.frames import as_frame, every, rows_of
+from analysis.ranges import Range as Range
+from analysis.ranges import Ranges
+from analysis.store import store_at
+from analysis.table_files import fields_of, files_of, read_each, schema_of
 
 Places = Path | str | Sequence[Path | str]
+Trials = pd.DataFrame | Places  # a table of trials, or where one is, of which then only what is used is read
 STAGES = {
     "search": ("search",),
     "benchmark": ("benchmark", "reference"),
@@ -38,17 +36,7 @@ PARTITIONS = {
 }
 
 
-@dataclass(frozen=True)
-class Described:
-    """A column of a file, what its field says of it, and its ranges, if it is a parameter: by method."""
-
-    name: str
-    type: str
-    text: dict[str, str]
-    ranges: dict[str, Range]
-
-
-def trials(place: Places, stage: str | None = None) -> pd.DataFrame:
+def trials(place: Places, stage: str | None = None, columns: Sequence[str] | None = None) -> pd.DataFrame:
     """All trials, one row each: what identifies a row first, then parameters, outcome, figures, cost.
 
     Columns that are empty throughout are left out, but for those that this package's own functions read;
@@ -59,28 +47,71 @@ def trials(place: Places, stage: str | None = None) -> pd.DataFrame:
             several of them, whose rows a column `results` then tells apart.
         stage: Only the trials of one stage, which must not be mixed in a mean: `search` and `sensitivity` are
             measured on validation images, `benchmark`, the reference models included, on test images.
+        columns: Only these, which is much faster than all where there are many trials.
 
     Raises:
         AnalysisError: when a place is missing or cannot be read, holds no trials (of the stage), or holds a
             file that is not a table of results or was written by a newer version; one line that names the
-            file. For a stage that does not exist.
+            file. For a stage that does not exist, and for columns that no file has.
     """
     if stage is not None and stage not in STAGES:
         near = get_close_matches(stage, STAGES, 1)
         hint = f"did you mean '{near[0]}'?" if near else f"valid: {', '.join(STAGES)}"
         raise AnalysisError(f"there is no stage '{stage}'; {hint}")
-    frame = _table(place, "trials")
-    if frame.empty:
+    if columns is None:
+        return selected(place, every, stage)
+    frame = selected(place, frozenset(columns).__contains__, stage)
+    unknown = [name for name in columns if name not in frame]
+    if unknown:
+        near = get_close_matches(unknown[0], [field.name for field in _fields(place)], 1)
+        hint = f"did you mean '{near[0]}'?" if near else "analysis.columns lists them"
+        raise AnalysisError(f"no trial in {_named(place)} has a column '{unknown[0]}'; {hint}")
+    return frame[list(dict.fromkeys(columns))]
+
+
+def selected(place: Places, wanted: Callable[[str], bool], stage: str | None = None) -> pd.DataFrame:
+    """The trials of a stage with the columns that a function uses, beside those that every row has.
+
+    Args:
+        wanted: Whether it uses a column.
+
+    Raises:
+        AnalysisError: as `trials`.
+    """
+    frame = _table(place, "trials", wanted, stage)
+    if not frame.empty:
+        return frame
+    if stage is None or _table(place, "trials", identity("trials").__contains__).empty:
         raise AnalysisError(
             f"no trials in {_named(place)}; give the folder that holds 'trials/', or run a search into it "
             "first"
         )
-    if stage is None:
-        return frame
-    rows = frame[frame["kind"].isin(STAGES[stage])].reset_index(drop=True)
-    if rows.empty:
-        raise AnalysisError(f"no {stage} in {_named(place)} yet; run 'unlearn {stage} PLAN' into it first")
-    return _filled(rows, "trials")
+    raise AnalysisError(f"no {stage} in {_named(place)} yet; run 'unlearn {stage} PLAN' into it first")
+
+
+def searches(place: Places, columns: Collection[str]) -> tuple[pd.DataFrame, Ranges]:
+    """Of the search trials some columns and all parameters, and the declared ranges of these.
+
+    Raises:
+        AnalysisError: as `trials`.
+    """
+
+    def wanted(name: str) -> bool:
+        return name in columns or name.startswith("param_")
+
+    frame = selected(place, wanted, "search")
+    return frame, ranges(place)
+
+
+def used(trials: Trials, stage: str, columns: Iterable[str]) -> pd.DataFrame:
+    """A table as it is, or of some results the columns of a stage that a function uses.
+
+    Raises:
+        AnalysisError: as `trials`.
+    """
+    if isinstance(trials, pd.DataFrame):
+        return trials
+    return selected(trials, frozenset(columns).__contains__, stage)
 
 
 def classes(place: Places) -> pd.DataFrame:
@@ -158,84 +189,18 @@ def _named(place: Places) -> str:
     return " and ".join(several(place))
 
 
-def _table(place: Places, name: str) -> pd.DataFrame:
-    """A table of one place; of several, with the column `results`, which says whose rows they are."""
-    places = several(place)
-    frames = [_table_of(one, name) for one in places]
-    if len(places) > 1:
-        frames = [frame.assign(results=one) for one, frame in zip(places, frames, strict=True) if len(frame)]
-    frame = (
-        pd.concat(frames, ignore_index=True) if len(frames) > 1 else frames[0] if frames else pd.DataFrame()
-    )
-    return _filled(frame, name)
-
-
-def _filled(frame: pd.DataFrame, name: str) -> pd.DataFrame:
-    """The columns that hold something, or that this package works with, in the order of their meaning."""
-    kept = declared(name)
-    empty = frame.isna() | (frame == "")
-    return frame[[c for c in ordered(frame.columns) if c in kept or not empty[c].all()]]
-
-
-def _table_of(place: str, name: str) -> pd.DataFrame:
-    store, files = _files(place, name)
-    tables = read_each(store, partial(read_file, table=name), files)
-    if name == "trials":
-        tables = distinct_trials(tables)
-    else:
-        tables = distinct_details(tables, lambda: _writers(place))
-    if not tables:
-        return pd.DataFrame()
-    frame: pd.DataFrame = united(store, name, tables).to_pandas()
-    return frame
-
-
-def _writers(place: Path | str) -> dict[str, str]:
-    """Which driver's row of each trial counts."""
-    store, files = _files(place, "trials")
-    read = partial(read_file, table="trials", columns=("finished_at",))
-    return writers_of(distinct_trials(read_each(store, read, files)))
-
-
-def _files(place: Path | str, table: str) -> tuple[Store, dict[str, float]]:
-    """Data files of a table and when each was written."""
-    store = store_at(place)
-    try:
-        if not store.exists():
-            raise AnalysisError(f"no results folder {place}; give the folder that a search wrote to")
-        return store, data_files(store, table)
-    except OSError as error:
-        raise AnalysisError(f"cannot read the results in {place}: {reason(error)}") from error
+def _table(
+    place: Places, name: str, wanted: Callable[[str], bool] = every, stage: str | None = None
+) -> pd.DataFrame:
+    kinds = frozenset(STAGES[stage]) if stage else None
+    return as_frame({one: rows_of(one, name, wanted, kinds).table for one in several(place)}, name, wanted)
 
 
 def _fields(place: Places) -> list[Described]:
     """The fields of all files of the trials table, each name once, the newest file's of a place first."""
-    fields: dict[str, Described] = {}
+    found: list[list[Described]] = []
     for one in several(place):
-        store, written = _files(one, "trials")
+        store, written = files_of(one, "trials")
         newest = sorted(written, key=lambda file: written[file], reverse=True)
-        for described in read_each(store, _describe, newest).values():
-            for field in described:
-                fields.setdefault(field.name, field)
-    return list(fields.values())
-
-
-def _describe(store: Store, file: str) -> list[Described]:
-    with naming(store, file):
-        schema = schema_of(store, file)
-        return [
-            Described(field.name, str(field.type), text := metadata(field), _ranges(text)) for field in schema
-        ]
-
-
-def _ranges(text: dict[str, str]) -> dict[str, Range]:
-    try:
-        declared = {
-            method: Range(float(low), float(high), bool(log))
-            for method, (low, high, log) in json.loads(text.get("ranges", "{}")).items()
-        }
-    except (ValueError, TypeError, AttributeError, RecursionError) as error:
-        raise BadTable("has ranges of parameters that cannot be read") from error
-    if not all(-math.inf < range_.low <= range_.high < math.inf for range_ in declared.values()):
-        raise BadTable("has ranges of parameters that are not from a number to a larger one")
-    return declared
+        found += fields_of(store, read_each(store, schema_of, newest))
+    return list(united_fields(found).values())

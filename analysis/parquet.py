@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from urllib.parse import unquote
 
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from analysis.store import Store
@@ -15,6 +17,50 @@ from analysis.store import Store
 VERSION = 1
 VERSION_KEY = b"unlearnbench.schema"
 _DAMAGE = (pa.ArrowException, OSError, ValueError, TypeError, KeyError, OverflowError)
+
+
+@dataclass(frozen=True)
+class Selection:
+    """What a reader uses of a table's files.
+
+    Attributes:
+        column: Whether it uses a column.
+        kinds: Of which kinds (search, benchmark, ...) the rows are that it uses; None for all.
+        always: The columns that are read even where they hold nothing.
+    """
+
+    column: Callable[[str], bool]
+    kinds: frozenset[str] | None = None
+    always: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True)
+class Content:
+    """What was read of a file (None where it has nothing that was selected), and the schema of all of it."""
+
+    table: pa.Table | None
+    schema: pa.Schema
+
+
+class Schemas:
+    """The schemas of files, decoded once where many files have the same."""
+
+    def __init__(self) -> None:
+        self._known: dict[frozenset[tuple[bytes, bytes]], pa.Schema] = {}
+
+    def of(self, opened: pq.ParquetFile) -> pa.Schema:
+        """The schema of an open file.
+
+        Raises:
+            BadTable: for a file with a column twice.
+        """
+        said = opened.metadata.metadata or {}
+        if b"ARROW:schema" not in said:
+            return _checked(opened.schema_arrow)
+        key = frozenset(said.items())
+        if key not in self._known:
+            self._known[key] = _checked(opened.schema_arrow)
+        return self._known[key]
 
 
 class BadTable(Exception):
@@ -65,6 +111,36 @@ def read_table(store: Store, file: str, columns: Sequence[str] | None = None) ->
         raise NotParquet from error
     _checked(table.schema)
     return table
+
+
+def read_selected(store: Store, file: str, selection: Selection, schemas: Schemas) -> Content:
+    """The selected rows of a file, with the selected columns that hold anything.
+
+    What the file says of its parts (smallest and largest values, numbers of nulls) is not looked at: pyarrow
+    ends the process where these are damaged.
+
+    Raises:
+        NotParquet: for any other file.
+        BadTable: for a file with a column twice.
+        OSError: when the store cannot be read.
+    """
+    content = store.read(file)
+    try:
+        opened = pq.ParquetFile(pa.BufferReader(content), page_checksum_verification=True)
+        schema = schemas.of(opened)
+        names = [name for name in schema.names if selection.column(name)]
+        table = opened.read(names, use_threads=False)  # files are many and small
+        table.validate(full=True)
+    except _DAMAGE as error:
+        raise NotParquet from error
+    _checked(table.schema)
+    rows = len(table)
+    if selection.kinds is not None and "kind" in table.column_names and table["kind"].type == pa.string():
+        table = table.filter(pc.is_in(table["kind"], pa.array(sorted(selection.kinds), pa.string())))
+    if rows and not len(table):
+        return Content(None, schema)
+    empty = {c for c in table.column_names if table[c].null_count == len(table)} - selection.always
+    return Content(table.drop_columns(sorted(empty)), schema)
 
 
 def read_schema(store: Store, file: str) -> pa.Schema:

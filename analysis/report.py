@@ -28,7 +28,7 @@ from analysis.answer import PART, answer
 from analysis.breakdown import natural
 from analysis.embedded import as_json, packed, plotly
 from analysis.errors import AnalysisError
-from analysis.importance import importance
+from analysis.importance import importances
 from analysis.load import Places
 from analysis.page import Part, Section
 from analysis.parts import Share, shares
@@ -191,7 +191,7 @@ def _chapters(
 ) -> tuple[list[Section], dict[str, dict[str, Any]]]:
     """The chapters of one part, and what their charts draw of its searches."""
     found = list(studies(share.trials))
-    known = [importance(rows, ranges) for _, rows in found]
+    known = importances([rows for _, rows in found], ranges)
     sections = [
         benchmark_sections.results(share.trials),
         preset_sections.presets(share.trials),

@@ -83,6 +83,38 @@ def units(
     return means[[*within, *LEVELS[outermost], *figures]]
 
 
+def counts_by(rows: pd.DataFrame, group: str) -> pd.DataFrame:
+    """`counts` of every group, all at once; a row per group."""
+    originals, draws, seeds = ([group, *columns] for columns in LEVELS.values())
+    each = [rows[columns].drop_duplicates() for columns in (originals, draws, seeds)]
+    found = {"originals": each[0].groupby(group).size()}
+    for name, distinct, within in (("draws", each[1], originals), ("seeds", each[2], draws)):
+        found[name] = distinct.groupby(within).size().groupby(level=0).max()
+    return pd.DataFrame(found)
+
+
+def levels_by(several: pd.DataFrame) -> pd.Series:
+    """`level` of every group, from what `counts_by` gives."""
+    names = pd.Series("seeds", several.index)
+    for name in reversed(COUNTS):
+        names = names.mask(several[name] > 1, name)
+    return names
+
+
+def units_by(
+    rows: pd.DataFrame, group: str, levels: pd.Series, figures: Sequence[str], within: Sequence[str]
+) -> pd.DataFrame:
+    """`units` of every group, all at once, with the columns `group` and `figures`."""
+    found = []
+    for name, own in rows.groupby(rows[group].map(levels)):
+        outermost = list(LEVELS).index(str(name))
+        means = own
+        for columns in reversed(list(LEVELS.values())[outermost:-1]):
+            means = means.groupby([group, *within, *columns])[list(figures)].mean().reset_index()
+        found.append(means[[group, *figures]])
+    return pd.concat(found, ignore_index=True) if found else rows[[group, *figures]]
+
+
 def _pooled(values: pd.DataFrame, by: list[str]) -> pd.Series:
     """The standard deviation around the means of groups, each of which costs a degree of freedom."""
     groups = values.groupby(by)

@@ -85,14 +85,21 @@ def varied(frame: pd.DataFrame) -> list[str]:
     """
     rows = _drawn(frame)
     return [
-        name
-        for name in frame.columns
-        if name.startswith("param_")
-        and pd.api.types.is_numeric_dtype(frame[name])
-        and not pd.api.types.is_bool_dtype(frame[name])
-        and rows[name].nunique() > 1
-        and np.isfinite(frame[name].dropna().to_numpy(dtype=float)).all()
+        str(name)
+        for name, dtype in frame.dtypes.items()
+        if str(name).startswith("param_")
+        and pd.api.types.is_numeric_dtype(dtype)
+        and not pd.api.types.is_bool_dtype(dtype)
+        and _differ(rows[name])
+        and not np.isinf(frame[name].to_numpy(dtype=float, na_value=np.nan)).any()
     ]
+
+
+def _differ(values: pd.Series) -> bool:
+    """Whether there are two numbers among some that are missing or not."""
+    known = values.to_numpy(dtype=float, na_value=np.nan)
+    known = known[~np.isnan(known)]
+    return bool(len(known)) and known.min() != known.max()
 
 
 def chosen(frame: pd.DataFrame) -> list[str]:

@@ -5,14 +5,16 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TypeVar
 
 import pyarrow as pa
 
 from analysis.columns import conformed, identity
 from analysis.errors import AnalysisError
-from analysis.parquet import VERSION, BadTable, partition, read_schema, read_table, version
-from analysis.store import Store, reason
+from analysis.fields import Described, described
+from analysis.parquet import VERSION, BadTable, data_files, partition, read_schema, read_table, version
+from analysis.store import Store, reason, store_at
 
 T = TypeVar("T")
 _READERS = 16  # files read at once: a bucket answers late, but many at a time
@@ -55,6 +57,16 @@ def read_file(store: Store, file: str, table: str, columns: Sequence[str] | None
     with naming(store, file):
         content = read_table(store, file, wanted)
         check_version(store, file, content.schema)
+    return as_declared(store, file, table, content)
+
+
+def as_declared(store: Store, file: str, table: str, content: pa.Table) -> pa.Table:
+    """What was read of a file, with the columns of its folders' names, each of the type it should have.
+
+    Raises:
+        AnalysisError: for a file that is not such a table.
+    """
+    with naming(store, file):
         for key, value in partition(file).items():
             if key not in content.column_names:
                 content = content.append_column(key, pa.array([value] * len(content), pa.string()))
@@ -67,9 +79,10 @@ def schema_of(store: Store, file: str) -> pa.Schema:
     Raises:
         AnalysisError: for a file that cannot be read, or was written by a newer version.
     """
-    schema = read_schema(store, file)
-    check_version(store, file, schema)
-    return schema
+    with naming(store, file):
+        schema = read_schema(store, file)
+        check_version(store, file, schema)
+        return schema
 
 
 def united(store: Store, table: str, files: Mapping[str, pa.Table]) -> pa.Table:
@@ -99,6 +112,35 @@ def check_version(store: Store, file: str, schema: pa.Schema) -> None:
             f"{store.at(file)} was written by a newer unlearnbench (table version {written}, this one knows "
             f"{VERSION}); upgrade unlearnbench to read it"
         )
+
+
+def files_of(place: Path | str, table: str) -> tuple[Store, dict[str, float]]:
+    """Data files of a table and when each was written.
+
+    Raises:
+        AnalysisError: when the place is missing or cannot be read.
+    """
+    store = store_at(place)
+    try:
+        if not store.exists():
+            raise AnalysisError(f"no results folder {place}; give the folder that a search wrote to")
+        return store, data_files(store, table)
+    except OSError as error:
+        raise AnalysisError(f"cannot read the results in {place}: {reason(error)}") from error
+
+
+def fields_of(store: Store, schemas: Mapping[str, pa.Schema]) -> Iterator[list[Described]]:
+    """What the fields of files say, of files that say the same only once.
+
+    Raises:
+        AnalysisError: for a file whose fields say something that cannot be read.
+    """
+    different: list[pa.Schema] = []
+    for file, schema in schemas.items():
+        if not any(schema is d or schema.equals(d, check_metadata=True) for d in different):
+            different.append(schema)
+            with naming(store, file):
+                yield described(schema)
 
 
 @contextmanager

@@ -26,18 +26,19 @@ def test_the_notebook_example(capsys: pytest.CaptureFixture[str]) -> None:
     assert 0 < seconds < 60
 
 
-def test_the_tables_example(
+def test_the_tables_examples(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     from tests.analysis.conftest import benchmark_rows, search_rows, write
 
     write(tmp_path / "results", [*search_rows(), *benchmark_rows()])
     monkeypatch.chdir(tmp_path)
-    (example,) = blocks("docs/tables.md", "python")
-    exec(example, {})
-    shown = capsys.readouterr().out
-    assert "transferred" in shown
-    assert "5.0" in shown
+    stages, large = blocks("docs/tables.md", "python")
+    for example in (stages, large):
+        exec(example, {})
+        shown = capsys.readouterr().out
+        assert "transferred" in shown
+        assert "5.0" in shown
 
 
 def test_the_plan_of_the_readme_is_valid() -> None:

@@ -2,9 +2,12 @@ from __future__ import annotations
 
 import math
 from datetime import timedelta
+from pathlib import Path
 
+import pandas as pd
 import pytest
 
+from analysis import load
 from analysis.breakdown import benchmarked, by_class, collateral, overall, per_image
 from tests.analysis.conftest import (
     START,
@@ -172,3 +175,8 @@ def test_older_rows_get_the_set_that_their_run_searched() -> None:
         assert set(found.loc[found["method"] != "jit", "tuned_on"]) == {""}
     two = rows[rows["forget"] != "8"].assign(run_id="bench-2")  # without the run's tuned rows
     assert set(benchmarked(two)["tuned_on"]) == {""}
+
+
+def test_a_place_gives_what_its_table_gives(results: Path) -> None:
+    for table in (overall, by_class):
+        pd.testing.assert_frame_equal(table(results), table(load.trials(results)))

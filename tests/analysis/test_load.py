@@ -270,6 +270,24 @@ def test_a_stage_is_apart_with_its_references(results: Path, tmp_path: Path) -> 
         load.trials(tmp_path, "benchmark")
 
 
+def test_only_the_columns_that_are_named(results: Path) -> None:
+    whole = load.trials(results, "search")
+    found = load.trials(results, "search", ["gap", "param_sigma", "method"])
+    pd.testing.assert_frame_equal(found, whole[["gap", "param_sigma", "method"]])
+    with pytest.raises(AnalysisError, match="has a column 'gab'; did you mean 'gap'"):
+        load.trials(results, columns=["gab"])
+
+
+def test_files_that_disagree_about_a_type_are_read_as_the_wider_one(tmp_path: Path) -> None:
+    [first] = write(tmp_path, [trial()])
+    write(tmp_path, [trial(1, method="other")])
+    table = pq.read_table(first, partitioning=None)
+    at = table.column_names.index("param_sigma")
+    pq.write_table(table.set_column(at, "param_sigma", pa.array([2], pa.int64())), first)
+    found = load.trials(tmp_path).set_index("method")["param_sigma"]
+    assert found.to_dict() == {"jit": 2.0, "other": 0.5}
+
+
 def test_several_folders_are_one_table_that_says_whose_rows_they_are(results: Path, tmp_path: Path) -> None:
     write(tmp_path, [trial(0, param_clip=True)])
     places = [results, str(tmp_path)]

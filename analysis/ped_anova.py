@@ -1,0 +1,112 @@
+"""PED-ANOVA of many weighted samples at once, with the values that Optuna's evaluator gives one by one.
+
+The method compares two densities of a parameter, of the best trials and of all, on a grid of fifty cells
+(Watanabe et al., 2023). A trial counts only through its cell, so a bootstrap sample is a row of counts, and
+all densities of all rows come from one convolution: the kernels of a row have one width.
+"""
+
+from __future__ import annotations
+
+import math
+from functools import lru_cache
+
+import numpy as np
+import numpy.typing as npt
+
+CELLS = 50
+_NARROWEST = 0.5 / 1.64  # of a kernel, in cells
+_PERIOD = 2 * CELLS  # of the convolution: what wraps around falls outside the grid
+_POSITIONS = np.arange(CELLS, dtype=float)
+
+Array = npt.NDArray[np.float64]
+Integers = npt.NDArray[np.int64]
+
+
+def cells(values: Array, low: float, high: float, *, log: bool) -> Integers:
+    """The cell of each value of a parameter, whose range is divided evenly (in logarithms with `log`)."""
+    if log:
+        values, low, high = np.log(values), math.log(low), math.log(high)
+    found = np.ceil((values - low) / ((high - low) / (CELLS - 1)) - 0.5).astype(np.int64)
+    return np.clip(found, 0, CELLS - 1)
+
+
+def counted(positions: Integers, metric: Array, quantile: float, picks: Integers) -> tuple[Array, Array]:
+    """How many trials of each sample lie in each cell: of the best, and of all.
+
+    Args:
+        positions: The cell of every trial in every parameter: parameters x trials.
+        metric: Of every trial; lower is better.
+        quantile: The share of a sample's trials that are its best, with all that equal the last of them.
+        picks: The trials of each sample: samples x trials.
+
+    Returns:
+        Twice samples x parameters x cells.
+    """
+    drawn = metric[picks]
+    last = math.ceil(quantile * drawn.shape[1]) - 1
+    best = drawn <= np.partition(drawn, last, axis=1)[:, last : last + 1]
+    shape = len(picks), len(positions), CELLS
+    row = CELLS * np.arange(len(picks) * len(positions)).reshape(len(picks), len(positions), 1)
+    flat = row + positions[:, picks].transpose(1, 0, 2)
+    of_best = flat[np.broadcast_to(best[:, None, :], flat.shape)]
+    size = math.prod(shape)
+    top, every = (np.bincount(part.ravel(), minlength=size).reshape(shape) for part in (of_best, flat))
+    return top.astype(float), every.astype(float)
+
+
+def divergences(top: Array, every: Array) -> Array:
+    """How far the density of the best is from that of all; rows of counts, and a figure for each row."""
+    best, local = _densities(top) + 1e-12, _densities(every) + 1e-12
+    found: Array = (local * (best / local - 1.0) ** 2).sum(axis=1)
+    return found
+
+
+@lru_cache(maxsize=64)
+def samples(trials: int, resamples: int, seed: int) -> Integers:
+    """All trials in their order, and bootstrap samples of them: samples x trials."""
+    drawn = np.random.default_rng(seed).integers(0, trials, size=(resamples, trials))
+    return np.vstack([np.arange(trials), drawn])
+
+
+def _densities(counts: Array) -> Array:
+    """Mixtures of discrete normal kernels on the counted cells, by Scott's rule, and a wide prior."""
+    from scipy.fft import irfft, rfft
+
+    total = counts.sum(axis=1, keepdims=True)
+    beside, normaliser = _kernels(_widths(counts, total))
+    weights = rfft(counts / normaliser, _PERIOD, axis=1)
+    sums = irfft(weights * rfft(beside, _PERIOD, axis=1), _PERIOD, axis=1)[:, CELLS - 1 : 2 * CELLS - 1]
+    found: Array = (sums + _prior()) / (total + 1.0)
+    return found
+
+
+def _widths(counts: Array, total: Array) -> Array:
+    """The kernels' width of each row, in cells."""
+    mean = (counts @ _POSITIONS)[:, None] / total
+    spread = np.sqrt(
+        (counts * (_POSITIONS - mean) ** 2).sum(axis=1, keepdims=True) / np.maximum(1, total - 1)
+    )
+    reached = counts.cumsum(axis=1)
+    first = (reached < np.maximum(1, total // 4)).sum(axis=1, keepdims=True)
+    third = (reached <= total * 3 // 4).sum(axis=1, keepdims=True)
+    widths: Array = 1.059 * np.minimum((third - first) / 1.34, spread) * total**-0.2
+    return np.maximum(widths, _NARROWEST)
+
+
+def _kernels(widths: Array) -> tuple[Array, Array]:
+    """Of each width, a kernel's mass in the cells from -49 to 49, and that inside the grid, by its cell."""
+    from scipy.special import ndtr
+
+    below = ndtr((_POSITIONS + 0.5) / widths)  # up to the far edge of the cell, 0 to 49 cells away
+    away = np.diff(below, axis=1)
+    middle = 2.0 * below[:, :1] - 1.0
+    return np.hstack([away[:, ::-1], middle, away]), below[:, ::-1] + below - 1.0
+
+
+@lru_cache(maxsize=1)
+def _prior() -> Array:
+    from scipy.special import ndtr
+
+    edges = ndtr((np.arange(CELLS + 1) - 0.5 - (CELLS - 1) / 2) / CELLS)
+    mass: Array = np.diff(edges)
+    return mass / mass.sum()
