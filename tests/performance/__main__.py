@@ -21,6 +21,7 @@ from tests.performance import (
     reuse_share,
     scale,
     search_speed,
+    table_speed,
     training_speed,
     vit_speed,
 )
@@ -34,6 +35,7 @@ def _all(folder: Path) -> Iterator[Figure]:
     yield from fisher_speed.measure()
     yield from jit_speed.measure(folder)
     yield from attack_speed.measure()
+    yield from table_speed.measure(folder)
     yield from reuse_share.measure("digits")
     real = restored()
     if real is None:

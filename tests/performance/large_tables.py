@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from functools import partial
+from functools import cache, partial
 from itertools import product
 from pathlib import Path
 from typing import Any
@@ -60,11 +60,6 @@ def million(folder: Path) -> int:
     return _write(folder, list(_million()))
 
 
-def studies(folder: Path) -> int:
-    """10,000 trials in 60 searches, five methods on twelve forget sets, and their benchmark; their number."""
-    return _write(folder, list(_studies()))
-
-
 def hash_of(text: str) -> int:
     """The same number for the same text in every process."""
     return zlib.crc32(text.encode())
@@ -83,16 +78,6 @@ def _million() -> Iterator[FileOfRows]:
         yield FileOfRows(place, name, kind, sets, 250, f"large-benchmark-{part}")
 
 
-def _studies() -> Iterator[FileOfRows]:
-    place = ("cifar100", "vgg11", "full_class")
-    names = ("jit", "ssd", "finetune", "random_labels", "neggrad")
-    for i, (name, forget) in enumerate(product(names, _CLASSES[:12])):
-        yield FileOfRows(place, name, "search", [forget], 167 if i < 40 else 166, f"wide-search-{forget}")
-    for name in (*names, "original", "retrain"):
-        kind = "reference" if name in ("original", "retrain") else "benchmark"
-        yield FileOfRows(place, name, kind, _CLASSES[:12], 0, "wide-benchmark")
-
-
 def _write(folder: Path, files: list[FileOfRows]) -> int:
     with ProcessPoolExecutor(2) as pool:
         return sum(pool.map(partial(_write_file, folder), files, chunksize=20))
@@ -108,10 +93,15 @@ def _write_file(folder: Path, file: FileOfRows) -> int:
     return len(table)
 
 
+@cache
+def _schema() -> pa.Schema:
+    return schema("trials")
+
+
 def _table(rows: Rows) -> pa.Table:
     """The rows with every declared column, those without values as nulls."""
     count = len(rows["trial_id"])
-    whole = schema("trials")
+    whole = _schema()
     columns = []
     for field in whole:
         value = rows.get(field.name)

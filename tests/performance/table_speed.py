@@ -1,0 +1,37 @@
+"""A million trials in 4,000 files: what tables and importances of them take, reading included."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+from tests.performance.figures import Figure
+from tests.performance.large_tables import million
+
+CALLS = {
+    "overall": "from analysis import overall; overall(place)",
+    "by_class": "from analysis import by_class; by_class(place)",
+    "importance": "from analysis.importance import of_searches; of_searches(place)",
+}
+_MEASURED = """
+import json, resource, sys, time
+began, place = time.perf_counter(), sys.argv[1]
+{call}
+used = resource.getrusage(resource.RUSAGE_SELF)
+print(json.dumps([time.perf_counter() - began, used.ru_utime + used.ru_stime, used.ru_maxrss / 2**20]))
+"""
+
+
+def measure(folder: Path) -> Iterator[Figure]:
+    """Wall time and resident memory of each, in a fresh process."""
+    place = folder / "million"
+    rows = million(place)
+    for name, call in CALLS.items():
+        code = [sys.executable, "-c", _MEASURED.format(call=call), str(place)]
+        wall, busy, gib = json.loads(subprocess.run(code, check=True, capture_output=True).stdout)
+        note = f"{busy:.1f} s of CPU"
+        yield Figure(f"{name} of {rows:,} trials", wall, "s", aim=5.0, at_most=True, note=note)
+        yield Figure(f"{name} of {rows:,} trials, memory", gib, "GiB", aim=1.5, at_most=True)
