@@ -49,11 +49,11 @@ _OPTIONAL = {  # null where a file lacks them
 }
 # What identifies a row, in the order in which people look for it; parameters follow, and then the figures
 _LEADING = (
-    *("results", "run_id", "trial_id", "trial_number", "kind", "seed", "shared_seed", "scale"),
+    *("results", "run_id", "trial_id", "trial_number", "kind", "seed", "scale"),
     *("dataset", "model", "task", "forget", "forget_count", "draw", "scenario_seed", "original_id"),
     *("retrained_from", "data_id", "code_id", "eval_split", "forget_split", "eval_limit"),
     *("method", "regime", "tuned_on", "started_from", "access"),
-    *("preset", "preset_paper", "preset_differs", "precision"),
+    *("preset", "preset_paper", "preset_differs", "precision", "shared_seed"),
 )
 _FIRST, _LAST = (pa.scalar(datetime(year, 12, 30, tzinfo=UTC), _TIME) for year in (1, 9998))
 _LARGEST = 1e100  # the squares of larger figures are infinite

@@ -111,7 +111,7 @@ class TrialData:
         Raises:
             TypeError: for anything else in `depends_on` or in the value.
         """
-        return self._shared_work().of_scenario(name, compute, depends_on)
+        return self._shared_work().by_scenario(name, compute, depends_on)
 
     def once_per_model(
         self, name: str, compute: Callable[[ImageSet, torch.Generator], T], *depends_on: Any
@@ -127,7 +127,7 @@ class TrialData:
 
         images = joined(self.retain, self.forget)
         images = replace(images, index=images.index.sort().values)
-        return self._shared_work().of_training_images(name, compute, depends_on, images)
+        return self._shared_work().by_model(name, compute, depends_on, images)
 
     def _shared_work(self) -> SharedWork:
         from benchmarks.meter import Meter

@@ -39,6 +39,12 @@ def forgets_images(task: str) -> bool:
     return method_task(task) == "random"
 
 
+def scenario_key(dataset: str, model: str, task: str, forget: str, seed: int, draw: int = 0) -> str:
+    """A readable identity: `digits/cnn2/full_class/8/seed0`, `digits/cnn2/random/40/seed0/draw3`."""
+    parts = [dataset, model, task, forget, f"seed{seed}"]
+    return "/".join([*parts, f"draw{draw}"] if draw else parts)
+
+
 @dataclass(frozen=True)
 class Scenario:
     """One unlearning problem. Construction checks every name and brings `forget` into canonical form.
@@ -99,9 +105,8 @@ class Scenario:
 
     @property
     def key(self) -> str:
-        """A readable identity: `digits/cnn2/full_class/8/seed0`, `digits/cnn2/random/40/seed0/draw3`."""
-        parts = [self.dataset, self.model, self.task, self.forget, f"seed{self.seed}"]
-        return "/".join([*parts, f"draw{self.draw}"] if self.draw else parts)
+        """A readable identity, see `scenario_key`."""
+        return scenario_key(self.dataset, self.model, self.task, self.forget, self.seed, self.draw)
 
     @property
     def drawn(self) -> bool:

@@ -31,6 +31,7 @@ class Key:
         of: The model and the images that it is of.
         seed: The shared seed, which decides its random draws.
         computed_as: Precision, device and number of threads, which decide how its sums are rounded.
+        scenario: The scenario that it belongs to, by its key; "" for a value of the model.
     """
 
     method: str
@@ -39,6 +40,7 @@ class Key:
     of: str
     seed: int
     computed_as: str
+    scenario: str = ""
 
     @property
     def digest(self) -> str:
@@ -90,7 +92,8 @@ class SharedWork:
     Attributes:
         seed: The shared seed.
         works: Where values come from that other trials have computed; None: each is computed.
-        scenario, training: Stand for the model with the scenario, and for the model alone.
+        scenario: By its key.
+        of_scenario, of_training: Stand for the model with the scenario, and for the model alone.
         model: The network that is to be unlearned, which no value may be computed from once it has changed.
     """
 
@@ -99,7 +102,8 @@ class SharedWork:
     seed: int = 0
     works: Works | None = None
     scenario: str = ""
-    training: str = ""
+    of_scenario: str = ""
+    of_training: str = ""
     computed_as: str = ""
     device: torch.device = field(default_factory=lambda: torch.device("cpu"))
     model: nn.Module | None = None
@@ -110,13 +114,13 @@ class SharedWork:
     def __post_init__(self) -> None:
         self._model_version = self._version()
 
-    def of_scenario(
+    def by_scenario(
         self, name: str, compute: Callable[[torch.Generator], T], depends_on: tuple[Any, ...]
     ) -> T:
         """A value of the original model and the scenario."""
-        return self._value(name, compute, depends_on, self.scenario)
+        return self._value(name, compute, depends_on, self.of_scenario, self.scenario)
 
-    def of_training_images(
+    def by_model(
         self,
         name: str,
         compute: Callable[[ImageSet, torch.Generator], T],
@@ -129,8 +133,8 @@ class SharedWork:
             digest = hashlib.sha256()
             for part in (images.index, images.labels):
                 digest.update(part.cpu().numpy().tobytes())
-            of = f"{self.training} {digest.hexdigest()[:32]}"
-        return self._value(name, lambda rng: compute(images, rng), depends_on, of)
+            of = f"{self.of_training} {digest.hexdigest()[:32]}"
+        return self._value(name, lambda rng: compute(images, rng), depends_on, of, "")
 
     @contextmanager
     def watched(self) -> Iterator[None]:
@@ -150,7 +154,12 @@ class SharedWork:
             )
 
     def _value(
-        self, name: str, compute: Callable[[torch.Generator], T], depends_on: tuple[Any, ...], of: str
+        self,
+        name: str,
+        compute: Callable[[torch.Generator], T],
+        depends_on: tuple[Any, ...],
+        of: str,
+        scenario: str,
     ) -> T:
         _check(name, depends_on)
         if self._computing:
@@ -159,7 +168,7 @@ class SharedWork:
             raise RuntimeError(
                 f"the shared value '{name}' is asked for after the model has changed; ask for it before"
             )
-        key = Key(self.method, name, repr(depends_on), of, self.seed, self.computed_as)
+        key = Key(self.method, name, repr(depends_on), of, self.seed, self.computed_as, scenario)
 
         def work() -> Work:
             seed = _seed(self.seed, self.method, name, depends_on)

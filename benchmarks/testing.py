@@ -252,6 +252,7 @@ def _check_trials(method: Method, prepared: Prepared, params: Mapping[str, Any])
     same = all(torch.equal(a, b) for a, b in zip(_weights(first), weights, strict=True))
     _require(same, f"{where}: the same seed gave other weights; draw from `rng` only")
     if works.known:
+        _require(method.shares_work, f"{where}: it uses `once`; say so with `shares_work = True`")
         _check_shared_work(method, prepared.scenario.task, params, works, weights)
 
 

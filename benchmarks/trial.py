@@ -228,8 +228,9 @@ def run_trial(
             meter=meter,
             seed=shared_seed,
             works=work if first else None,  # later models depend on the hyper-parameters
-            scenario=f"{step.original_id} {step.scenario.key} {step.data.fingerprint} {recipe} {taken}",
-            training=f"{step.original_id} {step.data.learned_from} {taken}",
+            scenario=step.scenario.key,
+            of_scenario=f"{step.original_id} {step.scenario.key} {step.data.fingerprint} {recipe} {taken}",
+            of_training=f"{step.original_id} {step.data.learned_from} {taken}",
             computed_as=f"{precision} {_device_name(prepared.device)} {threads}",
             device=prepared.device,
             model=model,

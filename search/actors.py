@@ -43,8 +43,11 @@ class TrialActor(tune.Trainable):
         data: dict[str, Any] | None = None,
         gpu: str = "cuda",
         code: tuple[str, ...] = (),
+        ledger: Any = None,
     ) -> None:
         import torch
+
+        from search.shared_work import works
 
         importable(code)
         torch.set_num_threads(config["place"].cpus)
@@ -55,6 +58,7 @@ class TrialActor(tune.Trainable):
         self._place: Place = config["place"]
         self._device = torch.device(gpu if self._place.gpus else "cpu")
         self._work: Background | None = None
+        self._works = works(ledger)
         keep_to(self._place.gpus, self._device)
         self._warm_up(self._assignments[0])
 
@@ -128,6 +132,7 @@ class TrialActor(tune.Trainable):
                 precision=a.precision,  # type: ignore[arg-type]
                 evaluate=a.evaluate,  # type: ignore[arg-type]
                 observe=observe,
+                work=self._works,
             )
         done = finished(result)
         if self._place.measures and result.state == "complete":

@@ -23,6 +23,7 @@ from search.observer import Observer
 from search.placement import Learned
 from search.preparation import Shared
 from search.results import Results
+from search.sharing import shared_work
 
 # Read by Tune. Its loggers, its snapshots of the run's state and its change of folder cost more per trial
 # than everything else it does, and the table makes all three superfluous. Its answer to Ctrl-C takes many
@@ -90,16 +91,21 @@ def run(
     deadline = time.monotonic() + timeout if timeout is not None else None
     room = Room(slots, shares)
     hands = trial_timeout is None  # with a limit it must be clear which trial it is that hangs
-    searcher = TableSearcher(sources, results, room, shares, deadline, report, hands, observer)
-    stopping = Stopping(searcher, tell)
-    trainable = tune.with_parameters(
-        TrialActor, packed=shared.packed, data=shared.data, gpu=slots.device, code=slots.code
-    )
 
     def wanted() -> list[dict[str, float]]:
         return room.wanted(sum(source.at_once for source in sources))
 
-    with scratch(session_base()) as folder:
+    with scratch(session_base()) as folder, shared_work(sources, report, tell) as (ledger, reported):
+        searcher = TableSearcher(sources, results, room, shares, deadline, reported, hands, observer)
+        stopping = Stopping(searcher, tell)
+        trainable = tune.with_parameters(
+            TrialActor,
+            packed=shared.packed,
+            data=shared.data,
+            gpu=slots.device,
+            code=slots.code,
+            ledger=ledger,
+        )
         tuner = tune.Tuner(
             trainable,
             tune_config=tune.TuneConfig(

@@ -35,6 +35,7 @@ class Method(ABC):
         presets: Published values.
         reference: Whether it only marks a bound (original, retrain) and has nothing to tune.
         needs_recording: Whether the original's training must have recorded its steps.
+        shares_work: Whether it computes values that the trials of a search share, see `TrialData.once`.
     """
 
     name: ClassVar[str]
@@ -46,6 +47,7 @@ class Method(ABC):
     presets: ClassVar[tuple[Preset, ...]] = ()
     reference: ClassVar[bool] = False
     needs_recording: ClassVar[bool] = False
+    shares_work: ClassVar[bool] = False
 
     @abstractmethod
     def unlearn(self, model: nn.Module, data: TrialData, params: Any, rng: torch.Generator) -> nn.Module:

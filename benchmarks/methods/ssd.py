@@ -83,6 +83,7 @@ class Ssd(Method):
     summary = "dampen weights that matter more for the forget images than for all images"
     source = "Foster et al.: Fast Machine Unlearning Without Retraining Through SSD, 2024, alg. 1"
     access = Access.RETAIN
+    shares_work = True
     Params = SsdParams
     presets = (
         *(

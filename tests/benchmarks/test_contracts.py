@@ -68,6 +68,9 @@ class Shrink(Method):
 '''
 
 
+SHARES = ("    Params = Params", "    Params, shares_work = Params, True")
+
+
 @pytest.mark.parametrize("name", methods.names())
 def test_methods(name):
     check_method(methods.get(name), QUICK.get(name))
@@ -202,7 +205,7 @@ def test_a_shared_value_that_is_none_is_told(own, compute, complaint):
         with torch.no_grad():
             p0.add_(shared[0] * 0.01)
         for p in model.parameters():"""
-    method = own(("\n        for p in model.parameters():", changed))
+    method = own(("\n        for p in model.parameters():", changed), SHARES)
     if not complaint:
         check_method(method)
         return
@@ -223,12 +226,22 @@ def test_a_value_per_model_that_depends_on_the_forget_set_is_told(own, compute, 
         for p in model.parameters():
             p.data += 1e-3 * mean
         for p in model.parameters():"""
-    method = own(("\n        for p in model.parameters():", changed), ("Access.MODEL", "Access.RETAIN"))
+    method = own(
+        ("\n        for p in model.parameters():", changed), ("Access.MODEL", "Access.RETAIN"), SHARES
+    )
     if not complaint:
         check_method(method)
         return
     with pytest.raises(AssertionError, match=complaint):
         check_method(method)
+
+
+def test_a_method_that_shares_work_and_does_not_say_so_is_told(own):
+    changed = """
+        data.once("mean", lambda g: 1.0)
+        for p in model.parameters():"""
+    with pytest.raises(AssertionError, match="shares_work = True"):
+        check_method(own(("\n        for p in model.parameters():", changed)))
 
 
 def test_a_shared_value_of_a_changed_model_is_told(own):

@@ -19,6 +19,8 @@ from tests.performance import (
     loading_speed,
     memory,
     reuse_share,
+
+    reuse_speed,
     scale,
     search_speed,
     table_speed,
@@ -49,6 +51,7 @@ def _all(folder: Path) -> Iterator[Figure]:
     yield from loading_speed.measure()
     yield from training_speed.measure()
     yield from vit_speed.measure()
+    yield from reuse_speed.measure(folder)
 
 
 def main() -> int:
