@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
 import numpy as np
 import torch
 
+from benchmarks.errors import CacheError
+from benchmarks.kept_work import read
 from benchmarks.shared_work import Key, Work, Works, tensors
 from cluster.shared_values import Name, SharedValues
 
@@ -20,7 +23,15 @@ class WorkerWorks(Works):
         self._values = values
 
     def get(self, key: Key, compute: Callable[[], Work], device: torch.device) -> tuple[Work, bool]:
-        return self._values.get(_name(key), compute, _packed, lambda sent: _unpacked(sent, device))
+        kept: list[Work] = []
+
+        def found() -> Work:
+            with suppress(CacheError):  # which `unlearn prepare` tells
+                kept.extend(filter(None, [read(key, device)]))
+            return kept[0] if kept else compute()
+
+        work, reused = self._values.get(_name(key), found, _packed, lambda sent: _unpacked(sent, device))
+        return work, reused or bool(kept)
 
     def drop(self, key: Key) -> None:
         self._values.drop(_name(key))

@@ -36,6 +36,7 @@ class Method(ABC):
         reference: Whether it only marks a bound (original, retrain) and has nothing to tune.
         needs_recording: Whether the original's training must have recorded its steps.
         shares_work: Whether it computes values that the trials of a search share, see `TrialData.once`.
+        kept: Those of its values per model that `unlearn prepare` keeps with the model, dicts of tensors.
     """
 
     name: ClassVar[str]
@@ -48,6 +49,7 @@ class Method(ABC):
     reference: ClassVar[bool] = False
     needs_recording: ClassVar[bool] = False
     shares_work: ClassVar[bool] = False
+    kept: ClassVar[tuple[str, ...]] = ()
 
     @abstractmethod
     def unlearn(self, model: nn.Module, data: TrialData, params: Any, rng: torch.Generator) -> nn.Module:

@@ -84,6 +84,7 @@ class Ssd(Method):
     source = "Foster et al.: Fast Machine Unlearning Without Retraining Through SSD, 2024, alg. 1"
     access = Access.RETAIN
     shares_work = True
+    kept = ("importance",)
     Params = SsdParams
     presets = (
         *(

@@ -29,10 +29,13 @@ def prepare(plan: PlanName, to: To = None, *, options: Options) -> None:
         from benchmarks.listing import print_json, print_table
         from search import stages
         from search.kept_models import write_models
+        from search.kept_work import keep_work
         from search.models_table import listing
 
         for setting in settings:
             stages.prepare(setting, setting.plan.scenarios())
+            for line in keep_work(setting):
+                setting.console.print(line)
         show = print_json if options.as_json else print_table
         console = settings[0].console
         console.print()
