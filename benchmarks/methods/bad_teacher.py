@@ -67,6 +67,7 @@ class BadTeacher(Method):
     summary = "imitate a random network on the forget images and the original on retain images"
     source = "Chundawat et al.: Can Bad Teaching Induce Forgetting?, AAAI 2023"
     access = Access.RETAIN
+    shares_work = True
     Params = BadTeacherParams
     presets = (
         Preset(

@@ -94,6 +94,7 @@ class BoundaryShrink(Method):
     summary = "train the forget images towards their nearest wrong classes"
     source = "Chen et al.: Boundary Unlearning, CVPR 2023"
     access = Access.FORGET
+    shares_work = True
     Params = BoundaryShrinkParams
     presets = (
         Preset(

@@ -62,6 +62,7 @@ class Fisher(Method):
     summary = "noise on the weights that the retain images do not need"
     source = "Golatkar et al.: Eternal Sunshine of the Spotless Net, 2020, eq. 9"
     access = Access.RETAIN
+    shares_work = True
     Params = FisherParams
     presets = (Preset("ssd", {"alpha": 1e-6}, *HARNESS, source="code of SSD and JiT"),)
 

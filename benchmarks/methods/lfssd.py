@@ -44,6 +44,7 @@ class Lfssd(Method):
     summary = "ssd with an importance that needs no labels"
     source = "Foster et al.: code of SSD, label-free variant"
     access = Access.RETAIN
+    shares_work = True
     Params = LfssdParams
 
     def unlearn(

@@ -44,6 +44,7 @@ class Salun(Method):
     summary = "random labels, confined to the weights with the largest gradient on the forget images"
     source = "Fan et al.: SalUn, 2024; the mask made once, then its equation 6"
     access = Access.RETAIN
+    shares_work = True
     Params = SalunParams
     presets = (
         Preset(

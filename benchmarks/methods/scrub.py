@@ -156,6 +156,7 @@ class Scrub(Method):
     summary = "leave the original's outputs on forget images, keep to them on retain images"
     source = "Kurmanji et al.: Towards Unbounded Machine Unlearning, NeurIPS 2023"
     access = Access.RETAIN
+    shares_work = True
     Params = ScrubParams
     presets = PRESETS
 

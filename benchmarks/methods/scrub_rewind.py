@@ -40,6 +40,7 @@ class ScrubRewind(Method):
     summary = "SCRUB, wound back to the epoch whose forget error is that of held-out images"
     source = "Kurmanji et al.: Towards Unbounded Machine Unlearning, NeurIPS 2023, SCRUB+R"
     access = Access.RETAIN
+    shares_work = True
     tasks = ("full_class", "random")
     Params = ScrubParams
     presets = tuple(preset for preset in PRESETS if preset.task != "sub_class")

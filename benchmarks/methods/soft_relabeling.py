@@ -72,6 +72,7 @@ class SoftRelabeling(Method):
     summary = "train forget images towards the labels of similar retain images, then fine-tune"
     source = "Akbari, Gaudi, Morshed: Machine Unlearning, 2023, section 3.1"
     access = Access.RETAIN
+    shares_work = True
     Params = SoftRelabelingParams
     presets = (
         Preset("cifar10", _CIFAR, "akbari", "cifar10", "resnet18", "random", "its code"),
