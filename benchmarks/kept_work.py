@@ -14,7 +14,7 @@ import torch
 from filelock import FileLock
 
 from benchmarks import gradients, images, precision, shared_work
-from benchmarks.cache import _replace, model_folder
+from benchmarks.cache import model_folder, replace_file
 from benchmarks.errors import CacheError, UnknownName
 from benchmarks.meter import Spent
 from benchmarks.methods import methods
@@ -81,8 +81,8 @@ def _keep(key: Key, work: Work) -> None:
         "spent": asdict(work.spent),
         "sha256": hashlib.sha256(raw).hexdigest(),
     }
-    _replace(_file(key, ".safetensors"), raw)
-    _replace(_file(key, ".json"), json.dumps(description, indent=2).encode())
+    replace_file(_file(key, ".safetensors"), raw)
+    replace_file(_file(key, ".json"), json.dumps(description, indent=2).encode())
 
 
 def _wanted(key: Key) -> bool:
