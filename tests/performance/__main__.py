@@ -19,7 +19,6 @@ from tests.performance import (
     loading_speed,
     memory,
     reuse_share,
-
     reuse_speed,
     scale,
     search_speed,
