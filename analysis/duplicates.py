@@ -92,7 +92,8 @@ def foreign(
         is_own = wanted.get(names[one]) == drivers[at]
         if chosen[one] < 0 or (is_own and not own[one]):
             chosen[one], own[one] = at, is_own
-    return (codes >= 0) & (chosen[codes] != file)
+    lost: np.ndarray = (codes >= 0) & (chosen[codes] != file)
+    return lost
 
 
 def writers_of(trials: Mapping[str, pa.Table]) -> dict[str, str]:
