@@ -108,5 +108,6 @@ def _prior() -> Array:
     from scipy.special import ndtr
 
     edges = ndtr((np.arange(CELLS + 1) - 0.5 - (CELLS - 1) / 2) / CELLS)
-    mass: Array = np.diff(edges)
-    return mass / mass.sum()
+    mass = np.diff(edges)
+    shares: Array = mass / mass.sum()
+    return shares

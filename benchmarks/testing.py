@@ -235,13 +235,13 @@ def _check_trials(method: Method, prepared: Prepared, params: Mapping[str, Any])
     from benchmarks.shared_work import Works
 
     where = f"{method.name} on {prepared.scenario.task}"
-    weights = {k: v.clone() for k, v in prepared.original.state_dict().items()}
+    untouched = {k: v.clone() for k, v in prepared.original.state_dict().items()}
     pixels = np.asarray(prepared.data.train.x)
     checksum = zlib.crc32(pixels.data)
     works = Works()
     first, second = _complete(method, prepared, params), _complete(method, prepared, params, work=works)
     for name, value in prepared.original.state_dict().items():
-        _require(torch.equal(value, weights[name]), f"{where}: it changed the original model's '{name}'")
+        _require(torch.equal(value, untouched[name]), f"{where}: it changed the original model's '{name}'")
     _require(zlib.crc32(pixels.data) == checksum, f"{where}: it changed the images of later trials")
     weights = _weights(second)
     if first.model is None or first.evaluation is None:

@@ -147,7 +147,7 @@ class Ledger:
     def _limit(self, machine: str) -> float:
         import ray
 
-        memory = next((n["Resources"] for n in ray.nodes() if n["NodeID"] == machine), {})
+        memory: dict[str, float] = next((n["Resources"] for n in ray.nodes() if n["NodeID"] == machine), {})
         return self._share * float(memory.get("object_store_memory", 0.0))
 
     def _say(self, text: str, size: int, limit: float) -> None:
@@ -304,8 +304,8 @@ def sharing(share: float = _SHARE) -> Iterator[Sharing]:
     from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
     here = NodeAffinitySchedulingStrategy(ray.get_runtime_context().get_node_id(), soft=True)
-    actor: Any = ray.remote(num_cpus=0, max_concurrency=1000)(Ledger)
-    ledger = actor.options(scheduling_strategy=here).remote(share)
+    actor: Any = ray.remote(Ledger)
+    ledger = actor.options(num_cpus=0, max_concurrency=1000, scheduling_strategy=here).remote(share)
     try:
         yield Sharing(ledger)
     finally:

@@ -32,7 +32,7 @@ def logistic_fit(x: np.ndarray, y: np.ndarray, weight: np.ndarray, c: float) -> 
 
     def loss(at: np.ndarray) -> float:
         margins = sign * (at[0] * x + at[1])
-        return float(share @ np.logaddexp(0, margins)) + penalty * float(at[0]) ** 2 / 2
+        return float(share @ np.logaddexp(0, margins) + penalty * at[0] ** 2 / 2)
 
     point = np.zeros(2)
     now = loss(point)
@@ -55,4 +55,4 @@ def logistic_fit(x: np.ndarray, y: np.ndarray, weight: np.ndarray, c: float) -> 
 
 
 def _sigmoid(z: np.ndarray) -> np.ndarray:
-    return 0.5 * (1 + np.tanh(z / 2))  # type: ignore[no-any-return]
+    return 0.5 * (1 + np.tanh(z / 2))
