@@ -43,8 +43,9 @@ def keep_work(setting: Setting) -> Iterator[str]:
         if method.kept
         for packed in originals.values()
     ]
-    for _, lines in in_parallel(_keep, jobs, setting.slots):
-        yield from lines
+    if jobs:
+        for _, lines in in_parallel(_keep, jobs, setting.slots):
+            yield from lines
 
 
 def _keep(job: _Job, say: Tell) -> list[str]:
