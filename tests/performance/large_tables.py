@@ -51,8 +51,8 @@ class FileOfRows:
     @property
     def path(self) -> str:
         dataset, model, task = self.scenario
-        place = f"dataset={dataset}/model={model}/task={task}/method={self.method}"
-        return f"trials/{place}/{self.run}.20260101T000000-{abs(hash_of(self.run)):08x}.parquet"
+        folder = f"dataset={dataset}/model={model}/task={task}/method={self.method}"
+        return f"trials/{folder}/{self.run}.20260101T000000-{hash_of(self.run):08x}.parquet"
 
 
 def million(folder: Path) -> int:
@@ -67,15 +67,15 @@ def hash_of(text: str) -> int:
 
 def _million() -> Iterator[FileOfRows]:
     names = [m.name for m in methods if m.name not in ("original", "retrain")][:20]
-    places = list(product(("cifar100", "cifar20"), ("vgg11", "resnet18"), ("full_class", "sub_class")))
-    for place, name, forget in product(places, names, _CLASSES):
+    scenarios = list(product(("cifar100", "cifar20"), ("vgg11", "resnet18"), ("full_class", "sub_class")))
+    for scenario, name, forget in product(scenarios, names, _CLASSES):
         yield FileOfRows(
-            place, name, "search", [forget], 250, f"large-search-{hash_of(place[1] + forget):08x}"
+            scenario, name, "search", [forget], 250, f"large-search-{hash_of(scenario[1] + forget):08x}"
         )
-    for place, name, part in product(places, [*names[:19], "retrain"], range(5)):
+    for scenario, name, part in product(scenarios, [*names[:19], "retrain"], range(5)):
         sets = _CLASSES[4 * part : 4 * part + 4]
         kind = "reference" if name == "retrain" else "benchmark"
-        yield FileOfRows(place, name, kind, sets, 250, f"large-benchmark-{part}")
+        yield FileOfRows(scenario, name, kind, sets, 250, f"large-benchmark-{part}")
 
 
 def _write(folder: Path, files: list[FileOfRows]) -> int:

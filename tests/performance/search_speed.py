@@ -60,11 +60,11 @@ def _stamps(command: Sequence[str | Path], environment: Mapping[str, str]) -> di
     stamps = {"start": time.time()}
     with subprocess.Popen(
         command, env=environment, text=True, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
-    ) as done:
-        assert done.stdout is not None
-        for line in done.stdout:
+    ) as process:
+        assert process.stdout is not None
+        for line in process.stdout:
             stamps.setdefault(line.rstrip(), time.time())
-    assert done.returncode == 0
+    assert process.returncode == 0
     return {**stamps, "end": time.time()}
 
 
@@ -74,7 +74,7 @@ def _timeline(trials: pd.DataFrame, stamps: Mapping[str, float]) -> Iterator[Fig
     moments = {
         "the plan is read": stamps["Reading digits ..."],
         "Ray starts": stamps["Starting Ray ..."],
-        "Ray is there, models are ready": stamps[f"search: 0/{TRIALS} trials"],
+        "Ray is up, models are ready": stamps[f"search: 0/{TRIALS} trials"],
         "the first trial begins": trials.started_at.min().timestamp(),
         "the first trial is done": ends[0],
         "the last trial is done": ends[1],
