@@ -12,13 +12,13 @@ demo: $(READY)  ## set up, then run the main job on bundled data
 # Whole files on two cores, in the order of tests/conftest.py
 PYTEST := $(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 
-test: $(READY) compiled  ## set up, then run the tests, but for the following
+test: $(READY) compiled  ## set up, then run the tests, except those of test-cluster
 	$(PYTEST) -m "not several_nodes"
 
 test-cluster: $(READY) compiled  ## the tests that start several Ray nodes, or several drivers, on this machine
 	$(PYTEST) -m several_nodes
 
-# Tests start hundreds of processes, which would all compile our files where the environment lets none be kept
+# Tests start hundreds of processes; where the environment keeps no compiled files, each would compile ours again
 compiled: $(READY)
 	@$(BIN)/python -m compileall -q analysis benchmarks cluster search unlearnbench
 

@@ -1,4 +1,4 @@
-"""What a network that no longer learns says about images, and how far another one is from it."""
+"""Logits of networks that teach others and do not learn themselves, and how far a student is from them."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ def frozen_logits(model: nn.Module, images: ImageSet) -> torch.Tensor:
 
 
 def numbered(images: ImageSet) -> ImageSet:
-    """The same images, labelled by their place from 0, so that a batch in random order finds its targets."""
+    """The same images, labelled by their position, so that a batch in random order finds its targets."""
     import torch
 
     return images.relabelled(torch.arange(len(images), device=images.index.device))

@@ -191,8 +191,8 @@ def attacked(
     """Images x (B, C, H, W) moved against their labels y (B,), first by the sign of the gradient at x."""
     step = params.epsilon / params.attack_steps
     low, high = pixel_range(data.forget, assumed=params.attack == "as_coded")
-    for done in range(params.attack_steps):
-        if done:
+    for i in range(params.attack_steps):
+        if i > 0:
             sign = gradient_sign(model, x, y)
         move = step * sign.to(x)
         if params.attack == "normalised":

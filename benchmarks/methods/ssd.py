@@ -59,6 +59,9 @@ class Ssd(Method):
     cross-entropy, averaged over the batches of S. D are all training images, f the forget images.
     (Equations 3 to 6 and algorithm 1.)
 
+    Shared between trials: both importances; that of D also between forget sets, unless its batches are taken
+    as stored.
+
     Shapes: an importance has the shape of its parameter. Everything runs in eval mode; batch norm's
     running statistics stay as they are.
     Random: which retain and forget images of D share a batch. Nothing is trained.
