@@ -37,8 +37,8 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 
 def _starts_processes(item: pytest.Item) -> bool:
-    own = item.get_closest_marker("several_nodes") or item.get_closest_marker("flaky")
-    return own is not None or "ray_session" in getattr(item, "fixturenames", ())
+    marked = item.get_closest_marker("several_nodes") or item.get_closest_marker("flaky")
+    return marked is not None or "ray_session" in getattr(item, "fixturenames", ())
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -1,4 +1,4 @@
-"""Fewer cores for processes of the tests: a run that is not told how many workers to have has one a core."""
+"""One core for processes of the tests: a run without a number of workers starts one for each core."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from contextlib import contextmanager
 
 @contextmanager
 def one_core() -> Iterator[None]:
-    """Processes that are started meanwhile see a single core, each process of pytest-xdist another one."""
+    """Processes started inside see a single core, a different one for each process of pytest-xdist."""
     if not hasattr(os, "sched_setaffinity"):
         yield
         return

@@ -49,7 +49,7 @@ def without_token() -> Iterator[None]:
 
 @pytest.fixture(scope="module")
 def plugin(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """Machines know the method `slow`, whose trials go on for as long as there is a file `hold` here."""
+    """Machines know the method `slow`, whose trials last as long as the file `hold` exists in this folder."""
     with installed(tmp_path_factory.mktemp("plugin")) as folder:
         yield folder
 

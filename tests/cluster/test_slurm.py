@@ -276,7 +276,7 @@ def test_a_locked_cluster_of_both_nodes_whose_time_limit_is_a_resume(slurm: Slur
     (slurm.folder / "plan.yaml").write_text(PLAN)
     results = tmp_path / "results"  # a second try begins with an empty table
     hold = slurm.folder / "plugin" / "hold"
-    hold.touch()  # as long as it is there, trials of `slow` go on
+    hold.touch()  # trials of `slow` last as long as it exists
     job = slurm.submit("search", "plan.yaml", UNLEARN_RESULTS=str(results))
     until_it_says(slurm, job, "Running command on head node", 180)
 
@@ -325,7 +325,7 @@ echo "the driver has run"
 exit 3
 """
 RAY_AT_WORK = """#!/usr/bin/env bash
-# In the place of ray: its command goes on for ever.
+# In the place of ray: its command never ends.
 [[ $1 == symmetric-run ]] || exit 0
 echo "Running command on head node"
 exec sleep infinity

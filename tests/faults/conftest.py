@@ -52,8 +52,8 @@ def kills() -> int:
 
 @contextmanager
 def installed(folder: Path) -> Iterator[Path]:
-    """Every process that is started meanwhile knows the methods beside this file; gives the folder by which
-    they are told what to do."""
+    """Every process started inside knows the methods beside this file; the folder holds the files that tell
+    them what to do."""
     add_methods(folder)
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("PYTHONPATH", str(folder), prepend=os.pathsep)
@@ -86,14 +86,14 @@ def plugin(data_home: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterato
 
 @pytest.fixture
 def hold(plugin: Path) -> Iterator[Path]:
-    """Trials of the method `slow` go on for as long as this file is there."""
+    """Trials of the method `slow` last as long as this file exists."""
     with removed(plugin / "hold") as file:
         yield file
 
 
 @contextmanager
 def removed(path: Path) -> Iterator[Path]:
-    """A path at which there is nothing, neither before nor after."""
+    """A path; a file that is made at it is removed afterwards."""
     try:
         yield path
     finally:
@@ -172,8 +172,8 @@ def new_run(tmp_path: Path, trials: int) -> Iterator[Callable[..., Run]]:
     ) -> Run:
         plan = tmp_path / "faults.yaml"
         plan.write_text(PLAN.format(method=method, trials=count or trials, space=space, resources=resources))
-        there = ["--results", str(tmp_path / "results"), "--address", address]
-        run = Run(tmp_path, [*UNLEARN, "search", str(plan), *there, *options])
+        target = ["--results", str(tmp_path / "results"), "--address", address]
+        run = Run(tmp_path, [*UNLEARN, "search", str(plan), *target, *options])
         made.append(run)
         return run
 
@@ -197,7 +197,7 @@ def reader() -> Iterator[Callable[[Run], None]]:
 
 
 def read_until(over: threading.Event, run: Run) -> int:
-    """Read again and again; gives how often there was something."""
+    """Read again and again; how often there were rows to read."""
     reads = rows = 0
     while not over.wait(0.2):
         if any((run.results / "trials").rglob("*.parquet")):

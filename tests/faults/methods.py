@@ -50,7 +50,7 @@ class Shaking(Method):
 
 @register
 class Slow(Shaking):
-    """Takes a while, and as long as the file HOLD is there."""
+    """Takes a while, and lasts as long as the file HOLD exists."""
 
     name = "slow"
 
