@@ -41,7 +41,7 @@ def measure(folder: Path) -> Iterator[Figure]:
     done = subprocess.run(
         [sys.executable, script, checkpoint, str(PLAIN_TRIALS), str(workers)],
         check=True,
-        capture_output=True,
+        stdout=subprocess.PIPE,
         text=True,
     )
     start, fit = (float(text) for text in done.stdout.split("seconds")[-1].split())

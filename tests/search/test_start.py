@@ -1,4 +1,4 @@
-"""What a start leaves out: services of Ray that nobody asks, and imports of torch by the driver."""
+"""What a start leaves out: services of Ray that nobody asks for anything."""
 
 from __future__ import annotations
 
