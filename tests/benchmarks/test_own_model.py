@@ -8,6 +8,7 @@ from benchmarks import Scenario, trained
 from benchmarks.checkpoint import Checkpoint, Preprocessing
 from benchmarks.errors import DataError, TrainingError
 from benchmarks.evaluation import predict
+from benchmarks.model_ids import model_id
 from benchmarks.prepared import Prepared, prepare
 from benchmarks.trained import build_network, own_model
 from benchmarks.training import Recipe
@@ -83,11 +84,11 @@ def test_its_own_preprocessing_is_used_wherever_images_are_made_ready(on_raw_pix
 
 def test_a_retrained_model_is_cached_under_its_preprocessing(digits, short):
     names = {
-        trained.model_id("retrained", SCENARIO, short, taken)
+        model_id("retrained", SCENARIO, short, taken)
         for taken in (None, Preprocessing.of(scale=1), Preprocessing.of(scale=255))
     }
     assert len(names) == 3
-    assert trained.model_id("retrained", SCENARIO, short) in names
+    assert model_id("retrained", SCENARIO, short) in names
 
 
 def test_a_retrained_model_of_ones_own_is_what_is_compared_with(file, tmp_path, digits, short):

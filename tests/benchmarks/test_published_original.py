@@ -13,6 +13,7 @@ from benchmarks import Scenario, prepare, run_trial, trained
 from benchmarks.checkpoint import Preprocessing
 from benchmarks.datasets import load
 from benchmarks.errors import TrainingError
+from benchmarks.model_ids import model_id
 from benchmarks.models import Published, models
 from benchmarks.training import History, Recipe
 
@@ -103,11 +104,9 @@ def test_a_published_original_is_another_model_and_its_retrained_one_is_not(scen
     assert "original" not in tuned.identity, (
         "models that were trained before there was a choice keep their names"
     )
-    names = {
-        role: [trained.model_id(role, scenario, how) for how in (AS_IS, tuned)] for role in trained.TRAINED
-    }
+    names = {role: [model_id(role, scenario, how) for how in (AS_IS, tuned)] for role in trained.TRAINED}
     assert names["original"][0] != names["original"][1]
-    assert names["retrained"][0] == trained.model_id("retrained", scenario, tuned, TAKEN)
+    assert names["retrained"][0] == model_id("retrained", scenario, tuned, TAKEN)
     assert trained.original_model(scenario, AS_IS, CPU, print).id == names["original"][0]
     assert trained.retrained_model(scenario, AS_IS, CPU, print).id == names["retrained"][0]
 

@@ -12,7 +12,8 @@ from benchmarks.training import Recipe
 from cluster.connect import Slots
 from search import display, preparation
 
-RECIPE = Recipe(epochs=8, batch_size=96)  # which no other test trains by
+# Which no other test trains by, and so long that a worker is heard of while it trains
+RECIPE = Recipe(epochs=60, batch_size=96)
 
 
 def test_models_say_how_far_they_are_and_whether_they_were_there(
