@@ -154,18 +154,14 @@ def _compared(results: str, table: str | None) -> DataFrame:
     Raises:
         AnalysisError: where there is nothing to compare.
     """
-    from analysis.breakdown import benchmarked
     from analysis.compare import cells
     from analysis.comparison_sections import by_table
     from analysis.errors import AnalysisError
-    from analysis.load import samples, trials
+    from analysis.load import samples
     from analysis.published import select
 
     printed = select(table)
-    rows = benchmarked(trials(results))
-    if rows.empty:
-        raise AnalysisError(f"no benchmark in {results} yet; run 'unlearn benchmark PLAN' into it first")
-    compared = cells(rows, printed, samples(results))
+    compared = cells(results, printed, samples(results, ["loss"]))
     if not any(True for _ in by_table(compared)):
         places = sorted(set(printed["dataset"] + " with " + printed["model"]))
         raise AnalysisError(

@@ -14,10 +14,11 @@ from collections.abc import Collection, Mapping
 import numpy as np
 import pandas as pd
 
-from analysis.breakdown import BOTH, benchmarked, by_own_set, regime_rank, with_both
-from analysis.forgetting import forgetting_quality
+from analysis.breakdown import BOTH, COLUMNS, benchmarked, by_own_set, regime_rank, with_both
+from analysis.forgetting import UTILITY, forgetting_quality
+from analysis.load import Trials, used
 from analysis.published import AGGREGATE, as_printed, published
-from analysis.spread import counts, decompose, level
+from analysis.spread import COUNTS, counts_by, decompose_by, levels_by
 from analysis.stats import kendall, spearman
 from analysis.studies import REFERENCES, SCENARIO, VARIANT, complete
 
@@ -43,11 +44,12 @@ _RANKED = [*_PLACE, "forget", "regime", "tuned_on"]
 
 
 def cells(
-    trials: pd.DataFrame, printed: pd.DataFrame | None = None, samples: pd.DataFrame | None = None
+    trials: Trials, printed: pd.DataFrame | None = None, samples: pd.DataFrame | None = None
 ) -> pd.DataFrame:
     """Every printed figure with ours beside it.
 
     Args:
+        trials: The table, or where results are; of a million trials the latter takes seconds.
         samples: The table of that name, which the F-score is made of.
         printed: Rows of `analysis.published`; by default all.
 
@@ -66,14 +68,19 @@ def cells(
         columns={"mean": "printed_mean", "std": "printed_std"}
     )
     samples_of = _printed_samples(wanted)
-    rows = _standing_for(_as_sampled(_ours(trials), samples_of), wanted)
-    places = rows[[*OURS, *SCENARIO]].drop_duplicates()
+    metrics = set(wanted["metric"])
+    trials = used(trials, "benchmark", [*COLUMNS, "unlearn_s", "eval_s", *UTILITY, *metrics])
+    measured = _ours(trials)
+    places = measured[[*OURS, *SCENARIO]].drop_duplicates()
+    rows = with_both(_printed(measured, wanted, [*SCENARIO, "method"]), [*OURS, "task"])
+    rows = _standing_for(_as_sampled(rows, samples_of), wanted)
+    rows = _printed(rows, wanted, [*SCENARIO, "forget", "method"])
     found = wanted.merge(places, on=SCENARIO, how="left")
     place = [*OURS, "task", "forget", "method"]
     ran = found[place].merge(rows[place].drop_duplicates(), how="left", indicator=True)["_merge"] == "both"
     found["status"] = np.where(ran, UNMEASURED, NEVER)
-    figures = [_figures(rows, set(wanted["metric"]))]
-    if samples is not None and _QUALITY & set(wanted["metric"]):
+    figures = [_figures(rows, metrics)]
+    if samples is not None and _QUALITY & metrics:
         figures.append(_as_sampled(_quality(trials, samples), samples_of))
     found = found.merge(pd.concat(figures, ignore_index=True), on=[*place, "metric"], how="left")
     found.loc[found["mean"].notna(), "status"] = COMPARED
@@ -139,8 +146,10 @@ def agreement(ranked: pd.DataFrame) -> pd.DataFrame:
 
 def _ours(trials: pd.DataFrame) -> pd.DataFrame:
     """Our rows of the benchmark stage, with the names of what they stand for, and the time as printed."""
-    rows = with_both(benchmarked(trials))
-    names = [as_printed(d, m) for d, m in zip(rows["dataset"], rows["model"], strict=True)]
+    rows = benchmarked(trials)
+    places = list(zip(rows["dataset"], rows["model"], strict=True))
+    known = {place: as_printed(*place) for place in set(places)}
+    names = [known[place] for place in places]
     return rows.assign(
         our_dataset=rows["dataset"],
         our_model=rows["model"],
@@ -148,6 +157,11 @@ def _ours(trials: pd.DataFrame) -> pd.DataFrame:
         model=[model for _, model in names],
         **{TIME: rows["unlearn_s"] + rows["eval_s"]},
     )
+
+
+def _printed(rows: pd.DataFrame, wanted: pd.DataFrame, keys: list[str]) -> pd.DataFrame:
+    """The rows that some printed figure has these names in common with."""
+    return rows.merge(wanted[keys].drop_duplicates(), on=keys)
 
 
 def _printed_samples(wanted: pd.DataFrame) -> _Samples:
@@ -172,8 +186,9 @@ def _as_sampled(rows: pd.DataFrame, printed: _Samples) -> pd.DataFrame:
         forget = listed[1] if listed and listed[1] in sets else forget
         return sets[0] if "@" in dataset and len(sets) == 1 else forget
 
-    places = rows[[*OURS, "task", "forget"]].itertuples(index=False)
-    return rows.assign(forget=[name(*place) for place in places])
+    places = list(rows[[*OURS, "task", "forget"]].itertuples(index=False, name=None))
+    names = {place: name(*place) for place in set(places)}
+    return rows.assign(forget=[names[place] for place in places])
 
 
 def _standing_for(rows: pd.DataFrame, wanted: pd.DataFrame) -> pd.DataFrame:
@@ -197,14 +212,24 @@ def _figures(rows: pd.DataFrame, metrics: Collection[str]) -> pd.DataFrame:
     """Mean, standard deviation and number of our complete trials, one row per line and metric."""
     keys = [*OURS, "task", "forget", *VARIANT]
     have = [name for name in rows.select_dtypes("number").columns if name in metrics]
-    found = [pd.DataFrame(columns=[*keys, "metric", "mean", "std", "n", "over"])]
-    for values, group in complete(rows).groupby(keys):
-        line = dict(zip(keys, map(str, values), strict=True))
-        printed = _printed_over(line["task"], line["forget"])
-        over = printed if counts(group)[printed] > 1 else level(group)
-        parts = decompose(group, have).rename(columns={over: "std"}).assign(n=group[have].count(), over=over)
-        found.append(parts.rename_axis("metric").reset_index().assign(**line)[found[0].columns])
-    return pd.concat(found[1:] or found, ignore_index=True).dropna(subset=["mean"])
+    header = [*keys, "metric", "mean", "std", "n", "over"]
+    rows = complete(rows)
+    rows = rows.assign(_line=rows.groupby(keys).ngroup())
+    if rows.empty or not have:
+        return pd.DataFrame(columns=header)
+    lines = rows.drop_duplicates("_line").set_index("_line")[keys].sort_index()
+    several = counts_by(rows, "_line")
+    printed = pd.Series([_printed_over(*key) for key in lines[["task", "forget"]].to_numpy()], lines.index)
+    are_several = pd.Series(False, lines.index)
+    for name in COUNTS:
+        are_several |= (printed == name) & (several[name] > 1)
+    lines["over"] = printed.where(are_several, levels_by(several))
+    parts = decompose_by(rows, "_line", have)
+    std = pd.concat([parts[name][lines["over"] == name] for name in COUNTS]).sort_index()
+    figures = {"mean": parts["mean"], "std": std, "n": rows.groupby("_line")[have].count()}
+    long = pd.DataFrame({name: part.stack(future_stack=True) for name, part in figures.items()})
+    long = long.rename_axis(["_line", "metric"]).reset_index().join(lines, on="_line")
+    return long[header].dropna(subset=["mean"])
 
 
 def _printed_over(task: str, forget: str) -> str:

@@ -28,7 +28,7 @@ Values = npt.NDArray[np.float64]
 
 DELTA = 0.1
 FEWEST = 8  # models of either kind; halves of four already know little
-_UTILITY = ["retain_train_acc", "test_acc"]
+UTILITY = ["retain_train_acc", "test_acc"]
 _RETRAIN = ("retrain", "", "", "")
 _SAME_IMAGES = ["scenario_seed", "draw"]  # models that share these forgot the same images
 
@@ -84,7 +84,7 @@ def forgetting_quality(trials: pd.DataFrame, samples: pd.DataFrame) -> pd.DataFr
         models = _by_seed(here, "loss")
         if _RETRAIN not in models:
             continue
-        utility = here.drop_duplicates(["trial_id", *VARIANT]).groupby(VARIANT)[_UTILITY].mean().prod(axis=1)
+        utility = here.drop_duplicates(["trial_id", *VARIANT]).groupby(VARIANT)[UTILITY].mean().prod(axis=1)
         utility /= utility[_RETRAIN]
         for key, own in models.items():
             pair = _common(own, models[_RETRAIN])
@@ -139,7 +139,7 @@ def entropy_difference(trials: pd.DataFrame, samples: pd.DataFrame) -> pd.DataFr
 def _of_forget_images(trials: pd.DataFrame, samples: pd.DataFrame, figure: str) -> pd.DataFrame:
     """Complete trials of the benchmark stage joined with a figure of each of their forget images."""
     rows = complete(benchmarked(trials))
-    own = [*SCENARIO, *VARIANT, "forget", *UNIT, "trial_id", "run_id", *_UTILITY]
+    own = [*SCENARIO, *VARIANT, "forget", *UNIT, "trial_id", "run_id", *UTILITY]
     if samples.empty or figure not in samples:
         return pd.DataFrame(columns=[*own, "image", figure])
     wanted = samples[["trial_id", "run_id", "image", figure]]

@@ -12,7 +12,7 @@ import pyarrow.compute as pc
 from analysis.columns import PARTITIONS, declared, identity, ordered
 from analysis.duplicates import KEYS, distinct_trials, foreign, superseded, writers_of
 from analysis.parquet import Selection
-from analysis.table_files import files_of, read_each, read_file
+from analysis.table_files import files_of, newest_first, read_each, read_file
 from analysis.united import United, read_united
 
 Wanted = Callable[[str], bool]
@@ -46,7 +46,8 @@ def rows_of(place: str, name: str, wanted: Wanted, kinds: frozenset[str] | None 
     if kinds is not None:
         of_kind = pc.is_in(table["kind"], pa.array(sorted(kinds), pa.string()))
         table = table if pc.all(of_kind).as_py() else table.filter(of_kind)
-    return United(table, read.files, read.schemas)
+    schemas = {file: read.schemas[file] for file in newest_first(files) if file in read.schemas}
+    return United(table, read.files, schemas)
 
 
 def as_frame(tables: dict[str, pa.Table], name: str, wanted: Wanted = every) -> pd.DataFrame:

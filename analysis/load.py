@@ -6,8 +6,9 @@ methods lose no column, and a file that is being replaced is no problem. Nothing
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from difflib import get_close_matches
+from itertools import chain
 from pathlib import Path
 
 import pandas as pd
@@ -19,7 +20,7 @@ from analysis.frames import as_frame, every, rows_of
 from analysis.ranges import Range as Range
 from analysis.ranges import Ranges
 from analysis.store import store_at
-from analysis.table_files import fields_of, files_of, read_each, schema_of
+from analysis.table_files import fields_of, files_of, newest_first, read_each, schema_of
 
 Places = Path | str | Sequence[Path | str]
 Trials = pd.DataFrame | Places  # a table of trials, or where one is, of which then only what is used is read
@@ -79,14 +80,19 @@ def selected(place: Places, wanted: Callable[[str], bool], stage: str | None = N
         AnalysisError: as `trials`.
     """
     frame = _table(place, "trials", wanted, stage)
-    if not frame.empty:
-        return frame
+    if frame.empty:
+        raise _no_trials(place, stage)
+    return frame
+
+
+def _no_trials(place: Places, stage: str | None) -> AnalysisError:
+    """What to say of results without trials of a stage."""
     if stage is None or _table(place, "trials", identity("trials").__contains__).empty:
-        raise AnalysisError(
+        return AnalysisError(
             f"no trials in {_named(place)}; give the folder that holds 'trials/', or run a search into it "
             "first"
         )
-    raise AnalysisError(f"no {stage} in {_named(place)} yet; run 'unlearn {stage} PLAN' into it first")
+    return AnalysisError(f"no {stage} in {_named(place)} yet; run 'unlearn {stage} PLAN' into it first")
 
 
 def searches(place: Places, columns: Collection[str]) -> tuple[pd.DataFrame, Ranges]:
@@ -99,8 +105,12 @@ def searches(place: Places, columns: Collection[str]) -> tuple[pd.DataFrame, Ran
     def wanted(name: str) -> bool:
         return name in columns or name.startswith("param_")
 
-    frame = selected(place, wanted, "search")
-    return frame, ranges(place)
+    read = {one: rows_of(one, "trials", wanted, frozenset(STAGES["search"])) for one in several(place)}
+    fields = _united(fields_of(store_at(one), part.schemas) for one, part in read.items())
+    frame = as_frame({one: read.pop(one).table for one in list(read)}, "trials", wanted)
+    if frame.empty:
+        raise _no_trials(place, "search")
+    return frame, _ranges(fields)
 
 
 def used(trials: Trials, stage: str, columns: Iterable[str]) -> pd.DataFrame:
@@ -123,13 +133,16 @@ def classes(place: Places) -> pd.DataFrame:
     return _table(place, "classes")
 
 
-def samples(place: Places) -> pd.DataFrame:
+def samples(place: Places, columns: Collection[str] | None = None) -> pd.DataFrame:
     """One row per trial and forgotten training image (entropy and loss in nats); may be empty.
+
+    Args:
+        columns: Only these, beside those that every row has.
 
     Raises:
         AnalysisError: as `trials`, but results without such rows are no error.
     """
-    return _table(place, "samples")
+    return _table(place, "samples", every if columns is None else frozenset(columns).__contains__)
 
 
 def steps(place: Places) -> pd.DataFrame:
@@ -164,7 +177,7 @@ def ranges(place: Places) -> Ranges:
     Raises:
         AnalysisError: as `trials`.
     """
-    return {field.name: field.ranges for field in _fields(place) if field.ranges}
+    return _ranges(_fields(place))
 
 
 def several(place: Places) -> list[str]:
@@ -198,9 +211,17 @@ def _table(
 
 def _fields(place: Places) -> list[Described]:
     """The fields of all files of the trials table, each name once, the newest file's of a place first."""
-    found: list[list[Described]] = []
-    for one in several(place):
+
+    def read(one: str) -> Iterator[list[Described]]:
         store, written = files_of(one, "trials")
-        newest = sorted(written, key=lambda file: written[file], reverse=True)
-        found += fields_of(store, read_each(store, schema_of, newest))
-    return list(united_fields(found).values())
+        return fields_of(store, read_each(store, schema_of, newest_first(written)))
+
+    return _united(map(read, several(place)))
+
+
+def _united(places: Iterable[Iterator[list[Described]]]) -> list[Described]:
+    return list(united_fields(chain.from_iterable(places)).values())
+
+
+def _ranges(fields: list[Described]) -> Ranges:
+    return {field.name: field.ranges for field in fields if field.ranges}

@@ -46,6 +46,20 @@ def decompose(rows: pd.DataFrame, metrics: Sequence[str]) -> pd.DataFrame:
     )
 
 
+def decompose_by(rows: pd.DataFrame, group: str, metrics: Sequence[str]) -> dict[str, pd.DataFrame]:
+    """`decompose` of every group, all at once; of each of its figures a table of groups and metrics."""
+    figures = list(metrics)
+    draws = rows.groupby([group, *LEVELS["draws"]])[figures].mean()
+    originals = draws.groupby([group, "scenario_seed"]).mean().groupby(group)
+    seeds = rows.set_index([group, *LEVELS["draws"]])[figures]
+    return {
+        "mean": originals.mean(),
+        "originals": originals.std(),
+        "draws": _pooled_by(draws, group, ["scenario_seed"]),
+        "seeds": _pooled_by(seeds, group, LEVELS["draws"]),
+    }
+
+
 def counts(rows: pd.DataFrame) -> dict[str, int]:
     """How many originals there are, at most how many draws of one of them, and seeds on one of those."""
     draws = rows[LEVELS["draws"]].drop_duplicates()
@@ -120,6 +134,13 @@ def _pooled(values: pd.DataFrame, by: list[str]) -> pd.Series:
     groups = values.groupby(by)
     squares = ((values - groups.transform("mean")) ** 2).sum()
     freedom = values.count() - (groups.count() > 0).sum()
+    return (squares / freedom.where(freedom > 0)) ** 0.5
+
+
+def _pooled_by(values: pd.DataFrame, group: str, by: list[str]) -> pd.DataFrame:
+    groups = values.groupby([group, *by])
+    squares = ((values - groups.transform("mean")) ** 2).groupby(group).sum()
+    freedom = values.groupby(group).count() - (groups.count() > 0).groupby(group).sum()
     return (squares / freedom.where(freedom > 0)) ** 0.5
 
 

@@ -129,6 +129,11 @@ def files_of(place: Path | str, table: str) -> tuple[Store, dict[str, float]]:
         raise AnalysisError(f"cannot read the results in {place}: {reason(error)}") from error
 
 
+def newest_first(written: Mapping[str, float]) -> list[str]:
+    """Files in the order of when they were written, the newest first."""
+    return sorted(written, key=lambda file: written[file], reverse=True)
+
+
 def fields_of(store: Store, schemas: Mapping[str, pa.Schema]) -> Iterator[list[Described]]:
     """What the fields of files say, of files that say the same only once.
 

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import math
 
+import numpy as np
 import pandas as pd
 import pytest
 
 from analysis.breakdown import apart, by_class, collateral, overall
 from analysis.labels import repetitions
-from analysis.spread import counts, decompose, level, units
+from analysis.spread import counts, decompose, decompose_by, level, units
 from tests.analysis.conftest import class_rows, frame, measured
 
 
@@ -173,3 +174,17 @@ def test_classes_that_stay_are_compared_with_retraining_of_the_same_draw() -> No
 )
 def test_what_a_spread_is_over_in_words(several: dict[str, int], text: str) -> None:
     assert repetitions(**several) == text
+
+
+def test_many_groups_at_once_are_decomposed_as_each_by_itself() -> None:
+    rng = np.random.default_rng(0)
+    rows = pd.DataFrame(rng.integers(0, 3, (300, 4)), columns=["line", "scenario_seed", "draw", "seed"])
+    rows["gap"] = rng.normal(size=300)
+    rows["mia"] = np.where(rng.random(300) < 0.5, np.nan, rng.normal(size=300))
+    rows = pd.concat(
+        [rows, pd.DataFrame([{"line": 7, "scenario_seed": 0, "draw": 0, "seed": 1, "gap": 2.0}])]
+    )
+    found = decompose_by(rows, "line", ["gap", "mia"])
+    for line, own in rows.groupby("line"):
+        together = pd.DataFrame({name: part.loc[line] for name, part in found.items()})
+        pd.testing.assert_frame_equal(together, decompose(own, ["gap", "mia"]), check_names=False)

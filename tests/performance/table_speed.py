@@ -1,4 +1,4 @@
-"""A million trials in 4,000 files: what tables and importances of them take, reading included."""
+"""A million trials in 4,000 files: what tables, comparisons and importances take, reading included."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from tests.performance.large_tables import million
 CALLS = {
     "overall": "from analysis import overall; overall(place)",
     "by_class": "from analysis import by_class; by_class(place)",
+    "compare": "from analysis.compare import cells; cells(place)",
     "importance": "from analysis.importance import of_searches; of_searches(place)",
 }
 _MEASURED = """
