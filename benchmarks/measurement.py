@@ -49,7 +49,7 @@ def measurement(model: nn.Module, scenario: Prepared, held_out: HeldOut, extent:
     Raises:
         ArithmeticError: if a logit is not finite.
     """
-    if extent == "auto" and not scenario.takes_subsets:
+    if extent == "auto" and not scenario.takes_subsets(held_out):
         extent = "all"
     ended = ""
     if extent == "auto":

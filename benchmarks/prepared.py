@@ -114,10 +114,9 @@ class Prepared(Shown):
     def steps(self) -> tuple[Prepared, ...]:
         return self._steps or (self,)
 
-    @property
-    def takes_subsets(self) -> bool:
-        """Whether a search evaluates fewer images of it than a benchmark."""
-        return bool(self._subsets("auto"))
+    def takes_subsets(self, held_out: HeldOut) -> bool:
+        """Whether a search on these held-out images evaluates fewer than all of them."""
+        return not self._subsets("auto").keys().isdisjoint(_retained(held_out))
 
     def images(self, extent: Extent) -> Mapping[str, ImageSet]:
         """The images of each split that are evaluated to some extent; see `benchmarks.subsets`."""
@@ -132,10 +131,12 @@ class Prepared(Shown):
         found = self._subsets(extent)
         return {name: len(self.measured[name]) / len(positions) for name, positions in found.items()}
 
-    def eval_limit(self, extent: Extent) -> int | None:
+    def eval_limit(self, extent: Extent, held_out: HeldOut) -> int | None:
         """The most images of a split of what is retained that are evaluated; None for all of them."""
-        subsets = self._subsets(extent).values()
-        return max(map(len, subsets)) if subsets else self.packed.eval_limit
+        if extent == "all" or not self.takes_subsets(held_out):
+            return self.packed.eval_limit
+        images = self.images(extent)
+        return max(len(images[name]) for name in _retained(held_out))
 
     def references(self, held_out: HeldOut, extent: Extent = "all") -> References:
         """The evaluations of the original and the retrained model, made once when it was prepared."""
@@ -336,6 +337,11 @@ def _prepare_sequence(
         steps.append(replace(ready, original=steps[0].original) if steps else ready)
     whole = replace(steps[-1], scenario=scenario, updates=None, steps=tuple(steps))
     return Prepared.unpack(whole, load(scenario.dataset), device)
+
+
+def _retained(held_out: HeldOut) -> tuple[str, str]:
+    """The splits of what is retained that a trial is evaluated on."""
+    return "retain_train", f"retain_{held_out}"
 
 
 def _image_sets(

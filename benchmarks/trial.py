@@ -190,7 +190,7 @@ def run_trial(
             error=found.pop("error", ""),
             metrics=found.pop("metrics", {}),
             targets=found.pop("targets", targets),
-            eval_limit=last.eval_limit(evaluate),
+            eval_limit=last.eval_limit(evaluate, held_out),
             cost=meter.cost(),
             **found,
         )

@@ -1,5 +1,7 @@
 """What a trial is measured on in a search: a subset, and little of it where the model knows nothing."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -83,6 +85,18 @@ def test_small_splits_give_the_same_row_either_way(digits):
     part = run_trial(digits, "original", held_out="validation", evaluate="auto")
     assert (part.metrics, part.targets, part.eval_limit) == (whole.metrics, whole.targets, None)
     assert measurement(Counting(), digits, "validation", "auto").ended == "", "nor does it end early"
+
+
+def test_many_test_images_do_not_change_what_a_search_evaluates(digits, monkeypatch):
+    """A search measures validation images; `svhn@12000` has few of them and many test images."""
+    monkeypatch.setattr("benchmarks.subsets.ENOUGH", 300)
+    few = digits.measured["retain_train"].subset(torch.arange(200))
+    some = replace(digits, measured={**digits.measured, "retain_train": few}, _positions={})
+    assert len(some.measured["retain_validation"]) < 300 < len(some.measured["retain_test"])
+    assert not some.takes_subsets("validation")
+    assert some.eval_limit("auto", "validation") is None
+    assert some.takes_subsets("test")
+    assert some.eval_limit("auto", "test") == 200, "the training images are all evaluated, and more of them"
 
 
 def test_a_model_at_chance_is_measured_on_the_first_images_and_the_forget_set(some):

@@ -135,10 +135,10 @@ def test_without_weights_the_attack_would_be_another_one():
 
 
 def test_references_are_of_the_same_images(monkeypatch, digits):
-    assert not digits.takes_subsets
+    assert not digits.takes_subsets("validation")
     monkeypatch.setattr("benchmarks.subsets.ENOUGH", 200)
     some = Prepared.unpack(digits.packed, digits.data)
-    assert some.takes_subsets
+    assert some.takes_subsets("validation")
     for extent in ("auto", "first"):
         images, references = some.images(extent), some.references("validation", extent)
         assert isinstance(references, References)
