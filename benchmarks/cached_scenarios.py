@@ -66,6 +66,7 @@ def cached_scenario(
         recipe=recipe,
         eval_limit=eval_limit,
         original_id=original.id,
+        weights_id=original.sha256,
         original=original.arrays,
         original_logits=logits["original"],
         retrained_logits=logits["retrained"],

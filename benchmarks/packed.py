@@ -18,6 +18,8 @@ class Packed:
     """A prepared scenario as plain arrays, all but the data set, to be shared between processes.
 
     Attributes:
+        weights_id: Stands for the original model's weights themselves: two trainings of one model, on a CPU
+            and on a GPU, have the same `original_id`.
         retrained: The weights of the retrained model, if they were wanted.
         retrained_from: What it started from: `fresh` weights, `pretrained` ones, or `checkpoint`, which is
             for the user to know, because it is a model of theirs.
@@ -29,6 +31,7 @@ class Packed:
     recipe: Recipe
     eval_limit: int | None
     original_id: str
+    weights_id: str
     original: dict[str, np.ndarray]
     original_logits: dict[str, np.ndarray]
     retrained_logits: dict[str, np.ndarray]

@@ -297,6 +297,7 @@ def prepare(
         recipe=how,
         eval_limit=eval_limit,
         original_id=original.id,
+        weights_id=original.weights_id,
         original=_arrays(original.state),
         original_logits=logits(original),
         retrained_logits=logits(retrained),

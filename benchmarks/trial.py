@@ -222,15 +222,16 @@ def run_trial(
 
     def shared(step: Prepared, model: nn.Module, first: bool) -> SharedWork:
         recipe, taken = step.packed.recipe, step.packed.preprocessing
+        original = f"{step.original_id} {step.packed.weights_id}"
         threads = torch.get_num_threads() if prepared.device.type == "cpu" else 0
         return SharedWork(
             method=algorithm.name,
             meter=meter,
             seed=shared_seed,
             works=work if first else None,  # later models depend on the hyper-parameters
-            scenario=step.scenario.key,
-            of_scenario=f"{step.original_id} {step.scenario.key} {step.data.fingerprint} {recipe} {taken}",
-            of_training=f"{step.original_id} {step.data.learned_from} {taken}",
+            scenario=prepared.scenario.key,
+            of_scenario=f"{original} {step.scenario.key} {step.data.fingerprint} {recipe} {taken}",
+            of_training=f"{original} {step.data.learned_from} {taken}",
             computed_as=f"{precision} {_device_name(prepared.device)} {threads}",
             device=prepared.device,
             model=model,

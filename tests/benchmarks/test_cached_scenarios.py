@@ -56,11 +56,8 @@ def test_a_cached_scenario_is_the_computed_one_bit_for_bit(computed: Packed) -> 
     assert same(found.original, computed.original)
     assert same(found.original_logits, computed.original_logits)
     assert same(found.retrained_logits, computed.retrained_logits)
-    assert (found.original_id, found.recipe, found.retrained_from) == (
-        computed.original_id,
-        computed.recipe,
-        computed.retrained_from,
-    )
+    for name in ("original_id", "weights_id", "recipe", "retrained_from"):
+        assert getattr(found, name) == getattr(computed, name)
     again = prepare(SCENARIO, recipe=RECIPE, eval_limit=100, keep_retrained=True).packed
     assert found.retrained is not None
     assert again.retrained is not None

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import time
-from dataclasses import asdict
+from dataclasses import asdict, replace
 
 import pytest
 import torch
 
-from benchmarks import Scenario, prepare, run_trial
+from benchmarks import Prepared, Scenario, prepare, run_trial
 from benchmarks.shared_work import Key, Works
 from benchmarks.training import Recipe
 from tests.benchmarks.helpers import own_method, weights
@@ -85,6 +85,23 @@ def test_the_number_of_threads_keeps_it_apart(digits):
         assert run(digits, work).cost.reused_s == 0
     finally:
         torch.set_num_threads(threads)
+
+
+def test_other_weights_of_the_same_model_keep_it_apart(digits):
+    """As where the model was deleted from the cache and trained again on another device."""
+    work = Works()
+    run(digits, work)
+    original = {name: values * 2 for name, values in digits.packed.original.items()}
+    again = replace(digits.packed, original=original, weights_id="other")
+    assert run(Prepared.unpack(again, digits.data), work).cost.reused_s == 0
+
+
+def test_values_of_a_sequence_belong_to_its_scenario():
+    """With which they are freed."""
+    prepared = prepare(Scenario("digits", "cnn2", "sequence", "3>8"), recipe=Recipe(epochs=2))
+    work = Works()
+    run(prepared, work)
+    assert {key.scenario for key in work.known} == {"", prepared.scenario.key}
 
 
 def test_order_stored_is_shared_by_one_scenario_only(digits, other_class):
