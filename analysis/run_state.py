@@ -17,11 +17,12 @@ from analysis import time_left
 from analysis.causes import cause, error_line
 from analysis.drivers import Driver
 from analysis.run_files import RunFile, Wanted, parts_of
-from analysis.studies import REFERENCES
+from analysis.studies import REFERENCES, fully_evaluated
 
 COLUMNS = (
     *("run_id", "trial_id", "trial_number", "kind", "forget", "seed", "scenario_seed", "state", "error"),
     *("objective", "gap", "started_at", "finished_at", "host", "device", "gpu_fraction", "version"),
+    "eval_ended",
 )
 WINDOW_S = 300.0  # what "now" means for a speed
 _ENOUGH = 3  # trials of a run from which something can be told about its speed: the first ones are slow
@@ -225,9 +226,9 @@ def _gap(stage: str, rows: pd.DataFrame) -> float:
     complete = rows[rows["state"] == "complete"]
     if complete.empty:
         return math.nan
-    return float(
-        complete.groupby("run_id")["gap"].mean().min() if stage == "benchmark" else complete["gap"].min()
-    )
+    if stage == "benchmark":
+        return float(complete.groupby("run_id")["gap"].mean().min())
+    return float(fully_evaluated(complete)["gap"].min())
 
 
 def _per_minute(rows: pd.DataFrame, now: datetime, is_over: bool) -> float:

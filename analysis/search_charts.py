@@ -12,6 +12,7 @@ from analysis.importance import Importance
 from analysis.labels import label, shortened, title
 from analysis.page import Chart, picture
 from analysis.ranges import Ranges, log_parameters
+from analysis.sensitivity import target
 from analysis.studies import METRICS, Study, best, varied
 from analysis.style import FAINT
 
@@ -130,7 +131,7 @@ def _data(
                 "name": label(metric),
                 "key": metric,
                 "values": rows[metric],
-                "target": rows[f"target_{metric}"].mean() if metric != "gap" else None,
+                "target": target(rows, metric) if metric != "gap" else None,
             }
             for metric in metrics
         ],

@@ -18,7 +18,7 @@ from analysis.page import Block, Section, Table, picture, table
 from analysis.ranges import Range, Ranges, log_parameters
 from analysis.search_charts import Found
 from analysis.stats import WinnersCurse, winners_curse
-from analysis.studies import METRICS, Study, best, complete, parameters, varied
+from analysis.studies import METRICS, Study, best, complete, fully_evaluated, parameters, varied
 from analysis.style import ACCENT, plain
 
 Blocks = list[Block]
@@ -45,7 +45,7 @@ def searches(
             rows.append([*cells, DASH, DASH, DASH, "no trial was complete"])
             continue
         moved, fixed_values = _said(frame, winner)
-        near = int((complete(frame)["objective"] <= winner["objective"] + 1).sum()) - 1
+        near = int((fully_evaluated(complete(frame))["objective"] <= winner["objective"] + 1).sum()) - 1
         reached = [number(winner["objective"]), str(int(winner["trial_number"])), str(near)]
         rows.append([*cells, *reached, moved])
         narrow += _too_narrow(study, winner, {name: range_of(study, name) for name in varied(frame)})
@@ -253,7 +253,7 @@ def _best_tenths(found: Found) -> Table:
     """Where the best tenth of each search's trials lies."""
     rows = []
     for study, frame in found:
-        done = complete(frame).dropna(subset=["objective"])
+        done = fully_evaluated(complete(frame).dropna(subset=["objective"]))
         top = done.nsmallest(max(2, round(len(done) / 10)), "objective")
         spans = [
             f"{title(name)} {plain(float(top[name].min()))} to {plain(float(top[name].max()))}"

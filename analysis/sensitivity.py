@@ -15,7 +15,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from analysis.centres import centre
-from analysis.studies import SCENARIO, Study, complete, rounded, varied
+from analysis.studies import SCENARIO, Study, complete, fully_evaluated, rounded, varied
 
 
 def observations(frame: pd.DataFrame, metric: str = "gap") -> pd.DataFrame:
@@ -43,9 +43,14 @@ def observations(frame: pd.DataFrame, metric: str = "gap") -> pd.DataFrame:
 
 
 def target(frame: pd.DataFrame, metric: str) -> float:
-    """What the retrained model has for a metric; nan where the table does not say."""
+    """What the retrained model has for a metric; nan where the table does not say.
+
+    Trials whose evaluation ended early have it for their first images alone, and are left out.
+    """
     name = f"target_{metric}"
-    return float(frame[name].mean()) if name in frame and frame[name].notna().any() else float("nan")
+    if name not in frame or not frame[name].notna().any():
+        return float("nan")
+    return float(fully_evaluated(frame.dropna(subset=[name]))[name].mean())
 
 
 def curves(frame: pd.DataFrame, metric: str = "gap", best: pd.Series | None = None) -> pd.DataFrame:

@@ -132,18 +132,25 @@ def best(frame: pd.DataFrame) -> pd.Series | None:
 
     One whose evaluation ended early is best only where there is no other.
     """
-    found = complete(frame).dropna(subset=["objective"])
-    if "eval_ended" in found:
-        whole = found[found["eval_ended"].fillna("") == ""]
-        found = found if whole.empty else whole
+    found = fully_evaluated(complete(frame).dropna(subset=["objective"]))
     return None if found.empty else found.iloc[int(found["objective"].argmin())]
+
+
+def fully_evaluated(frame: pd.DataFrame) -> pd.DataFrame:
+    """The trials whose evaluation did not end early; all of them if there is none."""
+    if "eval_ended" not in frame:
+        return frame
+    rows = frame[frame["eval_ended"].fillna("") == ""]
+    return frame if rows.empty else rows
 
 
 def progress(frame: pd.DataFrame) -> pd.DataFrame:
     """How a search went on: trial_number, state, objective and best so far, in points, one row per trial."""
-    rows = frame.sort_values("trial_number")[["trial_number", "state", "objective"]].reset_index(drop=True)
+    ordered = frame.sort_values("trial_number").reset_index(drop=True)
+    rows = ordered[["trial_number", "state", "objective"]].copy()
     rows["objective"] = rows["objective"].where(rows["state"] == "complete")
-    rows["best"] = rows["objective"].cummin().ffill()
+    candidates = fully_evaluated(complete(ordered).dropna(subset=["objective"]))
+    rows["best"] = rows["objective"].where(rows.index.isin(candidates.index)).cummin().ffill()
     return rows
 
 

@@ -106,6 +106,13 @@ def test_failures_are_counted_by_cause_with_the_first_error_of_each() -> None:
     assert run_state.failures(trials([trial(0)])).empty
 
 
+def test_the_gap_of_a_search_is_not_that_of_a_trial_whose_evaluation_ended_early() -> None:
+    found = trials(rows("jit", 3, 10.0)).assign(eval_ended=["", "", "right about 1.0 % of the first images"])
+    table = run_state.study_table(found, {SEARCH: record(("jit", 3))}, (), at(60))
+    assert table["gap"].to_list() == [9.0]
+    assert "eval_ended" in run_state.COLUMNS
+
+
 def test_a_benchmark_has_a_study_per_method_whose_gap_is_the_lowest_mean() -> None:
     ids = {"jit": (f"{BENCH}/a", f"{BENCH}/b"), "retrain": (f"{BENCH}/r",)}
     gaps = {f"{BENCH}/a": (3.0, 5.0), f"{BENCH}/b": (1.0, 9.0), f"{BENCH}/r": (2.0, 2.0)}

@@ -139,3 +139,16 @@ def test_best_and_progress_ignore_what_failed() -> None:
     assert winner["trial_number"] == 2
     assert progress(frame(rows))["best"].tolist() == [9.0, 9.0, 4.0, 4.0]
     assert best(frame([trial(0, state="failed")])) is None
+
+
+def test_a_trial_whose_evaluation_ended_early_gives_no_target_and_no_best_so_far() -> None:
+    rows = frame(
+        [trial(0, gap=9.0, target_mia=11.0), trial(1, gap=5.0, target_mia=60.0), trial(2, gap=6.0)]
+    ).assign(eval_ended=["", "right about 1.0 % of the first 300 retained images", ""])
+    rows.loc[2, "target_mia"] = 11.0
+    assert sense.target(rows, "mia") == 11.0
+    assert progress(rows)["objective"].tolist() == [9.0, 5.0, 6.0]
+    assert progress(rows)["best"].tolist() == [9.0, 9.0, 6.0]
+    alone = rows[rows["eval_ended"] != ""]
+    assert sense.target(alone, "mia") == 60.0, "which is better than nothing"
+    assert progress(alone)["best"].tolist() == [5.0]
