@@ -23,11 +23,13 @@ class Trial:
         params: The hyper-parameters that it is known to have had.
         objective: What it was judged by; the parts of the plan's objective where the search says so.
         origin: What the row of a trial says that starts from it.
+        ended: Whether its evaluation ended early, which makes its objective a rough one.
     """
 
     params: Mapping[str, Any]
     objective: tuple[float, ...]
     origin: str
+    ended: bool = False
 
 
 @dataclass(frozen=True)
@@ -55,7 +57,7 @@ def as_points(method: Method, space: Space, searches: Sequence[Earlier], count: 
     inside = [[t for t in search.trials if _point(method, space, t.params)] for search in searches]
     points: dict[tuple[Any, ...], Point] = {}
     for rank in zip_longest(*inside):
-        for trial in sorted(filter(None, rank), key=lambda t: t.objective):
+        for trial in sorted(filter(None, rank), key=lambda t: (t.ended, t.objective)):
             values = _point(method, space, trial.params)
             if values is not None:
                 points.setdefault(tuple(values.values()), Point(values, trial.origin))

@@ -69,15 +69,18 @@ def _earlier(study: Study, plan: Plan, method: Method) -> Earlier:
             t.user_attrs.get(HELD, {}) | t.params,
             tuple(sign * value for sign, value in zip(signs, t.values, strict=True)),
             f"{study.study_name} #{t.number}",
+            bool(t.user_attrs.get("eval_ended")),
         )
         for t in done
     ]
     if len(signs) > 1:
         front = {trial.number for trial in study.best_trials}
-        order = sorted(zip(done, trials, strict=True), key=lambda pair: pair[0].number not in front)
+        order = sorted(
+            zip(done, trials, strict=True), key=lambda pair: (pair[1].ended, pair[0].number not in front)
+        )
         trials = [trial for _, trial in order]
     else:
-        trials.sort(key=lambda trial: trial.objective)
+        trials.sort(key=lambda trial: (trial.ended, trial.objective))
     forget = str(study.user_attrs.get("forget", ""))
     return Earlier(f"'{shown(study.study_name)}'", forget, trials, _unlike(study, plan, method))
 

@@ -52,7 +52,7 @@ def _earlier(study: Study, frame: pd.DataFrame, plan: Plan, method: Method) -> E
     trials = [t for row in frame.to_dict("records") if (t := _trial(row, plan, method)) is not None]
     others = [f"{n} {getattr(study, n)}" for n in _WHERE if getattr(study, n) != getattr(plan, n)]
     name = f"{study.method} on {study.scenario}"
-    best_first = sorted(trials, key=lambda trial: trial.objective)
+    best_first = sorted(trials, key=lambda trial: (trial.ended, trial.objective))
     return Earlier(name, study.forget, best_first, f"it had {' and '.join(others)}" if others else "")
 
 
@@ -62,4 +62,9 @@ def _trial(row: Mapping[Hashable, Any], plan: Plan, method: Method) -> Trial | N
     if values is None:
         return None
     params = {name.removeprefix("param_"): v for name, v in known.items() if name.startswith("param_")}
-    return Trial(typed(method, params), tuple(map(float, values)), str(known["trial_id"]))
+    return Trial(
+        typed(method, params),
+        tuple(map(float, values)),
+        str(known["trial_id"]),
+        bool(known.get("eval_ended")),
+    )

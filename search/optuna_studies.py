@@ -31,7 +31,8 @@ from search.records import records
 from search.starts import ORIGIN
 
 HELD = "held"  # attribute of a trial: the hyper-parameters that its search did not vary
-_SAID = ("trial_number", "seed", "preset", ORIGIN, "error", "unlearn_s")  # columns that trials carry along
+# Columns that trials carry along
+_SAID = ("trial_number", "seed", "preset", ORIGIN, "error", "eval_ended", "unlearn_s")
 
 
 @dataclass(frozen=True)
