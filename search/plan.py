@@ -323,6 +323,10 @@ class Plan(Shown, Section):
         plan._starts = dict(starts)
         return plan
 
+    def with_all_images(self) -> Plan:
+        """The plan with a search that evaluates all images."""
+        return self.model_copy(update={"search": self.search.model_copy(update={"evaluate": "all"})})
+
     @property
     def code(self) -> tuple[str, ...]:
         """Folders with modules of the user's that it names, which workers need to find too."""

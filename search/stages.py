@@ -290,7 +290,7 @@ def _entries(setting: Setting) -> Iterator[Entry]:
     assert plan.benchmark is not None
     identity = search_identity(plan)
     rows = finished_trials(setting.place, identity.run_id)
-    _require_finished(plan, identity, rows)
+    _require_finished(setting, identity, rows)
     yield Entry(methods.get("original"), "", {})
     yield Entry(methods.get("retrain"), "", {})
     for name in plan.benchmark.beside:
@@ -306,8 +306,9 @@ def _entries(setting: Setting) -> Iterator[Entry]:
                 yield Entry(method, "tuned", params, tuned_on=(scenario.forget,))
 
 
-def _require_finished(plan: Plan, identity: Identity, rows: Sequence[Row]) -> None:
+def _require_finished(setting: Setting, identity: Identity, rows: Sequence[Row]) -> None:
     """Drivers that benchmark half a search each would disagree about the best parameters."""
+    plan = setting.plan
     counts = {(m.name, s.forget): len(rows_of(identity, m, s, rows)) for m, s in studies_of(plan)}
     wanted = plan.search.trials
     short = [f"{m} on {f} has {n} of {wanted} trials" for (m, f), n in counts.items() if n < wanted]
@@ -315,10 +316,26 @@ def _require_finished(plan: Plan, identity: Identity, rows: Sequence[Row]) -> No
         least = min(counts.values())
         instead = f", or give --trials {least} to take what is there" if least else ""
         more = f" and {len(short) - 3} more" if len(short) > 3 else ""
+        if _finished_on_all_images(setting):
+            instead += ", or set 'search.evaluate: all' to take the search that was done on all images"
         raise RunError(
             f"the search is not finished: {', '.join(short[:3])}{more}; "
             f"run `unlearn search` with this plan first (all its shards){instead}"
         )
+
+
+def _finished_on_all_images(setting: Setting) -> bool:
+    """Whether there is a finished search that differs from the plan's in evaluating all images.
+
+    Searches of versions that knew no subsets are such searches.
+    """
+    plan = setting.plan
+    if not plan.evaluated_images().fewer:
+        return False
+    on_all = plan.with_all_images()
+    identity = search_identity(on_all)
+    rows = finished_trials(setting.place, identity.run_id)
+    return all(len(rows_of(identity, m, s, rows)) >= plan.search.trials for m, s in studies_of(on_all))
 
 
 def rows_of(identity: Identity, method: Method, scenario: Scenario, rows: Sequence[Row]) -> list[Row]:

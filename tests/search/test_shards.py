@@ -132,6 +132,24 @@ def test_a_benchmark_names_the_searches_that_are_not_finished(plan: Plan, tmp_pa
     )
 
 
+def test_a_benchmark_says_how_to_take_a_search_that_was_done_on_all_images(
+    plan: Plan, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("benchmarks.subsets.ENOUGH", 500)
+    identity = search_identity(plan.with_all_images())
+    assert identity.run_id != search_identity(plan).run_id
+    with Results(tmp_path, identity.run_id) as opened:
+        for method in ("jit", "finetune"):
+            opened.append(Finished(trial(n, method, identity.study_id(method))) for n in range(6))
+    with pytest.raises(RunError) as caught:
+        stages.benchmark(setting(plan, tmp_path, Slots(workers=2, cpus=1, gpus=0), "1/1"))
+    assert str(caught.value) == (
+        "the search is not finished: jit on 8 has 0 of 6 trials, finetune on 8 has 0 of 6 trials; run "
+        "`unlearn search` with this plan first (all its shards), or set 'search.evaluate: all' to take the "
+        "search that was done on all images"
+    )
+
+
 @pytest.mark.timeout(900)  # four runs of Ray, each with new workers
 def test_a_plan_done_in_shards_has_every_trial_once(
     plan: Plan, prepared: preparation.Shared, ray_session: Slots, tmp_path: Path
