@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -35,6 +36,7 @@ def cached_scenario(
     threads: int,
     record: bool = False,
     keep_retrained: bool = False,
+    read: Callable[[str], CachedArrays | None] = arrays_of,
 ) -> CachedScenario | None:
     """A scenario from the cache alone; None unless everything is there.
 
@@ -43,13 +45,14 @@ def cached_scenario(
     Args:
         device: The kind of device on which a worker would predict, as torch calls it.
         threads: Threads of a CPU with which it would.
+        read: Reads a model by its id. Scenarios of one original share its arrays if `read` keeps them.
     """
     if scenario.task == "sequence" or recipe.original == "published":
         return None
     roles: list[Role] = ["original", "retrained", *(["recorded"] if record else [])]  # type: ignore[list-item]
     models: dict[Role, CachedArrays] = {}
     for role in roles:
-        model = arrays_of(model_id(role, scenario, recipe))
+        model = read(model_id(role, scenario, recipe))
         if model is None:
             return None
         models[role] = model

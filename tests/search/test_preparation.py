@@ -5,8 +5,10 @@ from __future__ import annotations
 import io
 
 import pytest
+import torch
 from rich.console import Console
 
+from benchmarks.prepared import prepare
 from benchmarks.scenarios import Scenario
 from benchmarks.training import Recipe
 from cluster.connect import Slots
@@ -32,3 +34,15 @@ def test_models_say_how_far_they_are_and_whether_they_were_there(
     preparation.prepare([scenario], RECIPE, 100, ray_session, again.append)
     assert [model.from_cache for model in again] == [True, True]
     assert str(again[0]).endswith(", from the cache")
+
+
+def test_cached_scenarios_of_one_original_hold_its_weights_once() -> None:
+    """A plan may have hundreds of forget sets, and an original takes 40 MB and more."""
+    scenarios = [Scenario("digits", "cnn2", "full_class", forget) for forget in ("3", "8")]
+    for scenario in scenarios:
+        prepare(scenario, recipe=Recipe(epochs=1), eval_limit=100)
+    threads = torch.get_num_threads()
+    found = preparation._all_cached(scenarios, Recipe(epochs=1), 100, "cpu", threads, False, False)
+    first, second = (found[scenario.key].packed for scenario in scenarios)
+    assert first.original is second.original
+    assert first.retrained_logits is not second.retrained_logits
