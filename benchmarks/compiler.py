@@ -49,7 +49,7 @@ def _until_imported(method: Callable[..., Any], plain: Callable[..., Any]) -> Ca
     def call(*args: Any, **options: Any) -> Any:
         if _COMPILER not in sys.modules:
             return plain(*args, **options)
-        delattr(plain, _NOT_COMPILED)  # torch puts its own there
+        vars(plain).pop(_NOT_COMPILED, None)  # torch puts its own there
         return method(*args, **options)
 
     return call

@@ -124,10 +124,10 @@ def evaluate(
     """
 
     def part(split: str) -> Predictions:
-        found = predict(model, splits[split])
-        if not np.isfinite(found.logits).all():
+        predictions = predict(model, splits[split])
+        if not np.isfinite(predictions.logits).all():
             raise ArithmeticError("the logits are not finite")
-        return replace(found, weight=(weights or {}).get(split, 1.0))
+        return replace(predictions, weight=(weights or {}).get(split, 1.0))
 
     # The smaller splits first, of which one that is not finite is enough
     held = {name: part(f"{name}_{held_out}") for name in ("forget", "retain")}

@@ -36,12 +36,12 @@ class Keeping(Works):
             return super().get(key, compute, device)
         with FileLock(_file(key, ".lock", make=True)):
             work = read(key, device)
-            found = work is not None
+            cached = work is not None
             if work is None:
                 work = compute()
                 _keep(key, work)
-        self.kept[key] = work, found
-        return work, found
+        self.kept[key] = work, cached
+        return work, cached
 
 
 def read(key: Key, device: torch.device) -> Work | None:
@@ -57,13 +57,13 @@ def read(key: Key, device: torch.device) -> Work | None:
         return None
     description, values = _file(key, ".json"), _file(key, ".safetensors")
     try:
-        told = json.loads(description.read_text())
+        record = json.loads(description.read_text())
         raw = values.read_bytes()
-        if hashlib.sha256(raw).hexdigest() != told["sha256"]:
+        if hashlib.sha256(raw).hexdigest() != record["sha256"]:
             raise CacheError(f"{values} does not match its checksum; delete {description}")
         tensors = load(raw)
-        value = {name: tensors[name].to(device) for name in told["names"]}
-        return Work(value, Spent(**told["spent"]))
+        value = {name: tensors[name].to(device) for name in record["names"]}
+        return Work(value, Spent(**record["spent"]))
     except FileNotFoundError:
         return None
     except (OSError, ValueError, KeyError, TypeError, SafetensorError) as error:

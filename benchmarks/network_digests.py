@@ -29,9 +29,9 @@ def network_digest(scenario: Scenario) -> str:
         return _computed(scenario)
     file = model_folder() / _FOLDER / _name(scenario)
     with suppress(OSError, ValueError):
-        found = file.read_text()
-        if re.fullmatch("[0-9a-f]{16}", found):
-            return found
+        digest = file.read_text()
+        if re.fullmatch("[0-9a-f]{16}", digest):
+            return digest
     digest = _computed(scenario)
     with suppress(OSError):  # it is only built once more
         file.parent.mkdir(parents=True, exist_ok=True)

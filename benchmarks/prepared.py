@@ -128,8 +128,8 @@ class Prepared(Shown):
 
     def weights(self, extent: Extent) -> dict[str, float]:
         """How many images of a split each one stands for, for the splits that are not evaluated whole."""
-        found = self._subsets(extent)
-        return {name: len(self.measured[name]) / len(positions) for name, positions in found.items()}
+        subsets = self._subsets(extent)
+        return {name: len(self.measured[name]) / len(positions) for name, positions in subsets.items()}
 
     def eval_limit(self, extent: Extent, held_out: HeldOut) -> int | None:
         """The most images of a split of what is retained that are evaluated; None for all of them."""
@@ -191,12 +191,12 @@ class Prepared(Shown):
     def _subsets(self, extent: Extent) -> Mapping[str, np.ndarray]:
         """The positions that are evaluated, of those splits that are not evaluated whole."""
         if extent not in self._positions:
-            self._positions[extent] = found = {}
+            self._positions[extent] = subsets = {}
             for name, images in self.measured.items():
                 y = (self.data.test if name.endswith("test") else self.data.train).y
                 some = positions(name, y[images.index.cpu().numpy()], extent)
                 if some is not None:
-                    found[name] = some
+                    subsets[name] = some
         return self._positions[extent]
 
     def _evaluation(self, logits: Mapping[str, np.ndarray], held_out: HeldOut, extent: Extent) -> Evaluation:
@@ -282,14 +282,14 @@ def prepare(
     def logits(model: CachedModel) -> dict[str, np.ndarray]:
         taken, threads = original.preprocessing, torch.get_num_threads()
         name = predictions_id(model.weights_id, scenario, eval_limit, taken, device.type, threads)
-        found = kept(name)
-        if found is None:
+        predicted = kept(name)
+        if predicted is None:
             network = build_network(scenario, scenario.seed)
             network.load_state_dict(model.state)
             network = placed(network, device)
-            found = {split: predict(network, images).logits for split, images in measured.items()}
-            keep(name, found)
-        return found
+            predicted = {split: predict(network, images).logits for split, images in measured.items()}
+            keep(name, predicted)
+        return predicted
 
     progress(f"{scenario.forget}: evaluating the original and the retrained model")
     packed = Packed(

@@ -46,9 +46,9 @@ def problem(
     if not _same([*again, *other], [*weights, *expected]):
         names = " or ".join(f"'{key.name}'" for key in works.known)
         return f"{names} gives other weights when another trial has computed it"
-    there = Works()
-    run(params, 1, there, other=True)
-    if names := _differing(works.known, there.known):
+    of_others = Works()
+    run(params, 1, of_others, other=True)
+    if names := _differing(works.known, of_others.known):
         return f"{names} depends on what is to be forgotten; take `once` in place of `once_per_model`"
     return ""
 

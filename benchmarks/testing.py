@@ -289,8 +289,8 @@ def _check_shared_work(
         prepared = _prepared(task, _OTHERS.get(task, "") if other else "")
         return _weights(_complete(method, prepared, values, seed=seed, shared_seed=1, work=works))
 
-    found = problem(method, params, run, works, weights)
-    _require(not found, f"{method.name} on {task}: its shared value {found}")
+    wrong = problem(method, params, run, works, weights)
+    _require(not wrong, f"{method.name} on {task}: its shared value {wrong}")
 
 
 def _complete(method: Method, prepared: Prepared, params: Mapping[str, Any], **how: Any) -> TrialResult:

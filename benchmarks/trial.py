@@ -197,8 +197,8 @@ def run_trial(
 
     def measured(state: State, model: nn.Module, step: Prepared) -> TrialResult:
         with meter.evaluating():
-            found = measurement(model, step, held_out, evaluate)
-            now, references = found.evaluation, found.references
+            evaluated = measurement(model, step, held_out, evaluate)
+            now, references = evaluated.evaluation, evaluated.references
             outputs, classes = now.retain_train.logits.shape[1:], len(prepared.scenario.classes)
             if outputs != (classes,):
                 raise ValueError(f"the model has {outputs} outputs per image, not {classes}")
@@ -206,9 +206,9 @@ def run_trial(
         # Not left in the result, which would then hold all training images and could not be pickled
         with_model = replace(now, relearn=step.relearning(model, held_out))
         metrics |= measure(with_model, references, costly)
-        aims = step.targets(held_out, chosen, found.extent)
+        aims = step.targets(held_out, chosen, evaluated.extent)
         return result(
-            state, metrics=metrics, targets=aims, model=model, evaluation=now, eval_ended=found.ended
+            state, metrics=metrics, targets=aims, model=model, evaluation=now, eval_ended=evaluated.ended
         )
 
     def observed(done: int) -> Callable[[nn.Module, float], None]:

@@ -168,7 +168,7 @@ def _all_cached(
     keep_retrained: bool,
 ) -> dict[str, CachedScenario]:
     """Every scenario, by its key, if none needs a worker to be prepared; else nothing."""
-    found: dict[str, CachedScenario] = {}
+    ready: dict[str, CachedScenario] = {}
     read = lru_cache(maxsize=4)(arrays_of)  # the original, in turn with the retrained models, stays
     for s in scenarios:
         cached = cached_scenario(
@@ -183,8 +183,8 @@ def _all_cached(
         )
         if cached is None:
             return {}
-        found[s.key] = cached
-    return found
+        ready[s.key] = cached
+    return ready
 
 
 def _together(packed: Iterable[Packed]) -> dict[str, Packed]:

@@ -25,12 +25,14 @@ class WorkerWorks(Works):
     def get(self, key: Key, compute: Callable[[], Work], device: torch.device) -> tuple[Work, bool]:
         kept: list[Work] = []
 
-        def found() -> Work:
+        def read_or_computed() -> Work:
             with suppress(CacheError):  # which `unlearn prepare` tells
                 kept.extend(filter(None, [read(key, device)]))
             return kept[0] if kept else compute()
 
-        work, reused = self._values.get(_name(key), found, _packed, lambda sent: _unpacked(sent, device))
+        work, reused = self._values.get(
+            _name(key), read_or_computed, _packed, lambda sent: _unpacked(sent, device)
+        )
         return work, reused or bool(kept)
 
     def drop(self, key: Key) -> None:
