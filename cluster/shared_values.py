@@ -59,22 +59,22 @@ class Ledger:
         self._entries: dict[tuple[str, str], _Entry] = {}  # by machine and key; the last used one is the last
         self._tokens = itertools.count(1)
         self._lines: dict[str, str] = {}
-        self._said: set[str] = set()
+        self._reported: set[str] = set()
 
     async def want(self, machine: str, name: Name, worker: Any) -> tuple[str, int, list[Any]]:
         """What a worker is to do: take a value that is ready, compute it, ask again, or go on alone."""
-        place = (machine, name.key)
+        key = (machine, name.key)
         with suppress(TimeoutError):
             async with asyncio.timeout(_WAIT_S):
-                while (entry := self._entries.get(place)) is not None and entry.state == "computing":
+                while (entry := self._entries.get(key)) is not None and entry.state == "computing":
                     await entry.changed.wait()
-        entry = self._entries.get(place)
+        entry = self._entries.get(key)
         if entry is None:
-            entry = self._entries[place] = _Entry(name, next(self._tokens))
-            entry.watch = asyncio.create_task(self._watch(place, entry, worker))
+            entry = self._entries[key] = _Entry(name, next(self._tokens))
+            entry.watch = asyncio.create_task(self._watch(key, entry, worker))
             return "compute", entry.token, []
         if entry.state == "ready":
-            self._entries[place] = self._entries.pop(place)
+            self._entries[key] = self._entries.pop(key)
             return "take", entry.token, [entry.reference]
         return ("wait" if entry.state == "computing" else "alone"), entry.token, []
 
@@ -86,16 +86,16 @@ class Ledger:
         limit = self._limit(machine)
         if size > limit:
             self._change(entry, "too large")
-            self._say(entry.name.text, size, limit)
+            self._report(entry.name.text, size, limit)
             return False
         entry.size = size
-        stored = [(place, e) for place, e in self._entries.items() if place[0] == machine and e.size]
+        stored = [(key, e) for key, e in self._entries.items() if key[0] == machine and e.size]
         total = sum(e.size for _, e in stored)
-        for place, old in stored:
+        for key, old in stored:
             if total <= limit:
                 break
             if old.state == "ready":
-                del self._entries[place]
+                del self._entries[key]
                 total -= old.size
         return True
 
@@ -108,21 +108,21 @@ class Ledger:
 
     async def missing(self, machine: str, name: Name, token: int) -> None:
         """A value is not to be had, or not to be used: its computation has failed, or its owner has died."""
-        place = (machine, name.key)
-        entry = self._entries.get(place)
+        key = (machine, name.key)
+        entry = self._entries.get(key)
         if entry is not None and entry.token == token:
-            self._remove(place, entry)
+            self._remove(key, entry)
 
     async def end(self, group: str, part: str | None = None) -> None:
         """Free the values of a group, or of a part of it, that are ready."""
-        for place, entry in list(self._entries.items()):
+        for key, entry in list(self._entries.items()):
             if entry.name.group == group and part in (None, entry.name.part) and entry.state != "computing":
-                self._remove(place, entry)
+                self._remove(key, entry)
 
     async def lines(self) -> list[str]:
-        """What is to be said and has not been."""
-        new = [line for text, line in self._lines.items() if text not in self._said]
-        self._said.update(self._lines)
+        """Messages for the user that were not fetched before."""
+        new = [line for text, line in self._lines.items() if text not in self._reported]
+        self._reported.update(self._lines)
         return new
 
     async def stored(self) -> dict[str, str]:
@@ -139,8 +139,8 @@ class Ledger:
         entry.changed.set()
         entry.watch.cancel()
 
-    def _remove(self, place: tuple[str, str], entry: _Entry) -> None:
-        del self._entries[place]
+    def _remove(self, key: tuple[str, str], entry: _Entry) -> None:
+        del self._entries[key]
         entry.changed.set()
         entry.watch.cancel()
 
@@ -150,14 +150,14 @@ class Ledger:
         memory: dict[str, float] = next((n["Resources"] for n in ray.nodes() if n["NodeID"] == machine), {})
         return self._share * float(memory.get("object_store_memory", 0.0))
 
-    def _say(self, text: str, size: int, limit: float) -> None:
+    def _report(self, text: str, size: int, limit: float) -> None:
         self._lines.setdefault(
             text,
-            f"{text} takes {size / 2**20:.0f} MiB, and {limit / 2**20:.0f} MiB of the object store are for "
-            "such values: every trial computes it anew, which more memory for Ray's object store would spare",
+            f"{text} takes {size / 2**20:.0f} MiB, more than the {limit / 2**20:.0f} MiB of the object store "
+            "that are for shared values, so every trial computes it; give Ray's object store more memory",
         )
 
-    async def _watch(self, place: tuple[str, str], entry: _Entry, worker: Any) -> None:
+    async def _watch(self, key: tuple[str, str], entry: _Entry, worker: Any) -> None:
         """Free a value to be computed by others when the worker that computes it dies.
 
         Its answer may come late or at once, depending on whether it is busy; only its death tells something.
@@ -168,8 +168,8 @@ class Ledger:
             try:
                 await worker.__ray_ready__.remote()
             except ray.exceptions.ActorDiedError:
-                if self._entries.get(place) is entry:
-                    del self._entries[place]
+                if self._entries.get(key) is entry:
+                    del self._entries[key]
                 entry.changed.set()
                 return
             except ray.exceptions.RayError:  # out of reach for now
@@ -247,13 +247,18 @@ class SharedValues:
         return None, None
 
     def _offer(self, name: Name, token: int, pack: Callable[[], tuple[Any, int]]) -> None:
+        """Share a value that was computed here. Unless that works, others must not go on waiting for it."""
         import ray
 
+        ledger = self._ledger
         try:
             packed, size = pack()
-            if self._ask("room", name, token, size):
+            room = self._ask("room", name, token, size)
+            if room:
                 self._ask("ready", name, token, [ray.put(packed)])
-        except (ray.exceptions.RayError, MemoryError):
+            elif room is None:  # it did not answer in time, and may be alive
+                ledger.missing.remote(self._machine, name, token)
+        except Exception:  # no memory for the arrays, no room on the disk: torch's and Ray's errors alike
             self._ask("missing", name, token)
 
     def _ask(self, what: str, name: Name, *more: Any) -> Any:
@@ -282,7 +287,7 @@ class Sharing:
         self.ledger.end.remote(group, part)
 
     def lines(self, *, wait: bool = False) -> list[str]:
-        """What there is to say; does not wait for it unless asked to."""
+        """Messages for the user; does not wait for them unless asked to."""
         import ray
 
         self._asked = self._asked or self.ledger.lines.remote()

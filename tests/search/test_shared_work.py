@@ -47,6 +47,27 @@ class Worker:
         work, reused = self.works.get(key(name), compute, CPU)
         return work.value, work.spent, reused
 
+    def fail_to_send(self, log: Path, error: Exception | None = None):
+        """Compute a value that cannot be sent: for an error, or as the ledger does not answer in time."""
+        values = self.works._values
+        ask = values._ask
+
+        def unanswered(what: str, *more: object) -> object:
+            if what != "room":
+                return ask(what, *more)
+            values._ledger = None
+            return None
+
+        def pack(value: int) -> tuple[int, int]:
+            if error is not None:
+                raise error
+            values._ask = unanswered
+            return value, 8
+
+        with log.open("a") as file:
+            file.write("1\n")
+        return values.get(name_of("value"), lambda: 1, pack, lambda sent: sent)
+
     def drop(self, name: str = "value") -> None:
         self.works.drop(key(name))
 
@@ -156,6 +177,14 @@ def test_what_one_fails_to_compute_the_next_one_tries(ray_session, log):
             ray.get(first)
         assert not ray.get(second)[2]
         assert states(values) == {"'value' of ssd": "ready"}
+
+
+@pytest.mark.parametrize("error", [RuntimeError("cannot allocate memory"), None], ids=["error", "silence"])
+def test_what_cannot_be_sent_is_not_waited_for(ray_session, log, error):
+    with team() as (_, workers):
+        assert ray.get(workers[0].fail_to_send.remote(log, error)) == (1, False)
+        assert not ray.get(workers[1].get.remote(log), timeout=30)[2]
+        assert computed(log) == 2
 
 
 def test_the_value_that_was_used_longest_ago_makes_room(ray_session, log):
