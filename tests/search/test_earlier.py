@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import math
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from benchmarks.methods import methods
+from search.assignments import Assignment
 from search.earlier import Earlier, Trial, as_points
 from search.export import export_optuna
 from search.plan_files import parse
@@ -28,9 +30,9 @@ def test_a_trial_whose_evaluation_ended_early_is_no_start_while_there_are_others
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     row_of = made_searches.row_of
-    gaps = []
+    gaps: list[float] = []
 
-    def ended(assignment):
+    def ended(assignment: Assignment) -> dict[str, Any]:
         row = row_of(assignment)
         gaps.append(row["gap"])
         return row | {"eval_ended": "" if row["gap"] > min(gaps) else "right about 1.0 %"}
