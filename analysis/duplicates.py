@@ -48,7 +48,7 @@ def distinct_details(
 
 
 def superseded(keys: pa.Table) -> np.ndarray:
-    """Which rows of a trials table stand for a trial of which another row counts.
+    """Which rows of a trials table do not count, because another row of the same trial does.
 
     Args:
         keys: `KEYS` of the rows, in the order of their files' names.
@@ -87,11 +87,11 @@ def foreign(
     drivers = [writer(name) for name in files]
     wanted = dict(writers())
     chosen = np.full(len(names), -1)
-    own = np.zeros(len(names), dtype=bool)  # whether the driver of its row wrote the chosen one
-    for one, at in zip(trial.tolist(), source.tolist(), strict=True):
-        is_own = wanted.get(names[one]) == drivers[at]
-        if chosen[one] < 0 or (is_own and not own[one]):
-            chosen[one], own[one] = at, is_own
+    matched = np.zeros(len(names), dtype=bool)  # whether the driver of the trial's row wrote the chosen file
+    for code, number in zip(trial.tolist(), source.tolist(), strict=True):
+        matches = wanted.get(names[code]) == drivers[number]
+        if chosen[code] < 0 or (matches and not matched[code]):
+            chosen[code], matched[code] = number, matches
     lost: np.ndarray = (codes >= 0) & (chosen[codes] != file)
     return lost
 
@@ -105,7 +105,7 @@ def writers_of(trials: Mapping[str, pa.Table]) -> dict[str, str]:
 
 
 def _repeated(ids: pa.ChunkedArray) -> np.ndarray:
-    """Which of some texts are there more than once; what is null is not."""
+    """Which texts occur more than once; nulls do not."""
     codes, _ = _coded(ids)
     counts = np.bincount(codes + 1, minlength=1)
     counts[0] = 0

@@ -240,13 +240,13 @@ def _evaluated(rows: pd.DataFrame) -> list[str]:
         return []
     ended = int((known["eval_ended"].fillna("") != "").sum())
     most = int(limited.max())
-    said = f"These trials were evaluated on a fixed choice of at most {most:,} images of each split."
+    sentence = f"These trials were evaluated on a fixed choice of at most {most:,} images of each split."
     if ended:
-        said += (
-            f" {ended} of {len(rows)} knew no more than chance of the first few hundred, and were evaluated "
-            "no further than on these and on the forget set; the column eval_ended names them."
+        sentence += (
+            f" {ended} of {len(rows)} were no better than chance on the first few hundred, and were "
+            "evaluated only on these and on the forget set; the column eval_ended says which."
         )
-    return [said]
+    return [sentence]
 
 
 def _best_tenths(found: Found) -> Table:

@@ -73,6 +73,6 @@ def _together(store: Store, name: str, tables: dict[str, pa.Table]) -> pa.Table:
 
 
 def _repeated(values: list[str | None], counts: list[int]) -> pa.Array:
-    """Each text as often as is said."""
+    """Each text repeated as often as its count."""
     encoded = pa.array(values, pa.string()).dictionary_encode()
     return pa.array(encoded).take(pa.array(np.repeat(np.arange(len(values)), counts))).cast(pa.string())

@@ -88,4 +88,4 @@ def test_the_report_says_on_how_many_images_searches_evaluated() -> None:
     assert line == "These trials were evaluated on a fixed choice of at most 8,167 images of each split."
     some[3]["eval_ended"] = "right about 1.0 % of the first 300 retained images, which is chance"
     (line,) = said(some)
-    assert " 1 of 31 knew no more than chance of the first few hundred, and were evaluated no further" in line
+    assert " 1 of 31 were no better than chance on the first few hundred, and were evaluated only on" in line
