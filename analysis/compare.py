@@ -80,7 +80,7 @@ def cells(
     ran = found[place].merge(rows[place].drop_duplicates(), how="left", indicator=True)["_merge"] == "both"
     found["status"] = np.where(ran, UNMEASURED, NEVER)
     figures = [_figures(rows, metrics)]
-    if samples is not None and _QUALITY & metrics:
+    if samples is not None and not samples.empty and _QUALITY & metrics:
         figures.append(_as_sampled(_quality(trials, samples), samples_of))
     found = found.merge(pd.concat(figures, ignore_index=True), on=[*place, "metric"], how="left")
     found.loc[found["mean"].notna(), "status"] = COMPARED
