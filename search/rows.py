@@ -61,7 +61,7 @@ def trial_row(result: TrialResult, prepared: Prepared, identity: Mapping[str, An
         "device": torch.cuda.get_device_name(prepared.device) if cuda else "cpu",
         "host": platform.node(),
         "version": package_version(),
-        "torch_version": torch.__version__,
+        "torch_version": str(torch.__version__),  # a class of torch, which the driver would import for it
         **identity,
     }
 
