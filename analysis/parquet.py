@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from urllib.parse import unquote
 
@@ -54,10 +55,10 @@ class Schemas:
         Raises:
             BadTable: for a file with a column twice.
         """
-        said = opened.metadata.metadata or {}
-        if b"ARROW:schema" not in said:
+        metadata = opened.metadata.metadata or {}
+        if b"ARROW:schema" not in metadata:
             return _checked(opened.schema_arrow)
-        key = frozenset(said.items())
+        key = frozenset(metadata.items())
         if key not in self._known:
             self._known[key] = _checked(opened.schema_arrow)
         return self._known[key]
@@ -102,15 +103,8 @@ def read_table(store: Store, file: str, columns: Sequence[str] | None = None) ->
         BadTable: for a file with a column twice.
         OSError: when the store cannot be read.
     """
-    content = store.read(file)
-    try:
-        opened = pq.ParquetFile(pa.BufferReader(content), page_checksum_verification=True)
-        table = opened.read(columns, use_threads=False)  # files are many and small
-        table.validate(full=True)
-    except _DAMAGE as error:
-        raise NotParquet from error
-    _checked(table.schema)
-    return table
+    with _opened(store, file) as content:
+        return _columns(content, columns)
 
 
 def read_selected(store: Store, file: str, selection: Selection, schemas: Schemas) -> Content:
@@ -124,16 +118,9 @@ def read_selected(store: Store, file: str, selection: Selection, schemas: Schema
         BadTable: for a file with a column twice.
         OSError: when the store cannot be read.
     """
-    content = store.read(file)
-    try:
-        opened = pq.ParquetFile(pa.BufferReader(content), page_checksum_verification=True)
-        schema = schemas.of(opened)
-        names = [name for name in schema.names if selection.column(name)]
-        table = opened.read(names, use_threads=False)  # files are many and small
-        table.validate(full=True)
-    except _DAMAGE as error:
-        raise NotParquet from error
-    _checked(table.schema)
+    with _opened(store, file) as content:
+        schema = schemas.of(content)
+        table = _columns(content, [name for name in schema.names if selection.column(name)])
     rows = len(table)
     if selection.kinds is not None and "kind" in table.column_names and table["kind"].type == pa.string():
         table = table.filter(pc.is_in(table["kind"], pa.array(sorted(selection.kinds), pa.string())))
@@ -183,6 +170,24 @@ def metadata(field: pa.Field) -> dict[str, str]:
         return {key.decode(): value.decode() for key, value in (field.metadata or {}).items()}
     except UnicodeDecodeError as error:
         raise BadTable(f"has a description of '{field.name}' that is not text") from error
+
+
+@contextmanager
+def _opened(store: Store, file: str) -> Iterator[pq.ParquetFile]:
+    """A file whose damaged pages do not pass; what is damaged in it is NotParquet, also inside."""
+    content = pa.BufferReader(store.read(file))
+    try:
+        yield pq.ParquetFile(content, page_checksum_verification=True)
+    except _DAMAGE as error:
+        raise NotParquet from error
+
+
+def _columns(opened: pq.ParquetFile, names: Sequence[str] | None) -> pa.Table:
+    """Some columns of an open file, or all, checked."""
+    table = opened.read(names, use_threads=False)  # files are many and small
+    table.validate(full=True)
+    _checked(table.schema)
+    return table
 
 
 def _checked(schema: pa.Schema) -> pa.Schema:
