@@ -1,12 +1,17 @@
-"""What a start leaves out: services of Ray that nobody asks for anything."""
+"""What a start leaves out: services of Ray that nobody asks for anything, and torch in the driver."""
 
 from __future__ import annotations
 
+import pickle
+import pickletools
 from contextlib import suppress
 
 import psutil
 
+from benchmarks import Prepared, run_trial
 from cluster.connect import Slots
+from search.results import Finished
+from search.rows import sample_rows, trial_row
 
 NOT_NEEDED = ("log_monitor.py", "dashboard/dashboard.py", "autoscaler/_private/monitor.py")
 
@@ -18,3 +23,11 @@ def test_a_session_of_this_machine_has_no_service_that_trials_do_not_need(ray_se
             commands.append(" ".join(process.cmdline()))
     assert any("raylet" in command for command in commands)
     assert not [c for c in commands if "--raylet_socket_name" not in c and any(n in c for n in NOT_NEEDED)]
+
+
+def test_a_row_is_read_without_torch(digits: Prepared) -> None:
+    result = run_trial(digits, "jit", {"lr": 1e-4}, seed=1)
+    sent = pickle.dumps(Finished(trial_row(result, digits, {}), sample_rows(result, digits)))
+    words = {str(argument).split(".")[0] for _, argument, _ in pickletools.genops(sent)}
+    assert "search" in words  # the module of Finished, so modules are seen here
+    assert "torch" not in words
