@@ -59,11 +59,14 @@ def list_datasets() -> Listing:
 
 
 def list_metrics() -> Listing:
-    """The metrics, their units, and which are measured only in a plan that names them."""
+    """The metrics and their units, grouped by where they are measured."""
     from benchmarks.metrics import metrics
 
     header = ["metric", "unit", "measured", "what it says"]
-    return header, [[m.name, m.unit, "if named" if m.costly else "always", m.summary] for m in metrics]
+    groups = {"always": "always", "benchmarks": "in benchmarks", "named": "if named"}
+    order = list(groups)
+    grouped = sorted(metrics, key=lambda m: order.index(m.measured))
+    return header, [[m.name, m.unit, groups[m.measured], m.summary] for m in grouped]
 
 
 def describe_method(name: str) -> Listing:

@@ -21,6 +21,11 @@ if TYPE_CHECKING:
 _CODE = "import:"  # looking such a name up runs a user's code
 _BROKEN = 88  # characters of a line of code that goes on in the next
 _CLASSES = 40  # names of classes that a page lists
+_MEASURED = {
+    "always": "always",
+    "benchmarks": "in every benchmark and sensitivity analysis",
+    "named": "if a plan names it in benchmark.metrics",
+}
 
 
 @dataclass(frozen=True)
@@ -196,6 +201,6 @@ def _metric(metric: Metric) -> Page:
         "source": metric.source,
         "unit": metric.unit,
         "ideal": reached.get(metric.ideal, metric.ideal),
-        "measured": "if a plan names it in benchmark.metrics" if metric.costly else "always",
+        "measured": _MEASURED[metric.measured],
     }
     return Page("metric", metric.name, metric.summary, facts)

@@ -170,7 +170,7 @@ class Prepared(Shown):
         """The retrained model's metrics, which an unlearned model should reach.
 
         Args:
-            metrics: Their names; by default all that are not costly.
+            metrics: Their names; by default those that are always measured.
             extent: On which images; an unlearned model's have to be measured on the same.
 
         Raises:

@@ -117,6 +117,10 @@ def check_metric(metric: Metric) -> None:
         metric.ideal in ("retrained", "zero"),
         f"{metric.name}: ideal must be 'retrained' or 'zero', not '{metric.ideal}'",
     )
+    _require(
+        metric.measured == "named" or not metric.trains,
+        f"{metric.name}: it trains models, which takes long, so it must be measured only where it is 'named'",
+    )
     for task in ("full_class", "random"):
         models = [_evaluation(task, seed) for seed in range(3)]
         references = References(models[1], models[2])

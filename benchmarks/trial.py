@@ -142,8 +142,8 @@ def run_trial(
     Args:
         params: Hyper-parameter values; missing ones take the method's defaults.
         held_out: Evaluate on validation images (to choose parameters) or test images (to report).
-        metrics: Names of metrics; by default all that are not costly. Those that are do not count as
-            evaluation in the cost.
+        metrics: Names of metrics; by default those that are always measured, as in a search. A benchmark's
+            are `benchmark_metrics()`. The cost counts only the former as evaluation.
         precision: With bfloat16 the method runs under autocast; weights and evaluation stay float32.
         evaluate: On all images, or `auto`, as searches do: on subsets of the large splits, on which trials
             differ as on all images, and no further where the model turns out to know nothing; see
@@ -162,7 +162,7 @@ def run_trial(
     algorithm.check_task(prepared.scenario.task)
     values = build(algorithm.Params, params or {})
     chosen = default_metrics() if metrics is None else [registered_metrics.get(name).name for name in metrics]
-    costly = [name for name in chosen if registered_metrics.get(name).costly]
+    more = [name for name in chosen if registered_metrics.get(name).measured != "always"]
     if held_out not in get_args(HeldOut):
         raise UnknownName("held-out split", str(held_out), get_args(HeldOut))
     if precision not in get_args(Precision):
@@ -202,10 +202,10 @@ def run_trial(
             outputs, classes = now.retain_train.logits.shape[1:], len(prepared.scenario.classes)
             if outputs != (classes,):
                 raise ValueError(f"the model has {outputs} outputs per image, not {classes}")
-            metrics = measure(now, references, [name for name in chosen if name not in costly])
+            metrics = measure(now, references, [name for name in chosen if name not in more])
         # Not left in the result, which would then hold all training images and could not be pickled
         with_model = replace(now, relearn=step.relearning(model, held_out))
-        metrics |= measure(with_model, references, costly)
+        metrics |= measure(with_model, references, more)
         aims = step.targets(held_out, chosen, evaluated.extent)
         return result(
             state, metrics=metrics, targets=aims, model=model, evaluation=now, eval_ended=evaluated.ended

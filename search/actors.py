@@ -95,7 +95,6 @@ class TrialActor(tune.Trainable):
         return {"payload": pickle.dumps([self._run(a, work) for a in self._assignments])}
 
     def _run(self, a: Assignment, work: Background) -> Finished:
-        from benchmarks.metrics import default_metrics
         from benchmarks.trial import run_trial
 
         started, clock = datetime.datetime.now(datetime.UTC), time.perf_counter()
@@ -128,7 +127,7 @@ class TrialActor(tune.Trainable):
                 seed=a.seed,
                 shared_seed=a.shared_seed,
                 held_out=a.held_out,  # type: ignore[arg-type]
-                metrics=[*default_metrics(), *a.metrics],
+                metrics=a.metrics or None,
                 precision=a.precision,  # type: ignore[arg-type]
                 evaluate=a.evaluate,  # type: ignore[arg-type]
                 observe=observe,

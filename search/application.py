@@ -91,7 +91,6 @@ def unlearned(
         RunError: if the method fails, or the trials that `params` asks for are not there.
         BenchmarkError, ResultsError: as training, and reading results, do.
     """
-    from benchmarks.metrics import default_metrics
     from benchmarks.trial import run_trial
     from search.model_cards import model_card
 
@@ -99,7 +98,7 @@ def unlearned(
     algorithm = _method(plan, method)
     scenario, own_seed = _scenario(plan, algorithm, forget, params, results)
     chosen = chosen_values.chosen(plan, algorithm, scenario.forget, params, results)
-    metrics = [*default_metrics(), *plan.costly_metrics()]
+    metrics = plan.benchmark_metrics()
     console = terminal(stderr=True)
     with _threads(plan.resources.cpus_per_trial), Latest(console, "reading the data") as now:
         prepared = _prepared(plan, scenario, algorithm, console.print, now.hear)

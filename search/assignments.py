@@ -32,7 +32,7 @@ class Assignment:
         data_id: The fingerprint of the images.
         code_id: A digest of the user's own code that takes part, "" for none.
         scale: The share of the published work that the plan runs.
-        metrics: Names of costly metrics to measure too.
+        metrics: Names of the metrics to measure; empty for those that are always measured.
         details: Whether the rows of the tables beside trials are wanted too.
         tag: Stands for the number in the trial's id, where that should outlast a change of the list.
         attempt: How often it was handed out, from 1.

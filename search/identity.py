@@ -18,7 +18,7 @@ from optuna.distributions import FloatDistribution, IntDistribution
 from benchmarks.checkpoint import Checkpoint
 from benchmarks.datasets import datasets, load
 from benchmarks.methods import Method
-from benchmarks.metrics import default_metrics, metrics
+from benchmarks.metrics import benchmark_metrics, default_metrics, metrics
 from benchmarks.models import models
 from benchmarks.sources import source_digest
 from search.spaces import search_space
@@ -96,8 +96,8 @@ def benchmark_identity(plan: Plan, entries: Sequence[Entry]) -> Identity:
     studies = {
         e.name: {"parameters": asdict(e.values), "code": source_digest(type(e.method))} for e in entries
     }
-    costly = plan.costly_metrics()
-    return _identity(plan, "benchmark", studies, metrics=costly, metrics_code=_shared_code(plan, costly))
+    code = _shared_code(plan, plan.benchmark_metrics())
+    return _identity(plan, "benchmark", studies, metrics=plan.named_metrics(), metrics_code=code)
 
 
 def sensitivity_identity(plan: Plan, centres: Mapping[str, tuple[Method, Mapping[str, Any]]]) -> Identity:
@@ -112,7 +112,9 @@ def sensitivity_identity(plan: Plan, centres: Mapping[str, tuple[Method, Mapping
         name: {"centre": dict(centre), "code": source_digest(type(method))}
         for name, (method, centre) in centres.items()
     }
-    return _identity(plan, "sensitivity", studies)
+    code = _shared_code(plan, benchmark_metrics())
+    more = {} if code == _shared_code(plan) else {"metrics_code": code}
+    return _identity(plan, "sensitivity", studies, **more)
 
 
 def _identity(plan: Plan, stage: str, studies: Mapping[str, Mapping[str, Any]], **more: Any) -> Identity:
@@ -127,9 +129,13 @@ def data_id(plan: Plan) -> str:
     return load(plan.dataset).fingerprint
 
 
-def code_id(plan: Plan, method: Method, costly: Sequence[str] = ()) -> str:
-    """A digest of the user's own code that takes part in a trial; "" where all code is of this package."""
-    digests = [*_shared_code(plan, costly).values(), source_digest(type(method))]
+def code_id(plan: Plan, method: Method, measured: Sequence[str] | None = None) -> str:
+    """A digest of the user's own code that takes part in a trial; "" where all code is of this package.
+
+    Args:
+        measured: Names of metrics; by default those that are always measured.
+    """
+    digests = [*_shared_code(plan, measured).values(), source_digest(type(method))]
     return _digest(sorted(filter(None, digests))) if any(digests) else ""
 
 
@@ -153,10 +159,10 @@ def _weights_id(given: Checkpoint | None) -> str | None:
     return None if given is None else given.id
 
 
-def _shared_code(plan: Plan, costly: Sequence[str] = ()) -> dict[str, str]:
+def _shared_code(plan: Plan, measured: Sequence[str] | None = None) -> dict[str, str]:
     """Digests of the data set, the network and the metrics that are a user's own."""
-    measured = {name: metrics.get(name).compute for name in (*default_metrics(), *costly)}
-    code = {plan.model: models.get(plan.model).build, **measured}
+    names = default_metrics() if measured is None else measured
+    code = {plan.model: models.get(plan.model).build} | {name: metrics.get(name).compute for name in names}
     digests = {plan.dataset: datasets.get(plan.dataset).code}
     digests |= {name: source_digest(part) for name, part in code.items()}
     return {name: digest for name, digest in digests.items() if digest}

@@ -21,7 +21,7 @@ from benchmarks.checkpoint import Checkpoint, Preprocessing
 from benchmarks.datasets import datasets
 from benchmarks.evaluated_images import EvaluatedImages, evaluated_images
 from benchmarks.methods import Method, methods
-from benchmarks.metrics import metrics
+from benchmarks.metrics import benchmark_metrics, metrics
 from benchmarks.recipes import over, published_recipe
 from benchmarks.scenarios import Scenario, method_task
 from benchmarks.training import Recipe
@@ -367,14 +367,18 @@ class Plan(Shown, Section):
         beside = self.benchmark.beside if self.benchmark else ()
         return any(methods.get(name).needs_recording for name in (*self.methods, *beside))
 
-    def costly_metrics(self) -> tuple[str, ...]:
-        """The metrics that its benchmark measures beside those that are always measured."""
+    def named_metrics(self) -> tuple[str, ...]:
+        """The metrics that its benchmark measures only because it names them."""
         named = self.benchmark.metrics if self.benchmark else ()
-        return tuple(sorted({name for name in named if metrics.get(name).costly}))
+        return tuple(sorted({name for name in named if metrics.get(name).measured == "named"}))
+
+    def benchmark_metrics(self) -> tuple[str, ...]:
+        """All metrics that its benchmark measures."""
+        return tuple(benchmark_metrics(self.named_metrics()))
 
     def needs_retrained(self) -> bool:
         """Whether any of its metrics trains the retrained model."""
-        return any(metrics.get(name).trains for name in self.costly_metrics())
+        return any(metrics.get(name).trains for name in self.named_metrics())
 
     def recipe(self) -> Recipe:
         """How the models are trained."""

@@ -69,9 +69,9 @@ def study_of(
 
 def benchmark_trials(plan: Plan, identity: Identity, entries: Sequence[Entry]) -> Iterator[Assignment]:
     """The trials of a benchmark, one of each entry before the next repetition."""
-    costly = plan.costly_metrics()
+    measured = plan.benchmark_metrics()
     data = data_id(plan)
-    codes = {entry.method.name: code_id(plan, entry.method, costly) for entry in entries}
+    codes = {entry.method.name: code_id(plan, entry.method, measured) for entry in entries}
     for number, (repetition, entry) in enumerate(itertools.product(repetitions(plan), entries)):
         scenario = repetition.scenario
         yield Assignment(
@@ -91,7 +91,7 @@ def benchmark_trials(plan: Plan, identity: Identity, entries: Sequence[Entry]) -
             code_id=codes[entry.method.name],
             scale=plan.scale,
             held_out="test",
-            metrics=costly,
+            metrics=measured,
             details=True,
             precision=plan.precision,
             tag=f"{entry.tag}.{repetition.tag}",

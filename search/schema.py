@@ -155,7 +155,10 @@ _COST = (
     Column("reused_s", _REAL, "Seconds of unlearn_s not spent, as another trial had computed the part", "s"),
     Column("eval_s", _REAL, "Evaluation and metrics", "s"),
     Column(
-        "overhead_s", _REAL, "The worker's rest of the trial: copying the model, details, costly metrics", "s"
+        "overhead_s",
+        _REAL,
+        "The worker's rest of the trial: copying the model, details, metrics that a search does without",
+        "s",
     ),
     Column("peak_memory_mb", _REAL, "Peak while the method ran: GPU, or the process on a CPU", "MiB"),
     Column("samples_forward", _INT, "Images passed forward by the method", "images"),

@@ -11,6 +11,7 @@ from analysis.ranges import Range
 from benchmarks.errors import suggest
 from benchmarks.hyperparameters import Hyperparameter, declared, number
 from benchmarks.methods import Method, methods
+from benchmarks.metrics import benchmark_metrics
 from benchmarks.scenarios import Scenario
 from search import limits, published
 from search.assignments import Assignment, FixedList, Row
@@ -265,6 +266,7 @@ def _trials(
     """A trial's id says which point it is, so a point that an earlier analysis ran is not run again."""
     run_id = identity.study_id(star.name)
     known = {row["trial_id"]: row["trial_number"] for row in earlier if row["run_id"] == run_id}
+    measured = tuple(benchmark_metrics())
     numbers = itertools.count(max(known.values(), default=-1) + 1)
     for point, seed in itertools.product(star.points(design), range(1, design.seeds + 1)):
         moved = [f"{name}={value:.6g}" for name, value in point.items() if value != star.centre[name]]
@@ -282,9 +284,10 @@ def _trials(
             preset_differs="" if moved else star.entry.preset_differs,
             tuned_on=" | ".join(star.entry.tuned_on),
             data_id=data_id(plan),
-            code_id=code_id(plan, star.method),
+            code_id=code_id(plan, star.method, measured),
             scale=plan.scale,
             evaluate=plan.search.evaluate,
+            metrics=measured,
             precision=plan.precision,
             tag=f"{','.join(moved) or 'centre'}.{seed}",
         )

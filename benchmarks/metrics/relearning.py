@@ -62,7 +62,7 @@ for function, unit in ((relearn_steps, "steps"), (relearned, "%"), (anamnesis_in
             source=_SOURCE,
             unit=unit,
             compute=function,
-            costly=True,
+            measured="named",
             trains=True,
         )
     )

@@ -121,7 +121,7 @@ for _name, _compute in ATTACKS.items():
             source=_SOURCE,
             unit="%",
             compute=lambda e, _, f=_compute: f(e),  # type: ignore[misc]
-            costly=True,
+            measured="named",
         )
     )
 metrics.add(
@@ -132,6 +132,6 @@ metrics.add(
         unit="points",
         compute=mia_gap,
         ideal="zero",
-        costly=True,
+        measured="named",
     )
 )

@@ -33,7 +33,7 @@ def test_a_complete_trial(digits):
     assert (result.method, result.access, result.seed, result.held_out) == ("jit", "forget", 5, "test")
     assert result.params["lr"] == 1e-3
     assert result.params["sigma"] == 0.5
-    assert set(result.metrics) == set(result.targets) == {m.name for m in metrics if not m.costly}
+    assert set(result.metrics) == set(result.targets) == {m.name for m in metrics if m.measured == "always"}
     assert result.cost.unlearn_s > 0
     assert result.cost.eval_s > 0
     assert result.cost.peak_memory_mb > 10
@@ -225,11 +225,11 @@ def slow_metric():
             time.sleep(2)
         return 1.0
 
-    yield metrics.add(Metric("slow", "s", "s", "%", compute, costly=True))
+    yield metrics.add(Metric("slow", "s", "s", "%", compute, measured="named"))
     metrics.remove("slow")
 
 
-def test_costly_metrics_are_no_part_of_the_evaluation_that_is_timed(digits, slow_metric):
+def test_metrics_that_a_search_does_without_are_no_part_of_the_evaluation_that_is_timed(digits, slow_metric):
     result = run_trial(digits, "original", metrics=["gap", "slow"])
     assert result.cost.eval_s < 2
     assert result.metrics["slow"] == result.targets["slow"] == 1
@@ -239,7 +239,7 @@ def test_a_metric_that_fails_on_the_retrained_model_fails_the_trial(digits):
     def compute(evaluation, references):
         raise torch.OutOfMemoryError("no room")
 
-    metrics.add(Metric("greedy", "s", "s", "%", compute, costly=True))
+    metrics.add(Metric("greedy", "s", "s", "%", compute, measured="named"))
     try:
         result = run_trial(digits, "original", metrics=["greedy"])
     finally:

@@ -290,7 +290,7 @@ def test_draws_and_originals_are_measured_apart_and_continue_what_was_there(
     assert images.is_unique
 
 
-def test_a_benchmark_measures_the_costly_metrics_that_its_plan_names(
+def test_a_benchmark_measures_the_metrics_that_its_plan_names(
     plan: Plan, ray_session: Slots, tmp_path: Path
 ) -> None:
     own = {"forget": ("8",), "seeds": 1, "beside": (), "metrics": ("mia_confidence", "anamnesis_index")}

@@ -148,14 +148,14 @@ def test_data_from_code_that_a_plan_names_are_made_only_where_the_user_allows_it
         sys.modules.pop("whose_data", None)
 
 
-def test_costly_metrics_are_named_once_in_any_order() -> None:
+def test_named_metrics_are_named_once_in_any_order() -> None:
     def chosen(metrics: str) -> tuple[str, ...]:
-        return parse(f"{GOOD}benchmark: {{forget: [3], metrics: {metrics}}}")[0].costly_metrics()
+        return parse(f"{GOOD}benchmark: {{forget: [3], metrics: {metrics}}}")[0].named_metrics()
 
     both = ("anamnesis_index", "mia_gap")
     assert chosen("[mia_gap, gap, anamnesis_index, mia_gap]") == chosen(str(list(both))) == both
     assert chosen("mia_gap") == ("mia_gap",)
-    assert parse(GOOD)[0].costly_metrics() == ()
+    assert parse(GOOD)[0].named_metrics() == ()
 
 
 def test_forgetting_the_only_classes_is_refused() -> None:

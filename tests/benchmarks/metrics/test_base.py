@@ -5,21 +5,37 @@ import gc
 import pytest
 
 from benchmarks.errors import UnknownName
-from benchmarks.metrics import Metric, measure, metrics
+from benchmarks.metrics import Metric, benchmark_metrics, default_metrics, measure, metrics
 from benchmarks.metrics.base import once
 
 
 @pytest.fixture
-def costly():
-    metric = metrics.add(Metric("slow", "s", "s", "%", lambda e, _: 1.0, costly=True))
-    yield metric
+def slow():
+    yield metrics.add(Metric("slow", "s", "s", "%", lambda e, _: 1.0, measured="named"))
     metrics.remove("slow")
 
 
-def test_costly_metrics_are_left_out_unless_asked_for(digits, costly):
+@pytest.fixture
+def medium():
+    yield metrics.add(Metric("medium", "s", "s", "%", lambda e, _: 2.0, measured="benchmarks"))
+    metrics.remove("medium")
+
+
+def test_metrics_that_have_to_be_named_are_left_out_unless_they_are(digits, slow):
     references = digits.references("test")
     assert "slow" not in measure(references.original, references)
     assert measure(references.original, references, ["slow"]) == {"slow": 1.0}
+
+
+def test_a_benchmark_measures_more_than_a_search(slow, medium):
+    assert {"slow", "medium"}.isdisjoint(default_metrics())
+    assert {*default_metrics(), "medium"} <= {*benchmark_metrics()}
+    assert {*benchmark_metrics(["slow", "gap"])} - {*benchmark_metrics()} == {"slow"}
+
+
+def test_a_metric_to_measure_that_does_not_exist_is_an_error():
+    with pytest.raises(UnknownName, match="unknown metric 'gapp'; did you mean 'gap'"):
+        benchmark_metrics(["gapp"])
 
 
 def test_an_unknown_metric_is_told(digits):
