@@ -44,24 +44,29 @@ class Content:
 
 
 class Schemas:
-    """The schemas of files, decoded once where many files have the same."""
+    """The schemas of files, and which of their columns are selected; once where many files have the same."""
 
-    def __init__(self) -> None:
-        self._known: dict[frozenset[tuple[bytes, bytes]], pa.Schema] = {}
+    def __init__(self, selection: Selection) -> None:
+        self.selection = selection
+        self._known: dict[frozenset[tuple[bytes, bytes]], tuple[pa.Schema, list[str]]] = {}
 
-    def of(self, opened: pq.ParquetFile) -> pa.Schema:
-        """The schema of an open file.
+    def of(self, opened: pq.ParquetFile) -> tuple[pa.Schema, list[str]]:
+        """The schema of an open file, and the names of its selected columns.
 
         Raises:
             BadTable: for a file with a column twice.
         """
         metadata = opened.metadata.metadata or {}
         if b"ARROW:schema" not in metadata:
-            return _checked(opened.schema_arrow)
+            return self._decoded(opened)
         key = frozenset(metadata.items())
         if key not in self._known:
-            self._known[key] = _checked(opened.schema_arrow)
+            self._known[key] = self._decoded(opened)
         return self._known[key]
+
+    def _decoded(self, opened: pq.ParquetFile) -> tuple[pa.Schema, list[str]]:
+        schema = _checked(opened.schema_arrow)
+        return schema, [name for name in schema.names if self.selection.column(name)]
 
 
 class BadTable(Exception):
@@ -107,27 +112,37 @@ def read_table(store: Store, file: str, columns: Sequence[str] | None = None) ->
         return _columns(content, columns)
 
 
-def read_selected(store: Store, file: str, selection: Selection, schemas: Schemas) -> Content:
+def read_selected(store: Store, file: str, schemas: Schemas) -> Content:
     """The selected rows of a file, with the selected columns that hold anything.
 
-    What the file says of its parts (smallest and largest values, numbers of nulls) is not looked at: pyarrow
-    ends the process where these are damaged.
+    Of a file without rows of the selected kinds nothing else is decoded. What the file says of its parts
+    (smallest and largest values, numbers of nulls) is not looked at: pyarrow ends the process where these
+    are damaged.
 
     Raises:
         NotParquet: for any other file.
         BadTable: for a file with a column twice.
         OSError: when the store cannot be read.
     """
+    selection = schemas.selection
     with _opened(store, file) as content:
-        schema = schemas.of(content)
-        table = _columns(content, [name for name in schema.names if selection.column(name)])
-    rows = len(table)
-    if selection.kinds is not None and "kind" in table.column_names and table["kind"].type == pa.string():
-        table = table.filter(pc.is_in(table["kind"], pa.array(sorted(selection.kinds), pa.string())))
-    if rows and not len(table):
-        return Content(None, schema)
-    empty = {c for c in table.column_names if table[c].null_count == len(table)} - selection.always
-    return Content(table.drop_columns(sorted(empty)), schema)
+        schema, names = schemas.of(content)
+        of_kind = _of_kind(content, schema, selection.kinds)
+        if of_kind is not None and len(of_kind) and not pc.any(of_kind).as_py():
+            return Content(None, schema)
+        table = _columns(content, names)
+    if of_kind is not None and not pc.all(of_kind).as_py():
+        table = table.filter(of_kind)
+    columns = zip(table.column_names, table.itercolumns(), strict=True)
+    empty = [name for name, column in columns if column.null_count == len(column)]
+    return Content(table.drop_columns([name for name in empty if name not in selection.always]), schema)
+
+
+def _of_kind(opened: pq.ParquetFile, schema: pa.Schema, kinds: frozenset[str] | None) -> pa.Array | None:
+    """Of each row of an open file whether it is of some kinds; None where all count, or none can be told."""
+    if kinds is None or "kind" not in schema.names or schema.field("kind").type != pa.string():
+        return None
+    return pc.is_in(_columns(opened, ["kind"])["kind"], pa.array(sorted(kinds), pa.string()))
 
 
 def read_schema(store: Store, file: str) -> pa.Schema:

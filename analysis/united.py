@@ -40,7 +40,7 @@ def read_united(store: Store, table: str, files: Iterable[str], selection: Selec
         AnalysisError: for a file that is not such a table, or was written by a newer version; where files
             disagree about the type of a column; when the store cannot be read.
     """
-    read = partial(_read, selection=selection, decoded=Schemas())
+    read = partial(_read, schemas=Schemas(selection))
     contents = read_each(store, read, sorted(files))
     schemas = {file: content.schema for file, content in contents.items()}
     parts = {file: content.table for file, content in contents.items() if content.table is not None}
@@ -49,9 +49,9 @@ def read_united(store: Store, table: str, files: Iterable[str], selection: Selec
     return United(_together(store, table, parts) if parts else nothing(table), rows, schemas)
 
 
-def _read(store: Store, file: str, selection: Selection, decoded: Schemas) -> Content:
+def _read(store: Store, file: str, schemas: Schemas) -> Content:
     with naming(store, file):
-        content = read_selected(store, file, selection, decoded)
+        content = read_selected(store, file, schemas)
         check_version(store, file, content.schema)
     return content
 
