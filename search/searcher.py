@@ -274,6 +274,14 @@ class Pruning(FIFOScheduler):
         super().__init__()
         self._searcher = searcher
 
+    def choose_trial_to_run(self, tune_controller: Any) -> None:
+        """No trial in particular, which makes Tune give a free worker to a trial that has none.
+
+        The first pending trial may be one whose worker is starting. Given a free one, it would lose its own,
+        and as the next trial would start another, which is lost in the same way, only one worker would ever
+        run where a start takes longer than a trial.
+        """
+
     def on_trial_result(self, tune_controller: Any, trial: Any, result: dict[str, Any]) -> str:
         hopeless = self._searcher.hopeless(trial.trial_id, result)
         return str(FIFOScheduler.STOP if hopeless else FIFOScheduler.CONTINUE)

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import io
+import itertools
 import math
 import os
 import shutil
+import time
 from collections import Counter
 from contextlib import ExitStack
 from dataclasses import replace
@@ -21,7 +23,7 @@ from rich.console import Console
 from benchmarks.methods import methods
 from benchmarks.scenarios import Scenario
 from cluster.connect import Slots
-from search import preparation, runner, stages
+from search import actors, preparation, runner, stages
 from search.assignments import Assignment, FixedList, Row, Source
 from search.errors import ResultsError, RunError
 from search.objectives import best
@@ -89,6 +91,34 @@ def test_every_trial_completes_and_bad_ones_are_rows_too_on_the_same_warm_worker
     chosen = best(rows)
     assert chosen is not None
     assert chosen["state"] == "complete"
+
+
+def test_a_worker_that_starts_late_is_waited_for_while_others_work(
+    prepared: preparation.Shared, ray_session: Slots, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Tune itself gives the trial of a starting worker to a free one, and ends the starting one."""
+    others_work = tmp_path / "others-work"
+
+    class LateTrialActor(actors.TrialActor):
+        def setup(self, config: dict[str, Any], *args: Any, **kwargs: Any) -> None:
+            super().setup(config, *args, **kwargs)
+            while config["place"].slot == 1 and not others_work.exists():
+                time.sleep(0.05)
+
+    seen: set[int] = set()
+
+    def report(source: Source, row: Row) -> None:
+        seen.update(workers())
+        if source.done >= 3:
+            others_work.touch()
+
+    monkeypatch.setattr(actors, "TrialActor", LateTrialActor)
+    two = replace(ray_session, workers=2)
+    rows = run([jit(n) for n in range(24)], prepared, two, tmp_path / "results", report)
+    assert [row["state"] for row in rows] == ["complete"] * 24
+    assert len(seen) == 2, "no worker was started in place of another"
+    times = sorted((row["started_at"], row["finished_at"]) for row in rows)
+    assert any(later[0] < earlier[1] for earlier, later in itertools.pairwise(times)), "both ran trials"
 
 
 def test_a_killed_worker_costs_nothing_but_time(
