@@ -28,6 +28,7 @@ from analysis.page import Picture, Section, Table, picture, table
 from analysis.spread import COUNTS
 from analysis.studies import REFERENCES, SCENARIO, VARIANT, metric_names
 from analysis.tables import metrics_of, shown, spread_sentence
+from analysis.u_lira import u_lira
 
 TOO_MANY = 12
 SCORES = ("f_score", "utility", "total_score")
@@ -174,24 +175,48 @@ def _entropy_table(name: str, rows: pd.DataFrame) -> Table:
 
 def quality(trials: pd.DataFrame, samples: pd.DataFrame) -> Section | None:
     """Whether the unlearned models can be told from retrained ones, where there are enough of both."""
-    frame = _few_sources(by_own_set(forgetting_quality(trials, samples)))
-    if frame.empty:
-        return None
-    text = (
-        "Per forget image, a threshold on the loss tries to tell the unlearned models of all seeds from the "
-        "retrained ones. An F-score of 1 says that they are as hard to tell from these as these from each "
-        "other; the total score multiplies it with train and test accuracy relative to the retrained models. "
-        f"From few models the scores are rough: {FEWEST} are the least, the papers take 32 to 512."
+    scored = _few_sources(by_own_set(forgetting_quality(trials, samples)))
+    attacked = _few_sources(by_own_set(u_lira(trials, samples)))
+    blocks = [_score_table(name, rows) for name, rows in scenarios(scored)]
+    blocks += [_attack_table(name, rows) for name, rows in scenarios(attacked)]
+    return Section("quality", "Told from retrained models", [], blocks, folded=True) if blocks else None
+
+
+def _score_table(name: str, rows: pd.DataFrame) -> Table:
+    caption = (
+        f"{name}: per forget image, a threshold on the loss tries to tell the unlearned models of all seeds "
+        "from the retrained ones. An F-score of 1 says that they are as hard to tell from these as these "
+        "from each other; the total score multiplies it with train and test accuracy relative to the "
+        f"retrained models. From few models the scores are rough: {FEWEST} are the least, the "
+        "papers take 32 to 512."
     )
-    blocks = []
-    for name, rows in scenarios(frame):
-        lines = [
-            [row["forget"], variant(*row[VARIANT]), str(row["n"]), *(number(row[m], m) for m in SCORES)]
-            for _, row in rows.iterrows()
+    lines = [
+        [row["forget"], variant(*row[VARIANT]), str(row["n"]), *(number(row[m], m) for m in SCORES)]
+        for _, row in rows.iterrows()
+    ]
+    heads = ["Forget set", "Method", "Models", *map(label, SCORES)]
+    return table(caption, heads, lines, set(heads[2:]))
+
+
+def _attack_table(name: str, rows: pd.DataFrame) -> Table:
+    caption = (
+        f"{name}: U-LiRA, an attacker who has unlearned and retrained models of all seeds but one, and tells "
+        "by the confidence in every forget image which kind the models of that seed are. 50 % is chance. The "
+        "± is a standard error over seeds; the line of retrain, odd seeds against even ones, is what chance "
+        "looks like with half as many models."
+    )
+    lines = [
+        [
+            row["forget"],
+            variant(*row[VARIANT]),
+            str(row["n"]),
+            f"{row['accuracy']:.1f} ± {row['accuracy_se']:.1f}",
+            f"{row['auc']:.1f}",
         ]
-        heads = ["Forget set", "Method", "Models", *map(label, SCORES)]
-        blocks.append(table(name, heads, lines, set(heads[2:])))
-    return Section("quality", "Told from retrained models", [text], blocks, folded=True)
+        for _, row in rows.iterrows()
+    ]
+    heads = ["Forget set", "Method", "Models", "Accuracy (%)", "AUC (%)"]
+    return table(caption, heads, lines, set(heads[2:]))
 
 
 def scenarios(frame: pd.DataFrame) -> Iterator[tuple[str, pd.DataFrame]]:

@@ -29,8 +29,8 @@ Values = npt.NDArray[np.float64]
 DELTA = 0.1
 FEWEST = 8  # models of either kind; halves of four already know little
 UTILITY = ["retain_train_acc", "test_acc"]
-_RETRAIN = ("retrain", "", "", "")
-_SAME_IMAGES = ["scenario_seed", "draw"]  # models that share these forgot the same images
+RETRAIN = ("retrain", "", "", "")
+SAME_IMAGES = ["scenario_seed", "draw"]  # models that share these forgot the same images
 
 
 def epsilon(unlearned: Values, retrained: Values) -> Values:
@@ -78,16 +78,16 @@ def forgetting_quality(trials: pd.DataFrame, samples: pd.DataFrame) -> pd.DataFr
     keys = [*SCENARIO, *VARIANT, "forget"]
     types = {"n": int} | dict.fromkeys(("f_score", "utility", "total_score"), float)
     empty = pd.DataFrame(columns=[*keys, *types]).astype(types)
-    every = _of_forget_images(trials, samples, "loss")
+    every = of_forget_images(trials, samples, "loss")
     found = []
-    for place, here in every.groupby([*SCENARIO, "forget", *_SAME_IMAGES]):
-        models = _by_seed(here, "loss")
-        if _RETRAIN not in models:
+    for place, here in every.groupby([*SCENARIO, "forget", *SAME_IMAGES]):
+        models = seeds_by_images(here, "loss")
+        if RETRAIN not in models:
             continue
         utility = here.drop_duplicates(["trial_id", *VARIANT]).groupby(VARIANT)[UTILITY].mean().prod(axis=1)
-        utility /= utility[_RETRAIN]
+        utility /= utility[RETRAIN]
         for key, own in models.items():
-            pair = _common(own, models[_RETRAIN])
+            pair = common(own, models[RETRAIN])
             if pair is not None and len(pair[0]) >= FEWEST:
                 f = _crosswise(*pair) / _crosswise(pair[1], pair[1])
                 figures = [len(pair[0]), f, utility[key], f * utility[key]]
@@ -120,15 +120,15 @@ def entropy_difference(trials: pd.DataFrame, samples: pd.DataFrame) -> pd.DataFr
     keys = [*SCENARIO, *VARIANT, "forget"]
     figures = ["difference", "wilcoxon_p", "ks"]
     found = []
-    every = _of_forget_images(trials, samples, "entropy")
-    for place, here in every.groupby([*SCENARIO, "forget", *_SAME_IMAGES]):
-        models = _by_seed(here, "entropy")
+    every = of_forget_images(trials, samples, "entropy")
+    for place, here in every.groupby([*SCENARIO, "forget", *SAME_IMAGES]):
+        models = seeds_by_images(here, "entropy")
         for key, own in models.items():
-            both = _common(own, models[_RETRAIN]) if _RETRAIN in models else None
-            if both is None or (key == _RETRAIN and len(own) < 2):
+            both = common(own, models[RETRAIN]) if RETRAIN in models else None
+            if both is None or (key == RETRAIN and len(own) < 2):
                 continue
             mine, retrained = both
-            other = np.roll(retrained, 1, axis=0) if key == _RETRAIN else retrained
+            other = np.roll(retrained, 1, axis=0) if key == RETRAIN else retrained
             line = [*place[:3], *key, place[3], mine.shape[1]]
             found += [[*line, *pair(*p)] for p in zip(mine, other, strict=True)]
     pairs = pd.DataFrame(found, columns=[*keys, "images", *figures]).groupby(keys)
@@ -136,7 +136,7 @@ def entropy_difference(trials: pd.DataFrame, samples: pd.DataFrame) -> pd.DataFr
     return ordered(medians.reset_index()[[*keys, "images", "n", *figures]], keys)
 
 
-def _of_forget_images(trials: pd.DataFrame, samples: pd.DataFrame, figure: str) -> pd.DataFrame:
+def of_forget_images(trials: pd.DataFrame, samples: pd.DataFrame, figure: str) -> pd.DataFrame:
     """Complete trials of the benchmark stage joined with a figure of each of their forget images."""
     rows = complete(benchmarked(trials))
     own = [*SCENARIO, *VARIANT, "forget", *UNIT, "trial_id", "run_id", *UTILITY]
@@ -146,14 +146,14 @@ def _of_forget_images(trials: pd.DataFrame, samples: pd.DataFrame, figure: str) 
     return wanted.merge(rows.reindex(columns=own), on=["trial_id", "run_id"])
 
 
-def _by_seed(samples: pd.DataFrame, figure: str) -> dict[Any, pd.DataFrame]:
+def seeds_by_images(samples: pd.DataFrame, figure: str) -> dict[Any, pd.DataFrame]:
     """Per method and its parameters a table of seeds and images, both in order."""
     once = samples.drop_duplicates([*VARIANT, "seed", "image"])
     groups = once.groupby(VARIANT)
     return {key: rows.pivot(index="seed", columns="image", values=figure) for key, rows in groups}
 
 
-def _common(own: pd.DataFrame, retrained: pd.DataFrame) -> tuple[Values, Values] | None:
+def common(own: pd.DataFrame, retrained: pd.DataFrame) -> tuple[Values, Values] | None:
     """Both with the seeds that both have; None where there are none, or the images are not the same."""
     seeds = own.index.intersection(retrained.index)
     if seeds.empty or not own.columns.equals(retrained.columns):

@@ -15,6 +15,8 @@ from analysis.forgetting import FEWEST, entropy_difference, forgetting_quality
 from analysis.measured import seconds
 from analysis.sequence import degradation
 from analysis.stats import winners_curse
+from analysis.u_lira import FEWEST as FEWEST_MODELS
+from analysis.u_lira import u_lira
 
 BENCHMARK = "run 'unlearn benchmark PLAN' into it first"
 
@@ -58,6 +60,11 @@ TABLES = {
         "F-scores: told from retrained models",
         lambda r: forgetting_quality(r.trials, r.samples),
         f"benchmark a plan with {FEWEST} seeds at least",
+    ),
+    "u-lira": Kind(
+        "an attacker with models of both kinds",
+        lambda r: u_lira(r.trials, r.samples),
+        f"benchmark a plan with {FEWEST_MODELS} seeds at least",
     ),
     "runtime": Kind("seconds per method", lambda r: seconds(r.trials)),
     "sequence": Kind(

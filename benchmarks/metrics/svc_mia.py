@@ -65,15 +65,26 @@ def _probability(p: Predictions) -> np.ndarray:
 
 def _non_members(e: Evaluation, feature: Callable[[Predictions], np.ndarray]) -> float:
     """Percent of the forget training images that an attack on a feature calls non-members; NaN of none."""
-    from sklearn.svm import SVC
-
     inside = feature(e.retain_train)
     outside = feature(e.retain_held_out)
     fewer = min(len(inside), len(outside))
     if not (fewer and len(e.forget_train)):
         return float("nan")
-    x = np.concatenate([_spaced(inside, fewer), _spaced(outside, fewer)])
-    member = np.arange(len(x)) < fewer
+    members = machine(_spaced(inside, fewer), _spaced(outside, fewer), feature(e.forget_train))
+    return 100 * float(np.mean(~members))
+
+
+def machine(inside: np.ndarray, outside: np.ndarray, judged: np.ndarray) -> np.ndarray:
+    """Which of some images a support vector machine calls members, bool of shape (k,).
+
+    Args:
+        inside, outside: What it learns from members and from others, float64 of shape (n,) or (n, features).
+        judged: The same of the images that it is asked about; as many as k.
+    """
+    from sklearn.svm import SVC
+
+    x = np.concatenate([inside, outside])
+    member = np.arange(len(x)) < len(inside)
     weight = None
     if x.ndim == 1:
         steps, weight = np.unique(
@@ -81,9 +92,8 @@ def _non_members(e: Evaluation, feature: Callable[[Predictions], np.ndarray]) ->
         )
         x, member = steps[:, :1] / _STEPS, steps[:, 1] > 0
     attack = SVC(C=3, gamma="auto").fit(x, member, weight)
-    forgotten = feature(e.forget_train)
-    answers = attack.decision_function(forgotten.reshape(len(forgotten), -1))  # above 0: member
-    return 100 * float(np.mean(answers < -_TIE))
+    answers = attack.decision_function(judged.reshape(len(judged), -1))  # above 0: member
+    return answers >= -_TIE  # type: ignore[no-any-return]
 
 
 def _spaced(values: np.ndarray, count: int) -> np.ndarray:

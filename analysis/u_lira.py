@@ -1,0 +1,131 @@
+"""U-LiRA: an attacker who has models of both kinds tells an unlearned model from retrained ones.
+
+Hayes et al., 2024 (after Carlini et al., 2022): for every forget image, normal distributions are fitted to
+the logit-scaled confidences log(p / (1 - p)) of the true class of K models that the same method unlearned
+and of K retrained models; a model that had no part in the fit is called unlearned where its confidence is
+likelier under the first. 50 % is chance: the attacker cannot tell it from a retrained model.
+
+Each seed's two models are left out in turn. As models are few, the variance of a kind is one for all images,
+as Carlini et al. advise below 64 models. Public code fits the normal distributions to whether an
+answer is correct; the definition's confidences are used here, from the loss in the samples table.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from analysis.breakdown import ordered
+from analysis.forgetting import RETRAIN, SAME_IMAGES, common, of_forget_images, seeds_by_images
+from analysis.studies import SCENARIO, VARIANT
+
+Values = npt.NDArray[np.float64]
+
+FEWEST = 4  # models of either kind; with one left out, three for a variance
+_LEAST_LOSS = 1e-16  # rounding of a probability of 1; confidences end at 36.8
+_LEAST_DEVIATION = 1e-6  # of models that all say the same
+
+
+def confidence(loss: Values) -> Values:
+    """Logit-scaled confidence log(p / (1 - p)) of a class with cross-entropy -log p, in nats."""
+    loss = np.maximum(loss, _LEAST_LOSS)
+    return -loss - np.log(-np.expm1(-loss))  # type: ignore[no-any-return]
+
+
+def scores(unlearned: Values, retrained: Values) -> tuple[Values, Values]:
+    """Log-likelihood ratios of models that are left out with the other kind's of the same position.
+
+    Args:
+        unlearned, retrained: Confidences, both of shape (models, images); as many models, three at least.
+
+    Returns:
+        For unlearned and for retrained models, of shape (models, images); above 0 says unlearned.
+    """
+    if unlearned.shape != retrained.shape or len(unlearned) < 3:
+        raise ValueError("the attack needs as many models of either kind, three at least")
+    ratios = []
+    for model in range(len(unlearned)):
+        fits = [_fit(np.delete(kind, model, axis=0)) for kind in (unlearned, retrained)]
+        ratios.append(
+            [
+                _log_density(kind[model], *fits[0]) - _log_density(kind[model], *fits[1])
+                for kind in (unlearned, retrained)
+            ]
+        )
+    both = np.array(ratios)
+    return both[:, 0], both[:, 1]
+
+
+def u_lira(trials: pd.DataFrame, samples: pd.DataFrame) -> pd.DataFrame:
+    """How well every method's models are told from retrained ones, from the benchmark's seeds.
+
+    Of the seeds that a method and the retrained models both have. Draws and originals, whose forget images
+    or models differ, are judged each by itself, and figures are means over them.
+
+    Args:
+        trials, samples: The two tables.
+
+    Returns:
+        dataset, model, task, method, regime, preset, tuned_on, forget, n (models of either kind), images,
+        and in percent: accuracy (of the calls; 50 is chance), accuracy_se (standard error over the pairs of
+        models that were left out; over images it would be far smaller, and say nothing of other models),
+        auc (of the ratios of all images and models). For `retrain` the models of odd and of even seeds
+        are told apart: what to expect of chance.
+    """
+    keys = [*SCENARIO, *VARIANT, "forget"]
+    figures = ["accuracy", "accuracy_se", "auc"]
+    lines = []
+    every = of_forget_images(trials, samples, "loss")
+    for scenario, rows in every.groupby([*SCENARIO, "forget", *SAME_IMAGES]):
+        models = seeds_by_images(rows, "loss")
+        if RETRAIN not in models:
+            continue
+        for variant, unlearned in models.items():
+            pair = common(unlearned, models[RETRAIN])
+            if pair is not None and variant == RETRAIN:
+                half = len(pair[0]) // 2
+                pair = pair[0][0 : 2 * half : 2], pair[0][1 : 2 * half : 2]
+            if pair is not None and len(pair[0]) >= FEWEST:
+                of_models = _figures(*scores(*map(confidence, pair)))
+                lines.append([*scenario[:3], *variant, scenario[3], *pair[0].shape, *of_models])
+    columns = [*keys, "n", "images", *figures]
+    types = {"n": int, "images": int} | dict.fromkeys(figures, float)
+    attacks = pd.DataFrame(lines, columns=columns).astype(types).groupby(keys)
+    least = {"n": attacks["n"].min(), "images": attacks["images"].max()}
+    return ordered(attacks[figures].mean().assign(**least).reset_index()[columns], keys)
+
+
+def _fit(models: Values) -> tuple[Values, float]:
+    """Mean of every image, and the standard deviation around it that all images share."""
+    mean = models.mean(axis=0)
+    spread = ((models - mean) ** 2).sum() / ((len(models) - 1) * models.shape[1])
+    return mean, max(float(np.sqrt(spread)), _LEAST_DEVIATION)
+
+
+def _log_density(x: Values, mean: Values, deviation: float) -> Values:
+    """Of a normal distribution, less a constant."""
+    return -(((x - mean) / deviation) ** 2) / 2 - np.log(deviation)  # type: ignore[no-any-return]
+
+
+def _figures(unlearned: Values, retrained: Values) -> tuple[float, float, float]:
+    """Accuracy, its standard error over left-out pairs, and area under the curve, in percent."""
+    right = (_calls(unlearned).mean(axis=1) + 1 - _calls(retrained).mean(axis=1)) / 2
+    return (
+        100 * float(right.mean()),
+        100 * float(right.std(ddof=1) / np.sqrt(len(right))),
+        100 * _auc(unlearned.ravel(), retrained.ravel()),
+    )
+
+
+def _calls(ratios: Values) -> Values:
+    """1 where a ratio says unlearned, half where it says nothing."""
+    return (np.sign(ratios) + 1) / 2
+
+
+def _auc(higher: Values, lower: Values) -> float:
+    """Share of pairs in which the first is the larger one; ties count half."""
+    from scipy.stats import rankdata
+
+    ranks = rankdata(np.concatenate([higher, lower]))[: len(higher)]
+    return float((ranks.mean() - (len(higher) + 1) / 2) / len(lower))
