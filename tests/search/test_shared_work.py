@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 
 import pytest
@@ -14,6 +14,7 @@ import torch
 
 from benchmarks.meter import Spent
 from benchmarks.shared_work import Key, Work
+from cluster.connect import Slots
 from cluster.shared_values import Name, SharedValues, Sharing, sharing
 from search.shared_work import WorkerWorks
 
@@ -30,7 +31,7 @@ VALUE = {
 class Worker:
     """As a trial actor: its work runs in a thread, while the actor itself answers."""
 
-    def __init__(self, ledger) -> None:
+    def join(self, ledger) -> None:
         self.works = WorkerWorks(SharedValues(ledger))
 
     def get(self, log: Path, name: str = "value", *, seconds: float = 0.0, error: str = "", size: int = 0):
@@ -80,15 +81,39 @@ def name_of(name: str) -> Name:
     return Name(key(name).digest, "ssd", key(name).scenario, f"'{name}' of ssd")
 
 
-@contextmanager
-def team(count: int = 2, share: float = 0.3) -> Iterator[tuple[Sharing, list]]:
-    with sharing(share) as values:
-        workers = [Worker.remote(values.ledger) for _ in range(count)]
-        try:
+Team = Callable[..., AbstractContextManager[tuple[Sharing, list]]]
+
+
+@pytest.fixture(scope="module")
+def started(ray_session: Slots) -> Iterator[list]:
+    """Workers that tests leave to those after them, as each is a process that imports torch."""
+    workers: list = []
+    yield workers
+    for worker in workers:
+        ray.kill(worker)
+
+
+@pytest.fixture
+def team(started: list) -> Team:
+    """Some workers with a ledger of their own; new ones where an earlier test killed some."""
+
+    @contextmanager
+    def opened(count: int = 2, share: float = 0.3) -> Iterator[tuple[Sharing, list]]:
+        with sharing(share) as values:
+            started[:] = filter(alive, started)
+            started.extend(Worker.remote() for _ in range(count - len(started)))
+            workers = started[:count]
+            ray.get([worker.join.remote(values.ledger) for worker in workers])
             yield values, workers
-        finally:
-            for worker in workers:
-                ray.kill(worker)
+
+    return opened
+
+
+def alive(worker) -> bool:
+    try:
+        return bool(ray.get(worker.__ray_ready__.remote()))
+    except ray.exceptions.ActorDiedError:
+        return False
 
 
 @pytest.fixture
@@ -127,7 +152,7 @@ def same(first, second) -> bool:
     return first == second
 
 
-def test_one_computes_and_the_other_waits(ray_session, log):
+def test_one_computes_and_the_other_waits(team, log):
     with team() as (values, workers):
         answers = ray.get([w.get.remote(log, seconds=0.5) for w in workers])
         assert sorted(reused for _, _, reused in answers) == [False, True]
@@ -145,7 +170,7 @@ def test_one_computes_and_the_other_waits(ray_session, log):
         until_freed(values)
 
 
-def test_another_computes_where_the_first_one_is_killed(ray_session, log):
+def test_another_computes_where_the_first_one_is_killed(team, log):
     with team() as (_, workers):
         first = workers[0].get.remote(log, seconds=60)
         until(log)
@@ -158,7 +183,7 @@ def test_another_computes_where_the_first_one_is_killed(ray_session, log):
         assert computed(log) == 2
 
 
-def test_what_its_owner_took_along_is_computed_again(ray_session, log):
+def test_what_its_owner_took_along_is_computed_again(team, log):
     with team(3) as (_, workers):
         assert not ray.get(workers[0].get.remote(log))[2]
         ray.kill(workers[0])
@@ -168,7 +193,7 @@ def test_what_its_owner_took_along_is_computed_again(ray_session, log):
         assert computed(log) == 2
 
 
-def test_what_one_fails_to_compute_the_next_one_tries(ray_session, log):
+def test_what_one_fails_to_compute_the_next_one_tries(team, log):
     with team() as (values, workers):
         first = workers[0].get.remote(log, seconds=1, error="no value")
         until(log)
@@ -180,14 +205,14 @@ def test_what_one_fails_to_compute_the_next_one_tries(ray_session, log):
 
 
 @pytest.mark.parametrize("error", [RuntimeError("cannot allocate memory"), None], ids=["error", "silence"])
-def test_what_cannot_be_sent_is_not_waited_for(ray_session, log, error):
+def test_what_cannot_be_sent_is_not_waited_for(team, log, error):
     with team() as (_, workers):
         assert ray.get(workers[0].fail_to_send.remote(log, error)) == (1, False)
         assert not ray.get(workers[1].get.remote(log), timeout=120)[2]
         assert computed(log) == 2
 
 
-def test_the_value_that_was_used_longest_ago_makes_room(ray_session, log):
+def test_the_value_that_was_used_longest_ago_makes_room(team, log):
     memory = ray.nodes()[0]["Resources"]["object_store_memory"]
     with team(1, share=2.5e6 / memory) as (values, (worker,)):
         for name in ("one", "two", "one", "three"):
@@ -196,7 +221,7 @@ def test_the_value_that_was_used_longest_ago_makes_room(ray_session, log):
         assert computed(log) == 3
 
 
-def test_a_value_that_is_too_large_is_computed_each_time_and_a_line_says_so_once(ray_session, log):
+def test_a_value_that_is_too_large_is_computed_each_time_and_a_line_says_so_once(team, log):
     memory = ray.nodes()[0]["Resources"]["object_store_memory"]
     with team(2, share=1e6 / memory) as (values, workers):
         for worker in (*workers, *workers):
@@ -207,14 +232,14 @@ def test_a_value_that_is_too_large_is_computed_each_time_and_a_line_says_so_once
         assert not values.lines(wait=True)
 
 
-def test_a_value_that_was_changed_is_not_handed_out_again(ray_session, log):
+def test_a_value_that_was_changed_is_not_handed_out_again(team, log):
     with team() as (_, workers):
         ray.get(workers[0].get.remote(log))
         ray.get(workers[0].drop.remote())
         assert not ray.get(workers[1].get.remote(log))[2]
 
 
-def test_without_its_ledger_a_worker_computes_itself(ray_session, log):
+def test_without_its_ledger_a_worker_computes_itself(team, log):
     with team() as (values, workers):
         ray.get(workers[0].get.remote(log))
         ray.kill(values.ledger)
