@@ -6,7 +6,6 @@ import subprocess
 import sys
 
 import pytest
-import timm
 import torch
 from safetensors.torch import save_file
 from torch import nn
@@ -80,6 +79,8 @@ def stored(tmp_path, monkeypatch):
     (tmp_path / "pretrained").mkdir()
 
     def store(name, classes, **more):
+        import timm  # takes seconds, which every process that collects the tests would pay
+
         with seeded(5):
             network = timm.create_model(name, num_classes=classes, **more)
             for p in network.parameters():
@@ -104,6 +105,8 @@ def test_weights_arrive_and_the_head_does_not(stored, name, classes):
 
 
 def test_a_network_as_it_was_published_has_their_head_too(stored):
+    import timm
+
     theirs = stored(VIT, 13, img_size=160)
     network = built(f"timm:{VIT}", 13, 3, 160)
     published = models.get(f"timm:{VIT}").published
