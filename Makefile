@@ -9,14 +9,15 @@ READY := $(VENV)/.ready
 demo: $(READY)  ## set up, then run the main job on bundled data
 	$(BIN)/unlearn demo
 
-# Whole files on two cores, in the order of tests/conftest.py
-PYTEST := $(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
+# Whole files, in the order of tests/conftest.py; what pytest compiles is kept, also where the environment says otherwise.
+# Three processes for the two cores of `test`, as its long tests wait for processes; nodes are too heavy for a third.
+PYTEST := PYTHONDONTWRITEBYTECODE= $(BIN)/python -m pytest --dist loadfile --no-loadscope-reorder
 
 test: $(READY) compiled  ## set up, then run the tests, except those of test-cluster
-	$(PYTEST) -m "not several_nodes"
+	$(PYTEST) -n 3 -m "not several_nodes"
 
 test-cluster: $(READY) compiled  ## the tests that start several Ray nodes, or several drivers, on this machine
-	$(PYTEST) -m several_nodes
+	$(PYTEST) -n 2 -m several_nodes
 
 # Tests start hundreds of processes; where the environment keeps no compiled files, each would compile ours again
 compiled: $(READY)
