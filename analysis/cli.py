@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from analysis.commands import figure, watch
+from analysis.commands import claims, figure, watch
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -146,6 +146,7 @@ def register(app: typer.Typer) -> None:
         app.command()(command)
     watch.register(app)
     figure.register(app)
+    claims.register(app)
 
 
 def _compared(results: str, table: str | None) -> DataFrame:

@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from analysis.answer import answer as answer
     from analysis.breakdown import by_class as by_class
     from analysis.breakdown import overall as overall
+    from analysis.claims import claims as claims
+    from analysis.claims import claims_by_forget as claims_by_forget
     from analysis.errors import AnalysisError as AnalysisError
     from analysis.figures.catalogue import figure as figure
     from analysis.load import classes as classes
@@ -80,6 +82,8 @@ _HOME = {
     "apply": "search.application",
     "benchmark": "search.functions",
     "by_class": "analysis.breakdown",
+    "claims": "analysis.claims",
+    "claims_by_forget": "analysis.claims",
     "classes": "analysis.load",
     "columns": "analysis.load",
     "dashboard": "search.dashboard",
@@ -127,6 +131,8 @@ __all__ = [
     "apply",
     "benchmark",
     "by_class",
+    "claims",
+    "claims_by_forget",
     "classes",
     "columns",
     "dashboard",

@@ -1,0 +1,65 @@
+"""`unlearn claims`: which methods are as retraining, which differ, and where there are not enough runs."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Annotated
+
+import typer
+
+
+class By(StrEnum):
+    """What a row is: a method over all of its forget sets, or on one of them."""
+
+    method = "method"
+    forgotten = "class"
+
+
+class Text(StrEnum):
+    """How a table is printed."""
+
+    markdown = "markdown"
+    latex = "latex"
+    csv = "csv"
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command()(claims)
+
+
+def claims(
+    results: Annotated[str, typer.Argument(metavar="RESULTS", help="A folder, s3:// or gs:// address.")],
+    by: Annotated[By, typer.Option("--by", help="A row per method, or one per forget set.")] = By.method,
+    metric: Annotated[
+        list[str] | None,
+        typer.Option("--metric", help="Only this metric; may be repeated. [default: the gap and its parts]"),
+    ] = None,
+    margin: Annotated[
+        float | None,
+        typer.Option(
+            "--margin",
+            help="What still is as retraining, in the metric's unit. [default: what two retrained models "
+            "typically differ by]",
+        ),
+    ] = None,
+    form: Annotated[Text, typer.Option("--format", help="How to print it.")] = Text.markdown,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
+) -> None:
+    """Print which methods are as retraining, by two one-sided tests."""
+    from analysis import tables
+    from analysis.claims import claims_by_forget, together
+    from analysis.claims_sentences import how_to_read, shown
+    from analysis.studies import METRICS
+
+    found = claims_by_forget(results, metric or METRICS, margin)
+    rows = found if by is By.forgotten else together(found)
+    if as_json:
+        typer.echo(tables.to_json(rows), nl=False)
+    elif form is Text.csv:
+        typer.echo(tables.to_csv(rows), nl=False)
+    else:
+        write = {Text.markdown: tables.to_markdown, Text.latex: tables.to_latex}
+        typer.echo(write[form](shown(rows)), nl=False)
+        if form is Text.markdown:
+            typer.echo(f"\n{how_to_read(found, margin)}")
