@@ -28,6 +28,16 @@ plan = ub.Plan.of(
     search={"forget": 8, "trials": 3, "space": {"finetune": {"epochs": 1}}},
 )
 """
+IN_A_THREAD = """
+import threading
+
+searches = []
+thread = threading.Thread(target=lambda: searches.append(ub.search(plan, trials={trials})))
+thread.start()
+thread.join()
+(found,) = searches
+found
+"""
 # Whoever imports this module is written down; then it is what it stands in for
 WITNESS = """
 import pathlib, sys, sysconfig
@@ -102,7 +112,9 @@ def rows(results: Path) -> int:
 
 
 @pytest.mark.timeout(600)
-def test_a_search_in_a_notebook_is_stopped_kept_resumed_and_shown(notebook: Notebook, folder: Path) -> None:
+def test_a_search_in_a_notebook_is_stopped_resumed_in_a_thread_and_shown(
+    notebook: Notebook, folder: Path
+) -> None:
     setting = notebook.run(f"import os; print(os.environ['MPLBACKEND'])\n{PLAN}")
     assert "matplotlib_inline" in setting["text"], "this is not what a notebook sets"
     cell = notebook.start("ub.search(plan, trials=3000)")
@@ -116,11 +128,14 @@ def test_a_search_in_a_notebook_is_stopped_kept_resumed_and_shown(notebook: Note
     kept = rows(folder / "results")
     assert f"interrupted: {kept} of 3000 trials are done and kept in results" in stopped["evalue"]
 
-    resumed = notebook.run(f"found = ub.search(plan, trials={kept + 1}); found")
+    resumed = notebook.run(IN_A_THREAD.format(trials=kept + 1))
     assert f"{kept} of {kept + 1} trials are done already, resuming" in resumed["text"], resumed
     assert "\x1b" not in resumed["text"], "lines that move the cursor"
     assert "<table>" in resumed["data"]["text/html"]
     assert "finetune" in resumed["data"]["text/plain"]
+    *_, card, _, line = notebook.run("print(found)")["text"].splitlines()
+    assert card == "search of plan cell in results"
+    assert line.split()[:3] == ["finetune", "8", f"{kept + 1}/{kept + 1}"]
     best = notebook.run("import json; print(json.dumps([found.best(), len(found.trials)]))")
     parameters, trials = json.loads(best["text"])
     assert trials == kept + 1
@@ -133,21 +148,6 @@ def test_a_search_in_a_notebook_is_stopped_kept_resumed_and_shown(notebook: Note
     assert (wrong["ename"], wrong["evalue"]) == ("PlanError", "trials is 0; it can be 1 to 100000")
     assert notebook.run("import search; print(search.__name__)")["text"] == "search\n", "the kernel goes on"
     assert not_imported_by_workers(folder)
-
-
-def test_a_cell_may_use_a_thread_of_its_own(notebook: Notebook) -> None:
-    notebook.run(PLAN)
-    cell = """
-import threading
-found = []
-thread = threading.Thread(target=lambda: found.append(ub.search(plan, "thread", trials=1)))
-thread.start()
-thread.join()
-print(found[0])
-"""
-    *_, card, _, line = notebook.run(cell)["text"].splitlines()
-    assert card == "search of plan cell in thread"
-    assert line.split()[:3] == ["finetune", "8", "1/1"]
 
 
 @pytest.mark.timeout(600)
