@@ -106,7 +106,7 @@ def writers_of(trials: Mapping[str, pa.Table]) -> dict[str, str]:
 
 def _repeated(ids: pa.ChunkedArray) -> np.ndarray:
     """Which texts occur more than once; nulls do not."""
-    codes, _ = _coded(ids)
+    codes = _codes(ids.combine_chunks().dictionary_encode())
     counts = np.bincount(codes + 1, minlength=1)
     counts[0] = 0
     repeated: np.ndarray = counts[codes + 1] > 1
@@ -116,7 +116,12 @@ def _repeated(ids: pa.ChunkedArray) -> np.ndarray:
 def _coded(texts: pa.ChunkedArray) -> tuple[np.ndarray, list[str]]:
     """A number for every text, equal for equal ones, and the texts by number; -1 for null."""
     encoded = texts.combine_chunks().dictionary_encode()
-    return pc.fill_null(encoded.indices, -1).to_numpy().astype(np.int64), encoded.dictionary.to_pylist()
+    return _codes(encoded), encoded.dictionary.to_pylist()
+
+
+def _codes(encoded: pa.DictionaryArray) -> np.ndarray:
+    codes: np.ndarray = pc.fill_null(encoded.indices, -1).to_numpy().astype(np.int64)
+    return codes
 
 
 def _united(tables: Mapping[str, pa.Table], names: list[str]) -> pa.Table:

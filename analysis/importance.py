@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 
 import numpy as np
 import pandas as pd
@@ -12,7 +12,7 @@ from analysis import ped_anova
 from analysis.load import Places, searches
 from analysis.ped_anova import Array, Integers
 from analysis.ranges import Range, Ranges
-from analysis.studies import SCENARIO, Study, complete, studies, varied
+from analysis.studies import SCENARIO, Study, studies, varied
 
 FEWEST = 20
 _AT_ONCE = 100  # searches, whose samples then take some 30 MB
@@ -86,10 +86,13 @@ def of_searches(place: Places) -> list[tuple[Study, Importance]]:
     Raises:
         AnalysisError: when the results cannot be read, or hold no search.
     """
-    frame, ranges = searches(place, _COLUMNS)
-    found = list(studies(frame))
-    known = importances([rows for _, rows in found], ranges)
-    return [(study, answer) for (study, _), answer in zip(found, known, strict=True)]
+    frames, ranges = searches(place, _COLUMNS)
+    answers: list[tuple[Study, Importance]] = []
+    for frame in frames:
+        found = list(studies(frame)) if len(frame) else []
+        known = importances([rows for _, rows in found], ranges)
+        answers += [(study, answer) for (study, _), answer in zip(found, known, strict=True)]
+    return sorted(answers, key=lambda answer: astuple(answer[0]))
 
 
 @dataclass(frozen=True)
@@ -109,14 +112,15 @@ class _Sample:
 
 def _sample(frame: pd.DataFrame, ranges: Ranges, metric: str) -> _Sample:
     names = varied(frame)
-    rows = complete(frame)[[metric, *names, "method"]]
-    rows = rows[np.isfinite(rows[[metric, *names]].to_numpy(dtype=float)).all(axis=1)]
-    values = rows[metric].to_numpy(dtype=float)
-    reason = _reason(rows, names, metric)
+    figures = frame[[metric, *names]].to_numpy(dtype=float, na_value=np.nan)
+    counts = (frame["state"] == "complete").to_numpy(dtype=bool) & np.isfinite(figures).all(axis=1)
+    values = figures[counts, 0]
+    reason = _reason(values, names, metric)
     if reason:
         return _Sample(names, np.empty((0, 0), dtype=np.int64), values, reason)
-    method = str(rows["method"].iloc[0])
-    cells = [_cells(rows[name].to_numpy(dtype=float), ranges.get(name, {}).get(method)) for name in names]
+    method = str(frame["method"].iloc[int(counts.argmax())])
+    declared = [ranges.get(name, {}).get(method) for name in names]
+    cells = [_cells(figures[counts, i], range_) for i, range_ in enumerate(declared, start=1)]
     return _Sample(names, np.array(cells), values, "")
 
 
@@ -169,12 +173,12 @@ def _answer(sample: _Sample, shares: Array | None) -> Importance:
     return Importance(table, "", len(sample.metric), sample.quantile)
 
 
-def _reason(rows: pd.DataFrame, names: list[str], metric: str) -> str:
+def _reason(values: Array, names: list[str], metric: str) -> str:
     if len(names) < 2:
         what = f"only {names[0].removeprefix('param_')}" if names else "no parameter"
         return f"{what} was varied, so there is nothing to compare"
-    if len(rows) < FEWEST:
-        return f"{len(rows)} complete trials are too few; it takes {FEWEST}"
-    if rows[metric].nunique() < 2:
+    if len(values) < FEWEST:
+        return f"{len(values)} complete trials are too few; it takes {FEWEST}"
+    if (values == values[0]).all():
         return f"all trials have the same {metric}"
     return ""

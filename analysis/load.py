@@ -12,11 +12,12 @@ from itertools import chain
 from pathlib import Path
 
 import pandas as pd
+import pyarrow as pa
 
 from analysis.columns import identity
 from analysis.errors import AnalysisError
 from analysis.fields import Described, united_fields
-from analysis.frames import as_frame, every, rows_of
+from analysis.frames import as_frame, by_folder, every, rows_of
 from analysis.ranges import Range as Range
 from analysis.ranges import Ranges
 from analysis.store import store_at
@@ -95,8 +96,11 @@ def _no_trials(place: Places, stage: str | None) -> AnalysisError:
     return AnalysisError(f"no {stage} in {_named(place)} yet; run 'unlearn {stage} PLAN' into it first")
 
 
-def searches(place: Places, columns: Collection[str]) -> tuple[pd.DataFrame, Ranges]:
+def searches(place: Places, columns: Collection[str]) -> tuple[Iterator[pd.DataFrame], Ranges]:
     """Of the search trials some columns and all parameters, and the declared ranges of these.
+
+    Returns:
+        The trials of one method on one data set, network and task after the other, and the ranges.
 
     Raises:
         AnalysisError: as `trials`.
@@ -105,12 +109,15 @@ def searches(place: Places, columns: Collection[str]) -> tuple[pd.DataFrame, Ran
     def wanted(name: str) -> bool:
         return name in columns or name.startswith("param_")
 
-    read = {one: rows_of(one, "trials", wanted, frozenset(STAGES["search"])) for one in several(place)}
-    fields = _united(fields_of(store_at(one), part.schemas) for one, part in read.items())
-    frame = as_frame({one: read.pop(one).table for one in list(read)}, "trials", wanted)
-    if frame.empty:
+    read = {one: by_folder(one, wanted, frozenset(STAGES["search"])) for one in several(place)}
+    ranges = _ranges(_united(fields_of(store_at(one), part.schemas) for one, part in read.items()))
+    groups: dict[tuple[str, ...], dict[str, pa.Table]] = {}
+    for one, part in read.items():
+        for key, table in part.tables.items():
+            groups.setdefault(key, {})[one] = table
+    if not any(len(table) for tables in groups.values() for table in tables.values()):
         raise _no_trials(place, "search")
-    return frame, _ranges(fields)
+    return (as_frame(groups.pop(key), "trials", wanted) for key in list(groups)), ranges
 
 
 def used(trials: Trials, stage: str, columns: Iterable[str]) -> pd.DataFrame:

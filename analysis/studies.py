@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 
 SCENARIO = ["dataset", "model", "task"]
@@ -41,9 +42,14 @@ def studies(trials: pd.DataFrame, kind: str = "search") -> Iterator[tuple[Study,
     """Every study of a kind (search, sensitivity) with its rows, in the order of their trial numbers."""
     rows = trials[trials["kind"] == kind]
     keys = [*SCENARIO, "forget", "scenario_seed", "method", "run_id"]
-    for _, frame in rows.groupby(keys, dropna=False, sort=True):
-        first = frame.iloc[0]
-        yield Study(*(first[key] for key in keys)), frame.sort_values("trial_number", kind="stable")
+    number = rows.groupby(keys, dropna=False, sort=True).ngroup().to_numpy()
+    order = np.lexsort((rows["trial_number"].to_numpy(), number))
+    rows, number = rows.iloc[order], number[order]
+    starts = np.flatnonzero(np.diff(number, prepend=-1))
+    named = rows.iloc[starts]
+    values = zip(*(named[key].tolist() for key in keys), strict=True)
+    for of_study, start, end in zip(values, starts, [*starts[1:], len(rows)], strict=True):
+        yield Study(*of_study), rows.iloc[start:end]
 
 
 def complete(frame: pd.DataFrame) -> pd.DataFrame:
@@ -83,23 +89,31 @@ def varied(frame: pd.DataFrame) -> list[str]:
     Trials with published values (`preset`) may differ in parameters that the search never touched, so they
     are looked at only when there is nothing else.
     """
-    rows = _drawn(frame)
-    return [
-        str(name)
+    names = [
+        name
         for name, dtype in frame.dtypes.items()
         if str(name).startswith("param_")
         and pd.api.types.is_numeric_dtype(dtype)
         and not pd.api.types.is_bool_dtype(dtype)
-        and _differ(rows[name])
-        and not np.isinf(frame[name].to_numpy(dtype=float, na_value=np.nan)).any()
     ]
+    columns = frame[[*names, "preset"]]
+    drawn = _drawn(columns)
+    return [str(name) for name in names if _differ(drawn[name]) and not _has_infinite(columns[name])]
 
 
 def _differ(values: pd.Series) -> bool:
     """Whether there are two numbers among some that are missing or not."""
-    known = values.to_numpy(dtype=float, na_value=np.nan)
+    known = _numbers(values)
     known = known[~np.isnan(known)]
     return bool(len(known)) and known.min() != known.max()
+
+
+def _has_infinite(values: pd.Series) -> bool:
+    return bool(np.isinf(_numbers(values)).any())
+
+
+def _numbers(values: pd.Series) -> npt.NDArray[np.float64]:
+    return values.to_numpy(dtype=float, na_value=np.nan)
 
 
 def chosen(frame: pd.DataFrame) -> list[str]:

@@ -33,6 +33,14 @@ class United:
     schemas: Mapping[str, pa.Schema]
 
 
+@dataclass(frozen=True)
+class Parts:
+    """What is selected of each file, of those that have any of it, and the schema of every file."""
+
+    tables: dict[str, pa.Table]
+    schemas: Mapping[str, pa.Schema]
+
+
 def read_united(store: Store, table: str, files: Iterable[str], selection: Selection) -> United:
     """The selected rows and columns of all files of a table.
 
@@ -40,13 +48,20 @@ def read_united(store: Store, table: str, files: Iterable[str], selection: Selec
         AnalysisError: for a file that is not such a table, or was written by a newer version; where files
             disagree about the type of a column; when the store cannot be read.
     """
-    read = partial(_read, schemas=Schemas(selection))
-    contents = read_each(store, read, sorted(files))
+    parts = read_parts(store, files, selection)
+    rows = {file: len(part) for file, part in parts.tables.items()}
+    return United(together(store, table, parts.tables), rows, parts.schemas)
+
+
+def read_parts(store: Store, files: Iterable[str], selection: Selection) -> Parts:
+    """The selected rows and columns of each file, in the order of the files' names.
+
+    Raises:
+        AnalysisError: as `read_united`, but nothing is said of the columns' types yet.
+    """
+    contents = read_each(store, partial(_read, schemas=Schemas(selection)), sorted(files))
     schemas = {file: content.schema for file, content in contents.items()}
-    parts = {file: content.table for file, content in contents.items() if content.table is not None}
-    del contents
-    rows = {file: len(part) for file, part in parts.items()}
-    return United(_together(store, table, parts) if parts else nothing(table), rows, schemas)
+    return Parts({f: content.table for f, content in contents.items() if content.table is not None}, schemas)
 
 
 def _read(store: Store, file: str, schemas: Schemas) -> Content:
@@ -56,7 +71,14 @@ def _read(store: Store, file: str, schemas: Schemas) -> Content:
     return content
 
 
-def _together(store: Store, name: str, tables: dict[str, pa.Table]) -> pa.Table:
+def together(store: Store, name: str, tables: Mapping[str, pa.Table]) -> pa.Table:
+    """The parts of files as one table, with the columns of their folders' names.
+
+    Raises:
+        AnalysisError: for a part that is not of such a table; where parts disagree about a column's type.
+    """
+    if not tables:
+        return nothing(name)
     folders = {file: partition(file) for file in tables}
     keys = list(dict.fromkeys(key for values in folders.values() for key in values))
     try:
