@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import astuple, dataclass
 
 import numpy as np
@@ -12,9 +12,10 @@ from analysis import ped_anova
 from analysis.load import Places, searches
 from analysis.ped_anova import Array, Integers
 from analysis.ranges import Range, Ranges
-from analysis.studies import SCENARIO, Study, studies, varied
+from analysis.studies import SCENARIO, Study, by_study, differing, numbers, numeric_parameters, published
 
 FEWEST = 20
+_RESAMPLES = 40
 _AT_ONCE = 100  # searches, whose samples then take some 30 MB
 _NOTHING = 1e-20  # what rounding leaves of two equal densities
 _COLUMNS = frozenset(
@@ -46,7 +47,7 @@ def importance(
     ranges: Ranges,
     metric: str = "objective",
     *,
-    resamples: int = 40,
+    resamples: int = _RESAMPLES,
     seed: int = 0,
 ) -> Importance:
     """How much each searched parameter decides whether a trial is among the best tenth (lowest metric).
@@ -68,15 +69,18 @@ def importances(
     ranges: Ranges,
     metric: str = "objective",
     *,
-    resamples: int = 40,
+    resamples: int = _RESAMPLES,
     seed: int = 0,
 ) -> list[Importance]:
     """`importance` of several searches, in a fraction of the time."""
     found: list[Importance] = []
     for start in range(0, len(frames), _AT_ONCE):
-        samples = [_sample(frame, ranges, metric) for frame in frames[start : start + _AT_ONCE]]
-        shares = _shares([s for s in samples if not s.reason], resamples, seed)
-        found += [_answer(s, None if s.reason else next(shares)) for s in samples]
+        samples = [
+            sample
+            for frame in frames[start : start + _AT_ONCE]
+            for sample in _samples(frame, [slice(None)], ranges, metric)
+        ]
+        found += _answers(samples, resamples, seed)
     return found
 
 
@@ -89,9 +93,12 @@ def of_searches(place: Places) -> list[tuple[Study, Importance]]:
     frames, ranges = searches(place, _COLUMNS)
     answers: list[tuple[Study, Importance]] = []
     for frame in frames:
-        found = list(studies(frame)) if len(frame) else []
-        known = importances([rows for _, rows in found], ranges)
-        answers += [(study, answer) for (study, _), answer in zip(found, known, strict=True)]
+        rows, found = by_study(frame)
+        samples = list(_samples(rows, [part for _, part in found], ranges, "objective"))
+        for start in range(0, len(found), _AT_ONCE):
+            known = _answers(samples[start : start + _AT_ONCE], _RESAMPLES, 0)
+            at_once = found[start : start + _AT_ONCE]
+            answers += [(study, answer) for (study, _), answer in zip(at_once, known, strict=True)]
     return sorted(answers, key=lambda answer: astuple(answer[0]))
 
 
@@ -110,18 +117,32 @@ class _Sample:
         return max(0.1, 5 / len(self.metric)) if len(self.metric) else 1.0
 
 
-def _sample(frame: pd.DataFrame, ranges: Ranges, metric: str) -> _Sample:
-    names = varied(frame)
-    figures = frame[[metric, *names]].to_numpy(dtype=float, na_value=np.nan)
-    counts = (frame["state"] == "complete").to_numpy(dtype=bool) & np.isfinite(figures).all(axis=1)
-    values = figures[counts, 0]
-    reason = _reason(values, names, metric)
-    if reason:
-        return _Sample(names, np.empty((0, 0), dtype=np.int64), values, reason)
-    method = str(frame["method"].iloc[int(counts.argmax())])
-    declared = [ranges.get(name, {}).get(method) for name in names]
-    cells = [_cells(figures[counts, i], range_) for i, range_ in enumerate(declared, start=1)]
-    return _Sample(names, np.array(cells), values, "")
+def _samples(frame: pd.DataFrame, parts: Iterable[slice], ranges: Ranges, metric: str) -> Iterator[_Sample]:
+    """The complete trials of each search in a table.
+
+    Args:
+        parts: Which rows are of each.
+    """
+    parameters = numeric_parameters(frame)
+    values = numbers(frame, parameters)
+    target = numbers(frame, [metric])[:, 0]
+    done = (frame["state"] == "complete").to_numpy(dtype=bool) & np.isfinite(target)
+    preset = published(frame)
+    method = frame["method"].to_numpy(dtype=object)
+    for part in parts:
+        moved = differing(values[part], preset[part])
+        names = [name for name, differs in zip(parameters, moved, strict=True) if differs]
+        own = values[part][:, moved]
+        counts = done[part] & np.isfinite(own).all(axis=1)
+        own, reached = own[counts], target[part][counts]
+        reason = _reason(reached, names, metric)
+        if reason:
+            yield _Sample(names, np.empty((0, 0), dtype=np.int64), reached, reason)
+            continue
+        of_method = str(method[part][0])
+        declared = [ranges.get(name, {}).get(of_method) for name in names]
+        cells = [_cells(column, range_) for column, range_ in zip(own.T, declared, strict=True)]
+        yield _Sample(names, np.array(cells), reached, "")
 
 
 def _cells(values: Array, declared: Range | None) -> Integers:
@@ -158,19 +179,25 @@ def _shares(samples: Sequence[_Sample], resamples: int, seed: int) -> Iterator[A
         yield np.divide(own, total, out=np.zeros(shape), where=total > 0)
 
 
+def _answers(samples: Sequence[_Sample], resamples: int, seed: int) -> list[Importance]:
+    shares = _shares([sample for sample in samples if not sample.reason], resamples, seed)
+    return [_answer(sample, None if sample.reason else next(shares)) for sample in samples]
+
+
 def _answer(sample: _Sample, shares: Array | None) -> Importance:
-    empty = pd.DataFrame(columns=_HEADER)
+    trials = len(sample.metric)
     if shares is None:
-        return Importance(empty, sample.reason, len(sample.metric), sample.quantile)
+        return Importance(pd.DataFrame(columns=_HEADER), sample.reason, trials, sample.quantile)
     whole, draws = shares[0], shares[1:]
     if not whole.any():
         reason = "no parameter tells the best trials from the others"
-        return Importance(empty, reason, len(sample.metric), sample.quantile)
+        return Importance(pd.DataFrame(columns=_HEADER), reason, trials, sample.quantile)
     draws = draws[draws.any(axis=1)]
     low, high = np.quantile(draws, [0.05, 0.95], axis=0) if len(draws) else (whole * np.nan,) * 2
-    table = pd.DataFrame({"parameter": sample.names, "importance": whole, "low": low, "high": high})
-    table = table.sort_values("importance", ascending=False, ignore_index=True)
-    return Importance(table, "", len(sample.metric), sample.quantile)
+    order = np.argsort(-whole, kind="stable")
+    names = [sample.names[i] for i in order]
+    columns = {"parameter": names, "importance": whole[order], "low": low[order], "high": high[order]}
+    return Importance(pd.DataFrame(columns), "", trials, sample.quantile)
 
 
 def _reason(values: Array, names: list[str], metric: str) -> str:

@@ -117,7 +117,8 @@ def searches(place: Places, columns: Collection[str]) -> tuple[Iterator[pd.DataF
             groups.setdefault(key, {})[one] = table
     if not any(len(table) for tables in groups.values() for table in tables.values()):
         raise _no_trials(place, "search")
-    return (as_frame(groups.pop(key), "trials", wanted) for key in list(groups)), ranges
+    frames = (as_frame(groups.pop(key), "trials", wanted) for key in list(groups))
+    return (frame for frame in frames if not frame.empty), ranges
 
 
 def used(trials: Trials, stage: str, columns: Iterable[str]) -> pd.DataFrame:

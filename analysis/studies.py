@@ -9,6 +9,8 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+Numbers = npt.NDArray[np.float64]
+Flags = npt.NDArray[np.bool_]
 SCENARIO = ["dataset", "model", "task"]
 METRICS = ["retain_acc", "forget_acc", "mia", "gap"]
 REFERENCES = ["original", "retrain"]
@@ -40,16 +42,22 @@ class Study:
 
 def studies(trials: pd.DataFrame, kind: str = "search") -> Iterator[tuple[Study, pd.DataFrame]]:
     """Every study of a kind (search, sensitivity) with its rows, in the order of their trial numbers."""
-    rows = trials[trials["kind"] == kind]
+    rows, found = by_study(trials[trials["kind"] == kind])
+    for study, part in found:
+        yield study, rows.iloc[part]
+
+
+def by_study(trials: pd.DataFrame) -> tuple[pd.DataFrame, list[tuple[Study, slice]]]:
+    """Trials of one kind in the order of their studies and numbers, and which of them are of each study."""
     keys = [*SCENARIO, "forget", "scenario_seed", "method", "run_id"]
-    number = rows.groupby(keys, dropna=False, sort=True).ngroup().to_numpy()
-    order = np.lexsort((rows["trial_number"].to_numpy(), number))
-    rows, number = rows.iloc[order], number[order]
+    number = trials.groupby(keys, dropna=False, sort=True).ngroup().to_numpy()
+    order = np.lexsort((trials["trial_number"].to_numpy(), number))
+    rows, number = trials.iloc[order], number[order]
     starts = np.flatnonzero(np.diff(number, prepend=-1))
     named = rows.iloc[starts]
     values = zip(*(named[key].tolist() for key in keys), strict=True)
-    for of_study, start, end in zip(values, starts, [*starts[1:], len(rows)], strict=True):
-        yield Study(*of_study), rows.iloc[start:end]
+    parts = (slice(a, b) for a, b in zip(starts, [*starts[1:], len(rows)], strict=True))
+    return rows, [(Study(*of_study), part) for of_study, part in zip(values, parts, strict=True)]
 
 
 def complete(frame: pd.DataFrame) -> pd.DataFrame:
@@ -89,31 +97,45 @@ def varied(frame: pd.DataFrame) -> list[str]:
     Trials with published values (`preset`) may differ in parameters that the search never touched, so they
     are looked at only when there is nothing else.
     """
-    names = [
-        name
+    names = numeric_parameters(frame)
+    moved = differing(numbers(frame, names), published(frame))
+    return [name for name, differs in zip(names, moved, strict=True) if differs]
+
+
+def numeric_parameters(frame: pd.DataFrame) -> list[str]:
+    """The parameter columns that hold numbers."""
+    return [
+        str(name)
         for name, dtype in frame.dtypes.items()
         if str(name).startswith("param_")
         and pd.api.types.is_numeric_dtype(dtype)
         and not pd.api.types.is_bool_dtype(dtype)
     ]
-    columns = frame[[*names, "preset"]]
-    drawn = _drawn(columns)
-    return [str(name) for name in names if _differ(drawn[name]) and not _has_infinite(columns[name])]
 
 
-def _differ(values: pd.Series) -> bool:
-    """Whether there are two numbers among some that are missing or not."""
-    known = _numbers(values)
-    known = known[~np.isnan(known)]
-    return bool(len(known)) and known.min() != known.max()
+def numbers(frame: pd.DataFrame, names: list[str]) -> Numbers:
+    """Some columns, trials x columns; what is missing is not a number."""
+    return frame[names].to_numpy(dtype=float, na_value=np.nan)
 
 
-def _has_infinite(values: pd.Series) -> bool:
-    return bool(np.isinf(_numbers(values)).any())
+def published(frame: pd.DataFrame) -> Flags:
+    """Which trials have published values."""
+    return (frame["preset"].fillna("") != "").to_numpy(dtype=bool)
 
 
-def _numbers(values: pd.Series) -> npt.NDArray[np.float64]:
-    return values.to_numpy(dtype=float, na_value=np.nan)
+def differing(values: Numbers, published: Flags) -> Flags:
+    """Which columns `varied` names, of the trials of one study.
+
+    Args:
+        values: Trials x columns.
+        published: Of each trial.
+    """
+    drawn = values[~published] if (~published).sum() > 1 else values
+    missing = np.isnan(drawn)
+    low = np.where(missing, np.inf, drawn).min(axis=0, initial=np.inf)
+    high = np.where(missing, -np.inf, drawn).max(axis=0, initial=-np.inf)
+    moved: Flags = (low < high) & ~np.isinf(values).any(axis=0)
+    return moved
 
 
 def chosen(frame: pd.DataFrame) -> list[str]:

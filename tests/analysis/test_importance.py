@@ -1,11 +1,15 @@
 from __future__ import annotations
 
+from pathlib import Path
+
 import optuna
+import pandas as pd
 import pytest
 
-from analysis.importance import importance
-from analysis.load import Range
-from tests.analysis.conftest import frame, search_rows, trial
+from analysis.importance import importance, of_searches
+from analysis.load import Range, ranges, trials
+from analysis.studies import studies
+from tests.analysis.conftest import benchmark_rows, frame, search_rows, trial, write
 
 RANGES = {"param_lr": {"jit": Range(1e-5, 1.0, True)}, "param_sigma": {"jit": Range(0.1, 1.0, False)}}
 
@@ -44,6 +48,23 @@ def test_degenerate_searches_give_a_reason(rows: list, reason: str) -> None:
     found = importance(frame(rows), RANGES, resamples=3)
     assert found.table.empty
     assert reason in found.reason
+
+
+def test_of_a_place_every_search_has_the_importance_of_its_own_rows(tmp_path: Path) -> None:
+    other = [r | {"forget": "sea", "run_id": "b", "trial_id": f"b{r['trial_number']}"} for r in search_rows()]
+    of_ssd = [r | {"method": "ssd", "trial_id": f"c{r['trial_number']}"} for r in search_rows()[::2]]
+    write(tmp_path, [*search_rows(), *other[:25], *of_ssd, *benchmark_rows()])
+    write(tmp_path / "copy", search_rows()[:5])
+    copied = next((tmp_path / "copy").rglob("*.parquet"))
+    copied.rename(next((tmp_path / "trials").rglob("method=jit")) / "copied.parquet")
+    found = of_searches(tmp_path)
+    expected = list(studies(trials(tmp_path, stage="search")))
+    assert [study for study, _ in found] == [study for study, _ in expected]
+    assert [answer.trials for _, answer in found] == [30, 15, 25]
+    for (_, answer), (_, rows) in zip(found, expected, strict=True):
+        alone = importance(rows, ranges(tmp_path))
+        assert alone.reason == answer.reason
+        pd.testing.assert_frame_equal(answer.table, alone.table, check_exact=True)
 
 
 def test_the_logging_of_optuna_is_left_as_it_was(capfd: pytest.CaptureFixture[str]) -> None:
