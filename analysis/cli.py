@@ -86,7 +86,7 @@ def compare(
     import pandas as pd
     from rich.console import Console
 
-    from analysis.comparison_sections import by_table
+    from analysis.compared_tables import by_table
     from analysis.load import several
     from analysis.tables import as_cells, to_json
     from analysis.text import spreadsheet
@@ -156,7 +156,7 @@ def _compared(results: str, table: str | None) -> DataFrame:
         AnalysisError: where there is nothing to compare.
     """
     from analysis.compare import cells
-    from analysis.comparison_sections import by_table
+    from analysis.compared_tables import by_table
     from analysis.errors import AnalysisError
     from analysis.load import samples
     from analysis.published import select
@@ -175,7 +175,7 @@ def _compared(results: str, table: str | None) -> DataFrame:
 def _print_comparison(console: Console, found: list[DataFrame], before: str) -> None:
     from rich.table import Table
 
-    from analysis.comparison_sections import cell_table, name_of, verdict
+    from analysis.compared_tables import cell_table, name_of, verdict
     from analysis.text import printable
 
     for rows in found:

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
 
 import pandas as pd
 
 from analysis.breakdown import regime_rank
-from analysis.compare import COMPARED, EVERY, GAP, OURS, PRINT, UNMEASURED, UNNAMED, agreement, cells, ranking
-from analysis.labels import DASH, mean_std, number, place, scaling, signed, title, variant
+from analysis.compare import COMPARED, EVERY, GAP, UNMEASURED, agreement, cells, ranking
+from analysis.compared_tables import by_table, cell_table, forget_sets, name_of, parameters_of, verdict
+from analysis.labels import DASH, number, scaling, title
 from analysis.page import Picture, Section, Table, table
-from analysis.published import PAPERS
-from analysis.studies import SCENARIO, VARIANT
+from analysis.studies import VARIANT
 
 _TEXT = (
     "Printed figures beside ours of the same data set, network, task, forget set and method; each regime of "
@@ -33,59 +32,6 @@ def comparison(trials: pd.DataFrame, samples: pd.DataFrame) -> Section | None:
     blocks = [block for rows in found for block in _printed_table(rows)]
     small = scaling((rows["our_dataset"].iloc[0], rows["our_model"].iloc[0]) for rows in found)
     return Section("comparison", "Compared with the papers", [_TEXT, *([small] if small else [])], blocks)
-
-
-def by_table(compared: pd.DataFrame) -> Iterator[pd.DataFrame]:
-    """The cells of each printed table and place of ours that have figures of both sides."""
-    for _, rows in compared.groupby([*PRINT, *OURS], sort=False):
-        if (rows["status"] == COMPARED).any():
-            yield rows
-
-
-def name_of(rows: pd.DataFrame) -> str:
-    """A printed table and where it was run, of the rows of one table and place."""
-    first = rows.iloc[0]
-    printed = f"{PAPERS[first['paper']]}, {first['table'].replace('table', 'table ')}"
-    return (
-        f"{printed} ({', '.join(first[SCENARIO])}), run as {place(first['our_dataset'], first['our_model'])}"
-    )
-
-
-def verdict(rows: pd.DataFrame) -> str:
-    """How many of our figures lie within the printed spread, and how many cells have none of ours.
-
-    Where print does not name what it forgets, that is said too.
-    """
-    judged, cell = rows["within"].dropna(), ["forget", "method", "metric"]
-    every = len(rows[cell].drop_duplicates())
-    have = len(rows.loc[rows["status"] == COMPARED, cell].drop_duplicates())
-    said = (
-        f"{int(judged.sum())} of {len(judged)} figures that have a printed spread lie within it; "
-        f"of {every} printed cells {every - have} have no figure here."
-    )
-    if (rows["forget"] == UNNAMED).any():
-        said += " Print does not name the forget set; ours are means over those that were run."
-    return said
-
-
-def cell_table(rows: pd.DataFrame) -> pd.DataFrame:
-    """The compared cells of one table and place as strings with readable heads, one line per cell."""
-    own = rows[rows["status"] == COMPARED]
-    within = own["within"].map({True: "yes", False: "no"}).astype(object).where(own["within"].notna(), DASH)
-    return pd.DataFrame(
-        {
-            "Forget set": own["forget"].map(_sets),
-            "Method": own["method"],
-            "Parameters": [_parameters(line) for line in own[VARIANT].itertuples(index=False)],
-            "Figure": own["metric"].map(title),
-            "Print": [mean_std(*line) for line in own[["printed_mean", "printed_std", "metric"]].to_numpy()],
-            "Here": [mean_std(*line) for line in own[["mean", "std", "metric"]].to_numpy()],
-            "± over": [_over(*line) for line in own[["printed_over", "over"]].to_numpy()],
-            "n": own["n"].astype(str),
-            "Difference": [signed(*line) for line in own[["difference", "metric"]].to_numpy()],
-            "Within": within,
-        }
-    )
 
 
 def _printed_table(rows: pd.DataFrame) -> list[Table | Picture]:
@@ -121,7 +67,7 @@ def _differences(caption: str, rows: pd.DataFrame) -> Table:
         judged = group["within"].dropna()
         inside = f"{int(judged.sum())} of {len(judged)}" if len(judged) else DASH
         figures = [number(float(far.get(metric, math.nan)), metric) for metric in metrics]
-        lines.append([key[0], _parameters(key), str(group["forget"].nunique()), *figures, inside])
+        lines.append([key[0], parameters_of(key), str(group["forget"].nunique()), *figures, inside])
     return table(
         f"{caption} Mean absolute differences, in points where figures are percent:",
         heads,
@@ -144,7 +90,7 @@ def _rankings(rows: pd.DataFrame) -> list[Table | Picture]:
     agreed = agreement(ranked)
     lines = [
         [
-            _sets(row["forget"]),
+            forget_sets(row["forget"]),
             _source(row["regime"], row["tuned_on"]),
             str(row["n"]),
             DASH if math.isnan(row["kendall"]) else f"{row['kendall']:+.2f}",
@@ -164,7 +110,7 @@ def _rankings(rows: pd.DataFrame) -> list[Table | Picture]:
     heads += ["Distance in print (points)", "Distance here (points)"]
     places = [
         [
-            _sets(row["forget"]),
+            forget_sets(row["forget"]),
             _source(row["regime"], row["tuned_on"]),
             row["method"],
             *(f"{row[name]:g}" for name in ("printed_rank", "rank")),
@@ -182,7 +128,9 @@ def _ranking_sentence(ranked: pd.DataFrame, agreed: pd.DataFrame) -> str:
     first = most.sort_values("n", ascending=False, kind="stable").iloc[0]
     keys = ["forget", "regime", "tuned_on"]
     own = ranked[(ranked[keys] == first[keys].to_numpy()).all(axis=1)]
-    where = f"on {_sets(first['forget'])}, with parameters {_source(first['regime'], first['tuned_on'])}"
+    where = (
+        f"on {forget_sets(first['forget'])}, with parameters {_source(first['regime'], first['tuned_on'])}"
+    )
     nearest = [own.nsmallest(1, gap)["method"].iloc[0] for gap in ("printed_gap", "gap")]
     said = (
         f"Methods ranked by distance to retrain {where}: {nearest[0]} is nearest in print, {nearest[1]} here"
@@ -200,24 +148,9 @@ def _missing(rows: pd.DataFrame) -> list[list[str]]:
             lambda names: ", ".join(map(title, names))
         )
         named = [f"{m} ({what})" if status == UNMEASURED else str(m) for m, what in methods.items()]
-        found.append([_sets(str(forget)), str(status), ", ".join(named)])
+        found.append([forget_sets(str(forget)), str(status), ", ".join(named)])
     return found
 
 
-def _over(printed: str, ours: str) -> str:
-    """What both deviations of a cell are over; a value made of all models at once has none of ours."""
-    return printed if pd.isna(ours) or ours == printed else f"{printed}, here {ours}"
-
-
-def _parameters(key: tuple[str, ...]) -> str:
-    """`tuned`, `transferred from 8`, `published: vgg11`; nothing for the reference models."""
-    return variant("", *key[1:]).strip(" ()")
-
-
 def _source(regime: str, tuned_on: str) -> str:
-    return _parameters(("", regime, "", tuned_on))
-
-
-def _sets(forget: str) -> str:
-    """A printed forget set, or what stands for several or none."""
-    return {EVERY: "all that were run", UNNAMED: "not named in print"}.get(forget, forget)
+    return parameters_of(("", regime, "", tuned_on))

@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from analysis.compare import COMPARED, EVERY, NEVER, UNMEASURED, agreement, cells, ranking
-from analysis.comparison_sections import by_table, cell_table, verdict
+from analysis.compared_tables import by_table, cell_table, verdict
 from analysis.published import published, select
 from tests.analysis.conftest import frame, measured, printed_rows
 

@@ -314,6 +314,7 @@ def test_several_folders_are_one_table_that_says_whose_rows_they_are(results: Pa
         ("analysis.cli", ["pandas", "matplotlib", "numpy", "pyarrow", "torch", "ray", "optuna"]),
         ("analysis.report", ["torch", "ray", "optuna", "benchmarks", "search", "cluster"]),
         ("analysis.importance", ["torch", "ray", "optuna"]),
+        ("analysis.compared_tables", ["matplotlib", "scipy"]),
     ],
 )
 def test_imports_are_light(module: str, heavy: list[str]) -> None:
