@@ -30,7 +30,7 @@ _LEAST_DEVIATION = 1e-6  # of models that all say the same
 def confidence(loss: Values) -> Values:
     """Logit-scaled confidence log(p / (1 - p)) of a class with cross-entropy -log p, in nats."""
     loss = np.maximum(loss, _LEAST_LOSS)
-    return -loss - np.log(-np.expm1(-loss))  # type: ignore[no-any-return]
+    return -loss - np.log(-np.expm1(-loss))
 
 
 def scores(unlearned: Values, retrained: Values) -> tuple[Values, Values]:

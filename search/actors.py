@@ -20,6 +20,7 @@ from search.background import Background
 from search.gpu_use import keep_to, watched
 from search.memory import give_back_memory
 from search.pruning import QUARTERS
+from search.repeats import averaged
 from search.results import Finished
 
 if TYPE_CHECKING:
@@ -68,7 +69,7 @@ class TrialActor(tune.Trainable):
 
         prepared = self._scenario(first.scenario.key)
         with suppress(Exception):  # the trial says what is wrong
-            prepared.targets(first.held_out, extent=first.evaluate)
+            prepared.targets(first.held_out, first.metrics or None, first.evaluate)
 
     @classmethod
     def default_resource_request(cls, config: dict[str, Any]) -> tune.PlacementGroupFactory:
@@ -95,6 +96,12 @@ class TrialActor(tune.Trainable):
         return {"payload": pickle.dumps([self._run(a, work) for a in self._assignments])}
 
     def _run(self, a: Assignment, work: Background) -> Finished:
+        if a.repeats == 1:
+            return self._trial(a, work)
+        seeds = range(a.seed, a.seed + a.repeats)
+        return Finished(averaged([self._trial(replace(a, seed=seed), work).trial for seed in seeds]))
+
+    def _trial(self, a: Assignment, work: Background) -> Finished:
         from benchmarks.trial import run_trial
 
         started, clock = datetime.datetime.now(datetime.UTC), time.perf_counter()
@@ -159,7 +166,6 @@ class TrialActor(tune.Trainable):
             prepared,
             {
                 **a.identity,
-                "objective": result.metrics.get("gap"),
                 "gpu_fraction": self._place.gpus,
                 "gpu_kind": self._place.kind if self._place.gpus else None,
                 "started_at": started,
@@ -169,6 +175,7 @@ class TrialActor(tune.Trainable):
                 **gaps,
             },
         )
+        row["objective"] = a.objective.scalar(row)
         return Finished(row, classes, samples, step_rows(result) if a.details else [])
 
     def _scenario(self, key: str) -> Any:

@@ -11,6 +11,7 @@ from benchmarks.hyperparameters import declared
 from benchmarks.methods import methods
 from benchmarks.scenarios import Scenario
 from cluster.gpu import Work
+from search.objectives import OBJECTIVES, Objective
 
 Row = dict[str, Any]
 MAX_ATTEMPTS = 3  # a trial whose worker dies is run again, with the same parameters and seed
@@ -33,6 +34,9 @@ class Assignment:
         code_id: A digest of the user's own code that takes part, "" for none.
         scale: The share of the published work that the plan runs.
         metrics: Names of the metrics to measure; empty for those that are always measured.
+        objective: What the column `objective` holds.
+        repeats: Trials with seeds from `seed` on, whose means are the row's figures.
+        sampler: What draws the points of its search.
         details: Whether the rows of the tables beside trials are wanted too.
         tag: Stands for the number in the trial's id, where that should outlast a change of the list.
         attempt: How often it was handed out, from 1.
@@ -63,6 +67,9 @@ class Assignment:
     precision: str = "float32"
     prunable: bool = False
     shared_seed: int | None = None
+    objective: Objective = OBJECTIVES["gap"]
+    repeats: int = 1
+    sampler: str = ""
     attempt: int = 1
     out_of_memory: float | None = None
 
@@ -83,6 +90,8 @@ class Assignment:
             "preset_paper": self.preset_paper,
             "preset_differs": self.preset_differs,
             "started_from": self.started_from,
+            "sampler": self.sampler,
+            "repeats": self.repeats,
             "tuned_on": self.tuned_on,
             "data_id": self.data_id,
             "code_id": self.code_id,
@@ -112,8 +121,10 @@ class Source(Protocol):
     """Hands out trials and is told what came of them."""
 
     name: str
-    total: int
     prunes: bool
+
+    @property
+    def total(self) -> int: ...
 
     @property
     def done(self) -> int: ...
@@ -144,6 +155,9 @@ class Source(Protocol):
 
     def tell(self, assignment: Assignment, row: Row) -> None:
         """A trial has finished, and its row is durable."""
+
+    def annotate(self, row: Row) -> None:
+        """Add to the row of a finished trial, before it is written, what only the source knows."""
 
     def lost(self, assignment: Assignment) -> None:
         """A trial has not run, or not to its end; it is to be handed out again."""
@@ -187,6 +201,9 @@ class FixedList:
         self._running -= 1
         self.left[assignment.method] -= 1
         self.done += 1
+
+    def annotate(self, row: Row) -> None:
+        """Nothing: all trials run, whatever comes of them."""
 
     def lost(self, assignment: Assignment) -> None:
         self._running -= 1

@@ -8,7 +8,6 @@ from benchmarks.errors import shown, suggest
 from benchmarks.methods import Method
 from search.earlier import Earlier, Trial
 from search.errors import PlanError
-from search.objectives import objective
 from search.optuna_storage import opened
 from search.optuna_studies import HELD
 from search.plan import Plan
@@ -87,7 +86,7 @@ def _earlier(study: Study, plan: Plan, method: Method) -> Earlier:
 
 def _unlike(study: Study, plan: Plan, method: Method) -> str:
     """Why the values of a study are not what the plan's search would measure, going by what it says."""
-    wanted = objective(plan.search.objective)
+    wanted = plan.objective()
     if study.metric_names != list(wanted.parts) or any(d.name != "MINIMIZE" for d in study.directions):
         names = _listed(wanted.parts)
         return f"it does not say that its values are {names}, minimised (study.set_metric_names does)"

@@ -11,7 +11,6 @@ import pandas as pd
 from analysis.studies import Study, studies
 from benchmarks.methods import Method
 from search.earlier import Earlier, Trial, typed
-from search.objectives import objective
 from search.plan import Plan
 from search.records import records
 
@@ -58,7 +57,7 @@ def _earlier(study: Study, frame: pd.DataFrame, plan: Plan, method: Method) -> E
 
 def _trial(row: Mapping[Hashable, Any], plan: Plan, method: Method) -> Trial | None:
     known = {str(name): None if pd.isna(value) else value for name, value in row.items()}
-    values = objective(plan.search.objective).of(known)
+    values = plan.objective().of(known)
     if values is None:
         return None
     params = {name.removeprefix("param_"): v for name, v in known.items() if name.startswith("param_")}

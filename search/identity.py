@@ -86,7 +86,9 @@ def search_identity(plan: Plan) -> Identity:
     Raises:
         DataError: if the data set or the checkpoint cannot be read.
     """
-    sampling = plan.search.model_dump(include={"objective", "seed", "presets", "pruner"})
+    sampling = plan.search.model_dump(include={"seed", "presets", "pruner"})
+    sampling["objective"] = plan.search.objective.spec
+    sampling |= plan.search.model_dump(include={"sampler", "repeats"}, exclude_defaults=True)
     studies = {method.name: _search_parts(plan, method) for method in plan.algorithms()}
     return _identity(plan, "search", studies, sampling=sampling)
 

@@ -3,33 +3,89 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 from benchmarks.errors import UnknownName
+from benchmarks.metrics import metrics
 
 Row = Mapping[str, Any]
+Aim = Literal["retrained", "zero", "low", "high"]
+
+NAMES = ("gap", "pareto")
+_PARETO = ("retain_acc", "forget_acc", "mia")
+
+
+@dataclass(frozen=True)
+class Term:
+    """A metric of a weighted objective.
+
+    Attributes:
+        aim: What is minimised: the distance to the retrained model's value or to zero, the metric itself
+            (low), or its negative (high).
+    """
+
+    metric: str
+    weight: float
+    aim: Aim
+
+    def value(self, row: Row) -> float:
+        """What is minimised, without the weight; NaN where the row does not have it."""
+        value = row.get(self.metric)
+        if value is None:
+            return math.nan
+        if self.aim == "retrained":
+            return _distance(row, self.metric)
+        return float({"zero": abs(value), "low": value, "high": -value}[self.aim])
 
 
 @dataclass(frozen=True)
 class Objective:
-    """A named objective; every one of its parts is minimised.
+    """What a search minimises.
 
     Attributes:
-        values: The parts, from a row of the trials table.
+        parts: Names of what is minimised; several for `pareto`.
+        terms: Of a weighted objective, whose value is the weighted mean of these.
+        keep: Points of retain accuracy that the original model may lose; every point beyond is added.
     """
 
     name: str
     parts: tuple[str, ...]
-    values: Callable[[Row], list[float]]
+    terms: tuple[Term, ...] = ()
+    keep: float | None = None
+
+    @property
+    def metrics(self) -> tuple[str, ...]:
+        """The metrics that it reads."""
+        return tuple(term.metric for term in self.terms) + (("retain_drop",) if self.keep is not None else ())
 
     def of(self, row: Row) -> list[float] | None:
         """The parts of a finished trial, or None for one that failed or is not finite."""
         if row["state"] != "complete":
             return None
-        values = self.values(row)
+        values = self._values(row)
         return values if all(math.isfinite(v) for v in values) else None
+
+    def scalar(self, row: Row) -> float | None:
+        """The column `objective`: the value of a finished trial; its gap for `pareto`."""
+        parts = OBJECTIVES["gap"].of(row) if len(self.parts) > 1 else self.of(row)
+        return None if parts is None else parts[0]
+
+    def _values(self, row: Row) -> list[float]:
+        if self.name == "pareto":
+            seconds = row.get("unlearn_s")
+            return [*(_distance(row, m) for m in _PARETO), math.nan if seconds is None else seconds]
+        if self.name == "gap":
+            return [math.nan if row.get("gap") is None else row["gap"]]
+        value = 0.0
+        if self.terms:
+            total = sum(term.weight for term in self.terms)
+            value = sum(term.weight * term.value(row) for term in self.terms) / total
+        if self.keep is not None:
+            drop = row.get("retain_drop")
+            value += math.nan if drop is None else max(0.0, drop - self.keep)
+        return [value]
 
 
 def _distance(row: Row, metric: str) -> float:
@@ -37,39 +93,56 @@ def _distance(row: Row, metric: str) -> float:
     return abs(value - target) if value is not None and target is not None else math.nan
 
 
-def _gap(row: Row) -> list[float]:
-    return [math.nan if row.get("gap") is None else row["gap"]]
-
-
-def _pareto(row: Row) -> list[float]:
-    distances = [_distance(row, metric) for metric in ("retain_acc", "forget_acc", "mia")]
-    return [*distances, row["unlearn_s"]]
-
-
 OBJECTIVES = {
-    "gap": Objective("gap", ("gap",), _gap),
-    "pareto": Objective("pareto", ("retain_acc", "forget_acc", "mia", "unlearn_s"), _pareto),
+    "gap": Objective("gap", ("gap",)),
+    "pareto": Objective("pareto", (*_PARETO, "unlearn_s")),
 }
 
 
-def objective(name: str) -> Objective:
-    """The objective of that name.
+def objective(spec: str | Mapping[str, Any]) -> Objective:
+    """The objective of a name, or the weighted one of a plan's mapping.
+
+    Args:
+        spec: A name; or `metrics`: metric -> `weight` and `aim`, and `keep`: points of retain accuracy that
+            may be lost. With `keep` alone what is minimised is `forget_excess`,
+            so that no retrained model takes part in the objective.
 
     Raises:
         UnknownName: with the valid names.
     """
-    if name not in OBJECTIVES:
-        raise UnknownName("objective", name, OBJECTIVES)
-    return OBJECTIVES[name]
+    if isinstance(spec, str):
+        if spec not in OBJECTIVES:
+            raise UnknownName("objective", spec, OBJECTIVES)
+        return OBJECTIVES[spec]
+    keep = spec.get("keep")
+    given = spec.get("metrics") or {"forget_excess": {}}
+    terms = tuple(_term(name, wanted) for name, wanted in given.items())
+    return Objective("weighted", ("objective",), terms, None if keep is None else float(keep))
 
 
-def best(rows: list[dict[str, Any]]) -> dict[str, Any] | None:
-    """The complete trial with the smallest gap; for `pareto` that is a point of the front too.
+def _term(name: str, wanted: Mapping[str, Any]) -> Term:
+    aim: Aim = wanted.get("aim") or ("zero" if metrics.get(name).ideal == "zero" else "retrained")
+    return Term(name, float(wanted.get("weight", 1.0)), aim)
 
-    One whose evaluation ended early is best only where there is no other: its gap is a rough one.
+
+def best(rows: Sequence[Row]) -> dict[str, Any] | None:
+    """The complete trial with the smallest objective; for `pareto` that is a point of the front too.
+
+    One whose evaluation ended early is best only where there is no other: its figures are rough ones.
     """
-    complete = [r for r in rows if OBJECTIVES["gap"].of(r) is not None]
-    return min(complete, key=lambda r: (bool(r.get("eval_ended")), r["gap"], r["trial_number"]), default=None)
+    complete = [(value, row) for row in rows if (value := _objective_of(row)) is not None]
+    if not complete:
+        return None
+    order = [(bool(row.get("eval_ended")), value, row["trial_number"]) for value, row in complete]
+    return dict(complete[order.index(min(order))][1])
+
+
+def _objective_of(row: Row) -> float | None:
+    """The objective that a row was judged by; the gap where it does not say."""
+    value = row.get("objective")
+    if row["state"] == "complete" and value is not None and math.isfinite(value):
+        return float(value)
+    return OBJECTIVES["gap"].scalar(row)
 
 
 def pareto_front(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:

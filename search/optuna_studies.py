@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Hashable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -25,7 +26,8 @@ from optuna.trial import FrozenTrial, TrialState, create_trial
 from analysis.load import ranges
 from analysis.ranges import Ranges
 from analysis.studies import Study, metric_names, studies, varied
-from search.objectives import OBJECTIVES, Objective
+from benchmarks.errors import UnknownName
+from search.objectives import OBJECTIVES, Objective, objective
 from search.pruning import measured, rungs
 from search.records import records
 from search.starts import ORIGIN
@@ -134,10 +136,12 @@ def _searched(
 ) -> Searched:
     fixed: Mapping[str, Any] = {}
     choices: Mapping[str, Sequence[Any]] = {}
-    objective = OBJECTIVES["gap"]
+    minimised = OBJECTIVES["gap"]
     if recorded is not None:
         ends, choices = recorded["ranges"], recorded.get("choices", {})
-        fixed, objective = recorded["fixed"], OBJECTIVES.get(str(recorded["objective"]), objective)
+        fixed = recorded["fixed"]
+        with suppress(UnknownName):  # a metric of somebody's own, which is not at hand
+            minimised = objective(recorded["objective"] or "gap")
     else:
         columns = [column for column in varied(frame) if column in declared]
         ends = {column.removeprefix("param_"): _ends(frame[column]) for column in columns}
@@ -145,7 +149,7 @@ def _searched(
         name: _distribution(name, study.method, low, high, declared) for name, (low, high) in ends.items()
     }
     among = {name: CategoricalDistribution(tuple(values)) for name, values in choices.items()}
-    return Searched(space | among, fixed, objective)
+    return Searched(space | among, fixed, minimised)
 
 
 def _ends(values: pd.Series) -> list[Any]:

@@ -12,7 +12,9 @@ from pydantic import (
     BeforeValidator,
     Field,
     PrivateAttr,
+    SerializerFunctionWrapHandler,
     field_validator,
+    model_serializer,
     model_validator,
 )
 
@@ -21,11 +23,12 @@ from benchmarks.checkpoint import Checkpoint, Preprocessing
 from benchmarks.datasets import datasets
 from benchmarks.evaluated_images import EvaluatedImages, evaluated_images
 from benchmarks.methods import Method, methods
-from benchmarks.metrics import benchmark_metrics, metrics
+from benchmarks.metrics import benchmark_metrics, default_metrics, metrics
 from benchmarks.recipes import over, published_recipe
 from benchmarks.scenarios import Scenario, method_task
 from benchmarks.training import Recipe
 from search import limits
+from search.objectives import Aim, Objective, objective
 from search.plan_values import (
     Name,
     Names,
@@ -41,6 +44,7 @@ from search.plan_values import (
     share_of_gpu,
 )
 from search.pruning import Rule
+from search.sampling import Sampler
 from search.starts import NOTHING, Starts
 
 
@@ -92,10 +96,67 @@ class StartFrom(Section):
         return str(self.results or self.optuna)
 
 
+class Wanted(Section):
+    """A metric of a weighted objective; in the file a number alone is its weight.
+
+    Attributes:
+        aim: The retrained model's value (retrained), zero, or as low or as high as can be; by default what is
+            right for the metric.
+    """
+
+    weight: Real = Field(1.0, gt=0, le=limits.WEIGHT)
+    aim: Aim | None = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _weight_alone(cls, content: Any) -> Any:
+        return content if isinstance(content, dict) else {"weight": content}
+
+
+class Minimised(Section):
+    """What a search minimises: a named objective, for which in the file the name alone stands; or a weighted
+    mean of metrics, a limit on what may be lost, or both.
+
+    Attributes:
+        name: gap or pareto; None for an objective of the user's own.
+        metrics: Metric -> its weight and its aim; empty where only `keep` is given, and `forget_excess` is
+            minimised, which needs no retrained model.
+        keep: Points of retain accuracy that the original model may lose; every point beyond is added.
+    """
+
+    name: Name | None = None
+    metrics: dict[Name, Wanted] = Field(default_factory=dict, max_length=limits.ENTRIES)
+    keep: Real | None = Field(None, ge=0, le=100)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _name_alone(cls, content: Any) -> Any:
+        return content if isinstance(content, dict) else {"name": content}
+
+    @model_validator(mode="after")
+    def _either(self) -> Minimised:
+        if (self.name is None) == (not self.metrics and self.keep is None):
+            raise ValueError("write gap, pareto, {metrics: {mia: 1, forget_acc: 2}} or {keep: 2}")
+        return self
+
+    @property
+    def spec(self) -> str | dict[str, Any]:
+        """As `search.objectives.objective` takes it."""
+        return self.name or self.model_dump(exclude_none=True, exclude_defaults=True)
+
+    @model_serializer(mode="wrap")
+    def _as_written(self, handler: SerializerFunctionWrapHandler) -> Any:
+        return self.name or handler(self)
+
+
 class Search(Section):
     """The search: on which forget sets, how many trials of each method, for what.
 
     Attributes:
+        objective: gap, pareto, or weighted metrics.
+        repeats: Seeds that each point is run with; its figures are the means over them.
+        sampler: What draws the points that are not given: see `search.sampling`.
+        stop: End a study once it could, by Optuna's regret bound, gain no more than so many points.
         presets: Try published values first.
         pruner: Ends hopeless trials of methods that report their steps: none, median or halving.
         evaluate: auto: on subsets of the large splits, see `benchmarks.subsets`; all: on all images, as a
@@ -109,7 +170,10 @@ class Search(Section):
 
     forget: SomeNames
     trials: Whole = Field(250, ge=1, le=limits.TRIALS)
-    objective: Name = "gap"
+    objective: Minimised = Minimised(name="gap")
+    repeats: Whole = Field(1, ge=1, le=limits.REPEATS)
+    sampler: Sampler = "tpe"
+    stop: Real | None = Field(None, gt=0, le=100)
     seed: Whole = Field(0, ge=0, le=limits.SEED)
     presets: bool = True
     pruner: Rule = "none"
@@ -284,7 +348,7 @@ class Plan(Shown, Section):
         """What it does, in a few lines."""
         search, lines = self.search, [["methods", ", ".join(self.methods)]]
         forget = ", ".join(search.forget)
-        lines.append(["search", f"{forget}: {search.trials} trials each, objective {search.objective}"])
+        lines.append(["search", f"{forget}: {search.trials} trials each, objective {self.objective().name}"])
         if self.benchmark:
             lines.append(
                 ["benchmark", f"{', '.join(self.benchmark.forget)}: {self.benchmark.seeds} seeds each"]
@@ -362,6 +426,20 @@ class Plan(Shown, Section):
         """What the trials of its search are evaluated on, as far as that is known without its data."""
         return evaluated_images(datasets.get(self.dataset), self.search.evaluate, self.eval_limit)
 
+    def objective(self) -> Objective:
+        """What its search minimises.
+
+        Raises:
+            UnknownName: for an objective or a metric that there is not.
+        """
+        return objective(self.search.objective.spec)
+
+    def search_metrics(self) -> tuple[str, ...]:
+        """All metrics that its search measures; empty for those that every trial measures."""
+        always = default_metrics()
+        more = [name for name in dict.fromkeys(self.objective().metrics) if name not in always]
+        return (*always, *more) if more else ()
+
     def needs_recording(self) -> bool:
         """Whether any of its methods needs a training that recorded its steps."""
         beside = self.benchmark.beside if self.benchmark else ()
@@ -369,7 +447,7 @@ class Plan(Shown, Section):
 
     def named_metrics(self) -> tuple[str, ...]:
         """The metrics that its benchmark measures only because it names them."""
-        named = self.benchmark.metrics if self.benchmark else ()
+        named = (*(self.benchmark.metrics if self.benchmark else ()), *self.objective().metrics)
         return tuple(sorted({name for name in named if metrics.get(name).measured == "named"}))
 
     def benchmark_metrics(self) -> tuple[str, ...]:

@@ -18,7 +18,6 @@ from cluster.isolation import importable
 from search import limits, loggers
 from search.canonical import Tell, beside, distinct, typed
 from search.errors import PlanError
-from search.objectives import objective
 from search.plan import Plan
 from search.plan_changes import changed
 from search.plan_parts import pairs, parts
@@ -362,15 +361,36 @@ def _check_search(plan: Plan, at: Callable[..., str]) -> None:
             ("search", "space", name),
             lambda m=method, s=space: search_space(m.Params, s),  # type: ignore[misc]
         )
-    wanted = _checked(at, ("search", "objective"), lambda: objective(plan.search.objective))
-    if plan.search.pruner != "none" and len(wanted.parts) > 1:
-        raise PlanError(
-            f"{at('search', 'pruner')}: pruning compares one number, and objective '{wanted.name}' has "
-            f"{len(wanted.parts)}; use 'objective: gap' or 'pruner: none'"
-        )
+    _check_objective(plan, at)
     for name in plan.search.space:
         if name not in plan.methods:
             raise PlanError(
                 f"{at('search', 'space', name)}: a space for '{name}', which is not among the methods; "
                 f"{suggest(name, plan.methods)}"
             )
+
+
+def _check_objective(plan: Plan, at: Callable[..., str]) -> None:
+    wanted = _checked(at, ("search", "objective"), plan.objective)
+    search, several = plan.search, len(wanted.parts) > 1
+    if search.pruner != "none" and wanted.name != "gap":
+        raise PlanError(
+            f"{at('search', 'pruner')}: pruning compares gaps, and objective '{wanted.name}' is another "
+            "figure; use 'objective: gap' or 'pruner: none'"
+        )
+    for key, given in (("repeats", search.repeats > 1), ("stop", search.stop is not None)):
+        if given and several:
+            raise PlanError(
+                f"{at('search', key)}: '{key}' is for one number, and objective '{wanted.name}' has "
+                f"{len(wanted.parts)}; leave '{key}' out or use another objective"
+            )
+    if search.repeats > 1 and search.pruner != "none":
+        raise PlanError(
+            f"{at('search', 'pruner')}: a point of several seeds is judged by their mean, which no trial "
+            "has in its middle; use 'repeats: 1' or 'pruner: none'"
+        )
+    if search.sampler == "cmaes" and several:
+        raise PlanError(
+            f"{at('search', 'sampler')}: 'cmaes' minimises one number, and objective '{wanted.name}' has "
+            f"{len(wanted.parts)}; use 'sampler: tpe' or 'sampler: nsga2'"
+        )

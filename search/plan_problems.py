@@ -8,6 +8,7 @@ from benchmarks.errors import suggest
 from benchmarks.hyperparameters import number
 from search.plan import (
     Benchmark,
+    Minimised,
     OriginalWeights,
     Plan,
     Resources,
@@ -15,6 +16,7 @@ from search.plan import (
     Section,
     StartFrom,
     Training,
+    Wanted,
     Weights,
 )
 
@@ -36,6 +38,8 @@ def explain(error: Any) -> str:
         }
         if "start_from" in place[:-1]:
             sections["search"] = StartFrom
+        if "objective" in place[:-1]:
+            sections["search"] = Wanted if "metrics" in place[:-1] else Minimised
         known = sections.get(place[0], Plan).model_fields if len(place) > 1 else [*Plan.model_fields, "parts"]
         return f"unknown key '{place[-1]}'; {suggest(place[-1], known)}"
     if error["type"] == "missing":

@@ -12,7 +12,6 @@ from search import published
 from search.assignments import Assignment, Row
 from search.entries import Entry
 from search.identity import Identity, code_id, data_id
-from search.objectives import objective
 from search.plan import Plan
 from search.pruning import pruner
 from search.repetitions import repetitions
@@ -25,7 +24,7 @@ def study_of(
 ) -> Study:
     """The search of one method on one scenario, after the trials of it that are done."""
     data, code = data_id(plan), code_id(plan, method)
-    first_seed = SEEDS_PER_STUDY * (plan.search.seed + 1)
+    first_seed, repeats = SEEDS_PER_STUDY * (plan.search.seed + 1), plan.search.repeats
 
     def assign(number: int, params: dict[str, Any], preset: str, started_from: str) -> Assignment:
         paper, differs = published.origin(method, preset, plan)
@@ -35,7 +34,7 @@ def study_of(
             scenario=scenario,
             method=method.name,
             params=params,
-            seed=first_seed + number,
+            seed=first_seed + repeats * number,
             shared_seed=first_seed,
             kind="search",
             regime="tuned",
@@ -50,13 +49,17 @@ def study_of(
             evaluate=plan.search.evaluate,
             precision=plan.precision,
             prunable=plan.search.pruner != "none",
+            metrics=plan.search_metrics(),
+            objective=plan.objective(),
+            repeats=repeats,
+            sampler=plan.search.sampler,
         )
 
     return Study(
         f"{method.name} · {scenario.dataset} {scenario.task} {scenario.forget}",
         method,
         search_space(method.Params, plan.search.space.get(method.name)),
-        objective(plan.search.objective),
+        plan.objective(),
         trials=plan.search.trials,
         seed=plan.search.seed,
         assign=assign,
@@ -64,6 +67,8 @@ def study_of(
         starts=plan.starts(method.name).on(scenario.forget),
         presets=plan.search.presets,
         pruner=pruner(plan.search.pruner),
+        sampler=plan.search.sampler,
+        stop=plan.search.stop,
     )
 
 
@@ -92,6 +97,7 @@ def benchmark_trials(plan: Plan, identity: Identity, entries: Sequence[Entry]) -
             scale=plan.scale,
             held_out="test",
             metrics=measured,
+            objective=plan.objective(),
             details=True,
             precision=plan.precision,
             tag=f"{entry.tag}.{repetition.tag}",

@@ -67,11 +67,14 @@ def trial_row(result: TrialResult, prepared: Prepared, identity: Mapping[str, An
 
 
 def spent(row: Row) -> float:
-    """Seconds that a trial spent in its method and in evaluation; what it reused, it did not spend."""
+    """Seconds that a trial spent in its method and in evaluation; what it reused, it did not spend.
+
+    A point that was run with several seeds spent them with each.
+    """
     unlearning, evaluation, reused = (
         float(row.get(part) or 0.0) for part in ("unlearn_s", "eval_s", "reused_s")
     )
-    return unlearning - reused + evaluation
+    return int(row.get("repeats") or 1) * (unlearning - reused + evaluation)
 
 
 def lost_row(assignment: Assignment, reason: str) -> Row:

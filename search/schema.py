@@ -126,12 +126,27 @@ _METHOD = (
         "parameters these are, or plan for a point that the plan gives; 'N trials as history DIGEST' where "
         "the sampler had learned from trials that were run elsewhere; empty for others",
     ),
+    Column("sampler", _TEXT, "What drew the points of the search; empty for others"),
+    Column("repeats", _INT, "Trials with seeds from `seed` on, whose means the figures are; 1 for most"),
     Column("precision", _TEXT, "float32, or bfloat16: the method ran under autocast"),
 )
 _OUTCOME = (
     Column("state", _TEXT, "complete, failed or pruned"),
     Column("error", _TEXT, "Why it failed or was pruned, in one line"),
-    Column("objective", _REAL, "What the search minimises; gap also for pareto", "points"),
+    Column(
+        "objective",
+        _REAL,
+        "What the plan's search minimises; gap also for pareto; of several repeats their mean",
+        "points",
+    ),
+    Column("objective_std", _REAL, "Standard deviation of the objective over repeats; missing for one"),
+    Column(
+        "regret_bound",
+        _REAL,
+        "What the search could still gain at that time, with high probability, by the trials before; only "
+        "where the plan's search stops by it",
+        "points",
+    ),
     Column("eval_images", _INT, "Images evaluated in all; missing without a result", "images"),
     Column(
         "eval_ended",

@@ -218,6 +218,8 @@ class TableSearcher(Searcher):
         for one in finished:
             self._shares.learn(one.trial)
         finished = [one for one in finished if not self._needs_more_memory(hand, one.trial)]
+        for one in finished:
+            hand.source.annotate(one.trial)
         self._results.append(finished)
         done = {one.trial["trial_id"]: one.trial for one in finished}
         for assignment in hand.trials:

@@ -40,6 +40,7 @@ from search.records import records
 from search.results import Results, finished_trials
 from search.shards import WHOLE, Shard
 from search.spaces import search_space
+from search.studies import stopped
 from search.version import package_version
 
 _RUNNING = ("search.searcher", "search.actors", "search.stopping", "search.watchdog")  # what trials take
@@ -175,14 +176,27 @@ def best_lines(setting: Setting) -> Iterator[str]:
             continue
         space = search_space(method.Params, plan.search.space.get(method.name))
         shown = " ".join(f"{name}={_text(top[f'param_{name}'])}" for name in space.varied)
-        yield f"best of {method.name} on {scenario.forget}: gap {top['gap']:.2f}, {shown}"
+        by = "" if plan.objective().name != "weighted" else f"objective {top['objective']:.2f}, "
+        yield f"best of {method.name} on {scenario.forget}: {by}gap {_text(top['gap'], '.2f')}, {shown}"
+        own = rows_of(identity, method, scenario, rows)
+        if stopped(own, plan.search.stop):
+            yield (
+                f"{method.name} on {scenario.forget}: stopped after {len(own)} of {plan.search.trials} "
+                f"trials, as no more than {_bound(own):.2g} points were to be gained (search.stop: "
+                f"{plan.search.stop:g})"
+            )
         for name, axis in space.ranges.items():
             if warning := axis.warning(name, float(top[f"param_{name}"])):
                 yield f"{method.name} on {scenario.forget}: {warning}"
 
 
-def _text(value: Any) -> str:
-    return f"{value:.6g}" if isinstance(value, float) else str(value)
+def _text(value: Any, spec: str = ".6g") -> str:
+    return format(value, spec) if isinstance(value, float) else str(value)
+
+
+def _bound(rows: Sequence[Row]) -> float:
+    """The lowest regret bound of a study."""
+    return min(float(row["regret_bound"]) for row in rows if row.get("regret_bound") is not None)
 
 
 def carry_out(
@@ -309,9 +323,9 @@ def _entries(setting: Setting) -> Iterator[Entry]:
 def _require_finished(setting: Setting, identity: Identity, rows: Sequence[Row]) -> None:
     """Drivers that benchmark half a search each would disagree about the best parameters."""
     plan = setting.plan
-    counts = {(m.name, s.forget): len(rows_of(identity, m, s, rows)) for m, s in studies_of(plan)}
-    wanted = plan.search.trials
-    short = [f"{m} on {f} has {n} of {wanted} trials" for (m, f), n in counts.items() if n < wanted]
+    trials = {(m.name, s.forget): rows_of(identity, m, s, rows) for m, s in studies_of(plan)}
+    counts = {study: len(own) for study, own in trials.items() if not _finished(plan, own)}
+    short = [f"{m} on {f} has {n} of {plan.search.trials} trials" for (m, f), n in counts.items()]
     if short:
         least = min(counts.values())
         instead = f", or give --trials {least} to take what is there" if least else ""
@@ -335,7 +349,12 @@ def _finished_on_all_images(setting: Setting) -> bool:
     on_all = plan.with_all_images()
     identity = search_identity(on_all)
     rows = finished_trials(setting.place, identity.run_id)
-    return all(len(rows_of(identity, m, s, rows)) >= plan.search.trials for m, s in studies_of(on_all))
+    return all(_finished(plan, rows_of(identity, m, s, rows)) for m, s in studies_of(on_all))
+
+
+def _finished(plan: Plan, rows: Sequence[Row]) -> bool:
+    """Whether a study has all of its trials, or has stopped before."""
+    return len(rows) >= plan.search.trials or stopped(rows, plan.search.stop)
 
 
 def rows_of(identity: Identity, method: Method, scenario: Scenario, rows: Sequence[Row]) -> list[Row]:

@@ -14,11 +14,19 @@ from search.assignments import Assignment, Row
 from search.errors import ResultsError
 from search.objectives import Objective, best
 from search.pruning import measured, rungs
+from search.sampling import EVERY, Sampler, regret_bound
+from search.sampling import sampler as build
 from search.spaces import Space
 from search.starts import NOTHING, ORIGIN, Starts
 
 MAX_RUNNING = 8  # more trials at once and TPE learns too little between them
 SEEDS_PER_STUDY = 1_000_000  # trials of a study have seeds of their own, apart from a benchmark's 1, 2, 3...
+
+
+def stopped(rows: Iterable[Row], stop: float | None) -> bool:
+    """Whether a study has ended because its regret bound had come down to `stop`."""
+    bounds = (row.get("regret_bound") for row in rows)
+    return stop is not None and any(bound is not None and bound <= stop for bound in bounds)
 
 
 class Study:
@@ -35,6 +43,8 @@ class Study:
         starts: What is tried before the published values, and what the sampler knows before it starts.
         presets: Try the method's published values first.
         pruner: Ends hopeless trials; None lets all run to their end.
+        sampler: What draws the points.
+        stop: Hand out no more once the regret bound is at most so many points; None for never.
     """
 
     def __init__(
@@ -51,10 +61,12 @@ class Study:
         starts: Starts = NOTHING,
         presets: bool = True,
         pruner: optuna.pruners.BasePruner | None = None,
+        sampler: Sampler = "tpe",
+        stop: float | None = None,
     ) -> None:
         optuna.logging.set_verbosity(optuna.logging.WARNING)
         self.name = name
-        self.total = trials
+        self._trials = trials
         self.prunes = pruner is not None
         self._method = method
         self._space = space
@@ -62,13 +74,16 @@ class Study:
         self._assign = assign
         self._starts = starts
         self._rows = sorted(done, key=lambda row: row["trial_number"])
+        self._stop = stop
+        self._bounded = 0  # bounds that were calculated
+        self._bound: float | None = None
         self._running: dict[int, optuna.Trial] = {}
         self._again: list[tuple[optuna.Trial, Assignment]] = []
         # A resumed search must not draw again what its first part drew.
-        sampler = optuna.samplers.TPESampler(seed=(seed + 1_000_003 * len(self._rows)) % 2**32)
+        drawn_by = build(sampler, (seed + 1_000_003 * len(self._rows)) % 2**32)
         self._study = optuna.create_study(
             study_name=name,
-            sampler=sampler,
+            sampler=drawn_by,
             pruner=pruner or optuna.pruners.NopPruner(),
             directions=["minimize"] * len(objective.parts),
         )
@@ -78,6 +93,16 @@ class Study:
         starts.enqueue(self._study, self._rows)
         if presets:
             self._enqueue(method)
+
+    @property
+    def total(self) -> int:
+        """Trials that it will have; fewer than were asked for once nothing more is to be gained."""
+        return self.done + self.running if self.stopped else self._trials
+
+    @property
+    def stopped(self) -> bool:
+        """Whether it has ended before its last trial."""
+        return stopped(self._rows, self._stop)
 
     @property
     def done(self) -> int:
@@ -104,7 +129,7 @@ class Study:
         return {self._method.name: self.total - self.done}
 
     def ask(self) -> Assignment | None:
-        if len(self._running) >= MAX_RUNNING:
+        if len(self._running) >= MAX_RUNNING or (self.stopped and not self._again):
             return None
         if self._again:
             trial, assignment = self._again.pop()
@@ -127,7 +152,7 @@ class Study:
 
     def tell(self, assignment: Assignment, row: Row) -> None:
         trial = self._running.pop(assignment.number)
-        values = self._objective.of(row)
+        values = self._values(row)
         if row["state"] == "pruned":
             self._study.tell(trial, state=TrialState.PRUNED)
         elif values is None:
@@ -135,6 +160,23 @@ class Study:
         else:
             self._study.tell(trial, values)
         self._rows.append(row)
+
+    def annotate(self, row: Row) -> None:
+        if self._stop is not None:
+            row["regret_bound"] = self._regret_bound()
+
+    def _regret_bound(self) -> float | None:
+        """By the trials so far; calculated anew after every few."""
+        if self._stop is not None and len(self._rows) // EVERY > self._bounded:
+            self._bounded = len(self._rows) // EVERY
+            self._bound = regret_bound(self._study)
+        return self._bound
+
+    def _values(self, row: Row) -> list[float] | None:
+        """What the row was judged by; of several repeats their mean, which its mean figures do not give."""
+        values = self._objective.of(row)
+        judged = row.get("objective")
+        return values if values is None or len(values) > 1 or judged is None else [judged]
 
     def lost(self, assignment: Assignment) -> None:
         self._again.append((self._running.pop(assignment.number), assignment))
@@ -160,7 +202,7 @@ class Study:
 
     def _as_trial(self, row: Row) -> optuna.trial.FrozenTrial:
         params = {name: row[f"param_{name}"] for name in self._space.varied}
-        values = self._objective.of(row)
+        values = self._values(row)
         ended = TrialState.PRUNED if row["state"] == "pruned" else TrialState.FAIL
         gaps = measured(row)
         try:

@@ -47,7 +47,7 @@ def test_a_commented_key_can_be_switched_on() -> None:
         assert f"# {key}: " in text
         text = text.replace(f"# {key}: ", f"{key}: ")
     (plan,) = parse(text)
-    assert plan.search.objective == "pareto"
+    assert plan.objective().name == "pareto"
     assert plan.starts("ssd").points
     assert plan.resources.workers == 2
 

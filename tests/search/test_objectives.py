@@ -10,6 +10,7 @@ import pytest
 
 from analysis.studies import best as analysis_best
 from benchmarks.errors import UnknownName
+from benchmarks.metrics import metrics
 from search.objectives import best, objective, pareto_front
 
 
@@ -79,3 +80,49 @@ def test_a_trial_whose_evaluation_ended_early_is_best_only_alone() -> None:
         analysis_best(pd.DataFrame([row | {"objective": row["gap"]} for row in (rough, whole)]))["gap"] == 2
     )
     assert analysis_best(pd.DataFrame([rough | {"objective": 1.0}]))["gap"] == 1
+
+
+def test_weights_and_aims_make_a_mean_of_distances() -> None:
+    given = {"metrics": {"mia": {"weight": 1}, "retain_acc": {"weight": 2}}}
+    assert objective(given).of(row(0)) == [pytest.approx((3.0 + 2 * 2.0) / 3)]
+    aims = {
+        "metrics": {
+            "retain_acc": {"weight": 1, "aim": "high"},
+            "forget_acc": {"weight": 1, "aim": "low"},
+            "gap": {"weight": 2},
+        }
+    }
+    assert objective(aims).of(row(0)) == [pytest.approx((-90.0 + 10.0 + 2 * 1.0) / 4)]
+    assert metrics.get("gap").ideal == "zero"
+
+
+@pytest.mark.parametrize(("drop", "expected"), [(1.0, 7.0), (2.0, 7.0), (5.5, 10.5), (-3.0, 7.0)])
+def test_what_may_be_kept_needs_no_retrained_model(drop: float, expected: float) -> None:
+    own = {"state": "complete", "trial_number": 0, "forget_excess": -7.0, "retain_drop": drop}
+    wanted = objective({"keep": 2})
+    assert wanted.of(own) == [expected]
+    assert wanted.scalar(own) == expected
+    assert set(wanted.metrics) == {"forget_excess", "retain_drop"}
+    assert wanted.of({**own, "retain_drop": None}) is None
+
+
+def test_the_column_is_the_objective_and_for_pareto_the_gap() -> None:
+    assert objective("gap").scalar(row(0, 3.5)) == 3.5
+    assert objective("pareto").scalar(row(0, 3.5)) == 3.5
+    assert objective("pareto").scalar(row(0, 3.5, state="failed")) is None
+
+
+def test_best_goes_by_the_objective_not_by_the_gap() -> None:
+    rows = [
+        row(0, 1.0, objective=9.0),
+        row(1, 5.0, objective=2.0),
+        row(2, 0.1, objective=None, state="failed"),
+    ]
+    top = best(rows)
+    assert top is not None
+    assert top["trial_number"] == 1
+
+
+def test_a_metric_that_there_is_not_is_named() -> None:
+    with pytest.raises(UnknownName, match="did you mean 'retain_acc'"):
+        objective({"metrics": {"retain_ac": {}}})

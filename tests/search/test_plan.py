@@ -33,7 +33,7 @@ search:
 def test_numbers_and_names_both_name_a_class() -> None:
     (plan,) = parse(GOOD)
     assert [s.forget for s in plan.searched()] == ["3", "8"]
-    assert plan.search.objective == "gap"
+    assert plan.objective().name == "gap"
     assert plan.benchmark is None
 
 
@@ -53,6 +53,29 @@ def test_numbers_and_names_both_name_a_class() -> None:
         ("trials: 10", "trials: 0", r"mine.yaml:8: 'search.trials' is 0"),
         ("trials: 10", "trails: 10", r"mine.yaml:8: unknown key 'trails'; did you mean 'trials'"),
         ("trials: 10", "objective: gapp", r"mine.yaml:8: unknown objective 'gapp'; did you mean 'gap'"),
+        (
+            "trials: 10",
+            "objective: {metrics: {retain_ac: 1}}",
+            r"mine.yaml:8: unknown metric 'retain_ac'; did you mean 'retain_acc'",
+        ),
+        ("trials: 10", "objective: {}", r"mine.yaml:8: 'search.objective'.*write gap, pareto, .*keep: 2"),
+        (
+            "trials: 10",
+            "objective: {metrics: {mia: {weight: 1, aim: retrain}}}",
+            r"mine.yaml:8: 'search.objective.metrics.mia.aim' is 'retrain'.*'retrained'",
+        ),
+        (
+            "trials: 10",
+            "objective: {metrics: {mia: {wieght: 1}}}",
+            r"mine.yaml:8: unknown key 'wieght'; did you mean 'weight'",
+        ),
+        ("trials: 10", "objective: {keep: -1}", r"mine.yaml:8: 'search.objective.keep' is -1"),
+        ("trials: 10", "sampler: tpee", r"mine.yaml:8: 'search.sampler' is 'tpee'.*'tpe'"),
+        ("trials: 10", "sampler: cmaes\n  objective: pareto", r"mine.yaml:8: 'cmaes' minimises one number"),
+        ("trials: 10", "repeats: 2\n  objective: pareto", r"mine.yaml:8: 'repeats' is for one number"),
+        ("trials: 10", "stop: 1\n  objective: pareto", r"mine.yaml:8: 'stop' is for one number"),
+        ("trials: 10", "repeats: 2\n  pruner: median", r"mine.yaml:9: a point of several seeds"),
+        ("trials: 10", "repeats: 11", r"mine.yaml:8: 'search.repeats' is 11"),
         ("trials: 10", "space: {jit: {lrr: 1}}", r"mine.yaml:8: unknown hyper-parameter 'lrr'"),
         ("trials: 10", "space: {salun: {lr: 1}}", r"mine.yaml:8: a space for 'salun', which is not among"),
         ("name: mine", "nam: mine", r"mine.yaml:1: unknown key 'nam'; did you mean 'name'"),

@@ -114,7 +114,7 @@ def test_a_plan_names_the_rule_and_pruning_needs_a_single_objective() -> None:
     assert parse(text)[0].run_id("search") != parse(PLAN)[0].run_id("search")
     with pytest.raises(PlanError, match=r"plan:8: 'search.pruner' is 'medina'.*'median'"):
         parse(text.replace("median", "medina"))
-    with pytest.raises(PlanError, match="plan:8: pruning compares one number"):
+    with pytest.raises(PlanError, match="plan:8: pruning compares gaps"):
         parse(text.replace("pruner: median,", "pruner: median, objective: pareto,"))
 
 

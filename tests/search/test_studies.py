@@ -193,3 +193,64 @@ def test_a_benchmark_runs_the_published_values_that_were_asked_for(wanted: str, 
     assert [e.preset for e in entries] == expected
     assert {e.regime for e in entries} <= {"published"}
     assert len({e.tag for e in entries}) == len(entries)
+
+
+def flat(a: Assignment, s: Study) -> dict[str, Any]:
+    """A finished trial where nothing is to be gained: all points are nearly alike."""
+    made = {**row(a, 5.0 + 1e-4 * a.number), "objective": 5.0 + 1e-4 * a.number}
+    s.annotate(made)
+    s.tell(a, made)
+    return made
+
+
+def test_a_search_stops_once_no_more_is_to_be_gained_and_stays_stopped() -> None:
+    s = study(60, presets=False, stop=0.5)
+    rows = []
+    while (a := s.ask()) is not None:
+        rows.append(flat(a, s))
+    assert s.stopped
+    assert 20 <= len(rows) < 40
+    assert s.total == s.done == len(rows)
+    bounds = [r["regret_bound"] for r in rows]
+    assert bounds[19] is None or bounds[19] > 0  # no bound below 20 complete trials
+    assert bounds[-1] <= 0.5
+    again = study(60, presets=False, stop=0.5, done=rows)
+    assert again.stopped
+    assert again.ask() is None
+    assert again.total == again.done == len(rows)
+    longer = study(60, presets=False, done=rows)  # without the rule it goes on
+    assert longer.ask() is not None
+    assert longer.total == 60
+
+
+def test_a_steep_landscape_does_not_stop_and_no_bound_is_written_without_the_rule() -> None:
+    s = study(40, stop=1e-6)
+    for _ in range(40):
+        a = s.ask()
+        assert a is not None
+        made = row(a, 10 * abs(math.log10(a.params["lr"]) + 3))
+        s.annotate(made)
+        s.tell(a, made)
+    assert not s.stopped
+    plain = study(5)
+    a = plain.ask()
+    assert a is not None
+    made = row(a, 1.0)
+    plain.annotate(made)
+    assert "regret_bound" not in made
+
+
+def test_the_sampler_of_the_plan_draws() -> None:
+    drawn = {}
+    for name in ("tpe", "random", "qmc", "cmaes", "nsga2"):
+        s = study(30, presets=False, sampler=name)
+        drawn[name] = tuple(r["param_lr"] for r in play(s, 30))
+    assert len(set(drawn.values())) >= 4
+
+
+def test_a_study_learns_from_the_mean_of_repeats() -> None:
+    s = study(3, presets=False)
+    a = s.ask()
+    assert a is not None
+    s.tell(a, {**row(a, 4.0), "objective": 6.0})
+    assert s._study.trials[0].value == 6.0
