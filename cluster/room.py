@@ -118,6 +118,14 @@ class Room:
         """The trial of a slot has ended."""
         del self._taken[place]
 
+    def gone(self, place: Place) -> bool:
+        """Whether no machine of a slot's kind is left, and others may be used.
+
+        Ray counts a machine that died for some seconds more, in which a slot on it may have been taken.
+        """
+        kinds = {there.kind for there in self._usable()}
+        return bool(kinds) and place.kind not in kinds
+
     def size(self) -> int:
         """How many trials may run at once, as far as it is known now; at least one."""
         room = sum(m.trials if not m.gpus else min(m.trials, m.gpus * MOST_PER_GPU) for m in self._usable())

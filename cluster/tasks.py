@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import Any, TypeVar
 
 from cluster.connect import Slots
+from cluster.errors import GpusGone
 from cluster.isolation import importable
 from cluster.mailbox import mailbox
 
@@ -20,23 +21,24 @@ def in_parallel(
     items: Iterable[A],
     slots: Slots,
     hear: Callable[[A, str], None] = lambda item, line: None,
+    gpus: bool = False,
 ) -> Iterator[tuple[A, R]]:
     """Call a function on every item in worker processes; yields pairs as they finish.
 
-    Each call has the cores of a trial and, where GPUs are there and may be used, a whole one. It is run
-    again, twice at most, when its machine dies.
+    Each call has the cores of a trial. It is run again, twice at most, when its machine dies.
 
     Args:
         function: Its second argument takes lines of text that say how far it is.
         hear: Called here with an item and the latest of its lines, while the caller waits for the next pair.
+        gpus: Whether each call has a whole GPU, see `on_gpus`.
 
     Raises:
+        GpusGone: when calls wait for a GPU and there is none any more.
         Whatever the function raised, as itself.
     """
     import ray
 
-    gpus = float(on_gpus(slots))
-    remote: Any = ray.remote(num_cpus=slots.cpus, num_gpus=gpus, max_retries=2)(_in_worker)
+    remote: Any = ray.remote(num_cpus=slots.cpus, num_gpus=float(gpus), max_retries=2)(_in_worker)
     with mailbox() as box:
         pending = {
             remote.remote(function, item, number, box.letters, slots.code): (number, item)
@@ -45,6 +47,8 @@ def in_parallel(
         try:
             while pending:
                 ready, _ = ray.wait(list(pending), num_returns=1, timeout=_HEAR_EVERY_S)
+                if not ready and gpus and not on_gpus(slots):
+                    raise GpusGone
                 at_work = dict(pending.values())
                 for number, line in box.collect().items():
                     if number in at_work:

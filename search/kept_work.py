@@ -28,6 +28,7 @@ def keep_work(setting: Setting) -> Iterator[str]:
     """Compute what a prepared plan's methods want kept, once per original model; a line for each value."""
     plan, known = setting.plan, setting.shared
     originals = {known.packed[s.key].original_id: known.packed[s.key] for s in plan.searched()}
+    gpus = on_gpus(setting.slots)
     jobs = [
         _Job(
             method=method.name,
@@ -36,7 +37,7 @@ def keep_work(setting: Setting) -> Iterator[str]:
             precision=plan.precision,
             packed=packed,
             data=known.data[packed.scenario.dataset],
-            device=setting.slots.device if on_gpus(setting.slots) else "cpu",
+            device=setting.slots.device if gpus else "cpu",
             cpus=setting.slots.cpus,
         )
         for method in plan.algorithms()
@@ -44,7 +45,7 @@ def keep_work(setting: Setting) -> Iterator[str]:
         for packed in originals.values()
     ]
     if jobs:
-        for _, lines in in_parallel(_keep, jobs, setting.slots):
+        for _, lines in in_parallel(_keep, jobs, setting.slots, gpus=gpus):
             yield from lines
 
 

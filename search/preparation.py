@@ -123,10 +123,14 @@ def prepare(
         keep_retrained: Also send the retrained models' weights to the workers.
         own: Models to use in place of those that are trained here.
         warn: Called with a line for every sign that a model of the user's is not what it is taken for.
+
+    Raises:
+        GpusGone: when the cluster's machines with GPUs leave meanwhile.
     """
     wanted = distinct(scenarios)
     data = {name: share(load(name)) for name in sorted({s.dataset for s in wanted})}
-    device = slots.device if on_gpus(slots) else "cpu"
+    gpus = on_gpus(slots)
+    device = slots.device if gpus else "cpu"
     training = models_of(wanted, originals(wanted), own, record)
     if own.original is None:
         cached = _all_cached(wanted, recipe, eval_limit, device, slots.cpus, record, keep_retrained)
@@ -139,7 +143,7 @@ def prepare(
     sent = {} if slots.address == LOCAL else _sent(training, recipe, own.preprocessing)
     jobs = [_Training(common, *what, sent) for what in training]
     with Board("preparing models", len(jobs), console) as board:
-        for job, trained in in_parallel(_train, jobs, slots, partial(_hear, board)):
+        for job, trained in in_parallel(_train, jobs, slots, partial(_hear, board), gpus):
             board.done(job.name)
             if trained.elsewhere is not None:
                 _keep(trained.elsewhere)
@@ -150,7 +154,7 @@ def prepare(
     packing = [_Packing(common, s, eval_limit, record, keep_retrained, sent) for s in wanted]
     packed: list[Packed] = []
     with Board("evaluating models", len(packing), console) as board:
-        for work, (result, warnings) in in_parallel(_pack, packing, slots, partial(_hear, board)):
+        for work, (result, warnings) in in_parallel(_pack, packing, slots, partial(_hear, board), gpus):
             board.done(work.name)
             packed.append(result)
             for line in warnings:

@@ -85,6 +85,7 @@ class TableSearcher(Searcher):
         self._running: dict[str, _Hand] = {}
         self._overdue: set[str] = set()
         self._begun: set[str] = set()
+        self._withdrawn: set[str] = set()
         self._deaths: dict[str, str] = {}  # why workers died, until their trials are dealt with
         self._dead_starts = 0  # in a row
         self._waits: Source | None = None  # for a GPU that is free of others
@@ -191,6 +192,17 @@ class TableSearcher(Searcher):
         self._observer.runs(trial_id, 0.0)
         self._dead_starts = 0
 
+    def withdraw(self) -> list[str]:
+        """Trials that wait for a machine of a kind that is gone: they are to be stopped, and come again."""
+        try:
+            waiting = {name: hand for name, hand in self._running.items() if name not in self._begun}
+            found = [name for name, hand in waiting.items() if self._room.gone(hand.place)]
+        except Exception as error:
+            self._fail(error)
+            return []
+        self._withdrawn.update(found)
+        return found
+
     def died(self, trial_id: str, reason: str) -> None:
         """A trial's worker has died; told before the trial is complete."""
         self._deaths[trial_id] = reason
@@ -200,12 +212,16 @@ class TableSearcher(Searcher):
             return
         hand = self._running.pop(trial_id)
         self._room.free(hand.place)
-        begun = trial_id in self._begun
+        begun, withdrawn = trial_id in self._begun, trial_id in self._withdrawn
         self._begun.discard(trial_id)
+        self._withdrawn.discard(trial_id)
         reason = self._deaths.pop(trial_id, "Ray does not say why")
         if self.failure:
             return
         if result is None or "payload" not in result:
+            if withdrawn:
+                self._return(hand)
+                return
             if not begun:
                 self._not_started(hand, reason)
                 return
@@ -233,14 +249,17 @@ class TableSearcher(Searcher):
         Raises:
             RunError: where no worker starts any more.
         """
-        for assignment in hand.trials:
-            hand.source.lost(assignment)
+        self._return(hand)
         self._dead_starts += 1
         if self._dead_starts >= max(_DEAD_STARTS, 2 * self._room.size()):
             raise RunError(
                 f"the last {self._dead_starts} workers died before they could run a trial: {reason}; "
                 "fix that, and the same command goes on"
             )
+
+    def _return(self, hand: _Hand) -> None:
+        for assignment in hand.trials:
+            hand.source.lost(assignment)
 
     def _lost(self, hand: _Hand, reason: str, overdue: bool) -> list[Finished]:
         """Return lost trials to their source; those that hung or were tried often enough are failed rows."""
@@ -270,7 +289,7 @@ class TableSearcher(Searcher):
 
 
 class Pruning(FIFOScheduler):
-    """First come, first served; ends the trials that the searcher calls hopeless, and tells it of deaths."""
+    """First come, first served; ends the trials that the searcher gives up, and tells it of deaths."""
 
     def __init__(self, searcher: TableSearcher) -> None:
         super().__init__()
@@ -283,6 +302,10 @@ class Pruning(FIFOScheduler):
         and as the next trial would start another, which is lost in the same way, only one worker would ever
         run where a start takes longer than a trial.
         """
+        withdrawn = self._searcher.withdraw()
+        for trial in list(tune_controller.get_live_trials()) if withdrawn else ():
+            if trial.trial_id in withdrawn:
+                tune_controller.stop_trial(trial)
 
     def on_trial_result(self, tune_controller: Any, trial: Any, result: dict[str, Any]) -> str:
         hopeless = self._searcher.hopeless(trial.trial_id, result)

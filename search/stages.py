@@ -17,6 +17,7 @@ from benchmarks.methods import Method, methods
 from benchmarks.scenarios import Scenario
 from cluster.addresses import LOCAL
 from cluster.connect import Slots, running, session
+from cluster.errors import GpusGone
 from cluster.tasks import first_machine
 from search import preparation, published, runner
 from search.assignments import FixedList, Row, Source
@@ -96,18 +97,27 @@ def prepare(setting: Setting, scenarios: Sequence[Scenario]) -> preparation.Shar
             setting.trained.append(model)
             console.print(str(model))
 
-        new = preparation.prepare(
-            missing,
-            plan.recipe(),
-            plan.eval_limit,
-            setting.slots,
-            tell,
-            record=plan.needs_recording(),
-            keep_retrained=plan.needs_retrained(),
-            console=console,
-            own=own,
-            warn=console.print,
-        )
+        def prepared() -> preparation.Shared:
+            return preparation.prepare(
+                missing,
+                plan.recipe(),
+                plan.eval_limit,
+                setting.slots,
+                tell,
+                record=plan.needs_recording(),
+                keep_retrained=plan.needs_retrained(),
+                console=console,
+                own=own,
+                warn=console.print,
+            )
+
+        before = len(setting.trained)
+        try:
+            new = prepared()
+        except GpusGone:  # Ray counts a machine that died for some seconds more
+            console.print("the machines with GPUs have left the cluster; preparing models without")
+            del setting.trained[before:]
+            new = prepared()
         known.packed.update(new.packed)
         known.data.update(new.data)
     return preparation.Shared(

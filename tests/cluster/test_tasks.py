@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import os
 import time
+from dataclasses import replace
 
 import pytest
 
 from benchmarks.errors import DataError
 from cluster.connect import Slots, session
-from cluster.errors import ClusterError
+from cluster.errors import ClusterError, GpusGone
 from cluster.tasks import Tell, in_parallel
 
 
@@ -36,3 +37,5 @@ def test_in_parallel() -> None:
             list(in_parallel(place, [1, -1], wanted))
         with pytest.raises(ClusterError, match="already runs"), session(wanted):
             pass
+        with pytest.raises(GpusGone, match="the machines with GPUs have left"):
+            list(in_parallel(place, [1], replace(wanted, gpus="auto"), gpus=True))

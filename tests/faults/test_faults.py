@@ -145,6 +145,19 @@ def test_a_clock_that_jumps(on_cluster: New, plugin: Path, trials: int) -> None:
     assert (run.check(trials).state == "complete").all()
 
 
+def test_a_search_that_begins_while_the_only_machine_with_gpus_dies(
+    on_cluster: New, trials: int, cluster: Any
+) -> None:
+    """Ray counts it for up to 15 seconds more, and what was asked of it would wait without end."""
+    doomed = cluster.add_node(num_cpus=1, num_gpus=1, object_store_memory=SMALL_STORE)
+    run = on_cluster("slow")
+    run.start()
+    run.until(lambda: "Joining the cluster" in run.log(), "the driver")
+    cluster.remove_node(doomed, allow_graceful=False)
+    run.finish()
+    assert (run.check(trials).state == "complete").all()
+
+
 def test_an_object_store_that_is_full(on_cluster: New, trials: int, cluster: Any) -> None:
     """Another program holds all of it; Ray spills to the disk, and the run completes.
 

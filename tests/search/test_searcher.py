@@ -8,6 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import pytest
 from ray.tune.search import Searcher
 
 from benchmarks.scenarios import Scenario
@@ -57,7 +58,7 @@ def searcher(
     deadline: float | None = None,
     report: Callable[..., None] = lambda source, row: None,
     workers: int = 8,
-    there: Machines = Machines("cpu", 0, 8),  # noqa: B008
+    there: Machines | list[Machines] = Machines("cpu", 0, 8),  # noqa: B008
     observer: Observer | None = None,
 ) -> tuple[TableSearcher, FakeResults]:
     results = FakeResults(error)
@@ -65,7 +66,7 @@ def searcher(
         source.results = results
     slots = Slots(workers, 1, "auto")
     shares = Learned(slots.shares, lambda line: None)
-    room = Room(slots, shares, lambda: [there])
+    room = Room(slots, shares, lambda: there if isinstance(there, list) else [there])
     s = TableSearcher(sources, results, room, shares, deadline, report, observer=observer)  # type: ignore[arg-type]
     return s, results
 
@@ -301,6 +302,43 @@ def test_what_is_to_be_measured_goes_before_what_would_keep_the_gpu_from_becomin
     third = s.suggest("3")
     assert isinstance(third, dict)
     assert (third["assignments"][0].method, third["place"].measures) == ("ssd", True)
+
+
+def test_trials_that_wait_for_a_machine_that_is_gone_come_again_elsewhere(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("cluster.room._LOOK_EVERY_S", 0.0)
+    there: list[Machines] = []
+    s, results = searcher(work("jit", 1), there=there)
+    for n in range(20):  # none is a dead worker, which would be a reason to give up
+        there[:] = [GPUS, Machines("cpu", 0, 8)]
+        first = s.suggest(str(n))
+        assert isinstance(first, dict)
+        assert first["place"].kind == "H200"
+        assert s.withdraw() == []
+        del there[0]
+        assert s.withdraw() == [str(n)]
+        s.on_trial_complete(str(n))
+    again = s.suggest("last")
+    assert isinstance(again, dict)
+    assert again["place"].kind == "cpu"
+    assert again["assignments"][0].trial_id == first["assignments"][0].trial_id
+    assert s.withdraw() == []
+    assert results.written == []
+
+
+def test_trials_that_run_are_not_withdrawn_nor_those_that_have_nowhere_else_to_go(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("cluster.room._LOOK_EVERY_S", 0.0)
+    there = [GPUS, Machines("cpu", 0, 8)]
+    s, _ = searcher(work("jit", 2), there=there)
+    s.suggest("0")
+    there.clear()
+    assert s.withdraw() == [], "a cluster that grows may bring another one"
+    s.began("0")
+    there.append(Machines("cpu", 0, 8))
+    assert s.withdraw() == []
 
 
 def test_out_of_memory_is_tried_again_with_more_and_that_is_kept() -> None:
