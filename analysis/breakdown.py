@@ -12,7 +12,7 @@ from collections.abc import Sequence
 import pandas as pd
 
 from analysis.load import Trials, used
-from analysis.spread import COUNTS, UNIT, counts_by, decompose, level, levels_by, units, units_by
+from analysis.spread import COUNTS, UNIT, counts_by, decompose_by, levels_by, units, units_by
 from analysis.studies import REFERENCES, SCENARIO, VARIANT, complete, numbered
 
 FIGURES = ("retain_acc", "forget_acc", "mia", "gap", "unlearn_s")
@@ -117,12 +117,18 @@ def apart(trials: pd.DataFrame, metrics: Sequence[str] = FIGURES) -> pd.DataFram
     """
     keys = [*SCENARIO, *VARIANT, "forget"]
     header = [*keys, "metric", "n", "mean", *COUNTS]
-    found = []
-    for values, group in complete(by_own_set(benchmarked(trials))).groupby(keys):
-        if level(group) != "seeds":
-            parts = decompose(group, metrics).rename_axis("metric").reset_index()
-            found.append(parts.assign(n=len(group), **dict(zip(keys, map(str, values), strict=True)))[header])
-    return ordered(pd.concat(found), keys) if found else pd.DataFrame(columns=header)
+    rows = complete(by_own_set(benchmarked(trials)))[[*keys, *UNIT, *metrics]]
+    rows = rows.assign(_line=rows.groupby(keys).ngroup())
+    several = levels_by(counts_by(rows, "_line"))
+    rows = rows[rows["_line"].map(several).isin(["originals", "draws"])]
+    if rows.empty:
+        return pd.DataFrame(columns=header)
+    lines = rows.drop_duplicates("_line").set_index("_line")[keys].sort_index()
+    lines["n"] = rows.groupby("_line").size()
+    parts = decompose_by(rows, "_line", metrics)
+    long = pd.DataFrame({name: part.stack(future_stack=True) for name, part in parts.items()})
+    long = long.rename_axis(["_line", "metric"]).reset_index().join(lines, on="_line")
+    return ordered(long[header], keys)
 
 
 def collateral(trials: pd.DataFrame, classes: pd.DataFrame, split: str = "test") -> pd.DataFrame:

@@ -40,14 +40,17 @@ from matplotlib.axes import Axes
 from matplotlib.cm import ScalarMappable
 from matplotlib.colors import Normalize, TwoSlopeNorm
 from matplotlib.figure import Figure
+from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.lines import Line2D
 from matplotlib.text import Text
 from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
 
 __all__ = [
     "Axes",
+    "ConstrainedLayoutEngine",
     "Figure",
     "FuncFormatter",
+    "LaidOutOnce",
     "Line2D",
     "LogLocator",
     "Normalize",
@@ -60,3 +63,15 @@ __all__ = [
     "rcParamsDefault",
     "rc_context",
 ]
+
+
+class LaidOutOnce(ConstrainedLayoutEngine):
+    """Constrained layout of a figure that does not change any more.
+
+    To write a figure, matplotlib draws it twice, and would lay it out both times.
+    """
+
+    def execute(self, fig: Figure) -> None:
+        """Lay the figure out, and leave it so."""
+        super().execute(fig)
+        fig.set_layout_engine("none")

@@ -7,15 +7,17 @@ that both were run on, so what a forget set does to both is not part of the spre
 
 from __future__ import annotations
 
-from collections.abc import Collection, Hashable, Iterable
+from collections.abc import Collection, Hashable, Iterable, Sequence
 
+import numpy as np
 import pandas as pd
 
-from analysis.spread import LEVELS, UNIT, level, units
-from analysis.stats import Difference, difference
+from analysis.spread import LEVELS, UNIT, Values, level, unit_means, units
+from analysis.stats import Difference, difference, t_interval
 from analysis.studies import VARIANT, complete
 
 _AS_THEY_ARE = ("gap", "unlearn_s")  # less is better, without a target
+_CELL = ["forget", *UNIT]  # what one trial of a line was run on
 
 Line = tuple[str, ...]
 
@@ -42,7 +44,7 @@ def distances(rows: pd.DataFrame, metric: str) -> pd.Series:
 
 def of_lines(far: pd.Series, lines: Collection[Line]) -> pd.Series:
     """The distances of some lines."""
-    return far[pd.MultiIndex.from_frame(far.index.to_frame()[VARIANT]).isin(list(lines))]
+    return far[far.index.droplevel(_CELL).isin(list(lines))]
 
 
 def against(far: pd.Series, line: Line) -> dict[Line, Difference]:
@@ -52,8 +54,16 @@ def against(far: pd.Series, line: Line) -> dict[Line, Difference]:
         far: As `distances` gives them.
         line: Method, regime, preset and tuned_on.
     """
-    lines = {_line(key): rows.droplevel([*VARIANT]) for key, rows in far.groupby(VARIANT, sort=False)}
-    return {key: _difference(rows, lines[line]) for key, rows in lines.items()}
+    cells = far.groupby(level=_CELL, sort=False).ngroup().to_numpy()
+    first = np.unique(cells, return_index=True)[1]
+    where = [far.index.get_level_values(name).to_numpy()[first] for name in UNIT]
+    lines: dict[Line, tuple[pd.Series, Values]] = {}
+    for key, at in far.groupby(VARIANT, sort=False).indices.items():
+        values = np.full(len(first), np.nan)
+        values[cells[at]] = far.to_numpy(dtype=float)[at]
+        lines[_line(key)] = far.iloc[at].droplevel(VARIANT), values
+    other, of_other = lines[line]
+    return {key: _paired(own - of_other, where) or _apart(rows, other) for key, (rows, own) in lines.items()}
 
 
 def leaders(far: pd.Series) -> dict[Line, Difference]:
@@ -74,12 +84,21 @@ def _line(key: Iterable[Hashable]) -> Line:
     return tuple(map(str, key))
 
 
-def _difference(rows: pd.Series, other: pd.Series) -> Difference:
-    both = rows.index.intersection(other.index)
-    over = level(both.to_frame(index=False))
-    paired = difference(by_unit(rows[both], over), by_unit(other[both], over))
-    if paired.n > 1:
-        return paired
+def _paired(differences: Values, where: Sequence[Values]) -> Difference | None:
+    """The mean difference of two lines; None where it is known for less than two independent repetitions.
+
+    Args:
+        differences: For each forget set and repetition; nan where one of the lines lacks it.
+        where: The original, draw and seed of each.
+    """
+    known = ~np.isnan(differences)
+    values, units_of = differences[known], [names[known] for names in where]
+    means = unit_means(values, units_of)
+    return Difference(float(means.mean()), *t_interval(means), len(means)) if len(means) > 1 else None
+
+
+def _apart(rows: pd.Series, other: pd.Series) -> Difference:
+    """The difference of two lines that are not paired, on the forget sets that both were run on."""
     sets = set(rows.index.get_level_values("forget")) & set(other.index.get_level_values("forget"))
     apart = [far[far.index.get_level_values("forget").isin(sets)] for far in (rows, other)]
     return difference(*(by_unit(far, level(far.index.to_frame(index=False))) for far in apart))

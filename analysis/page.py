@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-import base64
 import io
-import re
 import warnings
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from analysis.drawing import matplotlib
+from markupsafe import Markup
+
+from analysis.drawing import ConstrainedLayoutEngine, LaidOutOnce, matplotlib
 from analysis.style import styled
+from analysis.svg import smaller, svg_uri
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -42,7 +43,7 @@ class Table:
 class Picture:
     """A figure as a data URI, with one sentence that says what it shows; `inches` is its width."""
 
-    uri: str
+    uri: Markup
     caption: str
     inches: float
 
@@ -130,25 +131,17 @@ def picture(figure: Figure, caption: str) -> Picture:
         drawn = _svg(figure, "path")
         if any("missing from font" in str(warning.message) for warning in caught):
             drawn = _svg(figure, "none")
-    code = base64.b64encode(drawn).decode()
-    return Picture(f"data:image/svg+xml;base64,{code}", caption, float(figure.get_figwidth()))
+    return Picture(svg_uri(drawn), caption, float(figure.get_figwidth()))
 
 
 @styled
-def _svg(figure: Figure, letters: str) -> bytes:
+def _svg(figure: Figure, letters: str) -> str:
     stream = io.BytesIO()
     matplotlib.rcParams["svg.fonttype"] = letters
+    if isinstance(figure.get_layout_engine(), ConstrainedLayoutEngine):
+        figure.set_layout_engine(LaidOutOnce())
     figure.savefig(stream, format="svg", metadata={"Date": None, "Creator": None})
-    return _smaller(stream.getvalue().decode()).encode()
-
-
-def _smaller(svg: str) -> str:
-    """The same drawing in less than half the bytes: matplotlib indents, and has six decimals of a point."""
-    svg = re.sub(r"<!--.*?-->", "", svg, flags=re.DOTALL)
-    svg = re.sub(r"\s*\n\s*", " ", svg).replace("> <", "><")
-    svg = re.sub(r'(?<=["#])DejaVuSans-', "g", svg)
-    places = r' d="[^"]*"| [xy]="[^"]*"|translate\([^)]*\)'
-    return re.sub(places, lambda at: re.sub(r"(\.\d\d)\d+", r"\1", at[0]), svg)
+    return smaller(stream.getvalue().decode())
 
 
 def table(

@@ -45,7 +45,7 @@ def searches(
             rows.append([*cells, DASH, DASH, DASH, "no trial was complete"])
             continue
         moved, fixed_values = _said(frame, winner)
-        near = int((fully_evaluated(complete(frame))["objective"] <= winner["objective"] + 1).sum()) - 1
+        near = int((_finished(frame)["objective"] <= winner["objective"] + 1).sum()) - 1
         reached = [number(winner["objective"]), str(int(winner["trial_number"])), str(near)]
         rows.append([*cells, *reached, moved])
         narrow += _too_narrow(study, winner, {name: range_of(study, name) for name in varied(frame)})
@@ -249,15 +249,22 @@ def _evaluated(rows: pd.DataFrame) -> list[str]:
     return [sentence]
 
 
+def _finished(frame: pd.DataFrame, *columns: str) -> pd.DataFrame:
+    """The fully evaluated trials of a search, with their objective and some columns."""
+    used = [name for name in ("state", "objective", "eval_ended", *columns) if name in frame]
+    return fully_evaluated(complete(frame[used]).dropna(subset=["objective"]))
+
+
 def _best_tenths(found: Found) -> Table:
     """Where the best tenth of each search's trials lies."""
     rows = []
     for study, frame in found:
-        done = fully_evaluated(complete(frame).dropna(subset=["objective"]))
+        names = varied(frame)
+        done = _finished(frame, *names)
         top = done.nsmallest(max(2, round(len(done) / 10)), "objective")
         spans = [
             f"{title(name)} {plain(float(top[name].min()))} to {plain(float(top[name].max()))}"
-            for name in varied(frame)
+            for name in names
             if top[name].notna().any()
         ]
         rows.append([study.method, study.forget, str(len(top)), ", ".join(spans)])

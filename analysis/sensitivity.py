@@ -48,9 +48,10 @@ def target(frame: pd.DataFrame, metric: str) -> float:
     Trials whose evaluation ended early have it for their first images alone, and are left out.
     """
     name = f"target_{metric}"
-    if name not in frame or not frame[name].notna().any():
+    if name not in frame:
         return float("nan")
-    return float(fully_evaluated(frame.dropna(subset=[name]))[name].mean())
+    known = frame[[c for c in (name, "eval_ended") if c in frame]].dropna(subset=[name])
+    return float(fully_evaluated(known)[name].mean()) if len(known) else float("nan")
 
 
 def curves(frame: pd.DataFrame, metric: str = "gap", best: pd.Series | None = None) -> pd.DataFrame:

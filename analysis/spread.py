@@ -8,8 +8,13 @@ averaged, and what an interval counts, is the outermost of these that there are 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
+import numpy as np
+import numpy.typing as npt
 import pandas as pd
+
+Values = npt.NDArray[np.float64]
 
 LEVELS = {
     "originals": ["scenario_seed"],
@@ -73,8 +78,9 @@ def counts(rows: pd.DataFrame) -> dict[str, int]:
 
 def level(rows: pd.DataFrame) -> str:
     """What a spread of these trials is over: the outermost of originals, draws and seeds with several."""
-    several = counts(rows)
-    return next((name for name in LEVELS if several[name] > 1), "seeds")
+    if rows["scenario_seed"].nunique() > 1:
+        return "originals"
+    return "draws" if rows["draw"].nunique() > 1 else "seeds"
 
 
 def units(
@@ -95,6 +101,26 @@ def units(
     for columns in reversed(list(LEVELS.values())[list(LEVELS).index(outermost) : -1]):
         means = means.groupby([*within, *columns])[list(figures)].mean().reset_index()
     return means[[*within, *LEVELS[outermost], *figures]]
+
+
+def unit_means(values: Values, where: Sequence[npt.NDArray[Any]]) -> Values:
+    """Means over what is not independent, as `units` makes them: one for each original, draw or seed.
+
+    Args:
+        where: The original, draw and seed of each value; values of the same three are averaged first.
+    """
+    original, draw, seed = (np.unique(names, return_inverse=True)[1] for names in where)
+    draws = original * (draw.max(initial=0) + 1) + draw
+    levels = [draws * (seed.max(initial=0) + 1) + seed]
+    if original.any():
+        levels += [draws, original]
+    elif draw.any():
+        levels.append(draws)
+    while levels:
+        _, first, unit = np.unique(levels.pop(0), return_index=True, return_inverse=True)
+        values = np.bincount(unit, values) / np.bincount(unit)
+        levels = [codes[first] for codes in levels]
+    return values
 
 
 def counts_by(rows: pd.DataFrame, group: str) -> pd.DataFrame:

@@ -9,10 +9,8 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from analysis.spread import units
+from analysis.spread import Values, units
 from analysis.studies import SCENARIO, Study, best, complete, distinct_work, numbered, studies
-
-Values = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True)
@@ -141,15 +139,16 @@ def winners_curse(trials: pd.DataFrame) -> list[WinnersCurse]:
     """
     done = numbered(complete(trials))
     benchmark = done[done["kind"] == "benchmark"]
+    of_scenario = dict(list(benchmark.groupby([*SCENARIO, "forget", "scenario_seed", "method"])))
     found = []
     for study, frame in studies(trials):
         winner = best(frame)
-        if winner is None:
+        place = (study.dataset, study.model, study.task, study.forget, study.scenario_seed, study.method)
+        if winner is None or place not in of_scenario:
             continue
-        same = benchmark[~benchmark["seed"].isin(frame["seed"])]
+        same = of_scenario[place]
+        same = same[~same["seed"].isin(frame["seed"])]
         same = same.assign(objective=same["objective"].fillna(same["gap"])).dropna(subset=["objective"])
-        for key in [*SCENARIO, "forget", "scenario_seed", "method"]:
-            same = same[same[key] == getattr(study, key)]
         fresh = distinct_work(same[_same_parameters(same, winner)])
         if fresh.empty:
             continue
@@ -171,7 +170,7 @@ def winners_curse(trials: pd.DataFrame) -> list[WinnersCurse]:
                 difference=mean - searched,
                 low=low,
                 high=high,
-                trials=len(complete(frame)),
+                trials=int((frame["state"] == "complete").sum()),
                 searched_split=str(winner["eval_split"]),
                 fresh_split=str(fresh["eval_split"].iloc[0]),
             )

@@ -138,23 +138,30 @@ def differing(values: Numbers, published: Flags) -> Flags:
     return moved
 
 
+def _parameter_columns(frame: pd.DataFrame) -> list[str]:
+    return [name for name in map(str, frame.columns) if name.startswith("param_")]
+
+
 def chosen(frame: pd.DataFrame) -> list[str]:
     """The columns of options, text or truth values, that take more than one value in a study."""
-    rows = _drawn(frame)
-    names = [str(name) for name in frame.columns if str(name).startswith("param_")]
-    kinds = {name: frame[name].dtype for name in names}
+    drawn = _drawn(frame)
+    kinds = {name: frame[name].dtype for name in _parameter_columns(frame)}
     options = [
         name
         for name, kind in kinds.items()
         if pd.api.types.is_bool_dtype(kind) or not pd.api.types.is_numeric_dtype(kind)
     ]
-    return [name for name in options if rows[name].nunique() > 1]
+    return [name for name in options if frame.loc[drawn, name].nunique() > 1]
 
 
-def _drawn(frame: pd.DataFrame) -> pd.DataFrame:
-    """The trials of a study that have no published values, where there are several."""
-    own = frame[frame["preset"].fillna("") == ""]
-    return own if len(own) > 1 else frame
+def _drawn(frame: pd.DataFrame) -> Flags:
+    """Which trials of a study have no published values, or all, where these are not several."""
+    own = _empty(frame["preset"])
+    return own if own.sum() > 1 else np.ones(len(frame), dtype=bool)
+
+
+def _empty(texts: pd.Series) -> Flags:
+    return (texts.isna() | (texts == "")).to_numpy(dtype=bool)
 
 
 def parameters(row: pd.Series) -> dict[str, object]:
@@ -168,21 +175,27 @@ def best(frame: pd.DataFrame) -> pd.Series | None:
 
     One whose evaluation ended early is best only where there is no other.
     """
-    found = fully_evaluated(complete(frame).dropna(subset=["objective"]))
-    return None if found.empty else found.iloc[int(found["objective"].argmin())]
+    objective = frame["objective"].to_numpy(dtype=float, na_value=np.nan)
+    whole = (frame["state"] == "complete").to_numpy(dtype=bool, na_value=False) & ~np.isnan(objective)
+    if "eval_ended" in frame:
+        to_the_end = whole & _empty(frame["eval_ended"])
+        whole = to_the_end if to_the_end.any() else whole
+    at = np.flatnonzero(whole)
+    return frame.iloc[int(at[objective[at].argmin()])] if len(at) else None
 
 
 def fully_evaluated(frame: pd.DataFrame) -> pd.DataFrame:
     """The trials whose evaluation did not end early; all of them if there is none."""
     if "eval_ended" not in frame:
         return frame
-    rows = frame[frame["eval_ended"].fillna("") == ""]
-    return frame if rows.empty else rows
+    whole = _empty(frame["eval_ended"])
+    return frame if whole.all() or not whole.any() else frame[whole]
 
 
 def progress(frame: pd.DataFrame) -> pd.DataFrame:
     """How a search went on: trial_number, state, objective and best so far, in points, one row per trial."""
-    ordered = frame.sort_values("trial_number").reset_index(drop=True)
+    used = [name for name in ("trial_number", "state", "objective", "eval_ended") if name in frame]
+    ordered = frame[used].sort_values("trial_number").reset_index(drop=True)
     rows = ordered[["trial_number", "state", "objective"]].copy()
     rows["objective"] = rows["objective"].where(rows["state"] == "complete")
     candidates = fully_evaluated(complete(ordered).dropna(subset=["objective"]))

@@ -9,7 +9,7 @@ from __future__ import annotations
 import pandas as pd
 
 from analysis.breakdown import benchmarked, natural
-from analysis.spread import UNIT, units
+from analysis.spread import UNIT, counts_by, levels_by, units_by
 from analysis.stats import t_interval
 from analysis.studies import SCENARIO, complete
 
@@ -29,9 +29,7 @@ def by_forget(trials: pd.DataFrame) -> pd.DataFrame:
         n (seeds; draws or originals, where there are several). Only forget sets that have both.
     """
     keys, figures = [*_WHAT, "forget"], ["sources", "tuned", "transferred", "difference"]
-    pairs = _pairs(trials)
-    independent = [units(group, figures, keys) for _, group in pairs.groupby(keys)]
-    return _summary(pd.concat(independent) if independent else pairs, keys, figures[:-1])
+    return _summary(_independent(_pairs(trials), keys, figures), keys, figures[:-1])
 
 
 def overall(trials: pd.DataFrame) -> pd.DataFrame:
@@ -55,11 +53,18 @@ def matrix(trials: pd.DataFrame) -> pd.DataFrame:
     rows = _searched(trials)
     sources = rows.groupby(_WHAT)["tuned_on"].transform("nunique")
     keys = [*_WHAT, "tuned_on", "forget"]
-    found = []
-    for values, group in rows[sources > 1].groupby(keys):
-        own = units(group, ["gap"])["gap"]
-        found.append([*values, len(group), own.mean(), own.std()])
-    return _sorted(pd.DataFrame(found, columns=[*keys, "n", "gap_mean", "gap_std"]), keys)
+    rows = rows.loc[sources > 1, [*keys, *UNIT, "gap"]]
+    own = _independent(rows, keys, ["gap"]).groupby(keys)["gap"]
+    found = pd.DataFrame({"n": rows.groupby(keys).size(), "gap_mean": own.mean(), "gap_std": own.std()})
+    return _sorted(found.reset_index(), keys)
+
+
+def _independent(rows: pd.DataFrame, keys: list[str], figures: list[str]) -> pd.DataFrame:
+    """A row for each original, draw or seed of each line, whichever there are several of."""
+    rows = rows.assign(_line=rows.groupby(keys).ngroup())
+    lines = rows.drop_duplicates("_line").set_index("_line")[keys]
+    means = units_by(rows, "_line", levels_by(counts_by(rows, "_line")), figures, [])
+    return means.join(lines, on="_line")[[*keys, *figures]]
 
 
 def _searched(trials: pd.DataFrame) -> pd.DataFrame:
