@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import gzip
 import json
 import math
@@ -14,6 +13,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from markupsafe import Markup
 
 from analysis.errors import AnalysisError
 from analysis.text import printable
@@ -21,10 +21,22 @@ from analysis.text import printable
 _DIGITS = 4  # more are seen neither in a picture nor in its hover text
 
 
-def packed(content: str | bytes) -> str:
-    """Text as gzip in base64, which no character of it leaves; the same text gives the same."""
+def packed(content: str | bytes) -> Markup:
+    """Text as gzip in base 85, for a script element; the same text gives the same. `figures.js` unpacks it.
+
+    The first character is how many zeros fill the last four bytes. Four bytes are five digits, which are the
+    characters from `(` to `|`, with `}` instead of `<`; base64 would be 7 % longer.
+    """
     raw = content.encode() if isinstance(content, str) else content
-    return base64.b64encode(gzip.compress(raw, compresslevel=9, mtime=0)).decode()
+    code = gzip.compress(raw, compresslevel=9, mtime=0)
+    fill = -len(code) % 4
+    words = np.frombuffer(code + bytes(fill), ">u4").astype(np.uint32)
+    digits = np.empty((len(words), 5), np.uint8)
+    for place in reversed(range(5)):
+        words, digits[:, place] = np.divmod(words, np.uint32(85))
+    digits += ord("(")
+    digits[digits == ord("<")] = ord("}")
+    return Markup(f"{fill}{digits.tobytes().decode('ascii')}")
 
 
 def as_json(value: object) -> str:
@@ -33,7 +45,7 @@ def as_json(value: object) -> str:
 
 
 @cache
-def plotly() -> str:
+def plotly() -> Markup:
     """The script of Plotly, packed.
 
     Raises:

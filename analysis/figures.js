@@ -3,9 +3,23 @@
 
 const ONE_SEARCH = ["slices", "contour", "parallel", "importance"];
 
+// How many zeros fill the last four bytes, then five digits of base 85 for every four bytes, as `analysis.embedded` writes.
+function bytesOf(text) {
+  const bytes = new Uint8Array(((text.length - 1) / 5) * 4);
+  const view = new DataView(bytes.buffer);
+  for (let i = 1, at = 0; i < text.length; i += 5, at += 4) {
+    let word = 0;
+    for (let j = i; j < i + 5; j++) {
+      const code = text.charCodeAt(j);
+      word = word * 85 + (code === 125 ? 60 : code) - 40;
+    }
+    view.setUint32(at, word);
+  }
+  return bytes.subarray(0, bytes.length - Number(text[0]));
+}
+
 async function unpacked(id) {
-  const bytes = Uint8Array.from(atob(document.getElementById(id).textContent), (c) => c.charCodeAt(0));
-  const stream = new Blob([bytes]).stream().pipeThrough(new DecompressionStream("gzip"));
+  const stream = new Blob([bytesOf(document.getElementById(id).textContent)]).stream().pipeThrough(new DecompressionStream("gzip"));
   return new Response(stream).text();
 }
 

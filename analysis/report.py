@@ -5,12 +5,13 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from functools import cache
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
-from jinja2 import Environment, PackageLoader, StrictUndefined
+from jinja2 import Environment, PackageLoader, StrictUndefined, Template
 from markupsafe import Markup
 
 from analysis import (
@@ -86,17 +87,9 @@ def render(place: Places) -> str:
     overview = matrix([(part.title, part.lines) for part in parts]) if len(parts) > 1 else None
     sections = [section for one, rows in tables.items() for section in _common(one, rows, alone)]
     sections.append(run_sections.dictionary(load.columns(place)))
-    page = Environment(
-        loader=PackageLoader("analysis", ""),
-        autoescape=True,
-        finalize=_finalize,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
     known = {key: study for part in parts for key, study in part.studies.items()}
     charts = any(part.summary or part.studies for part in parts)
-    return page.get_template("report.html.j2").render(
+    return _page().render(
         title=_title(trials),
         lead=_lead(trials),
         facts=_facts(trials),
@@ -110,6 +103,19 @@ def render(place: Places) -> str:
         css=_asset("report.css"),
         script=Markup("\n").join(_asset(f"{name}.js") for name in ("report", "charts", "figures")),
     )
+
+
+@cache
+def _page() -> Template:
+    environment = Environment(
+        loader=PackageLoader("analysis", ""),
+        autoescape=True,
+        finalize=_finalize,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    return environment.get_template("report.html.j2")
 
 
 def _finalize(value: object) -> object:

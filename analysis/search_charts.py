@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -99,8 +100,9 @@ def as_data(
 
 
 def key_of(study: Study) -> str:
-    """A name for a search that no other search of the results has."""
-    return "/".join(map(str, (study.run_id, study.method, *study.scenario.split(", "), study.scenario_seed)))
+    """A short name for a search that no other search of the results has."""
+    parts = (study.run_id, study.method, *study.scenario.split(", "), study.scenario_seed)
+    return hashlib.sha256("/".join(map(str, parts)).encode()).hexdigest()[:12]
 
 
 def _chosen(studies: Found) -> dict[str, Any]:
