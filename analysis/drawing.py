@@ -37,20 +37,18 @@ except (ValueError, OSError):
 
 from matplotlib import colormaps, rc_context, rcParamsDefault
 from matplotlib.axes import Axes
+from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.cm import ScalarMappable
 from matplotlib.colors import Normalize, TwoSlopeNorm
 from matplotlib.figure import Figure
-from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.lines import Line2D
 from matplotlib.text import Text
 from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
 
 __all__ = [
     "Axes",
-    "ConstrainedLayoutEngine",
     "Figure",
     "FuncFormatter",
-    "LaidOutOnce",
     "Line2D",
     "LogLocator",
     "Normalize",
@@ -59,19 +57,22 @@ __all__ = [
     "Text",
     "TwoSlopeNorm",
     "colormaps",
+    "lay_out",
     "matplotlib",
     "rcParamsDefault",
     "rc_context",
 ]
 
 
-class LaidOutOnce(ConstrainedLayoutEngine):
-    """Constrained layout of a figure that does not change any more.
+def lay_out(figure: Figure) -> None:
+    """Lay a figure out, as for an SVG, and leave it so.
 
-    To write a figure, matplotlib draws it twice, and would lay it out both times.
+    To write a figure with a layout engine, matplotlib draws it twice, and lays it out both times.
     """
-
-    def execute(self, fig: Figure) -> None:
-        """Lay the figure out, and leave it so."""
-        super().execute(fig)
-        fig.set_layout_engine("none")
+    engine, resolution = figure.get_layout_engine(), figure.dpi
+    if engine is None:
+        return
+    FigureCanvasSVG(figure)
+    engine.execute(figure)
+    figure.dpi = resolution  # which the canvas sets to its own
+    figure.set_layout_engine("none")

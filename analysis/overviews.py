@@ -85,7 +85,9 @@ def histories(studies: Found, palette: Mapping[str, str]) -> Figure:
 def front(studies: Found, palette: Mapping[str, str]) -> Figure:
     """Distance to retrain against unlearning time and the front of both; of many trials a random thousand."""
     figure, [[axes]] = panels(1, 1, 7.2, 3.2)
-    done = [complete(rows)[["method", "unlearn_s", "gap"]] for _, rows in studies]
+    done = [
+        complete(rows[["state", "method", "unlearn_s", "gap"]]).drop(columns="state") for _, rows in studies
+    ]
     points = pd.concat(done).dropna().sort_values(["unlearn_s", "gap"])
     for method, own in points.sample(min(MOST_DOTS, len(points)), random_state=0).groupby("method"):
         _dots(

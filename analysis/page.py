@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from markupsafe import Markup
 
-from analysis.drawing import ConstrainedLayoutEngine, LaidOutOnce, matplotlib
+from analysis.drawing import lay_out, matplotlib
 from analysis.style import styled
 from analysis.svg import smaller, svg_uri
 
@@ -138,8 +138,7 @@ def picture(figure: Figure, caption: str) -> Picture:
 def _svg(figure: Figure, letters: str) -> str:
     stream = io.BytesIO()
     matplotlib.rcParams["svg.fonttype"] = letters
-    if isinstance(figure.get_layout_engine(), ConstrainedLayoutEngine):
-        figure.set_layout_engine(LaidOutOnce())
+    lay_out(figure)
     figure.savefig(stream, format="svg", metadata={"Date": None, "Creator": None})
     return smaller(stream.getvalue().decode())
 

@@ -101,7 +101,7 @@ def sensitivity(
     for figure in figures(trials):
         values = sense.published(trials, figure.study)
         blocks += _designed(figure, values, ranges, palette)
-    moved = [(study, rows) for study, rows in with_figures(found) if varied(rows) and len(complete(rows)) > 1]
+    moved = [(study, rows) for study, rows in with_figures(found) if varied(rows) and _several_complete(rows)]
     if moved:
         blocks.append(search_charts.slices(moved, palette, ranges))
         blocks.append(_best_tenths(moved))
@@ -247,6 +247,10 @@ def _evaluated(rows: pd.DataFrame) -> list[str]:
             "evaluated only on these and on the forget set; the column eval_ended says which."
         )
     return [sentence]
+
+
+def _several_complete(frame: pd.DataFrame) -> bool:
+    return bool((frame["state"] == "complete").sum() > 1)
 
 
 def _finished(frame: pd.DataFrame, *columns: str) -> pd.DataFrame:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import io
 import re
+from collections import Counter
 from urllib.parse import quote
 
 import numpy as np
@@ -12,6 +13,7 @@ from markupsafe import Markup
 from PIL import Image
 
 _REFERENCE = r'(?<=href="#)[^"]+|(?<=url\(#)[^)]+'
+_STYLE = r' style="([^"]*)"'
 _ROUNDED = r' (?:d|[xy]|width|height)="[^"]*"|translate\([^)]*\)'
 _NEEDLESS = r"\.0+(?!\d)|(?<=\.\d)0(?!\d)|(?<=[A-Za-z]) | (?=[A-Za-z])| $"  # in a path
 _UNSEEN = 16  # of 255, between two colours
@@ -29,7 +31,8 @@ def smaller(svg: str) -> str:
     names = {name: f"{name[0]}{i}" for i, name in enumerate(dict.fromkeys(re.findall(_REFERENCE, svg)))}
     svg = re.sub(r' id="([^"]*)"', lambda at: f' id="{names[at[1]]}"' if at[1] in names else "", svg)
     svg = re.sub(_REFERENCE, lambda at: names[at[0]], svg)
-    svg = re.sub(r' style="[^"]*"', lambda at: re.sub(r"([:;]) ", r"\1", at[0]), svg)
+    svg = re.sub(_STYLE, lambda at: re.sub(r"([:;]) ", r"\1", at[0]), svg)
+    svg = _named_styles(svg)
     svg = re.sub(_ROUNDED, lambda at: re.sub(r"(\.\d\d)\d+", r"\1", at[0]), svg)
     svg = re.sub(r'(?<= d=")[^"]*', lambda at: re.sub(_NEEDLESS, "", at[0]), svg)
     svg = re.sub(r'(<use href="[^"]*") transform="translate\((\S+) 0\)"', r'\1 x="\2"', svg)
@@ -37,9 +40,18 @@ def smaller(svg: str) -> str:
     return re.sub(r"<g>(<[^>]*/>)?</g>", r"\1", svg)
 
 
+def _named_styles(svg: str) -> str:
+    """Styles that many elements have stand once, in the style sheet that every drawing of matplotlib has."""
+    counted = Counter(re.findall(_STYLE, svg)).most_common()
+    names = {style: f"c{i}" for i, (style, count) in enumerate(counted) if count > 2}
+    rules = "".join(f".{name}{{{style}}}" for style, name in names.items())
+    svg = re.sub(_STYLE, lambda at: f' class="{names[at[1]]}"' if at[1] in names else at[0], svg)
+    return svg.replace("</style>", f"{rules}</style>", 1)
+
+
 def svg_uri(svg: str) -> Markup:
     """A drawing as a data URI that is safe between double quotes; base64 would make it a third longer."""
-    quoted = svg if "'" in svg else svg.replace('"', "'")
+    quoted = re.sub(r"<[^'>]*>", lambda tag: tag[0].replace('"', "'"), svg)
     code = quote(quoted, safe=_AS_THEY_ARE).replace("url(", "url%28")  # a page that loads nothing has none
     return Markup("data:image/svg+xml," + code)
 

@@ -12,7 +12,6 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from matplotlib.figure import Figure
 
 from analysis import load, report
 from analysis.errors import AnalysisError
@@ -364,7 +363,7 @@ def test_a_bucket_is_read_like_a_folder(results: Path, bucket: str) -> None:
 def test_a_report_lies_where_the_results_do(
     bucket: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(Figure, "savefig", lambda self, stream, **_: stream.write(b"<svg/>"))
+    monkeypatch.setattr("analysis.page._svg", lambda figure, letters: "<svg/>")
     monkeypatch.setattr(report, "render", cache(report.render))  # written twice, made once
     assert write_report(bucket) == f"{bucket}/report.html"
     page = store_at(bucket).read("report.html").to_pybytes()

@@ -60,6 +60,11 @@ def million(folder: Path) -> int:
     return _write(folder, list(_million()))
 
 
+def searches(folder: Path) -> int:
+    """11,220 trials: 60 searches, five methods on twelve forget sets, and their benchmark; their number."""
+    return _write(folder, list(_searches()))
+
+
 def hash_of(text: str) -> int:
     """The same number for the same text in every process."""
     return zlib.crc32(text.encode())
@@ -76,6 +81,16 @@ def _million() -> Iterator[FileOfRows]:
         sets = _CLASSES[4 * part : 4 * part + 4]
         kind = "reference" if name == "retrain" else "benchmark"
         yield FileOfRows(scenario, name, kind, sets, 250, f"large-benchmark-{part}")
+
+
+def _searches() -> Iterator[FileOfRows]:
+    scenario, sets = ("cifar100", "vgg11", "full_class"), _CLASSES[:12]
+    names = ("jit", "ssd", "finetune", "random_labels", "neggrad")
+    for name, forget in product(names, sets):
+        yield FileOfRows(scenario, name, "search", [forget], 162, f"wide-search-{forget}")
+    for name in (*names, "retrain"):
+        kind = "reference" if name == "retrain" else "benchmark"
+        yield FileOfRows(scenario, name, kind, sets, 250, "wide-benchmark")
 
 
 def _write(folder: Path, files: list[FileOfRows]) -> int:
