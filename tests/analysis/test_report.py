@@ -240,7 +240,7 @@ def test_what_else_was_measured_and_forgetting_quality_have_their_tables(tmp_pat
     assert "every other metric" in results
     assert "80.0 ± 0.0" in results
     quality = page.split('<section id="quality">')[1].split("</section>")[0]
-    told = re.findall(r"<td>(retrain|jit \(tuned\))</td>" + r"<td class=number>([\d.]+)</td>" * 4, quality)
+    told = re.findall(r"<td>(retrain|jit \(tuned\))" + r"<td class=number>([\d.]+)" * 4, quality)
     assert told[0] == ("retrain", "8", "1.00", "1.00", "1.00")
     # Of jit every threshold is wrong about nobody, of retrain about a half at best
     ours, theirs = (2 ** (-12 / (1 + rate / 0.8)) for rate in (0.1, 0.9))
@@ -298,9 +298,9 @@ def test_figures_show_names_as_they_are(nasty: str) -> None:
 
 def test_pages_show_names_as_they_are(nasty: str) -> None:
     assert {"results", "classes", "collateral", "entropy", "sequence"} <= set(sections(nasty))
-    assert r">two\nlines \x1b[31m</td>" in nasty
-    assert f">{NASTY[0]}</td>" in nasty
-    assert f">{NASTY[3]}</td>" in nasty
+    assert r">two\nlines \x1b[31m<" in nasty
+    assert f">{NASTY[0]}<" in nasty
+    assert f">{NASTY[3]}<" in nasty
     assert not [c for c in nasty if ord(c) < 32 and c != "\n"]
 
 
@@ -366,7 +366,7 @@ def test_the_papers_tables_stand_beside_ours(tmp_path: Path) -> None:
     text = chapter(render(tmp_path), "comparison")
     assert "JiT, table 8 (cifar100, vgg11, full_class), run as cifar100, vgg11_133m:" in text
     assert "of 236 printed cells 224 have no figure here" in text  # 3 methods x 4 figures are there
-    assert re.search(r"<td>jit</td><td>tuned</td>.*?<td[^>]*>14.2 ± 0.6</td>", text, re.S)
+    assert re.search(r"<td>jit<td>tuned<.*?<td[^>]*>14.2 ± 0.6<", text, re.S)
     assert re.search(r"<summary>[^<]*what was never run", text)
     assert "2 methods can be ranked on both sides" in text
     assert "Scaled:" not in text
@@ -391,7 +391,7 @@ def test_the_cost_of_transferred_parameters_is_said_in_one_sentence(tmp_path: Pa
     page = render(tmp_path)
     text = chapter(page, "transfer")
     assert "parameters of another forget set cost jit +2.0 points" in text
-    assert "<td>jit</td>" in text
+    assert "<td>jit<" in text
     assert "transferred" not in chapter(page, "results")  # from several sets: only in their own chapter
 
 
