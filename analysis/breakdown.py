@@ -112,7 +112,7 @@ def apart(trials: pd.DataFrame, metrics: Sequence[str] = FIGURES) -> pd.DataFram
 
     Returns:
         dataset, model, task, method, regime, preset, tuned_on, forget, metric, n (trials), and of the metric:
-        mean, originals, draws, seeds (standard deviations, see `spread.decompose`). Only forget sets with
+        mean, originals, draws, seeds (standard deviations, see `spread.decompose_by`). Only forget sets with
         several draws or originals.
     """
     keys = [*SCENARIO, *VARIANT, "forget"]

@@ -25,34 +25,21 @@ COUNTS = list(LEVELS)
 UNIT = LEVELS["seeds"]  # what tells two trials of one method on one forget set apart
 
 
-def decompose(rows: pd.DataFrame, metrics: Sequence[str]) -> pd.DataFrame:
-    """The spread of some figures of the same forget set and method, level by level.
+def decompose_by(rows: pd.DataFrame, group: str, metrics: Sequence[str]) -> dict[str, pd.DataFrame]:
+    """The spread of some figures of groups of trials, level by level.
 
     A level's spread is that of means over the levels below it, and so holds what chance in these adds to a
     mean; with one seed per draw, the spread between draws is that of single trials.
 
     Args:
-        rows: Trials with the columns scenario_seed, draw and those of `metrics`.
+        rows: Trials with the columns scenario_seed, draw, `group` and those of `metrics`.
+        group: The column that tells apart what is of the same forget set and method.
 
     Returns:
-        One row per metric, in its unit: mean (of the originals' means of their draws' means), and standard
-        deviations (ddof=1): originals (of their means), draws (of their means around their original's) and
-        seeds (of trials around their draw's mean); nan where no level above has two of them.
+        A table of groups and metrics for each of: mean (of the originals' means of their draws' means), and
+        standard deviations (ddof=1): originals (of their means), draws (of their means around their
+        original's) and seeds (of trials around their draw's mean); nan where no level above has two of them.
     """
-    draws = rows.groupby(LEVELS["draws"])[list(metrics)].mean()
-    originals = draws.groupby("scenario_seed").mean()
-    return pd.DataFrame(
-        {
-            "mean": originals.mean(),
-            "originals": originals.std(),
-            "draws": _pooled(draws, ["scenario_seed"]),
-            "seeds": _pooled(rows.set_index(LEVELS["draws"])[list(metrics)], LEVELS["draws"]),
-        }
-    )
-
-
-def decompose_by(rows: pd.DataFrame, group: str, metrics: Sequence[str]) -> dict[str, pd.DataFrame]:
-    """`decompose` of every group, all at once; of each of its figures a table of groups and metrics."""
     figures = list(metrics)
     draws = rows.groupby([group, *LEVELS["draws"]])[figures].mean()
     originals = draws.groupby([group, "scenario_seed"]).mean().groupby(group)
@@ -62,17 +49,6 @@ def decompose_by(rows: pd.DataFrame, group: str, metrics: Sequence[str]) -> dict
         "originals": originals.std(),
         "draws": _pooled_by(draws, group, ["scenario_seed"]),
         "seeds": _pooled_by(seeds, group, LEVELS["draws"]),
-    }
-
-
-def counts(rows: pd.DataFrame) -> dict[str, int]:
-    """How many originals there are, at most how many draws of one of them, and seeds on one of those."""
-    draws = rows[LEVELS["draws"]].drop_duplicates()
-    seeds = rows[LEVELS["seeds"]].drop_duplicates()
-    return {
-        "originals": rows["scenario_seed"].nunique(),
-        "draws": _most(draws.groupby("scenario_seed").size()),
-        "seeds": _most(seeds.groupby(LEVELS["draws"]).size()),
     }
 
 
@@ -124,7 +100,7 @@ def unit_means(values: Values, where: Sequence[npt.NDArray[Any]]) -> Values:
 
 
 def counts_by(rows: pd.DataFrame, group: str) -> pd.DataFrame:
-    """`counts` of every group, all at once; a row per group."""
+    """How many originals each group has, at most how many draws of one of them, and seeds on one of those."""
     originals, draws, seeds = ([group, *columns] for columns in LEVELS.values())
     each = [rows[columns].drop_duplicates() for columns in (originals, draws, seeds)]
     found = {"originals": each[0].groupby(group).size()}
@@ -155,20 +131,9 @@ def units_by(
     return pd.concat(found, ignore_index=True) if found else rows[[group, *figures]]
 
 
-def _pooled(values: pd.DataFrame, by: list[str]) -> pd.Series:
-    """The standard deviation around the means of groups, each of which costs a degree of freedom."""
-    groups = values.groupby(by)
-    squares = ((values - groups.transform("mean")) ** 2).sum()
-    freedom = values.count() - (groups.count() > 0).sum()
-    return (squares / freedom.where(freedom > 0)) ** 0.5
-
-
 def _pooled_by(values: pd.DataFrame, group: str, by: list[str]) -> pd.DataFrame:
+    """The standard deviation around the means within groups, each of which costs a degree of freedom."""
     groups = values.groupby([group, *by])
     squares = ((values - groups.transform("mean")) ** 2).groupby(group).sum()
     freedom = values.groupby(group).count() - (groups.count() > 0).groupby(group).sum()
     return (squares / freedom.where(freedom > 0)) ** 0.5
-
-
-def _most(sizes: pd.Series) -> int:
-    return int(sizes.max()) if len(sizes) else 0

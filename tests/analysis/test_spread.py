@@ -10,7 +10,7 @@ import pytest
 
 from analysis.breakdown import apart, by_class, collateral, overall
 from analysis.labels import repetitions
-from analysis.spread import counts, decompose, decompose_by, level, units
+from analysis.spread import UNIT, counts_by, decompose_by, level, unit_means, units
 from tests.analysis.conftest import class_rows, frame, measured
 
 
@@ -23,6 +23,12 @@ def nested(values: dict[tuple[int, int], list[float]]) -> pd.DataFrame:
             for seed, value in enumerate(own, 1)
         ]
     )
+
+
+def decompose(rows: pd.DataFrame, metrics: list[str]) -> pd.DataFrame:
+    """Metrics and their parts, of rows that are one group."""
+    parts = decompose_by(rows.assign(line=0), "line", metrics)
+    return pd.DataFrame({name: part.loc[0] for name, part in parts.items()})
 
 
 # Draws' means 2, 6 of the first original and 10, 16 of the second; theirs are 4 and 13
@@ -79,7 +85,8 @@ def test_what_is_independent_is_the_outermost_of_which_there_are_several(
     rows = nested(values)
     assert level(rows) == outermost
     assert units(rows, ["gap"])["gap"].tolist() == own
-    assert tuple(counts(rows).values()) == several
+    assert unit_means(rows["gap"].to_numpy(float), [rows[name].to_numpy() for name in UNIT]).tolist() == own
+    assert tuple(counts_by(rows.assign(line=0), "line").loc[0]) == several
 
 
 def drawn_rows(gaps: dict[tuple[int, int], list[float]], method: str = "jit", **values: object) -> list[dict]:
