@@ -120,7 +120,7 @@ def numbers(frame: pd.DataFrame, names: list[str]) -> Numbers:
 
 def published(frame: pd.DataFrame) -> Flags:
     """Which trials have published values."""
-    return (frame["preset"].fillna("") != "").to_numpy(dtype=bool)
+    return ~_empty(frame["preset"])
 
 
 def differing(values: Numbers, published: Flags) -> Flags:
@@ -156,7 +156,7 @@ def chosen(frame: pd.DataFrame) -> list[str]:
 
 def _drawn(frame: pd.DataFrame) -> Flags:
     """Which trials of a study have no published values, or all, where these are not several."""
-    own = _empty(frame["preset"])
+    own = ~published(frame)
     return own if own.sum() > 1 else np.ones(len(frame), dtype=bool)
 
 
