@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 import numpy.typing as npt
@@ -56,7 +57,7 @@ def by_study(trials: pd.DataFrame) -> tuple[pd.DataFrame, list[tuple[Study, slic
     starts = np.flatnonzero(np.diff(number, prepend=-1))
     named = rows.iloc[starts]
     values = zip(*(named[key].tolist() for key in keys), strict=True)
-    parts = (slice(a, b) for a, b in zip(starts, [*starts[1:], len(rows)], strict=True))
+    parts = (slice(a, b) for a, b in pairwise([*starts, len(rows)]))
     return rows, [(Study(*of_study), part) for of_study, part in zip(values, parts, strict=True)]
 
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pandas as pd
 
-from analysis.studies import chosen, varied
+from analysis.studies import chosen, studies, varied
+from tests.analysis.conftest import frame, measured
 
 
 def test_options_that_were_searched_are_told_from_those_that_only_published_values_set() -> None:
@@ -21,3 +22,7 @@ def test_options_that_were_searched_are_told_from_those_that_only_published_valu
     assert varied(frame) == ["param_lr"]
     assert chosen(frame) == ["param_norm", "param_accumulate"]
     assert chosen(frame.iloc[:0]) == []
+
+
+def test_there_may_be_no_studies() -> None:
+    assert list(studies(frame([measured("jit", 1)]))) == []
