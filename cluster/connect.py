@@ -18,7 +18,7 @@ from cluster.addresses import LOCAL
 from cluster.errors import ASKS_FOR_A_TOKEN, ClusterError, one_line
 from cluster.gpu import by_hand
 from cluster.isolation import isolated_job, pythonpath_without_here, token_of_its_own
-from cluster.processes import end, of_session
+from cluster.processes import children, copies, end, of_session
 from cluster.scratch import scratch, session_base
 from cluster.services import needed_services
 from cluster.signals import kept_from_ray
@@ -134,13 +134,14 @@ def _session_here(wanted: Slots) -> Iterator[None]:
     cores = wanted.workers * wanted.cpus if wanted.workers else _cores()
     with scratch(session_base()) as folder, token_of_its_own(), pythonpath_without_here():
         inner = folder / "r"  # Ray lets everybody write to it
+        before = children()
         for left in reversed(range(_STARTS)):
             try:
                 with needed_services():
                     _init(LOCAL, num_cpus=cores, include_dashboard=False, _temp_dir=str(inner))
                 break
             except KeyboardInterrupt:
-                end(of_session(folder))
+                end([*copies(but=before), *of_session(folder)])
                 raise
             except Exception as error:
                 end(of_session(folder))
@@ -151,8 +152,10 @@ def _session_here(wanted: Slots) -> Iterator[None]:
             yield
         finally:
             processes = of_session(folder)
-            ray.shutdown()
-            end(processes)
+            try:
+                ray.shutdown()
+            finally:  # also where a second Ctrl-C cuts it short
+                end(processes)
 
 
 @contextmanager

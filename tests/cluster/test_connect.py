@@ -72,6 +72,21 @@ def test_a_session_where_no_trial_could_ever_start_is_refused(monkeypatch: pytes
         _check_gpus(Slots(1, 1, {"H100": 0.5}))
 
 
+def test_a_second_interrupt_at_the_end_leaves_no_process(monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupted() -> None:
+        raise KeyboardInterrupt
+
+    ended: list[object] = []
+    monkeypatch.setattr(connect, "_init", lambda *_, **__: None)
+    monkeypatch.setattr(connect, "of_session", lambda folder: ["a raylet"])
+    monkeypatch.setattr(connect, "end", ended.extend)
+    monkeypatch.setattr("cluster.room.machines", lambda cpus: [Machines("cpu", 0, 2)])
+    monkeypatch.setattr("ray.shutdown", interrupted)
+    with pytest.raises(KeyboardInterrupt), session(Slots(1, 1, 0)):
+        pass
+    assert ended == ["a raylet"]
+
+
 def test_versions_that_do_not_fit_are_all_told() -> None:
     from ray._private.utils import check_version_info
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import sys
+import time
 from pathlib import Path
 
 import psutil
 
-from cluster.processes import end, of_session
+from cluster.processes import children, copies, end, of_session
 
 
 def test_no_process_outlives_its_session(tmp_path: Path) -> None:
@@ -27,3 +29,24 @@ def test_no_process_outlives_its_session(tmp_path: Path) -> None:
     assert other.is_running()
     other.kill()
     other.wait()
+
+
+def test_a_process_that_is_not_yet_what_it_is_to_become_is_ended_too(tmp_path: Path) -> None:
+    """As it is left by a signal in the middle of a start; those from before are the user's."""
+    users, before = _copy(), children()
+    started = _copy()
+    assert of_session(tmp_path) == []
+    assert copies(but=before) == [started]
+    end(copies(but=before))
+    assert not started.is_running()
+    assert users.is_running()
+    end([users])
+
+
+def _copy() -> psutil.Process:
+    """A copy of this process that does nothing."""
+    number = os.fork()
+    if not number:
+        time.sleep(60)
+        os._exit(0)
+    return psutil.Process(number)
