@@ -6,7 +6,7 @@ Whatever goes wrong here, a worker computes its value itself: a run is slower th
 from __future__ import annotations
 
 import asyncio
-import itertools
+import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
@@ -39,7 +39,7 @@ class Name:
 @dataclass
 class _Entry:
     name: Name
-    token: int
+    token: str
     state: Literal["computing", "ready", "too large"] = "computing"
     size: int = 0
     reference: Any = None
@@ -57,12 +57,16 @@ class Ledger:
     def __init__(self, share: float = _SHARE) -> None:
         self._share = share
         self._entries: dict[tuple[str, str], _Entry] = {}  # by machine and key; the last used one is the last
-        self._tokens = itertools.count(1)
+        self._given_up: set[str] = set()
         self._lines: dict[str, str] = {}
         self._reported: set[str] = set()
 
-    async def want(self, machine: str, name: Name, worker: Any) -> tuple[str, int, list[Any]]:
-        """What a worker is to do: take a value that is ready, compute it, ask again, or go on alone."""
+    async def want(self, machine: str, name: Name, token: str, worker: Any) -> tuple[str, str, list[Any]]:
+        """What a worker is to do: take a value that is ready, compute it, ask again, or go on alone.
+
+        Args:
+            token: A new one; it stands for the computation, should this be the worker that does it.
+        """
         key = (machine, name.key)
         with suppress(TimeoutError):
             async with asyncio.timeout(_WAIT_S):
@@ -70,7 +74,9 @@ class Ledger:
                     await entry.changed.wait()
         entry = self._entries.get(key)
         if entry is None:
-            entry = self._entries[key] = _Entry(name, next(self._tokens))
+            if token in self._given_up:
+                return "alone", token, []
+            entry = self._entries[key] = _Entry(name, token)
             entry.watch = asyncio.create_task(self._watch(key, entry, worker))
             return "compute", entry.token, []
         if entry.state == "ready":
@@ -78,7 +84,7 @@ class Ledger:
             return "take", entry.token, [entry.reference]
         return ("wait" if entry.state == "computing" else "alone"), entry.token, []
 
-    async def room(self, machine: str, name: Name, token: int, size: int) -> bool:
+    async def room(self, machine: str, name: Name, token: str, size: int) -> bool:
         """Whether a value of so many bytes may be stored; others that were used long ago make room for it."""
         entry = self._computing(machine, name, token)
         if entry is None:
@@ -99,19 +105,27 @@ class Ledger:
                 total -= old.size
         return True
 
-    async def ready(self, machine: str, name: Name, token: int, reference: list[Any]) -> None:
+    async def ready(self, machine: str, name: Name, token: str, reference: list[Any]) -> None:
         """A value is in the object store."""
         entry = self._computing(machine, name, token)
         if entry is not None:
             entry.reference = reference[0]
             self._change(entry, "ready")
 
-    async def missing(self, machine: str, name: Name, token: int) -> None:
+    async def missing(self, machine: str, name: Name, token: str) -> None:
         """A value is not to be had, or not to be used: its computation has failed, or its owner has died."""
         key = (machine, name.key)
         entry = self._entries.get(key)
         if entry is not None and entry.token == token:
             self._remove(key, entry)
+
+    async def give_up(self, machine: str, name: Name, token: str) -> None:
+        """A worker does not wait for an answer any more, and so will not compute what it may be asked to.
+
+        That may be answered already, or only when the worker that computes now has failed.
+        """
+        self._given_up.add(token)
+        await self.missing(machine, name, token)
 
     async def end(self, group: str, part: str | None = None) -> None:
         """Free the values of a group, or of a part of it, that are ready."""
@@ -129,7 +143,7 @@ class Ledger:
         """State of every value, by its text."""
         return {entry.name.text: entry.state for entry in self._entries.values()}
 
-    def _computing(self, machine: str, name: Name, token: int) -> _Entry | None:
+    def _computing(self, machine: str, name: Name, token: str) -> _Entry | None:
         entry = self._entries.get((machine, name.key))
         known = entry is not None and entry.token == token and entry.state == "computing"
         return entry if known else None
@@ -222,17 +236,17 @@ class SharedValues:
 
     def drop(self, name: Name) -> None:
         """Keep others from using a value."""
-        answer = self._ask("want", name, self._worker)
+        answer = self._want(name)
         if answer is not None:
             self._ask("missing", name, answer[1])
 
-    def _find(self, name: Name) -> tuple[int | None, list[Any] | None]:
+    def _find(self, name: Name) -> tuple[str | None, list[Any] | None]:
         """A token where the value is to be computed for all, or the value; neither: for this worker alone."""
         import ray
 
         lost = 0
         while lost < _TRIES:
-            answer = self._ask("want", name, self._worker)
+            answer = self._want(name)
             if answer is None or answer[0] == "alone":
                 break
             what, token, references = answer
@@ -246,7 +260,15 @@ class SharedValues:
                     self._ask("missing", name, token)
         return None, None
 
-    def _offer(self, name: Name, token: int, pack: Callable[[], tuple[Any, int]]) -> None:
+    def _want(self, name: Name) -> tuple[str, str, list[Any]] | None:
+        """The ledger's answer; without one, nobody must wait for this worker to compute the value for all."""
+        ledger, token = self._ledger, uuid.uuid4().hex
+        answer: tuple[str, str, list[Any]] | None = self._ask("want", name, token, self._worker)
+        if answer is None and ledger is not None:
+            ledger.give_up.remote(self._machine, name, token)
+        return answer
+
+    def _offer(self, name: Name, token: str, pack: Callable[[], tuple[Any, int]]) -> None:
         """Share a value that was computed here. Unless that works, others must not go on waiting for it."""
         import ray
 

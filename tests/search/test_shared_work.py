@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import ray
@@ -15,7 +17,7 @@ import torch
 from benchmarks.meter import Spent
 from benchmarks.shared_work import Key, Work
 from cluster.connect import Slots
-from cluster.shared_values import Name, SharedValues, Sharing, sharing
+from cluster.shared_values import Ledger, Name, SharedValues, Sharing, sharing
 from search.shared_work import WorkerWorks
 
 CPU = torch.device("cpu")
@@ -47,6 +49,19 @@ class Worker:
 
         work, reused = self.works.get(key(name), compute, CPU)
         return work.value, work.spent, reused
+
+    def get_without_an_answer(self, log: Path):
+        """Compute a value alone, since the ledger does not answer in time."""
+        values = self.works._values
+        ask = values._ask
+
+        def unanswered(what: str, *more: object) -> object:
+            ask(what, *more)
+            values._ledger = None
+            return None
+
+        values._ask = unanswered
+        return self.get(log)
 
     def fail_to_send(self, log: Path, error: Exception | None = None):
         """Compute a value that cannot be sent: for an error, or as the ledger does not answer in time."""
@@ -210,6 +225,29 @@ def test_what_cannot_be_sent_is_not_waited_for(team, log, error):
         assert ray.get(workers[0].fail_to_send.remote(log, error)) == (1, False)
         assert not ray.get(workers[1].get.remote(log), timeout=120)[2]
         assert computed(log) == 2
+
+
+def test_nobody_waits_for_a_worker_that_did_not_hear_that_it_is_to_compute(team, log):
+    with team() as (values, (first, second)):
+        assert not ray.get(first.get_without_an_answer.remote(log))[2]
+        assert not ray.get(second.get.remote(log), timeout=60)[2]
+        assert computed(log) == 2
+        assert ray.get(values.ledger.stored.remote()) == {"'value' of ssd": "ready"}
+
+
+def test_a_worker_that_gave_up_while_another_computed_is_not_asked_to():
+    ledger, name = Ledger(), name_of("value")
+    alive = SimpleNamespace(__ray_ready__=SimpleNamespace(remote=lambda: asyncio.sleep(0)))
+
+    async def given_up() -> str:
+        assert (await ledger.want("here", name, "first", alive))[0] == "compute"
+        waiting = asyncio.create_task(ledger.want("here", name, "second", alive))
+        await asyncio.sleep(0)
+        await ledger.give_up("here", name, "second")
+        await ledger.missing("here", name, "first")
+        return (await waiting)[0]
+
+    assert asyncio.run(given_up()) == "alone"
 
 
 def test_the_value_that_was_used_longest_ago_makes_room(team, log):
