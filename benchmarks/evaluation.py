@@ -14,6 +14,7 @@ from torch import nn
 from benchmarks.images import ImageSet
 from benchmarks.inference import fast_convolutions, overwriting
 from benchmarks.relearning import Relearned
+from benchmarks.weight_change import WeightChange
 
 HeldOut = Literal["validation", "test"]
 
@@ -49,9 +50,24 @@ class Predictions:
         return -(np.exp(log_p) * log_p).sum(axis=1)  # type: ignore[no-any-return]
 
     @cached_property
+    def predicted(self) -> np.ndarray:
+        """The class of the largest logit, the first of equal ones, int64 of shape (n,)."""
+        return self.logits.argmax(axis=1)  # type: ignore[no-any-return]
+
+    @cached_property
     def correct(self) -> np.ndarray:
         """Whether the largest logit is the label's, bool of shape (n,)."""
-        return self.logits.argmax(axis=1) == self.labels  # type: ignore[no-any-return]
+        return self.predicted == self.labels  # type: ignore[no-any-return]
+
+    @property
+    def confidence(self) -> np.ndarray:
+        """Log-odds of the label, log p - log(1 - p), in nats, shape (n,); exact also where p rounds to 1."""
+        log_p = self.log_probabilities.copy()
+        rows = np.arange(len(self))
+        log_p[rows, self.labels] = -np.inf
+        highest = log_p.max(axis=1, keepdims=True)
+        others = highest[:, 0] + np.log(np.exp(log_p - highest).sum(axis=1))
+        return self.log_p_true - others  # type: ignore[no-any-return]
 
     @property
     def log_p_true(self) -> np.ndarray:
@@ -65,7 +81,8 @@ class Evaluation:
 
     `held_out` says whether the last two are validation images (while parameters are chosen) or test
     images (when results are reported). `relearn` trains a copy of the model until it has some accuracy on
-    the forget images again, in percent; None where the model itself is not at hand.
+    the forget images again, in percent, and `change` compares its weights with the original model's; None
+    where the model itself is not at hand.
     """
 
     held_out: HeldOut
@@ -75,6 +92,7 @@ class Evaluation:
     retain_held_out: Predictions
     forget_held_out: Predictions
     relearn: Callable[[float], Relearned] | None = None
+    change: Callable[[], WeightChange] | None = None
 
     @property
     def images(self) -> int:
@@ -85,10 +103,21 @@ class Evaluation:
 
 @dataclass(frozen=True, eq=False)
 class References:
-    """The two models that an unlearned one is compared with, evaluated on the same splits."""
+    """The models that an unlearned one is compared with, evaluated on the same images.
+
+    Attributes:
+        untrained: Initialises a random network of the same architecture, and gives its predictions of the
+            forget training images; None where that is not possible.
+    """
 
     original: Evaluation
     retrained: Evaluation
+    untrained: Callable[[], Predictions] | None = None
+
+    @cached_property
+    def random(self) -> Predictions | None:
+        """Those predictions, made when they are first needed."""
+        return None if self.untrained is None else self.untrained()
 
 
 def predict(model: nn.Module, images: ImageSet) -> Predictions:

@@ -196,7 +196,11 @@ def _dataset(source: DataSource) -> Page:
 
 
 def _metric(metric: Metric) -> Page:
-    reached = {"retrained": "the retrained model's value", "zero": "0"}
+    reached = {
+        "retrained": "the retrained model's value",
+        "zero": "0",
+        "none": "nothing: it tells methods apart",
+    }
     facts: dict[str, Cell] = {
         "source": metric.source,
         "unit": metric.unit,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
-from functools import cache
+from functools import cache, partial
 
 import numpy as np
 import torch
@@ -36,6 +36,7 @@ from benchmarks.trained import (
     retrained_model,
 )
 from benchmarks.training import Recipe
+from benchmarks.weight_change import weight_change
 
 _SPLITS = (
     "retain_train",
@@ -45,6 +46,7 @@ _SPLITS = (
     "retain_test",
     "forget_test",
 )
+_UNTRAINED = 2**30  # added to a scenario's seed: of no network that is trained
 _SHOWN = ("retain_acc", "forget_acc", "test_acc")
 
 
@@ -147,8 +149,8 @@ class Prepared(Shown):
             retrained = self._evaluation(packed.retrained_logits, held_out, extent)
             if packed.retrained is not None:
                 model = _network(packed.scenario, packed.retrained, self.device)
-                retrained = replace(retrained, relearn=self.relearning(model, held_out))
-            self._references[key] = References(original, retrained)
+                retrained = self.with_model(retrained, model)
+            self._references[key] = References(original, retrained, partial(self._random, extent))
         return self._references[key]
 
     def check(self, metrics: Iterable[str]) -> None:
@@ -187,6 +189,19 @@ class Prepared(Shown):
         images = joined(self.splits["retain_train"], self.splits["forget_train"])
         forgotten = "forget_train" if forgets_images(self.scenario.task) else f"forget_{held_out}"
         return cache(lambda accuracy: relearn(model, images, self.measured[forgotten], accuracy))
+
+    def with_model(self, evaluation: Evaluation, model: nn.Module) -> Evaluation:
+        """The evaluation of a model, for metrics that need the model itself."""
+        return replace(
+            evaluation,
+            relearn=self.relearning(model, evaluation.held_out),
+            change=cache(lambda: weight_change(self.original, model)),
+        )
+
+    def _random(self, extent: Extent) -> Predictions:
+        """What a network that was never trained says of the forget training images."""
+        network = placed(build_network(self.scenario, _UNTRAINED + self.scenario.seed), self.device)
+        return predict(network, self.images(extent)["forget_train"])
 
     def _subsets(self, extent: Extent) -> Mapping[str, np.ndarray]:
         """The positions that are evaluated, of those splits that are not evaluated whole."""

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     import torch
 
     from benchmarks.datasets import DataSource
-    from benchmarks.evaluation import Evaluation, Predictions
+    from benchmarks.evaluation import Evaluation, Predictions, References
     from benchmarks.methods import Method
     from benchmarks.metrics import Metric
     from benchmarks.models import Model
@@ -109,13 +109,11 @@ def check_metric(metric: Metric) -> None:
     """Check a metric: its description, and that it is a pure function that ignores the images' order."""
     import numpy as np
 
-    from benchmarks.evaluation import References
-
     _check_entry(metric)
     _require(bool(metric.unit), f"{metric.name}: the unit is missing")
     _require(
-        metric.ideal in ("retrained", "zero"),
-        f"{metric.name}: ideal must be 'retrained' or 'zero', not '{metric.ideal}'",
+        metric.ideal in ("retrained", "zero", "none"),
+        f"{metric.name}: ideal must be 'retrained', 'zero' or 'none', not '{metric.ideal}'",
     )
     _require(
         metric.measured == "named" or not metric.trains,
@@ -123,7 +121,7 @@ def check_metric(metric: Metric) -> None:
     )
     for task in ("full_class", "random"):
         models = [_evaluation(task, seed) for seed in range(3)]
-        references = References(models[1], models[2])
+        references = _references(models)
         before = [part.logits.copy() for part in _parts(models[0])]
         value = metric.compute(models[0], references)
         _require(isinstance(value, float), f"{metric.name}: it must return a float, not {value!r}")
@@ -131,7 +129,8 @@ def check_metric(metric: Metric) -> None:
             np.array_equal(a, part.logits) for a, part in zip(before, _parts(models[0]), strict=True)
         )
         _require(untouched, f"{metric.name}: it must not change the predictions")
-        again = metric.compute(_evaluation(task, 0, shuffled=True), references)
+        turned = [_evaluation(task, seed, shuffled=True) for seed in range(3)]
+        again = metric.compute(turned[0], _references(turned))
         _require(
             bool(np.isclose(value, again, rtol=1e-6, atol=1e-9, equal_nan=True)),
             f"{metric.name}: the order of the images must not matter, but {value} became {again}",
@@ -326,11 +325,14 @@ def _evaluation(task: str, seed: int, shuffled: bool = False) -> Evaluation:
 
     from benchmarks.evaluation import Evaluation, Predictions
     from benchmarks.relearning import Relearned
+    from benchmarks.weight_change import WeightChange
 
     rng = np.random.default_rng(seed)
 
+    labelled = np.random.default_rng(99)  # the images are the same for every model
+
     def part(count: int, sharpness: float) -> Predictions:
-        labels = rng.integers(5, size=count)
+        labels = labelled.integers(5, size=count)
         logits = rng.normal(size=(count, 5)) + sharpness * np.eye(5)[labels]
         order: np.ndarray = np.arange(count)[::-1] if shuffled else np.arange(count)
         return Predictions(logits.astype(np.float32)[order], labels[order])
@@ -343,7 +345,16 @@ def _evaluation(task: str, seed: int, shuffled: bool = False) -> Evaluation:
         retain_held_out=part(40, 2.0),
         forget_held_out=part(0 if task == "random" else 15, 1.0),
         relearn=lambda accuracy: Relearned(steps=3 + seed, reached=True),
+        change=lambda: WeightChange(changed=10.0 * seed, moved=0.1 * seed),
     )
+
+
+def _references(models: Sequence[Evaluation]) -> References:
+    """The second and the third model as references, and the first one's answers turned round as random."""
+    from benchmarks.evaluation import References
+
+    forget = models[0].forget_train
+    return References(models[1], models[2], lambda: dataclasses.replace(forget, logits=-forget.logits))
 
 
 def _parts(e: Evaluation) -> tuple[Predictions, ...]:

@@ -204,7 +204,7 @@ def run_trial(
                 raise ValueError(f"the model has {outputs} outputs per image, not {classes}")
             metrics = measure(now, references, [name for name in chosen if name not in more])
         # Not left in the result, which would then hold all training images and could not be pickled
-        with_model = replace(now, relearn=step.relearning(model, held_out))
+        with_model = step.with_model(now, model)
         metrics |= measure(with_model, references, more)
         aims = step.targets(held_out, chosen, evaluated.extent)
         return result(

@@ -134,12 +134,15 @@ def sample_rows(result: TrialResult, prepared: Prepared) -> list[Row]:
         return []
     p: Predictions = result.evaluation.forget_train
     images = prepared.measured["forget_train"].index.cpu().numpy()
+    names = prepared.scenario.classes
     columns = {
         "image": images.tolist(),
         "entropy": p.entropy.tolist(),
         "loss": (-p.log_p_true).tolist(),
         "p_true": np.exp(p.log_p_true).tolist(),
         "correct": p.correct.tolist(),
+        "predicted": [names[i] for i in p.predicted],
+        "confidence": p.confidence.tolist(),
     }
     return [dict(zip(columns, values, strict=True)) for values in zip(*columns.values(), strict=True)]
 

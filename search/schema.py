@@ -236,6 +236,8 @@ def sample_columns() -> tuple[Column, ...]:
         Column("loss", _REAL, "Cross-entropy of the true label", "nats"),
         Column("p_true", _REAL, "Probability of the true label"),
         Column("correct", pa.bool_(), "Whether the model predicts the true label"),
+        Column("predicted", _TEXT, "Name of the class that the model predicts"),
+        Column("confidence", _REAL, "Log-odds of the true label, log p - log(1 - p)", "nats"),
     )
 
 

@@ -5,15 +5,40 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import wraps
-from typing import TYPE_CHECKING, Literal, TypeVar
+from typing import TYPE_CHECKING, Literal, Protocol, TypeVar
 from weakref import WeakKeyDictionary
 
 from benchmarks.registry import Registry
 
 if TYPE_CHECKING:
+    import numpy as np
+
     from benchmarks.evaluation import Evaluation, References
 
 Measured = Literal["always", "benchmarks", "named"]
+
+
+class Samples(Protocol):
+    """What the samples table keeps of a model's predictions of the forget images, and `Predictions` has.
+
+    Attributes, one value per image:
+        predicted: The class that the model names, by number or by name.
+        correct: Whether it is the true one.
+        entropy: Of the softmax, in nats.
+        log_p_true: Log-probability of the true class; its negative is the cross-entropy.
+        confidence: Log-odds of the true class.
+    """
+
+    @property
+    def predicted(self) -> np.ndarray: ...
+    @property
+    def correct(self) -> np.ndarray: ...
+    @property
+    def entropy(self) -> np.ndarray: ...
+    @property
+    def log_p_true(self) -> np.ndarray: ...
+    @property
+    def confidence(self) -> np.ndarray: ...
 
 
 @dataclass(frozen=True)
@@ -22,11 +47,14 @@ class Metric:
 
     Attributes:
         compute: `compute(evaluation, references)` of the unlearned model; NaN where undefined.
-        unit: "%", "points", "nats", "steps", "ratio".
-        ideal: What a perfect method reaches: "retrained" (the retrained model's value) or "zero".
+        unit: "%", "points", "nats", "steps", "ratio", "probability".
+        ideal: What a perfect method reaches: "retrained" (the retrained model's value) or "zero"; "none" for
+            what tells methods apart and is not to be reached.
         measured: Where it is measured: "always", in searches too, because it is cheap and a search or its
             report needs it; in "benchmarks" and sensitivity analyses; or only where it is "named".
         trains: Whether it trains the models, so that the scenario has to keep the retrained one.
+        of_samples: The same of the forget images alone, where that is all it takes: `unlearn measure` then
+            adds it to finished runs.
     """
 
     name: str
@@ -37,11 +65,14 @@ class Metric:
     ideal: str = "retrained"
     measured: Measured = "always"
     trains: bool = False
+    of_samples: Callable[[Samples], float] | None = None
 
 
 metrics: Registry[Metric] = Registry("metric", "benchmarks.metrics")
 
 T = TypeVar("T")
+A = TypeVar("A")
+B = TypeVar("B")
 
 
 def once(function: Callable[[Evaluation], T]) -> Callable[[Evaluation], T]:
@@ -53,6 +84,20 @@ def once(function: Callable[[Evaluation], T]) -> Callable[[Evaluation], T]:
         if evaluation not in memory:
             memory[evaluation] = function(evaluation)
         return memory[evaluation]
+
+    return remembered
+
+
+def once_with(function: Callable[[A, B], T]) -> Callable[[A, B], T]:
+    """Remember what a function of two objects returned, as long as both live."""
+    memory: WeakKeyDictionary[A, WeakKeyDictionary[B, T]] = WeakKeyDictionary()
+
+    @wraps(function)
+    def remembered(first: A, second: B) -> T:
+        known = memory.setdefault(first, WeakKeyDictionary())
+        if second not in known:
+            known[second] = function(first, second)
+        return known[second]
 
     return remembered
 

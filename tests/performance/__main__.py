@@ -19,6 +19,7 @@ from tests.performance import (
     jit_speed,
     loading_speed,
     memory,
+    metric_speed,
     reuse_share,
     reuse_speed,
     scale,
@@ -46,6 +47,7 @@ def _all(folder: Path) -> Iterator[Figure]:
     yield from fisher_speed.measure()
     yield from jit_speed.measure(folder)
     yield from attack_speed.measure()
+    yield from metric_speed.measurements()
     yield from reuse_share.measure("digits")
     if real is not None:
         with mock.patch.dict(os.environ, UNLEARN_DATA=str(real)):

@@ -1,0 +1,57 @@
+"""Where forgotten images go: the classes that a model names for them.
+
+A model that sends all images of a forgotten class to one other class has not forgotten as a retrained model
+would, and gives away what was forgotten (the Streisand effect). What a retrained model does is the target,
+not 0: images of one class look alike to it too.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from benchmarks.metrics.base import Metric, Samples, metrics
+
+_SOURCE = "Here, for the Streisand effect that Foster et al. discuss in SSD, 2024, and JiT, 2025"
+
+
+def largest_wrong_class(images: Samples) -> float:
+    """Percent of the images that go to the one wrong class that most of them go to; NaN without an image."""
+    if not len(images.correct):
+        return float("nan")
+    return 100 * _counts(images.predicted[~images.correct]).max(initial=0) / len(images.correct)
+
+
+def predicted_entropy(images: Samples) -> float:
+    """Entropy in nats of how the images spread over the classes that are named; NaN without an image."""
+    if not len(images.predicted):
+        return float("nan")
+    share = _counts(images.predicted) / len(images.predicted)
+    return abs(float((share * np.log(share)).sum()))
+
+
+def _counts(classes: np.ndarray) -> np.ndarray:
+    return np.unique(classes, return_counts=True)[1]
+
+
+metrics.add(
+    Metric(
+        name="largest_wrong_class",
+        summary="Percent of the forget images that go to the wrong class that most of them go to",
+        source=_SOURCE,
+        unit="%",
+        compute=lambda e, _: largest_wrong_class(e.forget_train),
+        measured="benchmarks",
+        of_samples=largest_wrong_class,
+    )
+)
+metrics.add(
+    Metric(
+        name="predicted_entropy",
+        summary="Entropy of how the forget images spread over the classes that the model names",
+        source=_SOURCE,
+        unit="nats",
+        compute=lambda e, _: predicted_entropy(e.forget_train),
+        measured="benchmarks",
+        of_samples=predicted_entropy,
+    )
+)
