@@ -19,6 +19,7 @@ from analysis import (
     comparison_sections,
     departures,
     load,
+    pareto_sections,
     preset_sections,
     run_sections,
     search_charts,
@@ -33,7 +34,7 @@ from analysis.importance import importances
 from analysis.load import Places
 from analysis.page import Part, Section
 from analysis.parts import Share, shares
-from analysis.plan_records import plan_records
+from analysis.plan_records import PlanRecord, plan_records
 from analysis.ranges import Range, Ranges
 from analysis.searched import range_of, searched_ranges
 from analysis.store import reason, store_at
@@ -151,7 +152,13 @@ def _parts(place: str, trials: pd.DataFrame, said: set[str], alone: bool) -> lis
     folder = place.rstrip("/").rpartition("/")[2] or "results"
     every = list(shares(*tables))
     content = [
-        _chapters(share, ranges, palette, lambda study, name: range_of(study, name, searched, ranges))
+        _chapters(
+            share,
+            ranges,
+            palette,
+            lambda study, name: range_of(study, name, searched, ranges),
+            records.get(share.key[0]),
+        )
         for share in every
     ]
     return [
@@ -194,6 +201,7 @@ def _chapters(
     ranges: Ranges,
     palette: Mapping[str, str],
     range_searched: Callable[[Study, str], Range | None],
+    record: PlanRecord | None,
 ) -> tuple[list[Section], dict[str, dict[str, Any]]]:
     """The chapters of one part, and what their charts draw of its searches."""
     found = list(studies(share.trials))
@@ -202,6 +210,7 @@ def _chapters(
         benchmark_sections.results(share.trials),
         preset_sections.presets(share.trials),
         search_sections.searches(found, palette, range_searched),
+        pareto_sections.fronts(found, record),
         search_sections.check(share.trials),
         study_sections.transferred(share.trials),
         study_sections.sequences(share.trials, share.steps, palette),

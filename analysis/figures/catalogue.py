@@ -8,7 +8,7 @@ from functools import partial
 from pathlib import Path
 
 from analysis.errors import unknown
-from analysis.figures import benchmarks, searches
+from analysis.figures import benchmarks, fronts, searches
 from analysis.figures.plot import Choice, Plots
 from analysis.style import page
 
@@ -37,6 +37,8 @@ FIGURES = {
     "measures": Kind("accuracies, MIA and F-score per method", benchmarks.measures),
     "sequence": Kind("what each request leaves", benchmarks.sequence),
     "history": Kind("a search, trial by trial", searches.history),
+    "pareto": Kind("the front of a search for distances and seconds", fronts.pareto),
+    "samplers": Kind("samplers side by side, over the trials", fronts.samplers),
     "slices": Kind("metrics against parameters in a search", searches.slices),
     "importance": Kind("which parameters decide", searches.importance),
     "sensitivity": Kind("metrics over one parameter at a time", searches.sensitivity),

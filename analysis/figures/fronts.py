@@ -1,0 +1,76 @@
+"""Figures of searches for several objectives, and of samplers side by side."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pandas as pd
+
+from analysis import front_plots
+from analysis.figures.plot import Choice, Plot, Plots, Results, named, plots
+from analysis.figures.searches import SEARCH
+from analysis.pareto import OBJECTIVES, front
+from analysis.samplers import PLACE, sampler_curves
+from analysis.studies import studies
+
+
+def pareto(results: Path | str, choice: Choice | None = None) -> Plots:
+    """The front of a search over distances and seconds, its knee, and the hypervolume over its trials.
+
+    Args:
+        results: A folder, or the address of a prefix in a bucket.
+        choice: Which of its trials count.
+
+    Raises:
+        AnalysisError: if there is nothing to draw, or the results cannot be read.
+    """
+    source = Results(results, choice)
+
+    def made() -> Iterator[Plot]:
+        for study, frame in studies(source.trials):
+            data = front(frame)
+            if len(data):
+                name = named("pareto", study.dataset, study.model, study.task, study.forget, study.method)
+                caption = f"{study.method}, {study.scenario}: {front_sentence(data)}"
+                yield Plot(name, caption, data, front_plots.front(data))
+
+    return plots("pareto", made(), SEARCH, source)
+
+
+def front_sentence(data: pd.DataFrame) -> str:
+    """What a front says, in words: its size, its knee and whether it still grew."""
+    knee = data[data["knee"]].iloc[0]
+    half = data["hypervolume"].iloc[(len(data) - 1) // 2]
+    late = data["hypervolume"].iloc[-1] - half
+    apart = ", ".join(f"{knee[name]:.1f}" for name in OBJECTIVES[:3])
+    return (
+        f"{int(data['on_front'].sum())} of {len(data)} complete trials are on the front. Its knee is trial "
+        f"{int(knee['trial_number'])}: {apart} points from retraining in retain accuracy, forget accuracy "
+        f"and MIA, in {knee['unlearn_s']:.3g} s. The second half of the trials added {late:.3f} to a "
+        f"hypervolume of {data['hypervolume'].iloc[-1]:.3f}. The points were picked from many, so they are "
+        "optimistic; repeat them on fresh seeds."
+    )
+
+
+def samplers(results: Path | str, choice: Choice | None = None) -> Plots:
+    """The best so far over the trials, a line for each sampler; arguments as for `pareto`."""
+    source = Results(results, choice)
+
+    def made() -> Iterator[Plot]:
+        for place, data in sampler_curves(source.trials).groupby(PLACE, sort=False):
+            dataset, model, task, forget, method = map(str, place)
+            ends = data.groupby("sampler").tail(1)
+            text = "; ".join(
+                f"{row['sampler']} {row['mean']:.2f}"
+                + (f" ({row['low']:.2f} to {row['high']:.2f})" if row["searches"] > 1 else "")
+                for _, row in ends.iterrows()
+            )
+            caption = (
+                f"{method}, {dataset}, {model}, {task}, forgetting {forget}: best objective so far, mean "
+                f"over searches with its 95 % bootstrap interval. At the end: {text} points."
+            )
+            name = named("samplers", dataset, model, task, forget, method)
+            yield Plot(name, caption, data, front_plots.samplers(data))
+
+    return plots("samplers", made(), SEARCH, source)

@@ -1,0 +1,88 @@
+"""Several objectives at once: the front of a search, its knee, and the hypervolume that it covers.
+
+The objectives are those of a plan's `pareto`: distances to the retrained model in retain accuracy, forget
+accuracy and MIA, and the method's seconds. Each is scaled by the range of the complete trials, so that 0 is
+the best value of any trial and 1 the worst; the hypervolume is the share of that unit cube which some
+trial beats, and the knee is the trial of the front nearest to its corner 0.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from analysis.studies import complete, fully_evaluated
+
+Numbers = npt.NDArray[np.float64]
+DISTANCES = ("retain_acc", "forget_acc", "mia")
+OBJECTIVES = (*(f"{name}_distance" for name in DISTANCES), "unlearn_s")
+
+
+def front(frame: pd.DataFrame) -> pd.DataFrame:
+    """The objectives of every complete trial of a study.
+
+    Args:
+        frame: Trials of one search.
+
+    Returns:
+        In the order of the trials: trial_number, retain_acc_distance, forget_acc_distance, mia_distance
+        (points), unlearn_s, gap; on_front, knee (one of the front, or none where there is no trial),
+        hypervolume (0 to 1, of the trials up to this one).
+    """
+    rows = fully_evaluated(complete(frame)).sort_values("trial_number")
+    distances = {f"{m}_distance": (rows[m] - rows[f"target_{m}"]).abs() for m in DISTANCES}
+    table = rows[["trial_number", "gap"]].assign(**distances, unlearn_s=rows["unlearn_s"])
+    table = table.dropna(subset=list(OBJECTIVES)).reset_index(drop=True)
+    points = scaled(table[list(OBJECTIVES)].to_numpy(dtype=float))
+    on_front = undominated(points)
+    norms = np.where(on_front, np.linalg.norm(points, axis=1), np.inf)
+    knee = np.zeros(len(points), dtype=bool)
+    if len(points):
+        knee[int(norms.argmin())] = True
+    return table.assign(on_front=on_front, knee=knee, hypervolume=volumes(points))
+
+
+def scaled(points: Numbers) -> Numbers:
+    """Points of shape (n, objectives), each objective from 0 (its best) to 1 (its worst)."""
+    if not len(points):
+        return points
+    low, high = points.min(axis=0), points.max(axis=0)
+    return (points - low) / np.where(high > low, high - low, 1.0)  # type: ignore[no-any-return]
+
+
+def undominated(points: Numbers) -> npt.NDArray[np.bool_]:
+    """Which points no other one beats: at least as good in all objectives, and better in one."""
+    kept = np.ones(len(points), dtype=bool)
+    for i, point in enumerate(points):
+        kept[i] = not ((points <= point).all(axis=1) & (points < point).any(axis=1)).any()
+    return kept
+
+
+def volumes(points: Numbers) -> Numbers:
+    """Hypervolume below 1 in every objective of the first point, of the first two, and so on, shape (n,)."""
+    covered, kept, total = [], np.empty((0, points.shape[1])), 0.0
+    for point in points:
+        total += _gain(point, kept)
+        kept = np.vstack([kept, point])
+        kept = kept[undominated(kept)]
+        covered.append(total)
+    return np.array(covered)
+
+
+def hypervolume(points: Numbers) -> float:
+    """The volume that some points cover up to 1 in every objective (the WFG algorithm)."""
+    points = np.unique(points[undominated(points)], axis=0)
+    if points.shape[1] == 1:
+        return float((1 - points).max(initial=0.0))
+    return sum(_gain(point, points[i + 1 :]) for i, point in enumerate(points))
+
+
+def _gain(point: Numbers, others: Numbers) -> float:
+    """The volume that a point covers and no other one does."""
+    alone = float(np.prod(1 - point))
+    if not len(others) or not alone:
+        return alone
+    if len(point) == 1:
+        return max(0.0, float(1 - point[0] - (1 - others).max()))
+    return alone - hypervolume(np.maximum(others, point))

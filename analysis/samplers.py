@@ -1,0 +1,61 @@
+"""Is a sampler better than chance here, and are so many trials enough? Searches by sampler."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+
+from analysis.studies import SCENARIO, progress, studies
+
+_RESAMPLES = 2000
+PLACE = [*SCENARIO, "forget", "method"]
+SAMPLER = "tpe"  # of searches from before there was a choice
+
+
+def sampler_curves(trials: pd.DataFrame) -> pd.DataFrame:
+    """The best objective so far over the trials, mean over the searches of each sampler.
+
+    Only searches that minimised the same can be compared; choose them by the results folder. Of a single
+    search there is no interval.
+
+    Args:
+        trials: The trials table.
+
+    Returns:
+        dataset, model, task, forget, method, sampler, trial (from 1), searches, mean, low, high (95 %
+        bootstrap interval of the mean over searches; NaN for one search). Every line ends with the shortest
+        of its searches.
+    """
+    best: dict[tuple[str, ...], list[np.ndarray]] = {}
+    for study, frame in studies(trials):
+        names = frame["sampler"].fillna("") if "sampler" in frame else pd.Series([""])
+        sampler = str(names.iloc[0]) or SAMPLER
+        curve = progress(frame)["best"].to_numpy(dtype=float)
+        place = (study.dataset, study.model, study.task, study.forget, study.method, sampler)
+        best.setdefault(place, []).append(curve)
+    parts = []
+    for place, curves in best.items():
+        length = min(map(len, curves))
+        values = np.array([curve[:length] for curve in curves])
+        low, high = interval(values)
+        names = dict(zip([*PLACE, "sampler"], place, strict=True))
+        table = {"trial": np.arange(1, length + 1), "searches": len(curves), "mean": values.mean(axis=0)}
+        parts.append(
+            pd.DataFrame(dict(zip([*PLACE, "sampler"], place, strict=True)) | table).assign(
+                low=low, high=high
+            )
+        )
+    columns = [*PLACE, "sampler", "trial", "searches", "mean", "low", "high"]
+    return pd.concat(parts, ignore_index=True)[columns] if parts else pd.DataFrame(columns=columns)
+
+
+def interval(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Percentile bootstrap over the searches, the first axis."""
+    if len(values) < 2:
+        missing = np.full(values.shape[1], np.nan)
+        return missing, missing
+    draws = np.random.default_rng(0).multinomial(
+        len(values), np.full(len(values), 1 / len(values)), _RESAMPLES
+    )
+    low, high = np.percentile(draws @ values / len(values), [2.5, 97.5], axis=0)
+    return low, high
