@@ -57,6 +57,7 @@ if TYPE_CHECKING:
     from search.outcomes import SearchResult as SearchResult
     from search.outcomes import SensitivityResult as SensitivityResult
     from search.plan import Plan as Plan
+    from search.stored_metrics import measure_stored as measure_stored
 
     __version__: str
 
@@ -93,6 +94,7 @@ _HOME = {
     "figure": "analysis.figures.catalogue",
     "forecast": "search.forecast",
     "import_optuna": "search.importing",
+    "measure_stored": "search.stored_metrics",
     "merge": "search.merging",
     "overall": "analysis.breakdown",
     "plans": "search.functions",
@@ -142,6 +144,7 @@ __all__ = [
     "figure",
     "forecast",
     "import_optuna",
+    "measure_stored",
     "merge",
     "overall",
     "plans",
