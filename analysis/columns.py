@@ -31,6 +31,7 @@ _IDENTITY = {  # in every table of every version, and never null
     "classes": _JOIN | {"split": _TEXT, "class": _TEXT, "forgotten": _FLAG, "correct": _INT, "total": _INT},
     "samples": _JOIN | {"image": _INT},
     "steps": _JOIN | {"step": _INT, "request": _TEXT},
+    "progress": _JOIN | {"done": _REAL, "seconds": _REAL},
 }
 _ACCURACIES = dict.fromkeys(("retain_acc", "forget_acc", "mia", "gap"), _REAL)
 _OPTIONAL = {  # null where a file lacks them
@@ -46,6 +47,7 @@ _OPTIONAL = {  # null where a file lacks them
     "classes": {},
     "samples": {"entropy": _REAL, "loss": _REAL},
     "steps": _ACCURACIES,
+    "progress": _ACCURACIES,
 }
 # What identifies a row, in the order in which people look for it; parameters follow, and then the figures
 _LEADING = (
@@ -64,7 +66,7 @@ def conformed(table: pa.Table, name: str) -> pa.Table:
 
     Args:
         table: The file, its partition columns included.
-        name: Which table it belongs to: trials, classes, samples or steps.
+        name: Which table it belongs to: trials, classes, samples, steps or progress.
 
     Returns:
         All columns of the file, of text, whole numbers, numbers, flags and times, nothing nested; then those

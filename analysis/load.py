@@ -162,6 +162,15 @@ def steps(place: Places) -> pd.DataFrame:
     return _table(place, "steps")
 
 
+def progress(place: Places) -> pd.DataFrame:
+    """One row per trial and point at which its model was measured while the method ran; may be empty.
+
+    Raises:
+        AnalysisError: as `trials`, but results without such rows are no error.
+    """
+    return _table(place, "progress")
+
+
 def columns(place: Places) -> pd.DataFrame:
     """What the columns of the trials table mean: column, group, type, unit, description.
 

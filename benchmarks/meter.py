@@ -106,6 +106,7 @@ class Meter:
             yield
         finally:
             if clock:
+                self._reset_peak()  # of what ran inside
                 self._run(clock)
 
     def apart(self, part: Callable[[], T]) -> tuple[T, Spent]:

@@ -37,16 +37,18 @@ import numpy as np
 
 from benchmarks.datasets import stratified
 
-# all: every image; auto: those of a search; first: those that tell whether it has to look at the others
-Extent = Literal["all", "auto", "first"]
+# all: every image; auto: those of a search; course: those that show how a model fares while a method runs;
+# first: those that tell whether a search has to look at the others
+Extent = Literal["all", "auto", "course", "first"]
 
 ENOUGH = 10_000  # images of a split without end
+ON_COURSE = 2_000  # the same while a method runs: errors are 1.1 points where they are half a point above
 FIRST = 300  # of a retained split: a model that guesses among 10 classes is right about 15 % at most
 
 
 def subset_size(images: int) -> int:
     """How many images of a split of what is retained a search evaluates."""
-    return images if images <= ENOUGH else math.ceil(images * ENOUGH / (images + ENOUGH))
+    return _size(images, ENOUGH)
 
 
 def positions(split: str, y: np.ndarray, extent: Extent) -> np.ndarray | None:
@@ -58,5 +60,11 @@ def positions(split: str, y: np.ndarray, extent: Extent) -> np.ndarray | None:
     """
     if extent == "all" or split.startswith("forget"):
         return None
-    size = subset_size(len(y)) if extent == "auto" else FIRST
+    enough = {"auto": ENOUGH, "course": ON_COURSE}
+    size = FIRST if extent == "first" else _size(len(y), enough[extent])
     return stratified(y, size) if size < len(y) else None
+
+
+def _size(images: int, enough: int) -> int:
+    """How many images of a split to draw for the error of `enough` images from a split without end."""
+    return images if images <= enough else math.ceil(images * enough / (images + enough))

@@ -254,6 +254,14 @@ def _check_trials(method: Method, prepared: Prepared, params: Mapping[str, Any])
     _require(shape[1:] == (len(prepared.scenario.classes),), f"{where}: outputs of shape {shape}")
     same = all(torch.equal(a, b) for a, b in zip(_weights(first), weights, strict=True))
     _require(same, f"{where}: the same seed gave other weights; draw from `rng` only")
+    on_course = _complete(method, prepared, params, points=3)
+    same = all(torch.equal(a, b) for a, b in zip(_weights(on_course), weights, strict=True))
+    _require(same, f"{where}: measuring its model on the way, in eval mode, changed what came of it")
+    shares = [point.done for point in on_course.course]
+    _require(
+        all(0 < share <= 1 + 1e-9 for share in shares) and sorted(set(shares)) == shares,
+        f"{where}: it reports {shares} of its steps; call `track` with as many steps as it reports",
+    )
     if works.known:
         _require(method.shares_work, f"{where}: it uses `once`; say so with `shares_work = True`")
         _check_shared_work(method, prepared.scenario.task, params, works, weights)

@@ -15,6 +15,7 @@ from torch import nn
 from benchmarks.access import Access, TrialData
 from benchmarks.cards import Card, Shown
 from benchmarks.compiler import postpone_compiler
+from benchmarks.course import Course, Point
 from benchmarks.errors import InvalidParameters, UnknownName
 from benchmarks.evaluation import Evaluation, HeldOut
 from benchmarks.hyperparameters import build
@@ -73,6 +74,7 @@ class TrialResult(Shown):
         model: The unlearned model; None unless it is complete.
         evaluation: Its predictions; None unless it is complete.
         steps: For a `sequence`, how it went on; empty otherwise.
+        course: How the model fared while the method ran, in the order of time; also of a trial that failed.
         out_of_memory: Whether it failed for want of memory on its device.
         eval_limit: The most images of a split of what is retained that it was to be evaluated on; None for
             all.
@@ -96,6 +98,7 @@ class TrialResult(Shown):
     model: nn.Module | None = None
     evaluation: Evaluation | None = None
     steps: tuple[StepResult, ...] = ()
+    course: tuple[Point, ...] = ()
     out_of_memory: bool = False
     eval_limit: int | None = None
     eval_ended: str = ""
@@ -130,6 +133,7 @@ def run_trial(
     precision: Precision = "float32",
     evaluate: Evaluated = "all",
     observe: Observer | None = None,
+    points: int = 0,
     shared_seed: int | None = None,
     work: Works | None = None,
 ) -> TrialResult:
@@ -149,6 +153,9 @@ def run_trial(
             differ as on all images, and no further where the model turns out to know nothing; see
             `benchmarks.subsets` and `benchmarks.measurement`. Small splits are evaluated whole either way.
         observe: Told how far a method is that reports its steps; it may end the trial.
+        points: How often to measure such a method's model while it runs, evenly over its steps, for `course`;
+            on subsets, and the time it takes belongs to no part of the cost. What an observer has measured is
+            in the course, too.
         shared_seed: Seed of the parts of a method that no hyper-parameter changes; by default `seed`.
         work: Such parts as other trials have computed, taken from there and added to it. The result is the
             same without, only later.
@@ -174,6 +181,7 @@ def run_trial(
     prepared.check(chosen)
     last = prepared.steps[-1]
     meter = Meter(prepared.device)
+    course = Course(points)
     access = algorithm.access_with(values)
 
     def result(state: State, **found: Any) -> TrialResult:
@@ -192,6 +200,7 @@ def run_trial(
             targets=found.pop("targets", targets),
             eval_limit=last.eval_limit(evaluate, held_out),
             cost=meter.cost(),
+            course=course.measured,
             **found,
         )
 
@@ -213,12 +222,29 @@ def run_trial(
 
     def observed(done: int) -> Callable[[nn.Module, float], None]:
         def tell(model: nn.Module, share: float) -> None:
-            if observe is not None:
-                with meter.paused(), _autocast(prepared.device, "float32"):
-                    share = (done + share) / len(prepared.steps)
-                    observe(share, lambda: measured("running", model, prepared))
+            share = (done + share) / len(prepared.steps)
+            is_due = course.due(share)
+            if not is_due and observe is None:
+                return
+            with meter.paused(), _autocast(prepared.device, "float32"):
+                if is_due:
+                    course.add(Point(share, meter.cost().unlearn_s, on_course(model)))
+                if observe is not None:
+                    observe(share, lambda: running(model, share))
 
         return tell
+
+    def running(model: nn.Module, share: float) -> TrialResult:
+        now = measured("running", model, prepared)
+        course.add(Point(share, now.cost.unlearn_s, now.metrics))
+        return replace(now, course=course.measured)
+
+    def on_course(model: nn.Module) -> dict[str, float]:
+        try:
+            now = measurement(model, prepared, held_out, "course")
+        except ArithmeticError:  # the trial goes on, and its end says whether it failed
+            return {}
+        return measure(now.evaluation, now.references, [name for name in chosen if name not in more])
 
     def shared(step: Prepared, model: nn.Module, first: bool) -> SharedWork:
         recipe, taken = step.packed.recipe, step.packed.preprocessing

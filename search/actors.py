@@ -138,6 +138,7 @@ class TrialActor(tune.Trainable):
                 precision=a.precision,  # type: ignore[arg-type]
                 evaluate=a.evaluate,  # type: ignore[arg-type]
                 observe=observe,
+                points=a.points,
                 work=self._works,
             )
         done = finished(result)
@@ -156,7 +157,7 @@ class TrialActor(tune.Trainable):
         started: datetime.datetime,
         seconds: float,
     ) -> Finished:
-        from search.rows import class_rows, sample_rows, step_rows, trial_row
+        from search.rows import class_rows, progress_rows, sample_rows, step_rows, trial_row
 
         classes = class_rows(result, prepared) if a.details else []
         samples = sample_rows(result, prepared) if a.details else []
@@ -176,7 +177,8 @@ class TrialActor(tune.Trainable):
             },
         )
         row["objective"] = a.objective.scalar(row)
-        return Finished(row, classes, samples, step_rows(result) if a.details else [])
+        steps = step_rows(result) if a.details else []
+        return Finished(row, classes, samples, steps, progress_rows(result))
 
     def _scenario(self, key: str) -> Any:
         from benchmarks.datasets import provide

@@ -38,6 +38,7 @@ class Assignment:
         repeats: Trials with seeds from `seed` on, whose means are the row's figures.
         sampler: What draws the points of its search.
         details: Whether the rows of the tables beside trials are wanted too.
+        points: How often the model is measured while the method runs; 0 for only where it may be pruned.
         tag: Stands for the number in the trial's id, where that should outlast a change of the list.
         attempt: How often it was handed out, from 1.
         out_of_memory: The share of a GPU at which an earlier attempt ran out of memory.
@@ -63,6 +64,7 @@ class Assignment:
     evaluate: str = "all"
     metrics: tuple[str, ...] = ()
     details: bool = False
+    points: int = 0
     tag: str = ""
     precision: str = "float32"
     prunable: bool = False

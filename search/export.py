@@ -73,7 +73,7 @@ def export_csv(results: Path | str, file: Path | str, table: str = "trials") -> 
 
     Args:
         results: The results folder, or its address in a bucket.
-        table: trials, classes, samples or steps.
+        table: trials, classes, samples, steps or progress.
 
     Raises:
         AnalysisError: when the table cannot be read.
@@ -83,7 +83,13 @@ def export_csv(results: Path | str, file: Path | str, table: str = "trials") -> 
     from analysis.store import reason
     from benchmarks.errors import suggest
 
-    readers = {"trials": load.trials, "classes": load.classes, "samples": load.samples, "steps": load.steps}
+    readers = {
+        "trials": load.trials,
+        "classes": load.classes,
+        "samples": load.samples,
+        "steps": load.steps,
+        "progress": load.progress,
+    }
     if table not in readers:
         raise ResultsError(f"unknown table '{table}'; {suggest(table, readers)}")
     frame = readers[table](results)

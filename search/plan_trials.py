@@ -6,6 +6,7 @@ import itertools
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+from benchmarks.course import POINTS
 from benchmarks.methods import Method
 from benchmarks.scenarios import Scenario
 from search import published
@@ -99,6 +100,7 @@ def benchmark_trials(plan: Plan, identity: Identity, entries: Sequence[Entry]) -
             metrics=measured,
             objective=plan.objective(),
             details=True,
+            points=POINTS,
             precision=plan.precision,
             tag=f"{entry.tag}.{repetition.tag}",
         )

@@ -161,6 +161,18 @@ def step_rows(result: TrialResult) -> list[Row]:
     ]
 
 
+def progress_rows(result: TrialResult) -> list[Row]:
+    """How the model fared while the method ran; empty where nothing was measured on the way."""
+    return [
+        {
+            "done": point.done,
+            "seconds": point.seconds,
+            **{name: finite(value) for name, value in point.metrics.items()},
+        }
+        for point in result.course
+    ]
+
+
 @cache
 def finite(value: float) -> float | None:
     return value if np.isfinite(value) else None

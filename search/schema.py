@@ -1,4 +1,4 @@
-"""Every column of the four tables: its type, its unit and what it means, in one place.
+"""Every column of the five tables: its type, its unit and what it means, in one place.
 
 The trials table has a column for every hyper-parameter of every registered method, whatever a file
 holds, because readers take the columns of the first file they meet and drop the others'.
@@ -15,7 +15,7 @@ import pyarrow as pa
 
 from benchmarks.hyperparameters import Hyperparameter, declared
 from benchmarks.methods import methods
-from benchmarks.metrics import metrics
+from benchmarks.metrics import default_metrics, metrics
 
 VERSION = 1
 VERSION_KEY = b"unlearnbench.schema"
@@ -255,11 +255,25 @@ def step_columns() -> tuple[Column, ...]:
     )
 
 
+def progress_columns() -> tuple[Column, ...]:
+    """Columns of the progress table: one row per trial and point at which it was measured on the way."""
+    return (
+        Column("run_id", _TEXT, "As in trials"),
+        Column("trial_id", _TEXT, "As in trials"),
+        Column("forget", _TEXT, "As in trials"),
+        Column("draw", _INT, "As in trials"),
+        Column("done", _REAL, "Share of the method's steps that were done, above 0 and at most 1"),
+        Column("seconds", _REAL, "The method until then, as unlearn_s", "s"),
+        *(column for column in _metrics() if column.name in default_metrics()),
+    )
+
+
 TABLES = {
     "trials": trial_columns,
     "classes": class_columns,
     "samples": sample_columns,
     "steps": step_columns,
+    "progress": progress_columns,
 }
 
 

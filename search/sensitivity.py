@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass, field, replace
 from typing import Any, Literal
 
 from analysis.ranges import Range
+from benchmarks.course import POINTS
 from benchmarks.errors import suggest
 from benchmarks.hyperparameters import Hyperparameter, declared, number
 from benchmarks.methods import Method, methods
@@ -288,6 +289,7 @@ def _trials(
             scale=plan.scale,
             evaluate=plan.search.evaluate,
             metrics=measured,
+            points=POINTS,
             precision=plan.precision,
             tag=f"{','.join(moved) or 'centre'}.{seed}",
         )

@@ -20,7 +20,9 @@ if TYPE_CHECKING:
     from analysis.figures.catalogue import figure as figure
     from analysis.load import classes as classes
     from analysis.load import columns as columns
+    from analysis.load import progress as progress
     from analysis.load import samples as samples
+    from analysis.load import steps as steps
     from analysis.load import trials as trials
     from analysis.named_tables import table as table
     from analysis.report import write_report as report
@@ -101,6 +103,7 @@ _HOME = {
     "plots": "analysis.figures:",
     "prepare": "search.functions",
     "prepare_scenario": "benchmarks.prepared:prepare",
+    "progress": "analysis.load",
     "report": "analysis.report:write_report",
     "run": "search.functions",
     "run_trial": "benchmarks.trial",
@@ -109,6 +112,7 @@ _HOME = {
     "search": "search.functions",
     "sensitivity": "search.functions",
     "status": "analysis.watched",
+    "steps": "analysis.load",
     "table": "analysis.named_tables",
     "trials": "analysis.load",
     "unlearned": "search.application",
@@ -151,6 +155,7 @@ __all__ = [
     "plots",
     "prepare",
     "prepare_scenario",
+    "progress",
     "report",
     "run",
     "run_trial",
@@ -159,6 +164,7 @@ __all__ = [
     "search",
     "sensitivity",
     "status",
+    "steps",
     "table",
     "trials",
     "unlearned",

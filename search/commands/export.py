@@ -18,7 +18,7 @@ def export(
     ] = None,
     csv: Annotated[str | None, typer.Option("--csv", metavar="FILE", help="A CSV file.")] = None,
     table: Annotated[
-        str, typer.Option("--table", help="What --csv writes: trials, classes, samples or steps.")
+        str, typer.Option("--table", help="What --csv writes: trials, classes, samples, steps or progress.")
     ] = "trials",
 ) -> None:
     """Write searches as Optuna studies, or a table as CSV."""

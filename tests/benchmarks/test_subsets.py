@@ -9,7 +9,7 @@ from benchmarks.evaluated_images import evaluated_images
 from benchmarks.evaluation import Evaluation, Predictions, References
 from benchmarks.metrics.accuracy import retain_acc
 from benchmarks.metrics.mia import mia
-from benchmarks.subsets import ENOUGH, FIRST, positions, subset_size
+from benchmarks.subsets import ENOUGH, FIRST, ON_COURSE, positions, subset_size
 
 MEMBERS, OTHERS, CLASSES = 45_000, 20_000, 100
 
@@ -35,9 +35,10 @@ def test_a_subset_is_fixed_has_its_share_of_each_class_and_leaves_the_forget_set
     shares = np.bincount(y[chosen]) - np.bincount(y) * len(chosen) / MEMBERS
     assert np.abs(shares).max() <= 1
     assert len(positions("retain_test", y, "first")) == FIRST
+    assert len(positions("retain_test", y, "course")) == 1_915 < ON_COURSE
     assert positions("retain_train", y, "all") is None
     assert positions("retain_train", y[:ENOUGH], "auto") is None
-    for extent in ("auto", "first"):
+    for extent in ("auto", "course", "first"):
         assert positions("forget_train", y, extent) is None
 
 

@@ -241,6 +241,10 @@ def test_studies_of_a_plan_stay_apart_share_workers_and_resume(
     assert one.total.sum() == 360
     samples = pd.read_parquet(tmp_path / "samples")
     assert samples.groupby("trial_id").size().max() <= 130
+    points = pd.read_parquet(tmp_path / "progress")
+    assert set(points.trial_id) == set(bench.trial_id[bench.method.isin(["finetune", "retrain"])])
+    ends = points[points.done == 1].set_index("trial_id").gap
+    assert ends.equals(bench.set_index("trial_id").gap.reindex(ends.index))
 
     [best_sigma] = set(bench.param_sigma[(bench.method == "jit") & (bench.regime == "tuned")])
     for points, count in ((3, 6), (5, 10)):  # the ends and the centre are points of both

@@ -165,3 +165,8 @@ def test_pruned_trials_are_rows_with_what_they_cost_and_the_workers_go_on(
     assert pruned.samples_backward.between(half * 0.9, half * 1.15).all()
     assert (pruned.unlearn_s > 0).all()
     assert set(shares) >= {0.25, 0.5, 0.75}
+    course = pd.read_parquet(tmp_path / "progress").merge(rows[["trial_id", "state"]], on="trial_id")
+    assert set(course[course.state == "complete"].groupby("trial_id").size()) == {3}
+    assert set(course[course.state == "pruned"].groupby("trial_id").size()) == {2}
+    first = course[course.done < 0.4].set_index("trial_id").gap
+    assert first.equals(rows.set_index("trial_id").gap_at_25.reindex(first.index).rename("gap"))
