@@ -204,36 +204,6 @@ def parameter_map(
 
 
 @styled
-def stopping(data: pd.DataFrame) -> Figure:
-    """Retain and forget accuracy over the number of batches, a panel for each threshold.
-
-    Args:
-        data: metric, threshold, batches, mean, std, n, target, as `analysis.figures.stopping` has it.
-    """
-    thresholds = sorted(data["threshold"].unique(), reverse=True)
-    across = min(2, len(thresholds))
-    figure, grid = panels(-(-len(thresholds) // across), across, 3.6 if across > 1 else 5.6, 2.4, sharey=True)
-    places = [axes for line in grid for axes in line]
-    for axes in places[len(thresholds) :]:
-        axes.set_visible(False)
-    for axes, threshold in zip(places, thresholds, strict=False):
-        for metric, tone in (("retain_acc", ACCENT), ("forget_acc", "#D55E00")):
-            rows = data[(data["metric"] == metric) & (data["threshold"].isin([threshold]))].sort_values(
-                "batches"
-            )
-            _line(axes, rows, "batches", color=tone, label=title(metric))
-            _target(axes, float(rows["target"].iloc[0]) if len(rows) else float("nan"))
-        log_axis(axes)
-        axes.set_xlabel("Pseudo-batches")
-        if len(thresholds) > 1:
-            axes.set_title(f"threshold {plain(float(threshold))}", loc="left")
-    for line in grid:
-        line[0].set_ylabel("Accuracy (%)")
-    legend_below(figure, *_unique(places))
-    return figure
-
-
-@styled
 def importance(table: pd.DataFrame, colour: str = ACCENT) -> Figure:
     """Shares of the parameters as bars with their bootstrap interval.
 

@@ -29,16 +29,22 @@ def test_the_notebook_example(capsys: pytest.CaptureFixture[str]) -> None:
 def test_the_tables_examples(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    from tests.analysis.conftest import benchmark_rows, search_rows, write
+    from tests.analysis.conftest import benchmark_rows, progress_rows, search_rows, write
 
-    write(tmp_path / "results", [*search_rows(), *benchmark_rows()])
+    done = benchmark_rows()
+    write(tmp_path / "results", [*search_rows(), *done])
+    write(
+        tmp_path / "results", [r for row in done for r in progress_rows({**row, "method": "gkt"})], "progress"
+    )
     monkeypatch.chdir(tmp_path)
-    stages, large = blocks("docs/tables.md", "python")
+    stages, course, large = blocks("docs/tables.md", "python")
     for example in (stages, large):
         exec(example, {})
         shown = capsys.readouterr().out
         assert "transferred" in shown
         assert "5.0" in shown
+    exec(course, {})
+    assert "forget_acc" in capsys.readouterr().out
 
 
 def test_the_plan_of_the_readme_is_valid() -> None:

@@ -4,8 +4,10 @@ from analysis.figures.benchmarks import breakdown as breakdown
 from analysis.figures.benchmarks import collateral as collateral
 from analysis.figures.benchmarks import dampening as dampening
 from analysis.figures.benchmarks import entropy as entropy
+from analysis.figures.benchmarks import gkt as gkt
 from analysis.figures.benchmarks import losses as losses
 from analysis.figures.benchmarks import measures as measures
+from analysis.figures.benchmarks import progress as progress
 from analysis.figures.benchmarks import runtime as runtime
 from analysis.figures.benchmarks import sequence as sequence
 from analysis.figures.benchmarks import transfer as transfer

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pandas as pd
 
-from analysis import bars, charts, measured
+from analysis import bars, charts, course_charts, measured
 from analysis import breakdown as tables
 from analysis import dampening as shares
 from analysis import transfer as transferred
+from analysis.course import BATCHES, course, over_batches
 from analysis.drawing import Figure
 from analysis.figures.plot import Choice, Plot, Plots, Results, named, plots
 from analysis.forgetting import forgetting_quality
@@ -19,6 +21,9 @@ from analysis.sequence import degradation
 from analysis.studies import SCENARIO, VARIANT
 
 BENCHMARK = "run 'unlearn benchmark PLAN' into it first"
+MEASURED_ON_THE_WAY = (
+    "benchmark a plan with a method that reports its steps; runs of older versions did not measure on the way"
+)
 
 
 def breakdown(results: Path | str, choice: Choice | None = None) -> Plots:
@@ -134,6 +139,35 @@ def sequence(results: Path | str, choice: Choice | None = None) -> Plots:
                 yield Plot(named("sequence", *key, str(forget)), caption, rows, charts.sequence(rows))
 
     return plots("sequence", made(), "benchmark a plan with the task 'sequence'", source)
+
+
+def progress(results: Path | str, choice: Choice | None = None) -> Plots:
+    """Accuracy while every method runs, a panel for each; arguments as for `breakdown`."""
+    source = Results(results, choice)
+    return plots("progress", _courses("progress", source, "done"), MEASURED_ON_THE_WAY, source)
+
+
+def gkt(results: Path | str, choice: Choice | None = None) -> Plots:
+    """Accuracy over GKT's pseudo-batches, a panel for each of its variants (zero-shot, figures 4, 6 and 8).
+
+    Arguments as for `breakdown`.
+    """
+    source = Results(results, replace(choice or Choice(), methods=["gkt"]))
+    return plots("gkt", _courses("gkt", source, BATCHES), MEASURED_ON_THE_WAY, source)
+
+
+def _courses(name: str, source: Results, x: str) -> Iterator[Plot]:
+    every = course(source.trials, source.progress)
+    if x == BATCHES:
+        every = over_batches(every[every["method"] == "gkt"])
+    for [forget], part in every.groupby(["forget"], sort=False):
+        for key, scenario, rows in _scenarios(part):
+            caption = (
+                f"{scenario}, forgetting {forget}: accuracy while the method runs, mean and standard "
+                "deviation over repetitions; dashed is the retrained model."
+            )
+            drawn = course_charts.course(rows, VARIANT, x)
+            yield Plot(named(name, *key, str(forget)), caption, rows, drawn)
 
 
 def _per_image(column: str, what: str, source: Results, name: str = "") -> Plots:

@@ -85,6 +85,10 @@ class Results:
         return load.steps(self.path)
 
     @cached_property
+    def progress(self) -> pd.DataFrame:
+        return load.progress(self.path)
+
+    @cached_property
     def ranges(self) -> Ranges:
         return load.ranges(self.path)
 

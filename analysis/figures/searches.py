@@ -7,10 +7,12 @@ from pathlib import Path
 
 import pandas as pd
 
+from analysis import course_charts as courses
 from analysis import plots as drawings
 from analysis import sensitivity as sense
 from analysis.centres import Figure as Around
 from analysis.centres import centre, figures
+from analysis.course import BATCHES, THRESHOLD, over_batches, over_thresholds
 from analysis.figures.plot import Choice, Plot, Plots, Results, named, plots
 from analysis.importance import importance as shares
 from analysis.labels import title, variant
@@ -20,7 +22,6 @@ from analysis.style import plain
 
 SEARCH = "run 'unlearn search PLAN' into it first"
 SENSITIVITY = "run 'unlearn sensitivity PLAN' into it first"
-BATCHES, THRESHOLD = "param_pseudo_batches", "param_threshold"
 
 
 def history(results: Path | str, choice: Choice | None = None) -> Plots:
@@ -104,7 +105,7 @@ def sensitivity(
             drawn = drawings.sensitivity_curves(lines, log, best=around.best, published=presets)
             caption = (
                 f"{_who(around.study)}: one parameter at a time around {values}, mean and standard "
-                "deviation over seeds; dashed is the retrained model."
+                "deviation over repetitions; dashed is the retrained model."
             )
             yield Plot(_around_named("sensitivity", around), caption, _stacked(lines), drawn)
 
@@ -112,40 +113,26 @@ def sensitivity(
 
 
 def stopping(results: Path | str, choice: Choice | None = None) -> Plots:
-    """GKT over its number of pseudo-batches, for each threshold of its gate (zero-shot, figures 4 and 5).
+    """GKT over its pseudo-batches, for each threshold of its gate (zero-shot, figure 5).
 
-    Arguments as for `history`. Print follows one run and shows where to stop it; here every number of batches
-    is a run of its own, from a sensitivity analysis over `pseudo_batches`, or a grid of that and `threshold`.
+    Arguments as for `history`. From a sensitivity analysis over `threshold`, whose trials are measured on
+    their way.
     """
     source = Results(results, choice)
 
     def made() -> Iterator[Plot]:
         for around in figures(source.trials):
-            data = _over_batches(around)
+            data = over_thresholds(around.rows, source.progress)
             if len(data):
                 caption = (
-                    f"{_who(around.study)}: accuracy over the number of pseudo-batches, mean and "
-                    "standard deviation over seeds; dashed is the retrained model."
+                    f"{_who(around.study)}: accuracy while GKT runs, for each threshold of its gate, mean "
+                    "and standard deviation over seeds; dashed is the retrained model."
                 )
-                yield Plot(_around_named("stopping", around), caption, data, drawings.stopping(data))
+                drawn = courses.course(over_batches(data), [THRESHOLD], BATCHES)
+                yield Plot(_around_named("stopping", around), caption, data, drawn)
 
-    needs = "run 'unlearn sensitivity PLAN --method gkt --parameter pseudo_batches' into it first"
+    needs = "run 'unlearn sensitivity PLAN --method gkt --parameter threshold' into it first"
     return plots("stopping", made(), needs, source)
-
-
-def _over_batches(around: Around) -> pd.DataFrame:
-    """metric, threshold, batches, mean, std, n, target; empty without a line over the number of batches."""
-    parts = []
-    for metric in ("retain_acc", "forget_acc"):
-        cells = sense.grid(around.rows, metric, (BATCHES, THRESHOLD)) if THRESHOLD in around.rows else None
-        if cells is None or cells.empty:
-            curves = sense.curves(around.rows, metric, around.best)
-            cells = curves[curves["parameter"] == BATCHES].rename(columns={"value": BATCHES})
-            cells = cells.assign(**{THRESHOLD: around.rows.get(THRESHOLD, pd.Series([float("nan")])).iloc[0]})
-        part = cells.rename(columns={BATCHES: "batches", THRESHOLD: "threshold"})
-        part = part.assign(metric=metric, target=sense.target(around.rows, metric))
-        parts.append(part[["metric", "threshold", "batches", "mean", "std", "n", "target"]])
-    return pd.concat(parts, ignore_index=True)
 
 
 def _stacked(data: dict[str, pd.DataFrame]) -> pd.DataFrame:

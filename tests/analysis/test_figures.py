@@ -16,6 +16,7 @@ from tests.analysis.conftest import (
     Row,
     benchmark_rows,
     measured,
+    progress_rows,
     sample_rows,
     step_rows,
     transfer_rows,
@@ -41,6 +42,9 @@ def everything(tmp_path_factory: pytest.TempPathFactory, results: Path) -> Path:
         {"retain_acc": 80.0, "forget_acc": 1.0, "gap": 5.0},
     )
     write(folder, [row for request in requests for row in step_rows(request, *states)], "steps")
+    gkt = [measured("gkt", seed, run_id="bench-gkt", task="sub_class", tuned_on="8") for seed in (1, 2)]
+    write(folder, gkt)
+    write(folder, [row for one in gkt for row in progress_rows(one)], "progress")
     for name in ("trials", "classes", "samples"):
         for file in (results / name).rglob("*.parquet"):
             copy = folder / file.relative_to(results)
@@ -51,7 +55,7 @@ def everything(tmp_path_factory: pytest.TempPathFactory, results: Path) -> Path:
 
 @pytest.mark.parametrize("name", [*FIGURES, *PRINTED])
 def test_every_figure_is_drawn_with_its_numbers_or_says_what_to_run(name: str, everything: Path) -> None:
-    if name in ("stopping", "zero-shot-4", "zero-shot-5", "losses", "akbari-4"):
+    if name in ("stopping", "zero-shot-5", "losses", "akbari-4"):
         with pytest.raises(AnalysisError, match="to draw '"):
             figures.figure(name, everything)
         return
@@ -69,7 +73,7 @@ def test_a_choice_leaves_the_references_in(everything: Path) -> None:
 
 
 def test_a_name_that_is_not_in_the_results_is_refused_with_those_that_are(everything: Path) -> None:
-    with pytest.raises(AnalysisError, match="no method 'jti' in these results; there are: jit"):
+    with pytest.raises(AnalysisError, match="no method 'jti' in these results; there are: gkt, jit"):
         figures.breakdown(everything, Choice(methods=["jti"]))
 
 
@@ -125,21 +129,22 @@ def test_the_attack_is_compared_with_retraining_on_the_same_forget_set(tmp_path:
     )
 
 
-def test_stopping_has_a_panel_per_threshold_and_a_line_per_accuracy(tmp_path: Path) -> None:
+def test_stopping_has_a_panel_per_threshold_with_lines_over_the_batches(tmp_path: Path) -> None:
     rows = [
         trial(
-            10 * i + j, method="gkt", kind="sensitivity", regime="", run_id="sense-1", seed=1, param_lr=None,
-            param_sigma=None, param_n=None, param_pseudo_batches=batches, param_threshold=threshold,
-            retain_acc=float(batches), forget_acc=threshold,
+            i, method="gkt", kind="sensitivity", regime="", run_id="sense-1", seed=1, param_lr=None,
+            param_sigma=None, param_n=None, param_pseudo_batches=200, param_threshold=threshold,
         )
-        for i, batches in enumerate((10, 100, 1000))
-        for j, threshold in enumerate((0.1, 0.01))
+        for i, threshold in enumerate((0.001, 0.1, 0.01))
     ]  # fmt: skip
     _write_with(tmp_path, rows)
+    write(tmp_path, [point for row in rows for point in progress_rows(row)], "progress")
     [plot] = figures.stopping(tmp_path)
-    assert [axes.get_title(loc="left") for axes in plot.figure.axes] == ["threshold 0.1", "threshold 0.01"]
-    kept = plot.data[(plot.data["metric"] == "retain_acc") & (plot.data["threshold"] == 0.1)]
-    assert kept["mean"].tolist() == [10.0, 100.0, 1000.0]
+    titles = [axes.get_title(loc="left") for axes in plot.figure.axes]
+    assert titles == ["threshold 0.1", "threshold 0.01", "threshold 0.001"]
+    first = plot.figure.axes[0].lines[0].get_xydata()
+    assert first is not None
+    assert first.tolist() == [[50, 20], [100, 40], [150, 60], [200, 80]]
 
 
 def test_losses_stand_over_those_of_the_retrained_model(tmp_path: Path) -> None:
