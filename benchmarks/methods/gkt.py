@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -42,6 +43,14 @@ class GktParams:
         choices=("per_image", "per_entry"),
         doc="mean over images, or over images and classes, which makes beta weigh more",
     )
+    discrepancy: str = option(
+        "kl",
+        choices=("kl", "js"),
+        doc="divergence of both losses: Kullback and Leibler's from the teacher, or Jensen and Shannon's",
+    )
+    generator_attention: bool = option(
+        False, doc="the generator also seeks images on which attention differs, with the weight beta"
+    )
     student: str = option(
         "fresh",
         choices=("fresh", "fresh_convolutions"),
@@ -60,6 +69,10 @@ _PUBLISHED: dict[str, dict[str, Scalar]] = {
     "svhn": {"lr": 1e-3, "generator_lr": 1e-3},
     "mnist": {"lr": 1e-2, "generator_lr": 1e-2},
 }
+_ABLATIONS: dict[str, dict[str, Scalar]] = {
+    "generator_attention": {"generator_attention": True},
+    "js": {"discrepancy": "js"},
+}
 _REAL_IMAGES: dict[str, Scalar] = {"divergence": "per_entry", "steer": False, "selection": "retain_images"}
 
 
@@ -72,6 +85,9 @@ class Gkt(Method):
     x = G(z), made anew once. Both see only images that pass the gate: p_T(c | x) < threshold for every
     forget class c. A sums over layers the mean squared difference of attention maps: the mean over
     channels of the squared outputs, scaled to length 1 per image. (Equations 7 to 10, algorithm 2.)
+    `discrepancy` and `generator_attention` are the paper's ablations (figures 6 and 8), with which it found
+    that the student learns less or nothing: the mean of KL(T || M) and KL(S || M) with M = (T + S) / 2 in
+    place of KL in both losses, or beta * A in the generator's loss as well, which it then maximises too.
     Layers are all convolutions, and linear layers over a sequence of tokens, which are convolutions of
     size 1; a network without any needs beta=0.
 
@@ -135,6 +151,18 @@ class Gkt(Method):
             )
             for name, values in _PUBLISHED.items()
         ),
+        *(
+            Preset(
+                f"{name}_{ablation}",
+                {**values, **changes},
+                "zero-shot",
+                name,
+                ZERO_SHOT_MODELS,
+                source="figures 6 and 8, which do not say the data set",
+            )
+            for name, values in _PUBLISHED.items()
+            for ablation, changes in _ABLATIONS.items()
+        ),
         Preset(
             "notebook",
             {"lr": 1e-3, "generator_lr": 1e-3, **_REAL_IMAGES},
@@ -195,12 +223,18 @@ def gate(logits: torch.Tensor, forget: list[int], threshold: float) -> torch.Ten
 
 
 def divergence(teacher_logits: torch.Tensor, logits: torch.Tensor, params: GktParams) -> torch.Tensor:
-    """KL(teacher || student) of the softmax at some temperature, from logits of shape (n, classes)."""
+    """KL(teacher || student) or JS of the softmax at some temperature, from logits of shape (n, classes)."""
+    import torch
     from torch.nn import functional as F
 
     target = (at_least_float32(teacher_logits) / params.temperature).log_softmax(dim=1)
     log_p = (at_least_float32(logits) / params.temperature).log_softmax(dim=1)
-    per_image = F.kl_div(log_p, target, reduction="batchmean", log_target=True)
+    if params.discrepancy == "js":
+        middle = torch.logaddexp(target, log_p) - math.log(2)
+        sides = [F.kl_div(middle, p, reduction="batchmean", log_target=True) for p in (target, log_p)]
+        per_image = (sides[0] + sides[1]) / 2
+    else:
+        per_image = F.kl_div(log_p, target, reduction="batchmean", log_target=True)
     return per_image if params.divergence == "per_image" else per_image / logits.shape[1]
 
 
@@ -210,13 +244,17 @@ def generator_loss(
     """What the generator's step minimises on its images x (B, C, H, W).
 
     Returns:
-        The negative divergence on the images that pass the gate. If none do (or one, too few for batch
+        The negative divergence on the images that pass the gate, less the attention term where it takes part.
+        If none do (or one, too few for batch
         norm), the mean log-odds of the forget classes on all, or None if it is not to be steered.
     """
-    logits = teacher(x)
+    beta = params.beta if params.generator_attention else 0.0
+    logits, maps = observed(teacher, x, beta)
     passes = gate(logits.detach(), forget, params.threshold)
     if int(passes.sum()) > 1:
-        return -divergence(logits[passes], student(x[passes]), params)
+        ours, own_maps = observed(student, x[passes], beta)
+        loss = -divergence(logits[passes], ours, params)
+        return loss - beta * attention([m[passes] for m in maps], own_maps) if beta else loss
     if not params.steer:
         return None
     logits = at_least_float32(logits)
@@ -234,9 +272,13 @@ def student_loss(
     """What a step of the student minimises on n images that passed the gate: divergence and attention."""
     logits, maps = observed(student, x, params.beta)
     loss = divergence(teacher_logits, logits, params)
-    for ours, theirs in zip(maps, teacher_maps, strict=True):
-        loss = loss + params.beta * (ours - theirs).square().mean()
-    return loss
+    return loss + params.beta * attention(teacher_maps, maps) if params.beta else loss
+
+
+def attention(teacher_maps: list[torch.Tensor], maps: list[torch.Tensor]) -> torch.Tensor:
+    """A of the losses: the mean squared difference of two networks' attention maps, summed over layers."""
+    terms = [(ours - theirs).square().mean() for ours, theirs in zip(maps, teacher_maps, strict=True)]
+    return sum(terms[1:], terms[0])
 
 
 def observed(model: nn.Module, x: torch.Tensor, beta: float) -> tuple[torch.Tensor, list[torch.Tensor]]:

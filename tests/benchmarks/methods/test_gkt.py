@@ -102,6 +102,12 @@ def kl(teacher, student, temperature):
     return (p * np.log(p / q)).sum(axis=1).mean()
 
 
+def js(teacher, student, temperature):
+    p, q = softmax(teacher / temperature), softmax(student / temperature)
+    m = (p + q) / 2
+    return ((p * np.log(p / m)).sum(axis=1).mean() + (q * np.log(q / m)).sum(axis=1).mean()) / 2
+
+
 def attention(a, b):
     total = 0.0
     for s, t in zip(a, b, strict=True):
@@ -151,6 +157,44 @@ def test_the_generators_loss_is_the_negative_divergence_of_what_passes(images, c
     expected = -kl(target[passes], mine[passes], params.temperature)
     expected /= CLASSES if params.divergence == "per_entry" else 1
     assert loss.item() == pytest.approx(expected, rel=1e-9)
+
+
+def test_both_losses_take_the_jensen_shannon_divergence_where_it_is_asked_for(images):
+    params = replace(BASE, discrepancy="js", beta=0.0, temperature=2.0)
+    teacher, student = network(0), network(1)
+    target, mine = by_hand(teacher, images)[-1], by_hand(student, images)[-1]
+    loss = gkt.student_loss(images, teacher(images), [], student, params)
+    assert loss.item() == pytest.approx(js(target, mine, 2.0), rel=1e-9)
+    passes = softmax(target)[:, 1] < params.threshold
+    loss = gkt.generator_loss(images, teacher, student, [1], params)
+    assert loss.item() == pytest.approx(-js(target[passes], mine[passes], 2.0), rel=1e-9)
+
+
+def test_js_is_symmetric_bounded_and_finite_where_one_network_is_sure():
+    params = replace(BASE, discrepancy="js")
+    sure = torch.tensor([[800.0, 0.0, 0.0, 0.0]]).double()
+    other = torch.tensor([[0.0, 800.0, 0.0, 0.0]]).double().requires_grad_()
+    far = gkt.divergence(sure, other, params)
+    assert far.item() == pytest.approx(np.log(2))
+    assert gkt.divergence(other, sure, params).item() == pytest.approx(np.log(2))
+    assert gkt.divergence(sure, sure, params).item() == pytest.approx(0, abs=1e-12)
+    far.backward()
+    assert other.grad.isfinite().all()
+
+
+def test_the_generator_may_also_maximise_the_difference_of_attention(images):
+    params = replace(BASE, generator_attention=True)
+    teacher, student = network(0), network(1)
+    *theirs, target = by_hand(teacher, images)
+    passes = softmax(target)[:, 1] < params.threshold
+    *ours, mine = by_hand(student, images[passes])
+    expected = kl(target[passes], mine, 1.0) + 3.0 * attention(ours, [m[passes] for m in theirs])
+    images.requires_grad_()
+    loss = gkt.generator_loss(images, teacher, student, [1], params)
+    assert loss.item() == pytest.approx(-expected, rel=1e-9)
+    (gradient,) = torch.autograd.grad(loss, images)
+    plain = gkt.generator_loss(images, teacher, student, [1], BASE)
+    assert not torch.allclose(gradient, torch.autograd.grad(plain, images)[0])
 
 
 def test_where_nothing_passes_the_generators_loss_is_the_log_odds_of_the_forget_classes(images):
