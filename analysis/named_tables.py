@@ -12,6 +12,7 @@ from analysis import breakdown, transfer
 from analysis.errors import AnalysisError, unknown
 from analysis.figures.plot import Choice, Results
 from analysis.forgetting import FEWEST, entropy_difference, forgetting_quality
+from analysis.information import information
 from analysis.measured import seconds
 from analysis.sequence import degradation
 from analysis.stats import winners_curse
@@ -65,6 +66,11 @@ TABLES = {
         "an attacker with models of both kinds",
         lambda r: u_lira(r.trials, r.samples),
         f"benchmark a plan with {FEWEST_MODELS} seeds at least",
+    ),
+    "information": Kind(
+        "curvature and agreement, and what forgetting costs",
+        lambda r: information(r.trials, r.samples),
+        "benchmark a plan with 'benchmark: {metrics: [curvature, agreement]}'",
     ),
     "runtime": Kind("seconds per method", lambda r: seconds(r.trials)),
     "sequence": Kind(

@@ -28,10 +28,10 @@ def sampler_curves(trials: pd.DataFrame) -> pd.DataFrame:
     """
     best: dict[tuple[str, ...], list[np.ndarray]] = {}
     for study, frame in studies(trials):
-        names = frame["sampler"].fillna("") if "sampler" in frame else pd.Series([""])
-        sampler = str(names.iloc[0]) or SAMPLER
+        drawn_by = frame["sampler"].fillna("") if "sampler" in frame else pd.Series([""])
+        sampler = str(drawn_by.iloc[0]) or SAMPLER
         curve = progress(frame)["best"].to_numpy(dtype=float)
-        place = (study.dataset, study.model, study.task, study.forget, study.method, sampler)
+        place: tuple[str, ...] = (study.dataset, study.model, study.task, study.forget, study.method, sampler)
         best.setdefault(place, []).append(curve)
     parts = []
     for place, curves in best.items():
@@ -40,11 +40,7 @@ def sampler_curves(trials: pd.DataFrame) -> pd.DataFrame:
         low, high = interval(values)
         names = dict(zip([*PLACE, "sampler"], place, strict=True))
         table = {"trial": np.arange(1, length + 1), "searches": len(curves), "mean": values.mean(axis=0)}
-        parts.append(
-            pd.DataFrame(dict(zip([*PLACE, "sampler"], place, strict=True)) | table).assign(
-                low=low, high=high
-            )
-        )
+        parts.append(pd.DataFrame(names | table).assign(low=low, high=high))
     columns = [*PLACE, "sampler", "trial", "searches", "mean", "low", "high"]
     return pd.concat(parts, ignore_index=True)[columns] if parts else pd.DataFrame(columns=columns)
 

@@ -11,6 +11,7 @@ import numpy as np
 import torch
 from torch import nn
 
+from benchmarks.geometry import Surface
 from benchmarks.images import ImageSet
 from benchmarks.inference import fast_convolutions, overwriting
 from benchmarks.relearning import Relearned
@@ -81,8 +82,8 @@ class Evaluation:
 
     `held_out` says whether the last two are validation images (while parameters are chosen) or test
     images (when results are reported). `relearn` trains a copy of the model until it has some accuracy on
-    the forget images again, in percent, and `change` compares its weights with the original model's; None
-    where the model itself is not at hand.
+    the forget images again, in percent, and `change` compares its weights with the original model's, and
+    `surface` is its geometry around the forget images; None where the model itself is not at hand.
     """
 
     held_out: HeldOut
@@ -93,6 +94,7 @@ class Evaluation:
     forget_held_out: Predictions
     relearn: Callable[[float], Relearned] | None = None
     change: Callable[[], WeightChange] | None = None
+    surface: Callable[[], Surface] | None = None
 
     @property
     def images(self) -> int:

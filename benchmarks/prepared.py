@@ -16,6 +16,7 @@ from benchmarks.checkpoint import Preprocessing
 from benchmarks.datasets import Dataset, load
 from benchmarks.errors import BenchmarkError, TrainingError
 from benchmarks.evaluation import Evaluation, HeldOut, Predictions, References, predict
+from benchmarks.geometry import surface
 from benchmarks.images import ImageSet, joined
 from benchmarks.kept_predictions import keep, kept, predictions_id
 from benchmarks.metrics import default_metrics, measure
@@ -159,10 +160,10 @@ class Prepared(Shown):
         Raises:
             BenchmarkError: with what to do about it.
         """
-        trained = [name for name in metrics if registered_metrics.get(name).trains]
-        if trained and self.steps[-1].packed.retrained is None:
+        needing = [name for name in metrics if registered_metrics.get(name).needs_models]
+        if needing and self.steps[-1].packed.retrained is None:
             raise BenchmarkError(
-                f"metric '{trained[0]}' trains the retrained model, which was not kept; prepare the scenario "
+                f"metric '{needing[0]}' needs the retrained model, which was not kept; prepare the scenario "
                 "with keep_retrained=True"
             )
 
@@ -196,6 +197,7 @@ class Prepared(Shown):
             evaluation,
             relearn=self.relearning(model, evaluation.held_out),
             change=cache(lambda: weight_change(self.original, model)),
+            surface=cache(lambda: surface(model, self.measured["forget_train"])),
         )
 
     def _random(self, extent: Extent) -> Predictions:

@@ -116,7 +116,7 @@ def check_metric(metric: Metric) -> None:
         f"{metric.name}: ideal must be 'retrained', 'zero' or 'none', not '{metric.ideal}'",
     )
     _require(
-        metric.measured == "named" or not metric.trains,
+        metric.measured == "named" or not metric.needs_models,
         f"{metric.name}: it trains models, which takes long, so it must be measured only where it is 'named'",
     )
     for task in ("full_class", "random"):

@@ -18,12 +18,14 @@ from benchmarks.compiler import postpone_compiler
 from benchmarks.course import Course, Point
 from benchmarks.errors import InvalidParameters, UnknownName
 from benchmarks.evaluation import Evaluation, HeldOut
+from benchmarks.geometry import Surface
 from benchmarks.hyperparameters import build
 from benchmarks.measurement import measurement
 from benchmarks.meter import Cost, Meter
 from benchmarks.methods import Method, methods
 from benchmarks.metrics import default_metrics, measure
 from benchmarks.metrics import metrics as registered_metrics
+from benchmarks.metrics.surface import NAMES as SURFACE_NAMES
 from benchmarks.prepared import Prepared
 from benchmarks.scenarios import Scenario, method_task
 from benchmarks.shared_work import SharedWork, Works
@@ -73,6 +75,7 @@ class TrialResult(Shown):
         cost: Seconds, memory and passes.
         model: The unlearned model; None unless it is complete.
         evaluation: Its predictions; None unless it is complete.
+        surface: Its geometry around the forget images, where a metric of that was measured.
         steps: For a `sequence`, how it went on; empty otherwise.
         course: How the model fared while the method ran, in the order of time; also of a trial that failed.
         out_of_memory: Whether it failed for want of memory on its device.
@@ -97,6 +100,7 @@ class TrialResult(Shown):
     cost: Cost
     model: nn.Module | None = None
     evaluation: Evaluation | None = None
+    surface: Surface | None = None
     steps: tuple[StepResult, ...] = ()
     course: tuple[Point, ...] = ()
     out_of_memory: bool = False
@@ -215,9 +219,16 @@ def run_trial(
         # Not left in the result, which would then hold all training images and could not be pickled
         with_model = step.with_model(now, model)
         metrics |= measure(with_model, references, more)
+        around = with_model.surface
         aims = step.targets(held_out, chosen, evaluated.extent)
         return result(
-            state, metrics=metrics, targets=aims, model=model, evaluation=now, eval_ended=evaluated.ended
+            state,
+            metrics=metrics,
+            targets=aims,
+            model=model,
+            evaluation=now,
+            eval_ended=evaluated.ended,
+            surface=around() if around and set(SURFACE_NAMES) & set(chosen) else None,
         )
 
     def observed(done: int) -> Callable[[nn.Module, float], None]:

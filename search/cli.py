@@ -25,6 +25,7 @@ from search.commands import (
     dashboard,
     demo,
     export,
+    geometry,
     import_,
     init,
     measure,
@@ -197,6 +198,7 @@ for _command in (
     apply,
     check,
     show,
+    geometry,
     init,
 ):
     _command.register(app)

@@ -456,7 +456,7 @@ class Plan(Shown, Section):
 
     def needs_retrained(self) -> bool:
         """Whether any of its metrics trains the retrained model."""
-        return any(metrics.get(name).trains for name in self.named_metrics())
+        return any(metrics.get(name).needs_models for name in self.named_metrics())
 
     def recipe(self) -> Recipe:
         """How the models are trained."""

@@ -144,6 +144,9 @@ def sample_rows(result: TrialResult, prepared: Prepared) -> list[Row]:
         "predicted": [names[i] for i in p.predicted],
         "confidence": p.confidence.tolist(),
     }
+    if result.surface is not None:
+        columns["curvature"] = [finite(value) for value in result.surface.curvature.tolist()]
+        columns["agreement"] = result.surface.agreement.tolist()
     return [dict(zip(columns, values, strict=True)) for values in zip(*columns.values(), strict=True)]
 
 

@@ -238,6 +238,8 @@ def sample_columns() -> tuple[Column, ...]:
         Column("correct", pa.bool_(), "Whether the model predicts the true label"),
         Column("predicted", _TEXT, "Name of the class that the model predicts"),
         Column("confidence", _REAL, "Log-odds of the true label, log p - log(1 - p)", "nats"),
+        Column("curvature", _REAL, "Hessian over gradient of the label's probability, where it was measured"),
+        Column("agreement", _REAL, "Share of its ball with the label's class, where it was measured"),
     )
 
 

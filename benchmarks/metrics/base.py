@@ -52,7 +52,7 @@ class Metric:
             what tells methods apart and is not to be reached.
         measured: Where it is measured: "always", in searches too, because it is cheap and a search or its
             report needs it; in "benchmarks" and sensitivity analyses; or only where it is "named".
-        trains: Whether it trains the models, so that the scenario has to keep the retrained one.
+        needs_models: Whether it needs the models themselves, so that the scenario keeps the retrained one.
         of_samples: The same of the forget images alone, where that is all it takes: `unlearn measure` then
             adds it to finished runs.
     """
@@ -64,7 +64,7 @@ class Metric:
     compute: Callable[[Evaluation, References], float]
     ideal: str = "retrained"
     measured: Measured = "always"
-    trains: bool = False
+    needs_models: bool = False
     of_samples: Callable[[Samples], float] | None = None
 
 

@@ -63,6 +63,6 @@ for function, unit in ((relearn_steps, "steps"), (relearned, "%"), (anamnesis_in
             unit=unit,
             compute=function,
             measured="named",
-            trains=True,
+            needs_models=True,
         )
     )

@@ -89,7 +89,7 @@ def test_real_models(ready):
 
 
 def test_they_need_the_retrained_model(digits):
-    with pytest.raises(BenchmarkError, match=r"'anamnesis_index' trains.*with keep_retrained=True"):
+    with pytest.raises(BenchmarkError, match=r"'anamnesis_index' needs.*with keep_retrained=True"):
         run_trial(digits, "original", metrics=["anamnesis_index"])
 
 
