@@ -18,6 +18,7 @@ from analysis import (
     benchmark_sections,
     comparison_sections,
     departures,
+    destination_sections,
     load,
     pareto_sections,
     preset_sections,
@@ -219,6 +220,7 @@ def _chapters(
         search_sections.sensitivity(share.trials, found, ranges, palette),
         search_sections.importance(found, known),
         benchmark_sections.entropy(share.trials, share.samples, palette),
+        destination_sections.destination_section(share.trials, share.samples),
         benchmark_sections.quality(share.trials, share.samples),
     ]
     data = search_charts.as_data(found, palette, ranges, known)

@@ -3,6 +3,7 @@
 from analysis.figures.benchmarks import breakdown as breakdown
 from analysis.figures.benchmarks import collateral as collateral
 from analysis.figures.benchmarks import dampening as dampening
+from analysis.figures.benchmarks import destinations as destinations
 from analysis.figures.benchmarks import entropy as entropy
 from analysis.figures.benchmarks import gkt as gkt
 from analysis.figures.benchmarks import losses as losses

@@ -8,9 +8,10 @@ from pathlib import Path
 
 import pandas as pd
 
-from analysis import bars, charts, course_charts, measured
+from analysis import bars, charts, course_charts, destination_charts, measured
 from analysis import breakdown as tables
 from analysis import dampening as shares
+from analysis import destinations as spread
 from analysis import transfer as transferred
 from analysis.course import BATCHES, course, over_batches
 from analysis.drawing import Figure
@@ -73,6 +74,15 @@ def losses(results: Path | str, choice: Choice | None = None) -> Plots:
     the forgotten images themselves take that part, because it has not seen these.
     """
     return _per_image("loss", "cross-entropy of the true label", Results(results, choice), name="losses")
+
+
+def destinations(results: Path | str, choice: Choice | None = None) -> Plots:
+    """Which classes the models name for the forgotten images, beside retrain; as for `breakdown`."""
+    source = Results(results, choice)
+    frame = spread.destinations(source.trials, source.samples)
+    text = "classes that the models name for the forget images, in percent, mean over the models of a line."
+    made = _each("destinations", frame, text, destination_charts.destinations)
+    return plots("destinations", made, f"{BENCHMARK}; samples of older versions name no classes", source)
 
 
 def runtime(results: Path | str, choice: Choice | None = None) -> Plots:

@@ -32,6 +32,7 @@ FIGURES = {
     "transfer": Kind("parameters on other forget sets", benchmarks.transfer),
     "entropy": Kind("entropy of the forgotten images", benchmarks.entropy),
     "losses": Kind("losses of the forgotten images", benchmarks.losses),
+    "destinations": Kind("where forgotten images go", benchmarks.destinations),
     "runtime": Kind("seconds per method", benchmarks.runtime),
     "dampening": Kind("seconds per method, and the parts of SSD's", benchmarks.dampening),
     "measures": Kind("accuracies, MIA and F-score per method", benchmarks.measures),
