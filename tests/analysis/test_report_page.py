@@ -20,11 +20,14 @@ PUBLISHED = {"regime": "published", "preset": '<img src="x" onerror="alert(1)"> 
 
 @pytest.fixture(scope="module")
 def report(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The report of a search of two methods and a benchmark on two scenarios."""
+    """The report of a search of two methods and a benchmark on two scenarios, the second with its plan."""
     folder = tmp_path_factory.mktemp("page")
+    runs = {"full_class": "bench-1", "random": "mine-benchmark-0123abcd"}
     done = [
-        measured(m, i, gap=gap + i / 10, trial_id=f"{m}{task}{i}", task=task, unlearn_s=gap, **values)
-        for task in ("full_class", "random")
+        measured(
+            m, i, gap=gap + i / 10, trial_id=f"{m}{run}{i}", run_id=run, task=task, unlearn_s=gap, **values
+        )
+        for task, run in runs.items()
         for m, gap, values in (("retrain", 2.0, {}), ("jit", 5.0, {}), ("ssd", 9.0, PUBLISHED))
         for i in range(4)
     ]
@@ -33,6 +36,8 @@ def report(tmp_path_factory: pytest.TempPathFactory) -> Path:
     known = [row for row in done if row["method"] != "ssd"]
     write(folder, class_rows(known), "classes")
     write(folder, sample_rows(known), "samples")
+    (folder / "_runs").mkdir()
+    (folder / "_runs" / "mine-benchmark-0123abcd.x.yaml").write_text("plan: {name: mine}")
     return Path(write_report(folder))
 
 
@@ -167,16 +172,12 @@ def test_headings_are_in_order_and_pictures_have_words(report: Path, visit: Visi
     assert opened.page.evaluate("all('[id]').length === new Set(all('[id]').map((e) => e.id)).size")
 
 
-def test_the_command_is_copied(report: Path, visit: Visiting, tmp_path: Path) -> None:
-    rows = [measured("jit", i, trial_id=f"jit{i}", run_id="mine-benchmark-0123abcd") for i in range(2)]
-    write(tmp_path, rows)
-    (tmp_path / "_runs").mkdir()
-    (tmp_path / "_runs" / "mine-benchmark-0123abcd.x.yaml").write_text("plan: {name: mine}")
-    opened = visit(Path(write_report(tmp_path)), permissions=["clipboard-read", "clipboard-write"])
+def test_the_command_is_copied(report: Path, visit: Visiting) -> None:
+    opened = visit(report, permissions=["clipboard-read", "clipboard-write"])
     opened.page.locator(".copy").first.click()
     opened.page.wait_for_function("document.querySelector('.copy').textContent === 'Copied'")
     copied = opened.page.evaluate("navigator.clipboard.readText()")
-    assert copied == f"unlearn run mine.yaml --results {tmp_path.name}"
+    assert copied == f"unlearn run mine.yaml --results {report.parent.name}"
 
 
 def test_names_do_nothing_in_figures(report: Path, visit: Visiting) -> None:
