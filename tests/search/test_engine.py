@@ -139,21 +139,6 @@ def test_a_killed_worker_costs_nothing_but_time(
     assert {r["state"] for r in rows} == {"complete"}
 
 
-def test_a_failure_in_a_callback_ends_one_run_with_its_own_words_and_keeps_the_rows(
-    prepared: preparation.Shared, ray_session: Slots, tmp_path: Path
-) -> None:
-    """Mode h."""
-
-    def broken(source: Source, row: Row) -> None:
-        raise ResultsError("the disk is full; free some space")
-
-    with pytest.raises(ResultsError, match="free some space"):
-        run([jit(n) for n in range(6)], prepared, ray_session, tmp_path, broken)
-    kept = len(pd.read_parquet(tmp_path / "trials"))
-    assert 1 <= kept < 6
-    assert len(run([jit(n) for n in range(6)], prepared, ray_session, tmp_path)) == 6
-
-
 class _Unloadable:
     """Stands for what workers cannot load: a module that is missing there, a file of another version."""
 
@@ -161,14 +146,24 @@ class _Unloadable:
         return __import__, ("no_such_module",)
 
 
-def test_workers_that_cannot_start_end_the_run_without_a_row(
+def test_what_ends_a_run_is_said_and_the_next_one_goes_on(
     prepared: preparation.Shared, ray_session: Slots, tmp_path: Path
 ) -> None:
+    """Mode h: first workers that cannot start, which leave no row, then a failure in a callback."""
+    trials = [jit(n) for n in range(6)]
     broken = preparation.Shared({SCENARIO.key: _Unloadable()}, prepared.data)  # type: ignore[dict-item]
     with pytest.raises(RunError, match=r"workers died before they could run a trial: .*no_such_module"):
-        run([jit(n) for n in range(6)], broken, ray_session, tmp_path)
+        run(trials, broken, ray_session, tmp_path)
     assert not list((tmp_path / "trials").rglob("*.parquet"))
-    assert len(run([jit(n) for n in range(2)], prepared, ray_session, tmp_path)) == 2
+
+    def fails(source: Source, row: Row) -> None:
+        raise ResultsError("the disk is full; free some space")
+
+    with pytest.raises(ResultsError, match="free some space"):
+        run(trials, prepared, ray_session, tmp_path, fails)
+    kept = len(pd.read_parquet(tmp_path / "trials"))
+    assert 1 <= kept < 6
+    assert len(run(trials, prepared, ray_session, tmp_path)) == 6
 
 
 def test_a_search_that_only_fails_stops_says_why_and_can_be_tried_again(
