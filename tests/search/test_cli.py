@@ -168,18 +168,30 @@ def test_a_corrupt_model_in_the_cache_is_named(
     assert len(err.strip().splitlines()) == 1
 
 
-def test_killed_in_the_middle_and_resumed_to_exactly_all_trials(
+def test_a_search_is_interrupted_then_killed_and_resumed_to_exactly_all_trials(
     unlearn_here: Unlearn, plan_file: Path, tmp_path: Path
 ) -> None:
-    """Mode d: SIGKILL of the driver loses no finished trial and doubles none."""
+    """Mode d: Ctrl-C is answered at once; neither it nor SIGKILL loses or doubles a finished trial."""
     folder = tmp_path / "results"
+    process = start("search", plan_file, "--results", folder, "--trials", "500", "--workers", "1")
+    wait_for_rows(process, folder, 4)
+    os.killpg(process.pid, signal.SIGINT)  # as a terminal does: to the whole group
+    out, err = process.communicate(timeout=120)
+    assert process.returncode == 130
+    assert "stopping: trials that run have 10 s to finish; Ctrl-C again to stop at once" in out
+    message = re.fullmatch(r"error: interrupted: (\d+) of 1000 trials are done and kept in .*\n", err)
+    assert message, err
+    assert "the same command again goes on" in err
+    interrupted = rows(folder)
+    assert 4 <= int(message[1]) == interrupted < 1000
+
     command = ["search", plan_file, "--results", folder, "--trials", "30", "--workers", "1"]
     killed = start(*command)
-    wait_for_rows(killed, folder, 12)
+    wait_for_rows(killed, folder, interrupted + 8)
     os.killpg(killed.pid, signal.SIGKILL)
     killed.communicate()
     kept = pd.read_parquet(folder / "trials")
-    assert 12 <= len(kept) < 60
+    assert interrupted + 8 <= len(kept) < 60
     status, out, err = unlearn(*command)
     assert status == 0, err
     assert "resuming run" in out
@@ -192,20 +204,6 @@ def test_killed_in_the_middle_and_resumed_to_exactly_all_trials(
     status, out, _ = unlearn_here(*command)
     assert status == 0
     assert "all 60 trials are done, nothing to do" in out
-
-
-def test_ctrl_c_is_answered_at_once_and_says_how_to_go_on(plan_file: Path, tmp_path: Path) -> None:
-    folder = tmp_path / "results"
-    process = start("search", plan_file, "--results", folder, "--trials", "500", "--workers", "1")
-    wait_for_rows(process, folder, 4)
-    os.killpg(process.pid, signal.SIGINT)  # as a terminal does: to the whole group
-    out, err = process.communicate(timeout=120)
-    assert process.returncode == 130
-    assert "stopping: trials that run have 10 s to finish; Ctrl-C again to stop at once" in out
-    kept = re.fullmatch(r"error: interrupted: (\d+) of 1000 trials are done and kept in .*\n", err)
-    assert kept, err
-    assert "the same command again goes on" in err
-    assert 4 <= int(kept[1]) == rows(folder) < 1000
 
 
 def test_other_signals_are_answered_alike_and_a_second_one_ends_trials_that_are_long(
