@@ -79,7 +79,7 @@ def _keep(key: Key, work: Work) -> None:
     description = {
         "identity": _identity(key),
         "names": list(work.value),
-        "spent": asdict(work.spent),
+        "spent": {name: value for name, value in asdict(work.spent).items() if value is not None},
         "sha256": hashlib.sha256(raw).hexdigest(),
     }
     replace_file(_file(key, ".safetensors"), raw)

@@ -12,17 +12,20 @@ from typing import TypeVar
 import torch
 from torch import nn
 
+from benchmarks.energy import joules
+
 T = TypeVar("T")
 
 
 @dataclass(frozen=True)
 class Spent:
-    """What a part of a method took: seconds, images forward and backward, MiB at its peak."""
+    """What a part of a method took: seconds, images forward and backward, MiB at its peak, joules."""
 
     seconds: float
     samples_forward: int
     samples_backward: int
     peak_memory_mb: float
+    energy_j: float | None = None
 
 
 @dataclass(frozen=True)
@@ -38,6 +41,8 @@ class Cost:
             back for, inside the method.
         shared_s: Seconds of unlearn_s in parts that no hyper-parameter changes, see `TrialData.once`.
         reused_s: Seconds of unlearn_s that this trial did not spend, because another had computed the part.
+        energy_j: Joules that the GPU used while the method ran, whoever else used it; None where its driver
+            does not count them, and on a CPU.
     """
 
     unlearn_s: float
@@ -47,6 +52,7 @@ class Cost:
     samples_backward: int
     shared_s: float = 0.0
     reused_s: float = 0.0
+    energy_j: float | None = None
 
     @property
     def spent_s(self) -> float:
@@ -66,6 +72,8 @@ class Meter:
         self._forward = 0
         self._backward = 0
         self._peak = 0.0
+        self._energy: dict[str, float | None] = {"unlearn": 0.0, "part": 0.0}
+        self._energy_before: float | None = None
 
     def watch(self, model: nn.Module) -> None:
         """Count the images that pass through a network, and through every copy made of it."""
@@ -115,19 +123,21 @@ class Meter:
         `add` then makes that a cost of the trial.
         """
         forward, backward = self._forward, self._backward
-        self._seconds["part"] = 0.0
+        self._seconds["part"], self._energy["part"] = 0.0, 0.0
         self._reset_peak()
         try:
             with self._running("part"):
                 value = part()
         except BaseException:
             self._seconds["unlearn"] += self._seconds["part"]
+            self._energy["unlearn"] = _sum(self._energy["unlearn"], self._energy["part"])
             raise
         spent = Spent(
             seconds=self._seconds["part"],
             samples_forward=self._forward - forward,
             samples_backward=self._backward - backward,
             peak_memory_mb=self._read_peak(),
+            energy_j=self._energy["part"],
         )
         self._forward, self._backward = forward, backward
         return value, spent
@@ -140,6 +150,7 @@ class Meter:
         self._forward += spent.samples_forward
         self._backward += spent.samples_backward
         self._peak = max(self._peak, spent.peak_memory_mb)
+        self._energy["unlearn"] = _sum(self._energy["unlearn"], spent.energy_j)
 
     def count(self, forward: int, backward: int) -> None:
         """Add images that no hook sees."""
@@ -162,6 +173,7 @@ class Meter:
             samples_backward=self._backward,
             shared_s=self._seconds["shared"],
             reused_s=self._seconds["reused"],
+            energy_j=self._energy["unlearn"] if self._device.type == "cuda" else None,
         )
 
     @contextmanager
@@ -175,10 +187,14 @@ class Meter:
     def _run(self, clock: str) -> None:
         self._clock = clock
         self._start(clock)
+        self._energy_before = joules(self._device)
 
     def _halt(self) -> None:
         clock, self._clock = self._clock, ""
         self._stop(clock)
+        before, after = self._energy_before, joules(self._device)
+        used = None if before is None or after is None else after - before
+        self._energy[clock] = _sum(self._energy[clock], used)
         self._peak = max(self._peak, self._read_peak())
 
     @contextmanager
@@ -220,3 +236,8 @@ class Meter:
 
             unit = 1 if sys.platform == "darwin" else 2**10  # bytes on macOS, KiB elsewhere
             return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / 2**20
+
+
+def _sum(one: float | None, other: float | None) -> float | None:
+    """Together; not known where one is not."""
+    return None if one is None or other is None else one + other

@@ -167,6 +167,7 @@ class TrialActor(tune.Trainable):
             prepared,
             {
                 **a.identity,
+                "energy_j": cost.energy_j if self._place.gpus >= 1 else None,
                 "gpu_fraction": self._place.gpus,
                 "gpu_kind": self._place.kind if self._place.gpus else None,
                 "started_at": started,

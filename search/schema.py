@@ -178,6 +178,13 @@ _COST = (
     Column("peak_memory_mb", _REAL, "Peak while the method ran: GPU, or the process on a CPU", "MiB"),
     Column("samples_forward", _INT, "Images passed forward by the method", "images"),
     Column("samples_backward", _INT, "Images passed backward by the method", "images"),
+    Column(
+        "energy_j",
+        _REAL,
+        "Energy that the GPU used while the method ran, what was reused counted in; missing on a CPU, where "
+        "the driver does not count, and where the trial had a share of a GPU",
+        "J",
+    ),
     Column("device", _TEXT, "cpu or the GPU's name"),
     Column("gpu_fraction", _REAL, "Share of a GPU that the trial had", "GPU"),
     Column("gpu_kind", _TEXT, "Kind of that GPU, as Ray names it; missing on a CPU"),
