@@ -237,7 +237,7 @@ def test_studies_of_a_plan_stay_apart_share_workers_and_resume(
     samples = pd.read_parquet(tmp_path / "samples")
     assert samples.groupby("trial_id").size().max() <= 130
     points = pd.read_parquet(tmp_path / "progress")
-    assert set(points.trial_id) == set(bench.trial_id[bench.method.isin(["finetune", "retrain"])])
+    assert set(points.trial_id) == set(bench.trial_id[bench.method.isin(["amnesiac", "finetune", "retrain"])])
     ends = points[points.done == 1].set_index("trial_id").gap
     assert ends.equals(bench.set_index("trial_id").gap.reindex(ends.index))
 
