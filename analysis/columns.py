@@ -32,6 +32,7 @@ _IDENTITY = {  # in every table of every version, and never null
     "samples": _JOIN | {"image": _INT},
     "steps": _JOIN | {"step": _INT, "request": _TEXT},
     "progress": _JOIN | {"done": _REAL, "seconds": _REAL},
+    "inversions": _JOIN | {"image": _INT} | dict.fromkeys(("shows", "recognised", "png"), _TEXT),
 }
 _ACCURACIES = dict.fromkeys(("retain_acc", "forget_acc", "mia", "gap"), _REAL)
 _OPTIONAL = {  # null where a file lacks them
@@ -48,6 +49,7 @@ _OPTIONAL = {  # null where a file lacks them
     "samples": {"entropy": _REAL, "loss": _REAL},
     "steps": _ACCURACIES,
     "progress": _ACCURACIES,
+    "inversions": {},
 }
 # What identifies a row, in the order in which people look for it; parameters follow, and then the figures
 _LEADING = (
@@ -66,7 +68,7 @@ def conformed(table: pa.Table, name: str) -> pa.Table:
 
     Args:
         table: The file, its partition columns included.
-        name: Which table it belongs to: trials, classes, samples, steps or progress.
+        name: Which table it belongs to: trials, classes, samples, steps, progress or inversions.
 
     Returns:
         All columns of the file, of text, whole numbers, numbers, flags and times, nothing nested; then those

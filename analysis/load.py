@@ -171,6 +171,15 @@ def progress(place: Places) -> pd.DataFrame:
     return _table(place, "progress")
 
 
+def inversions(place: Places) -> pd.DataFrame:
+    """One row per trial and image that its model takes for what was forgotten, a PNG in base64; may be empty.
+
+    Raises:
+        AnalysisError: as `trials`, but results without such rows are no error.
+    """
+    return _table(place, "inversions")
+
+
 def columns(place: Places) -> pd.DataFrame:
     """What the columns of the trials table mean: column, group, type, unit, description.
 

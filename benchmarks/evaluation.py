@@ -14,6 +14,7 @@ from torch import nn
 from benchmarks.geometry import Surface
 from benchmarks.images import ImageSet
 from benchmarks.inference import fast_convolutions, overwriting
+from benchmarks.inversion import Inverted
 from benchmarks.relearning import Relearned
 from benchmarks.weight_change import WeightChange
 
@@ -83,7 +84,8 @@ class Evaluation:
     `held_out` says whether the last two are validation images (while parameters are chosen) or test
     images (when results are reported). `relearn` trains a copy of the model until it has some accuracy on
     the forget images again, in percent, and `change` compares its weights with the original model's, and
-    `surface` is its geometry around the forget images; None where the model itself is not at hand.
+    `surface` is its geometry around the forget images, and `inverted` the images that it takes for what was
+    forgotten (None where that is no class); None where the model itself is not at hand.
     """
 
     held_out: HeldOut
@@ -95,6 +97,7 @@ class Evaluation:
     relearn: Callable[[float], Relearned] | None = None
     change: Callable[[], WeightChange] | None = None
     surface: Callable[[], Surface] | None = None
+    inverted: Callable[[], Inverted | None] | None = None
 
     @property
     def images(self) -> int:

@@ -18,6 +18,7 @@ from benchmarks.errors import BenchmarkError, TrainingError
 from benchmarks.evaluation import Evaluation, HeldOut, Predictions, References, predict
 from benchmarks.geometry import surface
 from benchmarks.images import ImageSet, joined
+from benchmarks.inversion import inverted
 from benchmarks.kept_predictions import keep, kept, predictions_id
 from benchmarks.metrics import default_metrics, measure
 from benchmarks.metrics import metrics as registered_metrics
@@ -198,6 +199,9 @@ class Prepared(Shown):
             relearn=self.relearning(model, evaluation.held_out),
             change=cache(lambda: weight_change(self.original, model)),
             surface=cache(lambda: surface(model, self.measured["forget_train"])),
+            inverted=cache(
+                lambda: inverted(model, self.scenario, self.packed.recipe, self.splits["forget_train"])
+            ),
         )
 
     def _random(self, extent: Extent) -> Predictions:

@@ -20,11 +20,13 @@ from benchmarks.errors import InvalidParameters, UnknownName
 from benchmarks.evaluation import Evaluation, HeldOut
 from benchmarks.geometry import Surface
 from benchmarks.hyperparameters import build
+from benchmarks.inversion import Inverted
 from benchmarks.measurement import measurement
 from benchmarks.meter import Cost, Meter
 from benchmarks.methods import Method, methods
 from benchmarks.metrics import default_metrics, measure
 from benchmarks.metrics import metrics as registered_metrics
+from benchmarks.metrics.inversion import NAME as INVERSION
 from benchmarks.metrics.surface import NAMES as SURFACE_NAMES
 from benchmarks.prepared import Prepared
 from benchmarks.scenarios import Scenario, method_task
@@ -76,6 +78,7 @@ class TrialResult(Shown):
         model: The unlearned model; None unless it is complete.
         evaluation: Its predictions; None unless it is complete.
         surface: Its geometry around the forget images, where a metric of that was measured.
+        inverted: Images that it takes for the forgotten classes, where the metric `inversion` was measured.
         steps: For a `sequence`, how it went on; empty otherwise.
         course: How the model fared while the method ran, in the order of time; also of a trial that failed.
         out_of_memory: Whether it failed for want of memory on its device.
@@ -101,6 +104,7 @@ class TrialResult(Shown):
     model: nn.Module | None = None
     evaluation: Evaluation | None = None
     surface: Surface | None = None
+    inverted: Inverted | None = None
     steps: tuple[StepResult, ...] = ()
     course: tuple[Point, ...] = ()
     out_of_memory: bool = False
@@ -228,6 +232,7 @@ def run_trial(
             model=model,
             evaluation=now,
             eval_ended=evaluated.ended,
+            inverted=with_model.inverted() if with_model.inverted and INVERSION in chosen else None,
             surface=around() if around and set(SURFACE_NAMES) & set(chosen) else None,
         )
 

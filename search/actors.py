@@ -157,7 +157,7 @@ class TrialActor(tune.Trainable):
         started: datetime.datetime,
         seconds: float,
     ) -> Finished:
-        from search.rows import class_rows, progress_rows, sample_rows, step_rows, trial_row
+        from search.rows import class_rows, inversion_rows, progress_rows, sample_rows, step_rows, trial_row
 
         classes = class_rows(result, prepared) if a.details else []
         samples = sample_rows(result, prepared) if a.details else []
@@ -179,7 +179,8 @@ class TrialActor(tune.Trainable):
         )
         row["objective"] = a.objective.scalar(row)
         steps = step_rows(result) if a.details else []
-        return Finished(row, classes, samples, steps, progress_rows(result))
+        inversions = inversion_rows(result) if a.details else []
+        return Finished(row, classes, samples, steps, progress_rows(result), inversions)
 
     def _scenario(self, key: str) -> Any:
         from benchmarks.datasets import provide

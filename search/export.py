@@ -73,7 +73,7 @@ def export_csv(results: Path | str, file: Path | str, table: str = "trials") -> 
 
     Args:
         results: The results folder, or its address in a bucket.
-        table: trials, classes, samples, steps or progress.
+        table: trials, classes, samples, steps, progress or inversions.
 
     Raises:
         AnalysisError: when the table cannot be read.
@@ -89,6 +89,7 @@ def export_csv(results: Path | str, file: Path | str, table: str = "trials") -> 
         "samples": load.samples,
         "steps": load.steps,
         "progress": load.progress,
+        "inversions": load.inversions,
     }
     if table not in readers:
         raise ResultsError(f"unknown table '{table}'; {suggest(table, readers)}")

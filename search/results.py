@@ -1,4 +1,4 @@
-"""The results: five Parquet tables that a reader may open at any moment, in a folder or a bucket.
+"""The results: six Parquet tables that a reader may open at any moment, in a folder or a bucket.
 
 Only drivers write, each to files of its own, and one driver at a time per run and shard. A trial's row is
 durable before anything else is told about it, so the table says what is done, and resuming means reading it.
@@ -42,6 +42,7 @@ class Finished:
     samples: list[Row] = field(default_factory=list)
     steps: list[Row] = field(default_factory=list)
     progress: list[Row] = field(default_factory=list)
+    inversions: list[Row] = field(default_factory=list)
 
 
 def _say(line: str) -> None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import base64
 import platform
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import asdict
 from functools import cache
@@ -174,6 +176,28 @@ def progress_rows(result: TrialResult) -> list[Row]:
         }
         for point in result.course
     ]
+
+
+def inversion_rows(result: TrialResult) -> list[Row]:
+    """The images that the model takes for what was forgotten; empty where the metric was not measured."""
+    from benchmarks.inversion import as_png
+
+    found = result.inverted
+    if found is None:
+        return []
+    names, seen = result.scenario.classes, Counter[int]()
+    rows = []
+    for pixels, label, taken in zip(found.images, found.labels, found.recognised, strict=True):
+        rows.append(
+            {
+                "image": seen[label],
+                "shows": names[label],
+                "recognised": names[taken],
+                "png": base64.b64encode(as_png(pixels)).decode(),
+            }
+        )
+        seen[label] += 1
+    return rows
 
 
 @cache

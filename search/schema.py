@@ -1,4 +1,4 @@
-"""Every column of the five tables: its type, its unit and what it means, in one place.
+"""Every column of the six tables: its type, its unit and what it means, in one place.
 
 The trials table has a column for every hyper-parameter of every registered method, whatever a file
 holds, because readers take the columns of the first file they meet and drop the others'.
@@ -277,12 +277,27 @@ def progress_columns() -> tuple[Column, ...]:
     )
 
 
+def inversion_columns() -> tuple[Column, ...]:
+    """Columns of the inversions table: one row per trial and image that its model takes for a class."""
+    return (
+        Column("run_id", _TEXT, "As in trials"),
+        Column("trial_id", _TEXT, "As in trials"),
+        Column("forget", _TEXT, "As in trials"),
+        Column("draw", _INT, "As in trials"),
+        Column("image", _INT, "Number of the image among those of its trial and class, from 0"),
+        Column("shows", _TEXT, "Forgotten class that it was made to show"),
+        Column("recognised", _TEXT, "Class that the independent network takes it for"),
+        Column("png", _TEXT, "The image, a PNG file in base64"),
+    )
+
+
 TABLES = {
     "trials": trial_columns,
     "classes": class_columns,
     "samples": sample_columns,
     "steps": step_columns,
     "progress": progress_columns,
+    "inversions": inversion_columns,
 }
 
 

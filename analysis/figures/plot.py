@@ -89,6 +89,10 @@ class Results:
         return load.progress(self.path)
 
     @cached_property
+    def inversions(self) -> pd.DataFrame:
+        return load.inversions(self.path)
+
+    @cached_property
     def ranges(self) -> Ranges:
         return load.ranges(self.path)
 

@@ -18,7 +18,10 @@ def export(
     ] = None,
     csv: Annotated[str | None, typer.Option("--csv", metavar="FILE", help="A CSV file.")] = None,
     table: Annotated[
-        str, typer.Option("--table", help="What --csv writes: trials, classes, samples, steps or progress.")
+        str,
+        typer.Option(
+            "--table", help="What --csv writes: trials, classes, samples, steps, progress, inversions."
+        ),
     ] = "trials",
 ) -> None:
     """Write searches as Optuna studies, or a table as CSV."""
