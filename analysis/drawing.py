@@ -42,6 +42,7 @@ from matplotlib.cm import ScalarMappable
 from matplotlib.colors import Normalize, TwoSlopeNorm
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
+from matplotlib.patches import Rectangle
 from matplotlib.text import Text
 from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
 
@@ -53,6 +54,7 @@ __all__ = [
     "LogLocator",
     "Normalize",
     "NullLocator",
+    "Rectangle",
     "ScalarMappable",
     "Text",
     "TwoSlopeNorm",

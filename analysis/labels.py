@@ -26,6 +26,7 @@ _NAMES = {
     "mia_gap": ("SVM attacks, distance to retrain", "points"),
     "relearn_steps": ("Relearn time", "steps"),
     "relearned": ("Relearned", "%"),
+    "inversion": ("Recognised in inverted images", "%"),
     "anamnesis_index": ("Anamnesis index", ""),
     "gap": ("Distance to retrain", "points"),
     "objective": ("Objective", "points"),

@@ -26,18 +26,22 @@ class Share:
     classes: pd.DataFrame
     samples: pd.DataFrame
     steps: pd.DataFrame
+    progress: pd.DataFrame
+    inversions: pd.DataFrame
 
 
-def shares(
-    trials: pd.DataFrame, classes: pd.DataFrame, samples: pd.DataFrame, steps: pd.DataFrame
-) -> Iterator[Share]:
-    """The rows of each plan and scenario; the plan is in the title where a scenario has several."""
+def shares(trials: pd.DataFrame, *details: pd.DataFrame) -> Iterator[Share]:
+    """The rows of each plan and scenario; the plan is in the title where a scenario has several.
+
+    Args:
+        details: The other tables, in the order in which `Share` has them.
+    """
     rows = trials.assign(plan=plan_names(trials["run_id"]))
     plans = rows.groupby(PART[1:])["plan"].transform("nunique")
     for values, own in rows.groupby(PART, sort=True):
         plan, *scenario = map(str, values)
         name = place(*scenario)
         runs = set(own["run_id"])
-        details = [t[t["run_id"].isin(runs)] if len(t) else t for t in (classes, samples, steps)]
+        theirs = [t[t["run_id"].isin(runs)] if len(t) else t for t in details]
         title = f"{name}: {plan or 'runs without a plan'}" if plans[own.index[0]] > 1 else name
-        yield Share((plan, *scenario), title, own.drop(columns="plan"), *details)
+        yield Share((plan, *scenario), title, own.drop(columns="plan"), *theirs)

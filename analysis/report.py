@@ -20,6 +20,7 @@ from analysis import (
     departures,
     destination_sections,
     load,
+    model_sections,
     pareto_sections,
     preset_sections,
     run_sections,
@@ -143,7 +144,8 @@ def _parts(place: str, trials: pd.DataFrame, said: set[str], alone: bool) -> lis
     """
     ranges = load.ranges(place)
     searched = searched_ranges(place, trials, ranges)
-    tables = [trials, load.classes(place), load.samples(place), load.steps(place)]
+    readers = (load.classes, load.samples, load.steps, load.progress, load.inversions)
+    tables = [trials, *(read(place) for read in readers)]
     if not alone:  # the same plan that ran in two places has the same runs
         tables = [_told_apart(table, place) for table in tables]
         searched = {_run_in(run, place): known for run, known in searched.items()}
@@ -222,6 +224,8 @@ def _chapters(
         benchmark_sections.entropy(share.trials, share.samples, palette),
         destination_sections.destination_section(share.trials, share.samples),
         benchmark_sections.quality(share.trials, share.samples),
+        model_sections.on_the_way(share.trials, share.progress),
+        model_sections.inverted(share.trials, share.inversions),
     ]
     data = search_charts.as_data(found, palette, ranges, known)
     return [section for section in sections if section is not None], data

@@ -2,9 +2,9 @@
 
 The attack of Fredrikson et al., 2015, as Graves et al., 2021, run it and Chundawat et al., 2023, print it:
 from a black image with a little noise, gradient descent at a rate of 1 on the cross-entropy of the class,
-with respect to the image as the network sees it; now and then the image is made clearer by a median filter and
-by adding what a Gaussian blur takes away, 80 times. Pixels are kept within their range, which public code does
-not do. Every model is attacked from the same noise, so that two models differ by nothing else.
+with respect to the image as the network sees it; now and then the image is made clearer by a median filter
+and by adding what a Gaussian blur takes away, 80 times. Pixels are kept within their range, which public code
+does not do. Every model is attacked from the same noise, so that two models differ by nothing else.
 
 The papers judge the images by eye. Here another network does, too: of the same kind, trained on all training
 images from another seed, it has nothing from the model that is attacked. It takes even noise for some class,

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from analysis.figures.catalogue import figure as figure
     from analysis.load import classes as classes
     from analysis.load import columns as columns
+    from analysis.load import inversions as inversions
     from analysis.load import progress as progress
     from analysis.load import samples as samples
     from analysis.load import steps as steps
@@ -97,6 +98,7 @@ _HOME = {
     "forecast": "search.forecast",
     "import_optuna": "search.importing",
     "measure_stored": "search.stored_metrics",
+    "inversions": "analysis.load",
     "merge": "search.merging",
     "overall": "analysis.breakdown",
     "plans": "search.functions",
@@ -148,6 +150,7 @@ __all__ = [
     "figure",
     "forecast",
     "import_optuna",
+    "inversions",
     "measure_stored",
     "merge",
     "overall",

@@ -6,6 +6,7 @@ from analysis.figures.benchmarks import dampening as dampening
 from analysis.figures.benchmarks import destinations as destinations
 from analysis.figures.benchmarks import entropy as entropy
 from analysis.figures.benchmarks import gkt as gkt
+from analysis.figures.benchmarks import inversion as inversion
 from analysis.figures.benchmarks import losses as losses
 from analysis.figures.benchmarks import measures as measures
 from analysis.figures.benchmarks import progress as progress

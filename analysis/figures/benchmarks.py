@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from analysis import bars, charts, course_charts, destination_charts, measured
+from analysis import bars, charts, course_charts, destination_charts, inversion_charts, measured
 from analysis import breakdown as tables
 from analysis import dampening as shares
 from analysis import destinations as spread
@@ -17,6 +17,7 @@ from analysis.course import BATCHES, course, over_batches
 from analysis.drawing import Figure
 from analysis.figures.plot import Choice, Plot, Plots, Results, named, plots
 from analysis.forgetting import forgetting_quality
+from analysis.inversions import shown
 from analysis.labels import place
 from analysis.sequence import degradation
 from analysis.studies import SCENARIO, VARIANT
@@ -164,6 +165,24 @@ def gkt(results: Path | str, choice: Choice | None = None) -> Plots:
     """
     source = Results(results, replace(choice or Choice(), methods=["gkt"]))
     return plots("gkt", _courses("gkt", source, BATCHES), MEASURED_ON_THE_WAY, source)
+
+
+def inversion(results: Path | str, choice: Choice | None = None) -> Plots:
+    """Images that models take for what was forgotten (zero-shot, figure 3); arguments as for `breakdown`."""
+    source = Results(results, choice)
+
+    def made() -> Iterator[Plot]:
+        every = shown(source.trials, source.inversions)
+        for [forget], part in every.groupby(["forget"], sort=False):
+            for key, scenario, rows in _scenarios(part):
+                caption = (
+                    f"{scenario}: images inverted from the first model of every method as {forget}; framed "
+                    "where another network recognises it, and in how many of all models' images it does."
+                )
+                yield Plot(named("inversion", *key, str(forget)), caption, rows, inversion_charts.grid(rows))
+
+    needs = "benchmark a plan of the task full_class or sequence with 'metrics: [inversion]'"
+    return plots("inversion", made(), needs, source)
 
 
 def _courses(name: str, source: Results, x: str) -> Iterator[Plot]:

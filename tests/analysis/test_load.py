@@ -354,7 +354,7 @@ def test_a_home_folder_that_the_shell_left_alone(tmp_path: Path, monkeypatch: py
 
 
 def test_a_bucket_is_read_like_a_folder(results: Path, bucket: str) -> None:
-    for read in (load.trials, load.classes, load.samples, load.steps):
+    for read in (load.trials, load.classes, load.samples, load.steps, load.progress, load.inversions):
         pd.testing.assert_frame_equal(read(bucket), read(results))
     assert load.ranges(bucket) == load.ranges(results)
     assert set(load.columns(bucket).column) == set(load.columns(results).column)
