@@ -36,7 +36,7 @@ SCORES = ("f_score", "utility", "total_score")
 
 def results(trials: pd.DataFrame) -> Section | None:
     """The main table of every scenario: mean ± std, distance to retrain, the best marked."""
-    frame = _few_sources(overall(trials))
+    frame = few_sources(overall(trials))
     if frame.empty:
         return None
     every = dict(scenarios(by_own_set(with_both(benchmarked(trials)))))
@@ -95,7 +95,7 @@ def classes(trials: pd.DataFrame, palette: Mapping[str, str]) -> Section | None:
         return None
     blocks: list[Table | Picture] = []
     for name, rows in scenarios(frame):
-        drawn = _few_sources(rows)
+        drawn = few_sources(rows)
         if rows["forget"].nunique() <= TOO_MANY:
             blocks.append(picture(charts.breakdown(drawn, palette=palette), _spread_sentence(name, drawn)))
         text = _distance_first(shown(rows))
@@ -108,7 +108,7 @@ def classes(trials: pd.DataFrame, palette: Mapping[str, str]) -> Section | None:
 
 def damage(trials: pd.DataFrame, per_class: pd.DataFrame) -> Section | None:
     """What happens to the classes that stay, relative to retraining."""
-    frame = _few_sources(collateral(trials, per_class))
+    frame = few_sources(collateral(trials, per_class))
     frame = frame[frame["method"] != "retrain"]
     if frame.empty:
         return None
@@ -132,11 +132,11 @@ def damage(trials: pd.DataFrame, per_class: pd.DataFrame) -> Section | None:
 
 def entropy(trials: pd.DataFrame, samples: pd.DataFrame, palette: Mapping[str, str]) -> Section | None:
     """How sure the models are of the forgotten images."""
-    frame = _few_sources(per_image(trials, samples, "entropy"))
+    frame = few_sources(per_image(trials, samples, "entropy"))
     if frame.empty:
         return None
     blocks: list[Table | Picture] = []
-    differences = dict(scenarios(_few_sources(by_own_set(entropy_difference(trials, samples)))))
+    differences = dict(scenarios(few_sources(by_own_set(entropy_difference(trials, samples)))))
     for name, rows in scenarios(frame):
         groups = rows.groupby(VARIANT, sort=False)["entropy"]
         known = [f"{variant(*map(str, key))}: {values.median():.2g}" for key, values in groups]
@@ -175,8 +175,8 @@ def _entropy_table(name: str, rows: pd.DataFrame) -> Table:
 
 def quality(trials: pd.DataFrame, samples: pd.DataFrame) -> Section | None:
     """Whether the unlearned models can be told from retrained ones, where there are enough of both."""
-    scored = _few_sources(by_own_set(forgetting_quality(trials, samples)))
-    attacked = _few_sources(by_own_set(u_lira(trials, samples)))
+    scored = few_sources(by_own_set(forgetting_quality(trials, samples)))
+    attacked = few_sources(by_own_set(u_lira(trials, samples)))
     blocks = [_score_table(name, rows) for name, rows in scenarios(scored)]
     blocks += [_attack_table(name, rows) for name, rows in scenarios(attacked)]
     return Section("quality", "Told from retrained models", [], blocks, folded=True) if blocks else None
@@ -225,7 +225,7 @@ def scenarios(frame: pd.DataFrame) -> Iterator[tuple[str, pd.DataFrame]]:
         yield place(*map(str, values)), rows
 
 
-def _few_sources(frame: pd.DataFrame) -> pd.DataFrame:
+def few_sources(frame: pd.DataFrame) -> pd.DataFrame:
     """Without transferred parameters where they come from several sets, which have their own chapter."""
     moved = frame["regime"].isin(["transferred", BOTH])
     sources = frame["tuned_on"].where(moved).groupby([frame[c] for c in (*SCENARIO, "method")])
@@ -266,7 +266,7 @@ def _other_metrics(trials: pd.DataFrame) -> Iterator[Table]:
         others = [metric for metric in metric_names(own) if metric not in FIGURES]
         if not others:
             continue
-        frame = _few_sources(overall(own, others))
+        frame = few_sources(overall(own, others))
         text = shown(frame)
         heads = list(text.columns)
         figures = {label(m) for m in others} | {"n", "Failed"}
@@ -279,7 +279,7 @@ def _other_metrics(trials: pd.DataFrame) -> Iterator[Table]:
 
 def _levels(trials: pd.DataFrame) -> Iterator[Table]:
     """Where figures differ, where draws or originals were repeated too, folded."""
-    for name, rows in scenarios(_few_sources(apart(trials))):
+    for name, rows in scenarios(few_sources(apart(trials))):
         heads = ["Forget set", "Method", "Figure", "Trials", "Mean", "± originals", "± draws", "± seeds"]
         lines = [
             [

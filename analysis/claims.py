@@ -73,7 +73,7 @@ def claims_by_forget(
         for compared in [_compared(own, retrained, lines["over"], metric)]
     ]
     header = [*keys, "metric", *_FIGURES]
-    if not len(lines):
+    if not len(lines) or not found:
         return pd.DataFrame(columns=header)
     table = pd.concat(found).reset_index(drop=True)[header]
     return ordered(table.dropna(subset=["mean", "retrain"]), [*SCENARIO, *VARIANT, "forget"])

@@ -165,7 +165,10 @@ def runs_needed(compared: Comparison, margin: float | None = None) -> Values:
         enough = power(known, middle, margin) >= POWER
         low, high = np.where(enough, low, middle), np.where(enough, middle, high)
     found[at] = high
-    return found
+    # Where neither side varies: 70 ways to deal four runs a side, 64 signs of six pairs
+    constant = (compared.error == 0) & (compared.difference != 0) & (compared.apart_p >= LEVEL)
+    independent = compared.freedom > compared.runs - 1
+    return np.where(constant, np.where(independent, 4.0, 6.0), found)
 
 
 def power(compared: Comparison, runs: npt.ArrayLike, margin: float | None = None) -> Values:

@@ -9,12 +9,16 @@ from pathlib import Path
 import pandas as pd
 
 from analysis import breakdown, transfer
+from analysis.claims import claims_by_forget
 from analysis.errors import AnalysisError, unknown
 from analysis.figures.plot import Choice, Results
 from analysis.forgetting import FEWEST, entropy_difference, forgetting_quality
 from analysis.information import information
 from analysis.measured import seconds
+from analysis.robustness import robustness
+from analysis.searched import range_of, searched_ranges
 from analysis.sequence import degradation
+from analysis.standings import standing
 from analysis.stats import winners_curse
 from analysis.u_lira import FEWEST as FEWEST_MODELS
 from analysis.u_lira import u_lira
@@ -42,6 +46,11 @@ def _fresh_seeds(results: Results) -> pd.DataFrame:
     return pd.DataFrame(rows).drop(columns=["study", "scenario_seed", "run_id"], errors="ignore")
 
 
+def _robustness(results: Results) -> pd.DataFrame:
+    searched = searched_ranges(results.path, results.trials, results.ranges)
+    return robustness(results.trials, lambda study, name: range_of(study, name, searched, results.ranges))
+
+
 TABLES = {
     "methods": Kind("a line a method", lambda r: breakdown.overall(r.trials)),
     "classes": Kind("a line a method and forget set", lambda r: breakdown.by_class(r.trials)),
@@ -55,6 +64,13 @@ TABLES = {
         "what parameters of another forget set cost",
         lambda r: transfer.by_forget(r.trials),
         "benchmark a plan whose search has several forget sets, such as {forget: [rocket, sea]}",
+    ),
+    "claims": Kind("methods beside retraining: as it, or not", lambda r: claims_by_forget(r.trials)),
+    "pairs": Kind("methods against each other", lambda r: standing(r.trials).pairs),
+    "robustness": Kind(
+        "how robust the best points are",
+        _robustness,
+        "search with more trials, or run 'unlearn sensitivity PLAN' into it first",
     ),
     "entropy": Kind("entropies beside retraining", lambda r: entropy_difference(r.trials, r.samples)),
     "quality": Kind(

@@ -16,6 +16,7 @@ from markupsafe import Markup
 
 from analysis import (
     benchmark_sections,
+    claims_sections,
     comparison_sections,
     departures,
     destination_sections,
@@ -211,6 +212,7 @@ def _chapters(
     known = importances([rows for _, rows in found], ranges)
     sections = [
         benchmark_sections.results(share.trials),
+        claims_sections.claims(share.trials, range_searched, palette),
         preset_sections.presets(share.trials),
         search_sections.searches(found, palette, range_searched),
         pareto_sections.fronts(found, record),

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from analysis.load import trials as trials
     from analysis.named_tables import table as table
     from analysis.report import write_report as report
+    from analysis.standings import standing as standing
     from analysis.watched import runs as runs
     from analysis.watched import status as status
     from benchmarks.errors import BenchmarkError as BenchmarkError
@@ -113,6 +114,7 @@ _HOME = {
     "samples": "analysis.load",
     "search": "search.functions",
     "sensitivity": "search.functions",
+    "standing": "analysis.standings",
     "status": "analysis.watched",
     "steps": "analysis.load",
     "table": "analysis.named_tables",
@@ -166,6 +168,7 @@ __all__ = [
     "samples",
     "search",
     "sensitivity",
+    "standing",
     "status",
     "steps",
     "table",

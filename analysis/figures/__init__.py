@@ -15,6 +15,9 @@ from analysis.figures.benchmarks import sequence as sequence
 from analysis.figures.benchmarks import transfer as transfer
 from analysis.figures.catalogue import FIGURES as FIGURES
 from analysis.figures.catalogue import figure as figure
+from analysis.figures.claims import equality as equality
+from analysis.figures.claims import ranks as ranks
+from analysis.figures.claims import robustness as robustness
 from analysis.figures.plot import Choice as Choice
 from analysis.figures.plot import Plot as Plot
 from analysis.figures.plot import Plots as Plots

@@ -8,7 +8,7 @@ from functools import partial
 from pathlib import Path
 
 from analysis.errors import unknown
-from analysis.figures import benchmarks, fronts, searches
+from analysis.figures import benchmarks, claims, fronts, searches
 from analysis.figures.plot import Choice, Plots
 from analysis.style import page
 
@@ -30,6 +30,9 @@ FIGURES = {
     "breakdown": Kind("methods per forget set", benchmarks.breakdown),
     "collateral": Kind("classes that stay", benchmarks.collateral),
     "transfer": Kind("parameters on other forget sets", benchmarks.transfer),
+    "equality": Kind("differences to retraining, in margins", claims.equality),
+    "ranks": Kind("methods over forget sets, critical differences", claims.ranks),
+    "robustness": Kind("how robust the best points are", claims.robustness),
     "entropy": Kind("entropy of the forgotten images", benchmarks.entropy),
     "losses": Kind("losses of the forgotten images", benchmarks.losses),
     "destinations": Kind("where forgotten images go", benchmarks.destinations),

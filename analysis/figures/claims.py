@@ -1,0 +1,104 @@
+"""Figures of claims: differences to retraining, ranks, and how robust the best points are."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pandas as pd
+
+from analysis import claims_charts
+from analysis.benchmark_sections import scenarios
+from analysis.claims import claims_by_forget
+from analysis.figures.plot import Choice, Plot, Plots, Results, named, plots
+from analysis.robustness import POINTS, Neighbourhood, neighbourhoods
+from analysis.searched import range_of, searched_ranges
+from analysis.standings import standing
+from analysis.studies import SCENARIO
+from analysis.style import colours
+
+BENCHMARK = "run 'unlearn benchmark PLAN' into it first"
+RANKS = "benchmark a plan with two methods and two forget sets at least"
+ROBUSTNESS = "search with more trials, or run 'unlearn sensitivity PLAN' into it first"
+
+
+def equality(results: Path | str, choice: Choice | None = None) -> Plots:
+    """Every line's difference to other retrained models, in margins of the test of equality.
+
+    Args:
+        results: A folder, or the address of a prefix in a bucket.
+        choice: Which of its trials count.
+
+    Raises:
+        AnalysisError: if there is nothing to draw, or the results cannot be read.
+    """
+    source = Results(results, choice)
+    found = claims_by_forget(source.trials)
+    palette = colours(source.trials["method"])
+
+    def made() -> Iterator[Plot]:
+        for name, rows in scenarios(found):
+            caption = (
+                f"{name}: mean difference to other retrained models in margins, a mark per forget set, with "
+                "95 % intervals; within the band a mean differs by less than two retrained models typically "
+                "do, hollow marks have too few runs to say so."
+            )
+            drawn = claims_charts.differences(rows, palette)
+            yield Plot(_named("equality", rows), caption, rows, drawn)
+
+    return plots("equality", made(), BENCHMARK, source)
+
+
+def ranks(results: Path | str, choice: Choice | None = None) -> Plots:
+    """Mean ranks of the methods with Nemenyi's critical difference, over all scenarios; as for `equality`."""
+    source = Results(results, choice)
+
+    def made() -> Iterator[Plot]:
+        found = standing(source.trials)
+        if found.ranking is None:
+            return
+        caption = (
+            f"Mean ranks over {len(found.figures)} forget sets by distance to retrain, 1 is nearest; bars "
+            "join methods that Nemenyi's critical difference (5 %) cannot tell apart. Friedman's p = "
+            f"{found.ranking.p:.2g}."
+        )
+        data = found.ranking.ranks.rename("rank").rename_axis("method").reset_index()
+        data = data.assign(critical=found.ranking.critical, blocks=found.ranking.blocks)
+        drawn = claims_charts.critical_differences(found.ranking, colours(source.trials["method"]))
+        yield Plot("ranks", caption, data, drawn)
+
+    return plots("ranks", made(), RANKS, source)
+
+
+def robustness(results: Path | str, choice: Choice | None = None) -> Plots:
+    """The share of the neighbourhood of each best point that stays near the best; as for `equality`."""
+    source = Results(results, choice)
+    searched = searched_ranges(results, source.trials, source.ranges)
+    palette = colours(source.trials["method"])
+
+    def made() -> Iterator[Plot]:
+        for name, rows in scenarios(source.trials):
+            found = neighbourhoods(rows, lambda study, name: range_of(study, name, searched, source.ranges))
+            if found:
+                caption = (
+                    f"{name}: share of the neighbourhood (a tenth of every range to both sides) that is at "
+                    "most so many points further from retraining than the best, with 95 % intervals."
+                )
+                drawn = claims_charts.robustness(found, palette)
+                yield Plot(_named("robustness", rows), caption, _shares(found), drawn)
+
+    return plots("robustness", made(), ROBUSTNESS, source)
+
+
+def _shares(found: list[Neighbourhood]) -> pd.DataFrame:
+    parts = []
+    for near in found:
+        low, high = near.interval(POINTS)
+        part = pd.DataFrame({"points": POINTS, "share": near.share(POINTS), "low": low, "high": high})
+        place = {"method": near.study.method, "forget": near.study.forget}
+        parts.append(part.assign(**place, source=near.source, parameter=near.parameter))
+    return pd.concat(parts, ignore_index=True)
+
+
+def _named(name: str, rows: pd.DataFrame) -> str:
+    return named(name, *map(str, rows[SCENARIO].iloc[0]))

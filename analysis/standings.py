@@ -1,0 +1,178 @@
+"""Methods against each other over scenarios and forget sets: ranks, pairs and what each was given to spend.
+
+A block is a forget set of a scenario (data set, network, task). Of each method the parameters count that were
+searched on the forget set itself; of one that was not searched there, those it ran with by default, then
+published ones. Forget sets of one original model are not independent of each other; what is said of other
+forget sets takes them as a sample all the same, and is kept apart from what is said of these over fresh runs.
+"""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from analysis.breakdown import COLUMNS, benchmarked
+from analysis.equality import LEVEL
+from analysis.load import Trials, used
+from analysis.ranks import LEAST_BLOCKS, Ranking, bootstrap_interval, ranking, signed_ranks
+from analysis.spread import LEVELS, UNIT, level, units
+from analysis.studies import REFERENCES, SCENARIO, complete, distinct_work
+
+BLOCK = [*SCENARIO, "forget"]
+_REGIMES = ["tuned", "default", "published"]  # whose parameters count, the first that a method has
+LEAST_SETS = 5  # from which something is said of other forget sets
+
+
+@dataclass(frozen=True)
+class Standing:
+    """Methods over the blocks that all of them were run on.
+
+    Attributes:
+        figures: Mean distance to retrain in points, a row per block, a column per method.
+        ranking: Their ranks; None for fewer than two methods or blocks.
+        pairs: A row per pair, see `pairs`.
+        left_out: Methods that were not run on every block of the others.
+    """
+
+    figures: pd.DataFrame
+    ranking: Ranking | None
+    pairs: pd.DataFrame
+    left_out: tuple[str, ...]
+
+
+def standing(trials: Trials) -> Standing:
+    """All methods of some results against each other; those count that were run on the most blocks.
+
+    Args:
+        trials: The table, or where results are.
+    """
+    rows = _counted(used(trials, "benchmark", [*COLUMNS, "gap"]))
+    blocks = rows.groupby("method")[BLOCK].apply(lambda own: len(own.drop_duplicates()))
+    most = [str(name) for name in blocks.index[blocks == blocks.max()]] if len(blocks) else []
+    own = rows[rows["method"].isin(most)]
+    figures = pd.DataFrame(_block_means(own)).T
+    figures = figures.dropna() if len(figures) else pd.DataFrame(columns=most)
+    left_out = tuple(sorted(set(rows["method"]) - set(most)))
+    return Standing(figures, ranking(figures), pairs(own, figures), left_out)
+
+
+def pairs(rows: pd.DataFrame, figures: pd.DataFrame) -> pd.DataFrame:
+    """Every pair of methods, the one nearer to retraining first.
+
+    Returns:
+        method, other, difference (of mean distances, points; negative: the first is nearer), low and high
+        (bootstrap interval over fresh runs on these forget sets, of all pairs together at 95 %), sets_low
+        and sets_high (over forget sets; nan for fewer than `LEAST_SETS`), nearer (share of runs of the first
+        that are nearer than runs of the other on the same forget set, ties half), p (Wilcoxon's over the
+        forget sets, by Holm's procedure; nan for fewer than `LEAST_BLOCKS`), blocks.
+    """
+    header = [
+        "method",
+        "other",
+        "difference",
+        "low",
+        "high",
+        "sets_low",
+        "sets_high",
+        "nearer",
+        "p",
+        "blocks",
+    ]
+    names = list(figures.mean().sort_values(kind="stable").index)
+    every = list(itertools.combinations(names, 2))
+    if not every or figures.empty:
+        return pd.DataFrame(columns=header)
+    ordered = figures[names]
+    p = signed_ranks(ordered)["holm"] if len(figures) >= LEAST_BLOCKS else [math.nan] * len(every)
+    strict = 1 - LEVEL / len(every)
+    runs = {(block, m): _runs(group, m) for block, group in _by_block(rows) for m in names}
+    found = []
+    for (a, b), holm in zip(every, p, strict=True):
+        samples, wins = [], []
+        for block in figures.index:
+            one, other = (runs[block, name] for name in (a, b))
+            samples.append((one - other).dropna().to_numpy(dtype=float))
+            wins.append(_nearer(one.to_numpy(dtype=float), other.to_numpy(dtype=float)))
+        low, high = bootstrap_interval(samples, strict)
+        apart = (figures[a] - figures[b]).to_numpy(dtype=float)
+        sets = bootstrap_interval([apart], strict) if len(apart) >= LEAST_SETS else (math.nan, math.nan)
+        found.append([a, b, apart.mean(), low, high, *sets, float(np.mean(wins)), holm, len(apart)])
+    return pd.DataFrame(found, columns=header)
+
+
+def best(found: Standing) -> str | None:
+    """The method that is nearer to retraining than every other on these forget sets, if that is clear."""
+    if found.pairs.empty:
+        return None
+    first = str(found.pairs["method"].iloc[0])
+    own = found.pairs[found.pairs["method"] == first]
+    return first if (own["high"] < 0).all() else None
+
+
+def budgets(trials: pd.DataFrame) -> pd.DataFrame:
+    """What the search for each method's parameters cost on a forget set.
+
+    Returns:
+        method, trials (complete ones; the median over its searches), least and most (of one search), seconds
+        (of a whole search: unlearning and evaluation of all of its trials; the median) and searches.
+    """
+    rows = trials[trials["kind"] == "search"]
+    header = ["method", "trials", "least", "most", "seconds", "searches"]
+    if rows.empty:
+        return pd.DataFrame(columns=header)
+    rows = distinct_work(rows)
+    spent = rows.assign(
+        done=rows["state"] == "complete", s=rows["unlearn_s"].fillna(0.0) + rows["eval_s"].fillna(0.0)
+    )
+    each = spent.groupby(["method", *BLOCK, "scenario_seed"]).agg(done=("done", "sum"), s=("s", "sum"))
+    of = each.groupby("method")
+    found = pd.DataFrame(
+        {
+            "trials": of["done"].median(),
+            "least": of["done"].min(),
+            "most": of["done"].max(),
+            "seconds": of["s"].median(),
+            "searches": of.size(),
+        }
+    )
+    return found.reset_index()[header]
+
+
+def _counted(trials: pd.DataFrame) -> pd.DataFrame:
+    """The trials of each method with the parameters that count on each forget set."""
+    rows = complete(benchmarked(trials)).dropna(subset=["gap"])
+    rows = rows[~rows["method"].isin(REFERENCES) & rows["regime"].isin(_REGIMES)]
+    order = rows["regime"].map(_REGIMES.index).astype(int)
+    rows = rows[order == order.groupby([rows[name] for name in ("method", *BLOCK)]).transform("min")]
+    # Of several presets the first by name: the nearest would have been picked for it
+    preset = rows.groupby(["method", *BLOCK])["preset"].transform("min")
+    return rows[rows["preset"] == preset]
+
+
+def _by_block(rows: pd.DataFrame) -> Iterator[tuple[str, pd.DataFrame]]:
+    for values, group in rows.groupby(BLOCK, sort=True):
+        yield ", ".join(map(str, values)), group
+
+
+def _block_means(rows: pd.DataFrame) -> dict[str, pd.Series]:
+    return {
+        name: pd.Series({m: _runs(group, str(m)).mean() for m in group["method"].unique()})
+        for name, group in _by_block(rows)
+    }
+
+
+def _runs(rows: pd.DataFrame, method: str) -> pd.Series:
+    """A method's distances on one block: one for each seed, or draw or original where there are several."""
+    over = level(rows)
+    own = units(rows.loc[rows["method"] == method, [*UNIT, "gap"]], ["gap"], over=over)
+    return own.set_index(LEVELS[over])["gap"]
+
+
+def _nearer(one: np.ndarray, other: np.ndarray) -> float:
+    less = (one[:, None] < other[None, :]).mean()
+    return float(less + (one[:, None] == other[None, :]).mean() / 2)
