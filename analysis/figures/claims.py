@@ -65,7 +65,7 @@ def ranks(results: Path | str, choice: Choice | None = None) -> Plots:
         data = found.ranking.ranks.rename("rank").rename_axis("method").reset_index()
         data = data.assign(critical=found.ranking.critical, blocks=found.ranking.blocks)
         drawn = claims_charts.critical_differences(found.ranking, colours(source.trials["method"]))
-        yield Plot("ranks", caption, data, drawn)
+        yield Plot("ranks-all", caption, data, drawn)
 
     return plots("ranks", made(), RANKS, source)
 

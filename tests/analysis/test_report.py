@@ -64,6 +64,7 @@ def test_every_chapter_is_there_and_linked(page: str) -> None:
     expected = [
         "answer",
         "results",
+        "claims",
         "presets",
         "searches",
         "check",
