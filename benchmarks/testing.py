@@ -332,6 +332,8 @@ def _evaluation(task: str, seed: int, shuffled: bool = False) -> Evaluation:
     import numpy as np
 
     from benchmarks.evaluation import Evaluation, Predictions
+    from benchmarks.geometry import Surface
+    from benchmarks.inversion import Inverted
     from benchmarks.relearning import Relearned
     from benchmarks.weight_change import WeightChange
 
@@ -354,6 +356,12 @@ def _evaluation(task: str, seed: int, shuffled: bool = False) -> Evaluation:
         forget_held_out=part(0 if task == "random" else 15, 1.0),
         relearn=lambda accuracy: Relearned(steps=3 + seed, reached=True),
         change=lambda: WeightChange(changed=10.0 * seed, moved=0.1 * seed),
+        surface=lambda: Surface(curvature=np.arange(20.0) + seed, agreement=np.full(20, 0.1 * seed)),
+        inverted=lambda: Inverted(
+            images=np.zeros((4, 1, 8, 8), np.uint8),
+            labels=np.zeros(4, np.int64),
+            recognised=np.arange(4) % (2 + seed),
+        ),
     )
 
 
