@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pandas as pd
 
@@ -33,7 +35,7 @@ def destinations(data: pd.DataFrame) -> Figure:
         axes.grid(False)
         axes.spines[:].set_visible(False)
         axes.tick_params(length=0)
-        tilted = {"rotation": 45, "ha": "right"} if longest > 4 else {}
+        tilted: dict[str, Any] = {"rotation": 45, "ha": "right"} if longest > 4 else {}
         axes.set_xticks(range(cells.shape[1]), shortened(map(str, table.columns)), **tilted)
         axes.set_yticks(range(cells.shape[0]), shortened(table.index, 40))
         axes.set_title(f"forgetting {name}", loc="left")

@@ -24,7 +24,8 @@ def destination_section(trials: pd.DataFrame, samples: pd.DataFrame) -> Section 
     for values, rows in frame.groupby(SCENARIO, sort=False):
         sets = list(dict.fromkeys(rows["forget"]))[:TOO_MANY]
         shown = rows[rows["forget"].isin(sets)]
-        blocks.append(picture(destination_charts.destinations(shown), sentence(place(*values), shown)))
+        caption = sentence(place(*map(str, values)), shown)
+        blocks.append(picture(destination_charts.destinations(shown), caption))
     text = [
         "A method that sends the images of a forgotten class to a class that the retrained model does not "
         "name for them gives away what was forgotten. Mean over the models of each line, in percent of the "
@@ -39,7 +40,7 @@ def sentence(name: str, rows: pd.DataFrame) -> str:
     own = lines[~lines["method"].isin(REFERENCES)].dropna(subset=["apart"])
     if own.empty:
         return f"{name}: classes that the models name for the forget images; there is no retrained model."
-    worst = own.loc[own["apart"].idxmax()]
+    worst = own.iloc[int(own["apart"].argmax())]
     top = largest(rows)
     here = top[top["forget"] == worst["forget"]]
     goes = here[(here[VARIANT] == list(worst[VARIANT])).all(axis=1)].iloc[0]

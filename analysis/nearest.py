@@ -8,6 +8,7 @@ that both were run on, so what a forget set does to both is not part of the spre
 from __future__ import annotations
 
 from collections.abc import Collection, Hashable, Iterable, Sequence
+from typing import cast
 
 import numpy as np
 import pandas as pd
@@ -44,7 +45,8 @@ def distances(rows: pd.DataFrame, metric: str) -> pd.Series:
 
 def of_lines(far: pd.Series, lines: Collection[Line]) -> pd.Series:
     """The distances of some lines."""
-    return far[far.index.droplevel(_CELL).isin(list(lines))]
+    of_far = pd.MultiIndex.from_arrays([far.index.get_level_values(name) for name in VARIANT])
+    return far[of_far.isin(list(lines)).tolist()]
 
 
 def against(far: pd.Series, line: Line) -> dict[Line, Difference]:
@@ -58,10 +60,11 @@ def against(far: pd.Series, line: Line) -> dict[Line, Difference]:
     first = np.unique(cells, return_index=True)[1]
     where = [far.index.get_level_values(name).to_numpy()[first] for name in UNIT]
     lines: dict[Line, tuple[pd.Series, Values]] = {}
+    variant: list[Hashable] = [*VARIANT]
     for key, at in far.groupby(VARIANT, sort=False).indices.items():
         values = np.full(len(first), np.nan)
         values[cells[at]] = far.to_numpy(dtype=float)[at]
-        lines[_line(key)] = far.iloc[at].droplevel(VARIANT), values
+        lines[_line(cast(Iterable[Hashable], key))] = far.iloc[at].droplevel(variant), values
     other, of_other = lines[line]
     return {key: _paired(own - of_other, where) or _apart(rows, other) for key, (rows, own) in lines.items()}
 

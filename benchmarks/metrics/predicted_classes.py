@@ -18,7 +18,7 @@ def largest_wrong_class(images: Samples) -> float:
     """Percent of the images that go to the one wrong class that most of them go to; NaN without an image."""
     if not len(images.correct):
         return float("nan")
-    return 100 * _counts(images.predicted[~images.correct]).max(initial=0) / len(images.correct)
+    return 100 * float(_counts(images.predicted[~images.correct]).max(initial=0)) / len(images.correct)
 
 
 def predicted_entropy(images: Samples) -> float:
