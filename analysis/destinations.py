@@ -36,9 +36,9 @@ def destinations(trials: pd.DataFrame, samples: pd.DataFrame) -> pd.DataFrame:
         return empty
     models = rows.groupby(LINE)["trial_id"].nunique().rename("n")
     own = rows.groupby([*LINE, "trial_id"])["predicted"].value_counts(normalize=True)
-    table = own.unstack().fillna(0.0).groupby(LINE).mean()  # images, then models, alike
+    table: pd.DataFrame = own.unstack().fillna(0.0).groupby(LINE).mean()  # images, then models, alike
     table.columns.name = "class"
-    long = (100 * table).stack().to_frame("share").reset_index()
+    long = pd.DataFrame({"share": (100 * table).stack()}).reset_index()
     retrain = long[long["method"] == "retrain"].groupby([*PLACE, "class"])["share"].mean().rename("retrain")
     known = long[long["method"] == "retrain"][PLACE].drop_duplicates().assign(_known=True)
     long = long.merge(retrain.reset_index(), on=[*PLACE, "class"], how="left").merge(
