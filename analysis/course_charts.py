@@ -11,7 +11,7 @@ from analysis.course import BATCHES
 from analysis.drawing import Axes, Figure, Line2D
 from analysis.labels import label, shortened, title, variant
 from analysis.studies import VARIANT
-from analysis.style import ACCENT, legend_below, panels, plain, styled
+from analysis.style import ACCENT, FAINT, legend_below, panels, plain, styled
 
 TONES = {"retain_acc": ACCENT, "forget_acc": "#D55E00"}
 _DASHED = (0, (5, 3))
@@ -20,6 +20,8 @@ _DASHED = (0, (5, 3))
 @styled
 def course(data: pd.DataFrame, by: Sequence[str], x: str = "done") -> Figure:
     """Retain and forget accuracy while a method runs: a line and its deviation, the retrained model dashed.
+
+    A dotted line marks the point with the least distance to retrain: where it would have been best to stop.
 
     Args:
         data: Rows of one scenario and forget set from `analysis.course`.
@@ -38,6 +40,7 @@ def course(data: pd.DataFrame, by: Sequence[str], x: str = "done") -> Figure:
         rows = data[(data[list(by)] == list(key)).all(axis=1)].sort_values(x)
         for metric in TONES:
             _line(axes, rows, metric, x)
+        _best(axes, rows, x)
         axes.set_title(name, loc="left")
         axes.set_xlabel("Pseudo-batches" if x == BATCHES else "Steps (%)")
         axes.set_xlim(left=0)
@@ -45,8 +48,8 @@ def course(data: pd.DataFrame, by: Sequence[str], x: str = "done") -> Figure:
         line[0].set_ylabel("Accuracy (%)")
     places[0].set_ylim(-4, 104)
     handles = [Line2D([], [], color=tone, marker="o", ms=3) for tone in TONES.values()]
-    handles.append(Line2D([], [], color="#6b7280", ls=_DASHED))
-    legend_below(figure, handles, [*map(title, TONES), "retrained model"])
+    handles += [Line2D([], [], color=FAINT, ls=style) for style in (_DASHED, ":")]
+    legend_below(figure, handles, [*map(title, TONES), "retrained model", "nearest to it"])
     return figure
 
 
@@ -59,6 +62,13 @@ def _line(axes: Axes, rows: pd.DataFrame, metric: str, x: str) -> None:
     target = rows[f"target_{metric}"].mean()
     if np.isfinite(target):
         axes.axhline(target, color=tone, lw=1.1, ls=_DASHED)
+
+
+def _best(axes: Axes, rows: pd.DataFrame, x: str) -> None:
+    gaps = rows["gap_mean"].to_numpy(dtype=float)
+    if np.isfinite(gaps).any():
+        at = float(rows[x].to_numpy(dtype=float)[np.nanargmin(gaps)])
+        axes.axvline(100 * at if x == "done" else at, color=FAINT, lw=1, ls=":")
 
 
 def _title(key: tuple[str | float, ...], by: Sequence[str]) -> str:

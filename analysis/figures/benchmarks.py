@@ -176,8 +176,8 @@ def inversion(results: Path | str, choice: Choice | None = None) -> Plots:
         for [forget], part in every.groupby(["forget"], sort=False):
             for key, scenario, rows in _scenarios(part):
                 caption = (
-                    f"{scenario}: images inverted from the first model of every method as {forget}; framed "
-                    "where another network recognises it, and in how many of all models' images it does."
+                    f"{scenario}: images inverted from the first model of every method to show {forget}; "
+                    "framed where another network recognises it, and in how many of all models' images it does."
                 )
                 yield Plot(named("inversion", *key, str(forget)), caption, rows, inversion_charts.grid(rows))
 
@@ -193,7 +193,7 @@ def _courses(name: str, source: Results, x: str) -> Iterator[Plot]:
         for key, scenario, rows in _scenarios(part):
             caption = (
                 f"{scenario}, forgetting {forget}: accuracy while the method runs, mean and standard "
-                "deviation over repetitions; dashed is the retrained model."
+                "deviation over repetitions; dashed is the retrained model, dotted the point nearest to it."
             )
             drawn = course_charts.course(rows, VARIANT, x)
             yield Plot(named(name, *key, str(forget)), caption, rows, drawn)

@@ -89,6 +89,7 @@ def test_the_drawing_has_a_panel_per_variant_with_both_accuracies_and_their_targ
     figure = course_charts.course(course(*tables(rows)), VARIANT)
     shown = [axes for axes in figure.axes if axes.get_visible()]
     assert len(shown) == 3
-    assert all(len(axes.lines) == 4 for axes in shown)
+    assert all(len(axes.lines) == 5 for axes in shown)
+    assert shown[0].lines[-1].get_xdata() == [25.0, 25.0], "nearest to retrain is the first point"
     assert shown[0].lines[0].get_ydata().tolist() == [20, 40, 60, 80]  # type: ignore[union-attr]
     assert shown[0].get_xlabel() == "Steps (%)"
