@@ -177,7 +177,7 @@ def inversion(results: Path | str, choice: Choice | None = None) -> Plots:
             for key, scenario, rows in _scenarios(part):
                 caption = (
                     f"{scenario}: images inverted from the first model of every method to show {forget}; "
-                    "framed where another network recognises it, and in how many of all models' images it does."
+                    "framed where another network recognises it, with how often it does for all models."
                 )
                 yield Plot(named("inversion", *key, str(forget)), caption, rows, inversion_charts.grid(rows))
 
