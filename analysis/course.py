@@ -12,11 +12,13 @@ from analysis.studies import SCENARIO, VARIANT, complete
 
 FIGURES = ("retain_acc", "forget_acc", "gap")
 BATCHES, THRESHOLD = "param_pseudo_batches", "param_threshold"
+SYNTHETIC = {"retain_acc": "synthetic_retain_acc", "forget_acc": "synthetic_forget_acc"}
 _TARGETS = ["target_retain_acc", "target_forget_acc"]
 _HEADER = [
     *("done", "n", "seconds"),
     *(f"{metric}_{part}" for metric in FIGURES for part in ("mean", "std")),
     *_TARGETS,
+    *SYNTHETIC.values(),
 ]
 
 
@@ -30,7 +32,8 @@ def course(trials: pd.DataFrame, progress: pd.DataFrame) -> pd.DataFrame:
         dataset, model, task, forget, method, regime, preset, tuned_on, done (share of the steps), n (trials),
         seconds (mean, of the method until then), `<metric>_mean` and `<metric>_std` (ddof=1, over seeds, or
         over draws or originals where there are several; nan for a single one) of retain_acc, forget_acc
-        (percent) and gap (points), target_retain_acc and target_forget_acc (the retrained model's), and
+        (percent) and gap (points), target_retain_acc and target_forget_acc (the retrained model's),
+        synthetic_retain_acc and synthetic_forget_acc (means, where the benchmark names them) and
         param_pseudo_batches of methods that have it. Retrain first, then the methods by name.
     """
     keys = [*SCENARIO, "forget", *VARIANT]
@@ -66,7 +69,8 @@ def _points(rows: pd.DataFrame, progress: pd.DataFrame, keys: Sequence[str]) -> 
         return pd.DataFrame(columns=header)
     rows = rows.reindex(columns=list(dict.fromkeys([*rows.columns, *_TARGETS, BATCHES])))
     wanted = list(dict.fromkeys(["trial_id", "run_id", *keys, *UNIT, *_TARGETS, BATCHES]))
-    points = progress[["trial_id", "run_id", "done", "seconds", *FIGURES]]
+    synthetic = list(SYNTHETIC.values())
+    points = progress.reindex(columns=["trial_id", "run_id", "done", "seconds", *FIGURES, *synthetic])
     merged = points.merge(rows[wanted], on=["trial_id", "run_id"]).dropna(subset=["retain_acc"])
     if merged.empty:
         return pd.DataFrame(columns=header)
@@ -74,7 +78,7 @@ def _points(rows: pd.DataFrame, progress: pd.DataFrame, keys: Sequence[str]) -> 
     at = [*keys, "done"]
     figures = list(FIGURES)
     line = merged.groupby(at)
-    shared = {name: (name, "mean") for name in ("seconds", *_TARGETS, BATCHES)}
+    shared = {name: (name, "mean") for name in ("seconds", *_TARGETS, *synthetic, BATCHES)}
     found = line.agg(n=("trial_id", "size"), **shared)
     parts = [units(part, figures, at) for _, part in merged.groupby(list(keys))]
     independent = pd.concat(parts).groupby(at)[figures]

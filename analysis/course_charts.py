@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
-from analysis.course import BATCHES
+from analysis.course import BATCHES, SYNTHETIC
 from analysis.drawing import Axes, Figure, Line2D
 from analysis.labels import label, shortened, title, variant
 from analysis.studies import VARIANT
@@ -21,7 +21,8 @@ _DASHED = (0, (5, 3))
 def course(data: pd.DataFrame, by: Sequence[str], x: str = "done") -> Figure:
     """Retain and forget accuracy while a method runs: a line and its deviation, the retrained model dashed.
 
-    A dotted line marks the point with the least distance to retrain: where it would have been best to stop.
+    Accuracy on synthetic images stands beside where it was measured. A dotted line marks the point with the
+    least distance to retrain: where it would have been best to stop.
 
     Args:
         data: Rows of one scenario and forget set from `analysis.course`.
@@ -49,7 +50,11 @@ def course(data: pd.DataFrame, by: Sequence[str], x: str = "done") -> Figure:
     places[0].set_ylim(-4, 104)
     handles = [Line2D([], [], color=tone, marker="o", ms=3) for tone in TONES.values()]
     handles += [Line2D([], [], color=FAINT, ls=style) for style in (_DASHED, ":")]
-    legend_below(figure, handles, [*map(title, TONES), "retrained model", "nearest to it"])
+    names = [*map(title, TONES), "retrained model", "nearest to it"]
+    if data[list(SYNTHETIC.values())].notna().any(axis=None):
+        handles.append(Line2D([], [], color=FAINT, marker="^", ms=3.4, lw=0.9, mfc="white"))
+        names.append("on synthetic images")
+    legend_below(figure, handles, names, columns=5)
     return figure
 
 
@@ -59,6 +64,8 @@ def _line(axes: Axes, rows: pd.DataFrame, metric: str, x: str) -> None:
     mean, std = rows[f"{metric}_mean"], rows[f"{metric}_std"].fillna(0.0)
     axes.fill_between(at, mean - std, mean + std, color=tone, alpha=0.18, lw=0)
     axes.plot(at, mean, "o-", color=tone, ms=2.6, lw=1.4)
+    if rows[SYNTHETIC[metric]].notna().any():
+        axes.plot(at, rows[SYNTHETIC[metric]], "^-", color=tone, ms=3.4, lw=0.9, alpha=0.6, mfc="white")
     target = rows[f"target_{metric}"].mean()
     if np.isfinite(target):
         axes.axhline(target, color=tone, lw=1.1, ls=_DASHED)

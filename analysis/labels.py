@@ -26,6 +26,8 @@ _NAMES = {
     "mia_gap": ("SVM attacks, distance to retrain", "points"),
     "relearn_steps": ("Relearn time", "steps"),
     "relearned": ("Relearned", "%"),
+    "synthetic_retain_acc": ("Retain accuracy, synthetic images", "%"),
+    "synthetic_forget_acc": ("Forget accuracy, synthetic images", "%"),
     "inversion": ("Recognised in inverted images", "%"),
     "anamnesis_index": ("Anamnesis index", ""),
     "gap": ("Distance to retrain", "points"),

@@ -85,7 +85,8 @@ class Evaluation:
     images (when results are reported). `relearn` trains a copy of the model until it has some accuracy on
     the forget images again, in percent, and `change` compares its weights with the original model's, and
     `surface` is its geometry around the forget images, and `inverted` the images that it takes for what was
-    forgotten (None where that is no class); None where the model itself is not at hand.
+    forgotten (None where that is no class), and `synthetic` its predictions of images that were made from the
+    original model, retained classes and forgotten ones; None where the model itself is not at hand.
     """
 
     held_out: HeldOut
@@ -98,6 +99,7 @@ class Evaluation:
     change: Callable[[], WeightChange] | None = None
     surface: Callable[[], Surface] | None = None
     inverted: Callable[[], Inverted | None] | None = None
+    synthetic: Callable[[], tuple[Predictions, Predictions]] | None = None
 
     @property
     def images(self) -> int:

@@ -79,6 +79,25 @@ def inverted(model: nn.Module, scenario: Scenario, how: Recipe, images: ImageSet
     return Inverted(pixels.cpu().numpy(), labels, predict(judge(scenario, how, device), shown).predicted)
 
 
+def synthetic(original: nn.Module, scenario: Scenario, images: ImageSet) -> ImageSet:
+    """Images of every class made from the original model alone, `IMAGES` of each, as it takes them.
+
+    They stand in for real ones where nobody has any (Chundawat et al., 2023, figure 7). Print makes them by
+    DeepInversion, which also fits the statistics of batch norms; this is the plain attack.
+
+    Args:
+        images: Any images, made ready as the model takes them.
+    """
+    import torch
+
+    source = scenario.source
+    shape = (source.channels, source.image_size, source.image_size)
+    classes = range(len(scenario.classes))
+    made = torch.cat([invert(original, [label], images, shape) for label in classes]).round().to(torch.uint8)
+    labels = torch.tensor(classes, device=made.device).repeat_interleave(IMAGES)
+    return replace(images, x=made, y=labels, index=torch.arange(len(labels), device=made.device))
+
+
 def judge(scenario: Scenario, how: Recipe, device: torch.device) -> nn.Module:
     """The network that judges: from the model cache, or trained now on all training images."""
     return _judge(replace(scenario, seed=JUDGE_SEED), replace(how, original="trained"), device)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
-from functools import cache, partial
+from functools import cache, cached_property, partial
 
 import numpy as np
 import torch
@@ -18,7 +18,7 @@ from benchmarks.errors import BenchmarkError, TrainingError
 from benchmarks.evaluation import Evaluation, HeldOut, Predictions, References, predict
 from benchmarks.geometry import surface
 from benchmarks.images import ImageSet, joined
-from benchmarks.inversion import inverted
+from benchmarks.inversion import inverted, synthetic
 from benchmarks.kept_predictions import keep, kept, predictions_id
 from benchmarks.metrics import default_metrics, measure
 from benchmarks.metrics import metrics as registered_metrics
@@ -202,7 +202,19 @@ class Prepared(Shown):
             inverted=cache(
                 lambda: inverted(model, self.scenario, self.packed.recipe, self.splits["forget_train"])
             ),
+            synthetic=cache(lambda: self._of_synthetic(model)),
         )
+
+    @cached_property
+    def _synthetic(self) -> ImageSet:
+        return synthetic(self.original, self.scenario, self.splits["forget_train"])
+
+    def _of_synthetic(self, model: nn.Module) -> tuple[Predictions, Predictions]:
+        """What a model says of images made from the original one: of retained classes, of forgotten ones."""
+        images = self._synthetic
+        forgotten = torch.isin(images.labels, torch.tensor(self.scenario.forget_labels).to(images.y))
+        retained, lost = (predict(model, images.subset(p.nonzero()[:, 0])) for p in (~forgotten, forgotten))
+        return retained, lost
 
     def _random(self, extent: Extent) -> Predictions:
         """What a network that was never trained says of the forget training images."""

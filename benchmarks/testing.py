@@ -347,16 +347,18 @@ def _evaluation(task: str, seed: int, shuffled: bool = False) -> Evaluation:
         order: np.ndarray = np.arange(count)[::-1] if shuffled else np.arange(count)
         return Predictions(logits.astype(np.float32)[order], labels[order])
 
+    retain, forget = part(60, 3.0), part(20, 1.5)
     return Evaluation(
         held_out="test",
         task=task,
-        retain_train=part(60, 3.0),
-        forget_train=part(20, 1.5),
+        retain_train=retain,
+        forget_train=forget,
         retain_held_out=part(40, 2.0),
         forget_held_out=part(0 if task == "random" else 15, 1.0),
         relearn=lambda accuracy: Relearned(steps=3 + seed, reached=True),
         change=lambda: WeightChange(changed=10.0 * seed, moved=0.1 * seed),
         surface=lambda: Surface(curvature=np.arange(20.0) + seed, agreement=np.full(20, 0.1 * seed)),
+        synthetic=lambda: (retain, forget),
         inverted=lambda: Inverted(
             images=np.zeros((4, 1, 8, 8), np.uint8),
             labels=np.zeros(4, np.int64),

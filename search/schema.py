@@ -16,6 +16,7 @@ import pyarrow as pa
 from benchmarks.hyperparameters import Hyperparameter, declared
 from benchmarks.methods import methods
 from benchmarks.metrics import default_metrics, metrics
+from benchmarks.metrics.synthetic import NAMES as SYNTHETIC
 
 VERSION = 1
 VERSION_KEY = b"unlearnbench.schema"
@@ -273,7 +274,7 @@ def progress_columns() -> tuple[Column, ...]:
         Column("draw", _INT, "As in trials"),
         Column("done", _REAL, "Share of the method's steps that were done, above 0 and at most 1"),
         Column("seconds", _REAL, "The method until then, as unlearn_s", "s"),
-        *(column for column in _metrics() if column.name in default_metrics()),
+        *(column for column in _metrics() if column.name in {*default_metrics(), *SYNTHETIC}),
     )
 
 

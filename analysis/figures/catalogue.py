@@ -71,6 +71,7 @@ PRINTED = {
     "zero-shot-4": ("zero-shot, figure 4", FIGURES["gkt"]),
     "zero-shot-5": ("zero-shot, figure 5", FIGURES["stopping"]),
     "zero-shot-6": ("zero-shot, figure 6", FIGURES["gkt"]),
+    "zero-shot-7": ("zero-shot, figure 7", FIGURES["gkt"]),
     "zero-shot-8": ("zero-shot, figure 8", FIGURES["gkt"]),
     "zero-shot-9": ("zero-shot, figure 9", FIGURES["sequence"]),
     "akbari-4": ("Akbari et al., figure 4", FIGURES["losses"]),

@@ -84,6 +84,16 @@ def test_a_line_over_thresholds_keeps_the_other_parameters_at_the_centre() -> No
     assert over_thresholds(*tables(rows[:1])).empty
 
 
+def test_accuracy_on_synthetic_images_is_drawn_where_it_was_measured() -> None:
+    trials, progress = tables([measured("gkt", 1, tuned_on="8")])
+    assert len(course_charts.course(course(trials, progress), VARIANT).axes[0].lines) == 5
+    progress["synthetic_retain_acc"] = [10.0, 20.0, 30.0, 40.0]
+    found = course(trials, progress)
+    assert found["synthetic_forget_acc"].isna().all()
+    lines = course_charts.course(found, VARIANT).axes[0].lines
+    assert [10, 20, 30, 40] in [list(line.get_ydata()) for line in lines]  # type: ignore[arg-type]
+
+
 def test_the_drawing_has_a_panel_per_variant_with_both_accuracies_and_their_targets() -> None:
     rows = [measured(m, 1, tuned_on="8", preset=p) for m, p in (("jit", ""), ("ssd", ""), ("ssd", "vit"))]
     figure = course_charts.course(course(*tables(rows)), VARIANT)
