@@ -69,17 +69,17 @@ def _course_sentence(name: str, rows: pd.DataFrame) -> str:
     own = rows[~rows["method"].isin(REFERENCES)].dropna(subset=["gap_mean"])
     if own.empty:
         return f"{name}: accuracy over the share of the steps."
-    last = own.groupby(VARIANT)["done"].transform("max") == own["done"]
-    ends = own[last].set_index(VARIANT)["gap_mean"]
-    nearest = own.loc[own.groupby(VARIANT)["gap_mean"].idxmin()].set_index(VARIANT)
-    gained = ends - nearest["gap_mean"].reindex(ends.index)
-    most = gained.idxmax()
-    if gained[most] <= 0:
+    ends = own.sort_values("done", kind="stable").drop_duplicates(VARIANT, keep="last")
+    nearest = own.sort_values("gap_mean", kind="stable").drop_duplicates(VARIANT)
+    both = ends.merge(nearest, on=VARIANT, suffixes=("_end", "_best"))
+    both = both.assign(gained=both["gap_mean_end"] - both["gap_mean_best"])
+    top = both.sort_values("gained", ascending=False, kind="stable").iloc[0]
+    if top["gained"] <= 0:
         return f"{name}: every method is nearest to retrain at its end."
-    at = nearest.loc[most]
+    who = variant(*(top[c] for c in VARIANT))
     return (
-        f"{name}: {variant(*map(str, most))} is {number(at['gap_mean'])} points from retrain after "
-        f"{100 * at['done']:.0f} % of its steps and {number(ends[most])} at its end."
+        f"{name}: {who} is {number(top['gap_mean_best'])} points from retrain after "
+        f"{100 * top['done_best']:.0f} % of its steps and {number(top['gap_mean_end'])} at its end."
     )
 
 
@@ -93,7 +93,7 @@ def _inverted_sentence(name: str, rows: pd.DataFrame) -> str:
         if row["method"] in REFERENCES
     ]
     if len(own):
-        top = own.loc[own[f"{METRIC}_mean"].idxmax()]
+        top = own.sort_values(f"{METRIC}_mean", ascending=False, kind="stable").iloc[0]
         known.append(
             f"at most {top[f'{METRIC}_mean']:.0f} % of a method ({variant(*(top[c] for c in VARIANT))})"
         )
