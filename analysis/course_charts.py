@@ -36,7 +36,7 @@ def course(data: pd.DataFrame, by: Sequence[str], x: str = "done") -> Figure:
     places = [axes for line in grid for axes in line]
     for axes in places[len(keys) :]:
         axes.set_visible(False)
-    titles = shortened((_title(key, by) for key in keys), int(12 * width))
+    titles = shortened((_title(key, by) for key in keys), int(13 * width))
     for axes, key, name in zip(places, keys, titles, strict=False):
         rows = data[(data[list(by)] == list(key)).all(axis=1)].sort_values(x)
         for metric in TONES:

@@ -34,6 +34,7 @@ STEPS = 1000
 CLEARED_EVERY = 500  # steps
 SHARPENING = 80.0
 RATE = 1.0
+_TOGETHER = 20  # classes that are attacked at once
 JUDGE_SEED = 2**31  # of the network that judges, one for all scenarios of a data set and a network
 
 
@@ -93,7 +94,8 @@ def synthetic(original: nn.Module, scenario: Scenario, images: ImageSet) -> Imag
     source = scenario.source
     shape = (source.channels, source.image_size, source.image_size)
     classes = range(len(scenario.classes))
-    made = torch.cat([invert(original, [label], images, shape) for label in classes]).round().to(torch.uint8)
+    parts = [classes[i : i + _TOGETHER] for i in range(0, len(classes), _TOGETHER)]
+    made = torch.cat([invert(original, part, images, shape) for part in parts]).round().to(torch.uint8)
     labels = torch.tensor(classes, device=made.device).repeat_interleave(IMAGES)
     return replace(images, x=made, y=labels, index=torch.arange(len(labels), device=made.device))
 

@@ -70,7 +70,7 @@ _PUBLISHED: dict[str, dict[str, Scalar]] = {
     "mnist": {"lr": 1e-2, "generator_lr": 1e-2},
 }
 _ABLATIONS: dict[str, dict[str, Scalar]] = {
-    "generator_attention": {"generator_attention": True},
+    "attention": {"generator_attention": True},
     "js": {"discrepancy": "js"},
 }
 _REAL_IMAGES: dict[str, Scalar] = {"divergence": "per_entry", "steer": False, "selection": "retain_images"}
