@@ -14,6 +14,7 @@ from analysis.style import INK, SEQUENTIAL, panels, styled
 
 MOST_CLASSES = 14  # columns; the rest is one column more
 _OTHERS = "others"
+_SHOWN = 0.5  # percent, below which a cell would read 0
 
 
 @styled
@@ -31,7 +32,8 @@ def destinations(data: pd.DataFrame) -> Figure:
     figure, grid = panels(len(sets), 1, 7.2, height)
     for [axes], name, table in zip(grid, sets, tables, strict=True):
         cells = table.to_numpy(dtype=float)
-        image = axes.imshow(cells, cmap=SEQUENTIAL, vmin=0, vmax=100, aspect="auto")
+        some = np.where(cells >= _SHOWN, cells, np.nan)  # what is none stays white
+        image = axes.imshow(some, cmap=SEQUENTIAL, vmin=0, vmax=100, aspect="auto")
         axes.grid(False)
         axes.spines[:].set_visible(False)
         axes.tick_params(length=0)
@@ -40,8 +42,8 @@ def destinations(data: pd.DataFrame) -> Figure:
         axes.set_yticks(range(cells.shape[0]), shortened(table.index, 40))
         axes.set_title(f"forgetting {name}", loc="left")
         for (i, j), value in np.ndenumerate(cells):
-            if value >= 0.5:
-                tone = "white" if value > 62 else INK
+            if value >= _SHOWN:
+                tone = "white" if value > 35 else INK
                 axes.text(j, i, f"{value:.0f}", ha="center", va="center", fontsize=7.5, color=tone)
     grid[-1][0].set_xlabel("Class that the model names")
     bar = figure.colorbar(
