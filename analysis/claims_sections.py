@@ -110,7 +110,7 @@ def _verdicts(every: pd.DataFrame) -> str:
     count = every["verdict"].value_counts()
     alike = int(count.get(AS_RETRAINING, 0) + count.get(IDENTICAL, 0))
     return (
-        f"{said} Of {len(every)} claims {alike} are as retraining, {count.get(DIFFERS, 0)} differ, and "
+        f"{said} Of {len(every)} claims {alike} say as retraining, {count.get(DIFFERS, 0)} differs, and "
         f"{count.get(TOO_FEW, 0)} have too few runs."
     )
 
@@ -204,7 +204,11 @@ def _budgets(found: Standing, spent: pd.DataFrame, trials: pd.DataFrame) -> Tabl
             rows.append([method, "none", DASH, once])
             continue
         own = known.loc[method]
-        count = f"{own['trials']:.0f}" if own["least"] == own["most"] else f"{own['least']} to {own['most']}"
+        count = (
+            f"{own['trials']:.0f}"
+            if own["least"] == own["most"]
+            else f"{own['least']:.0f} to {own['most']:.0f}"
+        )
         rows.append([method, count, duration(float(own["seconds"])), once])
     equal = "the same number of trials" if _is_equal_budget(found, spent) else "different numbers of trials"
     caption = (

@@ -53,11 +53,11 @@ def how_to_read(found: pd.DataFrame, margin: float | None) -> str:
         else f"{margin:g} in the metric's unit"
     )
     return (
-        f"As retraining: further from the mean of other retrained models than the margin, {allowed}, with a "
-        "probability of at most 5 %, on every forget set. Differs: a difference on some forget set that "
-        "chance brings in at most 5 % of cases where there is none. Each method and metric is judged by "
-        f"itself, over {over}; the runs that would do are per forget set, for method and retraining alike, "
-        "and lead to an answer with a probability of 80 % if differences stay as they are."
+        "As retraining: on every forget set the mean is within the margin of the mean of other retrained "
+        f"models, {allowed}; this is said wrongly in at most 5 % of cases. Differs: a difference on some "
+        "forget set that chance brings in at most 5 % of cases where there is none. Each method and metric "
+        f"is judged by itself, over {over}; the runs that would do are per forget set, for method and "
+        "retraining alike, and lead to an answer with a probability of 80 % if differences stay as they are."
     )
 
 

@@ -31,7 +31,7 @@ class Moments(NamedTuple):
 
     mean: Values
     variance: Values
-    count: Values
+    size: Values
 
 
 @dataclass(frozen=True)
@@ -65,14 +65,14 @@ def independent(method: Moments, retrained: Moments) -> Comparison:
 
     a, b = method, retrained
     with np.errstate(invalid="ignore", divide="ignore"):
-        parts = a.variance / a.count, b.variance / b.count
+        parts = a.variance / a.size, b.variance / b.size
         total = parts[0] + parts[1]
-        freedom = total**2 / (parts[0] ** 2 / (a.count - 1) + parts[1] ** 2 / (b.count - 1))
-    freedom = np.where(total == 0, a.count + b.count - 2, freedom)
-    runs = np.minimum(a.count, b.count)
+        freedom = total**2 / (parts[0] ** 2 / (a.size - 1) + parts[1] ** 2 / (b.size - 1))
+    freedom = np.where(total == 0, a.size + b.size - 2, freedom)
+    runs = np.minimum(a.size, b.size)
     spread = np.sqrt(b.variance)
-    dealt = 2 / binom(a.count + b.count, a.count)
-    return Comparison(a.mean - b.mean, np.sqrt(total), freedom, spread, b.count - 1, runs, dealt)
+    dealt = 2 / binom(a.size + b.size, a.size)
+    return Comparison(a.mean - b.mean, np.sqrt(total), freedom, spread, b.size - 1, runs, dealt)
 
 
 def paired(differences: Moments, spread: Values, spread_freedom: Values) -> Comparison:
@@ -84,8 +84,8 @@ def paired(differences: Moments, spread: Values, spread_freedom: Values) -> Comp
     """
     d = differences
     with np.errstate(invalid="ignore", divide="ignore"):
-        error = np.sqrt(d.variance / d.count)
-    return Comparison(d.mean, error, d.count - 1, spread, spread_freedom, d.count, 2.0 ** (1 - d.count))
+        error = np.sqrt(d.variance / d.size)
+    return Comparison(d.mean, error, d.size - 1, spread, spread_freedom, d.size, 2.0 ** (1 - d.size))
 
 
 def is_equal(compared: Comparison, margin: float | None = None) -> Flags:
@@ -171,7 +171,7 @@ def runs_needed(compared: Comparison, margin: float | None = None) -> Values:
     return np.where(constant, np.where(independent, 4.0, 6.0), found)
 
 
-def power(compared: Comparison, runs: npt.ArrayLike, margin: float | None = None) -> Values:
+def power(compared: Comparison, runs: Values | float, margin: float | None = None) -> Values:
     """The probability of an answer with so many runs a side, if differences and spreads are as estimated.
 
     Both estimated standard deviations are integrated over their distributions.
@@ -204,7 +204,7 @@ def some(c: Comparison, at: Flags) -> Comparison:
     return Comparison(*(np.asarray(getattr(c, name))[at] for name in FIELDS))
 
 
-def _limit(c: Comparison, level: npt.ArrayLike) -> Values:
+def _limit(c: Comparison, level: Values | float) -> Values:
     """The upper limit of |difference| less the margin made of the estimated spread."""
     reach = _reach(c.error, c.spread, c.freedom, c.spread_freedom, level)
     return np.asarray(np.abs(c.difference) - SPREADS * c.spread + reach)
@@ -213,9 +213,9 @@ def _limit(c: Comparison, level: npt.ArrayLike) -> Values:
 def _reach(
     error: Values,
     spread: Values,
-    freedom: npt.ArrayLike,
-    spread_freedom: npt.ArrayLike,
-    level: npt.ArrayLike,
+    freedom: Values,
+    spread_freedom: Values,
+    level: Values | float,
 ) -> Values:
     """How far that limit lies above its estimate: root of the squares of both parts' own distances."""
     from scipy.special import chdtri, stdtrit

@@ -118,7 +118,7 @@ def budgets(trials: pd.DataFrame) -> pd.DataFrame:
     """What the search for each method's parameters cost on a forget set.
 
     Returns:
-        method, trials (complete ones; the median over its searches), least and most (of one search), seconds
+        method, trials (failed ones too; median over its searches), least and most (of one search), seconds
         (of a whole search: unlearning and evaluation of all of its trials; the median) and searches.
     """
     rows = trials[trials["kind"] == "search"]
@@ -126,10 +126,8 @@ def budgets(trials: pd.DataFrame) -> pd.DataFrame:
     if rows.empty:
         return pd.DataFrame(columns=header)
     rows = distinct_work(rows)
-    spent = rows.assign(
-        done=rows["state"] == "complete", s=rows["unlearn_s"].fillna(0.0) + rows["eval_s"].fillna(0.0)
-    )
-    each = spent.groupby(["method", *BLOCK, "scenario_seed"]).agg(done=("done", "sum"), s=("s", "sum"))
+    spent = rows.assign(s=rows["unlearn_s"].fillna(0.0) + rows["eval_s"].fillna(0.0))
+    each = spent.groupby(["method", *BLOCK, "scenario_seed"]).agg(done=("s", "size"), s=("s", "sum"))
     of = each.groupby("method")
     found = pd.DataFrame(
         {
