@@ -10,7 +10,7 @@ from benchmarks.cache import CachedArrays, arrays_of
 from benchmarks.kept_predictions import kept, predictions_id
 from benchmarks.model_ids import model_id
 from benchmarks.packed import Packed
-from benchmarks.roles import Role
+from benchmarks.roles import Part
 from benchmarks.scenarios import Scenario
 from benchmarks.training import Recipe
 
@@ -20,11 +20,12 @@ class CachedScenario:
     """A scenario as `benchmarks.prepared.prepare` packs it.
 
     Attributes:
-        reports: What the model cache says of each of its models, by the part that the model plays.
+        reports: What the model cache says of each of its models, by the part that the model plays
+            and, of several retrained ones, its number.
     """
 
     packed: Packed
-    reports: dict[Role, dict[str, Any]]
+    reports: dict[Part, dict[str, Any]]
 
 
 def cached_scenario(
@@ -36,6 +37,7 @@ def cached_scenario(
     threads: int,
     record: bool = False,
     keep_retrained: bool = False,
+    references: int = 1,
     read: Callable[[str], CachedArrays | None] = arrays_of,
 ) -> CachedScenario | None:
     """A scenario from the cache alone; None unless everything is there.
@@ -45,25 +47,28 @@ def cached_scenario(
     Args:
         device: The kind of device on which a worker would predict, as torch calls it.
         threads: Threads of a CPU with which it would.
+        references: How many retrained models there are to be.
         read: Reads a model by its id. Scenarios of one original share its arrays if `read` keeps them.
     """
     if scenario.task == "sequence" or recipe.original == "published":
         return None
-    roles: list[Role] = ["original", "retrained", *(["recorded"] if record else [])]  # type: ignore[list-item]
-    models: dict[Role, CachedArrays] = {}
-    for role in roles:
-        model = read(model_id(role, scenario, recipe))
+    retrained: list[Part] = [("retrained", i) for i in range(references)]
+    predicting: list[Part] = [("original", 0), *retrained]
+    recorded: list[Part] = [("recorded", 0)] if record else []
+    models: dict[Part, CachedArrays] = {}
+    for role, number in (*predicting, *recorded):
+        model = read(model_id(role, scenario, recipe, reference=number))
         if model is None:
             return None
-        models[role] = model
-    logits = {}
-    for role in ("original", "retrained"):
-        sha256 = models[role].sha256
+        models[role, number] = model
+    logits = []
+    for part in predicting:
+        sha256 = models[part].sha256
         predictions = kept(predictions_id(sha256, scenario, eval_limit, None, device, threads))
         if predictions is None:
             return None
-        logits[role] = predictions
-    original, retrained = models["original"], models["retrained"]
+        logits.append(predictions)
+    original = models["original", 0]
     packed = Packed(
         scenario=scenario,
         recipe=recipe,
@@ -71,10 +76,10 @@ def cached_scenario(
         original_id=original.id,
         weights_id=original.sha256,
         original=original.arrays,
-        original_logits=logits["original"],
-        retrained_logits=logits["retrained"],
-        updates=models["recorded"].arrays if record else None,
-        retrained=retrained.arrays if keep_retrained else None,
+        original_logits=logits[0],
+        retrained_logits=tuple(logits[1:]),
+        updates=models["recorded", 0].arrays if record else None,
+        retrained=tuple(models[part].arrays for part in retrained) if keep_retrained else (),
         retrained_from="pretrained" if recipe.pretrained else "fresh",
     )
-    return CachedScenario(packed, {role: model.report for role, model in models.items()})
+    return CachedScenario(packed, {part: model.report for part, model in models.items()})

@@ -51,6 +51,10 @@ class NotRecorded(BenchmarkError):
     """A method needs a training run that recorded its steps, and the scenario has none."""
 
 
+class NotRetrained(BenchmarkError):
+    """A metric needs a retrained model, and the scenario has none."""
+
+
 class UnsuitableModel(BenchmarkError):
     """A network that cannot be trained here, or without a part that a method works on."""
 

@@ -11,6 +11,7 @@ import numpy as np
 import torch
 from torch import nn
 
+from benchmarks.errors import NotRetrained
 from benchmarks.geometry import Surface
 from benchmarks.images import ImageSet
 from benchmarks.inference import fast_convolutions, overwriting
@@ -113,13 +114,38 @@ class References:
     """The models that an unlearned one is compared with, evaluated on the same images.
 
     Attributes:
+        first: The retrained model, the first one where there are several; None where there is not any.
         untrained: Initialises a random network of the same architecture, and gives its predictions of the
             forget training images; None where that is not possible.
+        others: Further retrained models.
     """
 
     original: Evaluation
-    retrained: Evaluation
+    first: Evaluation | None
     untrained: Callable[[], Predictions] | None = None
+    others: tuple[Evaluation, ...] = ()
+
+    @property
+    def retrained(self) -> Evaluation:
+        """The first retrained model, with which metrics compare that compare models image by image.
+
+        Raises:
+            NotRetrained: if there is not any; `measure` then gives NaN.
+        """
+        if self.first is None:
+            raise NotRetrained("there is no retrained model to compare with")
+        return self.first
+
+    @property
+    def retrained_all(self) -> tuple[Evaluation, ...]:
+        """All retrained models; targets are means over them."""
+        return () if self.first is None else (self.first, *self.others)
+
+    def without(self, position: int) -> References:
+        """What one of the retrained models is compared with: the others; itself where there is one."""
+        every = self.retrained_all
+        left = every[:position] + every[position + 1 :]
+        return replace(self, first=left[0], others=left[1:]) if left else self
 
     @cached_property
     def random(self) -> Predictions | None:

@@ -53,30 +53,34 @@ def measurement(model: nn.Module, scenario: Prepared, held_out: HeldOut, extent:
         extent = "all"
     ended = ""
     if extent == "auto":
-        retrained = scenario.references(held_out, "first").retrained.retain_held_out
-        ended = at_chance(predict(model, scenario.images("first")[f"retain_{held_out}"]), retrained)
+        references = scenario.references(held_out, "first")
+        other = references.first or references.original
+        first = predict(model, scenario.images("first")[f"retain_{held_out}"])
+        ended = at_chance(first, other.retain_held_out, "retrained" if references.first else "original")
         extent = "first" if ended else extent
     images, weights = scenario.images(extent), scenario.weights(extent)
     evaluation = evaluate(model, images, scenario.scenario.task, held_out, weights)
     return Measurement(evaluation, scenario.references(held_out, extent), extent, ended)
 
 
-def at_chance(first: Predictions, retrained: Predictions) -> str:
+def at_chance(first: Predictions, other: Predictions, whose: str = "retrained") -> str:
     """Why a model need not be evaluated further, in words; "" where it has to be.
 
     Chance is to name the most frequent class always. A model is at chance if it is right about no more images
-    than that and three standard errors, and 20 points below the retrained model.
+    than that and three standard errors, and 20 points below the retrained model; without one, below the
+    original.
 
     Args:
         first: What it says about the first images.
-        retrained: What the retrained model says about the same ones.
+        other: What that model says about the same ones.
+        whose: Which one it is.
     """
     chance = float(np.bincount(first.labels).max() / len(first))
     most = chance + _SURE * math.sqrt(chance * (1 - chance) / len(first))
-    own, other = float(first.correct.mean()), float(retrained.correct.mean())
-    if own > most or 100 * (other - own) < _FAR:
+    own, right = float(first.correct.mean()), float(other.correct.mean())
+    if own > most or 100 * (right - own) < _FAR:
         return ""
     return (
         f"right about {100 * own:.1f} % of the first {len(first)} retained images, which is chance; the "
-        f"retrained model about {100 * other:.1f} %"
+        f"{whose} model about {100 * right:.1f} %"
     )

@@ -14,6 +14,7 @@ from benchmarks.datasets import load
 from benchmarks.errors import TrainingError
 from benchmarks.models import Published, models
 from benchmarks.network_digests import network_digest
+from benchmarks.reference_models import training_seed
 from benchmarks.roles import Role
 from benchmarks.scenarios import Scenario
 from benchmarks.sources import source_digest
@@ -21,9 +22,16 @@ from benchmarks.splits import Split
 from benchmarks.training import Recipe
 
 
-def model_id(role: Role, scenario: Scenario, how: Recipe, preprocessing: Preprocessing | None = None) -> str:
+def model_id(
+    role: Role,
+    scenario: Scenario,
+    how: Recipe,
+    preprocessing: Preprocessing | None = None,
+    reference: int = 0,
+) -> str:
     """The identity of a model in the cache, whether it is there or not."""
-    return named(*model_identity(role, scenario, how, preprocessing or as_published(scenario, how)))
+    taken = preprocessing or as_published(scenario, how)
+    return named(*model_identity(role, scenario, how, taken, reference))
 
 
 def as_published(scenario: Scenario, how: Recipe) -> Preprocessing | None:
@@ -32,9 +40,13 @@ def as_published(scenario: Scenario, how: Recipe) -> Preprocessing | None:
 
 
 def model_identity(
-    role: Role, scenario: Scenario, how: Recipe, preprocessing: Preprocessing | None
+    role: Role, scenario: Scenario, how: Recipe, preprocessing: Preprocessing | None, reference: int = 0
 ) -> tuple[str, dict[str, Any]]:
-    """The readable name of a model, and all that determines its weights."""
+    """The readable name of a model, and all that determines its weights.
+
+    Args:
+        reference: Which of several retrained models it is, from 0.
+    """
     data = load(scenario.dataset)
     split = scenario.split(data)
     index, validation = learned_from(role, split)
@@ -45,7 +57,7 @@ def model_identity(
         "data": data.learned_from,
         "network": network_digest(scenario),
         "recipe": (how if role == "original" else replace(how, original="trained")).identity,
-        "seed": scenario.seed,
+        "seed": training_seed(scenario.seed, reference),
         "train": _digest(index),
         "validation": _digest(validation),
     }

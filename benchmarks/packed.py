@@ -20,7 +20,8 @@ class Packed:
     Attributes:
         weights_id: Stands for the original model's weights themselves: two trainings of one model, on a CPU
             and on a GPU, have the same `original_id`.
-        retrained: The weights of the retrained model, if they were wanted.
+        retrained_logits: What each retrained model predicts; empty where none was trained.
+        retrained: The weights of these, if they were wanted; else empty.
         retrained_from: What it started from: `fresh` weights, `pretrained` ones, or `checkpoint`, which is
             for the user to know, because it is a model of theirs.
         preprocessing: How both models take pixels; None: as the data set says.
@@ -34,9 +35,9 @@ class Packed:
     weights_id: str
     original: dict[str, np.ndarray]
     original_logits: dict[str, np.ndarray]
-    retrained_logits: dict[str, np.ndarray]
+    retrained_logits: tuple[dict[str, np.ndarray], ...]
     updates: dict[str, np.ndarray] | None
-    retrained: dict[str, np.ndarray] | None = None
+    retrained: tuple[dict[str, np.ndarray], ...] = ()
     retrained_from: str = "fresh"
     preprocessing: Preprocessing | None = None
     steps: tuple[Packed, ...] = ()

@@ -22,6 +22,7 @@ from benchmarks.inversion import inverted, synthetic
 from benchmarks.kept_predictions import keep, kept, predictions_id
 from benchmarks.metrics import default_metrics, measure
 from benchmarks.metrics import metrics as registered_metrics
+from benchmarks.metrics.targets import targets
 from benchmarks.packed import Packed
 from benchmarks.recipes import published_recipe
 from benchmarks.relearning import Relearned, relearn
@@ -106,8 +107,7 @@ class Prepared(Shown):
     def card(self) -> Card:
         """How many images there are to forget, and how well both models do on test images."""
         references = self.references("test")
-        models = (references.original, references.retrained)
-        measured = [measure(model, references, _SHOWN) for model in models]
+        measured = [measure(references.original, references, _SHOWN), self.targets("test", _SHOWN)]
         sizes = {name: len(images) for name, images in self.splits.items()}
         title = f"{self.scenario.key} on {self.device}: forget {sizes['forget_train']} of "
         title += f"{sizes['forget_train'] + sizes['retain_train']} training images, {self.original_id}"
@@ -143,16 +143,18 @@ class Prepared(Shown):
         return max(len(images[name]) for name in _retained(held_out))
 
     def references(self, held_out: HeldOut, extent: Extent = "all") -> References:
-        """The evaluations of the original and the retrained model, made once when it was prepared."""
+        """The evaluations of the original and the retrained models, made once when it was prepared."""
         key = (held_out, extent)
         if key not in self._references:
             packed = self.packed
             original = self._evaluation(packed.original_logits, held_out, extent)
-            retrained = self._evaluation(packed.retrained_logits, held_out, extent)
-            if packed.retrained is not None:
-                model = _network(packed.scenario, packed.retrained, self.device)
-                retrained = self.with_model(retrained, model)
-            self._references[key] = References(original, retrained, partial(self._random, extent))
+            retrained = [self._evaluation(logits, held_out, extent) for logits in packed.retrained_logits]
+            if packed.retrained:
+                networks = [_network(packed.scenario, weights, self.device) for weights in packed.retrained]
+                retrained = list(map(self.with_model, retrained, networks))
+            first = retrained[0] if retrained else None
+            random = cache(partial(self._random, extent))
+            self._references[key] = References(original, first, random, tuple(retrained[1:]))
         return self._references[key]
 
     def check(self, metrics: Iterable[str]) -> None:
@@ -162,7 +164,8 @@ class Prepared(Shown):
             BenchmarkError: with what to do about it.
         """
         needing = [name for name in metrics if registered_metrics.get(name).needs_models]
-        if needing and self.steps[-1].packed.retrained is None:
+        packed = self.steps[-1].packed
+        if needing and packed.retrained_logits and not packed.retrained:
             raise BenchmarkError(
                 f"metric '{needing[0]}' needs the retrained model, which was not kept; prepare the scenario "
                 "with keep_retrained=True"
@@ -171,7 +174,9 @@ class Prepared(Shown):
     def targets(
         self, held_out: HeldOut, metrics: Iterable[str] | None = None, extent: Extent = "all"
     ) -> dict[str, float]:
-        """The retrained model's metrics, which an unlearned model should reach.
+        """The means of the retrained models' metrics, which an unlearned model should reach.
+
+        With their standard deviations as NAME_std, where there are several models; see `metrics.targets`.
 
         Args:
             metrics: Their names; by default those that are always measured.
@@ -182,8 +187,7 @@ class Prepared(Shown):
         """
         key = (held_out, extent, *(default_metrics() if metrics is None else metrics))
         if key not in self._targets:
-            references = self.references(held_out, extent)
-            self._targets[key] = measure(references.retrained, references, key[2:])
+            self._targets[key] = targets(self.references(held_out, extent), key[2:])
         return dict(self._targets[key])
 
     def relearning(self, model: nn.Module, held_out: HeldOut) -> Callable[[float], Relearned]:
@@ -257,18 +261,21 @@ def prepare(
     eval_limit: int | None = None,
     record: bool = False,
     keep_retrained: bool = False,
+    references: int = 1,
     original: CachedModel | None = None,
     retrained: CachedModel | None = None,
     device: torch.device | str = "cpu",
     progress: Progress = lambda message: None,
 ) -> Prepared:
-    """Load the data, and train the original and the retrained model or take them from the cache.
+    """Load the data, and train the original and the retrained models or take them from the cache.
 
     Args:
         recipe: How to train, in place of the published recipe.
         eval_limit: Evaluate at most so many images of each split, a fixed random choice.
         record: Also record the training steps that the forget images took part in.
-        keep_retrained: Also keep the retrained model's weights, which metrics that train it need.
+        keep_retrained: Also keep the retrained models' weights, which metrics that train them need.
+        references: How many retrained models the targets are the mean of, each with a seed of its own. With 0
+            there are no targets, and metrics that need a retrained model are missing.
         original: A trained model of one's own, in place of one that is trained by the recipe. A retrained
             model that is trained here takes pixels as it does.
         retrained: One's own model that never saw what is to be forgotten, with the original's preprocessing.
@@ -299,15 +306,23 @@ def prepare(
                 "is a single one; leave it out, and they are trained here"
             )
         return _prepare_sequence(
-            scenario, how, eval_limit, record, keep_retrained, original, device, progress
+            scenario, how, eval_limit, record, keep_retrained, references, original, device, progress
         )
     if retrained is None:
-        retrained = retrained_model(scenario, how, device, progress, original.preprocessing)
+        taken = original.preprocessing
+        models = [retrained_model(scenario, how, device, progress, taken, i) for i in range(references)]
+    elif references != 1:
+        raise TrainingError(
+            f"{retrained.id} is a single retrained model, not {references}; leave it out, and they are "
+            "trained here, or take 'references' of 1"
+        )
     elif retrained.preprocessing != original.preprocessing:
         raise TrainingError(
             f"{original.id} and {retrained.id} take pixels in different ways, and trials compare them on the "
             "same images; take two models with the same preprocessing"
         )
+    else:
+        models = [retrained]
     recorded = recorded_updates(scenario, how, device, progress).state if record else None
     splits = _image_sets(scenario, data, device, original.preprocessing)
     measured = {name: images.limited(eval_limit) for name, images in splits.items()}
@@ -324,7 +339,7 @@ def prepare(
             keep(name, predicted)
         return predicted
 
-    progress(f"{scenario.forget}: evaluating the original and the retrained model")
+    progress(f"{scenario.forget}: evaluating the original and the retrained models")
     packed = Packed(
         scenario=scenario,
         recipe=how,
@@ -333,9 +348,9 @@ def prepare(
         weights_id=original.weights_id,
         original=_arrays(original.state),
         original_logits=logits(original),
-        retrained_logits=logits(retrained),
+        retrained_logits=tuple(map(logits, models)),
         updates=None if recorded is None else _arrays(recorded),
-        retrained=_arrays(retrained.state) if keep_retrained else None,
+        retrained=tuple(_arrays(model.state) for model in models) if keep_retrained else (),
         retrained_from=retrained_from,
         preprocessing=original.preprocessing,
     )
@@ -348,6 +363,7 @@ def _prepare_sequence(
     eval_limit: int | None,
     record: bool,
     keep_retrained: bool,
+    references: int,
     original: CachedModel,
     device: torch.device,
     progress: Progress,
@@ -360,6 +376,7 @@ def _prepare_sequence(
             recipe=how,
             eval_limit=eval_limit,
             keep_retrained=keep_retrained,
+            references=references,
             original=original,
             device=device,
             progress=progress,

@@ -21,6 +21,7 @@ from benchmarks.evaluation import Predictions, predict
 from benchmarks.images import ImageSet, Streamed, on_device, pixels_on
 from benchmarks.model_ids import as_published, learned_from, model_identity, published_model
 from benchmarks.models import models
+from benchmarks.reference_models import training_seed
 from benchmarks.roles import Role, role_name
 from benchmarks.scenarios import Scenario
 from benchmarks.splits import Split
@@ -120,6 +121,7 @@ def retrained_model(
     device: torch.device,
     progress: Progress,
     preprocessing: Preprocessing | None = None,
+    reference: int = 0,
 ) -> CachedModel:
     """The model trained without the forget images, which starts as the original did, with the same seed.
 
@@ -128,12 +130,13 @@ def retrained_model(
 
     Args:
         preprocessing: That of the original model, so that the two differ in nothing but what they saw.
+        reference: Which of several it is, from 0; each further one has a seed of its own.
 
     Raises:
         TrainingError: if the training diverges.
     """
     try:
-        return _cached("retrained", scenario, how, device, progress, preprocessing)
+        return _cached("retrained", scenario, how, device, progress, preprocessing, reference)
     except TrainingError as error:
         if preprocessing is None:
             raise
@@ -171,13 +174,14 @@ def _cached(
     device: torch.device,
     progress: Progress,
     preprocessing: Preprocessing | None = None,
+    reference: int = 0,
 ) -> CachedModel:
     data = load(scenario.dataset)
     split = scenario.split(data)
     index, validation = learned_from(role, split)
     preprocessing = preprocessing or as_published(scenario, how)
-    label, identity = model_identity(role, scenario, how, preprocessing)
-    name = role_name(role, scenario)
+    label, identity = model_identity(role, scenario, how, preprocessing, reference)
+    name, seed = role_name(role, scenario, reference), training_seed(scenario.seed, reference)
 
     def report(model: nn.Module, images: dict[str, ImageSet]) -> dict[str, Any]:
         judged = predict(model, _judged_by(role, images["test"], split))
@@ -197,7 +201,7 @@ def _cached(
     def run() -> tuple[dict[str, torch.Tensor], dict[str, Any]]:
         progress(f"{name}: training {scenario.model} on {scenario.dataset}, {how.epochs} epochs")
         images = all_images(scenario, data, device, preprocessing)
-        model = build_network(scenario, scenario.seed)
+        model = build_network(scenario, seed)
         if how.pretrained:
             load_pretrained(scenario, model)
         model = placed(model, device)
@@ -207,13 +211,13 @@ def _cached(
         learned = images["train"].subset(torch.from_numpy(index))
         epochs = Epochs(lambda line: progress(f"{name}: {line}"), how.epochs, learned.steps(how.batch_size))
         postpone_compiler()
-        with seeded(scenario.seed), repeatable():
+        with seeded(seed), repeatable():
             history = train(
                 model,
                 learned,
                 images["train"].subset(torch.from_numpy(validation)),
                 how,
-                torch.Generator(device).manual_seed(scenario.seed),
+                torch.Generator(device).manual_seed(seed),
                 epochs.after_epoch,
                 epochs.after_step,
                 recorder=recorder,

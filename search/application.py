@@ -190,6 +190,7 @@ def _prepared(plan: Plan, scenario: Scenario, method: Method, tell: Tell, progre
         eval_limit=plan.eval_limit,
         record=method.needs_recording,
         keep_retrained=plan.needs_retrained(),
+        references=plan.reference_count(),
         original=own.original,
         retrained=own.retrained,
         device=device,

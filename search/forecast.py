@@ -23,7 +23,7 @@ from search import published
 from search.entries import Entry, merged
 from search.identity import search_identity
 from search.plan import Plan
-from search.preparation import distinct, model_name, models_of, originals, own_models
+from search.preparation import distinct, models_of, originals, own_models
 from search.repetitions import repetitions
 
 if TYPE_CHECKING:
@@ -222,21 +222,18 @@ def wall_seconds(parts: Sequence[tuple[int, Estimate | None]], workers: int) -> 
 
 
 def _models(plan: Plan, missing: bool) -> Iterator[Model]:
-    from benchmarks.model_ids import model_id
-
     scenarios, recipe = distinct(plan.scenarios()), plan.recipe()
     own = own_models(plan.original(), plan.retrained_model(), scenarios, lambda line: None)
     # Which images an original model learns from is not known without the data: then one for each seed
     firsts = list({s.seed: s for s in scenarios}.values()) if missing else originals(scenarios)
     cached = dict(descriptions())
-    for role, scenario in models_of(scenarios, firsts, own, plan.needs_recording()):
-        name = model_name(role, scenario)
-        if role == "own" or role == "own_retrained":
-            yield Model(name, 0, True, None)
+    for model in models_of(scenarios, firsts, own, plan.needs_recording(), plan.reference_count()):
+        if model.role == "own" or model.role == "own_retrained":
+            yield Model(model.name, 0, True, None)
             continue
-        there = None if missing else model_id(role, scenario, recipe, own.preprocessing) in cached
-        expected = training_estimate(plan, cached.values(), recorded=role == "recorded")
-        yield Model(name, recipe.epochs, there, None if there else expected)
+        there = None if missing else model.id(recipe, own.preprocessing) in cached
+        expected = training_estimate(plan, cached.values(), recorded=model.role == "recorded")
+        yield Model(model.name, recipe.epochs, there, None if there else expected)
 
 
 def _work(plan: Plan, rows: pd.DataFrame | None, missing: bool) -> Iterator[Work]:

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from search.plan import Plan
 
 
-_LEFT_OUT = {"evaluate": "all"}  # what a value is where the record of a run does not have it
+_LEFT_OUT = {"evaluate": "all", "references": 1}  # what a value is where the record of a run does not have it
 
 
 @dataclass(frozen=True)
@@ -122,6 +122,8 @@ def sensitivity_identity(plan: Plan, centres: Mapping[str, tuple[Method, Mapping
 def _identity(plan: Plan, stage: str, studies: Mapping[str, Mapping[str, Any]], **more: Any) -> Identity:
     if stage != "benchmark" and plan.evaluated_images().fewer:
         more |= {"evaluate": "auto"}
+    if plan.reference_count() != 1:
+        more |= {"references": plan.reference_count()}
     shared, particular = json.loads(json.dumps([{**_shared(plan), **more}, studies]))
     return Identity(stage, f"{plan.name}-{stage}-{_digest(shared)}", shared, particular)
 

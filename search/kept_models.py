@@ -47,8 +47,9 @@ def write_models(plan: Plan, scenarios: Sequence[Scenario], folder: Path) -> lis
             files.append(_write(plan, "original", scenario, model, folder))
     if own.retrained is None:
         for step in distinct(step for scenario in scenarios for step in scenario.steps):
-            model = retrained_model(step, recipe, device, silent, own.preprocessing)
-            files.append(_write(plan, "retrained", step, model, folder))
+            for i in range(plan.reference_count()):
+                model = retrained_model(step, recipe, device, silent, own.preprocessing, i)
+                files.append(_write(plan, "retrained", step, model, folder))
     return files
 
 

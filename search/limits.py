@@ -13,6 +13,7 @@ SEEDS = 10_000  # repetitions
 REPEATS = 10  # seeds of a point of a search; times TRIALS no more than SEEDS_PER_STUDY
 WEIGHT = 1e6
 DRAWS = 1_000  # of a forget set
+REFERENCES = 50  # retrained models of a scenario
 ORIGINALS = 100  # models that a benchmark starts from
 POINTS = 1_000  # of a sensitivity analysis, per parameter
 WORK = 500_000  # trials of one stage of a plan; a driver holds some 500 bytes of each

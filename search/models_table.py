@@ -16,7 +16,7 @@ def listing(models: Iterable[Trained]) -> Listing:
 
 
 def _line(model: Trained) -> list[str]:
-    scenario, found = model.scenario, model.report
+    scenario, found = model.needed.scenario, model.report
     trained = "seconds" in found
     return [
         scenario.model,
@@ -25,14 +25,15 @@ def _line(model: Trained) -> list[str]:
         f"{found['test_acc']:.1f} %",
         f"{found['best_epoch']} of {model.epochs}" if trained else "",
         f"{found['seconds']:.1f}{' (from the cache)' if model.from_cache else ''}" if trained else "",
-        _printed(model) if model.role in ("original", "own") else "",
+        _printed(model) if model.needed.role in ("original", "own") else "",
     ]
 
 
 def _printed(model: Trained) -> str:
     """The range of each paper's table over its forget sets, as a model has one accuracy and each its own."""
-    frame = original_accuracy(model.scenario.dataset, model.scenario.model)
-    own = frame[frame["task"] == model.scenario.task].dropna(subset=["retain_acc"])
+    scenario = model.needed.scenario
+    frame = original_accuracy(scenario.dataset, scenario.model)
+    own = frame[frame["task"] == scenario.task].dropna(subset=["retain_acc"])
     texts = []
     for name, figures in own.groupby("id")["retain_acc"]:
         low, high = f"{figures.min():.1f}", f"{figures.max():.1f}"

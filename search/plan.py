@@ -25,6 +25,7 @@ from benchmarks.evaluated_images import EvaluatedImages, evaluated_images
 from benchmarks.methods import Method, methods
 from benchmarks.metrics import benchmark_metrics, default_metrics, metrics
 from benchmarks.recipes import over, published_recipe
+from benchmarks.reference_models import automatic
 from benchmarks.scenarios import Scenario, method_task
 from benchmarks.training import Recipe
 from search import limits
@@ -36,6 +37,7 @@ from search.plan_values import (
     Presets,
     Real,
     Reals,
+    References,
     Section,
     Sentences,
     SomeNames,
@@ -272,6 +274,8 @@ class Plan(Shown, Section):
         seed: Seed of the original and the retrained models.
         checkpoint: A trained model of the user's own, which is then the original model.
         retrained: The user's own model that never saw what is to be forgotten.
+        references: How many retrained models the targets of a scenario are the mean of; auto: see
+            `reference_count`.
         eval_limit: Evaluate at most so many images of each split, the forget set too, in all stages: a fixed
             random choice. What a search evaluates by `search.evaluate` is chosen among them.
         precision: float32, or bfloat16: methods run under autocast.
@@ -291,6 +295,7 @@ class Plan(Shown, Section):
     seed: Whole = Field(0, ge=0, le=limits.SEED)
     checkpoint: OriginalWeights | None = None
     retrained: Weights | None = None
+    references: References = "auto"
     eval_limit: Whole | None = Field(None, ge=100, le=limits.IMAGES)
     precision: Literal["float32", "bfloat16"] = "float32"
     training: Training = Training()
@@ -457,6 +462,18 @@ class Plan(Shown, Section):
     def needs_retrained(self) -> bool:
         """Whether any of its metrics trains the retrained model."""
         return any(metrics.get(name).needs_models for name in self.named_metrics())
+
+    def reference_count(self) -> int:
+        """How many retrained models each of its scenarios has.
+
+        With `auto` three where a model trains in about a minute (`benchmarks.reference_models.automatic`);
+        one elsewhere, for a sequence, which has a model for each request, and for the user's own.
+        """
+        if self.references != "auto":
+            return self.references
+        if self.retrained is not None or self.task == "sequence":
+            return 1
+        return automatic(self.dataset, self.model, self.recipe())
 
     def recipe(self) -> Recipe:
         """How the models are trained."""

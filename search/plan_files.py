@@ -319,6 +319,11 @@ def _check_weights(plan: Plan, at: Callable[..., str]) -> None:
         _checked(at, ("checkpoint",), lambda: taken.per_channel(channels))
     if plan.retrained is None:
         return
+    if plan.references not in ("auto", 1):
+        raise PlanError(
+            f"{at('references')}: 'retrained' is one model, not {plan.references}; leave 'references' out, "
+            "or leave 'retrained' out, and they are trained here"
+        )
     if plan.checkpoint is None:
         raise PlanError(
             f"{at('retrained')}: a retrained model of your own is compared with an original of your own; "

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainValidator
 
@@ -52,6 +52,19 @@ def _presets(value: Any) -> Any:
     return value
 
 
+def _references(value: Any) -> Any:
+    """A number of retrained models, or auto.
+
+    Raises:
+        ValueError: with what is valid.
+    """
+    value = numeric(value)
+    whole = isinstance(value, int) and not isinstance(value, bool) and 1 <= value <= limits.REFERENCES
+    if not whole and value != "auto":
+        raise ValueError(f"write auto, or a number from 1 to {limits.REFERENCES}")
+    return value
+
+
 def _points(value: Any) -> dict[str, tuple[dict[str, Any], ...]]:
     """Points by method; those of a plan's only method stand under "" as long as its name is not known.
 
@@ -90,6 +103,7 @@ Sentences = Annotated[
     Field(max_length=limits.ENTRIES),
 ]
 Points = Annotated[dict[str, Any], PlainValidator(_points)]  # method -> a tuple of points
+References = Annotated[Literal["auto"] | int, PlainValidator(_references)]
 Presets = Annotated[str | dict[str, tuple[str, ...]], PlainValidator(_presets)]
 
 

@@ -53,40 +53,60 @@ class Shared:
     data: dict[str, Any] = field(default_factory=dict)
 
 
-def model_name(role: _Role, scenario: Scenario) -> str:
-    """A model as people read it."""
-    if role == "own":
-        return "your checkpoint"
-    if role == "own_retrained":
-        return f"your model without {scenario.forget}"
-    return role_name(role, scenario)
+@dataclass(frozen=True)
+class Needed:
+    """A model that a run needs.
+
+    Attributes:
+        role: "original", "own" (the user's, in its place), "retrained", "own_retrained" or "recorded" (the
+            steps of the original's training).
+        reference: Which of several retrained models it is, from 0.
+    """
+
+    role: _Role
+    scenario: Scenario
+    reference: int = 0
+
+    @property
+    def name(self) -> str:
+        """The model as people read it."""
+        if self.role == "own":
+            return "your checkpoint"
+        if self.role == "own_retrained":
+            return f"your model without {self.scenario.forget}"
+        return role_name(self.role, self.scenario, self.reference)
+
+    def id(self, recipe: Recipe, preprocessing: Preprocessing | None) -> str | None:
+        """Its name in the model cache; None for the user's own."""
+        from benchmarks.model_ids import model_id
+
+        if self.role == "own" or self.role == "own_retrained":
+            return None
+        return model_id(self.role, self.scenario, recipe, preprocessing, self.reference)
 
 
 @dataclass(frozen=True)
 class Trained:
-    """A model that a run needs: trained for it, found in the cache, or the user's own.
+    """A model that a run needed: trained for it, found in the cache, or the user's own.
 
     Attributes:
-        role: "original", "own" (the user's, in its place), "retrained" or "recorded" (the steps of the
-            original's training).
         epochs: Epochs of the recipe.
         report: What the model cache says of it: test accuracy and, if it was trained here, the epoch that
             was kept and the seconds.
         from_cache: Whether it was there already.
     """
 
-    scenario: Scenario
-    role: _Role
+    needed: Needed
     epochs: int
     report: dict[str, Any]
     from_cache: bool = False
 
     @property
     def name(self) -> str:
-        return model_name(self.role, self.scenario)
+        return self.needed.name
 
     def __str__(self) -> str:
-        s, found = self.scenario, self.report
+        s, found = self.needed.scenario, self.report
         parts = []
         if "steps" in found:
             parts.append(f"{found['steps']} training steps")
@@ -111,16 +131,18 @@ def prepare(
     console: Console | None = None,
     record: bool = False,
     keep_retrained: bool = False,
+    references: int = 1,
     own: OwnModels = NONE,
     warn: Tell = lambda line: None,
 ) -> Shared:
-    """Train what is not in the model cache, in parallel, and evaluate the original and retrained models.
+    """Train what is not in the model cache, in parallel, and evaluate the original and the retrained ones.
 
     Args:
         tell: Called for every model, trained now or found in the cache.
         console: Shows how far they are; None where nobody looks.
         record: Also record the training steps of every forget set, in one more training each.
         keep_retrained: Also send the retrained models' weights to the workers.
+        references: How many retrained models each scenario is to have.
         own: Models to use in place of those that are trained here.
         warn: Called with a line for every sign that a model of the user's is not what it is taken for.
 
@@ -131,27 +153,29 @@ def prepare(
     data = {name: share(load(name)) for name in sorted({s.dataset for s in wanted})}
     gpus = on_gpus(slots)
     device = slots.device if gpus else "cpu"
-    training = models_of(wanted, originals(wanted), own, record)
+    training = models_of(wanted, originals(wanted), own, record, references)
     if own.original is None:
-        cached = _all_cached(wanted, recipe, eval_limit, device, slots.cpus, record, keep_retrained)
+        cached = _all_cached(
+            wanted, recipe, eval_limit, device, slots.cpus, record, keep_retrained, references
+        )
         if cached:
-            for role, scenario in training:
-                report = cached[scenario.key].reports[role]  # type: ignore[index]
-                tell(Trained(scenario, role, recipe.epochs, report, from_cache=True))
+            for model in training:
+                report = cached[model.scenario.key].reports[model.role, model.reference]  # type: ignore[index]
+                tell(Trained(model, recipe.epochs, report, from_cache=True))
             return Shared(_together(one.packed for one in cached.values()), data)
     common = _Common(recipe, slots.cpus, device, data, _cache_place(), own)
     sent = {} if slots.address == LOCAL else _sent(training, recipe, own.preprocessing)
-    jobs = [_Training(common, *what, sent) for what in training]
+    jobs = [_Training(common, model, sent) for model in training]
     with Board("preparing models", len(jobs), console) as board:
         for job, trained in in_parallel(_train, jobs, slots, partial(_hear, board), gpus):
             board.done(job.name)
             if trained.elsewhere is not None:
                 _keep(trained.elsewhere)
                 sent = {**sent, trained.id: share(trained.elsewhere)}
-            tell(Trained(job.scenario, job.role, recipe.epochs, trained.report, trained.from_cache))
+            tell(Trained(job.model, recipe.epochs, trained.report, trained.from_cache))
             for line in trained.warnings:
                 warn(line)
-    packing = [_Packing(common, s, eval_limit, record, keep_retrained, sent) for s in wanted]
+    packing = [_Packing(common, s, eval_limit, record, keep_retrained, references, sent) for s in wanted]
     packed: list[Packed] = []
     with Board("evaluating models", len(packing), console) as board:
         for work, (result, warnings) in in_parallel(_pack, packing, slots, partial(_hear, board), gpus):
@@ -170,6 +194,7 @@ def _all_cached(
     threads: int,
     record: bool,
     keep_retrained: bool,
+    references: int,
 ) -> dict[str, CachedScenario]:
     """Every scenario, by its key, if none needs a worker to be prepared; else nothing."""
     ready: dict[str, CachedScenario] = {}
@@ -183,6 +208,7 @@ def _all_cached(
             threads=threads,
             record=record,
             keep_retrained=keep_retrained,
+            references=references,
             read=read,
         )
         if cached is None:
@@ -211,21 +237,25 @@ def _with_original(packed: Packed, weights: Any) -> Packed:
 
 
 def models_of(
-    scenarios: Sequence[Scenario], firsts: Sequence[Scenario], own: OwnModels, record: bool
-) -> list[tuple[_Role, Scenario]]:
-    """The models that distinct scenarios need, each by its part and a scenario of its.
+    scenarios: Sequence[Scenario],
+    firsts: Sequence[Scenario],
+    own: OwnModels,
+    record: bool,
+    references: int,
+) -> list[Needed]:
+    """The models that distinct scenarios need.
 
     Args:
         firsts: A scenario for each original model.
         record: Also the recorded steps of every forget set.
+        references: How many retrained models each has.
     """
-    models: list[tuple[_Role, Scenario]] = (
-        [("own", scenarios[0])] if own.original else [("original", s) for s in firsts]
-    )
+    models = [Needed("own", scenarios[0])] if own.original else [Needed("original", s) for s in firsts]
     without: _Role = "own_retrained" if own.retrained else "retrained"
-    models += [(without, s) for s in distinct(s for w in scenarios for s in w.steps)]
+    steps = distinct(s for w in scenarios for s in w.steps)
+    models += [Needed(without, s, i) for s in steps for i in range(references)]
     if record:
-        models += [("recorded", s) for s in distinct(s for w in scenarios for s in w.requests)]
+        models += [Needed("recorded", s) for s in distinct(s for w in scenarios for s in w.requests)]
     return models
 
 
@@ -263,18 +293,11 @@ def own_models(
     return OwnModels(*models)
 
 
-def _sent(
-    training: Iterable[tuple[_Role, Scenario]], recipe: Recipe, preprocessing: Preprocessing | None
-) -> dict[str, Any]:
+def _sent(training: Iterable[Needed], recipe: Recipe, preprocessing: Preprocessing | None) -> dict[str, Any]:
     """References to those models that are in the cache here, for machines with caches of their own."""
     from benchmarks.cache import stored
-    from benchmarks.model_ids import model_id
 
-    names = [
-        model_id(role, scenario, recipe, preprocessing)
-        for role, scenario in training
-        if role != "own" and role != "own_retrained"
-    ]
+    names = filter(None, (model.id(recipe, preprocessing) for model in training))
     found = {name: stored(name) for name in names}
     return {name: share(model) for name, model in found.items() if model is not None}
 
@@ -316,13 +339,12 @@ class _Common:
 @dataclass(frozen=True)
 class _Training:
     common: _Common
-    role: _Role
-    scenario: Scenario
+    model: Needed
     models: dict[str, Any]
 
     @property
     def name(self) -> str:
-        return model_name(self.role, self.scenario)
+        return self.model.name
 
 
 @dataclass(frozen=True)
@@ -332,6 +354,7 @@ class _Packing:
     eval_limit: int | None
     record: bool
     keep_retrained: bool
+    references: int
     models: dict[str, Any]
 
     @property
@@ -355,16 +378,16 @@ def _train(job: _Training, say: Tell) -> _TrainedThere:
     from benchmarks.cache import stored
     from benchmarks.trained import TRAINED, retrained_model
 
-    common = job.common
-    device = common.start(job.scenario, job.models)
-    if job.role == "own" or job.role == "own_retrained":
+    common, role, scenario = job.common, job.model.role, job.model.scenario
+    device = common.start(scenario, job.models)
+    if role == "own" or role == "own_retrained":
         say(f"{job.name}: evaluating")
         return _judged(job, device)
-    if job.role == "retrained":
+    if role == "retrained":
         taken = common.own.preprocessing
-        model = retrained_model(job.scenario, common.recipe, device, say, taken)
+        model = retrained_model(scenario, common.recipe, device, say, taken, job.model.reference)
     else:
-        model = TRAINED[job.role](job.scenario, common.recipe, device, say)
+        model = TRAINED[role](scenario, common.recipe, device, say)
     seen = _cache_place() == common.cache
     return _TrainedThere(model.id, model.report, None if seen else stored(model.id), model.from_cache)
 
@@ -374,11 +397,11 @@ def _judged(job: _Training, device: torch.device) -> _TrainedThere:
     from benchmarks.sanity import near_chance
     from benchmarks.trained import test_predictions
 
-    original = job.role == "own"
+    scenario, original = job.model.scenario, job.model.role == "own"
     model = job.common.own.original if original else job.common.own.retrained
     assert model is not None
-    test = test_predictions("original" if original else "retrained", job.scenario, model, device)
-    warning = near_chance(test, job.scenario.classes) if original else None
+    test = test_predictions("original" if original else "retrained", scenario, model, device)
+    warning = near_chance(test, scenario.classes) if original else None
     return _TrainedThere(
         model.id,
         {"test_acc": 100 * float(test.correct.mean())},
@@ -397,6 +420,7 @@ def _pack(job: _Packing, say: Tell) -> tuple[Packed, tuple[str, ...]]:
         eval_limit=job.eval_limit,
         record=job.record,
         keep_retrained=job.keep_retrained,
+        references=job.references,
         original=job.common.own.original,
         retrained=job.common.own.retrained,
         device=job.common.start(job.scenario, job.models),

@@ -21,8 +21,9 @@ def averaged(rows: Sequence[Row]) -> Row:
     failed = next((row for row in rows if row["state"] != "complete"), None)
     if failed is not None:
         return failed
-    names = (*(m.name for m in metrics), *(f"target_{m.name}" for m in metrics), "objective", *_SECONDS)
     row = dict(rows[0])
+    targets = [name for name in row if name.startswith("target_")]
+    names = (*(m.name for m in metrics), *targets, "objective", *_SECONDS)
     row |= {name: _mean([r[name] for r in rows]) for name in names if name in row}
     row |= {name: round(statistics.fmean(r[name] for r in rows)) for name in _COUNTS if name in row}
     row |= {name: max(r[name] for r in rows) for name in _PEAKS if row.get(name) is not None}

@@ -55,6 +55,7 @@ def scaled(plan: Plan) -> Plan:
         "dataset": small.name,
         "model": model,
         "eval_limit": min(evaluated, plan.eval_limit or evaluated),
+        "references": 1 if plan.references == "auto" else min(2, plan.references),
         "training": plan.training.model_copy(update=training),
         "search": plan.search.model_copy(
             update={

@@ -17,6 +17,7 @@ from benchmarks.hyperparameters import Hyperparameter, declared
 from benchmarks.methods import methods
 from benchmarks.metrics import default_metrics, metrics
 from benchmarks.metrics.synthetic import NAMES as SYNTHETIC
+from benchmarks.metrics.targets import has_spread
 
 VERSION = 1
 VERSION_KEY = b"unlearnbench.schema"
@@ -336,8 +337,12 @@ def _parameters() -> list[Column]:
 
 def _metrics() -> list[Column]:
     columns = [Column(m.name, _REAL, m.summary, m.unit) for m in metrics]
-    targets = [Column(f"target_{m.name}", _REAL, f"{m.name} of the retrained model", m.unit) for m in metrics]
-    return columns + targets
+    for m in metrics:
+        columns.append(Column(f"target_{m.name}", _REAL, f"{m.name} of retrained models, their mean", m.unit))
+        if has_spread(m.name):
+            doc = f"Standard deviation of {m.name} over retrained models; missing for one of them"
+            columns.append(Column(f"target_{m.name}_std", _REAL, doc, m.unit))
+    return columns
 
 
 def _grouped(groups: Mapping[str, Iterable[Column]]) -> Iterable[Column]:

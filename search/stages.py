@@ -106,6 +106,7 @@ def prepare(setting: Setting, scenarios: Sequence[Scenario]) -> preparation.Shar
                 tell,
                 record=plan.needs_recording(),
                 keep_retrained=plan.needs_retrained(),
+                references=plan.reference_count(),
                 console=console,
                 own=own,
                 warn=console.print,

@@ -8,6 +8,7 @@ from functools import wraps
 from typing import TYPE_CHECKING, Literal, Protocol, TypeVar
 from weakref import WeakKeyDictionary
 
+from benchmarks.errors import NotRetrained
 from benchmarks.registry import Registry
 
 if TYPE_CHECKING:
@@ -120,6 +121,16 @@ def benchmark_metrics(named: Iterable[str] = ()) -> list[str]:
 def measure(
     evaluation: Evaluation, references: References, names: Iterable[str] | None = None
 ) -> dict[str, float]:
-    """The named metrics of one model; by default those that are always measured."""
-    chosen = default_metrics() if names is None else names
-    return {name: metrics.get(name).compute(evaluation, references) for name in chosen}
+    """The named metrics of one model; by default those that are always measured.
+
+    One that needs a retrained model is NaN where there is not any.
+    """
+
+    def value(name: str) -> float:
+        compute = metrics.get(name).compute
+        try:
+            return compute(evaluation, references)
+        except NotRetrained:
+            return float("nan")
+
+    return {name: value(name) for name in (default_metrics() if names is None else names)}

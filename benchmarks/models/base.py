@@ -45,6 +45,8 @@ class Model:
         load_pretrained: Puts published weights into a freshly built network, all but its last layer;
             training starts from there. It raises DataError where they cannot be had. None: there are none.
         published: The network with published weights, to use as it is. None: there are none.
+        work_per_pixel: Multiply-adds of a forward pass per pixel of the image that it sees, roughly; None:
+            not known, or too many for a training of a minute.
         layouts: Names that other code gives to the layers of a network that this one built, where it is
             the same otherwise; weights from there are then taken too.
     """
@@ -57,6 +59,7 @@ class Model:
     takes: int | None = None
     load_pretrained: Callable[[nn.Module], None] | None = None
     published: Published | None = None
+    work_per_pixel: float | None = None
     layouts: Callable[[nn.Module], Iterable[Layout]] = lambda network: ()
 
     def input_size(self, image_size: int) -> int:

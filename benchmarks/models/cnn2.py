@@ -35,5 +35,6 @@ models.add(
         source="Foster et al.: An Information Theoretic Approach to Machine Unlearning, entropy analysis",
         build=build,
         min_size=4,
+        work_per_pixel=5.5e3,
     )
 )

@@ -38,5 +38,6 @@ models.add(
         source="LeCun et al.: Gradient-Based Learning Applied to Document Recognition, 1998",
         build=build,
         min_size=16,
+        work_per_pixel=500.0,
     )
 )

@@ -97,7 +97,7 @@ def test_a_retrained_model_of_ones_own_is_what_is_compared_with(file, tmp_path, 
     original, retrained = (own_model(SCENARIO, Checkpoint(p)) for p in (file, path))
     ready = prepare(SCENARIO, recipe=short, original=original, retrained=retrained, keep_retrained=True)
     assert ready.packed.retrained_from == "checkpoint"
-    assert all(np.array_equal(ready.packed.retrained[n], v) for n, v in retrained.state.items())
+    assert all(np.array_equal(ready.packed.retrained[0][n], v) for n, v in retrained.state.items())
     said = trained.test_predictions("retrained", SCENARIO, retrained, CPU)
     assert ready.targets("test")["retain_acc"] == pytest.approx(100 * said.correct.mean())
 

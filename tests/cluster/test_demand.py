@@ -30,6 +30,7 @@ MOST = 2
 PLAN = """
 name: grows
 dataset: digits
+references: 1
 model: cnn2
 task: full_class
 methods: [slow]

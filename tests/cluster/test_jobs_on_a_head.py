@@ -33,6 +33,7 @@ pytestmark = SEVERAL_NODES
 PLAN = """
 name: tiny
 dataset: digits
+references: 1
 model: cnn2
 task: full_class
 methods: [finetune]

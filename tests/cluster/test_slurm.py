@@ -238,6 +238,7 @@ def free(slurm: Slurm) -> Iterator[None]:
 PLAN = """
 name: slurm
 dataset: digits
+references: 1
 model: cnn2
 task: full_class
 methods: [scrub, slow]

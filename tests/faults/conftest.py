@@ -28,6 +28,7 @@ SHIFT = "seconds-of-the-clock"  # in the folder of the plug-in
 PLAN = """
 name: faults
 dataset: digits
+references: 1
 model: cnn2
 task: full_class
 eval_limit: 100

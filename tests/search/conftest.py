@@ -27,6 +27,7 @@ methods: [jit, finetune]
 training: {epochs: 2, batch_size: 128}
 search: {forget: "8", trials: 6, space: {finetune: {epochs: 1}}}
 benchmark: {forget: ["3", "8"], seeds: 2, beside: [amnesiac]}
+references: 1
 """
 
 

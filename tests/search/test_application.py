@@ -38,6 +38,7 @@ from search.rows import trial_row
 TEXT = """
 name: home
 dataset: digits
+references: 1
 model: cnn2
 task: full_class
 methods: [jit, finetune]

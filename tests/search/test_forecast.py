@@ -24,6 +24,7 @@ from search.plan_files import parse
 TEXT = """
 name: seen
 dataset: digits
+references: 1
 model: cnn2
 task: full_class
 methods: [jit, finetune]

@@ -26,6 +26,7 @@ from search.results import Results
 PLAN = """
 name: request
 dataset: digits
+references: 1
 model: cnn2
 task: random
 methods: [jit]

@@ -17,6 +17,7 @@ from search.plan_files import parse
 TEXT = """
 name: kept
 dataset: digits
+references: 1
 model: cnn2
 task: full_class
 methods: [jit]
@@ -36,9 +37,9 @@ def test_each_model_has_a_file_and_a_card(tmp_path: Path) -> None:
     ]
     original, _, without_8 = map(read_weights, files)
     assert all(torch.equal(ready[0].original.state_dict()[name], value) for name, value in original.items())
-    assert ready[1].packed.retrained is not None
+    assert len(ready[1].packed.retrained) == 1
     for name, value in without_8.items():
-        assert value.tolist() == pytest.approx(ready[1].packed.retrained[name])
+        assert value.tolist() == pytest.approx(ready[1].packed.retrained[0][name])
     cards = [json.loads(file.with_suffix(".json").read_text()) for file in files]
     assert [card["model"] for card in cards] == ["original", "retrained", "retrained"]
     assert (cards[1]["forget"], "forget" in cards[0]) == ("3", False)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from benchmarks.scenarios import Scenario
 from search.models_table import listing
-from search.preparation import Trained
+from search.preparation import Needed, Trained
 
 SCENARIO = Scenario("cifar100@1000", "vgg11_133m", "full_class", "rocket")
 TRAINED = {"test_acc": 65.44, "best_epoch": 3, "seconds": 12.34}
@@ -12,10 +12,10 @@ TRAINED = {"test_acc": 65.44, "best_epoch": 3, "seconds": 12.34}
 
 def test_an_original_model_has_the_printed_accuracies_beside_its_own() -> None:
     models = [
-        Trained(SCENARIO, "original", 4, TRAINED),
-        Trained(SCENARIO, "own", 4, {"test_acc": 60.0}),
-        Trained(SCENARIO, "retrained", 4, TRAINED),
-        Trained(SCENARIO, "recorded", 4, {"steps": 7, "seconds": 1.0}),
+        Trained(Needed("original", SCENARIO), 4, TRAINED),
+        Trained(Needed("own", SCENARIO), 4, {"test_acc": 60.0}),
+        Trained(Needed("retrained", SCENARIO), 4, TRAINED),
+        Trained(Needed("recorded", SCENARIO), 4, {"steps": 7, "seconds": 1.0}),
     ]
     header, rows = listing(models)
     lines = [dict(zip(header, row, strict=True)) for row in rows]
@@ -28,7 +28,7 @@ def test_an_original_model_has_the_printed_accuracies_beside_its_own() -> None:
 
 
 def test_a_model_is_told_in_one_line() -> None:
-    said = str(Trained(SCENARIO, "recorded", 4, {"steps": 7, "seconds": 1.0}))
+    said = str(Trained(Needed("recorded", SCENARIO), 4, {"steps": 7, "seconds": 1.0}))
     assert said == "vgg11_133m on cifar100@1000, recorded steps of rocket: 7 training steps, trained in 1.0 s"
-    own = str(Trained(SCENARIO, "own", 4, {"test_acc": 60.0}))
+    own = str(Trained(Needed("own", SCENARIO), 4, {"test_acc": 60.0}))
     assert own == "vgg11_133m on cifar100@1000, your checkpoint: test accuracy 60.0 %"

@@ -9,12 +9,13 @@ import pytest
 from search.errors import PlanError
 from search.plan import Plan
 from search.plan_files import load, parse
-from search.preparation import Trained
+from search.preparation import Needed
 from search.repetitions import Repetition, repetitions
 
 PLAN = """
 name: drawn
 dataset: digits
+references: 1
 model: cnn2
 task: random
 seed: 5
@@ -122,7 +123,7 @@ def test_a_scaled_plan_has_fewer_of_them() -> None:
 def test_models_are_told_apart_by_draw_and_seed() -> None:
     plan = plan_of("draws: 2")
     names = [
-        Trained(plan.scenario("40", draw, original), role, 1, {}).name
+        Needed(role, plan.scenario("40", draw, original)).name
         for role, draw, original in (("original", 0, 0), ("retrained", 0, 0), ("retrained", 3, 1))
     ]
     assert names == [

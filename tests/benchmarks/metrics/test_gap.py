@@ -12,7 +12,7 @@ def test_mean_distance_over_the_three_figures(monkeypatch):
     target = {"retain_acc": 90.0, "forget_acc": 0.0, "mia": 5.0}
     parts = [lambda figures, name=name: figures[name] for name in mine]
     monkeypatch.setattr(module, "PARTS", parts)
-    references = References(original=None, retrained=target)
+    references = References(original=None, first=target)
     assert module.gap(mine, references) == pytest.approx((10 + 10 + 25) / 3)
     assert module.gap(target, references) == 0
 
