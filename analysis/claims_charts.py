@@ -86,9 +86,9 @@ def critical_differences(found: Ranking, palette: Mapping[str, str] | None = Non
     axes.set_xlim(1 - reach, count + reach)
     axes.set_ylim(top + step * half + 0.1, -1.5)
     axes.plot([1, count], [0, 0], color=INK, lw=1.2)
-    for rank in range(1, count + 1):
-        axes.plot([rank, rank], [-0.14, 0], color=INK, lw=1.0)
-        axes.text(rank, -0.22, str(rank), ha="center", va="bottom", fontsize=8.5, color=INK)
+    for tick in range(1, count + 1):
+        axes.plot([tick, tick], [-0.14, 0], color=INK, lw=1.0)
+        axes.text(tick, -0.22, str(tick), ha="center", va="bottom", fontsize=8.5, color=INK)
     axes.text(1 - 0.06 * (count - 1), 0, "rank", ha="right", va="center", fontsize=8.5, color=FAINT)
     width = min(found.critical, count - 1)
     axes.plot([1, 1 + width], [-1.05, -1.05], color=INK, lw=1.6)

@@ -101,7 +101,8 @@ def _searched_first(rows: pd.DataFrame) -> pd.DataFrame:
 def _verdicts(every: pd.DataFrame) -> str:
     """Which lines are as retraining in all metrics, and how many claims there are of each kind."""
     whole = every.groupby(LINE, sort=False)["verdict"].agg(lambda v: set(v) <= {AS_RETRAINING, IDENTICAL})
-    names = [variant(*key[len(LINE) - len(VARIANT) :]) for key, same in whole.items() if same]
+    keys = whole.index[whole.to_numpy(dtype=bool)].to_frame()[VARIANT]
+    names = [variant(*map(str, key)) for key in keys.to_numpy()]
     said = (
         f"As retraining by every metric: {', '.join(names)}."
         if names
@@ -197,6 +198,7 @@ def _pairs(found: Standing) -> Table:
 def _budgets(found: Standing, spent: pd.DataFrame, trials: pd.DataFrame) -> Table:
     rows = []
     known = spent.set_index("method")
+    took = known["seconds"].astype(float).to_dict()
     seconds = trials[trials["kind"] == "benchmark"].groupby("method")["unlearn_s"].median()
     for method in map(str, found.figures.mean().sort_values(kind="stable").index):
         once = f"{number(float(seconds.get(method, math.nan)), 'unlearn_s')} s"
@@ -209,7 +211,7 @@ def _budgets(found: Standing, spent: pd.DataFrame, trials: pd.DataFrame) -> Tabl
             if own["least"] == own["most"]
             else f"{own['least']:.0f} to {own['most']:.0f}"
         )
-        rows.append([method, count, duration(float(own["seconds"])), once])
+        rows.append([method, count, duration(took[method]), once])
     equal = "the same number of trials" if _is_equal_budget(found, spent) else "different numbers of trials"
     caption = (
         f"What each method was given: {equal} per forget set. Seconds are medians over the searches of a "
