@@ -215,4 +215,4 @@ def test_the_command_reads_a_plan_as_search_does(plan: Plan, tmp_path: Path) -> 
     for command in ("check", "search"):
         bad = CliRunner().invoke(cli.app, [command, str(tmp_path / "bad.yaml")])
         assert isinstance(bad.exception, PlanError)
-        assert "bad.yaml:6: unknown method 'jot'; did you mean 'jit'" in str(bad.exception)
+        assert "bad.yaml:7: unknown method 'jot'; did you mean 'jit'" in str(bad.exception)

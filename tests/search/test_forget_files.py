@@ -93,9 +93,9 @@ def test_two_files_of_the_same_images_run_once(folder: Path) -> None:
 
 def test_a_mistake_has_the_lines_of_the_plan_and_of_the_file(folder: Path) -> None:
     listed(folder / "ids.txt", 3, 2000)
-    with pytest.raises(PlanError, match=r"plan\.yaml:8: .*ids\.txt:2: 'digits' has no training image 2000"):
+    with pytest.raises(PlanError, match=r"plan\.yaml:9: .*ids\.txt:2: 'digits' has no training image 2000"):
         plan(folder, "file:ids.txt")
-    with pytest.raises(PlanError, match=r"plan\.yaml:9: .*cannot be read \(there is no file .*none\.txt"):
+    with pytest.raises(PlanError, match=r"plan\.yaml:10: .*cannot be read \(there is no file .*none\.txt"):
         plan(folder, "3", "benchmark: {forget: [3, file:none.txt]}\n")
 
 

@@ -113,7 +113,10 @@ def test_a_model_that_knows_nothing_is_told_when_it_is_judged() -> None:
     torch.save(build_network(SCENARIO, 1).state_dict(), "m.pt")
     models = preparation.own_models(Checkpoint(Path("m.pt")), Checkpoint(Path("m.pt")), [SCENARIO], print)
     common = preparation._Common(None, 1, "cpu", {}, ("", 0, 0), models)  # type: ignore[arg-type]
-    jobs = [preparation._Training(common, role, SCENARIO, {}) for role in ("own", "own_retrained")]
+    jobs = [
+        preparation._Training(common, preparation.Needed(role, SCENARIO), {})
+        for role in ("own", "own_retrained")
+    ]
     original, retrained = (preparation._judged(job, torch.device("cpu")) for job in jobs)
     [line] = original.warnings
     assert line.startswith("warning: your checkpoint is right about ")
