@@ -124,7 +124,10 @@ def ordered(names: Iterable[str]) -> list[str]:
 
 def beyond_calendar(times: pa.ChunkedArray) -> bool:
     """Whether some time lies outside the years 1 to 9999, which Python's calendar ends with."""
-    return bool(pc.any(pc.or_(pc.less(times, _FIRST), pc.greater(times, _LAST))).as_py())
+    if times.type.unit == "ns":  # which ends in the years 1677 and 2262
+        return False
+    first, last = (bound.cast(times.type) for bound in (_FIRST, _LAST))
+    return bool(pc.any(pc.or_(pc.less(times, first), pc.greater(times, last))).as_py())
 
 
 def _typed(table: pa.Table, name: str, type_: pa.DataType | None) -> pa.ChunkedArray:

@@ -5,15 +5,15 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
-from benchmarks.errors import UnknownName
+from benchmarks.errors import InvalidParameters, UnknownName
 from benchmarks.metrics import metrics
 
 Row = Mapping[str, Any]
 Aim = Literal["retrained", "zero", "low", "high"]
 
-NAMES = ("gap", "pareto")
+AIMS = get_args(Aim)
 _PARETO = ("retain_acc", "forget_acc", "mia")
 
 
@@ -115,13 +115,18 @@ def objective(spec: str | Mapping[str, Any]) -> Objective:
             raise UnknownName("objective", spec, OBJECTIVES)
         return OBJECTIVES[spec]
     keep = spec.get("keep")
-    given = spec.get("metrics") or {"forget_excess": {}}
+    given = spec.get("metrics") or {"forget_excess": {"aim": "zero"}}
     terms = tuple(_term(name, wanted) for name, wanted in given.items())
     return Objective("weighted", ("objective",), terms, None if keep is None else float(keep))
 
 
 def _term(name: str, wanted: Mapping[str, Any]) -> Term:
-    aim: Aim = wanted.get("aim") or ("zero" if metrics.get(name).ideal == "zero" else "retrained")
+    ideal = metrics.get(name).ideal
+    if ideal == "none" and not wanted.get("aim"):
+        raise InvalidParameters(
+            f"no value of '{name}' is right by itself; give it an 'aim': {', '.join(AIMS)}"
+        )
+    aim: Aim = wanted.get("aim") or ("zero" if ideal == "zero" else "retrained")
     return Term(name, float(wanted.get("weight", 1.0)), aim)
 
 

@@ -38,9 +38,9 @@ _FEWEST = 10  # of either kind, so that a tenth is an image
 
 @once
 def losses(e: Evaluation) -> tuple[np.ndarray, np.ndarray]:
-    """Cross-entropies of members and of non-members, in nats, float64 of shapes (m,) and (n,)."""
+    """Cross-entropies of members and of non-members in nats, ascending, float64 of shapes (m,) and (n,)."""
     outside = e.forget_held_out if len(e.forget_held_out) else e.retain_held_out
-    return -e.forget_train.log_p_true, -outside.log_p_true
+    return np.sort(-e.forget_train.log_p_true), np.sort(-outside.log_p_true)
 
 
 def mia_loss(e: Evaluation) -> float:
@@ -62,10 +62,9 @@ def mia_loss_auc(e: Evaluation) -> float:
     inside, outside = losses(e)
     if not (len(inside) and len(outside)):
         return float("nan")
-    ordered = np.sort(outside)
-    above = len(ordered) - np.searchsorted(ordered, inside, side="right")
-    ties = np.searchsorted(ordered, inside, side="right") - np.searchsorted(ordered, inside, side="left")
-    return 100 * float((above + ties / 2).mean() / len(ordered))
+    above = len(outside) - np.searchsorted(outside, inside, side="right")
+    ties = len(outside) - above - np.searchsorted(outside, inside, side="left")
+    return 100 * float((above + ties / 2).mean() / len(outside))
 
 
 def true_positives(e: Evaluation, false_positives: float) -> float:
@@ -77,7 +76,7 @@ def true_positives(e: Evaluation, false_positives: float) -> float:
     allowed = int(len(outside) * false_positives + 1e-9)  # 1000 * .001 is 1
     if not (allowed and len(inside)):
         return float("nan")
-    return 100 * float(np.mean(inside < np.sort(outside)[allowed]))
+    return 100 * float(np.mean(inside < outside[allowed]))
 
 
 def _held_out_accuracy(members: np.ndarray, others: np.ndarray) -> float:

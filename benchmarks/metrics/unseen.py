@@ -49,6 +49,5 @@ metrics.add(
         source="Unlearnbench",
         unit="points",
         compute=lambda e, _: forget_excess(e),
-        ideal="zero",
     )
 )

@@ -28,7 +28,7 @@ from search.assignments import Assignment, FixedList, Row, Source
 from search.errors import ResultsError, RunError
 from search.objectives import best
 from search.placement import Learned
-from search.plan import Plan
+from search.plan import Minimised, Plan
 from search.results import Finished, Results
 from search.sensitivity import Design, chosen_stars, sensitivity
 from tests.search.test_results import trial
@@ -416,7 +416,7 @@ def test_pareto_keeps_every_part(
     plan: Plan, prepared: preparation.Shared, ray_session: Slots, tmp_path: Path
 ) -> None:
     pareto = plan.model_copy(update={"methods": ("jit",), "search": plan.search.model_copy(
-        update={"objective": "pareto", "trials": 12, "space": {}})})  # fmt: skip
+        update={"objective": Minimised(name="pareto"), "trials": 12, "space": {}})})  # fmt: skip
     for _ in range(2):
         stages.search(setting(pareto, tmp_path, ray_session, shared=prepared))
     assert len(pd.read_parquet(tmp_path / "trials")) == 12

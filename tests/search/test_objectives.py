@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 
 from analysis.studies import best as analysis_best
-from benchmarks.errors import UnknownName
+from benchmarks.errors import InvalidParameters, UnknownName
 from benchmarks.metrics import metrics
 from search.objectives import best, objective, pareto_front
 
@@ -126,3 +126,9 @@ def test_best_goes_by_the_objective_not_by_the_gap() -> None:
 def test_a_metric_that_there_is_not_is_named() -> None:
     with pytest.raises(UnknownName, match="did you mean 'retain_acc'"):
         objective({"metrics": {"retain_ac": {}}})
+
+
+def test_a_metric_of_which_no_value_is_right_needs_an_aim() -> None:
+    with pytest.raises(InvalidParameters, match="give it an 'aim': retrained, zero, low, high"):
+        objective({"metrics": {"weights_changed": {}}})
+    assert objective({"metrics": {"weights_changed": {"aim": "low"}}}).metrics == ("weights_changed",)
