@@ -296,7 +296,7 @@ def test_progress_is_told(monkeypatch, tmp_path, short):
     )
     assert lines[0] == "original: training cnn2 on digits, 1 epochs"
     assert any("retrained without 8: epoch 1/1, validation" in line for line in lines)
-    assert lines[-1] == "8: evaluating the original and the retrained model"
+    assert lines[-1] == "8: evaluating the original and the retrained models"
 
 
 def test_five_lines_in_a_notebook(short):

@@ -85,7 +85,7 @@ def test_the_search_stays_on_the_first_draw_and_original() -> None:
 @pytest.mark.parametrize(
     ("changes", "task", "message"),
     [
-        ("draws: 2", "full_class", ":9: task 'full_class' forgets '4', which is the same in every draw"),
+        ("draws: 2", "full_class", ":10: task 'full_class' forgets '4', which is the same in every draw"),
         ("draws: 0", "random", "'benchmark.draws' is 0"),
         ("draws: 1001", "random", "'benchmark.draws' is 1001"),
         ("originals: 101", "random", "'benchmark.originals' is 101"),
