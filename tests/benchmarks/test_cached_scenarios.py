@@ -60,9 +60,8 @@ def test_a_cached_scenario_is_the_computed_one_bit_for_bit(computed: Packed) -> 
     for name in ("original_id", "weights_id", "recipe", "retrained_from"):
         assert getattr(found, name) == getattr(computed, name)
     again = prepare(SCENARIO, recipe=RECIPE, eval_limit=100, keep_retrained=True).packed
-    assert found.retrained is not None
-    assert again.retrained is not None
-    assert same(found.retrained, again.retrained)
+    assert len(found.retrained) == len(again.retrained) == 1
+    assert same(found.retrained[0], again.retrained[0])
 
 
 def test_nothing_is_predicted_again(computed: Packed, monkeypatch: pytest.MonkeyPatch) -> None:
