@@ -14,7 +14,7 @@ from torch import nn
 from benchmarks.errors import NotRetrained
 from benchmarks.geometry import Surface
 from benchmarks.images import ImageSet
-from benchmarks.inference import fast_convolutions, overwriting
+from benchmarks.inference import eval_mode, fast_convolutions, overwriting
 from benchmarks.inversion import Inverted
 from benchmarks.relearning import Relearned
 from benchmarks.weight_change import WeightChange
@@ -155,14 +155,8 @@ class References:
 
 def predict(model: nn.Module, images: ImageSet) -> Predictions:
     """One pass over the images in large batches; the modes of its modules are put back afterwards."""
-    modes = [(module, module.training) for module in model.modules()]
-    model.eval()
-    try:
-        with torch.inference_mode(), overwriting(model), fast_convolutions(model):
-            logits = [model(x).float().cpu() for x, _ in images.batches(images.per_pass)]
-    finally:
-        for module, training in modes:
-            module.training = training
+    with eval_mode(model), torch.inference_mode(), overwriting(model), fast_convolutions(model):
+        logits = [model(x).float().cpu() for x, _ in images.batches(images.per_pass)]
     labels = images.labels.cpu().numpy()
     if not logits:
         return Predictions(np.empty((0, 1), np.float32), labels)

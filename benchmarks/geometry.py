@@ -23,6 +23,7 @@ from torch import nn
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from benchmarks.images import ImageSet
+from benchmarks.inference import eval_mode
 
 PROBES = 16  # of the Hessian; the norm is then within about a tenth
 POINTS = 32  # of the ball
@@ -48,16 +49,11 @@ def surface(model: nn.Module, images: ImageSet) -> Surface:
     """Curvature and agreement of a model around each image of a set, in eval mode."""
     device = images.index.device
     rng = torch.Generator(device).manual_seed(_SEED)
-    modes = [(module, module.training) for module in model.modules()]
-    model.eval()
-    try:
+    with eval_mode(model):
         parts = [
             (curvature(model, x, y, rng), agreement(model, x, y, rng))
             for x, y in images.batches(max(1, images.per_pass // POINTS))
         ]
-    finally:
-        for module, training in modes:
-            module.training = training
     if not parts:
         return Surface(np.empty(0), np.empty(0))
     both = [torch.cat(values).double().cpu().numpy() for values in zip(*parts, strict=True)]

@@ -1,7 +1,8 @@
-"""Forward passes without gradients: activations in place, 3x3 convolutions by Winograd's algorithm.
+"""Passes through a model: eval mode, activations in place, 3x3 convolutions by Winograd's algorithm.
 
-Both change how layers compute for as long as a context lasts, never what they compute: a layer is left
-alone if it is not exactly torch's own, or if anything (a hook, another `forward`) could see what is saved.
+The last two are for passes without gradients. They change how layers compute for as long as a context lasts,
+never what they compute: a layer is left alone if it is not exactly torch's own, or if anything (a hook,
+another `forward`) could see what is saved.
 """
 
 from __future__ import annotations
@@ -23,6 +24,18 @@ _FEWEST_CHANNELS = 128  # with 64, making tiles costs what the smaller product s
 _TILE = torch.tensor([[1, 0, -1, 0], [0, 1, 1, 0], [0, -1, 1, 0], [0, 1, 0, -1]], dtype=torch.float32)
 _KERNEL = torch.tensor([[1, 0, 0], [0.5, 0.5, 0.5], [0.5, -0.5, 0.5], [0, 0, 1]])
 _RESULT = torch.tensor([[1, 1, 1, 0], [0, 1, -1, -1]], dtype=torch.float32)
+
+
+@contextmanager
+def eval_mode(model: nn.Module) -> Iterator[None]:
+    """Within it the model is in eval mode; the modes of its modules are put back afterwards."""
+    modes = [(module, module.training) for module in model.modules()]
+    model.eval()
+    try:
+        yield
+    finally:
+        for module, training in modes:
+            module.training = training
 
 
 @contextmanager

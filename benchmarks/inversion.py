@@ -130,17 +130,17 @@ def invert(
     import torch
     from torch.nn import functional as F
 
+    from benchmarks.inference import eval_mode
     from benchmarks.trained import repeatable
 
     device = like.index.device
     labels = torch.tensor(classes, device=device).repeat_interleave(IMAGES)
     noise = torch.rand((len(labels), *shape), generator=torch.Generator().manual_seed(0))
     pixels = noise.to(device)  # between 0 and 1, of 255
-    training = [(module, module.training) for module in model.modules()]
     wanted = [(p, p.requires_grad) for p in model.parameters()]
-    model.eval().requires_grad_(False)
+    model.requires_grad_(False)
     try:
-        with repeatable():
+        with eval_mode(model), repeatable():
             for step in range(1, STEPS + 1):
                 pixels.requires_grad_()
                 loss = F.cross_entropy(model(like.ready(pixels)), labels, reduction="sum")
@@ -151,8 +151,6 @@ def invert(
                     if step % CLEARED_EVERY == 0 and step < STEPS:
                         pixels = cleared(pixels)
     finally:
-        for module, mode in training:
-            module.training = mode
         for parameter, mode in wanted:
             parameter.requires_grad_(mode)
     return pixels.detach()
