@@ -13,6 +13,7 @@ from search.rows import spent
 def row(seed: int, gap: float | None, **more: Any) -> dict[str, Any]:
     figures = {"gap": gap, "objective": gap, "target_mia": 8.0, "unlearn_s": 1.0 + seed, "reused_s": 0.5}
     fixed = {"eval_s": 0.25, "samples_forward": 10 * seed, "peak_memory_mb": 100.0 * seed, "eval_ended": ""}
+    fixed["energy_j"] = 7.0 * seed
     return {"state": "complete", "seed": seed, "repeats": 3, "finished_at": seed, **figures, **fixed, **more}
 
 
@@ -22,6 +23,7 @@ def test_figures_are_means_and_peaks_the_highest() -> None:
     assert mean["objective_std"] == pytest.approx(13**0.5)
     assert (mean["unlearn_s"], mean["samples_forward"], mean["peak_memory_mb"]) == (3.0, 20, 300.0)
     assert (mean["seed"], mean["finished_at"]) == (1, 3)
+    assert mean["energy_j"] == 14.0
     assert spent(mean) == pytest.approx(3 * (3.0 - 0.5 + 0.25))
 
 
