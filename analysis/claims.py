@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from analysis import equality
+from analysis import equality, load
 from analysis.breakdown import COLUMNS, benchmarked, by_own_set, ordered, with_both
 from analysis.equality import LEVEL, Comparison, Moments
 from analysis.errors import AnalysisError, unknown
@@ -56,7 +56,7 @@ def claims_by_forget(
     if margin is not None and not margin > 0:
         raise AnalysisError(f"the margin is {margin:g}; give a positive number, in the unit of the metric")
     rows = complete(by_own_set(with_both(benchmarked(used(trials, "benchmark", _columns(metrics))))))
-    _check(metrics, rows)
+    _check(metrics, rows, trials)
     keys = [*LINE, "forget"]
     own = rows[~rows["method"].isin(REFERENCES)]
     own = own.assign(_line=own.groupby(keys).ngroup())
@@ -147,10 +147,12 @@ def _columns(metrics: Sequence[str]) -> list[str]:
     return [*COLUMNS, *metrics, *(f"target_{metric}" for metric in metrics)]
 
 
-def _check(metrics: Sequence[str], rows: pd.DataFrame) -> None:
+def _check(metrics: Sequence[str], rows: pd.DataFrame, trials: Trials) -> None:
     for metric in metrics:
         if metric not in rows or not pd.api.types.is_numeric_dtype(rows[metric]):
-            raise unknown("metric", metric, ["gap", *metric_names(rows)])
+            # Of a place only the columns of these metrics were read
+            every = trials if isinstance(trials, pd.DataFrame) else load.trials(trials, "benchmark")
+            raise unknown("metric", metric, dict.fromkeys(["gap", *metric_names(every)]))
 
 
 def _targets(rows: pd.DataFrame, metrics: Sequence[str]) -> list[str]:

@@ -196,6 +196,8 @@ def test_the_command_prints_verdicts_and_how_to_read_them(tmp_path: Path) -> Non
     assert lines[0].startswith("dataset,model,task,method,regime,preset,tuned_on,forget,metric,verdict,more")
     assert "4.0 in the metric's unit" not in printed(tmp_path)
     assert "4 in the metric's unit" in printed(tmp_path, "--margin", 4)
+    with pytest.raises(AnalysisError, match=r"unknown metric 'retain_ac'; did you mean 'retain_acc'"):
+        claims(tmp_path, ["retain_ac"])  # of which no column was read
 
 
 def test_a_row_of_each_forget_set_in_words() -> None:
