@@ -129,7 +129,7 @@ def test_adding_a_data_set(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> N
     assert parse(plan, allow_code=True)[0].dataset == "import:shapes:build"
 
 
-@pytest.mark.parametrize("page", ["metric", "network", "data-set"])
+@pytest.mark.parametrize("page", ["method", "metric", "network", "data-set"])
 def test_pages_on_adding_something_have_five_steps(page: str) -> None:
     text = (ROOT / f"docs/adding-a-{page}.md").read_text()
     assert re.findall(r"^\*\*(\d)\. ", text, flags=re.MULTILINE) == list("12345")
