@@ -1,4 +1,4 @@
-"""Makes docs/published-values.md from the shipped plans: `python -m tests.published_values`."""
+"""Writes docs/published-values.md from the shipped plans: `python -m tests.published_values`."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from search.plan_sources import shipped
 PAGE = Path(__file__).parents[1] / "docs" / "published-values.md"
 _HEAD = """# Published values of the shipped plans
 
-What each plan of a paper runs as `published`: that paper's own values for this data set, network and task,
-from its text or from the code that it ran. Where neither has a value, there is no published row. A test holds
-every row against values typed from the papers, and another one this page against the plans
-(`python -m tests.published_values` writes it anew).
+These are the values that each plan of a paper runs as `published`: that paper's own values for this
+data set, network and task, from its text or from the code that it ran. Where neither has a value,
+the plan does not run a published row. One test compares every row with values typed from the
+papers, another compares this page with the plans (`python -m tests.published_values` rewrites it).
 
 | plan | data set, network | method | preset | values | source |
 |---|---|---|---|---|---|
@@ -25,7 +25,7 @@ every row against values typed from the papers, and another one this page agains
 
 
 def page() -> str:
-    """The page as it should be."""
+    """The text of the page."""
     plans = [(name, plan) for name in shipped() for plan in load(name) if plan.paper]
     rows = [row for name, plan in plans for method in plan.algorithms() for row in _rows(name, plan, method)]
     return _HEAD + "".join(f"| {' | '.join(row)} |\n" for row in rows)
