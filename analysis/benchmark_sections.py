@@ -179,7 +179,7 @@ def quality(trials: pd.DataFrame, samples: pd.DataFrame) -> Section | None:
     attacked = few_sources(by_own_set(u_lira(trials, samples)))
     blocks = [_score_table(name, rows) for name, rows in scenarios(scored)]
     blocks += [_attack_table(name, rows) for name, rows in scenarios(attacked)]
-    return Section("quality", "Told from retrained models", [], blocks, folded=True) if blocks else None
+    return Section("quality", "Compared with retrained models", [], blocks, folded=True) if blocks else None
 
 
 def _score_table(name: str, rows: pd.DataFrame) -> Table:

@@ -29,7 +29,9 @@ def chapter(place: Path | str) -> Section | None:
     lines = [[plan, sentence] for plan, every in departures(place).items() for sentence in every]
     if not lines:
         return None
-    return Section("departures", "Not as in print", [_TEXT], [table("", ["Plan", "Otherwise"], lines, set())])
+    return Section(
+        "departures", "Differences from the papers", [_TEXT], [table("", ["Plan", "Otherwise"], lines, set())]
+    )
 
 
 def _sentences(plan: dict[str, Any]) -> tuple[str, ...]:

@@ -61,7 +61,7 @@ def inverted(trials: pd.DataFrame, inversions: pd.DataFrame) -> Section | None:
             )
     if not blocks:
         return None
-    return Section("inversion", "What can be got out of the models", [_INVERTED], blocks)
+    return Section("inversion", "Images recovered from the models", [_INVERTED], blocks)
 
 
 def _course_sentence(name: str, rows: pd.DataFrame) -> str:
