@@ -18,12 +18,10 @@ PENDING = {
     "docs/command-line.md",
     "docs/data.md",
     "docs/decisions.md",
-    "docs/plans.md",
     "docs/python.md",
     "docs/results.md",
     "docs/runs.md",
     "docs/security.md",
-    "docs/terms.md",
     "docs/tools.md",
 }
 CHECKED_PACKAGES: tuple[str, ...] = ()
