@@ -14,9 +14,7 @@ ROOT = Path(__file__).parents[1]
 PENDING = {
     "README.md",
     "docs/apply.md",
-    "docs/cluster.md",
     "docs/command-line.md",
-    "docs/data.md",
     "docs/decisions.md",
     "docs/python.md",
     "docs/results.md",
