@@ -15,7 +15,6 @@ PENDING = {
     "README.md",
     "docs/apply.md",
     "docs/command-line.md",
-    "docs/decisions.md",
     "docs/python.md",
     "docs/results.md",
     "docs/runs.md",
