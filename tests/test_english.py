@@ -16,7 +16,6 @@ PENDING = {
     "docs/apply.md",
     "docs/command-line.md",
     "docs/python.md",
-    "docs/results.md",
     "docs/runs.md",
     "docs/security.md",
     "docs/tools.md",
