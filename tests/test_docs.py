@@ -54,6 +54,21 @@ def test_the_plan_of_the_readme_is_valid() -> None:
     assert parse(plan)[0].name == "rocket"
 
 
+def test_the_tutorial(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from search.plan_files import parse
+    from tests.analysis.conftest import search_rows, write
+
+    (plan,) = blocks("docs/tutorial.md", "yaml")
+    assert parse(plan)[0].name == "first"
+    (example,) = blocks("docs/tutorial.md", "python")
+    write(tmp_path / "results", search_rows())
+    monkeypatch.chdir(tmp_path)
+    exec(example, {})
+    assert "forget_acc" in capsys.readouterr().out
+
+
 def test_adding_a_method(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from benchmarks.methods import methods
 
