@@ -1,10 +1,10 @@
-# make demo | make test | make test-cluster | make faults | make bench | make check
+# make demo | make test | make test-cluster | make faults | make bench | make check | make docs
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: demo test test-cluster compiled faults bench check clean
+.PHONY: demo test test-cluster compiled faults bench check docs clean
 
 demo: $(READY)  ## set up, then run the main job on bundled data
 	$(BIN)/unlearn demo
@@ -34,6 +34,10 @@ check: $(READY)  ## linter, formatter, type checker
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+
+docs: $(READY)  ## the documentation as a site in site/; fails on a broken link
+	$(BIN)/python -m sphinx -W --keep-going -q -d build/doctrees docs site
+	@echo "open site/index.html"
 
 $(READY): pyproject.toml
 	@echo "setting up $(VENV) (PyTorch is large: this takes a few minutes once)"

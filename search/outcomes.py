@@ -61,8 +61,11 @@ class SearchResult(StageResult):
 
     @cached_property
     def studies(self) -> pd.DataFrame:
-        """A row for every method and forget set: method, forget, trials, complete, gap (of the best, points),
-        unlearn_s (of the best, seconds) and a column for every hyper-parameter that was searched."""
+        """One row per method and forget set.
+
+        Columns: method, forget, trials, complete, gap (of the best, points), unlearn_s (of the best, seconds)
+        and one per searched hyper-parameter.
+        """
         import pandas as pd
 
         rows = finished_trials(self.results, self.identity.run_id)
@@ -162,7 +165,10 @@ class SensitivityResult(StageResult):
 
     @cached_property
     def centres(self) -> dict[str, dict[str, Any]]:
-        """The point around which each line was run: "METHOD on FORGET SET" -> all hyper-parameters."""
+        """The point around which each line was run.
+
+        Keys are "METHOD on FORGET SET"; values are all hyper-parameters of the point.
+        """
         return {name: dict(parts["centre"]) for name, parts in self.identity.studies.items()}
 
 
