@@ -15,8 +15,8 @@ if TYPE_CHECKING:
     from torch import nn
 
     from benchmarks.images import ImageSet
+    from benchmarks.recipes import Recipe
     from benchmarks.shared_work import SharedWork
-    from benchmarks.training import Recipe
 
 T = TypeVar("T")
 

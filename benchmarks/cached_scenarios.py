@@ -10,9 +10,9 @@ from benchmarks.cache import CachedArrays, arrays_of
 from benchmarks.kept_predictions import kept, predictions_id
 from benchmarks.model_ids import model_id
 from benchmarks.packed import Packed
+from benchmarks.recipes import Recipe
 from benchmarks.roles import Part
 from benchmarks.scenarios import Scenario
-from benchmarks.training import Recipe
 
 
 @dataclass(frozen=True)

@@ -15,11 +15,42 @@ from benchmarks.errors import NotRetrained
 from benchmarks.geometry import Surface
 from benchmarks.images import ImageSet
 from benchmarks.inference import eval_mode, fast_convolutions, overwriting
-from benchmarks.inversion import Inverted
-from benchmarks.relearning import Relearned
 from benchmarks.weight_change import WeightChange
 
 HeldOut = Literal["validation", "test"]
+
+
+@dataclass(frozen=True)
+class Relearned:
+    """The end of a relearning.
+
+    Attributes:
+        steps: Mini-batches trained on; 0 if the model was accurate enough as it came.
+        reached: Whether it got there; if not, it would take more than these steps, or its training diverged.
+    """
+
+    steps: int
+    reached: bool
+
+
+@dataclass(frozen=True, eq=False)
+class Inverted:
+    """The images that an attack made.
+
+    Attributes:
+        images: uint8 pixels, shape (n, channels, height, width).
+        labels: int64, the class that each is to show, shape (n,).
+        recognised: int64, the class that the judge takes each for, shape (n,).
+    """
+
+    images: np.ndarray
+    labels: np.ndarray
+    recognised: np.ndarray
+
+    @property
+    def share(self) -> float:
+        """Percent of the images in which the judge recognises their class."""
+        return 100 * float((self.labels == self.recognised).mean())
 
 
 @dataclass(frozen=True, eq=False)

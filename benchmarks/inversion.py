@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
@@ -25,9 +25,10 @@ if TYPE_CHECKING:
     import torch
     from torch import nn
 
+    from benchmarks.evaluation import Inverted
     from benchmarks.images import ImageSet
+    from benchmarks.recipes import Recipe
     from benchmarks.scenarios import Scenario
-    from benchmarks.training import Recipe
 
 IMAGES = 12  # of every class, as in print
 STEPS = 1000
@@ -36,26 +37,6 @@ SHARPENING = 80.0
 RATE = 1.0
 _TOGETHER = 20  # classes that are attacked at once
 JUDGE_SEED = 2**31  # of the network that judges, one for all scenarios of a data set and a network
-
-
-@dataclass(frozen=True, eq=False)
-class Inverted:
-    """The images that an attack made.
-
-    Attributes:
-        images: uint8 pixels, shape (n, channels, height, width).
-        labels: int64, the class that each is to show, shape (n,).
-        recognised: int64, the class that the judge takes each for, shape (n,).
-    """
-
-    images: np.ndarray
-    labels: np.ndarray
-    recognised: np.ndarray
-
-    @property
-    def share(self) -> float:
-        """Percent of the images in which the judge recognises their class."""
-        return 100 * float((self.labels == self.recognised).mean())
 
 
 def inverted(model: nn.Module, scenario: Scenario, how: Recipe, images: ImageSet) -> Inverted | None:
@@ -67,7 +48,7 @@ def inverted(model: nn.Module, scenario: Scenario, how: Recipe, images: ImageSet
     """
     import torch
 
-    from benchmarks.evaluation import predict
+    from benchmarks.evaluation import Inverted, predict
     from benchmarks.images import on_device
 
     if scenario.task not in ("full_class", "sequence"):
@@ -107,7 +88,8 @@ def judge(scenario: Scenario, how: Recipe, device: torch.device) -> nn.Module:
 
 @lru_cache(maxsize=2)
 def _judge(scenario: Scenario, how: Recipe, device: torch.device) -> nn.Module:
-    from benchmarks.trained import build_network, original_model, placed
+    from benchmarks.networks import build_network
+    from benchmarks.trained import original_model, placed
 
     model = original_model(scenario, how, device, lambda line: None)
     network = build_network(scenario, scenario.seed)
@@ -131,7 +113,7 @@ def invert(
     from torch.nn import functional as F
 
     from benchmarks.inference import eval_mode
-    from benchmarks.trained import repeatable
+    from benchmarks.reproducible import repeatable
 
     device = like.index.device
     labels = torch.tensor(classes, device=device).repeat_interleave(IMAGES)

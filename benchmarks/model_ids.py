@@ -14,12 +14,12 @@ from benchmarks.datasets import load
 from benchmarks.errors import TrainingError
 from benchmarks.models import Published, models
 from benchmarks.network_digests import network_digest
+from benchmarks.recipes import Recipe
 from benchmarks.reference_models import training_seed
 from benchmarks.roles import Role
 from benchmarks.scenarios import Scenario
 from benchmarks.sources import source_digest
 from benchmarks.splits import Split
-from benchmarks.training import Recipe
 
 
 def model_id(

@@ -40,7 +40,7 @@ def network_digest(scenario: Scenario) -> str:
 
 
 def _computed(scenario: Scenario) -> str:
-    from benchmarks.trained import build_network
+    from benchmarks.networks import build_network
 
     return hashlib.sha256(repr(build_network(scenario, 0)).encode()).hexdigest()[:16]
 

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from benchmarks.checkpoint import Preprocessing
+from benchmarks.recipes import Recipe
 from benchmarks.scenarios import Scenario
-from benchmarks.training import Recipe
 
 if TYPE_CHECKING:
     import numpy as np

@@ -15,7 +15,7 @@ from benchmarks.cards import Card, Shown
 from benchmarks.checkpoint import Preprocessing
 from benchmarks.datasets import Dataset, load
 from benchmarks.errors import BenchmarkError, TrainingError
-from benchmarks.evaluation import Evaluation, HeldOut, Predictions, References, predict
+from benchmarks.evaluation import Evaluation, HeldOut, Predictions, References, Relearned, predict
 from benchmarks.geometry import surface
 from benchmarks.images import ImageSet, joined
 from benchmarks.inversion import inverted, synthetic
@@ -23,22 +23,14 @@ from benchmarks.kept_predictions import keep, kept, predictions_id
 from benchmarks.metrics import default_metrics, measure
 from benchmarks.metrics import metrics as registered_metrics
 from benchmarks.metrics.targets import targets
+from benchmarks.networks import build_network
 from benchmarks.packed import Packed
-from benchmarks.recipes import published_recipe
-from benchmarks.relearning import Relearned, relearn
+from benchmarks.recipes import Recipe, published_recipe
+from benchmarks.relearning import relearn
 from benchmarks.scenarios import Scenario, forgets_images
 from benchmarks.splits import Split
 from benchmarks.subsets import Extent, positions
-from benchmarks.trained import (
-    Progress,
-    all_images,
-    build_network,
-    original_model,
-    placed,
-    recorded_updates,
-    retrained_model,
-)
-from benchmarks.training import Recipe
+from benchmarks.trained import Progress, all_images, original_model, placed, recorded_updates, retrained_model
 from benchmarks.weight_change import weight_change
 
 _SPLITS = (

@@ -1,15 +1,64 @@
-"""Which recipe trains a network on a data set: the published one, else one that suits the network's family.
+"""How a network is trained on a data set: by the published recipe, else by one that suits its family.
 
 Where the text of a paper and its code disagree, a comment says which was taken and why.
 """
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import asdict, dataclass, replace
+from typing import Any, Literal
 
 from benchmarks.datasets import datasets, published_images
+from benchmarks.datasets.base import Augmentation
 from benchmarks.models import published_name
-from benchmarks.training import Recipe
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """How a network is trained; part of a trained model's identity in the cache.
+
+    The learning rate goes through one cosine cycle or, where there are milestones, down in steps.
+
+    Attributes:
+        epochs: Passes over the training images.
+        batch_size: Images per step.
+        max_lr: Peak learning rate.
+        momentum: Of SGD; of Adam the decay rate of the first moment. It stays where it is: torch's cycle
+            would by default move it between .95 and .85.
+        weight_decay: Factor on the weights that is added to their gradient, by Adam too.
+        milestones: Epochs, counted from 1, that begin with the learning rate multiplied by `gamma`.
+        warmup: Before milestones: epochs in which the learning rate rises linearly from 0.
+        clip: Every value of a gradient is held between -clip and clip; None: as it is.
+        balanced: Classes weigh in the loss by the inverse of how many training images they have.
+        pretrained: Start from the network's published weights, all but the last layer.
+        original: published: the original model is the network as it was published, its last layer too; no
+            step is taken here, and the rest of the recipe is that of retrained models alone.
+        precision: bfloat16: forward passes in training run under autocast; weights stay float32.
+    """
+
+    epochs: int
+    batch_size: int = 64
+    max_lr: float = 0.1
+    momentum: float = 0.9
+    weight_decay: float = 5e-4
+    augmentation: Augmentation = "none"
+    optimiser: Literal["sgd", "adam"] = "sgd"
+    milestones: tuple[int, ...] = ()
+    gamma: float = 0.2
+    warmup: int = 0
+    clip: float | None = None
+    balanced: bool = False
+    pretrained: bool = False
+    precision: Literal["float32", "bfloat16"] = "float32"
+    original: Literal["trained", "published"] = "trained"
+
+    @property
+    def identity(self) -> dict[str, Any]:
+        """As plain values, as far as they decide weights; an original that is trained is not mentioned."""
+        values = asdict(self)
+        return (
+            values if self.original == "published" else {k: v for k, v in values.items() if k != "original"}
+        )
 
 
 def _jit(epochs: int) -> Recipe:

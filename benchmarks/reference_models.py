@@ -6,7 +6,7 @@ import numpy as np
 
 from benchmarks.datasets import datasets
 from benchmarks.models import models
-from benchmarks.training import Recipe
+from benchmarks.recipes import Recipe
 
 SEVERAL = 3
 _A_MINUTE = 1e12  # multiply-adds of forward passes that two cores train through in about a minute

@@ -12,7 +12,6 @@ from __future__ import annotations
 import copy
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass
 from itertools import islice
 from typing import TYPE_CHECKING
 
@@ -20,25 +19,13 @@ if TYPE_CHECKING:
     import torch
     from torch import nn
 
+    from benchmarks.evaluation import Relearned
     from benchmarks.images import ImageSet
 
 EPOCHS = 10  # after which a model counts as one that does not relearn
 EPOCH = 200  # mini-batches
 BATCH_SIZE = 256
 LEARNING_RATE = 0.1
-
-
-@dataclass(frozen=True)
-class Relearned:
-    """The end of a relearning.
-
-    Attributes:
-        steps: Mini-batches trained on; 0 if the model was accurate enough as it came.
-        reached: Whether it got there; if not, it would take more than these steps, or its training diverged.
-    """
-
-    steps: int
-    reached: bool
 
 
 def relearn(model: nn.Module, images: ImageSet, judged: ImageSet, accuracy: float) -> Relearned:
@@ -53,9 +40,8 @@ def relearn(model: nn.Module, images: ImageSet, judged: ImageSet, accuracy: floa
     import torch
     from torch.nn import functional as F
 
-    from benchmarks.evaluation import predict
-    from benchmarks.trained import repeatable
-    from benchmarks.training import seeded
+    from benchmarks.evaluation import Relearned, predict
+    from benchmarks.reproducible import repeatable, seeded
 
     model = copy.deepcopy(model).requires_grad_()
 

@@ -12,7 +12,7 @@ import torch
 from torch import nn
 
 from benchmarks.meter import Meter, Spent
-from benchmarks.training import seeded
+from benchmarks.reproducible import seeded
 
 if TYPE_CHECKING:
     from benchmarks.images import ImageSet

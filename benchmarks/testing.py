@@ -72,7 +72,7 @@ def check_model(model: Model) -> None:
     """Check a model: its description, output shapes, that its seed decides it, and that it can learn."""
     import torch
 
-    from benchmarks.training import seeded
+    from benchmarks.reproducible import seeded
 
     _check_entry(model)
     size = model.min_size
@@ -149,7 +149,7 @@ def check_dataset(source: DataSource) -> None:
     """Check a data set: its description, and its images (which are downloaded if they are not there)."""
     import numpy as np
 
-    from benchmarks.datasets.base import _complete, _load, data_folder
+    from benchmarks.datasets.loading import _complete, _load, data_folder
     from benchmarks.splits import validation
 
     _check_entry(dataclasses.replace(source, name=re.split("[:@]", source.name)[0]))
@@ -325,8 +325,8 @@ def _weights(result: TrialResult) -> list[torch.Tensor]:
 @cache
 def _prepared(task: str, forget: str = "") -> Prepared:
     from benchmarks.prepared import prepare
+    from benchmarks.recipes import Recipe
     from benchmarks.scenarios import Scenario
-    from benchmarks.training import Recipe
 
     scenario = Scenario("digits", "cnn2", task, forget or _FORGET[task])
     return prepare(scenario, recipe=Recipe(epochs=2), record=True)
@@ -335,10 +335,8 @@ def _prepared(task: str, forget: str = "") -> Prepared:
 def _evaluation(task: str, seed: int, shuffled: bool = False) -> Evaluation:
     import numpy as np
 
-    from benchmarks.evaluation import Evaluation, Predictions
+    from benchmarks.evaluation import Evaluation, Inverted, Predictions, Relearned
     from benchmarks.geometry import Surface
-    from benchmarks.inversion import Inverted
-    from benchmarks.relearning import Relearned
     from benchmarks.weight_change import WeightChange
 
     rng = np.random.default_rng(seed)

@@ -21,11 +21,15 @@ from benchmarks.evaluation import Predictions, predict
 from benchmarks.images import ImageSet, Streamed, on_device, pixels_on
 from benchmarks.model_ids import as_published, learned_from, model_identity, published_model
 from benchmarks.models import models
+from benchmarks.networks import build_network
+from benchmarks.recipes import Recipe
+from benchmarks.recording import Recorder
 from benchmarks.reference_models import training_seed
+from benchmarks.reproducible import repeatable, seeded
 from benchmarks.roles import Role, role_name
 from benchmarks.scenarios import Scenario
 from benchmarks.splits import Split
-from benchmarks.training import Recipe, Recorder, seeded, train
+from benchmarks.training import train
 from benchmarks.weight_files import few
 from benchmarks.weights import adapted, not_finite
 
@@ -247,19 +251,6 @@ def _must_repeat(original: CachedModel, again: nn.Module) -> None:
                 f"the cache, which come from another device or number of threads; delete "
                 f"{model_folder() / original.id}.json, and both are trained here"
             )
-
-
-def repeatable() -> Any:
-    """A context in which cuDNN computes the same thing the same way every time."""
-    return torch.backends.cudnn.flags(enabled=True, benchmark=False, deterministic=True)
-
-
-def build_network(scenario: Scenario, seed: int) -> nn.Module:
-    """The scenario's network, freshly initialised from a seed."""
-    source = scenario.source
-    with seeded(seed):
-        model = models.get(scenario.model)
-        return model.build(len(scenario.classes), source.channels, model.input_size(source.image_size))
 
 
 def load_pretrained(scenario: Scenario, network: nn.Module) -> None:

@@ -5,68 +5,23 @@ from __future__ import annotations
 import copy
 import math
 import time
-from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager, nullcontext
-from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from benchmarks.datasets.base import Augmentation
 from benchmarks.errors import TrainingError
 from benchmarks.precision import at_least_float32
+from benchmarks.recipes import Recipe
+from benchmarks.reproducible import seeded
 
 if TYPE_CHECKING:
     import torch
     from torch import nn
 
     from benchmarks.images import ImageSet
-
-
-@dataclass(frozen=True)
-class Recipe:
-    """How a network is trained; part of a trained model's identity in the cache.
-
-    The learning rate goes through one cosine cycle or, where there are milestones, down in steps.
-
-    Attributes:
-        epochs: Passes over the training images.
-        batch_size: Images per step.
-        max_lr: Peak learning rate.
-        momentum: Of SGD; of Adam the decay rate of the first moment. It stays where it is: torch's cycle
-            would by default move it between .95 and .85.
-        weight_decay: Factor on the weights that is added to their gradient, by Adam too.
-        milestones: Epochs, counted from 1, that begin with the learning rate multiplied by `gamma`.
-        warmup: Before milestones: epochs in which the learning rate rises linearly from 0.
-        clip: Every value of a gradient is held between -clip and clip; None: as it is.
-        balanced: Classes weigh in the loss by the inverse of how many training images they have.
-        pretrained: Start from the network's published weights, all but the last layer.
-        original: published: the original model is the network as it was published, its last layer too; no
-            step is taken here, and the rest of the recipe is that of retrained models alone.
-        precision: bfloat16: forward passes in training run under autocast; weights stay float32.
-    """
-
-    epochs: int
-    batch_size: int = 64
-    max_lr: float = 0.1
-    momentum: float = 0.9
-    weight_decay: float = 5e-4
-    augmentation: Augmentation = "none"
-    optimiser: Literal["sgd", "adam"] = "sgd"
-    milestones: tuple[int, ...] = ()
-    gamma: float = 0.2
-    warmup: int = 0
-    clip: float | None = None
-    balanced: bool = False
-    pretrained: bool = False
-    precision: Literal["float32", "bfloat16"] = "float32"
-    original: Literal["trained", "published"] = "trained"
-
-    @property
-    def identity(self) -> dict[str, Any]:
-        """As plain values, as far as they decide weights; an original that is trained is not mentioned."""
-        values = asdict(self)
-        return (
-            values if self.original == "published" else {k: v for k, v in values.items() if k != "original"}
-        )
+    from benchmarks.recording import Recorder
 
 
 @dataclass(frozen=True)
@@ -76,59 +31,6 @@ class History:
     best_epoch: int
     validation_acc: float
     seconds: float
-
-
-class Recorder:
-    """Sums up, during a training, the steps whose batch holds any of the watched images (Graves et al.).
-
-    Args:
-        model: The network that is trained.
-        watched: int64 positions of the images in their split.
-
-    Attributes:
-        updates: Parameter name -> sum of the recorded steps up to the epoch whose weights were kept.
-        steps: How many steps that were.
-    """
-
-    def __init__(self, model: nn.Module, watched: torch.Tensor) -> None:
-        import torch
-
-        self._parameters = dict(model.named_parameters())
-        self._watched = watched
-        self._sum = {name: torch.zeros_like(p) for name, p in self._parameters.items()}
-        self._steps = 0
-        self.updates: dict[str, torch.Tensor] = {}
-        self.steps = 0
-
-    @contextmanager
-    def step(self, index: torch.Tensor) -> Iterator[None]:
-        """Around an optimiser's step on a batch, whose images are given by their positions in the split."""
-        import torch
-
-        if not torch.isin(index, self._watched).any():
-            yield
-            return
-        before = {name: p.detach().clone() for name, p in self._parameters.items()}
-        yield
-        self._steps += 1
-        for name, p in self._parameters.items():
-            self._sum[name] += p.detach() - before[name]
-
-    def keep(self) -> None:
-        """The weights of this moment are the best so far, so the sums of this moment belong to them."""
-        self.updates = {name: value.clone() for name, value in self._sum.items()}
-        self.steps = self._steps
-
-
-@contextmanager
-def seeded(seed: int) -> Iterator[None]:
-    """Torch's global random state from a seed, put back afterwards (dropout and initialisation use it)."""
-    import torch
-
-    devices = range(torch.cuda.device_count()) if torch.cuda.is_initialized() else []
-    with torch.random.fork_rng(devices=devices):
-        torch.manual_seed(seed)
-        yield
 
 
 def train(

@@ -17,10 +17,9 @@ from benchmarks.cards import Card, Shown
 from benchmarks.compiler import postpone_compiler
 from benchmarks.course import Course, Point
 from benchmarks.errors import InvalidParameters, UnknownName
-from benchmarks.evaluation import Evaluation, HeldOut
+from benchmarks.evaluation import Evaluation, HeldOut, Inverted
 from benchmarks.geometry import Surface
 from benchmarks.hyperparameters import build
-from benchmarks.inversion import Inverted
 from benchmarks.measurement import measurement
 from benchmarks.meter import Cost, Meter
 from benchmarks.methods import Method, methods
@@ -29,11 +28,12 @@ from benchmarks.metrics import metrics as registered_metrics
 from benchmarks.metrics.inversion import NAME as INVERSION
 from benchmarks.metrics.surface import NAMES as SURFACE_NAMES
 from benchmarks.metrics.synthetic import NAMES as SYNTHETIC
+from benchmarks.networks import build_network
 from benchmarks.prepared import Prepared
+from benchmarks.reproducible import repeatable, seeded
 from benchmarks.scenarios import Scenario, method_task
 from benchmarks.shared_work import SharedWork, Works
-from benchmarks.trained import build_network, load_pretrained, placed, repeatable
-from benchmarks.training import seeded
+from benchmarks.trained import load_pretrained, placed
 
 Precision = Literal["float32", "bfloat16"]
 State = Literal["complete", "failed", "pruned", "running"]

@@ -204,7 +204,8 @@ def _prepared(plan: Plan, scenario: Scenario, method: Method, tell: Tell, progre
 
 def _weights(plan: Plan, scenario: Scenario, result: TrialResult) -> dict[str, torch.Tensor]:
     """The unlearned weights under the names that the user knows."""
-    from benchmarks.trained import as_in_checkpoint, build_network
+    from benchmarks.networks import build_network
+    from benchmarks.trained import as_in_checkpoint
     from benchmarks.weights import fit
 
     assert result.model is not None

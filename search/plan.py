@@ -24,10 +24,9 @@ from benchmarks.datasets import datasets
 from benchmarks.evaluated_images import EvaluatedImages, evaluated_images
 from benchmarks.methods import Method, methods
 from benchmarks.metrics import benchmark_metrics, default_metrics, metrics
-from benchmarks.recipes import over, published_recipe
+from benchmarks.recipes import Recipe, over, published_recipe
 from benchmarks.reference_models import automatic
 from benchmarks.scenarios import Scenario, method_task
-from benchmarks.training import Recipe
 from search import limits
 from search.objectives import Aim, Objective, objective
 from search.plan_values import (

@@ -293,7 +293,7 @@ def _check_published(plan: Plan, at: Callable[..., str]) -> None:
 
 def _try_network(scenarios: Sequence[Scenario]) -> None:
     """A network of the user's own is tried on random images, before anything is trained."""
-    from benchmarks.trained import build_network
+    from benchmarks.networks import build_network
 
     for scenario in scenarios[:1]:  # all of them have the same network
         build_network(scenario, scenario.seed)

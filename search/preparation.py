@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any, Literal
 from benchmarks.cache import arrays_of
 from benchmarks.cached_scenarios import CachedScenario, cached_scenario
 from benchmarks.datasets import load, provide
+from benchmarks.recipes import Recipe
 from benchmarks.roles import role_name
 from benchmarks.scenarios import Scenario
-from benchmarks.training import Recipe
 from cluster.addresses import LOCAL
 from cluster.connect import Slots
 from cluster.tasks import Tell, in_parallel, on_gpus, share, shared

@@ -1,10 +1,7 @@
 """Data sets: images as uint8 arrays, class names, superclasses; one file per family."""
 
-from benchmarks.datasets.base import (
-    Dataset,
-    DataSource,
-    Images,
-    Pixels,
+from benchmarks.datasets.base import Dataset, DataSource, Images, Pixels
+from benchmarks.datasets.loading import (
     by_class,
     data_folder,
     datasets,

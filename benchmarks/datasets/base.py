@@ -3,27 +3,20 @@
 from __future__ import annotations
 
 import hashlib
-import os
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
-from functools import cache, cached_property, lru_cache, partial
+from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, Protocol
+from typing import Literal, Protocol
 
 import numpy as np
-import platformdirs
 
 from benchmarks.checkpoint import Preprocessing
-from benchmarks.datasets.files import without_downloads
-from benchmarks.errors import DataError, InvalidScenario
-from benchmarks.registry import Registry
-
-if TYPE_CHECKING:
-    from benchmarks.datasets.decoded import Decoded
 
 Level = Literal["class", "superclass"]
 Augmentation = Literal["none", "crop", "crop_flip_rotate"]
 Files = tuple[tuple[str, ...], tuple[str, ...]]  # of training and of test images
+Skipped = tuple[tuple[str, str], ...]  # names of files, and why they cannot be read
 
 
 class Pixels(Protocol):
@@ -61,6 +54,20 @@ class Images:
 
     def __len__(self) -> int:
         return len(self.y)
+
+
+@dataclass(frozen=True)
+class Decoded:
+    """What is known of decoded images.
+
+    Attributes:
+        skipped: The image files that were left out.
+        mean, std: Of the training images, per channel, for pixels in [0, 1].
+    """
+
+    skipped: Skipped
+    mean: tuple[float, ...]
+    std: tuple[float, ...]
 
 
 @dataclass(frozen=True)
@@ -174,156 +181,3 @@ def _bytes(part: np.ndarray | Pixels | None) -> memoryview | bytes:
     if part is None:
         return b""
     return np.ascontiguousarray(part).data if isinstance(part, np.ndarray) else part.digest.encode()
-
-
-@cache
-def subset(source: DataSource, size: str) -> DataSource:
-    """The data set `NAME@SIZE`: SIZE training images of another one, and at most as many test images.
-
-    Both are fixed random choices with the same share of every (finest) class. At least a fifth of the
-    training images are held out for selection, so that no class is without validation images.
-
-    Raises:
-        InvalidScenario: if SIZE is not a number between five images per class and the whole.
-    """
-    least = 5 * len(source.classes)
-    if least > source.train_size:
-        raise InvalidScenario(
-            f"'{source.name}' has {source.train_size} training images, too few for a part with five "
-            "per class; take the whole"
-        )
-    if not (size.isdecimal() and len(size) < 12 and least <= int(size) <= source.train_size):
-        raise InvalidScenario(
-            f"'{source.name}@{size}': after the @ stands a number of training images, from {least} (five per "
-            f"class) to {source.train_size}"
-        )
-    count = int(size)
-    held_out = min(count, source.test_size)
-    return replace(
-        source,
-        name=f"{source.name}@{count}",
-        summary=f"{count} training and {held_out} test images of {source.name}",
-        train_size=count,
-        test_size=held_out,
-        trained_people=None,
-        files=None,
-        read=partial(_read_subset, source, (count, held_out)),
-        validation_fraction=max(0.2, source.validation_fraction),
-        given_validation=0,
-    )
-
-
-def _read_subset(source: DataSource, sizes: tuple[int, int], folder: Path) -> tuple[Images, Images]:
-    whole = _load(source, folder)
-    train, test = (
-        _taken(part, stratified(part.y, min(size, len(part))))
-        for part, size in zip((whole.train, whole.test), sizes, strict=True)
-    )
-    for part in (train, test):
-        without = np.setdiff1d(np.arange(len(source.classes)), part.y)
-        if len(without):
-            raise DataError(
-                f"'{source.name}@{sizes[0]}' leaves no images of the small class "
-                f"'{source.classes[without[0]]}'; take more images"
-            )
-    return train, test
-
-
-def _taken(images: Images, index: np.ndarray) -> Images:
-    identity = None if images.identity is None else images.identity[index]
-    return Images(images.x[index], images.y[index], identity)
-
-
-def published_images(name: str) -> str:
-    """The data set whose published values and recipes hold for one of ours: whole, whatever its split."""
-    return name.partition("@")[0].removesuffix("_published")
-
-
-def stratified(y: np.ndarray, size: int) -> np.ndarray:
-    """Sorted positions of a fixed random choice of images with the same share of every class."""
-    every = np.floor(np.arange(size) * len(y) / size).astype(np.int64)
-    return np.sort(by_class(y)[every])
-
-
-def by_class(y: np.ndarray) -> np.ndarray:
-    """All positions, classes in turn, in a fixed random order inside each."""
-    order = np.random.default_rng(0).permutation(len(y))
-    return order[np.argsort(y[order], kind="stable")]
-
-
-datasets: Registry[DataSource] = Registry("data set", "benchmarks.datasets", subset)
-
-
-def data_folder() -> Path:
-    """Where data sets and trained models are kept: `UNLEARN_DATA`, or the platform's cache folder.
-
-    Raises:
-        DataError: if that is in a home folder, and this user has none.
-    """
-    try:
-        chosen = os.environ.get("UNLEARN_DATA")
-        return Path(chosen or platformdirs.user_cache_dir("unlearnbench")).expanduser()
-    except RuntimeError:
-        raise DataError(
-            "there is no home folder to keep data and models in; set UNLEARN_DATA to a folder"
-        ) from None
-
-
-def load(name: str) -> Dataset:
-    """The images of a registered data set, read once per process.
-
-    Raises:
-        UnknownName: if no data set has that name.
-        DataError: if its files are missing and cannot be downloaded, or are corrupt.
-    """
-    if name in _provided:
-        return _provided[name]
-    folder = data_folder()
-    return _load(_complete(datasets.get(name), folder), folder)
-
-
-def load_present(name: str) -> Dataset:
-    """As `load`, where nothing has to be downloaded or decoded first.
-
-    Raises:
-        DataError: where that is needed.
-    """
-    source, folder = datasets.get(name), data_folder()
-    if name not in _provided and source.decode is not None and not source.mean:
-        raise DataError(f"the image files of '{name}' are not decoded yet; `unlearn decode` does it")
-    with without_downloads():
-        return load(name) if name in _provided else _load(source, folder)
-
-
-_provided: dict[str, Dataset] = {}
-
-
-def provide(data: Dataset) -> None:
-    """Let `load` give this data set in this process, which may not have its files."""
-    if data.name not in _provided:  # what is on a GPU already belongs to the first one
-        datasets.override(data.source)
-        _provided[data.name] = data
-
-
-def _complete(source: DataSource, folder: Path) -> DataSource:
-    """A registered data set with all that only decoded images tell."""
-    if source.decode is None:
-        return source
-    source.decode(folder, False)
-    return datasets.get(source.name)
-
-
-@lru_cache(maxsize=4)
-def _load(source: DataSource, folder: Path) -> Dataset:
-    train, test = source.read(folder)
-    if source.decode:  # some that cannot be read may have been left out
-        source = replace(source, train_size=len(train), test_size=len(test))
-    for images, size in ((train, source.train_size), (test, source.test_size)):
-        shape = (size, source.image_size, source.image_size, source.channels)
-        kind = images.x.dtype if isinstance(images.x, np.ndarray) else np.uint8
-        if tuple(images.x.shape) != shape or kind != np.uint8:
-            raise DataError(
-                f"data set '{source.name}': expected {shape} uint8 images, "
-                f"got {tuple(images.x.shape)} {kind}; delete its files in {folder} and run again"
-            )
-    return Dataset(source, train, test)

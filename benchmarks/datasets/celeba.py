@@ -7,8 +7,9 @@ from pathlib import Path
 
 import numpy as np
 
-from benchmarks.datasets.base import DataSource, Files, Images, data_folder, datasets
-from benchmarks.datasets.decoded import Decoded, Listing, decode, paths, splits
+from benchmarks.datasets.base import DataSource, Decoded, Files, Images
+from benchmarks.datasets.decoded import Listing, decode, paths, splits
+from benchmarks.datasets.loading import data_folder, datasets
 from benchmarks.datasets.pictures import stretched
 from benchmarks.errors import DataError
 

@@ -8,8 +8,9 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.datasets.base import DataSource, Images, datasets
+from benchmarks.datasets.base import DataSource, Images
 from benchmarks.datasets.files import fetch
+from benchmarks.datasets.loading import datasets
 
 _CIFAR10_MD5 = {
     "cifar-10-batches-py/data_batch_1": "c99cafc152244af753f735de768cd75f",

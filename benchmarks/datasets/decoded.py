@@ -16,14 +16,13 @@ from typing import BinaryIO
 import numpy as np
 from filelock import FileLock, Timeout
 
-from benchmarks.datasets.base import Files, Images
+from benchmarks.datasets.base import Decoded, Files, Images, Skipped
 from benchmarks.datasets.contents import contents
 from benchmarks.datasets.pictures import Resize, Unreadable, read
 from benchmarks.datasets.threads import in_threads
 from benchmarks.errors import DataError, shown
 
 _NAMED = 5  # of the images that cannot be read, in messages
-Skipped = tuple[tuple[str, str], ...]  # names of files, and why they cannot be read
 _LEAST = {"training": 2, "test": 1}  # images of a class: one to learn from, one for validation, one for test
 
 
@@ -80,20 +79,6 @@ class Listing:
                     f"'{self.name}': every class needs at least {_LEAST[split]} {split} images that can be "
                     f"read, which {_few(few)} in {self.folder} lacks; add some, or take the class away"
                 )
-
-
-@dataclass(frozen=True)
-class Decoded:
-    """What is known of decoded images.
-
-    Attributes:
-        skipped: The image files that were left out.
-        mean, std: Of the training images, per channel, for pixels in [0, 1].
-    """
-
-    skipped: Skipped
-    mean: tuple[float, ...]
-    std: tuple[float, ...]
 
 
 def everything(listing: Listing) -> Images:

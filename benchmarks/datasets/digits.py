@@ -8,7 +8,8 @@ from pathlib import Path
 
 import numpy as np
 
-from benchmarks.datasets.base import DataSource, Images, datasets
+from benchmarks.datasets.base import DataSource, Images
+from benchmarks.datasets.loading import datasets
 from benchmarks.errors import DataError
 
 _TEST = 360

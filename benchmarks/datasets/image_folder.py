@@ -9,11 +9,12 @@ from pathlib import Path
 
 import numpy as np
 
-from benchmarks.datasets.base import DataSource, Files, Images, by_class, data_folder, datasets
-from benchmarks.datasets.decoded import Decoded, Listing, decode, found, paths, splits
+from benchmarks.datasets.base import DataSource, Decoded, Files, Images
+from benchmarks.datasets.decoded import Listing, decode, found, paths, splits
 from benchmarks.datasets.folders import METADATA, Tree, scan
 from benchmarks.datasets.inventory import LeftOut, left_out
 from benchmarks.datasets.layouts import Layout, Part, layout
+from benchmarks.datasets.loading import by_class, data_folder, datasets
 from benchmarks.datasets.metadata import labelled
 from benchmarks.datasets.names import check_class
 from benchmarks.datasets.pictures import central

@@ -7,9 +7,10 @@ from pathlib import Path
 
 import numpy as np
 
-from benchmarks.datasets.base import DataSource, Files, Images, data_folder, datasets
+from benchmarks.datasets.base import DataSource, Files, Images
 from benchmarks.datasets.folders import class_folders
 from benchmarks.datasets.image_folder import labelled_paths
+from benchmarks.datasets.loading import data_folder, datasets
 from benchmarks.datasets.pictures import Stream, inner
 from benchmarks.errors import DataError
 

@@ -10,8 +10,9 @@ from pathlib import Path
 
 import numpy as np
 
-from benchmarks.datasets.base import DataSource, Images, datasets
+from benchmarks.datasets.base import DataSource, Images
 from benchmarks.datasets.decoded import statistics
+from benchmarks.datasets.loading import datasets
 from benchmarks.datasets.names import check_class
 from benchmarks.datasets.user_images import Split, read
 from benchmarks.errors import DataError, shown

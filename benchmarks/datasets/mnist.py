@@ -7,8 +7,9 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from benchmarks.datasets.base import DataSource, Images, datasets
+from benchmarks.datasets.base import DataSource, Images
 from benchmarks.datasets.files import fetch
+from benchmarks.datasets.loading import datasets
 
 _MNIST = {
     "MNIST/raw/train-images-idx3-ubyte": "6bbc9ace898e44ae57da46a324031adb",

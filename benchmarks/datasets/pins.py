@@ -8,10 +8,11 @@ from pathlib import Path
 
 import numpy as np
 
-from benchmarks.datasets.base import DataSource, Files, Images, data_folder, datasets, stratified
-from benchmarks.datasets.decoded import Decoded, Listing, decode, everything, paths, splits
+from benchmarks.datasets.base import DataSource, Decoded, Files, Images
+from benchmarks.datasets.decoded import Listing, decode, everything, paths, splits
 from benchmarks.datasets.folders import class_folders
 from benchmarks.datasets.image_folder import labelled_paths
+from benchmarks.datasets.loading import data_folder, datasets, stratified
 from benchmarks.datasets.pictures import central
 from benchmarks.errors import DataError
 

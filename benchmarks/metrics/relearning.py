@@ -20,8 +20,7 @@ from benchmarks.metrics.accuracy import forget_acc
 from benchmarks.metrics.base import Metric, metrics
 
 if TYPE_CHECKING:
-    from benchmarks.evaluation import Evaluation, References
-    from benchmarks.relearning import Relearned
+    from benchmarks.evaluation import Evaluation, References, Relearned
 
 MARGIN = 0.05
 _SOURCE = "Chundawat et al.: Zero-Shot Machine Unlearning, 2023, equation 11"

@@ -12,7 +12,7 @@ from benchmarks.access import Access, TrialData
 from benchmarks.images import ImageSet
 from benchmarks.meter import Meter
 from benchmarks.methods import Method
-from benchmarks.training import Recipe
+from benchmarks.recipes import Recipe
 from benchmarks.trial import _trial_data
 
 

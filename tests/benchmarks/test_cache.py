@@ -19,7 +19,9 @@ from benchmarks.cache import get_or_train, model_folder
 from benchmarks.errors import CacheError
 from benchmarks.model_ids import model_id
 from benchmarks.models import models
-from benchmarks.training import History, Recipe, seeded
+from benchmarks.recipes import Recipe
+from benchmarks.reproducible import seeded
+from benchmarks.training import History
 
 
 @pytest.fixture(autouse=True)

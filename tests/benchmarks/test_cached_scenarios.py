@@ -16,8 +16,8 @@ from benchmarks.cached_scenarios import cached_scenario
 from benchmarks.kept_predictions import LARGEST, keep, kept
 from benchmarks.packed import Packed
 from benchmarks.prepared import prepare
+from benchmarks.recipes import Recipe
 from benchmarks.scenarios import Scenario
-from benchmarks.training import Recipe
 
 SCENARIO = Scenario("digits", "cnn2", "full_class", "8")
 RECIPE = Recipe(epochs=1)

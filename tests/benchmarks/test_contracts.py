@@ -17,8 +17,8 @@ from benchmarks.methods import Preset, methods
 from benchmarks.metrics import Metric, metrics
 from benchmarks.models import models
 from benchmarks.models.base import Model
+from benchmarks.recipes import Recipe
 from benchmarks.testing import check_dataset, check_method, check_metric, check_model
-from benchmarks.training import Recipe
 
 # Cheap values for methods that would train for long
 QUICK: dict[str, dict[str, float]] = {

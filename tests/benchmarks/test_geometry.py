@@ -12,7 +12,7 @@ from torch import nn
 from benchmarks import Prepared, Scenario, prepare, run_trial
 from benchmarks.geometry import POINTS, PROBES, SIGMA, agreement, curvature, log_odds
 from benchmarks.geometry_examples import line_examples, plane_examples
-from benchmarks.training import Recipe
+from benchmarks.recipes import Recipe
 
 
 @pytest.fixture(scope="module")

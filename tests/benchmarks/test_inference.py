@@ -16,7 +16,7 @@ from benchmarks.evaluation import predict
 from benchmarks.images import ImageSet
 from benchmarks.inference import fast_convolutions, overwriting
 from benchmarks.models import models
-from benchmarks.training import seeded
+from benchmarks.reproducible import seeded
 
 WIDE = 128
 

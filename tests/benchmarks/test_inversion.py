@@ -12,8 +12,9 @@ from torch import nn
 
 from benchmarks import Prepared, inversion, run_trial
 from benchmarks.errors import BenchmarkError
+from benchmarks.evaluation import Inverted
 from benchmarks.images import ImageSet
-from benchmarks.inversion import IMAGES, Inverted, as_png, cleared, invert
+from benchmarks.inversion import IMAGES, as_png, cleared, invert
 from benchmarks.metrics import metrics
 from search.rows import inversion_rows
 

@@ -10,7 +10,7 @@ import torch
 from benchmarks import Prepared, Scenario, prepare, run_trial
 from benchmarks.errors import CacheError
 from benchmarks.kept_work import Keeping, read
-from benchmarks.training import Recipe
+from benchmarks.recipes import Recipe
 from tests.benchmarks.helpers import weights
 
 

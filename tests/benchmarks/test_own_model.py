@@ -10,9 +10,10 @@ from benchmarks.errors import DataError, TrainingError
 from benchmarks.evaluation import predict
 from benchmarks.metrics.accuracy import retain_acc
 from benchmarks.model_ids import model_id
+from benchmarks.networks import build_network
 from benchmarks.prepared import Prepared, prepare
-from benchmarks.trained import build_network, own_model
-from benchmarks.training import Recipe
+from benchmarks.recipes import Recipe
+from benchmarks.trained import own_model
 from benchmarks.trial import run_trial
 
 SCENARIO = Scenario("digits", "cnn2", "full_class", "8")

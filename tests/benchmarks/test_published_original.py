@@ -15,7 +15,8 @@ from benchmarks.datasets import load
 from benchmarks.errors import TrainingError
 from benchmarks.model_ids import model_id
 from benchmarks.models import Published, models
-from benchmarks.training import History, Recipe
+from benchmarks.recipes import Recipe
+from benchmarks.training import History
 
 TAKEN = Preprocessing((0.5,), (0.25,))
 AS_IS = Recipe(1, batch_size=256, pretrained=True, original="published")

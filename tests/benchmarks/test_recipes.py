@@ -9,8 +9,7 @@ import pytest
 
 from benchmarks.errors import UnknownName
 from benchmarks.models import models
-from benchmarks.recipes import over, published_recipe
-from benchmarks.training import Recipe
+from benchmarks.recipes import Recipe, over, published_recipe
 
 
 def test_jits_vgg():

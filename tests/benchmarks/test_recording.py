@@ -17,9 +17,12 @@ from benchmarks.datasets import load
 from benchmarks.errors import NotRecorded, TrainingError
 from benchmarks.images import on_device, pixels_on
 from benchmarks.models import models
+from benchmarks.networks import build_network
 from benchmarks.prepared import Prepared
-from benchmarks.trained import build_network
-from benchmarks.training import Recipe, Recorder, seeded, train
+from benchmarks.recipes import Recipe
+from benchmarks.recording import Recorder
+from benchmarks.reproducible import seeded
+from benchmarks.training import train
 from tests.benchmarks.helpers import data_for, own_method, rng
 
 RECIPE = Recipe(epochs=3, batch_size=16, max_lr=0.05)

@@ -17,10 +17,9 @@ from benchmarks.metrics.targets import targets
 from benchmarks.model_ids import model_id
 from benchmarks.models import models
 from benchmarks.prepared import Prepared, prepare
-from benchmarks.recipes import over, published_recipe
+from benchmarks.recipes import Recipe, over, published_recipe
 from benchmarks.reference_models import automatic, training_seed
 from benchmarks.scenarios import Scenario
-from benchmarks.training import Recipe
 from benchmarks.trial import run_trial
 
 SCENARIO = Scenario("digits", "cnn2", "full_class", "8")

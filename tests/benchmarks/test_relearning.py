@@ -6,7 +6,8 @@ import torch
 from torch import nn
 
 from benchmarks import relearning
-from benchmarks.relearning import Relearned, relearn
+from benchmarks.evaluation import Relearned
+from benchmarks.relearning import relearn
 from tests.benchmarks.helpers import FloatImages
 
 COUNT, SIDE, CLASSES = 60, 3, 3

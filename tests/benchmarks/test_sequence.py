@@ -6,7 +6,7 @@ import torch
 
 from benchmarks import Scenario, run_trial
 from benchmarks.prepared import prepare
-from benchmarks.training import Recipe
+from benchmarks.recipes import Recipe
 from tests.benchmarks.helpers import own_method
 
 RECIPE = Recipe(epochs=2)

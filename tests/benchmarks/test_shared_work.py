@@ -9,8 +9,8 @@ import pytest
 import torch
 
 from benchmarks import Prepared, Scenario, prepare, run_trial
+from benchmarks.recipes import Recipe
 from benchmarks.shared_work import Key, Works
-from benchmarks.training import Recipe
 from tests.benchmarks.helpers import own_method, weights
 
 TIMES = ("unlearn_s", "eval_s", "shared_s", "reused_s", "peak_memory_mb")

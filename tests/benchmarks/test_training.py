@@ -14,14 +14,9 @@ from benchmarks.errors import TrainingError
 from benchmarks.evaluation import predict
 from benchmarks.images import on_device, pixels_on
 from benchmarks.models import models
-from benchmarks.training import (
-    Recipe,
-    augment,
-    make_optimiser,
-    make_schedule,
-    seeded,
-    train,
-)
+from benchmarks.recipes import Recipe
+from benchmarks.reproducible import seeded
+from benchmarks.training import augment, make_optimiser, make_schedule, train
 
 
 def digits(start, end):

@@ -16,7 +16,8 @@ from benchmarks.datasets import load
 from benchmarks.evaluation import References, evaluate
 from benchmarks.images import ImageSet
 from benchmarks.metrics import measure as measure_metrics
-from benchmarks.trained import all_images, build_network, placed
+from benchmarks.networks import build_network
+from benchmarks.trained import all_images, placed
 from tests.performance.figures import Figure
 
 AIMS = {"vgg11": 8.0, "cnn2": 20.0}

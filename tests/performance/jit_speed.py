@@ -29,7 +29,7 @@ from benchmarks.datasets.base import DataSource, Images
 from benchmarks.meter import Cost
 from benchmarks.methods import Method, methods
 from benchmarks.methods.boundary_shrink import BoundaryShrink
-from benchmarks.training import Recipe
+from benchmarks.recipes import Recipe
 from tests.performance.figures import Figure
 
 ROUNDS = 3

@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator
 
 from benchmarks import Prepared, Scenario, prepare, run_trial
 from benchmarks.methods import Method, methods
-from benchmarks.training import Recipe
+from benchmarks.recipes import Recipe
 from benchmarks.trial import Pruned, TrialResult
 from tests.performance.figures import Figure
 

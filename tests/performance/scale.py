@@ -14,8 +14,8 @@ import psutil
 
 from benchmarks.datasets import load
 from benchmarks.methods import methods
+from benchmarks.recipes import Recipe
 from benchmarks.scenarios import Scenario
-from benchmarks.training import Recipe
 from cluster.connect import Slots, session
 from cluster.tasks import Tell, in_parallel
 from cluster.tasks import shared as fetched

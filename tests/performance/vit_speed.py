@@ -11,7 +11,8 @@ import torch
 from benchmarks import Scenario
 from benchmarks.datasets import load
 from benchmarks.evaluation import predict
-from benchmarks.trained import all_images, build_network, placed
+from benchmarks.networks import build_network
+from benchmarks.trained import all_images, placed
 from tests.performance.figures import Figure
 
 IMAGES = 64

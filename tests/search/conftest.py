@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from benchmarks.recipes import Recipe
 from benchmarks.scenarios import Scenario
-from benchmarks.training import Recipe
 from cluster.connect import Slots, session
 from cluster.errors import ClusterError
 from search import preparation

@@ -21,7 +21,8 @@ from benchmarks.checkpoint import Checkpoint
 from benchmarks.datasets import load
 from benchmarks.errors import BenchmarkError, UnknownName
 from benchmarks.methods import methods
-from benchmarks.trained import build_network, own_model
+from benchmarks.networks import build_network
+from benchmarks.trained import own_model
 from benchmarks.weight_files import read_weights
 from search import cli
 from search.application import Unlearned, apply, unlearned

@@ -164,7 +164,7 @@ def test_nothing_is_downloaded(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) 
 
 
 def test_a_model_of_the_users_is_theirs(tmp_path: Path, plan: Plan) -> None:
-    from benchmarks.trained import build_network
+    from benchmarks.networks import build_network
 
     torch.save(build_network(plan.scenario("8"), 0).state_dict(), tmp_path / "m.pt")
     one = TEXT.replace("originals: 2", "originals: 1")

@@ -96,7 +96,7 @@ def test_a_checkpoint_counts_by_its_weights_and_not_by_its_path(tmp_path: Path) 
     from safetensors.torch import save_file
 
     from benchmarks import Scenario
-    from benchmarks.trained import build_network
+    from benchmarks.networks import build_network
 
     scenario = Scenario("digits", "cnn2", "full_class", "8")
     first, copy, second = (tmp_path / f"{name}.safetensors" for name in ("first", "copy", "second"))

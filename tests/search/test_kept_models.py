@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from benchmarks import prepare
-from benchmarks.trained import build_network
+from benchmarks.networks import build_network
 from benchmarks.weight_files import read_weights
 from search.kept_models import write_models
 from search.plan_files import parse

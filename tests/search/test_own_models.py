@@ -107,7 +107,7 @@ def test_weights_are_checked_before_anything_is_trained() -> None:
 def test_a_model_that_knows_nothing_is_told_when_it_is_judged() -> None:
     import torch
 
-    from benchmarks.trained import build_network
+    from benchmarks.networks import build_network
     from search import preparation
 
     torch.save(build_network(SCENARIO, 1).state_dict(), "m.pt")

@@ -9,8 +9,8 @@ import torch
 from rich.console import Console
 
 from benchmarks.prepared import prepare
+from benchmarks.recipes import Recipe
 from benchmarks.scenarios import Scenario
-from benchmarks.training import Recipe
 from cluster.connect import Slots
 from search import display, preparation
 

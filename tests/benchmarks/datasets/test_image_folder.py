@@ -471,7 +471,7 @@ def test_a_variant_that_would_lose_a_class_is_refused(data):
 
 def test_a_model_trains_on_a_folder(data):
     from benchmarks import prepare
-    from benchmarks.training import Recipe
+    from benchmarks.recipes import Recipe
 
     for name, colour in (("red", (250, 20, 20)), ("blue", (20, 20, 250)), ("green", (20, 200, 20))):
         (data / "pets" / name).mkdir(parents=True)

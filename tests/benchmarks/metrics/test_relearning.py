@@ -8,9 +8,8 @@ import pytest
 
 from benchmarks import Scenario, prepare, run_trial
 from benchmarks.errors import BenchmarkError
-from benchmarks.evaluation import Evaluation, Predictions, References
+from benchmarks.evaluation import Evaluation, Predictions, References, Relearned
 from benchmarks.metrics import measure
-from benchmarks.relearning import Relearned
 
 NAMES = ["relearn_steps", "relearned", "anamnesis_index"]
 
