@@ -8,20 +8,19 @@ import os
 import socket
 import sys
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from cluster.addresses import LOCAL
 from cluster.errors import ASKS_FOR_A_TOKEN, ClusterError, one_line
-from cluster.gpu import by_hand
 from cluster.isolation import isolated_job, pythonpath_without_here, token_of_its_own
 from cluster.processes import children, copies, end, of_session
+from cluster.room import machines, usable
 from cluster.scratch import scratch, session_base
 from cluster.services import needed_services
 from cluster.signals import kept_from_ray
+from cluster.slots import Slots, cores
 
 _REACH_S = 5.0
 _TOO_SLOW = "timed out during startup"  # in Ray's words
@@ -37,66 +36,6 @@ _QUIET = {
     "RAY_ROTATION_MAX_BYTES": str(4 * 2**20),
     "RAY_ROTATION_BACKUP_COUNT": "1",
 }
-
-
-@dataclass(frozen=True)
-class Slots:
-    """What a run may use.
-
-    Attributes:
-        workers: Trials at once; None for as many as there is room for, also on machines that come later.
-        cpus: Cores of each.
-        gpus: "auto" to learn the share of a GPU that each needs, a share 1/k for all, 0 for none, or a share
-            per kind of GPU, where "cpu" stands for machines without one.
-        device: What torch calls a GPU.
-        address: "local" for a session of its own, else that of a cluster.
-        code: Folders from which workers may import modules of the user's.
-    """
-
-    workers: int | None
-    cpus: int
-    gpus: str | float | Mapping[str, float]
-    device: str = "cuda"
-    address: str = LOCAL
-    code: tuple[str, ...] = ()
-
-    @property
-    def shares(self) -> dict[str, float]:
-        """Kind of GPU -> share, "" standing for all; empty where shares are to be learned."""
-        if isinstance(self.gpus, Mapping):
-            return dict(self.gpus)
-        return {} if self.gpus == "auto" else {"": float(self.gpus)}
-
-
-def slots(
-    workers: int | None,
-    cpus: int,
-    gpus: str | float | Mapping[str, float],
-    address: str = LOCAL,
-    code: Sequence[str] = (),
-) -> Slots:
-    """What a plan asks for, checked as far as that can be done before Ray is there.
-
-    Raises:
-        ClusterError: if this machine, which is to run it, has too few cores or GPUs; or for a share that is
-            not 1/k; or for an address that no run can be driven over.
-    """
-    wanted = Slots(workers, cpus, gpus, address=address, code=tuple(code))
-    for share in wanted.shares.values():
-        if share:
-            by_hand(share)
-    if address.startswith("ray://"):
-        raise ClusterError(
-            f"Ray Tune cannot be driven over Ray's client ({address}); use `unlearn submit PLAN`, or run "
-            "this on a machine of the cluster with --address auto"
-        )
-    if address != LOCAL:
-        return wanted
-    if any(wanted.shares.values()) and not _gpu_count():
-        raise ClusterError(f"{gpus} GPU per trial was asked for, but no GPU is visible; use 0")
-    if cpus > _cores():
-        raise ClusterError(f"{cpus} CPUs per trial were asked for, but there are only {_cores()}")
-    return wanted
 
 
 @contextmanager
@@ -131,14 +70,14 @@ def session(wanted: Slots, imports: Sequence[str] = ()) -> Iterator[None]:
 def _session_here(wanted: Slots) -> Iterator[None]:
     import ray
 
-    cores = wanted.workers * wanted.cpus if wanted.workers else _cores()
+    session_cores = wanted.workers * wanted.cpus if wanted.workers else cores()
     with scratch(session_base()) as folder, token_of_its_own(), pythonpath_without_here():
         inner = folder / "r"  # Ray lets everybody write to it
         before = children()
         for left in reversed(range(_STARTS)):
             try:
                 with needed_services():
-                    _init(LOCAL, num_cpus=cores, include_dashboard=False, _temp_dir=str(inner))
+                    _init(LOCAL, num_cpus=session_cores, include_dashboard=False, _temp_dir=str(inner))
                 break
             except KeyboardInterrupt:
                 end([*copies(but=before), *of_session(folder)])
@@ -248,8 +187,6 @@ def _why(address: str, error: BaseException) -> str:
 
 def _check_gpus(wanted: Slots) -> None:
     """Fail where no trial could ever start: no machine is added to a session of this machine's own."""
-    from cluster.room import machines, usable
-
     here = machines(wanted.cpus)
     if usable(here, wanted):
         return
@@ -259,15 +196,3 @@ def _check_gpus(wanted: Slots) -> None:
     raise ClusterError(
         f"{wanted.gpus} GPU per trial was asked for, but Ray sees {kinds} on this machine{hint}; use 0"
     )
-
-
-def _cores() -> int:
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-
-
-def _gpu_count() -> int:
-    """Visible GPUs, without importing torch."""
-    visible = os.environ.get("CUDA_VISIBLE_DEVICES")
-    if visible is not None:
-        return len([d for d in visible.split(",") if d.strip() not in ("", "-1")])
-    return len(list(Path("/proc/driver/nvidia/gpus").glob("*")))

@@ -7,8 +7,8 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from enum import Enum
 
-from cluster.connect import Slots
 from cluster.gpu import CPU, MOST_PER_GPU, Share, Shares, Work, spread
+from cluster.slots import Slots
 
 _LOOK_EVERY_S = 1.0
 _MOST_WANTED = 1_000

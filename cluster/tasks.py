@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any, TypeVar
 
-from cluster.connect import Slots
 from cluster.errors import GpusGone
 from cluster.isolation import importable
 from cluster.mailbox import mailbox
+from cluster.slots import Slots
 
 A = TypeVar("A")
 R = TypeVar("R")

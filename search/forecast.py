@@ -21,7 +21,7 @@ from benchmarks.errors import DataError
 from benchmarks.methods import methods
 from search import published
 from search.entries import Entry, merged
-from search.identity import search_identity
+from search.identity import benchmark_identity, search_identity
 from search.plan import Plan
 from search.preparation import distinct, models_of, originals, own_models
 from search.repetitions import repetitions
@@ -270,7 +270,7 @@ def _done(plan: Plan, rows: pd.DataFrame | None) -> Callable[[str, str], int]:
     if rows is None:
         return lambda stage, method: 0
     identity = search_identity(plan)
-    runs = {"search": identity.run_id, "benchmark": plan.run_id("benchmark")}
+    runs = {"search": identity.run_id, "benchmark": benchmark_identity(plan, ()).run_id}
 
     def count(stage: str, method: str) -> int:
         own = rows[rows["method"] == method]

@@ -11,7 +11,7 @@ import hashlib
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from optuna.distributions import FloatDistribution, IntDistribution
 
@@ -100,6 +100,15 @@ def benchmark_identity(plan: Plan, entries: Sequence[Entry]) -> Identity:
     }
     code = _shared_code(plan, plan.benchmark_metrics())
     return _identity(plan, "benchmark", studies, metrics=plan.named_metrics(), metrics_code=code)
+
+
+def run_id(plan: Plan, stage: Literal["search", "benchmark"]) -> str:
+    """Names the run of a stage by what all of its trials share.
+
+    Raises:
+        DataError: if the data set or the checkpoint cannot be read.
+    """
+    return (search_identity(plan) if stage == "search" else benchmark_identity(plan, ())).run_id
 
 
 def sensitivity_identity(plan: Plan, centres: Mapping[str, tuple[Method, Mapping[str, Any]]]) -> Identity:

@@ -492,14 +492,3 @@ class Plan(Shown, Section):
         given = self.retrained
         taken = None if self.checkpoint is None else self.checkpoint.preprocessing
         return None if given is None else Checkpoint(Path(given.file), given.entry, taken)
-
-    def run_id(self, stage: Literal["search", "benchmark"]) -> str:
-        """Names the run of a stage by what all of its trials share; see `search.identity`.
-
-        Raises:
-            DataError: if the data set or the checkpoint cannot be read.
-        """
-        from search.identity import benchmark_identity, search_identity
-
-        identity = search_identity(self) if stage == "search" else benchmark_identity(self, ())
-        return identity.run_id

@@ -15,7 +15,7 @@ from benchmarks.recipes import Recipe
 from benchmarks.roles import role_name
 from benchmarks.scenarios import Scenario
 from cluster.addresses import LOCAL
-from cluster.connect import Slots
+from cluster.slots import Slots
 from cluster.tasks import Tell, in_parallel, on_gpus, share, shared
 from search.board import Board
 

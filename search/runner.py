@@ -11,12 +11,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from cluster.addresses import LOCAL
-from cluster.connect import Slots
 from cluster.demand import demand
 from cluster.room import Room
 from cluster.scratch import scratch, session_base
 from cluster.services import callbacks_uncounted
 from cluster.signals import answered
+from cluster.slots import Slots
 from search.assignments import Source
 from search.errors import RunError
 from search.observer import Observer

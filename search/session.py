@@ -10,7 +10,7 @@ from rich.console import Console
 
 from benchmarks.cache import writable_model_folder
 from benchmarks.datasets import datasets, load
-from cluster.connect import slots
+from cluster.slots import slots
 from search.display import announced, patience
 from search.options import Options
 from search.placement import Learned

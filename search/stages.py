@@ -16,8 +16,9 @@ from benchmarks.hyperparameters import declared
 from benchmarks.methods import Method, methods
 from benchmarks.scenarios import Scenario
 from cluster.addresses import LOCAL
-from cluster.connect import Slots, running, session
+from cluster.connect import running, session
 from cluster.errors import GpusGone
+from cluster.slots import Slots
 from cluster.tasks import first_machine
 from search import preparation, published, runner
 from search.assignments import FixedList, Row, Source

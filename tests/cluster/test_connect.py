@@ -9,9 +9,10 @@ from typing import Any
 import pytest
 
 from cluster import connect
-from cluster.connect import Slots, _check_gpus, _why, session, slots
+from cluster.connect import _check_gpus, _why, session
 from cluster.errors import ClusterError
 from cluster.room import Machines
+from cluster.slots import Slots, slots
 
 
 @pytest.fixture

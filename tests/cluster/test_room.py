@@ -3,9 +3,9 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cluster.connect import Slots
 from cluster.gpu import Footprint, Shares, Work
 from cluster.room import Machines, Place, Room, Wait, usable
+from cluster.slots import Slots
 
 JIT, SSD = Work("jit", "vgg11", "cifar100"), Work("ssd", "vgg11", "cifar100")
 GPU_BOX = Machines("H200", 2, 64)

@@ -9,8 +9,9 @@ from dataclasses import replace
 import pytest
 
 from benchmarks.errors import DataError
-from cluster.connect import Slots, session
+from cluster.connect import session
 from cluster.errors import ClusterError, GpusGone
+from cluster.slots import Slots
 from cluster.tasks import Tell, in_parallel
 
 

@@ -6,7 +6,8 @@ from collections.abc import Iterator
 from typing import Any
 
 from benchmarks.datasets import load
-from cluster.connect import Slots, session
+from cluster.connect import session
+from cluster.slots import Slots
 from tests.performance.figures import Figure
 
 WORKERS = 4

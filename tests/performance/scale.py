@@ -16,7 +16,8 @@ from benchmarks.datasets import load
 from benchmarks.methods import methods
 from benchmarks.recipes import Recipe
 from benchmarks.scenarios import Scenario
-from cluster.connect import Slots, session
+from cluster.connect import session
+from cluster.slots import Slots
 from cluster.tasks import Tell, in_parallel
 from cluster.tasks import shared as fetched
 from search import preparation, runner

@@ -11,8 +11,9 @@ import pytest
 
 from benchmarks.recipes import Recipe
 from benchmarks.scenarios import Scenario
-from cluster.connect import Slots, session
+from cluster.connect import session
 from cluster.errors import ClusterError
+from cluster.slots import Slots
 from search import preparation
 from search.plan import Plan
 from search.plan_files import parse

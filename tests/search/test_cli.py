@@ -22,7 +22,7 @@ from matplotlib.figure import Figure
 
 from benchmarks.cache import model_folder
 from benchmarks.trained import original_model
-from cluster.connect import Slots
+from cluster.slots import Slots
 from search.cli import main
 from search.plan_files import load
 from tests.benchmarks.datasets.by_hand import class_tree

@@ -22,7 +22,7 @@ from rich.console import Console
 
 from benchmarks.methods import methods
 from benchmarks.scenarios import Scenario
-from cluster.connect import Slots
+from cluster.slots import Slots
 from search import actors, preparation, runner, stages
 from search.assignments import Assignment, FixedList, Row, Source
 from search.errors import ResultsError, RunError

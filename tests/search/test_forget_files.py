@@ -12,7 +12,7 @@ import pytest
 
 from benchmarks.datasets import load as load_data
 from benchmarks.splits import validation
-from cluster.connect import Slots
+from cluster.slots import Slots
 from search import preparation, runner
 from search.assignments import Assignment, FixedList
 from search.errors import PlanError

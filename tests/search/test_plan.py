@@ -13,6 +13,7 @@ from benchmarks.hyperparameters import declared
 from benchmarks.methods import methods
 from search import limits
 from search.errors import PlanError
+from search.identity import run_id
 from search.plan import Plan
 from search.plan_files import load, parse
 from search.plan_sources import PLANS
@@ -205,13 +206,13 @@ def renamed(plan: Plan, **search: object) -> Plan:
 
 def test_run_id_changes_with_what_changes_the_trials_and_only_with_that() -> None:
     (plan,) = parse(GOOD)
-    same = plan.run_id("search")
-    assert renamed(plan, trials=20).run_id("search") == same
-    assert renamed(plan, forget=("1",)).run_id("search") == same
-    assert renamed(plan, seed=1).run_id("search") != same
-    assert renamed(plan, presets=False).run_id("search") != same
-    assert plan.model_copy(update={"seed": 5}).run_id("search") != same
-    assert plan.run_id("benchmark") != same
+    same = run_id(plan, "search")
+    assert run_id(renamed(plan, trials=20), "search") == same
+    assert run_id(renamed(plan, forget=("1",)), "search") == same
+    assert run_id(renamed(plan, seed=1), "search") != same
+    assert run_id(renamed(plan, presets=False), "search") != same
+    assert run_id(plan.model_copy(update={"seed": 5}), "search") != same
+    assert run_id(plan, "benchmark") != same
 
 
 def test_all_methods_are_those_of_the_task() -> None:
@@ -234,7 +235,7 @@ def test_a_plan_that_lists_models_or_data_sets_stands_for_each_pair() -> None:
         (f"{name}-mnist-cnn2", "mnist", "cnn2"),
         (f"{name}-mnist-cnn2-16", "mnist", "cnn2@16"),
     ]
-    assert plans[0].run_id("search") != plans[1].run_id("search")
+    assert run_id(plans[0], "search") != run_id(plans[1], "search")
 
 
 def test_a_checkpoint_that_is_not_there_is_refused_and_one_that_is_belongs_to_the_run(tmp_path: Path) -> None:
@@ -243,7 +244,7 @@ def test_a_checkpoint_that_is_not_there_is_refused_and_one_that_is_belongs_to_th
     file = tmp_path / "mine.safetensors"
     file.touch()
     (plan,) = parse(GOOD + f"checkpoint: {file}\n")
-    assert plan.run_id("search") != parse(GOOD)[0].run_id("search")
+    assert run_id(plan, "search") != run_id(parse(GOOD)[0], "search")
     with pytest.raises(PlanError, match="'amnesiac_delta' needs a training that recorded its steps"):
         parse(GOOD.replace("[jit]", "[amnesiac_delta]") + f"checkpoint: {file}\n")
 

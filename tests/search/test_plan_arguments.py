@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from search.errors import PlanError
+from search.identity import run_id
 from search.plan import Plan
 from search.plan_files import parse
 
@@ -47,7 +48,7 @@ resources: {workers: 1}
     )
     [written] = parse(text)
     assert plan == written
-    assert plan.run_id("search") == written.run_id("search")
+    assert run_id(plan, "search") == run_id(written, "search")
 
 
 def test_a_name_is_made_of_what_is_run() -> None:

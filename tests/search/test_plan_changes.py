@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from search.errors import PlanError
+from search.identity import run_id
 from search.parcel import parcel
 from search.plan import Plan
 from search.plan_files import load, parse
@@ -48,8 +49,8 @@ def test_any_key_can_be_changed() -> None:
 
 def test_a_change_is_the_same_run_as_the_file_that_says_so() -> None:
     written = parse(TEXT.replace("trials: 10", "trials: 10\n  seed: 4"))[0]
-    assert plans("search.seed=4")[0].run_id("search") == written.run_id("search")
-    assert plans("search.trials=20")[0].run_id("search") == plans()[0].run_id("search")
+    assert run_id(plans("search.seed=4")[0], "search") == run_id(written, "search")
+    assert run_id(plans("search.trials=20")[0], "search") == run_id(plans()[0], "search")
 
 
 def test_a_change_holds_for_all_parts_also_where_they_have_the_section_for_themselves() -> None:

@@ -11,7 +11,7 @@ from rich.console import Console
 from benchmarks.prepared import prepare
 from benchmarks.recipes import Recipe
 from benchmarks.scenarios import Scenario
-from cluster.connect import Slots
+from cluster.slots import Slots
 from search import display, preparation
 
 # Which no other test trains by, and so long that a worker is heard of while it trains

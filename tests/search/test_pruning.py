@@ -10,10 +10,11 @@ import pytest
 
 from benchmarks.methods import methods
 from benchmarks.scenarios import Scenario
-from cluster.connect import Slots
+from cluster.slots import Slots
 from search import preparation, runner
 from search.assignments import Assignment, Row
 from search.errors import PlanError
+from search.identity import run_id
 from search.objectives import objective
 from search.observer import Nobody
 from search.placement import Learned
@@ -111,7 +112,7 @@ def test_without_a_rule_nothing_is_pruned() -> None:
 def test_a_plan_names_the_rule_and_pruning_needs_a_single_objective() -> None:
     text = PLAN.replace("trials: 6,", "trials: 6, pruner: median,")
     assert parse(text)[0].search.pruner == "median"
-    assert parse(text)[0].run_id("search") != parse(PLAN)[0].run_id("search")
+    assert run_id(parse(text)[0], "search") != run_id(parse(PLAN)[0], "search")
     with pytest.raises(PlanError, match=r"plan:8: 'search.pruner' is 'medina'.*'median'"):
         parse(text.replace("median", "medina"))
     with pytest.raises(PlanError, match="plan:8: pruning compares gaps"):

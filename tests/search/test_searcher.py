@@ -12,8 +12,8 @@ import pytest
 from ray.tune.search import Searcher
 
 from benchmarks.scenarios import Scenario
-from cluster.connect import Slots
 from cluster.room import Machines, Room
+from cluster.slots import Slots
 from search.assignments import MAX_ATTEMPTS, Assignment, FixedList, Source
 from search.errors import RunError
 from search.observer import Nobody, Observer

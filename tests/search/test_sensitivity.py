@@ -12,7 +12,7 @@ from rich.console import Console
 
 from analysis.ranges import Range
 from benchmarks.methods import methods
-from cluster.connect import Slots
+from cluster.slots import Slots
 from search import sensitivity as module
 from search.assignments import Assignment, Row
 from search.entries import Entry

@@ -8,8 +8,8 @@ from pathlib import Path
 import psutil
 import pytest
 
-from cluster.connect import Slots
 from cluster.facts import listeners
+from cluster.slots import Slots
 from cluster.tasks import Tell, in_parallel
 from tests.marks import OWN_RAY
 

@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rich.console import Console
 
-from cluster.connect import Slots
+from cluster.slots import Slots
 from search import preparation, stages
 from search.errors import PlanError, ResultsError, RunError
 from search.identity import search_identity

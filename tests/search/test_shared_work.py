@@ -16,8 +16,8 @@ import torch
 
 from benchmarks.meter import Spent
 from benchmarks.shared_work import Key, Work
-from cluster.connect import Slots
 from cluster.shared_values import Ledger, Name, SharedValues, Sharing, sharing
+from cluster.slots import Slots
 from search.shared_work import WorkerWorks
 
 CPU = torch.device("cpu")

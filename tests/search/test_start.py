@@ -9,7 +9,7 @@ from contextlib import suppress
 import psutil
 
 from benchmarks import Prepared, run_trial
-from cluster.connect import Slots
+from cluster.slots import Slots
 from search.results import Finished
 from search.rows import sample_rows, trial_row
 
