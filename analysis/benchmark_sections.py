@@ -25,6 +25,7 @@ from analysis.labels import DASH, label, number, place, scaling, variant
 from analysis.nearest import distances, leaders, of_lines
 from analysis.nearest_sentences import main_sentence
 from analysis.page import Picture, Section, Table, picture, table
+from analysis.scenarios import by_scenario
 from analysis.spread import COUNTS
 from analysis.studies import REFERENCES, SCENARIO, VARIANT, metric_names
 from analysis.tables import metrics_of, shown, spread_sentence
@@ -39,8 +40,10 @@ def results(trials: pd.DataFrame) -> Section | None:
     frame = few_sources(overall(trials))
     if frame.empty:
         return None
-    every = dict(scenarios(by_own_set(with_both(benchmarked(trials)))))
-    blocks = [_main_table(name, rows.reset_index(drop=True), every[name]) for name, rows in scenarios(frame)]
+    every = dict(by_scenario(by_own_set(with_both(benchmarked(trials)))))
+    blocks = [
+        _main_table(name, rows.reset_index(drop=True), every[name]) for name, rows in by_scenario(frame)
+    ]
     blocks += _other_metrics(trials)
     blocks += _levels(trials)
     text = [
@@ -94,7 +97,7 @@ def classes(trials: pd.DataFrame, palette: Mapping[str, str]) -> Section | None:
     if frame.empty:
         return None
     blocks: list[Table | Picture] = []
-    for name, rows in scenarios(frame):
+    for name, rows in by_scenario(frame):
         drawn = few_sources(rows)
         if rows["forget"].nunique() <= TOO_MANY:
             blocks.append(picture(charts.breakdown(drawn, palette=palette), _spread_sentence(name, drawn)))
@@ -113,7 +116,7 @@ def damage(trials: pd.DataFrame, per_class: pd.DataFrame) -> Section | None:
     if frame.empty:
         return None
     blocks = []
-    for name, rows in scenarios(frame):
+    for name, rows in by_scenario(frame):
         sets = list(dict.fromkeys(rows["forget"]))[:6]
         part = rows[rows["forget"].isin(sets)]
         methods = part[~part["method"].isin(REFERENCES)]
@@ -136,8 +139,8 @@ def entropy(trials: pd.DataFrame, samples: pd.DataFrame, palette: Mapping[str, s
     if frame.empty:
         return None
     blocks: list[Table | Picture] = []
-    differences = dict(scenarios(few_sources(by_own_set(entropy_difference(trials, samples)))))
-    for name, rows in scenarios(frame):
+    differences = dict(by_scenario(few_sources(by_own_set(entropy_difference(trials, samples)))))
+    for name, rows in by_scenario(frame):
         groups = rows.groupby(VARIANT, sort=False)["entropy"]
         known = [f"{variant(*map(str, key))}: {values.median():.2g}" for key, values in groups]
         blocks.append(
@@ -177,8 +180,8 @@ def quality(trials: pd.DataFrame, samples: pd.DataFrame) -> Section | None:
     """Whether the unlearned models can be told from retrained ones, where there are enough of both."""
     scored = few_sources(by_own_set(forgetting_quality(trials, samples)))
     attacked = few_sources(by_own_set(u_lira(trials, samples)))
-    blocks = [_score_table(name, rows) for name, rows in scenarios(scored)]
-    blocks += [_attack_table(name, rows) for name, rows in scenarios(attacked)]
+    blocks = [_score_table(name, rows) for name, rows in by_scenario(scored)]
+    blocks += [_attack_table(name, rows) for name, rows in by_scenario(attacked)]
     return Section("quality", "Compared with retrained models", [], blocks, folded=True) if blocks else None
 
 
@@ -219,12 +222,6 @@ def _attack_table(name: str, rows: pd.DataFrame) -> Table:
     return table(caption, heads, lines, set(heads[2:]))
 
 
-def scenarios(frame: pd.DataFrame) -> Iterator[tuple[str, pd.DataFrame]]:
-    """The rows of each scenario under a name people read, in the order of the frame."""
-    for values, rows in frame.groupby(SCENARIO, sort=False):
-        yield place(*map(str, values)), rows
-
-
 def few_sources(frame: pd.DataFrame) -> pd.DataFrame:
     """Without transferred parameters where they come from several sets, which have their own chapter."""
     moved = frame["regime"].isin(["transferred", BOTH])
@@ -262,7 +259,7 @@ def _distance_first(text: pd.DataFrame) -> pd.DataFrame:
 
 def _other_metrics(trials: pd.DataFrame) -> Iterator[Table]:
     """What else was measured in every scenario, folded."""
-    for name, own in scenarios(benchmarked(trials)):
+    for name, own in by_scenario(benchmarked(trials)):
         others = [metric for metric in metric_names(own) if metric not in FIGURES]
         if not others:
             continue
@@ -279,7 +276,7 @@ def _other_metrics(trials: pd.DataFrame) -> Iterator[Table]:
 
 def _levels(trials: pd.DataFrame) -> Iterator[Table]:
     """Where figures differ, where draws or originals were repeated too, folded."""
-    for name, rows in scenarios(few_sources(apart(trials))):
+    for name, rows in by_scenario(few_sources(apart(trials))):
         heads = ["Forget set", "Method", "Figure", "Trials", "Mean", "± originals", "± draws", "± seeds"]
         lines = [
             [

@@ -8,13 +8,14 @@ from collections.abc import Mapping
 import pandas as pd
 
 from analysis import claims_charts
-from analysis.benchmark_sections import few_sources, scenarios
+from analysis.benchmark_sections import few_sources
 from analysis.claims import AS_RETRAINING, DIFFERS, IDENTICAL, LINE, TOO_FEW, claims_by_forget, together
 from analysis.claims_sentences import how_to_read, shown
 from analysis.labels import DASH, duration, number, signed, title, variant
 from analysis.page import Block, Section, Table, picture, table
 from analysis.ranks import LEAST_BLOCKS
 from analysis.robustness import FEWEST, WITHIN, Neighbourhood, RangeOf, neighbourhoods
+from analysis.scenarios import by_scenario
 from analysis.standings import LEAST_SETS, Standing, best, budgets, standing
 from analysis.studies import METRICS, VARIANT
 
@@ -61,7 +62,7 @@ def _beside_retraining(trials: pd.DataFrame, palette: Mapping[str, str]) -> list
     measured = [metric for metric in METRICS if metric in trials and trials[metric].notna().any()]
     found = few_sources(claims_by_forget(trials, measured))
     blocks: list[Block] = []
-    for name, rows in scenarios(found):
+    for name, rows in by_scenario(found):
         every = together(rows)
         text = shown(every).drop(columns=LINE)
         text.insert(0, "Method", [variant(*key) for key in _lines(every)])

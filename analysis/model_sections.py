@@ -5,11 +5,11 @@ from __future__ import annotations
 import pandas as pd
 
 from analysis import course_charts, inversion_charts
-from analysis.benchmark_sections import scenarios
 from analysis.course import course
 from analysis.inversions import METRIC, shown
 from analysis.labels import mean_std, number, variant
 from analysis.page import Picture, Section, Table, picture, table
+from analysis.scenarios import by_scenario
 from analysis.studies import REFERENCES, VARIANT
 
 _MOST_SETS = 4  # forget sets with a picture; `unlearn figure` draws all
@@ -29,7 +29,7 @@ def on_the_way(trials: pd.DataFrame, progress: pd.DataFrame) -> Section | None:
     """Accuracy while every method of the benchmark runs."""
     frame = course(trials, progress)
     blocks: list[Table | Picture] = []
-    for name, every in scenarios(frame):
+    for name, every in by_scenario(frame):
         for forget, rows in list(every.groupby("forget", sort=False))[:_MOST_SETS]:
             drawn = course_charts.course(rows, VARIANT)
             blocks.append(picture(drawn, _course_sentence(f"{name}, forgetting {forget}", rows)))
@@ -42,7 +42,7 @@ def inverted(trials: pd.DataFrame, inversions: pd.DataFrame) -> Section | None:
     """What a model still shows of the forgotten class."""
     frame = shown(trials, inversions)
     blocks: list[Table | Picture] = []
-    for name, every in scenarios(frame):
+    for name, every in by_scenario(frame):
         for forget, rows in list(every.groupby("forget", sort=False))[:_MOST_SETS]:
             place = f"{name}, forgetting {forget}"
             blocks.append(picture(inversion_charts.grid(rows), _inverted_sentence(place, rows)))

@@ -86,3 +86,18 @@ def _gain(point: Numbers, others: Numbers) -> float:
     if len(point) == 1:
         return max(0.0, float(1 - point[0] - (1 - others).max()))
     return alone - hypervolume(np.maximum(others, point))
+
+
+def front_sentence(data: pd.DataFrame) -> str:
+    """What a front says, in words: its size, its knee and whether it still grew."""
+    knee = data[data["knee"]].iloc[0]
+    half = data["hypervolume"].iloc[(len(data) - 1) // 2]
+    late = data["hypervolume"].iloc[-1] - half
+    apart = ", ".join(f"{knee[name]:.1f}" for name in OBJECTIVES[:3])
+    return (
+        f"{int(data['on_front'].sum())} of {len(data)} complete trials are on the front. Its knee is trial "
+        f"{int(knee['trial_number'])}: {apart} points from retraining in retain accuracy, forget accuracy "
+        f"and MIA, in {knee['unlearn_s']:.3g} s. The second half of the trials added {late:.3f} to a "
+        f"hypervolume of {data['hypervolume'].iloc[-1]:.3f}. The points were picked from many, so they are "
+        "optimistic; repeat them on fresh seeds."
+    )

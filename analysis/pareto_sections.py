@@ -7,9 +7,8 @@ from collections.abc import Sequence
 import pandas as pd
 
 from analysis import front_plots
-from analysis.figures.fronts import front_sentence
 from analysis.page import Section, picture
-from analysis.pareto import front
+from analysis.pareto import front, front_sentence
 from analysis.plan_records import PlanRecord
 from analysis.studies import Study
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pandas as pd
 
-from analysis.benchmark_sections import scenarios
 from analysis.page import Section, table
 from analysis.presets import published_values
+from analysis.scenarios import by_scenario
 
 _TEXT = (
     "Published values are those of the experiment of the paper that the plan repeats; in other plans, the "
@@ -22,7 +22,7 @@ def presets(trials: pd.DataFrame) -> Section | None:
     if frame.empty:
         return None
     blocks = []
-    for name, rows in scenarios(frame):
+    for name, rows in by_scenario(frame):
         lines = [
             [row["method"], row["preset"] or "none were run", row["preset_paper"], row["preset_differs"]]
             for _, row in rows.iterrows()

@@ -8,9 +8,9 @@ import numpy as np
 import pandas as pd
 
 from analysis import charts, transfer
-from analysis.benchmark_sections import scenarios
 from analysis.labels import DASH, label, mean_std, number, signed, variant
 from analysis.page import Picture, Section, Table, picture, table
+from analysis.scenarios import by_scenario
 from analysis.sequence import FIGURES, degradation
 from analysis.studies import REFERENCES, SCENARIO, VARIANT
 
@@ -29,7 +29,7 @@ def transferred(trials: pd.DataFrame) -> Section | None:
         return None
     cells, by_forget = transfer.matrix(trials), transfer.by_forget(trials)
     blocks: list[Table | Picture] = []
-    for name, rows in scenarios(frame):
+    for name, rows in by_scenario(frame):
         ordered = rows.sort_values("difference", kind="stable")
         blocks.append(_costs(_transfer_sentence(name, ordered), ordered, "Forget sets"))
         at = rows[SCENARIO].iloc[0]
@@ -47,7 +47,7 @@ def sequences(trials: pd.DataFrame, steps: pd.DataFrame, palette: Mapping[str, s
     if frame.empty:
         return None
     blocks: list[Table | Picture] = []
-    for scenario, every in scenarios(frame):
+    for scenario, every in by_scenario(frame):
         for forget, rows in every.groupby("forget", sort=False):
             name = f"{scenario}, forgetting {' then '.join(str(forget).split('>'))}"
             blocks.append(picture(charts.sequence(rows, palette), _sequence_sentence(name, rows)))

@@ -8,10 +8,10 @@ from pathlib import Path
 import pandas as pd
 
 from analysis import claims_charts
-from analysis.benchmark_sections import scenarios
 from analysis.claims import claims_by_forget
 from analysis.figures.plot import Choice, Plot, Plots, Results, named, plots
 from analysis.robustness import POINTS, Neighbourhood, neighbourhoods
+from analysis.scenarios import by_scenario
 from analysis.searched import range_of, searched_ranges
 from analysis.standings import standing
 from analysis.studies import SCENARIO
@@ -37,7 +37,7 @@ def equality(results: Path | str, choice: Choice | None = None) -> Plots:
     palette = colours(source.trials["method"])
 
     def made() -> Iterator[Plot]:
-        for name, rows in scenarios(found):
+        for name, rows in by_scenario(found):
             caption = (
                 f"{name}: mean difference to other retrained models in margins, a mark per forget set, with "
                 "95 % intervals; within the band a mean differs by less than two retrained models typically "
@@ -77,7 +77,7 @@ def robustness(results: Path | str, choice: Choice | None = None) -> Plots:
     palette = colours(source.trials["method"])
 
     def made() -> Iterator[Plot]:
-        for name, rows in scenarios(source.trials):
+        for name, rows in by_scenario(source.trials):
             found = neighbourhoods(rows, lambda study, name: range_of(study, name, searched, source.ranges))
             if found:
                 caption = (

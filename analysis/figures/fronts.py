@@ -5,12 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
-import pandas as pd
-
 from analysis import front_plots
 from analysis.figures.plot import Choice, Plot, Plots, Results, named, plots
 from analysis.figures.searches import SEARCH
-from analysis.pareto import OBJECTIVES, front
+from analysis.pareto import front, front_sentence
 from analysis.samplers import PLACE, sampler_curves
 from analysis.studies import studies
 
@@ -36,21 +34,6 @@ def pareto(results: Path | str, choice: Choice | None = None) -> Plots:
                 yield Plot(name, caption, data, front_plots.front(data))
 
     return plots("pareto", made(), SEARCH, source)
-
-
-def front_sentence(data: pd.DataFrame) -> str:
-    """What a front says, in words: its size, its knee and whether it still grew."""
-    knee = data[data["knee"]].iloc[0]
-    half = data["hypervolume"].iloc[(len(data) - 1) // 2]
-    late = data["hypervolume"].iloc[-1] - half
-    apart = ", ".join(f"{knee[name]:.1f}" for name in OBJECTIVES[:3])
-    return (
-        f"{int(data['on_front'].sum())} of {len(data)} complete trials are on the front. Its knee is trial "
-        f"{int(knee['trial_number'])}: {apart} points from retraining in retain accuracy, forget accuracy "
-        f"and MIA, in {knee['unlearn_s']:.3g} s. The second half of the trials added {late:.3f} to a "
-        f"hypervolume of {data['hypervolume'].iloc[-1]:.3f}. The points were picked from many, so they are "
-        "optimistic; repeat them on fresh seeds."
-    )
 
 
 def samplers(results: Path | str, choice: Choice | None = None) -> Plots:

@@ -1,0 +1,16 @@
+"""The rows of each scenario of a table."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pandas as pd
+
+from analysis.labels import place
+from analysis.studies import SCENARIO
+
+
+def by_scenario(frame: pd.DataFrame) -> Iterator[tuple[str, pd.DataFrame]]:
+    """The rows of each scenario under a name people read, in the order of the frame."""
+    for values, rows in frame.groupby(SCENARIO, sort=False):
+        yield place(*map(str, values)), rows
