@@ -14,29 +14,29 @@ if TYPE_CHECKING:
     from analysis.breakdown import overall as overall
     from analysis.errors import AnalysisError as AnalysisError
     from analysis.forgetting import forgetting_quality as forgetting_quality
-    from analysis.load import classes as classes
-    from analysis.load import columns as columns
-    from analysis.load import ranges as ranges
-    from analysis.load import samples as samples
-    from analysis.load import trials as trials
-    from analysis.report import write_report as write_report
-    from analysis.watched import runs as runs
-    from analysis.watched import status as status
+    from analysis.monitoring.watched import runs as runs
+    from analysis.monitoring.watched import status as status
+    from analysis.report.render import write_report as write_report
+    from analysis.results.load import classes as classes
+    from analysis.results.load import columns as columns
+    from analysis.results.load import ranges as ranges
+    from analysis.results.load import samples as samples
+    from analysis.results.load import trials as trials
 
 _HOME = {
     "AnalysisError": "analysis.errors",
     "by_class": "analysis.breakdown",
-    "classes": "analysis.load",
+    "classes": "analysis.results.load",
     "collateral": "analysis.breakdown",
-    "columns": "analysis.load",
+    "columns": "analysis.results.load",
     "forgetting_quality": "analysis.forgetting",
     "overall": "analysis.breakdown",
-    "ranges": "analysis.load",
-    "runs": "analysis.watched",
-    "samples": "analysis.load",
-    "status": "analysis.watched",
-    "trials": "analysis.load",
-    "write_report": "analysis.report",
+    "ranges": "analysis.results.load",
+    "runs": "analysis.monitoring.watched",
+    "samples": "analysis.results.load",
+    "status": "analysis.monitoring.watched",
+    "trials": "analysis.results.load",
+    "write_report": "analysis.report.render",
 }
 __all__ = [
     "AnalysisError",

@@ -12,12 +12,12 @@ from typing import Any
 import pandas as pd
 
 from analysis.breakdown import benchmarked, by_own_set, overall, with_both
+from analysis.drawing.style import plain
 from analysis.nearest import Line, against, by_unit, distances, leaders, of_lines
-from analysis.plan_records import plan_names
+from analysis.results.plan_records import plan_names
 from analysis.spread import COUNTS, level
-from analysis.stats import Difference, t_interval
+from analysis.statistics.basic import Difference, t_interval
 from analysis.studies import REFERENCES, SCENARIO, VARIANT, best, chosen, complete, studies, varied
-from analysis.style import plain
 
 PART = ["plan", *SCENARIO]
 RETRAIN: Line = ("retrain", "", "", "")

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 
 import pandas as pd
 
-from analysis.load import Trials, used
+from analysis.results.load import Trials, used
 from analysis.spread import COUNTS, UNIT, counts_by, decompose_by, levels_by, units, units_by
 from analysis.studies import REFERENCES, SCENARIO, VARIANT, complete, numbered
 

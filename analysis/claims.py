@@ -13,12 +13,13 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from analysis import equality, load
 from analysis.breakdown import COLUMNS, benchmarked, by_own_set, ordered, with_both
-from analysis.equality import LEVEL, Comparison, Moments
 from analysis.errors import AnalysisError, unknown
-from analysis.load import Trials, used
+from analysis.results import load
+from analysis.results.load import Trials, used
 from analysis.spread import LEVELS, counts_by, levels_by
+from analysis.statistics import equality
+from analysis.statistics.equality import LEVEL, Comparison, Moments
 from analysis.studies import METRICS, REFERENCES, SCENARIO, VARIANT, complete, metric_names
 
 AS_RETRAINING, DIFFERS, TOO_FEW = "as retraining", "differs", "not enough runs to say"

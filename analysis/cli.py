@@ -49,8 +49,8 @@ Out = Annotated[
 
 def report(results: Several, out: Out = None) -> None:
     """Write tables and plots as one self-contained HTML page; of several folders, side by side."""
-    from analysis.report import write_report
-    from analysis.text import printable
+    from analysis.report.render import write_report
+    from analysis.text.names import printable
 
     typer.echo(printable(write_report(results, out)))
 
@@ -62,8 +62,8 @@ def breakdown(
     as_json: Json = False,
 ) -> None:
     """Print mean and deviation per method and forgotten class."""
-    from analysis import tables
     from analysis.breakdown import by_class, overall
+    from analysis.text import tables
 
     frame = (by_class if by is By.forgotten else overall)(results)
     if as_json:
@@ -86,10 +86,10 @@ def compare(
     import pandas as pd
     from rich.console import Console
 
-    from analysis.compared_tables import by_table
-    from analysis.load import several
-    from analysis.tables import as_cells, to_json
-    from analysis.text import spreadsheet
+    from analysis.published.text import by_table
+    from analysis.results.load import several
+    from analysis.text.names import spreadsheet
+    from analysis.text.tables import as_cells, to_json
 
     places = several(results)
     compared = {place: _compared(place, table) for place in places}
@@ -114,9 +114,9 @@ def importance(results: Results, as_json: Json = False) -> None:
     import json
     from dataclasses import asdict
 
-    from analysis.importance import of_searches
-    from analysis.tables import to_records
-    from analysis.text import printable
+    from analysis.searches.importance import of_searches
+    from analysis.text.names import printable
+    from analysis.text.tables import to_records
 
     answers = of_searches(results)
     if as_json:
@@ -155,11 +155,11 @@ def _compared(results: str, table: str | None) -> DataFrame:
     Raises:
         AnalysisError: where there is nothing to compare.
     """
-    from analysis.compare import cells
-    from analysis.compared_tables import by_table
     from analysis.errors import AnalysisError
-    from analysis.load import samples
     from analysis.published import select
+    from analysis.published.compare import cells
+    from analysis.published.text import by_table
+    from analysis.results.load import samples
 
     printed = select(table)
     compared = cells(results, printed, samples(results, ["loss"]))
@@ -175,8 +175,8 @@ def _compared(results: str, table: str | None) -> DataFrame:
 def _print_comparison(console: Console, found: list[DataFrame], before: str) -> None:
     from rich.table import Table
 
-    from analysis.compared_tables import cell_table, name_of, verdict
-    from analysis.text import printable
+    from analysis.published.text import cell_table, name_of, verdict
+    from analysis.text.names import printable
 
     for rows in found:
         text = cell_table(rows)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 from collections.abc import Collection
 
-from analysis.text import printable
+from analysis.text.names import printable
 
 
 class AnalysisError(Exception):

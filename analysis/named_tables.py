@@ -8,18 +8,19 @@ from pathlib import Path
 
 import pandas as pd
 
-from analysis import breakdown, transfer
+from analysis import breakdown
 from analysis.claims import claims_by_forget
 from analysis.errors import AnalysisError, unknown
 from analysis.figures.plot import Choice, Results
 from analysis.forgetting import FEWEST, entropy_difference, forgetting_quality
 from analysis.information import information
 from analysis.measured import seconds
-from analysis.robustness import robustness
-from analysis.searched import range_of, searched_ranges
+from analysis.results.searched import range_of, searched_ranges
+from analysis.searches import transfer
+from analysis.searches.robustness import robustness
 from analysis.sequence import degradation
 from analysis.standings import standing
-from analysis.stats import winners_curse
+from analysis.statistics.basic import winners_curse
 from analysis.u_lira import FEWEST as FEWEST_MODELS
 from analysis.u_lira import u_lira
 

@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 
 from analysis.spread import LEVELS, UNIT, Values, level, unit_means, units
-from analysis.stats import Difference, difference, t_interval
+from analysis.statistics.basic import Difference, difference, t_interval
 from analysis.studies import VARIANT, complete
 
 _AS_THEY_ARE = ("gap", "unlearn_s")  # less is better, without a target

@@ -6,8 +6,8 @@ from collections.abc import Iterator
 
 import pandas as pd
 
-from analysis.labels import place
 from analysis.studies import SCENARIO
+from analysis.text.labels import place
 
 
 def by_scenario(frame: pd.DataFrame) -> Iterator[tuple[str, pd.DataFrame]]:

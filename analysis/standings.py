@@ -17,10 +17,10 @@ import numpy as np
 import pandas as pd
 
 from analysis.breakdown import COLUMNS, benchmarked
-from analysis.equality import LEVEL
-from analysis.load import Trials, used
-from analysis.ranks import LEAST_BLOCKS, Ranking, bootstrap_interval, ranking, signed_ranks
+from analysis.results.load import Trials, used
 from analysis.spread import LEVELS, UNIT, level, units
+from analysis.statistics.equality import LEVEL
+from analysis.statistics.ranks import LEAST_BLOCKS, Ranking, bootstrap_interval, ranking, signed_ranks
 from analysis.studies import REFERENCES, SCENARIO, complete, distinct_work
 
 BLOCK = [*SCENARIO, "forget"]

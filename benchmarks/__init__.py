@@ -9,18 +9,18 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from benchmarks.prepared import Prepared as Prepared
-    from benchmarks.prepared import prepare as prepare
-    from benchmarks.scenarios import Scenario as Scenario
-    from benchmarks.trial import TrialResult as TrialResult
-    from benchmarks.trial import run_trial as run_trial
+    from benchmarks.scenarios.scenario import Scenario as Scenario
+    from benchmarks.trial.prepared import Prepared as Prepared
+    from benchmarks.trial.prepared import prepare as prepare
+    from benchmarks.trial.run import TrialResult as TrialResult
+    from benchmarks.trial.run import run_trial as run_trial
 
 _HOME = {
-    "Scenario": "benchmarks.scenarios",
-    "Prepared": "benchmarks.prepared",
-    "TrialResult": "benchmarks.trial",
-    "prepare": "benchmarks.prepared",
-    "run_trial": "benchmarks.trial",
+    "Scenario": "benchmarks.scenarios.scenario",
+    "Prepared": "benchmarks.trial.prepared",
+    "TrialResult": "benchmarks.trial.run",
+    "prepare": "benchmarks.trial.prepared",
+    "run_trial": "benchmarks.trial.run",
 }
 __all__ = ["Prepared", "Scenario", "TrialResult", "prepare", "run_trial"]
 

@@ -15,8 +15,8 @@ if TYPE_CHECKING:
     from torch import nn
 
     from benchmarks.images import ImageSet
-    from benchmarks.recipes import Recipe
-    from benchmarks.shared_work import SharedWork
+    from benchmarks.training.recipes import Recipe
+    from benchmarks.trial.shared_work import SharedWork
 
 T = TypeVar("T")
 
@@ -130,8 +130,8 @@ class TrialData:
         return self._shared_work().by_model(name, compute, depends_on, images)
 
     def _shared_work(self) -> SharedWork:
-        from benchmarks.meter import Meter
-        from benchmarks.shared_work import SharedWork
+        from benchmarks.trial.meter import Meter
+        from benchmarks.trial.shared_work import SharedWork
 
         if self._work is not None:
             return self._work

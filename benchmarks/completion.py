@@ -43,7 +43,7 @@ def metric_names() -> Offers:
 
 def task_names() -> list[str]:
     """The tasks."""
-    from benchmarks.scenarios import TASKS
+    from benchmarks.scenarios.scenario import TASKS
 
     return list(TASKS)
 

@@ -12,10 +12,10 @@ import torch
 from torch import nn
 
 from benchmarks.errors import NotRetrained
-from benchmarks.geometry import Surface
 from benchmarks.images import ImageSet
 from benchmarks.inference import eval_mode, fast_convolutions, overwriting
-from benchmarks.weight_change import WeightChange
+from benchmarks.toolbox.geometry import Surface
+from benchmarks.weights.change import WeightChange
 
 HeldOut = Literal["validation", "test"]
 

@@ -85,7 +85,7 @@ def line_examples(seed: int = 0) -> tuple[LineExample, LineExample]:
 
 
 def _plane_example(where: str, x: np.ndarray, y: np.ndarray, seed: int) -> PlaneExample:
-    from benchmarks.geometry import curvature
+    from benchmarks.toolbox.geometry import curvature
 
     points, labels = torch.tensor(x, dtype=torch.float32), torch.tensor(y)
     forgotten = len(points) - 1

@@ -11,8 +11,8 @@ import numpy as np
 import torch
 from torch.nn import functional as F
 
-from benchmarks.checkpoint import Preprocessing
 from benchmarks.datasets import Pixels
+from benchmarks.weights.checkpoint import Preprocessing
 
 # Float pixels of one forward pass without gradients, in bytes: larger ones fall out of a CPU's caches
 _PASS_BYTES = {"cpu": 3 * 2**17, "cuda": 64 * 2**20}

@@ -8,9 +8,9 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from benchmarks.errors import InvalidScenario, UnknownName
-from benchmarks.evaluated_images import evaluated_images
 from benchmarks.listing import Cell, Listing, Rows, keyed, text
 from benchmarks.registry import Registry
+from benchmarks.trial.evaluated_images import evaluated_images
 
 if TYPE_CHECKING:
     from benchmarks.datasets import DataSource

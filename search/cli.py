@@ -145,8 +145,8 @@ def _fail(message: str, status: int) -> None:
 
 
 def _plans() -> Listing:
-    from analysis.printed_tables import printed_tables
-    from search.plan_sources import shipped, summary
+    from analysis.published.tables import printed_tables
+    from search.plans.sources import shipped, summary
 
     parts = [
         [table.name, f"{table.what}: in {' and '.join(table.plans)}"]
@@ -158,26 +158,26 @@ def _plans() -> Listing:
 
 def _plan(name: str) -> Listing:
     """What a plan does otherwise than the print that it repeats."""
-    from search.plan_files import load
+    from search.plans.files import load
 
     sentences = dict.fromkeys(sentence for plan in load(name) for sentence in plan.departures)
     return ["plan", "what it does otherwise than print"], [[name, sentence] for sentence in sentences]
 
 
 def _probe(place: str) -> None:
-    from search.storage import probe
+    from search.results.storage import probe
 
     probe(place)
 
 
 def _models() -> Path:
-    from benchmarks.cache import writable_model_folder
+    from benchmarks.training.cache import writable_model_folder
 
     return writable_model_folder()
 
 
 def _parcel(plan: str, allow_code: bool, changes: Sequence[str]) -> Parcel:
-    from search.parcel import parcel
+    from search.plans.parcel import parcel
 
     return parcel(plan, allow_code, changes)
 

@@ -9,7 +9,7 @@ from benchmarks.completion import Offers, dataset_names, method_names, metric_na
 
 def plan_names() -> Offers:
     """The plans that ship with the package."""
-    from search.plan_sources import shipped, summary
+    from search.plans.sources import shipped, summary
 
     return [offer(name, summary(path)) for name, path in shipped().items()]
 

@@ -8,14 +8,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from cluster.signals import answered, interrupt
-from search import sensitivity as stage
-from search import session, stages
-from search.display import terminal
+from search.display.screen import terminal
 from search.errors import Interrupted
 from search.options import RESULTS, Options
-from search.outcomes import BenchmarkResult, PlanResult, SearchResult, SensitivityResult
-from search.plan import Plan
-from search.plan_files import load
+from search.plans.files import load
+from search.plans.plan import Plan
+from search.stages import sensitivity as stage
+from search.stages import session, stages
+from search.stages.outcomes import BenchmarkResult, PlanResult, SearchResult, SensitivityResult
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -54,8 +54,8 @@ def prepare(
     """
     import pandas as pd
 
-    from search.kept_models import write_models
-    from search.models_table import listing
+    from search.models.kept_models import write_models
+    from search.models.table import listing
 
     with _setting(plan, Options(None, workers, address)) as setting:
         stages.prepare(setting, setting.plan.scenarios())
@@ -176,7 +176,7 @@ def run(
 
     Arguments and errors as for `search`.
     """
-    from analysis.report import write_report
+    from analysis.report.render import write_report
 
     place = str(results)
     with _setting(plan, Options(place, workers, address, trials, retry_failed=retry_failed)) as setting:

@@ -21,7 +21,7 @@ def draw(folder: Path | str = ".", form: str = "pdf", seed: int = 0) -> Iterator
     """
     import pandas as pd
 
-    from analysis import geometry_plots
+    from analysis.drawing import geometry as geometry_plots
     from analysis.figures.plot import Plot
     from benchmarks.geometry_examples import REACH, line_examples, plane_examples
 

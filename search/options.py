@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from cluster.addresses import LOCAL
-from search import limits
 from search.errors import PlanError
+from search.plans import limits
 
 RESULTS = "results"
 _BOUNDS = {

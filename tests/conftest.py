@@ -16,7 +16,7 @@ from tests.seconds import pytest_configure  # noqa: F401  a hook
 
 if TYPE_CHECKING:
     from benchmarks import Prepared
-    from benchmarks.recipes import Recipe
+    from benchmarks.training.recipes import Recipe
 
 os.environ["OMP_NUM_THREADS"] = "1"  # before torch is imported: small models are fastest on one thread
 os.environ["RAY_worker_niceness"] = "0"  # noqa: SIM112 (else all other work goes before that of trials)
@@ -57,7 +57,7 @@ def data_home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 @pytest.fixture(scope="session")
 def short() -> Recipe:
     """A recipe that takes a second and still gives a digits model to unlearn from."""
-    from benchmarks.recipes import Recipe
+    from benchmarks.training.recipes import Recipe
 
     return Recipe(epochs=6)
 

@@ -6,10 +6,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from benchmarks.methods import Method
-from search import published
-from search.plan import Plan
-from search.plan_files import load
-from search.plan_sources import shipped
+from search.plans import published
+from search.plans.files import load
+from search.plans.plan import Plan
+from search.plans.sources import shipped
 
 PAGE = Path(__file__).parents[1] / "docs" / "published-values.md"
 _HEAD = """# Published values of the shipped plans

@@ -48,7 +48,7 @@ def test_the_tables_examples(
 
 
 def test_the_plan_of_the_readme_is_valid() -> None:
-    from search.plan_files import parse
+    from search.plans.files import parse
 
     (plan,) = blocks("README.md", "yaml")
     assert parse(plan)[0].name == "rocket"
@@ -131,7 +131,7 @@ def test_adding_a_network(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> No
 
 
 def test_adding_a_data_set(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from search.plan_files import parse
+    from search.plans.files import parse
 
     definition, use, contract = blocks("docs/adding-a-data-set.md", "python")
     on_the_path(tmp_path, monkeypatch, "shapes", definition)
@@ -151,7 +151,7 @@ def test_pages_on_adding_something_have_five_steps(page: str) -> None:
 
 
 def test_every_key_of_a_plan_is_documented() -> None:
-    from search.plan import Benchmark, Plan, Resources, Search, Training
+    from search.plans.plan import Benchmark, Plan, Resources, Search, Training
 
     page = (ROOT / "docs/plans.md").read_text()
     sections = {"search": Search, "benchmark": Benchmark, "training": Training, "resources": Resources}

@@ -18,50 +18,50 @@ if TYPE_CHECKING:
     from analysis.claims import claims_by_forget as claims_by_forget
     from analysis.errors import AnalysisError as AnalysisError
     from analysis.figures.catalogue import figure as figure
-    from analysis.load import classes as classes
-    from analysis.load import columns as columns
-    from analysis.load import inversions as inversions
-    from analysis.load import progress as progress
-    from analysis.load import samples as samples
-    from analysis.load import steps as steps
-    from analysis.load import trials as trials
+    from analysis.monitoring.watched import runs as runs
+    from analysis.monitoring.watched import status as status
     from analysis.named_tables import table as table
-    from analysis.report import write_report as report
+    from analysis.report.render import write_report as report
+    from analysis.results.load import classes as classes
+    from analysis.results.load import columns as columns
+    from analysis.results.load import inversions as inversions
+    from analysis.results.load import progress as progress
+    from analysis.results.load import samples as samples
+    from analysis.results.load import steps as steps
+    from analysis.results.load import trials as trials
     from analysis.standings import standing as standing
-    from analysis.watched import runs as runs
-    from analysis.watched import status as status
     from benchmarks.errors import BenchmarkError as BenchmarkError
-    from benchmarks.prepared import Prepared as Prepared
-    from benchmarks.prepared import prepare as prepare_scenario
-    from benchmarks.scenarios import Scenario as Scenario
-    from benchmarks.trial import TrialResult as TrialResult
-    from benchmarks.trial import run_trial as run_trial
+    from benchmarks.scenarios.scenario import Scenario as Scenario
+    from benchmarks.trial.prepared import Prepared as Prepared
+    from benchmarks.trial.prepared import prepare as prepare_scenario
+    from benchmarks.trial.run import TrialResult as TrialResult
+    from benchmarks.trial.run import run_trial as run_trial
     from cluster.errors import ClusterError as ClusterError
-    from search.application import Unlearned as Unlearned
-    from search.application import apply as apply
-    from search.application import unlearned as unlearned
-    from search.dashboard import dashboard as dashboard
-    from search.deletion import delete_run as delete_run
     from search.errors import Interrupted as Interrupted
     from search.errors import SearchError as SearchError
-    from search.export import export_csv as export_csv
-    from search.export import export_optuna as export_optuna
-    from search.forecast import Forecast as Forecast
-    from search.forecast import forecast as forecast
     from search.functions import benchmark as benchmark
     from search.functions import plans as plans
     from search.functions import prepare as prepare
     from search.functions import run as run
     from search.functions import search as search
     from search.functions import sensitivity as sensitivity
-    from search.importing import import_optuna as import_optuna
-    from search.merging import merge as merge
-    from search.outcomes import BenchmarkResult as BenchmarkResult
-    from search.outcomes import PlanResult as PlanResult
-    from search.outcomes import SearchResult as SearchResult
-    from search.outcomes import SensitivityResult as SensitivityResult
-    from search.plan import Plan as Plan
-    from search.stored_metrics import measure_stored as measure_stored
+    from search.models.application import Unlearned as Unlearned
+    from search.models.application import apply as apply
+    from search.models.application import unlearned as unlearned
+    from search.plans.plan import Plan as Plan
+    from search.results.deletion import delete_run as delete_run
+    from search.results.merging import merge as merge
+    from search.results.stored_metrics import measure_stored as measure_stored
+    from search.stages.forecast import Forecast as Forecast
+    from search.stages.forecast import forecast as forecast
+    from search.stages.outcomes import BenchmarkResult as BenchmarkResult
+    from search.stages.outcomes import PlanResult as PlanResult
+    from search.stages.outcomes import SearchResult as SearchResult
+    from search.stages.outcomes import SensitivityResult as SensitivityResult
+    from search.tools.dashboard import dashboard as dashboard
+    from search.tools.export import export_csv as export_csv
+    from search.tools.export import export_optuna as export_optuna
+    from search.tools.importing import import_optuna as import_optuna
 
     __version__: str
 
@@ -70,56 +70,56 @@ if TYPE_CHECKING:
 _HOME = {
     "AnalysisError": "analysis.errors",
     "BenchmarkError": "benchmarks.errors",
-    "BenchmarkResult": "search.outcomes",
+    "BenchmarkResult": "search.stages.outcomes",
     "ClusterError": "cluster.errors",
-    "Forecast": "search.forecast",
+    "Forecast": "search.stages.forecast",
     "Interrupted": "search.errors",
-    "Plan": "search.plan",
-    "PlanResult": "search.outcomes",
-    "Prepared": "benchmarks.prepared",
-    "Scenario": "benchmarks.scenarios",
+    "Plan": "search.plans.plan",
+    "PlanResult": "search.stages.outcomes",
+    "Prepared": "benchmarks.trial.prepared",
+    "Scenario": "benchmarks.scenarios.scenario",
     "SearchError": "search.errors",
-    "SearchResult": "search.outcomes",
-    "SensitivityResult": "search.outcomes",
-    "TrialResult": "benchmarks.trial",
-    "Unlearned": "search.application",
+    "SearchResult": "search.stages.outcomes",
+    "SensitivityResult": "search.stages.outcomes",
+    "TrialResult": "benchmarks.trial.run",
+    "Unlearned": "search.models.application",
     "answer": "analysis.answer",
-    "apply": "search.application",
+    "apply": "search.models.application",
     "benchmark": "search.functions",
     "by_class": "analysis.breakdown",
     "claims": "analysis.claims",
     "claims_by_forget": "analysis.claims",
-    "classes": "analysis.load",
-    "columns": "analysis.load",
-    "dashboard": "search.dashboard",
-    "delete_run": "search.deletion",
-    "export_csv": "search.export",
-    "export_optuna": "search.export",
+    "classes": "analysis.results.load",
+    "columns": "analysis.results.load",
+    "dashboard": "search.tools.dashboard",
+    "delete_run": "search.results.deletion",
+    "export_csv": "search.tools.export",
+    "export_optuna": "search.tools.export",
     "figure": "analysis.figures.catalogue",
-    "forecast": "search.forecast",
-    "import_optuna": "search.importing",
-    "measure_stored": "search.stored_metrics",
-    "inversions": "analysis.load",
-    "merge": "search.merging",
+    "forecast": "search.stages.forecast",
+    "import_optuna": "search.tools.importing",
+    "measure_stored": "search.results.stored_metrics",
+    "inversions": "analysis.results.load",
+    "merge": "search.results.merging",
     "overall": "analysis.breakdown",
     "plans": "search.functions",
     "plots": "analysis.figures:",
     "prepare": "search.functions",
-    "prepare_scenario": "benchmarks.prepared:prepare",
-    "progress": "analysis.load",
-    "report": "analysis.report:write_report",
+    "prepare_scenario": "benchmarks.trial.prepared:prepare",
+    "progress": "analysis.results.load",
+    "report": "analysis.report.render:write_report",
     "run": "search.functions",
-    "run_trial": "benchmarks.trial",
-    "runs": "analysis.watched",
-    "samples": "analysis.load",
+    "run_trial": "benchmarks.trial.run",
+    "runs": "analysis.monitoring.watched",
+    "samples": "analysis.results.load",
     "search": "search.functions",
     "sensitivity": "search.functions",
     "standing": "analysis.standings",
-    "status": "analysis.watched",
-    "steps": "analysis.load",
+    "status": "analysis.monitoring.watched",
+    "steps": "analysis.results.load",
     "table": "analysis.named_tables",
-    "trials": "analysis.load",
-    "unlearned": "search.application",
+    "trials": "analysis.results.load",
+    "unlearned": "search.models.application",
 }
 __all__ = [
     "AnalysisError",

@@ -47,10 +47,10 @@ def claims(
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
 ) -> None:
     """Print which methods are as retraining, by two one-sided tests."""
-    from analysis import tables
     from analysis.claims import claims_by_forget, together
-    from analysis.claims_sentences import how_to_read, shown
+    from analysis.report.claims_sentences import how_to_read, shown
     from analysis.studies import METRICS
+    from analysis.text import tables
 
     found = claims_by_forget(results, metric or METRICS, margin)
     rows = found if by is By.forgotten else together(found)

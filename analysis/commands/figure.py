@@ -61,11 +61,11 @@ def figure(
 
     A figure that there is for several scenarios, methods or forget sets is a file for each of them.
     """
-    from analysis import tables
     from analysis.figures.catalogue import figure as draw
     from analysis.figures.plot import Choice
     from analysis.figures.typesetting import typeset
-    from analysis.text import printable
+    from analysis.text import tables
+    from analysis.text.names import printable
 
     if not name:
         _list_figures()
@@ -92,10 +92,10 @@ def table(
     forget: Forgotten = None,
 ) -> None:
     """Print a table of the results as Markdown, LaTeX or CSV."""
-    from analysis import tables
     from analysis.figures.plot import Choice
     from analysis.named_tables import TABLES
     from analysis.named_tables import table as tabulate
+    from analysis.text import tables
 
     if not name:
         _print_kinds((key, kind.shows) for key, kind in TABLES.items())

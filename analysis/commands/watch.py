@@ -11,7 +11,7 @@ import typer
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from analysis.watched import Watched
+    from analysis.monitoring.watched import Watched
 
 _RESULTS = typer.Argument(metavar="RESULTS", help="Where runs write to: a folder, s3:// or gs:// address.")
 
@@ -40,8 +40,8 @@ def register(app: typer.Typer) -> None:
 def _watch(results: str, every: float, once: bool) -> None:
     from rich.console import Console
 
-    from analysis.panel import report
-    from analysis.watched import Watched
+    from analysis.monitoring.panel import report
+    from analysis.monitoring.watched import Watched
 
     watched, console = Watched(results), Console(markup=False, emoji=False, highlight=False)
     if _redraws(console) and not once:
@@ -61,7 +61,7 @@ def _show(watched: Watched, results: str, every: float, console: Console) -> Non
     from rich.text import Text
 
     from analysis.errors import AnalysisError
-    from analysis.panel import lines
+    from analysis.monitoring.panel import lines
 
     view, trouble = watched.look(), ""
 

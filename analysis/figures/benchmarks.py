@@ -8,19 +8,24 @@ from pathlib import Path
 
 import pandas as pd
 
-from analysis import bars, charts, course_charts, destination_charts, inversion_charts, measured
 from analysis import breakdown as tables
 from analysis import dampening as shares
 from analysis import destinations as spread
-from analysis import transfer as transferred
+from analysis import measured
 from analysis.course import BATCHES, course, over_batches
-from analysis.drawing import Figure
+from analysis.drawing import bars
+from analysis.drawing import benchmark as charts
+from analysis.drawing import course as course_charts
+from analysis.drawing import destinations as destination_charts
+from analysis.drawing import inversions as inversion_charts
+from analysis.drawing.backend import Figure
 from analysis.figures.plot import Choice, Plot, Plots, Results, named, plots
 from analysis.forgetting import forgetting_quality
 from analysis.inversions import shown
-from analysis.labels import place
+from analysis.searches import transfer as transferred
 from analysis.sequence import degradation
 from analysis.studies import SCENARIO, VARIANT
+from analysis.text.labels import place
 
 BENCHMARK = "run 'unlearn benchmark PLAN' into it first"
 MEASURED_ON_THE_WAY = (

@@ -7,10 +7,10 @@ from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
+from analysis.drawing.style import page
 from analysis.errors import unknown
 from analysis.figures import benchmarks, claims, fronts, searches
 from analysis.figures.plot import Choice, Plots
-from analysis.style import page
 
 
 @dataclass(frozen=True)

@@ -7,15 +7,15 @@ from pathlib import Path
 
 import pandas as pd
 
-from analysis import claims_charts
 from analysis.claims import claims_by_forget
+from analysis.drawing import claims as claims_charts
+from analysis.drawing.style import colours
 from analysis.figures.plot import Choice, Plot, Plots, Results, named, plots
-from analysis.robustness import POINTS, Neighbourhood, neighbourhoods
+from analysis.results.searched import range_of, searched_ranges
 from analysis.scenarios import by_scenario
-from analysis.searched import range_of, searched_ranges
+from analysis.searches.robustness import POINTS, Neighbourhood, neighbourhoods
 from analysis.standings import standing
 from analysis.studies import SCENARIO
-from analysis.style import colours
 
 BENCHMARK = "run 'unlearn benchmark PLAN' into it first"
 RANKS = "benchmark a plan with two methods and two forget sets at least"

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
-from analysis import front_plots
+from analysis.drawing import fronts as front_plots
 from analysis.figures.plot import Choice, Plot, Plots, Results, named, plots
 from analysis.figures.searches import SEARCH
-from analysis.pareto import front, front_sentence
-from analysis.samplers import PLACE, sampler_curves
+from analysis.searches.pareto import front, front_sentence
+from analysis.searches.samplers import PLACE, sampler_curves
 from analysis.studies import studies
 
 

@@ -12,10 +12,10 @@ from pathlib import Path
 
 import pandas as pd
 
-from analysis import load
-from analysis.drawing import Figure
+from analysis.drawing.backend import Figure
 from analysis.errors import AnalysisError
-from analysis.ranges import Ranges
+from analysis.results import load
+from analysis.results.ranges import Ranges
 from analysis.studies import REFERENCES
 
 FORMATS = ("pdf", "svg", "png")
@@ -131,8 +131,8 @@ class Plot:
         return path
 
     def _drawn(self, form: str, dpi: int) -> bytes:
-        from analysis.drawing import rc_context
-        from analysis.style import RC
+        from analysis.drawing.backend import rc_context
+        from analysis.drawing.style import RC
 
         # Journals take outlines of fonts (type 42) only; a date would make two runs differ
         settings = {**RC, "pdf.fonttype": 42, "ps.fonttype": 42}

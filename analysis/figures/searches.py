@@ -7,18 +7,18 @@ from pathlib import Path
 
 import pandas as pd
 
-from analysis import course_charts as courses
-from analysis import plots as drawings
-from analysis import sensitivity as sense
-from analysis.centres import Figure as Around
-from analysis.centres import centre, figures
 from analysis.course import BATCHES, THRESHOLD, over_batches, over_thresholds
+from analysis.drawing import course as courses
+from analysis.drawing import search as drawings
+from analysis.drawing.style import plain
 from analysis.figures.plot import Choice, Plot, Plots, Results, named, plots
-from analysis.importance import importance as shares
-from analysis.labels import title, variant
-from analysis.ranges import log_parameters
+from analysis.results.ranges import log_parameters
+from analysis.searches import sensitivity as sense
+from analysis.searches.centres import Figure as Around
+from analysis.searches.centres import centre, figures
+from analysis.searches.importance import importance as shares
 from analysis.studies import METRICS, Study, best, complete, progress, studies
-from analysis.style import plain
+from analysis.text.labels import title, variant
 
 SEARCH = "run 'unlearn search PLAN' into it first"
 SENSITIVITY = "run 'unlearn sensitivity PLAN' into it first"

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import re
 
-from analysis.drawing import Figure, Text
-from analysis.labels import title
+from analysis.drawing.backend import Figure, Text
+from analysis.text.labels import title
 
 # Column -> the papers' symbol for it, in matplotlib's subset of LaTeX
 SYMBOLS = {

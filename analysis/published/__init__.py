@@ -16,7 +16,7 @@ from importlib.resources import files
 import pandas as pd
 
 from analysis.errors import AnalysisError
-from analysis.printed_tables import plain_name, printed_tables
+from analysis.published.tables import plain_name, printed_tables
 
 __all__ = [
     "AGGREGATE",

@@ -11,7 +11,7 @@ from typing import Literal, Protocol
 
 import numpy as np
 
-from benchmarks.checkpoint import Preprocessing
+from benchmarks.weights.checkpoint import Preprocessing
 
 Level = Literal["class", "superclass"]
 Augmentation = Literal["none", "crop", "crop_flip_rotate"]

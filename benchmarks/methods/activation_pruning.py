@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     import torch
     from torch import nn
 
-    from benchmarks.masks import MaskedReLU
+    from benchmarks.toolbox.masks import MaskedReLU
 
 
 @dataclass(frozen=True)
@@ -98,7 +98,7 @@ class ActivationPruning(Method):
     ) -> nn.Module:
         import torch
 
-        from benchmarks.fitting import fit
+        from benchmarks.toolbox.fitting import fit
 
         masked = mask_relus(model, self.name)
         depths = [-(-4 * i // max(1, len(masked) - 1)) for i in range(len(masked))]
@@ -145,8 +145,8 @@ def mask_relus(model: nn.Module, needed_by: str) -> list[MaskedReLU]:
     """
     from torch import nn
 
-    from benchmarks.layers import exchange, layers
-    from benchmarks.masks import MaskedReLU
+    from benchmarks.toolbox.layers import exchange, layers
+    from benchmarks.toolbox.masks import MaskedReLU
 
     masked: dict[nn.Module, MaskedReLU] = {
         relu: MaskedReLU(relu) for relu in layers(model, nn.ReLU, needed_by).values()

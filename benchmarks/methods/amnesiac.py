@@ -56,8 +56,8 @@ class Amnesiac(Method):
     ) -> nn.Module:
         import torch
 
-        from benchmarks.fitting import fit
         from benchmarks.images import joined
+        from benchmarks.toolbox.fitting import fit
 
         wrong = random_wrong_labels(data.forget.labels, data.forget_classes, data.num_classes, rng)
         images = joined(data.forget.relabelled(wrong), data.retain)

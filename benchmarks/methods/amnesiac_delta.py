@@ -65,7 +65,7 @@ class AmnesiacDelta(Method):
     ) -> nn.Module:
         import torch
 
-        from benchmarks.fitting import fit
+        from benchmarks.toolbox.fitting import fit
 
         with torch.no_grad():
             for name, p in model.named_parameters():

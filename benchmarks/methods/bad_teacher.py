@@ -100,7 +100,7 @@ class BadTeacher(Method):
         import torch
 
         from benchmarks.images import joined
-        from benchmarks.teachers import divergence, first_retain_logits, frozen_logits, numbered
+        from benchmarks.toolbox.teachers import divergence, first_retain_logits, frozen_logits, numbered
 
         order = data.once("retain_order", data.retain.order)
         chosen = max(1, int(params.retain_share * len(order)))

@@ -10,7 +10,7 @@ from benchmarks.access import Access, TrialData
 from benchmarks.errors import InvalidScenario
 from benchmarks.presets import Preset
 from benchmarks.registry import Registry
-from benchmarks.scenarios import METHOD_TASKS, method_task
+from benchmarks.scenarios.scenario import METHOD_TASKS, method_task
 
 if TYPE_CHECKING:
     import torch

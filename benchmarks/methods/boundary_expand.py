@@ -69,8 +69,8 @@ class BoundaryExpand(Method):
     ) -> nn.Module:
         import torch
 
-        from benchmarks.fitting import fit
-        from benchmarks.layers import last_linear
+        from benchmarks.toolbox.fitting import fit
+        from benchmarks.toolbox.layers import last_linear
 
         _, last = last_linear(model, self.name)
         shadow = shadow_class(last, rng)

@@ -122,7 +122,7 @@ class BoundaryShrink(Method):
     ) -> nn.Module:
         import torch
 
-        from benchmarks.fitting import fit
+        from benchmarks.toolbox.fitting import fit
 
         images = data.forget.relabelled(nearest_labels(model, data, params))
         optimiser = torch.optim.SGD(

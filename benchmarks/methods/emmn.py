@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 from benchmarks.access import Access, TrialData
 from benchmarks.hyperparameters import Scalar, option, param
 from benchmarks.methods.base import Method, Preset, register
-from benchmarks.noise import NoiseOptions
 from benchmarks.presets import ZERO_SHOT_MODELS
+from benchmarks.toolbox.noise import NoiseOptions
 
 if TYPE_CHECKING:
     import torch
@@ -130,7 +130,7 @@ class Emmn(Method):
         import torch
         from torch.nn import functional as F
 
-        from benchmarks.noise import impair, optimised_noise
+        from benchmarks.toolbox.noise import impair, optimised_noise
 
         def least_wrong(logits: torch.Tensor, x: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
             return F.cross_entropy(logits, y, reduction="none")

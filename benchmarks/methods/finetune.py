@@ -60,7 +60,7 @@ class Finetune(Method):
     ) -> nn.Module:
         import torch
 
-        from benchmarks.fitting import fit
+        from benchmarks.toolbox.fitting import fit
 
         optimiser = torch.optim.SGD(
             model.parameters(),

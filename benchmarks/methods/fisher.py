@@ -100,7 +100,7 @@ def fisher_diagonal(
         Parameter name -> tensor of its shape.
     """
 
-    from benchmarks.gradients import squared_gradients
+    from benchmarks.toolbox.gradients import squared_gradients
 
     def weighted(logits: torch.Tensor, _labels: torch.Tensor) -> Iterator[torch.Tensor]:
         """For every class sqrt(p) * log p, whose squared gradient is p times that of log p."""
@@ -114,7 +114,7 @@ def fisher_diagonal(
 
 def last_layer(model: nn.Module, num_classes: int, found: str) -> set[str]:
     """Names of the parameters that give a class its logit, one row per class."""
-    from benchmarks.layers import last_linear
+    from benchmarks.toolbox.layers import last_linear
 
     if found == "by_shape":
         return {name for name, p in model.named_parameters() if p.shape[0] == num_classes}

@@ -11,8 +11,8 @@ from benchmarks.access import Access, TrialData
 from benchmarks.errors import UnsuitableModel
 from benchmarks.hyperparameters import Scalar, option, param
 from benchmarks.methods.base import Method, Preset, register
-from benchmarks.precision import at_least_float32
 from benchmarks.presets import ZERO_SHOT_MODELS
+from benchmarks.toolbox.precision import at_least_float32
 
 if TYPE_CHECKING:
     import torch

@@ -94,8 +94,8 @@ def train_relabelled(
     rng: torch.Generator,
 ) -> None:
     """Train a model in place, in train mode, under labels that are drawn anew every epoch."""
-    from benchmarks.fitting import fit
     from benchmarks.images import joined
+    from benchmarks.toolbox.fitting import fit
 
     def passes(forget: ImageSet) -> list[ImageSet]:
         return [joined(forget, data.retain)] if params.order == "joined" else [forget, data.retain]

@@ -34,7 +34,7 @@ class Retrain(Method):
     reference = True
 
     def unlearn(self, model: nn.Module, data: TrialData, params: NoParams, rng: torch.Generator) -> nn.Module:
-        from benchmarks.training import train
+        from benchmarks.training.loop import train
 
         fresh = data.initial_model()
         steps = data.retain.steps(data.recipe.batch_size) * data.recipe.epochs

@@ -178,7 +178,7 @@ def scrub(
     import torch
     from torch.nn import functional as F
 
-    from benchmarks.teachers import divergence, numbered, original_logits
+    from benchmarks.toolbox.teachers import divergence, numbered, original_logits
 
     on_forget, on_retain = original_logits(model, data)
     forget, retain = numbered(data.forget), numbered(data.retain)

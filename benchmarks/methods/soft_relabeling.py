@@ -100,7 +100,7 @@ class SoftRelabeling(Method):
         import torch
         from torch.nn import functional as F
 
-        from benchmarks.teachers import numbered, original_logits
+        from benchmarks.toolbox.teachers import numbered, original_logits
 
         forget, retain = numbered(data.forget), data.retain
         on_forget, on_retain = original_logits(model, data)

@@ -158,7 +158,7 @@ def per_batch(
     """The mean over batches of the size of the gradient of a batch's mean loss, for every parameter."""
     import torch
 
-    from benchmarks.precision import at_least_float32
+    from benchmarks.toolbox.precision import at_least_float32
 
     names, parameters = zip(*model.named_parameters(), strict=True)
     total = [torch.zeros_like(p) for p in parameters]
@@ -175,7 +175,7 @@ def per_image(model: nn.Module, images: ImageSet, count: Callable[[int, int], No
     """The mean over images of the squared gradient of an image's cross-entropy, for every parameter."""
     from torch.nn import functional as F
 
-    from benchmarks.gradients import squared_gradients
+    from benchmarks.toolbox.gradients import squared_gradients
 
     total = squared_gradients(
         model,

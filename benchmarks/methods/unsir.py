@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 from benchmarks.access import Access, TrialData
 from benchmarks.hyperparameters import Scalar, option, param
 from benchmarks.methods.base import Method, Preset, register
-from benchmarks.noise import NoiseOptions
 from benchmarks.presets import HARNESS
+from benchmarks.toolbox.noise import NoiseOptions
 
 if TYPE_CHECKING:
     import torch
@@ -162,8 +162,8 @@ class Unsir(Method):
         import torch
         from torch.nn import functional as F
 
-        from benchmarks.fitting import fit
-        from benchmarks.noise import impair, optimised_noise
+        from benchmarks.toolbox.fitting import fit
+        from benchmarks.toolbox.noise import impair, optimised_noise
 
         def objective(logits: torch.Tensor, x: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
             norm = x.flatten(1).square().sum(dim=1)

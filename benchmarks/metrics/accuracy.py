@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from benchmarks.metrics.base import Metric, metrics
-from benchmarks.scenarios import forgets_images
+from benchmarks.scenarios.scenario import forgets_images
 
 if TYPE_CHECKING:
     from benchmarks.evaluation import Evaluation, Predictions

@@ -17,7 +17,7 @@ import numpy as np
 from benchmarks.metrics.accuracy import forget_acc, retain_acc
 from benchmarks.metrics.base import Metric, metrics
 from benchmarks.metrics.mia import mia
-from benchmarks.scenarios import forgets_images
+from benchmarks.scenarios.scenario import forgets_images
 
 if TYPE_CHECKING:
     from benchmarks.evaluation import Evaluation, References

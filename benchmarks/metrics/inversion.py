@@ -1,6 +1,6 @@
 """Model inversion of what was forgotten (Chundawat et al., 2023, figure 3), with a number.
 
-The paper shows the images and judges them by eye; see `benchmarks.inversion` for the attack. Here an
+The paper shows the images and judges them by eye; see `benchmarks.trial.inversion` for the attack. Here an
 independent network says in how many it recognises the forgotten class. A model that has forgotten gives away
 no more than the retrained one. The figure is a lower bound: a stronger attack may show more.
 """

@@ -6,8 +6,9 @@ something is left, far above 1 the model was damaged. The goal is 95 % of the or
 the forget images: the paper's margin of 5 %, taken relative, as its code does.
 
 Public code judges by all validation images and trains with Adam; here, as the paper has it, by the forget
-images, at its learning rate (`benchmarks.relearning`). A model that does not get there in 2,000 mini-batches
-has no index; `relearned` says so. Where there is no forget image to judge by, there is no figure.
+images, at its learning rate (`benchmarks.trial.relearning`). A model that does not get there in
+2,000 mini-batches has no index; `relearned` says so. Where there is no forget image to judge by, there is
+no figure.
 """
 
 from __future__ import annotations

@@ -15,7 +15,7 @@ from benchmarks.metrics.base import Metric, metrics
 
 if TYPE_CHECKING:
     from benchmarks.evaluation import Evaluation
-    from benchmarks.geometry import Surface
+    from benchmarks.toolbox.geometry import Surface
 
 NAMES = ("curvature", "agreement")
 

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 from benchmarks.metrics.accuracy import forget_acc, forget_train_acc, retain_acc
 from benchmarks.metrics.base import Metric, metrics
-from benchmarks.scenarios import forgets_images
+from benchmarks.scenarios.scenario import forgets_images
 
 if TYPE_CHECKING:
     from benchmarks.evaluation import Evaluation, References

@@ -6,9 +6,9 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from benchmarks.checkpoint import Preprocessing
 from benchmarks.errors import InvalidScenario
 from benchmarks.registry import Registry
+from benchmarks.weights.checkpoint import Preprocessing
 
 if TYPE_CHECKING:
     from torch import nn

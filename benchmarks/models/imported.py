@@ -35,7 +35,7 @@ def member(path: str) -> Model:
 def _checked(name: str, function: Callable[..., object]) -> Callable[[int, int, int], nn.Module]:
     @wraps(function)
     def build(num_classes: int, channels: int, image_size: int) -> nn.Module:
-        from benchmarks.suitability import materialised
+        from benchmarks.toolbox.suitability import materialised
 
         try:
             _check(function, num_classes, channels, image_size)
@@ -50,7 +50,7 @@ def _checked(name: str, function: Callable[..., object]) -> Callable[[int, int, 
 @cache
 def _check(function: Callable[..., object], num_classes: int, channels: int, image_size: int) -> None:
     """Once in a process for each kind of images."""
-    from benchmarks.suitability import check
+    from benchmarks.toolbox.suitability import check
 
     check(partial(_built, function), num_classes, channels, image_size)
 

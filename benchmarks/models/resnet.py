@@ -51,7 +51,7 @@ def _build(
 ) -> nn.Module:
     from torch import nn
 
-    from benchmarks.residual import Residual
+    from benchmarks.toolbox.residual import Residual
 
     layers = [*_convolution(channels, _WIDTHS[0], 3), nn.ReLU()]
     inputs = _WIDTHS[0]
@@ -86,7 +86,7 @@ def _named_as_usual(network: nn.Module, shortcut: str, head: str) -> Iterator[tu
     """Usual name of each layer with weights, and its name here."""
     from torch import nn
 
-    from benchmarks.residual import Residual
+    from benchmarks.toolbox.residual import Residual
 
     yield from (("conv1", "0"), ("bn1", "1"))
     stage = block = 0

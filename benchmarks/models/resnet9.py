@@ -19,7 +19,7 @@ def _block(inputs: int, outputs: int) -> list[nn.Module]:
 def _residual(width: int) -> nn.Module:
     from torch import nn
 
-    from benchmarks.residual import Residual
+    from benchmarks.toolbox.residual import Residual
 
     body = nn.Sequential(*_block(width, width), *_block(width, width))
     return Residual(body, nn.Identity(), nn.Identity())

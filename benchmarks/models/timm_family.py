@@ -9,11 +9,11 @@ from functools import cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from benchmarks.checkpoint import Preprocessing
 from benchmarks.datasets import data_folder
 from benchmarks.errors import DataError, InvalidScenario, UnknownName
 from benchmarks.models.base import Model, Published, models
 from benchmarks.registry import Family
+from benchmarks.weights.checkpoint import Preprocessing
 
 if TYPE_CHECKING:
     import torch
@@ -114,7 +114,7 @@ def _trained(name: str, network: nn.Module) -> dict[str, torch.Tensor]:
     """
     from timm.models import get_model_input_config
 
-    from benchmarks.weight_files import read_weights
+    from benchmarks.weights.files import read_weights
 
     config, full = _config(name), _full_name(name)
     path = data_folder() / "pretrained" / f"{full}.safetensors"

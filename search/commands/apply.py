@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from benchmarks.completion import method_names
-from search import limits
 from search.commands.options import PlanName, takes
 from search.options import Options
+from search.plans import limits
 
 if TYPE_CHECKING:
-    from search.application import Unlearned
+    from search.models.application import Unlearned
 
 Method = Annotated[
     str | None,
@@ -71,9 +71,9 @@ def apply(
     has one. The card, a JSON file beside it, says how the model was made.
     """
     from benchmarks.errors import printable
-    from search.application import unlearned
-    from search.model_files import check_target, write_model
-    from search.plan_files import load_part
+    from search.models.application import unlearned
+    from search.models.files import check_target, write_model
+    from search.plans.files import load_part
 
     file = to or Path("model.pt" if torch else "model.safetensors")
     check_target(file, torch, overwrite)

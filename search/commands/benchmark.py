@@ -14,7 +14,7 @@ from search.options import Options
 def benchmark(plan: PlanName, options: Options) -> None:
     """Run the parameters found over forget sets and seeds."""
     with opened(plan, options) as settings:
-        from search import stages
+        from search.stages import stages
 
         for setting in settings:
             stages.benchmark(setting)

@@ -13,7 +13,7 @@ from search.options import Options
 if TYPE_CHECKING:
     import pandas as pd
 
-    from search.forecast import Estimate, Forecast, Model
+    from search.stages.forecast import Estimate, Forecast, Model
 
 Price = Annotated[
     float | None,
@@ -28,11 +28,11 @@ def check(plan: PlanName, price: Price = None, *, options: Options) -> None:
     Reads the plan as the other commands do, and starts nothing. Times and GPU memory are those of trials in
     --results and of trainings in the model cache; what nothing is known of is said to be unknown.
     """
-    from search.display import activity, terminal
+    from search.display.screen import activity, terminal
 
     with activity(terminal(stderr=True), f"Checking plan {plan}"):
-        from search.forecast import forecast
-        from search.plan_files import load
+        from search.plans.files import load
+        from search.stages.forecast import forecast
 
         plans = load(plan, options.scale, options.allow_code, changes=options.changes)
         rows = _rows(options.results)
@@ -88,7 +88,7 @@ def summary(known: Forecast, price: float | None = None) -> Iterator[str]:
 def _rows(results: str | None) -> pd.DataFrame | None:
     """The trials that ran; none where there are no results yet."""
     from analysis import trials
-    from search.storage import store_at
+    from search.results.storage import store_at
 
     store = store_at(results or "")
     return trials(results or "") if store.exists() and store.files("trials") else None

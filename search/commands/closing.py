@@ -9,15 +9,15 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from search.options import Options
-    from search.stages import Setting
+    from search.stages.stages import Setting
 
 
 def print_best(settings: Sequence[Setting], options: Options) -> None:
     """The best of every study, which of them are near an end of their range, and where all trials are."""
     from benchmarks.listing import print_object
-    from search.display import terminal
-    from search.stages import best_lines
-    from search.storage import store_at
+    from search.display.screen import terminal
+    from search.results.storage import store_at
+    from search.stages.stages import best_lines
 
     place = store_at(settings[0].place).at("trials")
     if options.as_json:
@@ -34,12 +34,12 @@ def print_results(settings: Sequence[Setting], options: Options) -> None:
     """How near every method of the plans' benchmarks comes to retraining, and where everything is."""
     from analysis import trials, write_report
     from analysis.answer import answer
-    from analysis.answer_text import answer_lines
-    from analysis.tables import to_records
+    from analysis.text.answer import answer_lines
+    from analysis.text.tables import to_records
     from benchmarks.listing import print_object
-    from search.display import activity, patience, terminal
-    from search.schema import TABLES
-    from search.storage import store_at
+    from search.display.screen import activity, patience, terminal
+    from search.results.schema import TABLES
+    from search.results.storage import store_at
 
     place, console = settings[0].place, settings[0].console
     with patience(console, "Reading the results"):
@@ -69,9 +69,9 @@ def _rows_of(rows: pd.DataFrame, plan: str) -> pd.DataFrame:
 
 def _best(setting: Setting) -> list[dict[str, Any]]:
     """The best trial of each study, with its parameters as an object of their own."""
-    from analysis.tables import to_records
-    from search.identity import search_identity
-    from search.outcomes import SearchResult
+    from analysis.text.tables import to_records
+    from search.plans.identity import search_identity
+    from search.stages.outcomes import SearchResult
 
     plan = setting.plan
     result = SearchResult(plan, str(setting.place), search_identity(plan))

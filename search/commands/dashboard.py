@@ -17,8 +17,8 @@ def dashboard(
     host: Annotated[str, typer.Option("--host", help="The address to listen at.")] = "127.0.0.1",
 ) -> None:
     """Show searches in optuna-dashboard, live; Ctrl-C ends it."""
-    from analysis.text import printable
-    from search.dashboard import dashboard as show
+    from analysis.text.names import printable
+    from search.tools.dashboard import dashboard as show
 
     show(results, port, host, lambda line: typer.echo(printable(line)))
 

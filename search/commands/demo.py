@@ -14,8 +14,8 @@ from search.options import Options
 def demo(options: Options) -> None:
     """Do the demo plan, and sensitivity, on bundled digits."""
     with opened("demo", options) as (setting,):
-        from search import stages
-        from search.sensitivity import Design, sensitivity
+        from search.stages import stages
+        from search.stages.sensitivity import Design, sensitivity
 
         stages.prepare(setting, setting.plan.scenarios())
         stages.search(setting)

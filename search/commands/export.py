@@ -25,8 +25,8 @@ def export(
     ] = "trials",
 ) -> None:
     """Write searches as Optuna studies, or a table as CSV."""
-    from analysis.text import printable
-    from search.export import export_csv, export_optuna
+    from analysis.text.names import printable
+    from search.tools.export import export_csv, export_optuna
 
     if optuna is None and csv is None:
         raise ResultsError("nothing to export to; give --optuna sqlite:///study.db or --csv FILE, or both")

@@ -6,8 +6,8 @@ from typing import Annotated
 
 import typer
 
-from search import limits
 from search.commands.options import PlanName
+from search.plans import limits
 
 
 def import_(
@@ -29,10 +29,10 @@ def import_(
     there first, they are rows like all others; what the study measured elsewhere is not taken over. A plan
     can also read the study itself: `start_from: {optuna: URL, study: NAME}`.
     """
-    from analysis.text import printable
+    from analysis.text.names import printable
     from search.errors import PlanError
-    from search.importing import as_yaml, import_optuna
-    from search.plan_files import load
+    from search.plans.files import load
+    from search.tools.importing import as_yaml, import_optuna
 
     plans = load(plan)
     if len(plans) > 1:

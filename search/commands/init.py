@@ -10,7 +10,7 @@ from typing import Annotated, TypeVar
 import typer
 
 from benchmarks.completion import dataset_names, method_names, model_names, task_names
-from search import limits
+from search.plans import limits
 
 T = TypeVar("T")
 File = Annotated[Path, typer.Argument(metavar="[PLAN.yaml]", help="The file to write.")]
@@ -50,8 +50,8 @@ def init(
     from benchmarks.errors import printable
     from benchmarks.methods import methods as known_methods
     from benchmarks.models import models
-    from search import new_plan
     from search.errors import PlanError
+    from search.plans import new as new_plan
 
     def some_methods(text: str) -> tuple[str, ...]:
         names = text.replace(",", " ").split()

@@ -28,8 +28,8 @@ def measure(
     Computed from the samples table, which has what every model says of each forget image; the trials table is
     then written anew with them.
     """
-    from analysis.text import printable
-    from search.stored_metrics import measure_stored
+    from analysis.text.names import printable
+    from search.results.stored_metrics import measure_stored
 
     for gained in measure_stored(results, metric or (), lambda line: typer.echo(printable(line), err=True)):
         typer.echo(printable(str(gained)))

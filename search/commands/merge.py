@@ -16,8 +16,8 @@ def merge(
     ],
 ) -> None:
     """Put several results folders together, every trial once."""
-    from analysis.text import printable
-    from search.merging import merge as merge_results
+    from analysis.text.names import printable
+    from search.results.merging import merge as merge_results
 
     def tell(line: str) -> None:
         typer.echo(printable(line))

@@ -8,18 +8,18 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from search.options import Options
-    from search.stages import Setting
+    from search.stages.stages import Setting
 
 
 @contextmanager
 def opened(name: str, options: Options) -> Iterator[list[Setting]]:
-    """The settings of the plans of a name; see `search.session.opened`."""
-    from search.display import announced, terminal
+    """The settings of the plans of a name; see `search.stages.session.opened`."""
+    from search.display.screen import announced, terminal
 
     console = terminal(quiet=options.quiet, stderr=options.as_json)
     with announced(console, f"Loading plan {name}"):
-        from search import session
-        from search.plan_files import load, note
+        from search.plans.files import load, note
+        from search.stages import session
 
         tell = (lambda line: None) if options.quiet else note
         plans = load(name, options.scale, options.allow_code, tell, options.changes)

@@ -10,8 +10,9 @@ from typing import Annotated, Any
 
 import typer
 
-from search import completion, limits
+from search import completion
 from search.options import Options
+from search.plans import limits
 
 PlanName = Annotated[
     str,

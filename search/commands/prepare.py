@@ -27,10 +27,10 @@ def prepare(plan: PlanName, to: To = None, *, options: Options) -> None:
     """
     with opened(plan, replace(options, results=None)) as settings:
         from benchmarks.listing import print_json, print_table
-        from search import stages
-        from search.kept_models import write_models
-        from search.kept_work import keep_work
-        from search.models_table import listing
+        from search.models.kept_models import write_models
+        from search.models.table import listing
+        from search.stages import stages
+        from search.stages.kept_work import keep_work
 
         for setting in settings:
             stages.prepare(setting, setting.plan.scenarios())

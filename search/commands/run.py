@@ -25,7 +25,7 @@ from search.options import Options
 def run(plan: PlanName, options: Options) -> None:
     """Do a whole plan: train, search, benchmark if it has one, report."""
     with opened(plan, options) as settings:
-        from search import stages
+        from search.stages import stages
 
         for setting in settings:
             stages.prepare(setting, setting.plan.scenarios())

@@ -28,7 +28,7 @@ def runs(
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
 ) -> None:
     """List what is in a results folder, or delete a run."""
-    from analysis.watched import runs as table
+    from analysis.monitoring.watched import runs as table
     from benchmarks.listing import print_json, print_table
 
     if delete is not None:
@@ -50,9 +50,9 @@ def register(app: typer.Typer) -> None:
 
 
 def _delete(results: str, run: str, yes: bool) -> None:
-    from analysis.text import printable
-    from analysis.watched import runs as table
-    from search.deletion import delete_run
+    from analysis.monitoring.watched import runs as table
+    from analysis.text.names import printable
+    from search.results.deletion import delete_run
 
     if not yes:
         if not _can_ask():
@@ -72,7 +72,7 @@ def _can_ask() -> bool:
 
 
 def _listing(frame: pd.DataFrame) -> Listing:
-    from analysis.text import printable
+    from analysis.text.names import printable
 
     rows = []
     for row in _plain(frame):

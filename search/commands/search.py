@@ -14,7 +14,7 @@ from search.options import Options
 def search(plan: PlanName, options: Options) -> None:
     """Search hyper-parameters; the same command again resumes."""
     with opened(plan, options) as settings:
-        from search import stages
+        from search.stages import stages
 
         for setting in settings:
             stages.search(setting)

@@ -8,11 +8,11 @@ from typing import Annotated
 import typer
 
 from benchmarks.completion import method_names
-from search import limits
 from search.commands.closing import print_results
 from search.commands.opening import opened
 from search.commands.options import PRINTING, PlanName, takes
 from search.options import Options
+from search.plans import limits
 
 
 class Centre(StrEnum):
@@ -62,7 +62,7 @@ def sensitivity(
     end to a sixteenth of the way. More points or seeds join those that ran before.
     """
     with opened(plan, options) as settings:
-        from search import sensitivity as stage
+        from search.stages import sensitivity as stage
 
         design = stage.Design(
             method, forget, parameter, stage.ranges(range_), grid, points, seeds, around.value

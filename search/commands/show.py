@@ -20,11 +20,11 @@ def show(name: Name, as_json: Json = False) -> None:
 
     A plan is printed as it stands, to be copied: unlearn show demo > mine.yaml
     """
-    from analysis.printed_tables import plain_name, printed_tables
+    from analysis.published.tables import plain_name, printed_tables
     from benchmarks.errors import UnknownName
     from benchmarks.listing import print_object
     from benchmarks.pages import known_names, pages, print_page
-    from search.plan_sources import is_plan, shipped, text_of
+    from search.plans.sources import is_plan, shipped, text_of
 
     found = pages(name)
     if found and as_json:

@@ -10,7 +10,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any, Protocol
 
-from search.schema import trial_columns
+from search.results.schema import trial_columns
 
 _TAGS = (
     *("run_id", "trial_id", "kind", "regime", "dataset", "model", "task", "method", "forget"),

@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 
 from analysis.answer import answer
-from analysis.plan_records import plan_names
+from analysis.results.plan_records import plan_names
 from tests.analysis.conftest import Row, frame, measured, trial
 
 

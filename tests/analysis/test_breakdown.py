@@ -7,8 +7,8 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from analysis import load
 from analysis.breakdown import benchmarked, by_class, collateral, overall, per_image
+from analysis.results import load
 from tests.analysis.conftest import (
     START,
     benchmark_rows,

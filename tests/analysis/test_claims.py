@@ -21,8 +21,8 @@ from analysis.claims import (
     holm,
     together,
 )
-from analysis.claims_sentences import how_to_read, shown, verdict
 from analysis.errors import AnalysisError
+from analysis.report.claims_sentences import how_to_read, shown, verdict
 from tests.analysis.conftest import Row, frame, measured, write
 
 

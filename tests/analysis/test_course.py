@@ -5,8 +5,8 @@ import math
 import pandas as pd
 import pytest
 
-from analysis import course_charts
 from analysis.course import BATCHES, THRESHOLD, course, over_batches, over_thresholds
+from analysis.drawing import course as course_charts
 from analysis.studies import VARIANT
 from tests.analysis.conftest import Row, frame, measured, progress_rows, trial
 

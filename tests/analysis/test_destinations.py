@@ -5,10 +5,10 @@ from __future__ import annotations
 import pandas as pd
 import pytest
 
-from analysis.destination_charts import MOST_CLASSES, _table
-from analysis.destination_charts import destinations as drawn
-from analysis.destination_sections import destination_section
 from analysis.destinations import destinations, largest
+from analysis.drawing.destinations import MOST_CLASSES, _table
+from analysis.drawing.destinations import destinations as drawn
+from analysis.report.destinations import destination_section
 from tests.analysis.conftest import trial
 
 SAID = {

@@ -8,9 +8,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from analysis.compare import COMPARED, UNMEASURED, cells
 from analysis.forgetting import entropy_difference, epsilon, forgetting_quality, score
 from analysis.published import select
+from analysis.published.compare import COMPARED, UNMEASURED, cells
 from tests.analysis.conftest import PARTITIONS, frame, measured
 
 DELTA = 0.1

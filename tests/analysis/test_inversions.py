@@ -8,10 +8,10 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-from analysis import inversion_charts
+from analysis.drawing import inversions as inversion_charts
 from analysis.errors import AnalysisError
 from analysis.inversions import pixels, shown
-from analysis.model_sections import inverted, on_the_way
+from analysis.report.models import inverted, on_the_way
 from tests.analysis.conftest import Row, frame, measured, progress_rows
 
 

@@ -11,9 +11,10 @@ from pathlib import Path
 
 import pytest
 
-from analysis import cli, load
+from analysis import cli
 from analysis.errors import AnalysisError
-from analysis.report import render
+from analysis.report.render import render
+from analysis.results import load
 from tests.analysis.conftest import class_rows, measured, sample_rows, step_rows, trial, write
 from tests.analysis.mutations import Files, mutated
 
@@ -81,7 +82,7 @@ def test_mutated_tables_are_read_or_refused_in_one_line(files: Files, tmp_path: 
 
 def test_commands_print_what_was_read(files: Files, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Folders that can be read, most of them with values that no run writes."""
-    monkeypatch.setattr("analysis.page._svg", lambda figure, letters: "<svg/>")
+    monkeypatch.setattr("analysis.report.page._svg", lambda figure, letters: "<svg/>")
     readable = 0
     for seed in range(10_000, 10_006):
         lay_out(mutated(files, random.Random(seed)), tmp_path / "results")

@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from analysis import tables
 from analysis.errors import AnalysisError
 from analysis.figures import Choice
 from analysis.named_tables import table
+from analysis.text import tables
 from tests.analysis.conftest import measured, write
 
 

@@ -9,7 +9,7 @@ import pytest
 
 from analysis.breakdown import benchmarked, by_own_set, overall
 from analysis.nearest import against, distances, leaders
-from analysis.nearest_sentences import main_sentence
+from analysis.report.nearest_sentences import main_sentence
 from tests.analysis.conftest import frame, measured
 
 SCRUB, SSD, JIT = (("scrub", "tuned", "", ""), ("ssd", "tuned", "", ""), ("jit", "tuned", "", ""))

@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from analysis import charts
+from analysis.drawing import benchmark as charts
 from analysis.sequence import degradation
 from tests.analysis.conftest import frame, measured, step_rows, trial
 

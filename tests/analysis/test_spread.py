@@ -9,8 +9,8 @@ import pandas as pd
 import pytest
 
 from analysis.breakdown import apart, by_class, collateral, overall
-from analysis.labels import repetitions
 from analysis.spread import UNIT, counts_by, decompose_by, level, unit_means, units
+from analysis.text.labels import repetitions
 from tests.analysis.conftest import class_rows, frame, measured
 
 

@@ -10,10 +10,10 @@ from torch import nn
 from benchmarks import Prepared
 from benchmarks.access import Access, TrialData
 from benchmarks.images import ImageSet
-from benchmarks.meter import Meter
 from benchmarks.methods import Method
-from benchmarks.recipes import Recipe
-from benchmarks.trial import _trial_data
+from benchmarks.training.recipes import Recipe
+from benchmarks.trial.meter import Meter
+from benchmarks.trial.run import _trial_data
 
 
 def data_for(prepared: Prepared, method: Method, seed: int = 0) -> TrialData:

@@ -17,8 +17,8 @@ from benchmarks.methods import Preset, methods
 from benchmarks.metrics import Metric, metrics
 from benchmarks.models import models
 from benchmarks.models.base import Model
-from benchmarks.recipes import Recipe
 from benchmarks.testing import check_dataset, check_method, check_metric, check_model
+from benchmarks.training.recipes import Recipe
 
 # Cheap values for methods that would train for long
 QUICK: dict[str, dict[str, float]] = {
@@ -255,12 +255,12 @@ def test_a_shared_value_of_a_changed_model_is_told(own):
 
 
 def test_a_method_that_imports_torch_is_told(own):
-    import benchmarks.testing
+    import benchmarks.testing.checks
 
-    benchmarks.testing._check_light.cache_clear()
+    benchmarks.testing.checks._check_light.cache_clear()
     with pytest.raises(AssertionError, match="import it inside functions"):
         check_method(own(('"""A method of a user\'s own."""', "import torch")))
-    benchmarks.testing._check_light.cache_clear()
+    benchmarks.testing.checks._check_light.cache_clear()
 
 
 def test_a_preset_with_an_unknown_value_is_told(own):

@@ -16,7 +16,7 @@ from benchmarks.evaluation import predict
 from benchmarks.images import ImageSet
 from benchmarks.inference import fast_convolutions, overwriting
 from benchmarks.models import models
-from benchmarks.reproducible import seeded
+from benchmarks.training.reproducible import seeded
 
 WIDE = 128
 

@@ -4,17 +4,18 @@ import numpy as np
 import pytest
 import torch
 
-from benchmarks import Scenario, trained
-from benchmarks.checkpoint import Checkpoint, Preprocessing
+from benchmarks import Scenario
 from benchmarks.errors import DataError, TrainingError
 from benchmarks.evaluation import predict
 from benchmarks.metrics.accuracy import retain_acc
-from benchmarks.model_ids import model_id
-from benchmarks.networks import build_network
-from benchmarks.prepared import Prepared, prepare
-from benchmarks.recipes import Recipe
-from benchmarks.trained import own_model
-from benchmarks.trial import run_trial
+from benchmarks.training import models as trained
+from benchmarks.training.model_ids import model_id
+from benchmarks.training.models import own_model
+from benchmarks.training.networks import build_network
+from benchmarks.training.recipes import Recipe
+from benchmarks.trial.prepared import Prepared, prepare
+from benchmarks.trial.run import run_trial
+from benchmarks.weights.checkpoint import Checkpoint, Preprocessing
 
 SCENARIO = Scenario("digits", "cnn2", "full_class", "8")
 CPU = torch.device("cpu")

@@ -9,14 +9,15 @@ import pytest
 import torch
 from torch import nn
 
-from benchmarks import Scenario, prepare, run_trial, trained
-from benchmarks.checkpoint import Preprocessing
+from benchmarks import Scenario, prepare, run_trial
 from benchmarks.datasets import load
 from benchmarks.errors import TrainingError
-from benchmarks.model_ids import model_id
 from benchmarks.models import Published, models
-from benchmarks.recipes import Recipe
-from benchmarks.training import History
+from benchmarks.training import models as trained
+from benchmarks.training.loop import History
+from benchmarks.training.model_ids import model_id
+from benchmarks.training.recipes import Recipe
+from benchmarks.weights.checkpoint import Preprocessing
 
 TAKEN = Preprocessing((0.5,), (0.25,))
 AS_IS = Recipe(1, batch_size=256, pretrained=True, original="published")
@@ -60,7 +61,7 @@ def starts(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, torch.Tensor]]:
         return History(1, 50.0, 0.0)
 
     monkeypatch.setattr(trained, "train", fake)
-    monkeypatch.setattr("benchmarks.training.train", fake)
+    monkeypatch.setattr("benchmarks.training.loop.train", fake)
     return seen
 
 

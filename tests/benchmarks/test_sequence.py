@@ -5,8 +5,8 @@ import pytest
 import torch
 
 from benchmarks import Scenario, run_trial
-from benchmarks.prepared import prepare
-from benchmarks.recipes import Recipe
+from benchmarks.training.recipes import Recipe
+from benchmarks.trial.prepared import prepare
 from tests.benchmarks.helpers import own_method
 
 RECIPE = Recipe(epochs=2)
@@ -52,7 +52,9 @@ def test_steps_are_measured_against_all_that_was_asked_for_so_far(sequence):
 
 
 def test_a_sequence_shares_its_models_with_the_classes_it_adds_up_to(sequence, monkeypatch):
-    monkeypatch.setattr("benchmarks.trained.train", lambda *args, **more: pytest.fail("trained again"))
+    monkeypatch.setattr(
+        "benchmarks.training.models.train", lambda *args, **more: pytest.fail("trained again")
+    )
     prepare(Scenario("digits", "cnn2", "full_class", "0+1+3+8"), recipe=RECIPE)
     assert all(step.original is sequence.original for step in sequence.steps)
 

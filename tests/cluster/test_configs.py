@@ -518,7 +518,7 @@ def test_the_network_policy_is_about_these_pods_and_lets_names_be_resolved(name:
 
 
 def test_the_job_refuses_an_empty_results_place_and_runs_its_plan(tmp_path: Path) -> None:
-    from search.plan_files import parse
+    from search.plans.files import parse
 
     job = documents("rayjob.yaml")["ConfigMap/unlearnbench-job"]["data"]
     assert main_document("rayjob.yaml")["spec"]["entrypoint"] == "bash /job/run.sh"

@@ -18,8 +18,8 @@ import pytest
 import ray
 import yaml
 
-from analysis import load
-from search.storage import store_at
+from analysis.results import load
+from search.results.storage import store_at
 from tests import s3
 from tests.faults.conftest import SHIFT, SMALL_STORE, Run, removed, workers
 from tests.marks import SEVERAL_NODES
@@ -97,8 +97,8 @@ from contextlib import ExitStack
 from rich.console import Console
 from cluster.connect import Slots
 from search import stages
-from search.placement import Learned
-from search.plan_files import load
+from search.engine.placement import Learned
+from search.plans.files import load
 plan, results, address = sys.argv[1:]
 slots = Slots(None, 1, 0.5, device="cpu", address=address)
 with ExitStack() as stack:

@@ -16,8 +16,8 @@ from benchmarks.datasets import load
 from benchmarks.evaluation import References, evaluate
 from benchmarks.images import ImageSet
 from benchmarks.metrics import measure as measure_metrics
-from benchmarks.networks import build_network
-from benchmarks.trained import all_images, placed
+from benchmarks.training.models import all_images, placed
+from benchmarks.training.networks import build_network
 from tests.performance.figures import Figure
 
 AIMS = {"vgg11": 8.0, "cnn2": 20.0}

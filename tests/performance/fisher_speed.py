@@ -14,7 +14,7 @@ from torch.nn import functional as F
 from benchmarks.images import ImageSet
 from benchmarks.methods.fisher import fisher_diagonal
 from benchmarks.models import models
-from benchmarks.reproducible import seeded
+from benchmarks.training.reproducible import seeded
 from tests.performance.figures import Figure
 
 ROUNDS = 3

@@ -26,10 +26,10 @@ from benchmarks import Prepared, Scenario, prepare, run_trial
 from benchmarks.access import TrialData
 from benchmarks.datasets import datasets
 from benchmarks.datasets.base import DataSource, Images
-from benchmarks.meter import Cost
 from benchmarks.methods import Method, methods
 from benchmarks.methods.boundary_shrink import BoundaryShrink
-from benchmarks.recipes import Recipe
+from benchmarks.training.recipes import Recipe
+from benchmarks.trial.meter import Cost
 from tests.performance.figures import Figure
 
 ROUNDS = 3

@@ -17,8 +17,8 @@ import pyarrow as pa
 
 from benchmarks.hyperparameters import declared
 from benchmarks.methods import methods
-from search.result_files import serialised
-from search.schema import schema
+from search.results.files import serialised
+from search.results.schema import schema
 
 METRICS = ("retain_acc", "forget_acc", "mia", "gap")
 RETRAINED = {"retain_acc": 90.0, "forget_acc": 0.0, "mia": 10.0, "gap": 0.0}

@@ -12,8 +12,8 @@ from torchvision import datasets, transforms
 
 from benchmarks import Scenario
 from benchmarks.datasets import data_folder, load
-from benchmarks.trained import all_images
-from benchmarks.training import augment
+from benchmarks.training.loop import augment
+from benchmarks.training.models import all_images
 from tests.performance.figures import Figure
 
 BATCH = 128

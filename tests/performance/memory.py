@@ -18,7 +18,7 @@ def _private_growth(data: Any) -> float:
     import psutil
 
     from benchmarks import Scenario
-    from benchmarks.trained import all_images
+    from benchmarks.training.models import all_images
 
     images = all_images(Scenario("cifar100", "cnn2", "full_class", "rocket"), data, "cpu")  # type: ignore[arg-type]
     before = psutil.Process().memory_full_info().uss

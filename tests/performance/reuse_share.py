@@ -14,8 +14,8 @@ from collections.abc import Callable, Iterator
 
 from benchmarks import Prepared, Scenario, prepare, run_trial
 from benchmarks.methods import Method, methods
-from benchmarks.recipes import Recipe
-from benchmarks.trial import Pruned, TrialResult
+from benchmarks.training.recipes import Recipe
+from benchmarks.trial.run import Pruned, TrialResult
 from tests.performance.figures import Figure
 
 DATASETS = {"digits": "8", "cifar100@2000": "rocket"}

@@ -16,15 +16,15 @@ import numpy as np
 import pandas as pd
 import torch
 
-from analysis.samplers import sampler_curves
+from analysis.searches.samplers import sampler_curves
 from benchmarks import Prepared, Scenario, prepare, run_trial
 from benchmarks.methods import methods
-from benchmarks.shared_work import Works
-from search.assignments import Assignment
-from search.objectives import objective
-from search.sampling import Sampler
-from search.spaces import search_space
-from search.studies import Study
+from benchmarks.trial.shared_work import Works
+from search.studies.assignments import Assignment
+from search.studies.objectives import objective
+from search.studies.sampling import Sampler
+from search.studies.spaces import search_space
+from search.studies.study import Study
 
 SAMPLERS: tuple[Sampler, ...] = ("tpe", "random", "qmc")
 SEEDS, TRIALS = 10, 250

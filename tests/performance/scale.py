@@ -14,19 +14,19 @@ import psutil
 
 from benchmarks.datasets import load
 from benchmarks.methods import methods
-from benchmarks.recipes import Recipe
-from benchmarks.scenarios import Scenario
+from benchmarks.scenarios.scenario import Scenario
+from benchmarks.training.recipes import Recipe
 from cluster.connect import session
 from cluster.slots import Slots
 from cluster.tasks import Tell, in_parallel
 from cluster.tasks import shared as fetched
-from search import preparation, runner
-from search.assignments import Assignment, FixedList
-from search.objectives import objective
-from search.placement import Learned
-from search.results import Results
-from search.spaces import search_space
-from search.studies import Study
+from search.engine import preparation, runner
+from search.engine.placement import Learned
+from search.results.writer import Results
+from search.studies.assignments import Assignment, FixedList
+from search.studies.objectives import objective
+from search.studies.spaces import search_space
+from search.studies.study import Study
 from tests.performance import thousand_gpus
 from tests.performance.figures import Figure
 

@@ -20,12 +20,12 @@ from scipy.stats import kendalltau, spearmanr
 from torch import nn
 
 from benchmarks import Prepared, Scenario, prepare, run_trial
-from benchmarks.measurement import measurement
 from benchmarks.methods import methods
 from benchmarks.metrics import measure
-from benchmarks.recipes import over, published_recipe
-from benchmarks.subsets import Extent
-from search.spaces import search_space
+from benchmarks.scenarios.subsets import Extent
+from benchmarks.training.recipes import over, published_recipe
+from benchmarks.trial.measurement import measurement
+from search.studies.spaces import search_space
 from tests.real_data import restored
 
 SEARCHES, TRIALS = 4, 25

@@ -14,10 +14,10 @@ from tests.performance.large_tables import million, searches
 CALLS = {
     "overall": "from analysis import overall; overall(place)",
     "by_class": "from analysis import by_class; by_class(place)",
-    "compare": "from analysis.compare import cells; cells(place)",
-    "importance": "from analysis.importance import of_searches; of_searches(place)",
+    "compare": "from analysis.published.compare import cells; cells(place)",
+    "importance": "from analysis.searches.importance import of_searches; of_searches(place)",
 }
-REPORT = "from analysis.report import write_report; write_report(place)"
+REPORT = "from analysis.report.render import write_report; write_report(place)"
 _MEASURED = """
 import json, resource, sys, time
 began, place = time.perf_counter(), sys.argv[1]

@@ -10,7 +10,7 @@ import heapq
 import random
 from collections.abc import Iterator
 
-from search.studies import MAX_RUNNING
+from search.studies.study import MAX_RUNNING
 from tests.performance.figures import Figure
 
 GPUS = 1_000

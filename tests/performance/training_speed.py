@@ -15,11 +15,11 @@ from torchvision import datasets, transforms
 from benchmarks import Scenario
 from benchmarks.datasets import data_folder, load
 from benchmarks.evaluation import predict
-from benchmarks.networks import build_network
-from benchmarks.recipes import Recipe
-from benchmarks.reproducible import seeded
-from benchmarks.trained import all_images, placed
-from benchmarks.training import train
+from benchmarks.training.loop import train
+from benchmarks.training.models import all_images, placed
+from benchmarks.training.networks import build_network
+from benchmarks.training.recipes import Recipe
+from benchmarks.training.reproducible import seeded
 from tests.performance.figures import Figure
 
 IMAGES = 2_000

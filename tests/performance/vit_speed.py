@@ -11,8 +11,8 @@ import torch
 from benchmarks import Scenario
 from benchmarks.datasets import load
 from benchmarks.evaluation import predict
-from benchmarks.networks import build_network
-from benchmarks.trained import all_images, placed
+from benchmarks.training.models import all_images, placed
+from benchmarks.training.networks import build_network
 from tests.performance.figures import Figure
 
 IMAGES = 64

@@ -9,14 +9,14 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.recipes import Recipe
-from benchmarks.scenarios import Scenario
+from benchmarks.scenarios.scenario import Scenario
+from benchmarks.training.recipes import Recipe
 from cluster.connect import session
 from cluster.errors import ClusterError
 from cluster.slots import Slots
-from search import preparation
-from search.plan import Plan
-from search.plan_files import parse
+from search.engine import preparation
+from search.plans.files import parse
+from search.plans.plan import Plan
 
 SLOTS = Slots(workers=1, cpus=1, gpus=0)  # a second worker costs 6 s of a core in every run
 PLAN = """

@@ -8,13 +8,13 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from search import stages
-from search.assignments import Assignment
-from search.identity import search_identity
-from search.plan import Plan
-from search.plan_trials import study_of
-from search.results import Finished, Results
-from search.studies import Study
+from search.plans.identity import search_identity
+from search.plans.plan import Plan
+from search.plans.trials import study_of
+from search.results.writer import Finished, Results
+from search.stages import stages
+from search.studies.assignments import Assignment
+from search.studies.study import Study
 
 START = datetime.datetime(2026, 1, 1, tzinfo=datetime.UTC)
 

@@ -20,11 +20,11 @@ import pytest
 import torch
 from matplotlib.figure import Figure
 
-from benchmarks.cache import model_folder
-from benchmarks.trained import original_model
+from benchmarks.training.cache import model_folder
+from benchmarks.training.models import original_model
 from cluster.slots import Slots
 from search.cli import main
-from search.plan_files import load
+from search.plans.files import load
 from tests.benchmarks.datasets.by_hand import class_tree
 from tests.marks import OWN_RAY
 

@@ -8,12 +8,12 @@ from pathlib import Path
 import pytest
 import yaml
 
-from analysis.departures import departures
-from benchmarks.splits import validation_size
-from search import published
-from search.plan import Plan
-from search.plan_files import load, parse
-from search.plan_sources import shipped
+from analysis.report.departures import departures
+from benchmarks.scenarios.splits import validation_size
+from search.plans import published
+from search.plans.files import load, parse
+from search.plans.plan import Plan
+from search.plans.sources import shipped
 
 PLANS = [(name, plan) for name in shipped() if name != "demo" for plan in load(name)]
 IDS = [f"{name}-{plan.name}" for name, plan in PLANS]

@@ -21,17 +21,18 @@ import pytest
 from rich.console import Console
 
 from benchmarks.methods import methods
-from benchmarks.scenarios import Scenario
+from benchmarks.scenarios.scenario import Scenario
 from cluster.slots import Slots
-from search import actors, preparation, runner, stages
-from search.assignments import Assignment, FixedList, Row, Source
+from search.engine import actors, preparation, runner
+from search.engine.placement import Learned
 from search.errors import ResultsError, RunError
-from search.objectives import best
-from search.placement import Learned
-from search.plan import Minimised, Plan
-from search.results import Finished, Results
-from search.sensitivity import Design, chosen_stars, sensitivity
-from tests.search.test_results import trial
+from search.plans.plan import Minimised, Plan
+from search.results.writer import Finished, Results
+from search.stages import stages
+from search.stages.sensitivity import Design, chosen_stars, sensitivity
+from search.studies.assignments import Assignment, FixedList, Row, Source
+from search.studies.objectives import best
+from tests.search.results.test_writer import trial
 
 SCENARIO = Scenario("digits", "cnn2", "full_class", "8")
 

@@ -14,16 +14,16 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from search.claims import claim, to_json
 from search.errors import ResultsError
-from search.identity import Identity
-from search.records import records
-from search.results import Finished, Results, finished_trials
-from search.schema import TABLES, trial_columns
-from search.spaces import search_space
+from search.plans.identity import Identity
+from search.results.claims import claim, to_json
+from search.results.records import records
+from search.results.schema import TABLES, trial_columns
+from search.results.writer import Finished, Results, finished_trials
+from search.studies.spaces import search_space
+from tests.search.results.test_writer import trial
+from tests.search.studies.test_study import JIT, play, study
 from tests.search.test_foreign_files import DEEP
-from tests.search.test_results import trial
-from tests.search.test_studies import JIT, play, study
 
 COUNT = int(os.environ.get("UNLEARN_FUZZ", "200"))  # 3,000 take some two minutes
 

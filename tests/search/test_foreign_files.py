@@ -17,15 +17,15 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from analysis import load
 from analysis.errors import AnalysisError
-from analysis.parquet import NotParquet, read_table
-from analysis.store import Folder, Store, store_at
-from search.claims import claim, to_json
+from analysis.results import load
+from analysis.results.parquet import NotParquet, read_table
+from analysis.results.store import Folder, Store, store_at
 from search.errors import ResultsError
-from search.results import Finished, Results, finished_trials
-from search.storage import probe
-from tests.search.test_results import trial
+from search.results.claims import claim, to_json
+from search.results.storage import probe
+from search.results.writer import Finished, Results, finished_trials
+from tests.search.results.test_writer import trial
 
 DEEP = "dataset=digits/model=cnn2/task=full_class/method=jit"
 
@@ -127,8 +127,8 @@ def test_a_reader_that_takes_every_file_meets_tables_only(
 _KILLED = """
     import os, signal
     from pathlib import Path
-    from search.results import Finished, Results
-    from tests.search.test_results import trial
+    from search.results.writer import Finished, Results
+    from tests.search.results.test_writer import trial
     def stop(self, target):
         os.kill(os.getpid(), signal.SIG{how})
         return rename(self, target)

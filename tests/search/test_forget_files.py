@@ -11,17 +11,17 @@ import pandas as pd
 import pytest
 
 from benchmarks.datasets import load as load_data
-from benchmarks.splits import validation
+from benchmarks.scenarios.splits import validation
 from cluster.slots import Slots
-from search import preparation, runner
-from search.assignments import Assignment, FixedList
+from search.engine import preparation, runner
+from search.engine.placement import Learned
 from search.errors import PlanError
-from search.identity import search_identity
-from search.parcel import parcel
-from search.placement import Learned
-from search.plan import Plan
-from search.plan_files import load
-from search.results import Results
+from search.plans.files import load
+from search.plans.identity import search_identity
+from search.plans.parcel import parcel
+from search.plans.plan import Plan
+from search.results.writer import Results
+from search.studies.assignments import Assignment, FixedList
 
 PLAN = """
 name: request

@@ -17,11 +17,11 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from analysis import load
-from analysis.store import store_at
-from search.results import Finished, Results, finished_trials
-from tests.search.test_lease import BEAT_S, STALE_S, place, server  # noqa: F401 (fixtures)
-from tests.search.test_results import trial
+from analysis.results import load
+from analysis.results.store import store_at
+from search.results.writer import Finished, Results, finished_trials
+from tests.search.results.test_lease import BEAT_S, STALE_S, place, server  # noqa: F401 (fixtures)
+from tests.search.results.test_writer import trial
 
 CLASS = {"split": "test", "class": "1", "forgotten": False, "correct": 1, "total": 2}
 STEP = {"step": 1, "request": "8"}
@@ -30,7 +30,7 @@ STEP = {"step": 1, "request": "8"}
 @pytest.fixture
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     """Drivers of other machines are taken for dead after a second."""
-    monkeypatch.setattr("search.lease.Lease.__init__.__defaults__", (BEAT_S, STALE_S))
+    monkeypatch.setattr("search.results.lease.Lease.__init__.__defaults__", (BEAT_S, STALE_S))
 
 
 @contextmanager

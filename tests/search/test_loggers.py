@@ -14,11 +14,11 @@ from search import loggers
 from search.errors import PlanError
 from search.loggers.to_tensorboard import folder
 from search.loggers.trials import Where, logged
-from search.plan import Plan
-from search.plan_files import parse
+from search.plans.files import parse
+from search.plans.plan import Plan
 from tests.search.conftest import PLAN
 from tests.search.made_searches import write_search
-from tests.search.test_export import longer
+from tests.search.tools.test_export import longer
 
 Rows = list[dict[str, Any]]
 

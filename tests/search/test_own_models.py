@@ -7,12 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.checkpoint import Checkpoint, Preprocessing
 from benchmarks.errors import DataError
-from benchmarks.scenarios import Scenario
+from benchmarks.scenarios.scenario import Scenario
+from benchmarks.weights.checkpoint import Checkpoint, Preprocessing
 from search.errors import PlanError
-from search.plan import Plan
-from search.plan_files import parse
+from search.plans.files import parse
+from search.plans.plan import Plan
 
 PLAN = """\
 name: mine
@@ -96,7 +96,7 @@ def test_a_network_that_cannot_be_trained_is_refused_when_the_plan_is_read(
 
 
 def test_weights_are_checked_before_anything_is_trained() -> None:
-    from search.preparation import NONE, own_models
+    from search.engine.preparation import NONE, own_models
 
     with pytest.raises(DataError, match=r"m.pt holds other objects than tensors"):
         own_models(Checkpoint(Path("m.pt")), None, [SCENARIO], print)
@@ -107,8 +107,8 @@ def test_weights_are_checked_before_anything_is_trained() -> None:
 def test_a_model_that_knows_nothing_is_told_when_it_is_judged() -> None:
     import torch
 
-    from benchmarks.networks import build_network
-    from search import preparation
+    from benchmarks.training.networks import build_network
+    from search.engine import preparation
 
     torch.save(build_network(SCENARIO, 1).state_dict(), "m.pt")
     models = preparation.own_models(Checkpoint(Path("m.pt")), Checkpoint(Path("m.pt")), [SCENARIO], print)

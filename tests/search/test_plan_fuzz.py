@@ -10,11 +10,11 @@ from pathlib import Path
 import pytest
 import yaml
 
-from search import identity
 from search.errors import PlanError
-from search.identity import run_id
-from search.plan_files import parse
-from search.plan_sources import PLANS
+from search.plans import identity
+from search.plans.files import parse
+from search.plans.identity import run_id
+from search.plans.sources import PLANS
 
 ROOT = Path(__file__).parents[2]
 COUNT = 3000

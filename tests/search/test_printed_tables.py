@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from analysis.printed_tables import printed_tables
 from analysis.published import published
+from analysis.published.tables import printed_tables
 from search.errors import PlanError
-from search.plan_sources import shipped, source
+from search.plans.sources import shipped, source
 
 # The numbers of each paper's tables and figures
 PRINTED = {
@@ -48,7 +48,7 @@ def test_every_part_is_of_a_shipped_plan() -> None:
 
 
 def test_a_command_that_follows_names_a_plan_that_has_what_it_varies() -> None:
-    from search.plan_files import load
+    from search.plans.files import load
 
     follows = {table.then for table in printed_tables().values() if table.then}
     assert follows == {

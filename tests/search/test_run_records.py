@@ -7,15 +7,15 @@ from pathlib import Path
 
 import yaml
 
-from analysis.run_files import parsed
-from analysis.watched import status
+from analysis.monitoring.files import parsed
+from analysis.monitoring.watched import status
 from benchmarks.methods import methods
-from search.entries import Entry
-from search.identity import Identity, benchmark_identity, search_identity
-from search.plan import Plan
-from search.repetitions import repetitions
-from search.results import Finished, Results
-from tests.search.test_results import trial
+from search.plans.entries import Entry
+from search.plans.identity import Identity, benchmark_identity, search_identity
+from search.plans.plan import Plan
+from search.plans.repetitions import repetitions
+from search.results.writer import Finished, Results
+from tests.search.results.test_writer import trial
 
 
 def kept(plan: Plan, identity: Identity) -> bytes:

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from search.cli import main
-from search.plan_sources import shipped
+from search.plans.sources import shipped
 
 ROOT = Path(__file__).parents[2]
 Typed = Callable[..., tuple[int, str, str]]

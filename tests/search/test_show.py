@@ -12,8 +12,8 @@ from benchmarks.methods import methods
 from benchmarks.metrics import metrics
 from benchmarks.models import models
 from benchmarks.pages import pages, print_page
-from search.plan_files import parse
-from search.plan_sources import shipped
+from search.plans.files import parse
+from search.plans.sources import shipped
 from tests.search.test_shell import Typed, typed
 
 __all__ = ["typed"]

@@ -10,8 +10,8 @@ import psutil
 
 from benchmarks import Prepared, run_trial
 from cluster.slots import Slots
-from search.results import Finished
-from search.rows import sample_rows, trial_row
+from search.results.rows import sample_rows, trial_row
+from search.results.writer import Finished
 
 NOT_NEEDED = ("log_monitor.py", "dashboard/dashboard.py", "autoscaler/_private/monitor.py")
 

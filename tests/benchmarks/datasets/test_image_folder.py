@@ -15,7 +15,7 @@ from PIL import Image, ImageOps
 from benchmarks.datasets import contents, datasets, decoded, image_folder, load
 from benchmarks.datasets.folders import scan
 from benchmarks.errors import DataError, InvalidScenario
-from benchmarks.scenarios import Scenario
+from benchmarks.scenarios.scenario import Scenario
 from benchmarks.testing import check_dataset
 from tests.benchmarks.datasets.by_hand import class_tree, picture, rows, truncated
 
@@ -471,7 +471,7 @@ def test_a_variant_that_would_lose_a_class_is_refused(data):
 
 def test_a_model_trains_on_a_folder(data):
     from benchmarks import prepare
-    from benchmarks.recipes import Recipe
+    from benchmarks.training.recipes import Recipe
 
     for name, colour in (("red", (250, 20, 20)), ("blue", (20, 20, 250)), ("green", (20, 200, 20))):
         (data / "pets" / name).mkdir(parents=True)

@@ -13,7 +13,7 @@ import pytest
 
 from benchmarks.datasets import datasets, load
 from benchmarks.errors import BenchmarkError, DataError
-from benchmarks.scenarios import Scenario
+from benchmarks.scenarios.scenario import Scenario
 from benchmarks.testing import check_dataset
 
 START = """\
@@ -148,7 +148,7 @@ def test_a_worker_needs_the_images_and_not_the_module(build, tmp_path):
     code = (
         "import pickle, sys\n"
         "from benchmarks.datasets import load, provide\n"
-        "from benchmarks.scenarios import Scenario\n"
+        "from benchmarks.scenarios.scenario import Scenario\n"
         "provide(pickle.load(open(sys.argv[1], 'rb')))\n"
         "scenario = Scenario('import:mydata:build', 'cnn2', 'full_class', '2')\n"
         "split = scenario.split(load('import:mydata:build'))\n"

@@ -6,7 +6,7 @@ from PIL import Image, ImageOps
 
 from benchmarks.datasets import datasets, decoded, load, pins
 from benchmarks.errors import DataError
-from benchmarks.scenarios import Scenario
+from benchmarks.scenarios.scenario import Scenario
 from benchmarks.testing import check_dataset
 from tests.benchmarks.datasets.by_hand import picture, rows
 

@@ -14,9 +14,9 @@ from torch import nn
 
 from benchmarks import Scenario, prepare, run_trial
 from benchmarks.errors import UnsuitableModel
-from benchmarks.masks import MaskedReLU
 from benchmarks.methods import methods
 from benchmarks.methods.activation_pruning import ActivationPruningParams
+from benchmarks.toolbox.masks import MaskedReLU
 from tests.benchmarks.helpers import rng, tiny_data, weights
 from tests.benchmarks.methods.adam import Adam
 from tests.benchmarks.methods.by_hand import CLASSES, SHAPE, Network, images, watch

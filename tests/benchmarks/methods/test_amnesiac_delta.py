@@ -12,8 +12,8 @@ from torch import nn
 from benchmarks import Scenario, prepare, run_trial
 from benchmarks.methods import methods
 from benchmarks.methods.amnesiac_delta import AmnesiacDeltaParams
-from benchmarks.networks import build_network
-from benchmarks.recipes import Recipe
+from benchmarks.training.networks import build_network
+from benchmarks.training.recipes import Recipe
 from tests.benchmarks.helpers import rng, tiny_data, weights
 from tests.benchmarks.methods.adam import Adam
 from tests.benchmarks.methods.by_hand import CLASSES, Network, images, watch

@@ -11,11 +11,11 @@ import torch
 from torch import nn
 
 from benchmarks import run_trial
-from benchmarks.meter import Meter
 from benchmarks.methods import methods
 from benchmarks.methods.bad_teacher import BadTeacherParams
-from benchmarks.shared_work import SharedWork
-from benchmarks.teachers import divergence
+from benchmarks.toolbox.teachers import divergence
+from benchmarks.trial.meter import Meter
+from benchmarks.trial.shared_work import SharedWork
 from tests.benchmarks.helpers import rng, tiny_data, weights
 from tests.benchmarks.methods.by_hand import CLASSES, images
 from tests.benchmarks.methods.soft import Adam, SoftNetwork, batches_of, softmax

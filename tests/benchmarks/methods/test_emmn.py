@@ -9,10 +9,11 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from benchmarks import Scenario, noise, prepare, run_trial
+from benchmarks import Scenario, prepare, run_trial
 from benchmarks.hyperparameters import build
 from benchmarks.methods import methods
 from benchmarks.methods.emmn import EmmnParams
+from benchmarks.toolbox import noise
 from tests.benchmarks import noise_reference as reference
 from tests.benchmarks.helpers import data_for, rng, tiny_data, weights
 

@@ -9,7 +9,7 @@ from torch import nn
 from benchmarks import run_trial
 from benchmarks.methods import methods
 from benchmarks.methods.lfssd import LfssdParams
-from benchmarks.shared_work import generator
+from benchmarks.trial.shared_work import generator
 from tests.benchmarks.helpers import rng, tiny_data
 
 LFSSD = methods.get("lfssd")

@@ -11,8 +11,8 @@ import torch
 
 from benchmarks import Prepared, run_trial
 from benchmarks.methods import methods
-from benchmarks.shared_work import Key, Work, Works
-from benchmarks.trial import TrialResult
+from benchmarks.trial.run import TrialResult
+from benchmarks.trial.shared_work import Key, Work, Works
 from tests.benchmarks.helpers import weights
 from tests.benchmarks.test_contracts import QUICK
 

@@ -11,7 +11,7 @@ from torch import nn
 from benchmarks import run_trial
 from benchmarks.methods import methods
 from benchmarks.methods.ssd import SsdParams
-from benchmarks.shared_work import generator
+from benchmarks.trial.shared_work import generator
 from tests.benchmarks.helpers import rng, tiny_data, weights
 
 SSD = methods.get("ssd")

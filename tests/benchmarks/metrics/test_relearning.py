@@ -98,7 +98,7 @@ def test_they_need_the_retrained_model(digits):
 def test_it_is_judged_by_the_images_that_forget_acc_is_of(task, forget, judged, short, monkeypatch):
     asked = []
     monkeypatch.setattr(
-        "benchmarks.prepared.relearn",
+        "benchmarks.trial.prepared.relearn",
         lambda model, images, own, accuracy: asked.append((images, own)) or Relearned(1, True),
     )
     ready = prepare(Scenario("digits", "cnn2", task, forget), recipe=short, keep_retrained=True)

@@ -3,11 +3,12 @@
 import pytest
 import torch
 
-from benchmarks import inversion, prepare, run_trial
+from benchmarks import prepare, run_trial
 from benchmarks.errors import BenchmarkError
-from benchmarks.inversion import IMAGES
 from benchmarks.metrics import metrics
 from benchmarks.metrics.synthetic import NAMES
+from benchmarks.trial import inversion
+from benchmarks.trial.inversion import IMAGES
 
 
 @pytest.fixture(scope="module")

@@ -11,7 +11,7 @@ from torch import nn
 
 from benchmarks import run_trial
 from benchmarks.metrics import measure
-from benchmarks.weight_change import weight_change
+from benchmarks.weights.change import weight_change
 from tests.benchmarks.helpers import own_method
 
 NAMES = ("weights_changed", "weights_moved")

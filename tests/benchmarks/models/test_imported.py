@@ -126,8 +126,8 @@ def test_a_function_that_does_not_build_is_one_clear_line(function, message):
 def test_a_network_whose_forward_was_edited_is_trained_again(tmp_path, monkeypatch):
     """Its layers, and so what is printed of it, are the same."""
     from benchmarks import Scenario
-    from benchmarks.model_ids import model_id
-    from benchmarks.recipes import published_recipe
+    from benchmarks.training.model_ids import model_id
+    from benchmarks.training.recipes import published_recipe
 
     def now():
         monkeypatch.delitem(sys.modules, "net_of_mine", raising=False)

@@ -8,7 +8,7 @@ from torch import nn
 
 from benchmarks.errors import InvalidScenario
 from benchmarks.models import models
-from benchmarks.reproducible import seeded
+from benchmarks.training.reproducible import seeded
 
 
 def parameters(name, *shape):

@@ -12,7 +12,7 @@ from torch import nn
 
 from benchmarks.errors import DataError, InvalidScenario, UnknownName
 from benchmarks.models import models, timm_family
-from benchmarks.reproducible import seeded
+from benchmarks.training.reproducible import seeded
 
 VIT, CNN = (
     "test_vit.r160_in1k",

@@ -1,0 +1,1 @@
+"""Figures drawn with matplotlib: each function takes data and returns a Figure."""

@@ -1,0 +1,275 @@
+"""Our benchmark beside the papers' tables: cell by cell, and as rankings of methods.
+
+A cell is one printed figure. It is compared with every line of ours that measured the same thing: each
+data set and network that stands for the printed one (`cifar100@1000` for cifar100), and each regime of
+hyper-parameters, by itself.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Collection, Mapping
+
+import numpy as np
+import pandas as pd
+
+from analysis.breakdown import BOTH, COLUMNS, benchmarked, by_own_set, regime_rank, with_both
+from analysis.forgetting import UTILITY, forgetting_quality
+from analysis.published import AGGREGATE, as_printed, published
+from analysis.results.load import Trials, used
+from analysis.spread import COUNTS, counts_by, decompose_by, levels_by
+from analysis.statistics.basic import kendall, spearman
+from analysis.studies import REFERENCES, SCENARIO, VARIANT, complete
+
+PRINT = ["paper", "table", "id", *SCENARIO]
+OURS = ["our_dataset", "our_model"]
+# Of which a distance to retrain is made; every printed table has some of them
+GAP = [
+    *("retain_acc", "forget_acc", "mia"),
+    *("retain_train_acc", "forget_train_acc", "test_acc"),
+    *("mia_correctness", "mia_confidence", "mia_entropy", "mia_probability"),
+]
+_QUALITY = {"f_score", "total_score"}
+COMPARED, UNMEASURED, NEVER = "compared", "not measured", "never run"
+TIME = "runtime_s"  # with its evaluation, as the papers' clocks have it
+EVERY = "all"
+UNNAMED = ""  # the forget set of a printed table that does not name it
+FEWEST = 3  # methods that a rank correlation needs to say anything
+_DRAWN = ("random", "identities")  # a number of these is another sample in every printed run
+_LISTED = re.compile(r"ids-([0-9]+)-[0-9a-f]+")  # a forget set whose images a file lists
+_Samples = Mapping[tuple[str, ...], tuple[str, ...]]
+_PLACE = [*PRINT, *OURS, "scaled"]
+_RANKED = [*_PLACE, "forget", "regime", "tuned_on"]
+
+
+def cells(
+    trials: Trials, printed: pd.DataFrame | None = None, samples: pd.DataFrame | None = None
+) -> pd.DataFrame:
+    """Every printed figure with ours beside it.
+
+    Args:
+        trials: The table, or where results are; of a million trials the latter takes seconds.
+        samples: The table of that name, which the F-score is made of.
+        printed: Rows of `analysis.published`; by default all.
+
+    Returns:
+        The columns of `printed`, with mean and std as printed_mean and printed_std, and: our_dataset,
+        our_model, scaled (whether these are smaller than printed), regime, preset, tuned_on, mean, std, n
+        (of our complete trials; for runtime_s the method and its evaluation, as printed), printed_over and
+        over (what the deviations are over: draws, seeds or originals; ours is over the same as print's where
+        it can be), difference (mean - printed_mean, in points or the metric's unit; none for runtime_s, as
+        machines differ), within (whether |difference| <= printed_std; null where no spread, or a spread of 0,
+        is printed, and where the two are not over the same), status: `compared`, `not measured` (run, but
+        without this figure) or `never run` (once per place of ours; our_dataset is null where no run of ours
+        stands for the printed place).
+    """
+    wanted = (published() if printed is None else printed).rename(
+        columns={"mean": "printed_mean", "std": "printed_std"}
+    )
+    samples_of = _printed_samples(wanted)
+    metrics = set(wanted["metric"])
+    trials = used(trials, "benchmark", [*COLUMNS, "unlearn_s", "eval_s", *UTILITY, *metrics])
+    measured = _ours(trials)
+    places = measured[[*OURS, *SCENARIO]].drop_duplicates()
+    rows = with_both(_printed(measured, wanted, [*SCENARIO, "method"]), [*OURS, "task"])
+    rows = _standing_for(_as_sampled(rows, samples_of), wanted)
+    rows = _printed(rows, wanted, [*SCENARIO, "forget", "method"])
+    found = wanted.merge(places, on=SCENARIO, how="left")
+    place = [*OURS, "task", "forget", "method"]
+    ran = found[place].merge(rows[place].drop_duplicates(), how="left", indicator=True)["_merge"] == "both"
+    found["status"] = np.where(ran, UNMEASURED, NEVER)
+    figures = [_figures(rows, metrics)]
+    if samples is not None and not samples.empty and _QUALITY & metrics:
+        figures.append(_as_sampled(_quality(trials, samples), samples_of))
+    found = found.merge(pd.concat(figures, ignore_index=True), on=[*place, "metric"], how="left")
+    found.loc[found["mean"].notna(), "status"] = COMPARED
+    found["n"] = found["n"].fillna(0).astype(int)
+    for name in ("regime", "preset", "tuned_on"):
+        found[name] = found[name].astype(object).fillna("")
+    found["scaled"] = found[OURS].fillna("").sum(axis=1).str.contains("@")
+    found["printed_over"] = [_printed_over(*key) for key in found[["task", "forget"]].to_numpy()]
+    found["difference"] = (found["mean"] - found["printed_mean"]).mask(found["metric"] == TIME)
+    near = (found["difference"].abs() <= found["printed_std"] + 1e-9).astype("boolean")
+    other = found["over"].notna() & (found["over"] != found["printed_over"])
+    found["within"] = near.mask(found["difference"].isna() | ~(found["printed_std"] > 0) | other)
+    ours = ["scaled", "regime", "preset", "tuned_on", "mean", "std", "n", "printed_over", "over"]
+    return found[[*wanted.columns, *OURS, *ours, "difference", "within", "status"]]
+
+
+def ranking(compared: pd.DataFrame) -> pd.DataFrame:
+    """Methods ranked by their distance to retrain, in print and here.
+
+    Each side's distance is the mean absolute difference to its own retrained model, over the accuracies and
+    attacks that both have. Of several published values of one method the nearest counts. Over
+    `all` forget sets distances are means, of the methods that were run on the most of them.
+
+    Args:
+        compared: Rows of `cells`.
+
+    Returns:
+        paper, table, id, dataset, model, task, our_dataset, our_model, scaled, forget, regime, tuned_on,
+        method, printed_gap, gap (points), printed_rank, rank (1 is nearest; equals share their mean rank).
+    """
+    gaps = _gaps(compared)
+    several = gaps.groupby(_PLACE)["forget"].transform("nunique") > 1
+    over = by_own_set(with_both(gaps[several], _PLACE)).groupby([*_PLACE, "regime", "tuned_on", "method"])
+    means = over[["printed_gap", "gap"]].mean().assign(sets=over["forget"].nunique()).reset_index()
+    most = means.groupby([*_PLACE, "regime", "tuned_on"])["sets"].transform("max")
+    means = means[(means["sets"] == most) & (most > 1)].assign(forget=EVERY)
+    columns = [*_RANKED, "method", "printed_gap", "gap"]
+    found = pd.concat([by_own_set(gaps)[columns], means[columns]], ignore_index=True)
+    found = found.round({"printed_gap": 9, "gap": 9})  # equals stay equal, whatever they were added up from
+    for rank, gap in (("printed_rank", "printed_gap"), ("rank", "gap")):
+        found[rank] = found.groupby(_RANKED)[gap].rank()
+    return _in_order(found, list(dict.fromkeys(compared["id"])))
+
+
+def agreement(ranked: pd.DataFrame) -> pd.DataFrame:
+    """How far the ranking here agrees with the printed one.
+
+    Args:
+        ranked: Rows of `ranking`.
+
+    Returns:
+        The columns that identify a ranking (up to tuned_on), n (methods), kendall (tau-b) and spearman; both
+        nan below three methods, or where all of one side are equal.
+    """
+    found = []
+    for values, rows in ranked.groupby(_RANKED, sort=False):
+        pair = rows["printed_gap"], rows["gap"]
+        tau, rho = (kendall(*pair), spearman(*pair)) if len(rows) >= FEWEST else (math.nan, math.nan)
+        row = dict(zip(_RANKED, values, strict=True))
+        found.append(row | {"n": len(rows), "kendall": tau, "spearman": rho})
+    return pd.DataFrame(found, columns=[*_RANKED, "n", "kendall", "spearman"])
+
+
+def _ours(trials: pd.DataFrame) -> pd.DataFrame:
+    """Our rows of the benchmark stage, with the names of what they stand for, and the time as printed."""
+    rows = benchmarked(trials)
+    places = list(zip(rows["dataset"], rows["model"], strict=True))
+    known = {place: as_printed(*place) for place in set(places)}
+    names = [known[place] for place in places]
+    return rows.assign(
+        our_dataset=rows["dataset"],
+        our_model=rows["model"],
+        dataset=[dataset for dataset, _ in names],
+        model=[model for _, model in names],
+        **{TIME: rows["unlearn_s"] + rows["eval_s"]},
+    )
+
+
+def _printed(rows: pd.DataFrame, wanted: pd.DataFrame, keys: list[str]) -> pd.DataFrame:
+    """The rows that some printed figure has these names in common with."""
+    return rows.merge(wanted[keys].drop_duplicates(), on=keys)
+
+
+def _printed_samples(wanted: pd.DataFrame) -> _Samples:
+    """The forget sets that print drew: data set, network and task -> their names."""
+    drawn = wanted[wanted["task"].isin(_DRAWN)]
+    return {
+        tuple(map(str, place)): tuple(dict.fromkeys(sets))
+        for place, sets in drawn.groupby(SCENARIO)["forget"]
+    }
+
+
+def _as_sampled(rows: pd.DataFrame, printed: _Samples) -> pd.DataFrame:
+    """Our rows, in which samples have the names of the printed ones that they stand for.
+
+    Images that a file lists stand for a sample of as many, as the unlearning challenge's list in print. A
+    scaled run forgets fewer images, and stands for the only sample that was printed.
+    """
+
+    def name(dataset: str, model: str, task: str, forget: str) -> str:
+        sets = printed.get((*as_printed(dataset, model), task), ())
+        listed = _LISTED.fullmatch(forget)
+        forget = listed[1] if listed and listed[1] in sets else forget
+        return sets[0] if "@" in dataset and len(sets) == 1 else forget
+
+    places = list(rows[[*OURS, "task", "forget"]].itertuples(index=False, name=None))
+    names = {place: name(*place) for place in set(places)}
+    return rows.assign(forget=[names[place] for place in places])
+
+
+def _standing_for(rows: pd.DataFrame, wanted: pd.DataFrame) -> pd.DataFrame:
+    """Our rows under the printed forget sets; a figure printed for several has all of them, or no row.
+
+    A figure of a forget set that print does not name has those of whichever sets were run here.
+    """
+    found = [rows[rows["regime"] != BOTH]]
+    several = wanted[wanted["forget"].str.contains(AGGREGATE)]
+    for *place, forget in several[[*SCENARIO, "forget"]].drop_duplicates().itertuples(index=False):
+        sets = forget.split(AGGREGATE)
+        own = by_own_set(rows[(rows[SCENARIO] == place).all(axis=1) & rows["forget"].isin(sets)])
+        have = own.groupby([*OURS, *VARIANT])["forget"].transform("nunique")
+        found.append(own[have == len(sets)].assign(forget=forget))
+    for row in wanted.loc[wanted["forget"] == UNNAMED, SCENARIO].drop_duplicates().to_numpy():
+        found.append(by_own_set(rows[(rows[SCENARIO] == row).all(axis=1)]).assign(forget=UNNAMED))
+    return pd.concat(found, ignore_index=True)
+
+
+def _figures(rows: pd.DataFrame, metrics: Collection[str]) -> pd.DataFrame:
+    """Mean, standard deviation and number of our complete trials, one row per line and metric."""
+    keys = [*OURS, "task", "forget", *VARIANT]
+    have = [name for name in rows.select_dtypes("number").columns if name in metrics]
+    header = [*keys, "metric", "mean", "std", "n", "over"]
+    rows = complete(rows)
+    rows = rows.assign(_line=rows.groupby(keys).ngroup())
+    if rows.empty or not have:
+        return pd.DataFrame(columns=header)
+    lines = rows.drop_duplicates("_line").set_index("_line")[keys].sort_index()
+    several = counts_by(rows, "_line")
+    printed = pd.Series([_printed_over(*key) for key in lines[["task", "forget"]].to_numpy()], lines.index)
+    are_several = pd.Series(False, lines.index)
+    for name in COUNTS:
+        are_several |= (printed == name) & (several[name] > 1)
+    lines["over"] = printed.where(are_several, levels_by(several))
+    parts = decompose_by(rows, "_line", have)
+    std = pd.concat([parts[name][lines["over"] == name] for name in COUNTS]).sort_index()
+    figures = {"mean": parts["mean"], "std": std, "n": rows.groupby("_line")[have].count()}
+    long = pd.DataFrame({name: part.stack(future_stack=True) for name, part in figures.items()})
+    long = long.rename_axis(["_line", "metric"]).reset_index().join(lines, on="_line")
+    return long[header].dropna(subset=["mean"])
+
+
+def _printed_over(task: str, forget: str) -> str:
+    """What a printed deviation is over: runs with a sample each, or runs on the same forget set."""
+    return "draws" if task in _DRAWN and forget.partition(" ")[0].isdecimal() else "seeds"
+
+
+def _quality(trials: pd.DataFrame, samples: pd.DataFrame) -> pd.DataFrame:
+    """The F-scores, each made of all models of a line at once, as rows like those of `_figures`."""
+    rows = forgetting_quality(trials, samples).rename(columns=dict(zip(SCENARIO, OURS, strict=False)))
+    keys = [*OURS, "task", "forget", *VARIANT, "n"]
+    return rows.melt(id_vars=keys, value_vars=sorted(_QUALITY), var_name="metric", value_name="mean")
+
+
+def _gaps(compared: pd.DataFrame) -> pd.DataFrame:
+    """Both sides' distance to their own retrained model, one row per line of ours and forget set."""
+    figures = compared[(compared["status"] == COMPARED) & compared["metric"].isin(GAP)]
+    here = [*_PLACE, "forget"]
+    retrain = figures[figures["method"] == "retrain"][[*here, "metric", "printed_mean", "mean"]]
+    rows = figures[~figures["method"].isin(REFERENCES)].merge(
+        retrain, on=[*here, "metric"], suffixes=("", "_retrain")
+    )
+    rows["printed_gap"] = (rows["printed_mean"] - rows["printed_mean_retrain"]).abs()
+    rows["gap"] = (rows["mean"] - rows["mean_retrain"]).abs()
+    parts = retrain.groupby(here).size().rename("parts").reset_index()
+    lines = rows.groupby([*here, *VARIANT])
+    found = lines[["printed_gap", "gap"]].mean().assign(size=lines.size()).reset_index().merge(parts, on=here)
+    whole = found[found["size"] == found["parts"]].sort_values("gap", kind="stable")
+    return whole.drop_duplicates([*here, "method", "regime", "tuned_on"]).sort_index()
+
+
+def _in_order(ranked: pd.DataFrame, tables: list[str]) -> pd.DataFrame:
+    """Tables and regimes in their order, a table's forget sets before all together, the best first."""
+
+    def key(column: pd.Series) -> pd.Series:
+        if column.name == "id":
+            return column.map(tables.index)
+        if column.name == "regime":
+            return column.map(regime_rank)
+        return column.map(lambda name: (name == EVERY, name)) if column.name == "forget" else column
+
+    keys = ["id", *_PLACE, "forget", "regime", "tuned_on", "printed_rank"]
+    return ranked.sort_values(keys, key=key, kind="stable", ignore_index=True)

@@ -1,0 +1,313 @@
+"""The report's chapters about the benchmark stage: results, classes, collateral damage, entropies."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping
+
+import pandas as pd
+
+from analysis.breakdown import (
+    BOTH,
+    FIGURES,
+    apart,
+    benchmarked,
+    by_class,
+    by_own_set,
+    collateral,
+    overall,
+    per_image,
+    with_both,
+)
+from analysis.drawing import benchmark as charts
+from analysis.forgetting import FEWEST, entropy_difference, forgetting_quality
+from analysis.nearest import distances, leaders, of_lines
+from analysis.report.nearest_sentences import main_sentence
+from analysis.report.page import Picture, Section, Table, picture, table
+from analysis.scenarios import by_scenario
+from analysis.spread import COUNTS
+from analysis.studies import REFERENCES, SCENARIO, VARIANT, metric_names
+from analysis.text.labels import DASH, label, number, place, scaling, variant
+from analysis.text.tables import metrics_of, shown, spread_sentence
+from analysis.u_lira import u_lira
+
+TOO_MANY = 12
+SCORES = ("f_score", "utility", "total_score")
+
+
+def results(trials: pd.DataFrame) -> Section | None:
+    """The main table of every scenario: mean ± std, distance to retrain, the best marked."""
+    frame = few_sources(overall(trials))
+    if frame.empty:
+        return None
+    every = dict(by_scenario(by_own_set(with_both(benchmarked(trials)))))
+    blocks = [
+        _main_table(name, rows.reset_index(drop=True), every[name]) for name, rows in by_scenario(frame)
+    ]
+    blocks += _other_metrics(trials)
+    blocks += _levels(trials)
+    text = [
+        "Mean ± standard deviation; each table says over what. Distance to retrain is the mean absolute "
+        "difference to the retrained model over retain accuracy, forget accuracy and MIA. Bold: nearest to "
+        "the retrained model, or fastest, among the methods that were run on every forget set of the table, "
+        "and every other one of these that cannot be told from it: the 95 % interval of the difference, "
+        "repetition by repetition, contains 0. With one of them nothing can be told, and bold is only the "
+        "lowest."
+    ]
+    images = [task for task in ("random", "identities") if task in set(frame["task"])]
+    if images:
+        text.append(
+            f"In the task {' and in '.join(images)} nothing of the forget set is held out: its forget "
+            "accuracy is measured on the forgotten training images themselves."
+        )
+    if "sequence" in set(frame["task"]):
+        text.append("In the task sequence the figures are those after the last request.")
+    started = _started_from(trials)
+    small = scaling(zip(frame["dataset"], frame["model"], strict=True))
+    text += [*([started] if started else []), *([small] if small else [])]
+    return Section("results", "Results", text, blocks)
+
+
+def _started_from(trials: pd.DataFrame) -> str:
+    """What it means where retrained models started from weights that were not fresh."""
+    rows = benchmarked(trials)
+    said = []
+    for start, meaning in (
+        (
+            "pretrained",
+            "from published weights, but for the last layer. Whatever these learned elsewhere of what is "
+            "forgotten here, the retrained model knows too: it shows what training here adds, not what a "
+            "model knows that never saw it",
+        ),
+        (
+            "checkpoint",
+            "from weights that only its owner knows, because it is a model of the user's own",
+        ),
+    ):
+        places = rows.loc[rows["retrained_from"] == start, ["dataset", "model"]].drop_duplicates()
+        if len(places):
+            names = " and ".join(place(*pair) for pair in places.to_numpy())
+            said.append(f"On {names} the retrained model started {meaning}.")
+    return " ".join(said)
+
+
+def classes(trials: pd.DataFrame, palette: Mapping[str, str]) -> Section | None:
+    """Every method on every forget set: a chart and the full table."""
+    frame = by_class(trials)
+    if frame.empty:
+        return None
+    blocks: list[Table | Picture] = []
+    for name, rows in by_scenario(frame):
+        drawn = few_sources(rows)
+        if rows["forget"].nunique() <= TOO_MANY:
+            blocks.append(picture(charts.breakdown(drawn, palette=palette), _spread_sentence(name, drawn)))
+        text = _distance_first(shown(rows))
+        heads = list(text.columns)
+        figures = {label(m) for m in metrics_of(rows)} | {"n", "Failed"}
+        caption = f"{name}: every forget set by itself. {spread_sentence(rows)}"
+        blocks.append(table(caption, heads, text.to_numpy().tolist(), figures, folded=len(rows) > 24))
+    return Section("classes", "By forgotten class", [], blocks)
+
+
+def damage(trials: pd.DataFrame, per_class: pd.DataFrame) -> Section | None:
+    """What happens to the classes that stay, relative to retraining."""
+    frame = few_sources(collateral(trials, per_class))
+    frame = frame[frame["method"] != "retrain"]
+    if frame.empty:
+        return None
+    blocks = []
+    for name, rows in by_scenario(frame):
+        sets = list(dict.fromkeys(rows["forget"]))[:6]
+        part = rows[rows["forget"].isin(sets)]
+        methods = part[~part["method"].isin(REFERENCES)]
+        worst = (part if methods.empty else methods).nsmallest(1, "change").iloc[0]
+        who = variant(*worst[VARIANT])
+        blocks.append(
+            picture(
+                charts.collateral(part),
+                f"{name}: test accuracy of the classes that stay, relative to the retrained model. "
+                f"Furthest below is {who} when it forgets {worst['forget']}: {worst['change']:+.1f} points "
+                f"on {worst['class']}.",
+            )
+        )
+    return Section("collateral", "Classes that stay", [], blocks, folded=True)
+
+
+def entropy(trials: pd.DataFrame, samples: pd.DataFrame, palette: Mapping[str, str]) -> Section | None:
+    """How sure the models are of the forgotten images."""
+    frame = few_sources(per_image(trials, samples, "entropy"))
+    if frame.empty:
+        return None
+    blocks: list[Table | Picture] = []
+    differences = dict(by_scenario(few_sources(by_own_set(entropy_difference(trials, samples)))))
+    for name, rows in by_scenario(frame):
+        groups = rows.groupby(VARIANT, sort=False)["entropy"]
+        known = [f"{variant(*map(str, key))}: {values.median():.2g}" for key, values in groups]
+        blocks.append(
+            picture(
+                charts.distribution(rows, "entropy", palette),
+                f"{name}: entropy of the softmax on the forgotten training images, over the retrained "
+                f"model's in grey; low entropy gives a member away. Medians in nats: {'; '.join(known)}.",
+            )
+        )
+        if name in differences:
+            blocks.append(_entropy_table(name, differences[name]))
+    return Section("entropy", "Entropy of the forgotten images", [], blocks, folded=True)
+
+
+def _entropy_table(name: str, rows: pd.DataFrame) -> Table:
+    caption = (
+        f"{name}: entropies less those of the retrained model of the same seed, image by image; medians over "
+        "the seeds. The line of retrain, one seed against another, is what to expect. A large p of the "
+        "signed-rank test does not say that they are equal; the Kolmogorov-Smirnov distance is from 0 to 1."
+    )
+    heads = ["Forget set", "Method", "Images", "Median difference (nats)", "Wilcoxon p", "Distance"]
+    lines = [
+        [
+            row["forget"],
+            variant(*row[VARIANT]),
+            str(row["images"]),
+            f"{row['difference']:+.2g}",
+            DASH if math.isnan(row["wilcoxon_p"]) else f"{row['wilcoxon_p']:.2g}",
+            f"{row['ks']:.2f}",
+        ]
+        for _, row in rows.iterrows()
+    ]
+    return table(caption, heads, lines, set(heads[2:]), folded=len(rows) > TOO_MANY)
+
+
+def quality(trials: pd.DataFrame, samples: pd.DataFrame) -> Section | None:
+    """Whether the unlearned models can be told from retrained ones, where there are enough of both."""
+    scored = few_sources(by_own_set(forgetting_quality(trials, samples)))
+    attacked = few_sources(by_own_set(u_lira(trials, samples)))
+    blocks = [_score_table(name, rows) for name, rows in by_scenario(scored)]
+    blocks += [_attack_table(name, rows) for name, rows in by_scenario(attacked)]
+    return Section("quality", "Compared with retrained models", [], blocks, folded=True) if blocks else None
+
+
+def _score_table(name: str, rows: pd.DataFrame) -> Table:
+    caption = (
+        f"{name}: per forget image, a threshold on the loss tries to tell the unlearned models of all seeds "
+        "from the retrained ones. An F-score of 1 says that they are as hard to tell from these as these "
+        "from each other; the total score multiplies it with train and test accuracy relative to the "
+        f"retrained models. From few models the scores are rough: {FEWEST} are the least, the "
+        "papers take 32 to 512."
+    )
+    lines = [
+        [row["forget"], variant(*row[VARIANT]), str(row["n"]), *(number(row[m], m) for m in SCORES)]
+        for _, row in rows.iterrows()
+    ]
+    heads = ["Forget set", "Method", "Models", *map(label, SCORES)]
+    return table(caption, heads, lines, set(heads[2:]))
+
+
+def _attack_table(name: str, rows: pd.DataFrame) -> Table:
+    caption = (
+        f"{name}: U-LiRA, an attacker who has unlearned and retrained models of all seeds but one, and tells "
+        "by the confidence in every forget image which kind the models of that seed are. 50 % is chance. The "
+        "± is a standard error over seeds; the line of retrain, odd seeds against even ones, is what chance "
+        "looks like with half as many models."
+    )
+    lines = [
+        [
+            row["forget"],
+            variant(*row[VARIANT]),
+            str(row["n"]),
+            f"{row['accuracy']:.1f} ± {row['accuracy_se']:.1f}",
+            f"{row['auc']:.1f}",
+        ]
+        for _, row in rows.iterrows()
+    ]
+    heads = ["Forget set", "Method", "Models", "Accuracy (%)", "AUC (%)"]
+    return table(caption, heads, lines, set(heads[2:]))
+
+
+def few_sources(frame: pd.DataFrame) -> pd.DataFrame:
+    """Without transferred parameters where they come from several sets, which have their own chapter."""
+    moved = frame["regime"].isin(["transferred", BOTH])
+    sources = frame["tuned_on"].where(moved).groupby([frame[c] for c in (*SCENARIO, "method")])
+    return frame[~moved | (sources.transform("nunique") < 2)]
+
+
+def _main_table(name: str, rows: pd.DataFrame, every: pd.DataFrame) -> Table:
+    """The table of one scenario from its rows of `overall`, and the trials that these are made of."""
+    full = rows["forget_sets"] == rows["forget_sets"].max()
+    own = rows[full & ~rows["method"].isin(REFERENCES) & (rows["n"] > 0)]
+    if own.empty:
+        own = rows[~rows["method"].isin(REFERENCES) & (rows["n"] > 0)]
+    text = _distance_first(shown(rows))
+    heads = list(text.columns)
+    place = {key: i for i, key in enumerate(rows[VARIANT].itertuples(index=False, name=None))}
+    lines = list(own[VARIANT].itertuples(index=False, name=None))
+    metrics = metrics_of(rows)
+    strong = {
+        (place[key], heads.index(label(metric)))
+        for metric in metrics
+        for key in leaders(of_lines(distances(every, metric), lines))
+    }
+    figures = {label(m) for m in metrics} | {"n", "Failed"}
+    sentence = main_sentence(name, rows, every, lines).removesuffix(".")
+    caption = f"{sentence}. {spread_sentence(rows)}"
+    return table(caption, heads, text.to_numpy().tolist(), figures, strong)
+
+
+def _distance_first(text: pd.DataFrame) -> pd.DataFrame:
+    """A table whose second column is the distance, which a phone then shows."""
+    first = ["Method", label("gap")]
+    return text[[*first, *(head for head in text.columns if head not in first)]]
+
+
+def _other_metrics(trials: pd.DataFrame) -> Iterator[Table]:
+    """What else was measured in every scenario, folded."""
+    for name, own in by_scenario(benchmarked(trials)):
+        others = [metric for metric in metric_names(own) if metric not in FIGURES]
+        if not others:
+            continue
+        frame = few_sources(overall(own, others))
+        text = shown(frame)
+        heads = list(text.columns)
+        figures = {label(m) for m in others} | {"n", "Failed"}
+        caption = f"{name}: every other metric"
+        if "anamnesis_index" in others:
+            caption += " (an Anamnesis index is the mean over the trials that relearned)"
+        caption += f". {spread_sentence(frame)}"
+        yield table(caption, heads, text.to_numpy().tolist(), figures, folded=True)
+
+
+def _levels(trials: pd.DataFrame) -> Iterator[Table]:
+    """Where figures differ, where draws or originals were repeated too, folded."""
+    for name, rows in by_scenario(few_sources(apart(trials))):
+        heads = ["Forget set", "Method", "Figure", "Trials", "Mean", "± originals", "± draws", "± seeds"]
+        lines = [
+            [
+                row["forget"],
+                variant(*row[VARIANT]),
+                label(row["metric"]),
+                str(row["n"]),
+                *(number(row[part], row["metric"]) for part in ("mean", *COUNTS)),
+            ]
+            for _, row in rows.iterrows()
+        ]
+        caption = (
+            f"{name}: standard deviations between original models, between draws of the forget set of one "
+            "original, and between method seeds on one draw; each of means over what is to its right"
+        )
+        yield table(caption, heads, lines, set(heads[3:]), folded=True)
+
+
+def _spread_sentence(name: str, rows: pd.DataFrame) -> str:
+    own = rows[~rows["method"].isin(REFERENCES)].dropna(subset=["gap_mean"])
+    groups = own.groupby(VARIANT)["gap_mean"]
+    said = (
+        f"{name}: mean (marker) and standard deviation (line) per forget set; the bar is retrain. "
+        f"{spread_sentence(rows)}"
+    )
+    wide = (groups.max() - groups.min()).sort_values()
+    if not len(wide) or rows["forget"].nunique() < 2 or wide.iloc[-1] <= 0:
+        return said
+    key = wide.index[-1]
+    low, high = groups.min()[key], groups.max()[key]
+    return (
+        f"{said} The forget set matters most to {variant(*key)}: its distance to retrain goes from "
+        f"{number(float(low))} to {number(float(high))} points."
+    )

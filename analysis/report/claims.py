@@ -1,0 +1,280 @@
+"""The report's chapter of claims: beside retraining, against each other, how robust the best points are."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+
+import pandas as pd
+
+from analysis.claims import AS_RETRAINING, DIFFERS, IDENTICAL, LINE, TOO_FEW, claims_by_forget, together
+from analysis.drawing import claims as claims_charts
+from analysis.report.benchmark import few_sources
+from analysis.report.claims_sentences import how_to_read, shown
+from analysis.report.page import Block, Section, Table, picture, table
+from analysis.scenarios import by_scenario
+from analysis.searches.robustness import FEWEST, WITHIN, Neighbourhood, RangeOf, neighbourhoods
+from analysis.standings import LEAST_SETS, Standing, best, budgets, standing
+from analysis.statistics.ranks import LEAST_BLOCKS
+from analysis.studies import METRICS, VARIANT
+from analysis.text.labels import DASH, duration, number, signed, title, variant
+
+MOST_FOLDED = 24
+
+
+def claims(trials: pd.DataFrame, range_of: RangeOf, palette: Mapping[str, str]) -> Section | None:
+    """What may be claimed of the methods of one plan and scenario, and how sure it is.
+
+    Args:
+        range_of: The range in which a study searched a parameter column, if that is known.
+        palette: Method -> colour.
+    """
+    blocks = [*_beside_retraining(trials, palette), *against_each_other(trials, palette)]
+    around = neighbourhoods(trials, range_of)
+    blocks += _robust(around, palette)
+    if not blocks:
+        return None
+    text = [
+        "What these trials are enough to say. A figure that looks the same is not shown to be the same, and "
+        "with one run nothing is shown at all; where trials are too few, the number that would do is there. "
+        "Spread over seeds, draws and original models, and over forget sets, answers different questions, "
+        "and each caption says which it is."
+    ]
+    if not around:
+        text.append(
+            f"How robust the best points are cannot be said: fewer than {FEWEST} trials lie within a tenth "
+            "of the ranges around each, and there is no sensitivity run around one."
+        )
+    return Section("claims", "What can be claimed", text, blocks)
+
+
+def against_each_other(trials: pd.DataFrame, palette: Mapping[str, str]) -> list[Block]:
+    """Ranks, pairs and budgets of the methods over the forget sets, and scenarios, of some trials."""
+    found = standing(trials)
+    if found.ranking is None:
+        return []
+    spent = budgets(trials)
+    drawn = claims_charts.critical_differences(found.ranking, palette)
+    return [picture(drawn, _ranks_sentence(found, spent)), _pairs(found), _budgets(found, spent, trials)]
+
+
+def _beside_retraining(trials: pd.DataFrame, palette: Mapping[str, str]) -> list[Block]:
+    measured = [metric for metric in METRICS if metric in trials and trials[metric].notna().any()]
+    found = few_sources(claims_by_forget(trials, measured))
+    blocks: list[Block] = []
+    for name, rows in by_scenario(found):
+        every = together(rows)
+        text = shown(every).drop(columns=LINE)
+        text.insert(0, "Method", [variant(*key) for key in _lines(every)])
+        caption = f"{name}: {_verdicts(every)} {how_to_read(rows, None)}"
+        blocks.append(table(caption, list(text.columns), text.to_numpy().tolist()))
+        drawn = _searched_first(rows)
+        over = " or ".join(dict.fromkeys(rows["over"]))
+        blocks.append(
+            picture(
+                claims_charts.differences(drawn, palette),
+                f"{name}: mean difference to other retrained models in margins, a mark per forget set; "
+                f"lines are 95 % intervals over {over}, which say nothing of other forget sets. Inside the "
+                "band a mean differs by less than two retrained models typically do; hollow marks have too "
+                f"few runs to say so. {_margin_sentence(drawn)}",
+            )
+        )
+        single = shown(rows).drop(columns=LINE)
+        single.insert(0, "Method", [variant(*key) for key in rows[VARIANT].itertuples(index=False)])
+        caption = f"{name}: each forget set by itself. Intervals are Student's at 95 %, over {over}."
+        heads = list(single.columns)
+        figures = {"Difference", "95 % interval", "Margin", "Runs"}
+        blocks.append(table(caption, heads, single.to_numpy().tolist(), figures, folded=True))
+    return blocks
+
+
+def _searched_first(rows: pd.DataFrame) -> pd.DataFrame:
+    """A line per method: of what it ran with on most forget sets the tuned parameters, then others."""
+    sets = rows.groupby(VARIANT)["forget"].nunique().rename("sets").reset_index()
+    order = {"tuned": 0, "tuned + transferred": 1}
+    sets["order"] = sets["regime"].map(lambda regime: order.get(regime, 2))
+    first = sets.sort_values(["sets", "order"], ascending=[False, True], kind="stable").drop_duplicates(
+        "method"
+    )
+    return rows.merge(first[VARIANT], on=VARIANT)
+
+
+def _verdicts(every: pd.DataFrame) -> str:
+    """Which lines are as retraining in all metrics, and how many claims there are of each kind."""
+    whole = every.groupby(LINE, sort=False)["verdict"].agg(lambda v: set(v) <= {AS_RETRAINING, IDENTICAL})
+    keys = whole.index[whole.to_numpy(dtype=bool)].to_frame()[VARIANT]
+    names = [variant(*map(str, key)) for key in keys.to_numpy()]
+    said = (
+        f"As retraining by every metric: {', '.join(names)}."
+        if names
+        else "No method is shown to be as retraining by every metric."
+    )
+    count = every["verdict"].value_counts()
+    alike = int(count.get(AS_RETRAINING, 0) + count.get(IDENTICAL, 0))
+    return (
+        f"{said} Of {len(every)} claims {alike} say as retraining, {count.get(DIFFERS, 0)} differs, and "
+        f"{count.get(TOO_FEW, 0)} have too few runs."
+    )
+
+
+def _margin_sentence(rows: pd.DataFrame) -> str:
+    """How wide the margins are, and for how many there is none."""
+    known = rows[rows["margin"] > 0]
+    if known.empty:
+        return "No margin is known: the retrained models do not vary, or there is one of them."
+    spans = [
+        f"{title(str(metric))} {number(own['margin'].min())} to {number(own['margin'].max())}"
+        for metric, own in known.groupby("metric", sort=False)
+    ]
+    return f"A margin is, in points: {', '.join(spans)}."
+
+
+def _lines(every: pd.DataFrame) -> list[tuple[str, ...]]:
+    keys = every[LINE].drop_duplicates()[VARIANT]
+    return [tuple(map(str, key)) for key in keys.itertuples(index=False)]
+
+
+def _ranks_sentence(found: Standing, spent: pd.DataFrame) -> str:
+    ranks, blocks = found.ranking, len(found.figures)
+    assert ranks is not None
+    first = best(found)
+    said = (
+        f"Mean ranks over {blocks} forget sets by distance to retrain, 1 is nearest; bars join what "
+        "Nemenyi's critical difference (5 %, all pairs together) cannot tell apart. "
+    )
+    if ranks.p >= 0.05:
+        said += f"Friedman's test finds no difference between the methods (p = {ranks.p:.2g})."
+    else:
+        said += f"Some methods differ (Friedman, p = {ranks.p:.2g})."
+    if first:
+        said += f" On these forget sets {first} is nearer to retraining than every other (95 %, over runs)."
+    else:
+        said += " None is clearly nearer to retraining than every other, so there is no winner."
+    if blocks < LEAST_SETS:
+        said += f" {blocks} forget sets are too few to say anything of others."
+    if not _is_equal_budget(found, spent):
+        said += " The budgets were not equal, see the table: ranks then compare budgets too."
+    if found.left_out:
+        said += f" Left out, as run on fewer forget sets: {', '.join(found.left_out)}."
+    return said
+
+
+def _is_equal_budget(found: Standing, spent: pd.DataFrame) -> bool:
+    own = spent[spent["method"].isin(found.figures.columns)]
+    return len(own) == found.figures.shape[1] and own["least"].min() == own["most"].max()
+
+
+def _pairs(found: Standing) -> Table:
+    heads = [
+        "Method",
+        "Beside",
+        "Difference (points)",
+        "Over runs",
+        "Over forget sets",
+        "Runs nearer",
+        "Wilcoxon p",
+    ]
+    rows = [
+        [
+            row["method"],
+            row["other"],
+            signed(row["difference"]),
+            _interval(row["low"], row["high"]),
+            _interval(row["sets_low"], row["sets_high"]),
+            f"{row['nearer']:.0%}",
+            DASH if math.isnan(row["p"]) else f"{row['p']:.2g}",
+        ]
+        for row in found.pairs.to_dict("records")
+    ]
+    clear = int(((found.pairs["high"] < 0) | (found.pairs["low"] > 0)).sum())
+    caption = (
+        f"{clear} of {len(rows)} pairs of methods differ in their mean distance to retrain on these forget "
+        "sets. Intervals are a bootstrap's, of all pairs together at 95 %: over runs, the forget sets stay "
+        f"these; over forget sets, they are a sample (from {LEAST_SETS} on; Wilcoxon's p, by Holm's "
+        f"procedure, from {LEAST_BLOCKS} on). Negative: the first is nearer."
+    )
+    return table(caption, heads, rows, set(heads[2:]), folded=len(rows) > MOST_FOLDED)
+
+
+def _budgets(found: Standing, spent: pd.DataFrame, trials: pd.DataFrame) -> Table:
+    rows = []
+    known = spent.set_index("method")
+    took = known["seconds"].astype(float).to_dict()
+    seconds = trials[trials["kind"] == "benchmark"].groupby("method")["unlearn_s"].median()
+    for method in map(str, found.figures.mean().sort_values(kind="stable").index):
+        once = f"{number(float(seconds.get(method, math.nan)), 'unlearn_s')} s"
+        if method not in known.index:
+            rows.append([method, "none", DASH, once])
+            continue
+        own = known.loc[method]
+        count = (
+            f"{own['trials']:.0f}"
+            if own["least"] == own["most"]
+            else f"{own['least']:.0f} to {own['most']:.0f}"
+        )
+        rows.append([method, count, duration(took[method]), once])
+    equal = "the same number of trials" if _is_equal_budget(found, spent) else "different numbers of trials"
+    caption = (
+        f"What each method was given: {equal} per forget set. Seconds are medians over the searches of a "
+        "forget set (unlearning and evaluation of all trials together) and over the benchmark's trials; "
+        "they depend on the machine and on what else ran there."
+    )
+    heads = ["Method", "Trials of a search", "A search", "One unlearning"]
+    return table(caption, heads, rows, set(heads[1:]))
+
+
+def _robust(found: list[Neighbourhood], palette: Mapping[str, str]) -> list[Block]:
+    if not found:
+        return []
+    caption = (
+        "How robust the best points are: the share of the neighbourhood, a tenth of every range to both "
+        "sides on its own scale, that is at most so many points further from retraining than the best. "
+        "Bands are a bootstrap's 95 % intervals, over the trials of a search or the seeds of a sensitivity "
+        f"run. Single trials are noisy and the best of many is lucky, so shares from a search are rather "
+        f"too low. {_cliff_sentence(found)}"
+    )
+    return [picture(claims_charts.robustness(found, palette), caption), _robust_table(found)]
+
+
+def _cliff_sentence(found: list[Neighbourhood]) -> str:
+    cliffs = []
+    for near in found:
+        [share], [high] = near.share(WITHIN), near.interval(WITHIN)[1]
+        if share < 0.5 and high < 0.5:
+            where = f" in {title(near.parameter)}" if near.parameter else ""
+            cliffs.append(f"{near.study.method} forgetting {near.study.forget}{where}")
+    if not cliffs:
+        return f"No method is shown to stand on a cliff, with less than half of it within {WITHIN:g} points."
+    return (
+        f"On a cliff, with less than half of the neighbourhood within {WITHIN:g} points: {', '.join(cliffs)}."
+    )
+
+
+def _robust_table(found: list[Neighbourhood]) -> Table:
+    heads = [
+        "Method",
+        "Forget set",
+        "From",
+        "Parameter",
+        f"Within {WITHIN:g} points",
+        "95 % interval",
+        "Trials",
+    ]
+    rows = []
+    for near in found:
+        [share], ([low], [high]) = near.share(WITHIN), near.interval(WITHIN)
+        interval = f"{low:.0%} to {high:.0%}" if math.isfinite(low) else DASH
+        name = title(near.parameter) if near.parameter else "all together"
+        source = "search" if near.source == "trials" else "sensitivity"
+        rows.append(
+            [near.study.method, near.study.forget, source, name, f"{share:.0%}", interval, str(near.trials)]
+        )
+    caption = (
+        f"The share of each neighbourhood within {WITHIN:g} points of the best, and from how many trials in "
+        "it. One parameter at a time says nothing of several that are wrong together."
+    )
+    return table(caption, heads, rows, set(heads[4:]), folded=len(rows) > MOST_FOLDED)
+
+
+def _interval(low: float, high: float) -> str:
+    return f"{signed(low)} to {signed(high)}" if math.isfinite(low) else DASH

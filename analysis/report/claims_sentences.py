@@ -1,0 +1,85 @@
+"""Claims beside retraining in words: cells of tables, and sentences that say how sure they are."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+import pandas as pd
+
+from analysis.claims import DIFFERS, LINE, TOO_FEW
+from analysis.text.labels import DASH, number, signed, title
+
+
+def shown(found: pd.DataFrame) -> pd.DataFrame:
+    """Claims as a table of text: of each method over its forget sets, or of each on one of them.
+
+    Args:
+        found: Rows of `analysis.claims.claims` or `claims_by_forget`.
+    """
+    return _by_forget(found) if "forget" in found else matrix(found)
+
+
+def matrix(found: pd.DataFrame) -> pd.DataFrame:
+    """A row per method and a column per metric, from rows of `analysis.claims.claims`."""
+    heads = {metric: title(metric) for metric in dict.fromkeys(found["metric"])}
+    lines = []
+    for values, rows in found.groupby(LINE, sort=False):
+        cells = {heads[row["metric"]]: verdict(row) for row in rows.to_dict("records")}
+        lines.append(dict(zip(LINE, values, strict=True)) | cells)
+    return pd.DataFrame(lines, columns=[*LINE, *heads.values()]).fillna(DASH)
+
+
+def verdict(row: Mapping[Any, Any]) -> str:
+    """A claim as people read it: `not enough runs to say (12 more would do)`."""
+    if row["verdict"] == DIFFERS and row.get("forget_sets", 1) > 1:
+        return f"differs on {_few(row['differing'].split(', '))}"
+    if row["verdict"] != TOO_FEW:
+        return str(row["verdict"])
+    if min(row["n"], row.get("n_retrain", row["n"])) < 2:
+        return f"{TOO_FEW} (one run shows no spread)"
+    if pd.isna(row["more"]):
+        return TOO_FEW
+    return f"{TOO_FEW} ({row['more']} more would do)"
+
+
+def how_to_read(found: pd.DataFrame, margin: float | None) -> str:
+    """What the claims say and how sure they are, for under a table of them."""
+    over = " or ".join(dict.fromkeys(found["over"])) or "seeds"
+    allowed = (
+        "what two retrained models typically differ by (root mean square, from their spread over seeds)"
+        if margin is None
+        else f"{margin:g} in the metric's unit"
+    )
+    return (
+        "As retraining: on every forget set the mean is within the margin of the mean of other retrained "
+        f"models, {allowed}; this is said wrongly in at most 5 % of cases. Differs: a difference on some "
+        "forget set that chance brings in at most 5 % of cases where there is none. Each method and metric "
+        f"is judged by itself, over {over}; the runs that would do are per forget set, for method and "
+        "retraining alike, and lead to an answer with a probability of 80 % if differences stay as they are."
+    )
+
+
+def _by_forget(found: pd.DataFrame) -> pd.DataFrame:
+    rows = found.to_dict("records")
+    cells = {
+        "Metric": [title(row["metric"]) for row in rows],
+        "Verdict": [verdict(row) for row in rows],
+        "Difference": [signed(row["difference"], row["metric"]) for row in rows],
+        "95 % interval": [_interval(row) for row in rows],
+        "Margin": [number(row["margin"], row["metric"]) for row in rows],
+        "Runs": [f"{row['n']} and {row['n_retrain']}" for row in rows],
+        "Over": [row["over"] for row in rows],
+    }
+    return pd.concat([found[[*LINE, "forget"]].reset_index(drop=True), pd.DataFrame(cells)], axis=1)
+
+
+def _interval(row: Mapping[Any, Any]) -> str:
+    if not math.isfinite(row["low"]):
+        return DASH
+    return f"{signed(row['low'], row['metric'])} to {signed(row['high'], row['metric'])}"
+
+
+def _few(names: list[str], most: int = 4) -> str:
+    return ", ".join(names) if len(names) <= most else f"{len(names)} forget sets"

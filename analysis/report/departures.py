@@ -1,0 +1,39 @@
+"""What the plans of some results do otherwise than the print that they repeat, in their own words."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from analysis.report.page import Section, table
+from analysis.results.plan_records import plan_records
+
+_TEXT = (
+    "What the plans do otherwise than the papers whose experiments they repeat, as the plans themselves say. "
+    "It is to be read beside every difference to a printed figure."
+)
+
+
+def departures(place: Path | str) -> dict[str, tuple[str, ...]]:
+    """Plan -> its sentences, of the newest record of each plan that ran; without plans that say nothing.
+
+    Raises:
+        AnalysisError: when the records cannot be read. A file that is not a record is left out.
+    """
+    plans = {name: _sentences(record.values) for name, record in plan_records(place).items()}
+    return {name: sentences for name, sentences in plans.items() if sentences}
+
+
+def chapter(place: Path | str) -> Section | None:
+    """The report's chapter of these sentences."""
+    lines = [[plan, sentence] for plan, every in departures(place).items() for sentence in every]
+    if not lines:
+        return None
+    return Section(
+        "departures", "Differences from the papers", [_TEXT], [table("", ["Plan", "Otherwise"], lines, set())]
+    )
+
+
+def _sentences(plan: dict[str, Any]) -> tuple[str, ...]:
+    given = plan.get("departures")
+    return tuple(filter(None, (s for s in given if isinstance(s, str)))) if isinstance(given, list) else ()

@@ -1,0 +1,62 @@
+"""The report's chapter on where forgotten images go."""
+
+from __future__ import annotations
+
+import math
+
+import pandas as pd
+
+from analysis.destinations import LINE, destinations, largest
+from analysis.drawing import destinations as destination_charts
+from analysis.report.page import Picture, Section, Table, picture
+from analysis.studies import REFERENCES, SCENARIO, VARIANT
+from analysis.text.labels import place, variant
+
+TOO_MANY = 8  # forget sets in one picture
+
+
+def destination_section(trials: pd.DataFrame, samples: pd.DataFrame) -> Section | None:
+    """Which classes the models name for the forget images, beside the retrained model."""
+    frame = destinations(trials, samples)
+    if frame.empty:
+        return None
+    blocks: list[Table | Picture] = []
+    for values, rows in frame.groupby(SCENARIO, sort=False):
+        sets = list(dict.fromkeys(rows["forget"]))[:TOO_MANY]
+        shown = rows[rows["forget"].isin(sets)]
+        caption = sentence(place(*map(str, values)), shown)
+        blocks.append(picture(destination_charts.destinations(shown), caption))
+    text = [
+        "A method that sends the images of a forgotten class to a class that the retrained model does not "
+        "name for them gives away what was forgotten. Mean over the models of each line, in percent of the "
+        "forget images."
+    ]
+    return Section("destinations", "Where forgotten images go", text, blocks, folded=True)
+
+
+def sentence(name: str, rows: pd.DataFrame) -> str:
+    """What the picture of one scenario shows: where retrain sends them, and who does otherwise most."""
+    lines = rows.drop_duplicates(LINE)
+    own = lines[~lines["method"].isin(REFERENCES)].dropna(subset=["apart"])
+    if own.empty:
+        return f"{name}: classes that the models name for the forget images; there is no retrained model."
+    worst = own.iloc[int(own["apart"].argmax())]
+    top = largest(rows)
+    here = top[top["forget"] == worst["forget"]]
+    goes = here[(here[VARIANT] == list(worst[VARIANT])).all(axis=1)].iloc[0]
+    said = (
+        f"{name}: classes that the models name for the forget images. Furthest from retrain is "
+        f"{variant(*worst[VARIANT])} when it forgets {worst['forget']}: {worst['apart']:.0f} % of the images "
+        f"would have to go elsewhere, and {goes['share']:.0f} % go to {goes['class']}"
+    )
+    if not math.isnan(goes["retrain"]):
+        said += f", to which retrain sends {goes['retrain']:.0f} %"
+    return f"{said}. {_sureness(lines)}"
+
+
+def _sureness(lines: pd.DataFrame) -> str:
+    retrained = lines.loc[lines["method"] == "retrain", "n"]
+    fewest = int(retrained.min()) if len(retrained) else 0
+    if fewest < 2:
+        return "From one retrained model: how far a second one would be is not known."
+    return f"Retrain is the mean of {fewest} models or more."

@@ -1,0 +1,101 @@
+"""The report's chapters on models on their way, and on what can be got out of them."""
+
+from __future__ import annotations
+
+import pandas as pd
+
+from analysis.course import course
+from analysis.drawing import course as course_charts
+from analysis.drawing import inversions as inversion_charts
+from analysis.inversions import METRIC, shown
+from analysis.report.page import Picture, Section, Table, picture, table
+from analysis.scenarios import by_scenario
+from analysis.studies import REFERENCES, VARIANT
+from analysis.text.labels import mean_std, number, variant
+
+_MOST_SETS = 4  # forget sets with a picture; `unlearn figure` draws all
+_WAY = (
+    "The model as it stands while a method runs, measured on subsets of the large splits: mean and standard "
+    "deviation (band) over repetitions. Dashed is what the retrained model has. A method whose line crosses "
+    "its dashed one on the way may have been stopped too late."
+)
+_INVERTED = (
+    "Images made by gradient descent from nothing, so that the model takes them for what was forgotten. "
+    "Another network, trained on all images from another seed, says in how many it recognises the class "
+    "(framed). It takes even noise for some class: compare with retrain, not with 0."
+)
+
+
+def on_the_way(trials: pd.DataFrame, progress: pd.DataFrame) -> Section | None:
+    """Accuracy while every method of the benchmark runs."""
+    frame = course(trials, progress)
+    blocks: list[Table | Picture] = []
+    for name, every in by_scenario(frame):
+        for forget, rows in list(every.groupby("forget", sort=False))[:_MOST_SETS]:
+            drawn = course_charts.course(rows, VARIANT)
+            blocks.append(picture(drawn, _course_sentence(f"{name}, forgetting {forget}", rows)))
+    if not blocks:
+        return None
+    return Section("course", "While a method runs", [_WAY], blocks, folded=True)
+
+
+def inverted(trials: pd.DataFrame, inversions: pd.DataFrame) -> Section | None:
+    """What a model still shows of the forgotten class."""
+    frame = shown(trials, inversions)
+    blocks: list[Table | Picture] = []
+    for name, every in by_scenario(frame):
+        for forget, rows in list(every.groupby("forget", sort=False))[:_MOST_SETS]:
+            place = f"{name}, forgetting {forget}"
+            blocks.append(picture(inversion_charts.grid(rows), _inverted_sentence(place, rows)))
+            models = rows.drop_duplicates(VARIANT)
+            lines = [
+                [
+                    variant(*(row[c] for c in VARIANT)),
+                    mean_std(row[f"{METRIC}_mean"], row[f"{METRIC}_std"]),
+                    str(row["n"]),
+                ]
+                for _, row in models.iterrows()
+            ]
+            heads = ["Method", "Recognised (%)", "n"]
+            blocks.append(
+                table(f"{place}: share of images in which it is recognised", heads, lines, set(heads[1:]))
+            )
+    if not blocks:
+        return None
+    return Section("inversion", "Images recovered from the models", [_INVERTED], blocks)
+
+
+def _course_sentence(name: str, rows: pd.DataFrame) -> str:
+    """Which method is nearer to retraining somewhere on its way than at its end, and by how much most."""
+    own = rows[~rows["method"].isin(REFERENCES)].dropna(subset=["gap_mean"])
+    if own.empty:
+        return f"{name}: accuracy over the share of the steps."
+    ends = own.sort_values("done", kind="stable").drop_duplicates(VARIANT, keep="last")
+    nearest = own.sort_values("gap_mean", kind="stable").drop_duplicates(VARIANT)
+    both = ends.merge(nearest, on=VARIANT, suffixes=("_end", "_best"))
+    both = both.assign(gained=both["gap_mean_end"] - both["gap_mean_best"])
+    top = both.sort_values("gained", ascending=False, kind="stable").iloc[0]
+    if top["gained"] <= 0:
+        return f"{name}: every method is nearest to retrain at its end."
+    who = variant(*(top[c] for c in VARIANT))
+    return (
+        f"{name}: {who} is {number(top['gap_mean_best'])} points from retrain after "
+        f"{100 * top['done_best']:.0f} % of its steps and {number(top['gap_mean_end'])} at its end."
+    )
+
+
+def _inverted_sentence(name: str, rows: pd.DataFrame) -> str:
+    """How often the class is recognised in the images of the original, the retrained and the worst method."""
+    models = rows.drop_duplicates(VARIANT)
+    own = models[~models["method"].isin(REFERENCES)]
+    known = [
+        f"{row['method']} {row[f'{METRIC}_mean']:.0f} %"
+        for _, row in models.iterrows()
+        if row["method"] in REFERENCES
+    ]
+    if len(own):
+        top = own.sort_values(f"{METRIC}_mean", ascending=False, kind="stable").iloc[0]
+        known.append(
+            f"at most {top[f'{METRIC}_mean']:.0f} % of a method ({variant(*(top[c] for c in VARIANT))})"
+        )
+    return f"{name}: recognised in the images of {', '.join(known)}. Of each line the first model is shown."

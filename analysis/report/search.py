@@ -1,0 +1,302 @@
+"""The report's chapters about searches: best parameters, fresh seeds, sensitivity, importance."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable, Mapping, Sequence
+
+import numpy as np
+import pandas as pd
+
+from analysis.drawing import search as plots
+from analysis.drawing.style import ACCENT, plain
+from analysis.report import search_charts
+from analysis.report.page import Block, Section, Table, picture, table
+from analysis.report.search_charts import Found
+from analysis.results.ranges import Range, Ranges, log_parameters
+from analysis.searches import sensitivity as sense
+from analysis.searches.centres import Figure as Around
+from analysis.searches.centres import centre, figures
+from analysis.searches.importance import Importance
+from analysis.statistics.basic import WinnersCurse, winners_curse
+from analysis.studies import METRICS, Study, best, complete, fully_evaluated, parameters, varied
+from analysis.text.labels import DASH, duration, mean_std, number, title, variant
+
+Blocks = list[Block]
+
+
+def searches(
+    found: Found, palette: Mapping[str, str], range_of: Callable[[Study, str], Range | None]
+) -> Section | None:
+    """Best parameters of every search, whether their ranges may be too narrow, and how the search went.
+
+    Args:
+        found: The searches with their rows.
+        range_of: The range in which a study searched a parameter column, if that is known.
+    """
+    rows: list[list[str]] = []
+    still: list[list[str]] = []
+    narrow: list[list[str]] = []
+    for study, frame in found:
+        winner = best(frame)
+        took = (frame["finished_at"].max() - frame["started_at"].min()).total_seconds()
+        cells = [study.method, study.forget, str(len(frame))]
+        cells += [str(int((frame["state"] == "failed").sum())), duration(took)]
+        if winner is None:
+            rows.append([*cells, DASH, DASH, DASH, "no trial was complete"])
+            continue
+        moved, fixed_values = _said(frame, winner)
+        near = int((_finished(frame)["objective"] <= winner["objective"] + 1).sum()) - 1
+        reached = [number(winner["objective"]), str(int(winner["trial_number"])), str(near)]
+        rows.append([*cells, *reached, moved])
+        narrow += _too_narrow(study, winner, {name: range_of(study, name) for name in varied(frame)})
+        still += [[study.method, study.forget, fixed_values]] if fixed_values else []
+    if not rows:
+        return None
+    heads = ["Method", "Forget set", "Trials", "Failed", "Wall time", "Objective (points)", "Best trial"]
+    heads += ["Others within a point", "Best parameters"]
+    blocks: Blocks = [table("", heads, rows, set(heads[2:-1]))]
+    if narrow:
+        caption = "Ranges that may be too narrow: the best lies near an end"
+        blocks.append(table(caption, ["Method", "Forget set", "What"], narrow))
+    if still:
+        caption = "Parameters that the searches left alone"
+        blocks.append(table(caption, ["Method", "Forget set", "Values"], still, folded=True))
+    done = with_figures(found)
+    blocks += [search_charts.history(done, palette), search_charts.pareto(done, palette)] if done else []
+    return Section("searches", "Searches", _evaluated(pd.concat([frame for _, frame in found])), blocks)
+
+
+def check(trials: pd.DataFrame) -> Section | None:
+    """The winner's curse: the best parameters of each search on seeds that it never saw."""
+    found = winners_curse(trials)
+    if not found:
+        return None
+    heads = ["Method", "Forget set", "In the search (points)", "Fresh (points)", "Fresh"]
+    heads += ["Difference", "95 % interval"]
+    rows = [
+        [
+            c.study.method,
+            c.study.forget,
+            number(c.searched),
+            mean_std(c.fresh_mean, c.fresh_std),
+            _fresh(c),
+            f"{c.difference:+.1f}",
+            f"{c.low:+.1f} to {c.high:+.1f}" if np.isfinite(c.low) else DASH,
+        ]
+        for c in found
+    ]
+    text = [
+        "The best of many noisy trials is partly luck, so its parameters ran again on fresh seeds; where "
+        "other draws of the forget set were run, which the search never saw, on these. ± is over them."
+    ]
+    text += _curse_sentences(found)
+    return Section("check", "Does the best hold?", text, [table("", heads, rows, set(heads[2:]))])
+
+
+def sensitivity(
+    trials: pd.DataFrame, found: Found, ranges: Ranges, palette: Mapping[str, str]
+) -> Section | None:
+    """One parameter at a time and grids from sensitivity runs; the searches' trials, which move."""
+    blocks: Blocks = []
+    for figure in figures(trials):
+        values = sense.published(trials, figure.study)
+        blocks += _designed(figure, values, ranges, palette)
+    moved = [(study, rows) for study, rows in with_figures(found) if varied(rows) and _several_complete(rows)]
+    if moved:
+        blocks.append(search_charts.slices(moved, palette, ranges))
+        blocks.append(_best_tenths(moved))
+        if any(len(varied(rows)) > 1 for _, rows in moved):
+            blocks.append(search_charts.contour(moved))
+        blocks.append(search_charts.parallel(moved))
+    return Section("sensitivity", "Sensitivity to the hyper-parameters", [], blocks) if blocks else None
+
+
+def importance(found: Found, shares: Sequence[Importance]) -> Section | None:
+    """Importance of the parameters, and for which searches it cannot be told."""
+    rows, without = [], []
+    for (study, _), known in zip(found, shares, strict=True):
+        if known.reason:
+            without.append([study.method, study.forget, known.reason])
+        for i, line in enumerate(known.table.to_dict("records")):
+            interval = f"{line['low']:.0%} to {line['high']:.0%}"
+            share = [title(line["parameter"]), f"{line['importance']:.0%}", interval]
+            rows.append([study.method, study.forget, str(i + 1), *share])
+    blocks: Blocks = []
+    heads = ["Method", "Forget set", "Rank", "Parameter", "Share", "90 % interval"]
+    if rows:
+        some = [pair for pair, known in zip(found, shares, strict=True) if not known.reason]
+        blocks.append(search_charts.importances(some))
+        caption = "Shares of all searches; the intervals are a bootstrap's over the trials"
+        blocks.append(table(caption, heads, rows, {"Rank", *heads[4:]}, folded=len(rows) > 40))
+    if without:
+        blocks.append(table("Searches of which it cannot be told", ["Method", "Forget set", "Why"], without))
+    return Section("importance", "Importance of the hyper-parameters", [], blocks) if blocks else None
+
+
+def with_figures(found: Found) -> Found:
+    """The searches of which some trial was complete."""
+    return [(study, rows) for study, rows in found if best(rows) is not None]
+
+
+def _designed(
+    figure: Around, published: Mapping[str, Mapping[float, str]], ranges: Ranges, palette: Mapping[str, str]
+) -> Blocks:
+    blocks: Blocks = []
+    study, frame, winner = figure.study, figure.rows, figure.best
+    log = log_parameters(frame, study.method, ranges)
+    tone = palette.get(study.method, ACCENT)
+    lines = {m: sense.curves(frame, m, winner) for m in METRICS}
+    lines = {m: rows for m, rows in lines.items() if len(rows)}
+    if lines:
+        middle = centre(frame, [] if winner is None else [winner]) or {}
+        around = ", ".join(f"{title(name)} = {plain(value)}" for name, value in middle.items())
+        said = f"{_name(study)}: one parameter at a time around {around}. {_curve_sentence(lines.get('gap'))}"
+        said += _published_sentence({name: published.get(name, {}) for name in middle})
+        drawn = plots.sensitivity_curves(lines, log, tone, winner, published)
+        blocks.append(picture(drawn, said))
+    for pair in itertools.combinations(varied(frame), 2):
+        cells = {m: sense.grid(frame, m, pair) for m in METRICS}
+        cells = {m: rows for m, rows in cells.items() if len(rows)}
+        if not cells:
+            continue
+        targets = {m: sense.target(frame, m) for m in cells}
+        names = " and ".join(map(title, pair))
+        caption = f"{_name(study)}: a grid of {names}; each line is one value of {title(pair[1])}."
+        blocks.append(picture(plots.grid_lines(cells, targets, log), caption))
+        if "gap" in cells:
+            low = cells["gap"].nsmallest(1, "mean").iloc[0]
+            at = " and ".join(f"{title(name)} = {plain(float(low[name]))}" for name in pair)
+            caption = (
+                f"{_name(study)}: distance to retrain on the grid; lowest, {low['mean']:.1f} points, at {at}."
+            )
+            blocks.append(picture(plots.parameter_map(cells["gap"], as_grid=True), caption))
+    return blocks
+
+
+def _curve_sentence(rows: pd.DataFrame | None) -> str:
+    said = []
+    for name, line in rows.groupby("parameter", sort=False) if rows is not None else ():
+        low, high = line.nsmallest(1, "mean").iloc[0], line["mean"].max()
+        middle = line.loc[line["at_centre"] & (line["value"] != low["value"]), "mean"]
+        at_centre = f", {middle.iloc[0]:.1f} at the centre," if len(middle) else ""
+        said.append(
+            f"Over {title(str(name))} the distance to retrain is lowest at {plain(float(low['value']))} "
+            f"({low['mean']:.1f} points){at_centre} and reaches {high:.1f}."
+        )
+    return " ".join(said)
+
+
+def _fresh(c: WinnersCurse) -> str:
+    """`4 seeds`, `1 draw`."""
+    return f"{c.n} {c.over if c.n > 1 else c.over.removesuffix('s')}"
+
+
+def _published_sentence(published: Mapping[str, Mapping[float, str]]) -> str:
+    values = [
+        f"{title(name)} = {plain(value)} ({presets})"
+        for name, known in published.items()
+        for value, presets in sorted(known.items())
+    ]
+    if not values:
+        return ""
+    return f" Published (squares; the other parameters of a preset are not those here): {', '.join(values)}."
+
+
+def _curse_sentences(found: Sequence[WinnersCurse]) -> list[str]:
+    """The search that was most hopeful, and, once each, what the differences are made of."""
+    most = max(found, key=lambda c: (c.difference, c.n))
+    worse = "worse" if most.difference > 0 else "better"
+    unclear = ", which these cannot tell from no difference" if most.low <= 0 <= most.high else ""
+    said = (
+        f"{_name(most.study)}: the best of {most.trials} trials had {number(most.searched)} points in the "
+        f"search and has {mean_std(most.fresh_mean, most.fresh_std)} on {_fresh(most)} that it never saw, "
+        f"{abs(most.difference):.1f} points {worse}{unclear}."
+    )
+    if len(found) > 1:
+        hopeful = sum(c.low > 0 for c in found)
+        said = f"{hopeful} of {len(found)} searches were clearly too hopeful, at 95 %. The most, {said}"
+    return [said, *dict.fromkeys(map(_curse_parts, found))]
+
+
+def _curse_parts(c: WinnersCurse) -> str:
+    """What the difference between a search's best and the same on fresh seeds is made of."""
+    parts = ["the luck of the pick"]
+    if c.over == "draws":
+        parts.append("the images to forget, which are others in every draw")
+    if c.searched_split != c.fresh_split:
+        measured = f"the search measures {c.searched_split} images, the benchmark {c.fresh_split} images"
+        parts.append(f"the images ({measured})")
+    if len(parts) == 1:
+        return f"Both were measured on {c.fresh_split} images, so the difference is {parts[0]}."
+    number_of = {2: "Two", 3: "Three"}[len(parts)]
+    return f"{number_of} things are in this difference: {', '.join(parts[:-1])}, and {parts[-1]}."
+
+
+def _evaluated(rows: pd.DataFrame) -> list[str]:
+    """On how many images the trials of searches were evaluated, where that was not all of them."""
+    known = rows.reindex(columns=["eval_limit", "eval_ended"])
+    limited = known["eval_limit"].dropna()
+    if limited.empty:
+        return []
+    ended = int((known["eval_ended"].fillna("") != "").sum())
+    most = int(limited.max())
+    sentence = f"These trials were evaluated on a fixed choice of at most {most:,} images of each split."
+    if ended:
+        sentence += (
+            f" {ended} of {len(rows)} were no better than chance on the first few hundred, and were "
+            "evaluated only on these and on the forget set; the column eval_ended says which."
+        )
+    return [sentence]
+
+
+def _several_complete(frame: pd.DataFrame) -> bool:
+    return bool((frame["state"] == "complete").sum() > 1)
+
+
+def _finished(frame: pd.DataFrame, *columns: str) -> pd.DataFrame:
+    """The fully evaluated trials of a search, with their objective and some columns."""
+    used = [name for name in ("state", "objective", "eval_ended", *columns) if name in frame]
+    return fully_evaluated(complete(frame[used]).dropna(subset=["objective"]))
+
+
+def _best_tenths(found: Found) -> Table:
+    """Where the best tenth of each search's trials lies."""
+    rows = []
+    for study, frame in found:
+        names = varied(frame)
+        done = _finished(frame, *names)
+        top = done.nsmallest(max(2, round(len(done) / 10)), "objective")
+        spans = [
+            f"{title(name)} {plain(float(top[name].min()))} to {plain(float(top[name].max()))}"
+            for name in names
+            if top[name].notna().any()
+        ]
+        rows.append([study.method, study.forget, str(len(top)), ", ".join(spans)])
+    heads = ["Method", "Forget set", "Trials", "Between"]
+    return table("Where the best tenth of each search lies", heads, rows, {"Trials"}, folded=len(rows) > 12)
+
+
+def _too_narrow(study: Study, winner: pd.Series, axes: Mapping[str, Range | None]) -> list[list[str]]:
+    """A line for every parameter whose best lies near an end of its range."""
+    warnings = [axis.warning(title(name), float(winner[name])) for name, axis in axes.items() if axis]
+    return [[study.method, study.forget, warning] for warning in warnings if warning]
+
+
+def _said(frame: pd.DataFrame, winner: pd.Series) -> tuple[str, str]:
+    """The winner's parameters as text: those that the search varied, and the others."""
+    values = parameters(winner)
+    own = [name.removeprefix("param_") for name in varied(frame)]
+    moved = [f"{name} = {_value(values[name])}" for name in own if name in values]
+    fixed = [f"{name} = {_value(value)}" for name, value in values.items() if name not in own]
+    return ", ".join(moved) or "none was varied", ", ".join(fixed)
+
+
+def _value(value: object) -> str:
+    if isinstance(value, float):
+        return plain(value)
+    return str(value)
+
+
+def _name(study: Study) -> str:
+    return f"{variant(study.method)} on {study.scenario}"

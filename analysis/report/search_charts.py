@@ -1,0 +1,147 @@
+"""The figures of searches that the reader's browser draws: their data, and what they show in words."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import pandas as pd
+
+from analysis.drawing import overviews
+from analysis.drawing.style import FAINT
+from analysis.report.page import Chart, picture
+from analysis.results.ranges import Ranges, log_parameters
+from analysis.searches.importance import Importance
+from analysis.searches.sensitivity import target
+from analysis.studies import METRICS, Study, best, varied
+from analysis.text.labels import label, shortened, title
+
+Found = Sequence[tuple[Study, pd.DataFrame]]
+
+
+def history(studies: Found, palette: Mapping[str, str]) -> Chart:
+    """All searches in one picture: each trial's objective, and the best so far."""
+    caption = (
+        "Every trial of every search (dots) and the best so far (lines). Touch a dot for its trial; a click "
+        "on a name in the legend hides it, a double click shows it alone."
+    )
+    return Chart(
+        "history", caption, _chosen(studies), picture(overviews.histories(studies, palette), caption)
+    )
+
+
+def pareto(studies: Found, palette: Mapping[str, str]) -> Chart:
+    """Distance against seconds over all trials, and the trials that none beats in both."""
+    caption = (
+        "Distance to retrain against unlearning time of every complete trial. The line joins those that no "
+        "other trial beats in both; they were picked from many, so their distances are too hopeful."
+    )
+    if sum(len(rows) for _, rows in studies) > overviews.MOST_DOTS:
+        caption += f" In print, {overviews.MOST_DOTS} trials picked at random, and the line of all."
+    return Chart("pareto", caption, _chosen(studies), picture(overviews.front(studies, palette), caption))
+
+
+def slices(studies: Found, palette: Mapping[str, str], ranges: Ranges) -> Chart:
+    """Each metric over each parameter of one search, which the reader chooses."""
+    caption = (
+        "Each figure over each parameter of one search; a dot is a trial, darker ones came later, the dashed "
+        "line is the retrained model. In print: distance to retrain alone."
+    )
+    still = picture(overviews.slices(studies, palette, ranges), caption)
+    return Chart("slices", caption, _chosen(studies), still)
+
+
+def contour(studies: Found) -> Chart:
+    """Distance to retrain over two parameters, between trials as their neighbours have it."""
+    caption = (
+        "Distance to retrain over two parameters of one search. Between the trials (dots) the colour is a "
+        "mean of them, weighted by nearness; it shows where low values lie, and is not a measurement."
+    )
+    several = [(study, rows) for study, rows in studies if len(varied(rows)) > 1]
+    return Chart("contour", caption, _chosen(several))
+
+
+def parallel(studies: Found) -> Chart:
+    """Every trial of one search as a line over its parameters and its distance."""
+    caption = (
+        "Each line is a trial of one search, from parameter to parameter and to its distance to retrain. "
+        "Drag along an axis to keep the lines that pass there."
+    )
+    return Chart("parallel", caption, _chosen(studies))
+
+
+def importances(studies: Found) -> Chart:
+    """How much each parameter of one search decides, with the interval."""
+    caption = (
+        "Which parameters of a search tell its best trials from the others (PED-ANOVA), with 90 % bootstrap "
+        "intervals over the trials."
+    )
+    return Chart("importance", caption, _chosen(studies))
+
+
+def as_data(
+    studies: Found, palette: Mapping[str, str], ranges: Ranges, shares: Sequence[Importance]
+) -> dict[str, dict[str, Any]]:
+    """What a browser needs of the searches of one scenario, by their keys.
+
+    Args:
+        shares: The importance of each one's parameters.
+    """
+    labels = shortened([f"{study.method}, forgetting {study.forget}" for study, _ in studies], 60)
+    seen: dict[str, int] = {}
+    for i, name in enumerate(labels):  # two runs of one search
+        seen[name] = seen.get(name, 0) + 1
+        labels[i] = name if seen[name] == 1 else f"{name}, run {seen[name]}"
+    return {
+        key_of(study): _data(study, rows, name, palette, ranges, known.table)
+        for (study, rows), name, known in zip(studies, labels, shares, strict=True)
+    }
+
+
+def key_of(study: Study) -> str:
+    """A short name for a search that no other search of the results has."""
+    parts = (study.run_id, study.method, *study.scenario.split(", "), study.scenario_seed)
+    return hashlib.sha256("/".join(map(str, parts)).encode()).hexdigest()[:12]
+
+
+def _chosen(studies: Found) -> dict[str, Any]:
+    return {"studies": [key_of(study) for study, _ in studies]}
+
+
+def _data(
+    study: Study,
+    rows: pd.DataFrame,
+    name: str,
+    palette: Mapping[str, str],
+    ranges: Ranges,
+    shares: pd.DataFrame,
+) -> dict[str, Any]:
+    log, winner, names = log_parameters(rows, study.method, ranges), best(rows), varied(rows)
+    metrics = [metric for metric in METRICS if rows[metric].notna().any()]
+    return {
+        "name": name,
+        "method": study.method,
+        "colour": palette.get(study.method, FAINT),
+        "number": rows["trial_number"],
+        "failed": (rows["state"] == "failed").astype(int),
+        "objective": rows["objective"].where(rows["state"] == "complete"),
+        "seconds": rows["unlearn_s"],
+        "best": None if winner is None else int(winner["trial_number"]),
+        "metrics": [
+            {
+                "name": label(metric),
+                "key": metric,
+                "values": rows[metric],
+                "target": target(rows, metric) if metric != "gap" else None,
+            }
+            for metric in metrics
+        ],
+        "parameters": [
+            {"name": title(column), "log": column in log, "values": rows[column]} for column in names
+        ],
+        "importance": [
+            {"name": title(str(row.parameter)), "share": row.importance, "low": row.low, "high": row.high}
+            for row in shares.itertuples()
+        ],
+    }

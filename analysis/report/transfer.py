@@ -1,0 +1,120 @@
+"""The report's chapters about two questions: do parameters transfer, and what do many requests leave?"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+import pandas as pd
+
+from analysis.drawing import benchmark as charts
+from analysis.report.page import Picture, Section, Table, picture, table
+from analysis.scenarios import by_scenario
+from analysis.searches import transfer
+from analysis.sequence import FIGURES, degradation
+from analysis.studies import REFERENCES, SCENARIO, VARIANT
+from analysis.text.labels import DASH, label, mean_std, number, signed, variant
+
+_TRANSFER = (
+    "Parameters tuned on one forget set and used on another, against those tuned on that other set itself. "
+    "Positive is what the transfer costs, in points of distance to retrain, with the same seeds on both "
+    "sides. The intervals are Student's, over forget sets per method and, per forget set, over seeds (over "
+    "draws or original models, where there are several)."
+)
+
+
+def transferred(trials: pd.DataFrame) -> Section | None:
+    """Whether parameters found on one forget set serve the others."""
+    frame = transfer.overall(trials)
+    if frame.empty:
+        return None
+    cells, by_forget = transfer.matrix(trials), transfer.by_forget(trials)
+    blocks: list[Table | Picture] = []
+    for name, rows in by_scenario(frame):
+        ordered = rows.sort_values("difference", kind="stable")
+        blocks.append(_costs(_transfer_sentence(name, ordered), ordered, "Forget sets"))
+        at = rows[SCENARIO].iloc[0]
+        drawn = cells[(cells[SCENARIO] == at).all(axis=1)]
+        caption = f"{name}: distance to retrain over the set tuned on (rows) and the set forgotten (columns)."
+        blocks.append(picture(charts.transfer(drawn), f"{caption} Bold: tuned on the forget set itself."))
+        single = by_forget[(by_forget[SCENARIO] == at).all(axis=1)]
+        blocks.append(_costs(f"{name}: the cost on each forget set", single, "Repetitions", folded=True))
+    return Section("transfer", "Do parameters transfer?", [_TRANSFER], blocks)
+
+
+def sequences(trials: pd.DataFrame, steps: pd.DataFrame, palette: Mapping[str, str]) -> Section | None:
+    """What is left of each model after every request of a sequence."""
+    frame = degradation(trials, steps)
+    if frame.empty:
+        return None
+    blocks: list[Table | Picture] = []
+    for scenario, every in by_scenario(frame):
+        for forget, rows in every.groupby("forget", sort=False):
+            name = f"{scenario}, forgetting {' then '.join(str(forget).split('>'))}"
+            blocks.append(picture(charts.sequence(rows, palette), _sequence_sentence(name, rows)))
+            heads = ["Method", "Request", "n", *map(label, FIGURES)]
+            lines = [
+                [
+                    variant(*(row[c] for c in VARIANT)),
+                    f"{row['step']}: {row['request']}",
+                    str(row["n"]),
+                    *(mean_std(row[f"{m}_mean"], row[f"{m}_std"], m) for m in FIGURES),
+                ]
+                for _, row in rows.iterrows()
+            ]
+            caption = f"{name}: mean ± standard deviation over seeds after each request"
+            blocks.append(table(caption, heads, lines, set(heads[2:]), folded=len(lines) > 24))
+    text = [
+        "The model after one request is where the next one starts. After every request it is compared with a "
+        "model that was retrained without all that was to be forgotten so far."
+    ]
+    return Section("sequence", "One request after another", text, blocks)
+
+
+def _costs(caption: str, rows: pd.DataFrame, unit: str, *, folded: bool = False) -> Table:
+    single = "forget" in rows
+    heads = ["Method", *(["Forget set", "Tuned on others"] if single else []), "Tuned (points)"]
+    heads += ["Transferred (points)", "Cost (points)", "95 % interval", unit]
+    lines = [
+        [
+            row["method"],
+            *([row["forget"], f"{row['sources']:g}"] if single else []),
+            number(row["tuned"]),
+            number(row["transferred"]),
+            signed(row["difference"]) + (f" ± {row['std']:.1f}" if np.isfinite(row["std"]) else ""),
+            f"{signed(row['low'])} to {signed(row['high'])}" if np.isfinite(row["low"]) else DASH,
+            str(row["n"]),
+        ]
+        for _, row in rows.iterrows()
+    ]
+    return table(caption, heads, lines, set(heads[2 if single else 1 :]), folded=folded)
+
+
+def _transfer_sentence(name: str, rows: pd.DataFrame) -> str:
+    """The cheapest and the dearest transfer of rows in that order."""
+    first, last = rows.iloc[0], rows.iloc[-1]
+    mean = f"{signed(rows['difference'].mean())} points"
+    said = f"On {name}: parameters of another forget set cost {mean} on average over {len(rows)} methods"
+    if len(rows) == 1:
+        return f"On {name}: parameters of another forget set cost {first['method']} {mean}."
+    return (
+        f"{said}, from {signed(first['difference'])} ({first['method']}) to {signed(last['difference'])} "
+        f"({last['method']})."
+    )
+
+
+def _sequence_sentence(name: str, rows: pd.DataFrame) -> str:
+    """How far the best and the worst method are from retraining after the first and the last request."""
+    own = rows[~rows["method"].isin(REFERENCES)]
+    gaps = own.pivot_table(index=VARIANT, columns="step", values="gap_mean").dropna()
+    if gaps.empty:
+        return f"{name}: mean (marker) and standard deviation over seeds (line) after each request."
+    start, end = gaps.columns[0], gaps.columns[-1]
+    ends = gaps.sort_values(end, kind="stable")
+    extremes = sorted({0, len(ends) - 1})
+    said = [
+        f"{variant(*map(str, key))} goes from {number(row[start])} to {number(row[end])} points"
+        for key, row in zip(ends.index[extremes], ends.iloc[extremes].to_dict("records"), strict=True)
+    ]
+    words = "nearest to retraining at the end" if len(said) == 1 else "nearest and furthest at the end"
+    return f"{name}, {len(gaps.columns)} requests, distance to retrain, {words}: {'; '.join(said)}."

@@ -1,0 +1,150 @@
+"""Rows of results as DataFrames that hold only what is used, made without a second copy of them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import partial
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from analysis.results.columns import PARTITIONS, declared, identity, ordered
+from analysis.results.duplicates import KEYS, distinct_trials, foreign, superseded, writers_of
+from analysis.results.parquet import Selection, partition
+from analysis.results.table_files import files_of, newest_first, read_each, read_file
+from analysis.results.united import Parts, United, read_parts, read_united, together
+
+Wanted = Callable[[str], bool]
+
+
+def every(name: str) -> bool:
+    """Of every column that it is wanted."""
+    return True
+
+
+def rows_of(place: str, name: str, wanted: Wanted, kinds: frozenset[str] | None = None) -> United:
+    """The rows of a table, each once, with the wanted columns and those that every row has.
+
+    Args:
+        kinds: Only trials of these kinds.
+
+    Raises:
+        AnalysisError: when the place is missing or cannot be read, or holds a file that is not such a table.
+    """
+    store, files = files_of(place, name)
+    read = read_united(store, name, files, _selection(name, wanted, kinds))
+    table = read.table
+    if name == "trials":
+        lost = superseded(table)
+    else:
+        lost = foreign(table["trial_id"], read.files, lambda: _writers(place))
+    return United(_counted(table, lost, kinds), read.files, read.schemas)
+
+
+@dataclass(frozen=True)
+class Folders:
+    """The trials of a place by the values in their folders' names; files' schemas, the newest first."""
+
+    tables: dict[tuple[str, ...], pa.Table]
+    schemas: Mapping[str, pa.Schema]
+
+
+def by_folder(place: str, wanted: Wanted, kinds: frozenset[str]) -> Folders:
+    """As `rows_of`, but the trials of one method on one data set, network and task at a time.
+
+    A method has a tenth of all parameters, so together these take a fraction of the memory of one table.
+
+    Raises:
+        AnalysisError: as `rows_of`.
+    """
+    store, files = files_of(place, "trials")
+    parts = read_parts(store, files, _selection("trials", wanted, kinds))
+    groups: dict[tuple[str, ...], dict[str, pa.Table]] = {}
+    apart = _apart(parts)
+    for file, part in parts.tables.items():
+        values = partition(file)
+        groups.setdefault(tuple(values[key] for key in PARTITIONS) if apart else (), {})[file] = part
+    tables = {key: together(store, "trials", groups.pop(key)) for key in list(groups)}
+    schemas = {file: parts.schemas[file] for file in newest_first(files) if file in parts.schemas}
+    if not tables:
+        return Folders({}, schemas)
+    lost = superseded(pa.concat_tables(table.select(KEYS) for table in tables.values()))
+    start = 0
+    for key, table in tables.items():
+        tables[key] = _counted(table, lost[start : start + len(table)], kinds)
+        start += len(table)
+    return Folders(tables, schemas)
+
+
+def _apart(parts: Parts) -> bool:
+    """Whether every file's folders, and nothing in it, say what its trials ran on."""
+    keys = set(PARTITIONS)
+    return all(
+        keys <= partition(file).keys() and not keys & set(part.column_names)
+        for file, part in parts.tables.items()
+    )
+
+
+def _selection(name: str, wanted: Wanted, kinds: frozenset[str] | None) -> Selection:
+    needed = {*identity(name), *PARTITIONS, *(KEYS if name == "trials" else ())}
+    return Selection(lambda c: c in needed or wanted(c), kinds, frozenset(identity(name)))
+
+
+def _counted(table: pa.Table, lost: np.ndarray, kinds: frozenset[str] | None) -> pa.Table:
+    """The rows of some kinds that count."""
+    if lost.any():
+        table = table.filter(pa.array(~lost))
+    if kinds is None:
+        return table
+    of_kind = pc.is_in(table["kind"], pa.array(sorted(kinds), pa.string()))
+    return table if pc.all(of_kind).as_py() else table.filter(of_kind)
+
+
+def as_frame(tables: dict[str, pa.Table], name: str, wanted: Wanted = every) -> pd.DataFrame:
+    """The columns that hold something, or that this package works with, in the order of their meaning.
+
+    Args:
+        tables: By place, and emptied meanwhile, as they are large. Of several places a column `results` says
+            whose rows they are.
+    """
+    several = len(tables) > 1
+    given = {place: tables.pop(place) for place in list(tables)}
+    given = {place: table for place, table in given.items() if len(table)}
+    always = {c for c in declared(name) if wanted(c)} | {*identity(name), *PARTITIONS}
+    filled = {c for t in given.values() for c in t.column_names if wanted(c) and _holds_anything(t[c])}
+    frames = []
+    for place in list(given):
+        table = given.pop(place)
+        table = table.select([c for c in ordered(table.column_names) if c in always | filled])
+        frames.append(_consumed(table.combine_chunks()))
+        if several:
+            frames[-1]["results"] = place
+    if not frames:
+        return pd.DataFrame()
+    frame = frames[0] if len(frames) == 1 else pd.concat(frames, ignore_index=True)
+    return frame[ordered(frame.columns)] if several else frame
+
+
+def _holds_anything(column: pa.ChunkedArray) -> bool:
+    """Whether some value is neither null nor, of a number, not one, nor, of a text, empty."""
+    if column.null_count == len(column):
+        return False
+    if pa.types.is_string(column.type):
+        return bool(pc.max(pc.binary_length(column)).as_py())
+    return not pc.all(pc.is_null(column, nan_is_null=True)).as_py()
+
+
+def _consumed(table: pa.Table) -> pd.DataFrame:
+    """A table as a DataFrame; its columns are freed one by one."""
+    frame: pd.DataFrame = table.to_pandas(self_destruct=True)
+    return frame
+
+
+def _writers(place: str) -> dict[str, str]:
+    """Which driver's row of each trial counts."""
+    store, files = files_of(place, "trials")
+    read = partial(read_file, table="trials", columns=("finished_at",))
+    return writers_of(distinct_trials(read_each(store, read, files)))

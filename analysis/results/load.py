@@ -1,0 +1,253 @@
+"""Reading results: the tables of a folder or bucket, the meaning of their columns, the parameters' ranges.
+
+Every file is read by itself and as a whole, and the columns are united, so results of several versions or
+methods lose no column, and a file that is being replaced is no problem. Nothing is ever written.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from difflib import get_close_matches
+from itertools import chain
+from pathlib import Path
+
+import pandas as pd
+import pyarrow as pa
+
+from analysis.results.columns import identity
+from analysis.errors import AnalysisError
+from analysis.results.fields import Described, united_fields
+from analysis.results.frames import as_frame, by_folder, every, rows_of
+from analysis.results.ranges import Range as Range
+from analysis.results.ranges import Ranges
+from analysis.results.store import store_at
+from analysis.results.table_files import fields_of, files_of, newest_first, read_each, schema_of
+
+Places = Path | str | Sequence[Path | str]
+Trials = pd.DataFrame | Places  # a table of trials, or where one is, of which then only what is used is read
+STAGES = {
+    "search": ("search",),
+    "benchmark": ("benchmark", "reference"),
+    "sensitivity": ("sensitivity",),
+}
+PARTITIONS = {
+    "dataset": "Data set",
+    "model": "Network",
+    "task": "What is forgotten: full_class, sub_class, random, identities or sequence",
+    "method": "Unlearning method, or the reference models original and retrain",
+}
+
+
+def trials(place: Places, stage: str | None = None, columns: Sequence[str] | None = None) -> pd.DataFrame:
+    """All trials, one row each: what identifies a row first, then parameters, outcome, figures, cost.
+
+    Columns that are empty throughout are left out, but for those that this package's own functions read;
+    `pandas.read_parquet` on the folder `trials` gives all. Partition columns are plain strings.
+
+    Args:
+        place: The results folder, or its address in a bucket (`s3://bucket/prefix`, `gs://bucket/prefix`); or
+            several of them, whose rows a column `results` then tells apart.
+        stage: Only the trials of one stage, which must not be mixed in a mean: `search` and `sensitivity` are
+            measured on validation images, `benchmark`, the reference models included, on test images.
+        columns: Only these, which is much faster than all where there are many trials.
+
+    Raises:
+        AnalysisError: when a place is missing or cannot be read, holds no trials (of the stage), or holds a
+            file that is not a table of results or was written by a newer version; one line that names the
+            file. For a stage that does not exist, and for columns that no file has.
+    """
+    if stage is not None and stage not in STAGES:
+        near = get_close_matches(stage, STAGES, 1)
+        hint = f"did you mean '{near[0]}'?" if near else f"valid: {', '.join(STAGES)}"
+        raise AnalysisError(f"there is no stage '{stage}'; {hint}")
+    if columns is None:
+        return selected(place, every, stage)
+    frame = selected(place, frozenset(columns).__contains__, stage)
+    unknown = [name for name in columns if name not in frame]
+    if unknown:
+        near = get_close_matches(unknown[0], [field.name for field in _fields(place)], 1)
+        hint = f"did you mean '{near[0]}'?" if near else "analysis.columns lists them"
+        raise AnalysisError(f"no trial in {_named(place)} has a column '{unknown[0]}'; {hint}")
+    return frame[list(dict.fromkeys(columns))]
+
+
+def selected(place: Places, wanted: Callable[[str], bool], stage: str | None = None) -> pd.DataFrame:
+    """The trials of a stage with the columns that a function uses, beside those that every row has.
+
+    Args:
+        wanted: Whether it uses a column.
+
+    Raises:
+        AnalysisError: as `trials`.
+    """
+    frame = _table(place, "trials", wanted, stage)
+    if frame.empty:
+        raise _no_trials(place, stage)
+    return frame
+
+
+def _no_trials(place: Places, stage: str | None) -> AnalysisError:
+    """What to say of results without trials of a stage."""
+    if stage is None or _table(place, "trials", identity("trials").__contains__).empty:
+        return AnalysisError(
+            f"no trials in {_named(place)}; give the folder that holds 'trials/', or run a search into it "
+            "first"
+        )
+    return AnalysisError(f"no {stage} in {_named(place)} yet; run 'unlearn {stage} PLAN' into it first")
+
+
+def searches(place: Places, columns: Collection[str]) -> tuple[Iterator[pd.DataFrame], Ranges]:
+    """Of the search trials some columns and all parameters, and the declared ranges of these.
+
+    Returns:
+        The trials of one method on one data set, network and task after the other, and the ranges.
+
+    Raises:
+        AnalysisError: as `trials`.
+    """
+
+    def wanted(name: str) -> bool:
+        return name in columns or name.startswith("param_")
+
+    read = {one: by_folder(one, wanted, frozenset(STAGES["search"])) for one in several(place)}
+    ranges = _ranges(_united(fields_of(store_at(one), part.schemas) for one, part in read.items()))
+    groups: dict[tuple[str, ...], dict[str, pa.Table]] = {}
+    for one, part in read.items():
+        for key, table in part.tables.items():
+            groups.setdefault(key, {})[one] = table
+    if not any(len(table) for tables in groups.values() for table in tables.values()):
+        raise _no_trials(place, "search")
+    frames = (as_frame(groups.pop(key), "trials", wanted) for key in list(groups))
+    return (frame for frame in frames if not frame.empty), ranges
+
+
+def used(trials: Trials, stage: str, columns: Iterable[str]) -> pd.DataFrame:
+    """A table as it is, or of some results the columns of a stage that a function uses.
+
+    Raises:
+        AnalysisError: as `trials`.
+    """
+    if isinstance(trials, pd.DataFrame):
+        return trials
+    return selected(trials, frozenset(columns).__contains__, stage)
+
+
+def classes(place: Places) -> pd.DataFrame:
+    """One row per trial, split and class (correct and total images); empty before the benchmark stage.
+
+    Raises:
+        AnalysisError: as `trials`, but results without such rows are no error.
+    """
+    return _table(place, "classes")
+
+
+def samples(place: Places, columns: Collection[str] | None = None) -> pd.DataFrame:
+    """One row per trial and forgotten training image (entropy and loss in nats); may be empty.
+
+    Args:
+        columns: Only these, beside those that every row has.
+
+    Raises:
+        AnalysisError: as `trials`, but results without such rows are no error.
+    """
+    return _table(place, "samples", every if columns is None else frozenset(columns).__contains__)
+
+
+def steps(place: Places) -> pd.DataFrame:
+    """One row per trial and request of the task sequence: the state after it; empty without that task.
+
+    Raises:
+        AnalysisError: as `trials`, but results without such rows are no error.
+    """
+    return _table(place, "steps")
+
+
+def progress(place: Places) -> pd.DataFrame:
+    """One row per trial and point at which its model was measured while the method ran; may be empty.
+
+    Raises:
+        AnalysisError: as `trials`, but results without such rows are no error.
+    """
+    return _table(place, "progress")
+
+
+def inversions(place: Places) -> pd.DataFrame:
+    """One row per trial and image that its model takes for what was forgotten, a PNG in base64; may be empty.
+
+    Raises:
+        AnalysisError: as `trials`, but results without such rows are no error.
+    """
+    return _table(place, "inversions")
+
+
+def columns(place: Places) -> pd.DataFrame:
+    """What the columns of the trials table mean: column, group, type, unit, description.
+
+    Raises:
+        AnalysisError: as `trials`.
+    """
+    rows = [
+        {"column": name, "group": "scenario", "type": "string", "unit": "", "description": text}
+        for name, text in PARTITIONS.items()
+    ]
+    for field in _fields(place):
+        text = {key: field.text.get(key, "") for key in ("group", "unit", "description")}
+        rows.append({"column": field.name, "type": field.type, **text})
+    frame = pd.DataFrame(rows)
+    return frame[["column", "group", "type", "unit", "description"]]
+
+
+def ranges(place: Places) -> Ranges:
+    """The declared ranges: parameter column -> method -> Range; options without a range are left out.
+
+    Raises:
+        AnalysisError: as `trials`.
+    """
+    return _ranges(_fields(place))
+
+
+def several(place: Places) -> list[str]:
+    """The places that are meant by one or several, as they were given.
+
+    Raises:
+        AnalysisError: for one that is given twice, whose rows would count twice, or none at all.
+    """
+    if isinstance(place, (str, Path)):
+        return [str(place)]
+    places = [str(one) for one in place]
+    if not places:
+        raise AnalysisError("no results were given; give the folder that a search wrote to")
+    names = [store_at(one).name.rstrip("/") for one in places]
+    twice = [one for one, name in zip(places, names, strict=True) if names.count(name) > 1]
+    if twice:
+        raise AnalysisError(f"the results {twice[0]} are given twice; give each folder once")
+    return places
+
+
+def _named(place: Places) -> str:
+    return " and ".join(several(place))
+
+
+def _table(
+    place: Places, name: str, wanted: Callable[[str], bool] = every, stage: str | None = None
+) -> pd.DataFrame:
+    kinds = frozenset(STAGES[stage]) if stage else None
+    return as_frame({one: rows_of(one, name, wanted, kinds).table for one in several(place)}, name, wanted)
+
+
+def _fields(place: Places) -> list[Described]:
+    """The fields of all files of the trials table, each name once, the newest file's of a place first."""
+
+    def read(one: str) -> Iterator[list[Described]]:
+        store, written = files_of(one, "trials")
+        return fields_of(store, read_each(store, schema_of, newest_first(written)))
+
+    return _united(map(read, several(place)))
+
+
+def _united(places: Iterable[Iterator[list[Described]]]) -> list[Described]:
+    return list(united_fields(chain.from_iterable(places)).values())
+
+
+def _ranges(fields: list[Described]) -> Ranges:
+    return {field.name: field.ranges for field in fields if field.ranges}

@@ -1,0 +1,216 @@
+"""Parquet files of a store, whole or only their schema, also while a driver replaces them."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from urllib.parse import unquote
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from analysis.results.store import Store
+
+VERSION = 1
+VERSION_KEY = b"unlearnbench.schema"
+_DAMAGE = (pa.ArrowException, OSError, ValueError, TypeError, KeyError, OverflowError)
+
+
+@dataclass(frozen=True)
+class Selection:
+    """What a reader uses of a table's files.
+
+    Attributes:
+        column: Whether it uses a column.
+        kinds: Of which kinds (search, benchmark, ...) the rows are that it uses; None for all.
+        always: The columns that are read even where they hold nothing.
+    """
+
+    column: Callable[[str], bool]
+    kinds: frozenset[str] | None = None
+    always: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True)
+class Content:
+    """What was read of a file (None where it has nothing that was selected), and the schema of all of it."""
+
+    table: pa.Table | None
+    schema: pa.Schema
+
+
+class Schemas:
+    """The schemas of files, and which of their columns are selected; once where many files have the same."""
+
+    def __init__(self, selection: Selection) -> None:
+        self.selection = selection
+        self._known: dict[frozenset[tuple[bytes, bytes]], tuple[pa.Schema, list[str]]] = {}
+
+    def of(self, opened: pq.ParquetFile) -> tuple[pa.Schema, list[str]]:
+        """The schema of an open file, and the names of its selected columns.
+
+        Raises:
+            BadTable: for a file with a column twice.
+        """
+        metadata = opened.metadata.metadata or {}
+        if b"ARROW:schema" not in metadata:
+            return self._decoded(opened)
+        key = frozenset(metadata.items())
+        if key not in self._known:
+            self._known[key] = self._decoded(opened)
+        return self._known[key]
+
+    def _decoded(self, opened: pq.ParquetFile) -> tuple[pa.Schema, list[str]]:
+        schema = _checked(opened.schema_arrow)
+        return schema, [name for name in schema.names if self.selection.column(name)]
+
+
+class BadTable(Exception):
+    """A file that is not a table of results; the message says what it is or has instead, as in "has the
+    column 'x' twice", and stands behind the file's name."""
+
+
+class NotParquet(BadTable):
+    """A file that is not readable Parquet."""
+
+    def __init__(self) -> None:
+        super().__init__("is not a readable Parquet file")
+
+
+def data_files(store: Store, table: str) -> dict[str, float]:
+    """The files of a table, as readers of Parquet folders see them (a leading _ or . is no data), and when
+    each was written (Unix time, s).
+
+    Raises:
+        OSError: when the store cannot be read.
+    """
+    return {file: at for file, at in store.files(table).items() if not re.search(r"/[._]", file)}
+
+
+def partition(file: str) -> dict[str, str]:
+    """The columns that the names of a file's folders hold."""
+    pairs = (part.split("=", 1) for part in file.split("/")[:-1] if "=" in part)
+    return {key: unquote(value) for key, value in pairs}
+
+
+def read_table(store: Store, file: str, columns: Sequence[str] | None = None) -> pa.Table:
+    """A file, without columns from its folders' names; damaged pages do not pass.
+
+    Args:
+        columns: Only these, as far as the file has them.
+
+    Raises:
+        NotParquet: for any other file.
+        BadTable: for a file with a column twice.
+        OSError: when the store cannot be read.
+    """
+    with _opened(store, file) as content:
+        return _columns(content, columns)
+
+
+def read_selected(store: Store, file: str, schemas: Schemas) -> Content:
+    """The selected rows of a file, with the selected columns that hold anything.
+
+    Of a file without rows of the selected kinds nothing else is decoded. What the file says of its parts
+    (smallest and largest values, numbers of nulls) is not looked at: pyarrow ends the process where these
+    are damaged.
+
+    Raises:
+        NotParquet: for any other file.
+        BadTable: for a file with a column twice.
+        OSError: when the store cannot be read.
+    """
+    selection = schemas.selection
+    with _opened(store, file) as content:
+        schema, names = schemas.of(content)
+        of_kind = _of_kind(content, schema, selection.kinds)
+        if of_kind is not None and len(of_kind) and not pc.any(of_kind).as_py():
+            return Content(None, schema)
+        table = _columns(content, names)
+    if of_kind is not None and not pc.all(of_kind).as_py():
+        table = table.filter(of_kind)
+    columns = zip(table.column_names, table.itercolumns(), strict=True)
+    empty = [name for name, column in columns if column.null_count == len(column)]
+    return Content(table.drop_columns([name for name in empty if name not in selection.always]), schema)
+
+
+def _of_kind(opened: pq.ParquetFile, schema: pa.Schema, kinds: frozenset[str] | None) -> pa.Array | None:
+    """Of each row of an open file whether it is of some kinds; None where all count, or none can be told."""
+    if kinds is None or "kind" not in schema.names or schema.field("kind").type != pa.string():
+        return None
+    return pc.is_in(_columns(opened, ["kind"])["kind"], pa.array(sorted(kinds), pa.string()))
+
+
+def read_schema(store: Store, file: str) -> pa.Schema:
+    """The schema of a file, from its last bytes.
+
+    Raises:
+        NotParquet: for any other file.
+        BadTable: for a file with a column twice.
+        OSError: when the store cannot be read.
+    """
+    try:
+        with store.open(file) as opened:
+            schema = pq.read_schema(opened)
+    except FileNotFoundError:
+        raise
+    except _DAMAGE:  # parts of an object that was replaced meanwhile do not fit
+        schema = read_table(store, file).schema
+    return _checked(schema)
+
+
+def version(schema: pa.Schema) -> int:
+    """The version of the tables that a file was written with; 0 where it does not say.
+
+    Raises:
+        BadTable: where that is not a number.
+    """
+    written = (schema.metadata or {}).get(VERSION_KEY, b"0")
+    if not re.fullmatch(rb"[0-9]{1,9}", written):
+        raise BadTable(f"has a table version that is not a number: {written[:20]!r}")
+    return int(written)
+
+
+def metadata(field: pa.Field) -> dict[str, str]:
+    """What a field says of itself: description, unit, group, ranges.
+
+    Raises:
+        BadTable: where that is not text.
+    """
+    try:
+        return {key.decode(): value.decode() for key, value in (field.metadata or {}).items()}
+    except UnicodeDecodeError as error:
+        raise BadTable(f"has a description of '{field.name}' that is not text") from error
+
+
+@contextmanager
+def _opened(store: Store, file: str) -> Iterator[pq.ParquetFile]:
+    """A file whose damaged pages do not pass; what is damaged in it is NotParquet, also inside."""
+    content = pa.BufferReader(store.read(file))
+    try:
+        yield pq.ParquetFile(content, page_checksum_verification=True)
+    except _DAMAGE as error:
+        raise NotParquet from error
+
+
+def _columns(opened: pq.ParquetFile, names: Sequence[str] | None) -> pa.Table:
+    """Some columns of an open file, or all, checked."""
+    table = opened.read(names, use_threads=False)  # files are many and small
+    table.validate(full=True)
+    _checked(table.schema)
+    return table
+
+
+def _checked(schema: pa.Schema) -> pa.Schema:
+    try:
+        names = schema.names
+    except UnicodeDecodeError as error:
+        raise NotParquet from error
+    twice = [name for name, count in Counter(names).items() if count > 1]
+    if twice:
+        raise BadTable(f"has the column '{twice[0]}' twice")
+    return schema

@@ -1,0 +1,163 @@
+"""The files of a table, read as they are or named in one line; nothing is ever written."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TypeVar
+
+import pyarrow as pa
+
+from analysis.results.columns import conformed, identity
+from analysis.errors import AnalysisError
+from analysis.results.fields import Described, described
+from analysis.results.parquet import VERSION, BadTable, data_files, partition, read_schema, read_table, version
+from analysis.results.store import Store, reason, store_at
+
+T = TypeVar("T")
+_READERS = 16  # files read at once: a bucket answers late, but many at a time
+
+
+def read_each(store: Store, read: Callable[[Store, str], T], files: Iterable[str]) -> dict[str, T]:
+    """What is in each file, but for those that a driver deleted meanwhile: their rows do not count.
+
+    Raises:
+        AnalysisError: when the store cannot be read.
+    """
+
+    def attempt(file: str) -> T | None:
+        try:
+            return read(store, file)
+        except FileNotFoundError:
+            return None
+
+    files = list(files)
+    try:
+        with ThreadPoolExecutor(_READERS) as pool:
+            contents = zip(files, pool.map(attempt, files), strict=True)
+            return {file: content for file, content in contents if content is not None}
+    except OSError as error:
+        raise AnalysisError(f"cannot read the results in {store}: {reason(error)}") from error
+
+
+def read_file(store: Store, file: str, table: str, columns: Sequence[str] | None = None) -> pa.Table:
+    """A file of a table, with the columns of its folders' names and those that only newer versions write.
+
+    Args:
+        columns: Only these, and those that say which row it is.
+
+    Raises:
+        AnalysisError: for a file that is not such a table, or was written by a newer version.
+        FileNotFoundError: if there is none.
+        OSError: when the store cannot be read.
+    """
+    wanted = None if columns is None else list(dict.fromkeys([*identity(table), *columns]))
+    with naming(store, file):
+        content = read_table(store, file, wanted)
+        check_version(store, file, content.schema)
+    return as_declared(store, file, table, content)
+
+
+def as_declared(store: Store, file: str, table: str, content: pa.Table) -> pa.Table:
+    """What was read of a file, with the columns of its folders' names, each of the type it should have.
+
+    Raises:
+        AnalysisError: for a file that is not such a table.
+    """
+    with naming(store, file):
+        for key, value in partition(file).items():
+            if key not in content.column_names:
+                content = content.append_column(key, pa.array([value] * len(content), pa.string()))
+        return conformed(content, table)
+
+
+def schema_of(store: Store, file: str) -> pa.Schema:
+    """The schema of a file.
+
+    Raises:
+        AnalysisError: for a file that cannot be read, or was written by a newer version.
+    """
+    with naming(store, file):
+        schema = read_schema(store, file)
+        check_version(store, file, schema)
+        return schema
+
+
+def united(store: Store, table: str, files: Mapping[str, pa.Table]) -> pa.Table:
+    """The rows of all files of a table, with every column of any.
+
+    Raises:
+        AnalysisError: where files disagree about the type of a column.
+    """
+    try:
+        return pa.concat_tables(files.values(), promote_options="permissive")
+    except pa.ArrowException as error:
+        raise AnalysisError(
+            f"the files in {store.at(table)} disagree about a column's type ({_one_line(error)}); move the "
+            "files of one of the two versions into another folder"
+        ) from error
+
+
+def check_version(store: Store, file: str, schema: pa.Schema) -> None:
+    """Refuse what a newer version wrote.
+
+    Raises:
+        AnalysisError: if it is such a file.
+    """
+    written = version(schema)
+    if written > VERSION:
+        raise AnalysisError(
+            f"{store.at(file)} was written by a newer unlearnbench (table version {written}, this one knows "
+            f"{VERSION}); upgrade unlearnbench to read it"
+        )
+
+
+def files_of(place: Path | str, table: str) -> tuple[Store, dict[str, float]]:
+    """Data files of a table and when each was written.
+
+    Raises:
+        AnalysisError: when the place is missing or cannot be read.
+    """
+    store = store_at(place)
+    try:
+        if not store.exists():
+            raise AnalysisError(f"no results folder {place}; give the folder that a search wrote to")
+        return store, data_files(store, table)
+    except OSError as error:
+        raise AnalysisError(f"cannot read the results in {place}: {reason(error)}") from error
+
+
+def newest_first(written: Mapping[str, float]) -> list[str]:
+    """Files in the order of when they were written, the newest first."""
+    return sorted(written, key=lambda file: written[file], reverse=True)
+
+
+def fields_of(store: Store, schemas: Mapping[str, pa.Schema]) -> Iterator[list[Described]]:
+    """What the fields of files say, of files that say the same only once.
+
+    Raises:
+        AnalysisError: for a file whose fields say something that cannot be read.
+    """
+    different: list[pa.Schema] = []
+    for file, schema in schemas.items():
+        if not any(schema is d or schema.equals(d, check_metadata=True) for d in different):
+            different.append(schema)
+            with naming(store, file):
+                yield described(schema)
+
+
+@contextmanager
+def naming(store: Store, file: str) -> Iterator[None]:
+    """Errors of a file with its name and what to do."""
+    try:
+        yield
+    except BadTable as error:
+        raise AnalysisError(
+            f"{store.at(file)} {error}; move it out of the results folder and try again"
+        ) from error
+
+
+def _one_line(error: Exception) -> str:
+    return " ".join(str(error).split())

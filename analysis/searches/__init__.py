@@ -1,0 +1,1 @@
+"""Analyses of a search: its best point, importance, sensitivity, robustness and transfer."""

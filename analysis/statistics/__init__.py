@@ -1,0 +1,1 @@
+"""Statistics that know nothing about results: intervals, equality tests, ranks."""

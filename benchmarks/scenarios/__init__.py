@@ -1,0 +1,1 @@
+"""Scenarios: the images to forget, to retain and to hold out."""

@@ -1,0 +1,1 @@
+"""Original and retrained models: recipes, training, identity and cache."""

@@ -1,0 +1,65 @@
+"""A digest of every network's structure, kept beside the models: building a network takes torch, which takes
+seconds to import."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from contextlib import suppress
+from functools import cache
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+from benchmarks.models import models
+from benchmarks.scenarios.scenario import Scenario
+from benchmarks.sources import source_digest
+from benchmarks.training.cache import model_folder, replace_file
+
+_FOLDER = "networks"  # in that of the models
+_PACKAGES = ("torch", "torchvision", "timm")  # whose layers networks are made of
+
+
+def network_digest(scenario: Scenario) -> str:
+    """A digest of the structure of a scenario's network, 16 hex digits; built once per version of the code.
+
+    A network of the user's own is built every time: what its code depends on is not known.
+    """
+    if source_digest(models.get(scenario.model).build):
+        return _computed(scenario)
+    file = model_folder() / _FOLDER / _name(scenario)
+    with suppress(OSError, ValueError):
+        digest = file.read_text()
+        if re.fullmatch("[0-9a-f]{16}", digest):
+            return digest
+    digest = _computed(scenario)
+    with suppress(OSError):  # it is only built once more
+        file.parent.mkdir(parents=True, exist_ok=True)
+        replace_file(file, digest.encode())
+    return digest
+
+
+def _computed(scenario: Scenario) -> str:
+    from benchmarks.training.networks import build_network
+
+    return hashlib.sha256(repr(build_network(scenario, 0)).encode()).hexdigest()[:16]
+
+
+def _name(scenario: Scenario) -> str:
+    size = models.get(scenario.model).input_size(scenario.source.image_size)
+    shape = (scenario.model, len(scenario.classes), scenario.source.channels, size)
+    return hashlib.sha256(json.dumps([*shape, code_digest()]).encode()).hexdigest()[:24]
+
+
+@cache
+def code_digest() -> str:
+    """A digest of all that decides what one of our networks is and computes: this room's code, and the
+    versions of the packages that it computes with."""
+    digest = hashlib.sha256()
+    for package in _PACKAGES:
+        with suppress(PackageNotFoundError):
+            digest.update(f"{package} {version(package)}\n".encode())
+    room = Path(__file__).parents[1]
+    for file in sorted(room.rglob("*.py")):
+        digest.update(f"{file.relative_to(room)}\n".encode() + file.read_bytes())
+    return digest.hexdigest()

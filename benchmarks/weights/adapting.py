@@ -1,0 +1,240 @@
+"""Weights as other code names and stores them, fitted into a network name by name and shape by shape."""
+
+from __future__ import annotations
+
+import itertools
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from benchmarks.errors import DataError
+from benchmarks.weights.checkpoint import Preprocessing
+from benchmarks.weights.files import few, read_sets
+
+if TYPE_CHECKING:
+    import torch
+    from torch import nn
+
+    from benchmarks.models.base import Layout
+
+    Weights = Mapping[str, torch.Tensor]
+
+# Parts of names that torch's wrappers put in, wherever they stand
+_WRAPPER = re.compile(r"(?:^|(?<=\.))(?:_orig_mod|_fsdp_wrapped_module|_checkpoint_wrapped_module)\.")
+_COUNTER = "n_averaged"  # that torch's AveragedModel keeps beside its weights
+_COUNTED = ".num_batches_tracked"  # of batch norm; older files lack it, and it plays no part
+
+
+@dataclass(frozen=True)
+class Adapted:
+    """Weights as a network takes them.
+
+    Attributes:
+        weights: Under the network's names, with its types.
+        preprocessing: What a normalising layer before the network did, if its values lie in the file.
+        notes: What was done to get there, for people.
+        names: The network's names -> those in the file, which may lack some.
+        beside: What the file holds with them that is not the network's, under its names there.
+    """
+
+    weights: dict[str, torch.Tensor]
+    preprocessing: Preprocessing | None
+    notes: tuple[str, ...]
+    names: Mapping[str, str]
+    beside: Weights
+
+    def as_in_file(self, weights: Weights) -> dict[str, torch.Tensor]:
+        """Other weights of the same network, as the file has its own: for the code that wrote it."""
+        return {**self.beside, **{theirs: weights[ours] for ours, theirs in self.names.items()}}
+
+
+@dataclass(frozen=True)
+class _Renamed:
+    """Other names for a set of weights: each -> the name in the file."""
+
+    names: Mapping[str, str]
+    notes: tuple[str, ...] = ()
+    preprocessing: Preprocessing | None = None
+
+    def of(self, weights: Weights) -> dict[str, torch.Tensor]:
+        return {name: weights[theirs] for name, theirs in self.names.items()}
+
+
+def fit(network: nn.Module, weights: Weights) -> None:
+    """Load weights into a network, every name and every shape as it has them.
+
+    Raises:
+        DataError: naming the first layers that do not fit; the network is then as it was.
+    """
+    problems = _problems(network.state_dict(), weights)
+    if problems:
+        raise DataError(problems)
+    network.load_state_dict(dict(weights))
+
+
+def adapted(network: nn.Module, path: Path, entry: str | None, layouts: Iterable[Layout]) -> Adapted:
+    """The weights in a file that fit a network, into which they are loaded.
+
+    Args:
+        entry: Which set of weights in the file; None: the only one that fits.
+        layouts: Names that other code gives to the network's layers.
+
+    Raises:
+        DataError: one line with the file and what does not fit, or the entries to choose from.
+    """
+    sets, layouts = read_sets(path), list(layouts)
+    if entry is not None and entry not in sets:
+        raise DataError(f"{path} has no weights under '{entry}'; it holds {_described(sets)}")
+    chosen = sets if entry is None else {entry: sets[entry]}
+    fitting: dict[str, tuple[_Renamed, dict[str, torch.Tensor]]] = {}
+    reasons: dict[str, str] = {}
+    for name, weights in chosen.items():
+        renamed, whole, reasons[name] = _renamed(network, weights, layouts)
+        if not reasons[name]:
+            fitting[name] = renamed, whole
+    if not fitting:
+        largest = max(chosen, key=lambda name: len(chosen[name]))  # its reason is the one that helps
+        raise DataError(
+            f"{path}{f', entry {largest!r}' if largest else ''}: {reasons[largest]}; a network with other "
+            "layers is taken by 'timm:NAME' or 'import:MODULE:FUNCTION'"
+        )
+    if len(fitting) > 1:
+        raise DataError(
+            f"{path} holds several sets of weights that fit: {_described({n: sets[n] for n in fitting})}; "
+            f"choose with 'checkpoint: {{file: {path}, entry: {next(filter(None, fitting))}}}'"
+        )
+    [(name, (renamed, whole))] = fitting.items()
+    picked = [f"took the weights under '{name}'"] if name and entry is None else []
+    expected = network.state_dict()
+    others = {value.dtype for name, value in whole.items() if value.dtype != expected[name].dtype}
+    cast = [f"read {' and '.join(sorted(str(t).removeprefix('torch.') for t in others))} as float32"]
+    fit(network, whole)
+    notes = (*picked, *renamed.notes, *(cast if others else []))
+    taken = set(renamed.names.values())
+    beside = {theirs: value for theirs, value in sets[name].items() if theirs not in taken}
+    return Adapted(network.state_dict(), renamed.preprocessing, notes, renamed.names, beside)
+
+
+def not_finite(weights: Weights) -> list[str]:
+    """The names of tensors that hold NaN or infinite values."""
+    return [name for name, value in weights.items() if not value.isfinite().all()]
+
+
+def _described(sets: Mapping[str, Weights]) -> str:
+    shown = [f"{f'{name!r}' if name else 'the file itself'} ({len(s)} tensors)" for name, s in sets.items()]
+    return " and ".join([", ".join(shown[:-1]), shown[-1]] if len(shown) > 1 else shown)
+
+
+def _problems(expected: Weights, weights: Weights) -> str:
+    """What keeps weights from fitting; empty if nothing does."""
+    problems = {
+        "of another shape": [
+            f"{name} {tuple(weights[name].shape)} for {tuple(value.shape)}"
+            for name, value in expected.items()
+            if name in weights and weights[name].shape != value.shape
+        ],
+        "of another type": [
+            f"{name} {weights[name].dtype} for {value.dtype}"
+            for name, value in expected.items()
+            if name in weights and weights[name].is_floating_point() != value.is_floating_point()
+        ],
+        "missing": [name for name in expected if name not in weights],
+        "unknown to the network": [name for name in weights if name not in expected],
+    }
+    listed = "; ".join(f"{len(names)} {what}: {few(names)}" for what, names in problems.items() if names)
+    return listed and f"the weights do not fit the network of {len(expected)} tensors; {listed}"
+
+
+def _renamed(
+    network: nn.Module, weights: Weights, layouts: list[Layout]
+) -> tuple[_Renamed, dict[str, torch.Tensor], str]:
+    """The network's names for the weights, these whole, and what then still keeps them from fitting."""
+    expected = network.state_dict()
+    closest = _Renamed({name: name for name in weights})
+    for renamed in _renamings(weights, expected, layouts):
+        given = renamed.of(weights)
+        whole = {**given, **dict(_implied(expected, given))}
+        if whole.keys() == expected.keys():
+            return renamed, whole, _problems(expected, whole)
+        if len(whole.keys() & expected.keys()) > len(closest.names.keys() & expected.keys()):
+            closest = renamed
+    given = closest.of(weights)
+    return closest, given, _problems(expected, given)
+
+
+def _renamings(weights: Weights, expected: Weights, layouts: list[Layout]) -> Iterator[_Renamed]:
+    """The weights under one set of names after another, the nearest to those of the file first."""
+    yield _Renamed({name: name for name in weights})
+    named = {_WRAPPER.sub("", name): name for name in weights if name != _COUNTER}
+    wrappers = sorted({part for name in weights for part in _WRAPPER.findall(name)})
+    notes = [f"took {part!r} out of its names" for part in wrappers]
+    notes += [f"left out {_COUNTER!r}"] if _COUNTER in weights else []
+    for whole in (_Renamed(named), *_without_normalisation(named, weights)):
+        theirs, ours = _front(whole.names), _front(expected)
+        said = [*notes, *whole.notes]
+        yield _Renamed(
+            {ours + name.removeprefix(theirs): file for name, file in whole.names.items()},
+            (*said, *_moved(theirs, ours)),
+            whole.preprocessing,
+        )
+        for layout in layouts:
+            parts = {name: name.removeprefix(theirs).rpartition(".") for name in whole.names}
+            if all(layer in layout for layer, _, _ in parts.values()):
+                first = next(iter(parts.values()))[0]
+                yield _Renamed(
+                    {f"{layout[parts[n][0]]}.{parts[n][2]}": file for n, file in whole.names.items()},
+                    (*said, *_moved(theirs, ""), f"matched its layers ('{first}', ...) with the network's"),
+                    whole.preprocessing,
+                )
+
+
+def _front(names: Iterable[str]) -> str:
+    """What all names begin with, in whole parts; each keeps its last part."""
+    parts = zip(*(name.split(".")[:-1] for name in names), strict=False)
+    shared = itertools.takewhile(lambda same: len(set(same)) == 1, parts)
+    return "".join(f"{same[0]}." for same in shared)
+
+
+def _moved(theirs: str, ours: str) -> list[str]:
+    if theirs == ours:
+        return []
+    if theirs.endswith(ours):
+        return [f"took {theirs.removesuffix(ours)!r} off every name"]
+    if ours.endswith(theirs):
+        return [f"put {ours.removesuffix(theirs)!r} before every name"]
+    return [f"read {theirs!r} before every name as {ours!r}"]
+
+
+def _without_normalisation(names: Mapping[str, str], weights: Weights) -> Iterator[_Renamed]:
+    """The names without the mean and std of a layer that normalises pixels before the network."""
+    for name in names:
+        layer, _, leaf = name.rpartition(".")
+        both = {f"{layer}.mean", f"{layer}.std"}
+        if leaf != "mean" or not layer or {n for n in names if n.startswith(f"{layer}.")} != both:
+            continue
+        mean, std = (weights[names[f"{layer}.{part}"]].flatten().tolist() for part in ("mean", "std"))
+        unit = 255 if max(mean) > 1 else 1
+        yield _Renamed(
+            {n: file for n, file in names.items() if n not in both},
+            (f"took its layer '{layer}' for the preprocessing: mean {_short(mean)}, std {_short(std)}",),
+            Preprocessing.of(mean, std, 255 if unit == 255 else 1),
+        )
+
+
+def _short(values: Iterable[float]) -> str:
+    return f"[{', '.join(f'{value:.4g}' for value in values)}]"
+
+
+def _implied(expected: Weights, given: Weights) -> Iterator[tuple[str, torch.Tensor]]:
+    """Tensors that a file need not hold: those of tied layers once more, and batch norm's counters."""
+    present = {expected[name].data_ptr(): name for name in given if name in expected}
+    for name, value in expected.items():
+        if name in given:
+            continue
+        twin = present.get(value.data_ptr()) if value.numel() else None
+        if twin is not None and expected[twin].shape == value.shape:
+            yield name, given[twin]
+        elif name.endswith(_COUNTED):
+            yield name, value

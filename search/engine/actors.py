@@ -1,0 +1,200 @@
+"""The worker process: imports torch, loads data and models once, then runs trial after trial."""
+
+from __future__ import annotations
+
+import datetime
+import pickle
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from ray import tune
+
+from cluster.isolation import importable
+from cluster.room import Place
+from cluster.tasks import shared
+from search.engine.background import Background
+from search.engine.gpu_use import keep_to, watched
+from search.engine.memory import give_back_memory
+from search.engine.repeats import averaged
+from search.results.writer import Finished
+from search.studies.assignments import Assignment
+from search.studies.pruning import QUARTERS
+
+if TYPE_CHECKING:
+    from benchmarks.trial.run import TrialResult
+
+_SAY_EVERY_S = 2.0
+
+
+class TrialActor(tune.Trainable):
+    """One step is a hand of trials, mostly one; Tune gives the warm process hand after hand.
+
+    What `setup` receives lies in Ray's object store once per machine; images are read from there. The trials
+    run in a thread, so that a step of Tune can also end with a report from inside a trial: how far it is or,
+    where it may be pruned, its gap so far and the row to write if it is.
+    """
+
+    def setup(
+        self,
+        config: dict[str, Any],
+        packed: dict[str, Any] | None = None,
+        data: dict[str, Any] | None = None,
+        gpu: str = "cuda",
+        code: tuple[str, ...] = (),
+        ledger: Any = None,
+    ) -> None:
+        import torch
+
+        from search.engine.shared_work import works
+
+        importable(code)
+        torch.set_num_threads(config["place"].cpus)
+        self._packed = packed or {}
+        self._data = data or {}
+        self._prepared: dict[str, Any] = {}
+        self._assignments: list[Assignment] = config["assignments"]
+        self._place: Place = config["place"]
+        self._device = torch.device(gpu if self._place.gpus else "cpu")
+        self._work: Background | None = None
+        self._works = works(ledger)
+        keep_to(self._place.gpus, self._device)
+        self._warm_up(self._assignments[0])
+
+    def _warm_up(self, first: Assignment) -> None:
+        """Load, import and measure what trials share, so that it is not part of the first one's time."""
+
+        prepared = self._scenario(first.scenario.key)
+        with suppress(Exception):  # the trial says what is wrong
+            prepared.targets(first.held_out, first.metrics or None, first.evaluate)
+
+    @classmethod
+    def default_resource_request(cls, config: dict[str, Any]) -> tune.PlacementGroupFactory:
+        return tune.PlacementGroupFactory([config["place"].resources])
+
+    def reset_config(self, new_config: dict[str, Any]) -> bool:
+        self.cleanup()
+        self._assignments, self._place = new_config["assignments"], new_config["place"]
+        return True
+
+    def cleanup(self) -> None:
+        if self._work is not None:
+            self._work.stop()
+            self._work = None
+
+    def step(self) -> dict[str, Any]:
+        self._work = self._work or Background(self._all)
+        last, report = self._work.next()
+        if last:
+            give_back_memory()
+        return {"objective": 0.0, "done": last, **report}
+
+    def _all(self, work: Background) -> dict[str, Any]:
+        return {"payload": pickle.dumps([self._run(a, work) for a in self._assignments])}
+
+    def _run(self, a: Assignment, work: Background) -> Finished:
+        if a.repeats == 1:
+            return self._trial(a, work)
+        seeds = range(a.seed, a.seed + a.repeats)
+        return Finished(averaged([self._trial(replace(a, seed=seed), work).trial for seed in seeds]))
+
+    def _trial(self, a: Assignment, work: Background) -> Finished:
+        from benchmarks.trial.run import run_trial
+
+        started, clock = datetime.datetime.now(datetime.UTC), time.perf_counter()
+        prepared = self._scenario(a.scenario.key)
+        gaps: dict[str, float] = {}
+        said = time.monotonic()
+
+        def finished(result: TrialResult) -> Finished:
+            return self._finished(a, prepared, result, gaps, started, time.perf_counter() - clock)
+
+        def observe(share: float, measure: Callable[[], TrialResult]) -> None:
+            nonlocal said
+            quarter = int(4 * share + 1e-9)
+            if a.prunable and quarter in QUARTERS and QUARTERS[quarter] not in gaps:
+                now = measure()
+                gaps[QUARTERS[quarter]] = gap = now.metrics["gap"]
+                reason = f"after {25 * quarter} % of its steps, with a gap of {gap:.2f}"
+                if_pruned = finished(replace(now, state="pruned", error=reason, metrics={}))
+                report = {"quarter": quarter, "gap": gap, "payload": pickle.dumps([if_pruned])}
+                work.report({"share": share, **report}, wait=True)
+            elif time.monotonic() - said > _SAY_EVERY_S:
+                said = time.monotonic()
+                work.report({"share": share})
+
+        with watched(self._device) as gpu:
+            result = run_trial(
+                prepared,
+                a.method,
+                a.params,
+                seed=a.seed,
+                shared_seed=a.shared_seed,
+                held_out=a.held_out,  # type: ignore[arg-type]
+                metrics=a.metrics or None,
+                precision=a.precision,  # type: ignore[arg-type]
+                evaluate=a.evaluate,  # type: ignore[arg-type]
+                observe=observe,
+                points=a.points,
+                work=self._works,
+            )
+        done = finished(result)
+        if self._place.measures and result.state == "complete":
+            done.trial.update(gpu.footprint())
+        if result.out_of_memory:
+            done.trial["gpu_out_of_memory"] = self._place.gpus
+        return done
+
+    def _finished(
+        self,
+        a: Assignment,
+        prepared: Any,
+        result: TrialResult,
+        gaps: dict[str, float],
+        started: datetime.datetime,
+        seconds: float,
+    ) -> Finished:
+        from search.results.rows import (
+            class_rows,
+            inversion_rows,
+            progress_rows,
+            sample_rows,
+            step_rows,
+            trial_row,
+        )
+
+        classes = class_rows(result, prepared) if a.details else []
+        samples = sample_rows(result, prepared) if a.details else []
+        cost = result.cost
+        row = trial_row(
+            result,
+            prepared,
+            {
+                **a.identity,
+                "energy_j": cost.energy_j if self._place.gpus >= 1 else None,
+                "gpu_fraction": self._place.gpus,
+                "gpu_kind": self._place.kind if self._place.gpus else None,
+                "started_at": started,
+                "overhead_s": seconds - cost.spent_s,
+                # Not the clock a second time, which may have been set back meanwhile
+                "finished_at": started + datetime.timedelta(seconds=seconds),
+                **gaps,
+            },
+        )
+        row["objective"] = a.objective.scalar(row)
+        steps = step_rows(result) if a.details else []
+        inversions = inversion_rows(result) if a.details else []
+        return Finished(row, classes, samples, steps, progress_rows(result), inversions)
+
+    def _scenario(self, key: str) -> Any:
+        from benchmarks.datasets import provide
+        from benchmarks.trial.prepared import Prepared
+
+        if key not in self._prepared:
+            packed = self._packed[key]
+            data = shared(self._data[packed.scenario.dataset])
+            provide(data)
+            self._prepared[key] = Prepared.unpack(packed, data, self._device)
+        return self._prepared[key]

@@ -1,0 +1,98 @@
+"""Why trials failed: told once as it happens, counted by cause at the end, and the end of what only fails."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from analysis.monitoring.causes import cause, error_line
+from search.errors import RunError
+
+Row = dict[str, Any]
+ALIKE = 10  # failed trials at the start of a stage, all for one cause, after which it goes no further
+_SHOWN = 10  # causes that are told
+_ADVICE = "; the same command with --retry-failed runs them again"
+
+
+class Failures:
+    """The failed trials of a stage.
+
+    Args:
+        stage: What runs, for messages.
+        tell: Called with one line for the first trial that fails for a cause.
+    """
+
+    def __init__(self, stage: str, tell: Callable[[str], None]) -> None:
+        self._stage = stage
+        self._tell = tell
+        self._failed: list[Row] = []
+        self._causes: set[str] = set()
+        self._others = False
+
+    def see(self, row: Row) -> None:
+        """A trial has ended.
+
+        Raises:
+            RunError: when all trials so far failed for the same cause, and these are enough to know.
+        """
+        if row["state"] != "failed":
+            self._others = True
+            return
+        self._failed.append(row)
+        found = cause(row.get("error"))
+        if found not in self._causes and len(self._causes) < _SHOWN:
+            self._tell(f"failed: {row['method']} on {row['forget']}: {error_line(row.get('error'))}")
+        self._causes.add(found)
+        if len(self._failed) >= ALIKE and len(self._causes) == 1 and not self._others:
+            raise RunError(
+                f"{self._stage}: stopped, because its first {len(self._failed)} trials failed alike: "
+                f"{error_line(self._failed[0].get('error'))}{_ADVICE}"
+            )
+
+    def summary(self) -> list[str]:
+        """A line per cause, the most frequent first; empty where one line was told for one trial."""
+        return [f"failed: {line}" for line in by_cause(self._failed)] if len(self._failed) > 1 else []
+
+
+def require_success(stage: str, rows: Iterable[Row]) -> None:
+    """Fail where every trial failed; those of reference models are no success of a method.
+
+    Raises:
+        RunError: with the causes.
+    """
+    tried = [row for row in rows if row["kind"] != "reference"]
+    if tried and all(row["state"] == "failed" for row in tried):
+        count = f"all {len(tried)} trials" if len(tried) > 1 else "its only trial"
+        raise RunError(f"{stage}: {count} failed: {'; '.join(by_cause(tried))}{_ADVICE}")
+
+
+def only_failed(stage: str, rows: Iterable[Row]) -> list[str]:
+    """A line for each method of which no trial succeeded."""
+    of_method: dict[str, list[Row]] = {}
+    for row in rows:
+        of_method.setdefault(row["method"], []).append(row)
+    return [
+        f"{stage}: every trial of {method} failed: {'; '.join(by_cause(tried))}"
+        for method, tried in of_method.items()
+        if all(row["state"] == "failed" for row in tried)
+    ]
+
+
+def by_cause(failed: Iterable[Row]) -> list[str]:
+    """How many trials failed for each cause, the first error of it, and the methods it met."""
+    groups: dict[str, list[Row]] = {}
+    for row in failed:
+        groups.setdefault(cause(row.get("error")), []).append(row)
+    ordered = sorted(groups.values(), key=len, reverse=True)
+    lines = [
+        f"{len(group)} x {error_line(group[0].get('error'))} ({_methods(group)})"
+        for group in ordered[:_SHOWN]
+    ]
+    if len(ordered) > _SHOWN:
+        lines.append(f"{sum(map(len, ordered[_SHOWN:]))} for {len(ordered) - _SHOWN} other causes")
+    return lines
+
+
+def _methods(rows: Iterable[Row]) -> str:
+    return ", ".join(Counter(row["method"] for row in rows))

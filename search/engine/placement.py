@@ -1,0 +1,44 @@
+"""What the table says about GPUs: how much memory each kind of work took, so that a resumed run knows it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+from cluster.gpu import Footprint, Shares, Work
+from search.studies.assignments import Row
+
+
+class Learned(Shares):
+    """Shares that learn from rows of the trials table, and say what they learned."""
+
+    def __init__(self, given: Mapping[str, float], say: Callable[[str], None]) -> None:
+        super().__init__(given)
+        self._say = say
+        self._said: set[str] = set()
+
+    def learn(self, row: Row) -> None:
+        """What a trial's row tells about the memory of its kind of work."""
+        kind = row.get("gpu_kind")
+        if not kind:
+            return
+        work = _work(row)
+        if row.get("gpu_out_of_memory"):
+            self.too_small(work, kind, row["gpu_out_of_memory"])
+        if all(row.get(name) for name in ("gpu_peak_mb", "gpu_total_mb")) and row.get("gpu_busy") is not None:
+            self.measured(
+                work, kind, Footprint(row["gpu_peak_mb"], row["gpu_total_mb"], row["gpu_busy"] / 100)
+            )
+            self._tell(work, kind)
+
+    def _tell(self, work: Work, kind: str) -> None:
+        share = self.of(work, kind)
+        line = f"{work.method} with {work.model} on {work.dataset}: "
+        line += f"{share.per_gpu} at once on each {kind}; {share.why}" if share else ""
+        if share and line not in self._said:
+            self._said.add(line)
+            self._say(line)
+
+
+def _work(row: Row) -> Work:
+    batch = row.get("param_batch_size")
+    return Work(row["method"], row["model"], row["dataset"], None if batch is None else int(batch))

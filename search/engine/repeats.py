@@ -1,0 +1,39 @@
+"""A point that is run with several seeds is one trial: its figures are the means over them."""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Sequence
+
+from benchmarks.metrics import metrics
+from search.studies.assignments import Row
+
+_COSTS = ("unlearn_s", "shared_s", "reused_s", "eval_s", "overhead_s", "energy_j")
+_COUNTS = ("samples_forward", "samples_backward")
+_PEAKS = ("peak_memory_mb", "gpu_peak_mb", "gpu_busy")
+
+
+def averaged(rows: Sequence[Row]) -> Row:
+    """The row of a point, from those of its seeds; the first that failed, if any did.
+
+    Figures, seconds and joules are means, what a seed lacks is missing, and peaks of memory are the highest.
+    """
+    failed = next((row for row in rows if row["state"] != "complete"), None)
+    if failed is not None:
+        return failed
+    row = dict(rows[0])
+    targets = [name for name in row if name.startswith("target_")]
+    names = (*(m.name for m in metrics), *targets, "objective", *_COSTS)
+    row |= {name: _mean([r[name] for r in rows]) for name in names if name in row}
+    row |= {name: round(statistics.fmean(r[name] for r in rows)) for name in _COUNTS if name in row}
+    row |= {name: max(r[name] for r in rows) for name in _PEAKS if row.get(name) is not None}
+    objectives = [r["objective"] for r in rows]
+    if None not in objectives:
+        row["objective_std"] = statistics.stdev(objectives)
+    row["eval_ended"] = next((r["eval_ended"] for r in rows if r["eval_ended"]), "")
+    row["finished_at"] = rows[-1]["finished_at"]
+    return row
+
+
+def _mean(values: Sequence[float | None]) -> float | None:
+    return None if None in values else statistics.fmean(v for v in values if v is not None)

@@ -1,0 +1,138 @@
+"""One Ray Tune run over warm trial actors, for any list of sources."""
+
+from __future__ import annotations
+
+import logging
+import os
+import time
+from collections.abc import Callable, Sequence
+from contextlib import nullcontext
+from dataclasses import dataclass
+from typing import Any
+
+from cluster.addresses import LOCAL
+from cluster.demand import demand
+from cluster.room import Room
+from cluster.scratch import scratch, session_base
+from cluster.services import callbacks_uncounted
+from cluster.signals import answered
+from cluster.slots import Slots
+from search.engine.observer import Observer
+from search.engine.placement import Learned
+from search.engine.preparation import Shared
+from search.engine.sharing import shared_work
+from search.errors import RunError
+from search.results.writer import Results
+from search.studies.assignments import Source
+
+# Read by Tune. Its loggers, its snapshots of the run's state and its change of folder cost more per trial
+# than everything else it does, and the table makes all three superfluous. Its answer to Ctrl-C takes many
+# seconds, says nothing and knows no other signal; see search/engine/stopping.py.
+_TUNE_SETTINGS = {
+    "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",
+    "TUNE_GLOBAL_CHECKPOINT_S": "1000000",
+    "TUNE_WARN_EXCESSIVE_EXPERIMENT_CHECKPOINT_SYNC_THRESHOLD_S": "0",
+    "RAY_CHDIR_TO_TRIAL_DIR": "0",
+    "RAY_AIR_NEW_OUTPUT": "0",
+    "TUNE_DISABLE_SIGINT_HANDLER": "1",
+}
+_NO_LIMIT = 100_000  # trials at once, as far as Tune is concerned: the searcher knows the room there is
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How a run ended: trials in the table, trials wanted, and whether time or a person cut it off."""
+
+    done: int
+    total: int
+    timed_out: bool
+    interrupted: bool = False
+
+    @property
+    def finished(self) -> bool:
+        return self.done >= self.total
+
+
+def run(
+    sources: Sequence[Source],
+    shared: Shared,
+    results: Results,
+    slots: Slots,
+    shares: Learned,
+    report: Callable[[Source, dict[str, Any]], None],
+    timeout: float | None = None,
+    trial_timeout: float | None = None,
+    observer: Observer | None = None,
+    tell: Callable[[str], None] = lambda line: None,
+) -> Outcome:
+    """Run trials until every source is exhausted, time is up, or a person ends it, see `Stopping`.
+
+    Args:
+        shares: What is known of the memory that trials need on a GPU; it learns from this run.
+        report: Called after every finished trial.
+        observer: Told what runs.
+        timeout: Seconds after which no trial is started; those that run are finished.
+        trial_timeout: Seconds after which a single trial is killed and recorded as failed.
+        tell: Called with a line where a person ends the run.
+
+    Raises:
+        ResultsError: when a row cannot be written; rows written before are kept.
+        RunError: when Tune itself fails, or no worker starts.
+    """
+    os.environ.update(_TUNE_SETTINGS)
+    from ray import tune
+
+    from search.engine.actors import TrialActor
+    from search.engine.searcher import Pruning, TableSearcher
+    from search.engine.stopping import Stopping
+    from search.engine.watchdog import Watchdog
+
+    logging.getLogger("ray.tune").setLevel(logging.CRITICAL)
+    deadline = time.monotonic() + timeout if timeout is not None else None
+    room = Room(slots, shares)
+    hands = trial_timeout is None  # with a limit it must be clear which trial it is that hangs
+
+    def wanted() -> list[dict[str, float]]:
+        return room.wanted(sum(source.at_once for source in sources))
+
+    with scratch(session_base()) as folder, shared_work(sources, report, tell) as (ledger, reported):
+        searcher = TableSearcher(sources, results, room, shares, deadline, reported, hands, observer)
+        stopping = Stopping(searcher, tell)
+        trainable = tune.with_parameters(
+            TrialActor,
+            packed=shared.packed,
+            data=shared.data,
+            gpu=slots.device,
+            code=slots.code,
+            ledger=ledger,
+        )
+        tuner = tune.Tuner(
+            trainable,
+            tune_config=tune.TuneConfig(
+                search_alg=searcher,
+                scheduler=Pruning(searcher),
+                num_samples=-1,
+                max_concurrent_trials=slots.workers or _NO_LIMIT,
+                reuse_actors=True,
+            ),
+            run_config=tune.RunConfig(
+                name="run",
+                storage_path=str(folder),
+                verbose=0,
+                checkpoint_config=tune.CheckpointConfig(checkpoint_at_end=False),
+                callbacks=[Watchdog(trial_timeout, searcher.began, searcher.overdue), stopping],
+            ),
+        )
+        growing = nullcontext() if slots.address == LOCAL else demand(wanted)
+        try:
+            with growing, answered(stopping.answer), callbacks_uncounted():
+                tuner.fit()
+        except KeyboardInterrupt:
+            searcher.interrupt()
+        except Exception as error:
+            if searcher.failure is None:
+                raise RunError(f"Ray Tune stopped: {error}; finished trials are kept") from error
+    if searcher.failure is not None:
+        raise searcher.failure
+    done, total = (sum(getattr(source, what) for source in sources) for what in ("done", "total"))
+    return Outcome(done, total, searcher.stopped, searcher.interrupted)

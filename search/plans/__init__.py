@@ -1,0 +1,1 @@
+"""Plans: the experiment as data, its YAML file, its checks and its identity."""

@@ -1,0 +1,83 @@
+"""The plans that one file stands for: one for each of its parts, data sets and networks."""
+
+from __future__ import annotations
+
+import itertools
+import math
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from typing import Any, TypeVar
+
+from search.errors import PlanError
+from search.plans import limits
+from search.plans.text import Document, Place
+
+T = TypeVar("T")
+_OF_THE_FILE = ("name", "parts", "scale", "checkpoint", "retrained")  # which no part has for itself
+
+
+def parts(document: Document) -> Iterator[Document]:
+    """A document for each entry of `parts`, whose keys stand in place of the file's; or the document itself.
+
+    Raises:
+        PlanError: for an entry that holds no keys, or a key that is the whole file's.
+    """
+    content = {key: value for key, value in document.content.items() if key != "parts"}
+    if "parts" not in document.content:
+        yield document
+        return
+    given = document.content["parts"]
+    if not isinstance(given, dict) or not given:
+        raise PlanError(
+            f"{document.at('parts')}: 'parts' names its parts, each with keys of its own, such as "
+            "'sub_class: {task: sub_class, search: {forget: rocket}}'"
+        )
+    if len(given) > limits.PLANS:
+        raise PlanError(f"{document.at('parts')}: these are more than {limits.PLANS} plans; split the file")
+    for name, own in given.items():
+        at = document.at("parts", name)
+        if not isinstance(own, dict) or not own:
+            raise PlanError(f"{at}: the part '{name}' holds no keys; say in what it differs from the others")
+        for key in _OF_THE_FILE:
+            if key in own:
+                raise PlanError(
+                    f"{document.at('parts', name, key)}: '{key}' is the whole file's; write it above 'parts'"
+                )
+        named = {"name": f"{content['name']}-{name}"} if "name" in content else {}
+        yield replace(
+            document,
+            content={**content, **own, **named},
+            lines=_of_part(document.lines, name, own),
+            changes=_of_part(document.changes, name, own),
+        )
+
+
+def _of_part(known: Mapping[Place, T], name: str, own: Mapping[str, Any]) -> dict[Place, T]:
+    """What is known of a part's places: the file's, but for the keys that the part has for itself."""
+    above = {place: value for place, value in known.items() if not own.keys() & set(place[:1])}
+    return above | {place[2:]: value for place, value in known.items() if place[:2] == ("parts", name)}
+
+
+def pairs(document: Document) -> Iterator[dict[str, Any]]:
+    """The content for each pair of a data set and a model, with a name of its own where there are several.
+
+    Raises:
+        PlanError: for an empty list, or more pairs than one file may stand for.
+    """
+    content = document.content
+    choices = {
+        key: content[key] if isinstance(content.get(key), list) else [content.get(key)]
+        for key in ("dataset", "model")
+    }
+    for key, given in choices.items():
+        if not given:
+            raise PlanError(f"{document.at(key)}: '{key}' is empty; name one or more")
+    if math.prod(map(len, choices.values())) > limits.PLANS:
+        raise PlanError(f"{document.at('model')}: these are more than {limits.PLANS} plans; split the file")
+    for values in itertools.product(*choices.values()):
+        named = [str(value) for value, key in zip(values, choices, strict=True) if len(choices[key]) > 1]
+        suffixes = [re.sub(r"[^A-Za-z0-9._-]", "-", part) for part in named]
+        pair = {key: value for key, value in zip(choices, values, strict=True) if key in content}
+        name = "-".join([str(content.get("name")), *suffixes])
+        yield {**content, **pair, **({"name": name} if suffixes and "name" in content else {})}

@@ -1,0 +1,1 @@
+"""Where a plan's searches start: given points and earlier searches."""

@@ -1,0 +1,157 @@
+"""Who writes which part of a run: claims, each a file beside the results, and its heartbeat."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import socket
+from collections.abc import Collection
+from contextlib import suppress
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from uuid import uuid4
+
+from analysis.monitoring import processes
+from analysis.results.store import Store
+from search.errors import ResultsError
+from search.results.shards import WHOLE, Shard
+
+FOLDER = "_runs/leases"
+_NAME = re.compile(rf"{FOLDER}/(?P<run>.+)\.(?P<token>[0-9a-f]{{32}})(?P<beat>\.beat)?", re.DOTALL)
+
+
+@dataclass(frozen=True)
+class Claim:
+    """Who writes which part of a run.
+
+    Attributes:
+        run: The run, and of it the part `shard`.
+        division: Stands for the list of work that the shards divide; with another list they could overlap.
+        machine: The boot and the process namespace in which `pid` means something; empty if unknown.
+        started: When the process started, in ticks since that boot: pids are used again.
+        since: When it was claimed, for people.
+    """
+
+    token: str
+    run: str
+    shard: Shard
+    division: str
+    host: str
+    machine: str
+    pid: int
+    started: str
+    since: str
+
+    def __str__(self) -> str:
+        part = "" if self.shard.whole else f" as shard {self.shard}"
+        return f"process {self.pid} on {self.host}{part}, since {self.since}"
+
+    @property
+    def life(self) -> str:
+        """Names the files that its holder writes: nobody else's, and in the order of time."""
+        digits = re.sub(r"\D", "", self.since)
+        return f"{digits[:8]}T{digits[8:]}-{self.token[:8]}"
+
+    @property
+    def file(self) -> str:
+        return f"{FOLDER}/{self.run}.{self.token}"
+
+    @property
+    def beat_file(self) -> str:
+        return f"{self.file}.beat"
+
+    def rivals(self, other: Claim) -> bool:
+        """Whether both must not be held at once."""
+        return self.shard.overlaps(other.shard) or self.division != other.division
+
+
+def claim(run: str, shard: Shard = WHOLE, division: str = "") -> Claim:
+    """A claim of this process, not yet written anywhere."""
+    return Claim(
+        token=uuid4().hex,
+        run=run,
+        shard=shard,
+        division=division,
+        host=socket.gethostname(),
+        machine=processes.this_machine(),
+        pid=os.getpid(),
+        started=processes.start_of(os.getpid()) or "",
+        since=f"{datetime.now(UTC):%Y-%m-%d %H:%M:%S} UTC",
+    )
+
+
+def holders(store: Store, run: str) -> list[Claim]:
+    """Claims on a run, without those whose process is known to have ended.
+
+    Raises:
+        OSError: when the place cannot be read.
+    """
+    return [found for found in claims(store, run) if not ended(found)]
+
+
+def delete_dead_claims(store: Store) -> None:
+    """Delete claims on any run whose process is known to have ended, and heartbeats without a claim.
+
+    Raises:
+        OSError: when the place cannot be read or written.
+    """
+    files = store.files(FOLDER)
+    for file in files:
+        found = _NAME.fullmatch(file)
+        if not found:
+            continue
+        if found["beat"]:
+            if file.removesuffix(found["beat"]) not in files:
+                store.delete(file)
+            continue
+        with suppress(
+            FileNotFoundError, ResultsError
+        ):  # withdrawn since, or for its own run's driver to name
+            dead = _from_json(store, file)
+            if ended(dead):
+                store.delete(dead.file)
+                store.delete(dead.beat_file)
+
+
+def claims(store: Store, run: str) -> list[Claim]:
+    """All claims on a run.
+
+    Raises:
+        ResultsError: for a claim that cannot be understood.
+        OSError: when the place cannot be read.
+    """
+    found = []
+    for file in _claim_files(store.files(FOLDER), run):
+        with suppress(FileNotFoundError):  # withdrawn since it was listed
+            found.append(_from_json(store, file))
+    return found
+
+
+def _claim_files(files: Collection[str], run: str) -> list[str]:
+    named = ((file, _NAME.fullmatch(file)) for file in files)
+    return [file for file, name in named if name and name["run"] == run and not name["beat"]]
+
+
+def to_json(one: Claim) -> bytes:
+    """A claim as its file holds it."""
+    return json.dumps(asdict(one), indent=1).encode()
+
+
+def _from_json(store: Store, file: str) -> Claim:
+    try:
+        content = json.loads(store.read(file).to_pybytes())
+        shard = Shard(int(content["shard"]["index"]), int(content["shard"]["count"]))
+        found = Claim(**{**content, "shard": shard, "pid": int(content["pid"])})
+        if found.file != file or not 0 < found.pid < 2**31:
+            raise ValueError(file)
+    except (ValueError, TypeError, KeyError, OverflowError, RecursionError) as error:
+        raise ResultsError(
+            f"{store.at(file)} does not say who writes the run; delete it if no driver of this run is at work"
+        ) from error
+    return found
+
+
+def ended(one: Claim) -> bool:
+    """Whether a claim's process is known to have ended; it can only be known where it ran."""
+    return processes.has_ended(one.machine, one.pid, one.started)

@@ -1,0 +1,214 @@
+"""The files of a run's tables: what their names say, reading them as the declared columns, writing them."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from analysis.results.columns import beyond_calendar
+from analysis.results.parquet import VERSION, BadTable, data_files, partition, read_schema, read_table, version
+from analysis.monitoring.files import FOLDER, run_of
+from analysis.results.store import Store, reason
+from search.errors import ResultsError
+from search.results.schema import PARTITIONS, TABLES, schema
+from search.results.shards import WHOLE, Shard
+
+Row = dict[str, Any]
+T = TypeVar("T")
+STATES = ("complete", "pruned", "failed")
+_READERS = 16  # files read at once: a bucket answers late, but many at a time
+_NAME = re.compile(
+    r"(?P<run>.+?)(\.(?P<shard>\d+of\d+))?(\.(?P<life>\d{8}T\d{6}-[0-9a-f]{8}))?(\.\d+)?\.parquet", re.DOTALL
+)
+_PLAIN = (
+    pa.types.is_boolean,
+    pa.types.is_integer,
+    pa.types.is_floating,
+    pa.types.is_string,
+    pa.types.is_large_string,
+    pa.types.is_timestamp,
+)
+
+
+@dataclass(frozen=True)
+class Part:
+    """The part of a run that a driver does, as its files' names say it."""
+
+    run: str
+    shard: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.run}.{self.shard}" if self.shard else self.run
+
+    def owns(self, file: str) -> bool:
+        """Whether a file is this part's: earlier drivers of it wrote the file, and no other driver may."""
+        other = part_of(file)
+        return other.run == self.run and (not self.shard or other.shard == self.shard)
+
+
+def part(run: str, shard: Shard = WHOLE) -> Part:
+    """The part of a run that a shard is."""
+    return Part(run, "" if shard.whole else f"{shard.index}of{shard.count}")
+
+
+def part_of(file: str) -> Part:
+    """The part of a run whose driver wrote a file, whichever its life and number."""
+    name = _NAME.fullmatch(file.rpartition("/")[2])
+    return Part(name["run"], name["shard"] or "") if name else Part("")
+
+
+def files_of(store: Store, table: str, run: str) -> list[str]:
+    """The files of a run.
+
+    Raises:
+        OSError: when the place cannot be read.
+    """
+    return [file for file in data_files(store, table) if part_of(file).run == run]
+
+
+def run_names(store: Store) -> list[str]:
+    """Every run of which there is a file.
+
+    Raises:
+        OSError: when the place cannot be read.
+    """
+    tables = [part_of(file).run for table in TABLES for file in data_files(store, table)]
+    beside = [run_of(file) for file in store.files(FOLDER)]
+    return sorted({*tables, *beside} - {""})
+
+
+def read_each(store: Store, read: Callable[[Store, str], T], files: Iterable[str]) -> dict[str, T]:
+    """What `read` gives for each file, but for those that another driver deleted meanwhile.
+
+    Raises:
+        ResultsError: one line that names a file that cannot be read and says what to do.
+    """
+
+    def attempt(file: str) -> T | None:
+        try:
+            return read(store, file)
+        except FileNotFoundError:
+            return None
+        except BadTable as error:
+            raise ResultsError(
+                f"{store.at(file)} {error}; move it out of the results folder and run again"
+            ) from error
+        except OSError as error:
+            raise ResultsError(f"cannot read {store.at(file)}: {reason(error)}") from error
+
+    files = list(files)
+    with ThreadPoolExecutor(_READERS) as pool:
+        contents = zip(files, pool.map(attempt, files), strict=True)
+        return {file: content for file, content in contents if content is not None}
+
+
+def schemas_of(store: Store, table: str) -> dict[str, pa.Schema]:
+    """The schema of every file of a table.
+
+    Raises:
+        ResultsError: for a file that cannot be read, or that no driver wrote.
+        OSError: when the place cannot be read.
+    """
+    return read_each(store, _own_schema, (f for f in data_files(store, table) if f.endswith(".parquet")))
+
+
+def united(table: str, schemas: Iterable[pa.Schema]) -> pa.Schema:
+    """The declared schema, plus the columns that only files of other versions have."""
+    declared = schema(table)
+    names = set(declared.names)
+    for found in schemas:
+        for column in found:
+            if column.name not in names and not pa.types.is_null(column.type):
+                declared = declared.append(column)
+                names.add(column.name)
+    return declared
+
+
+def read_as(declared: pa.Schema, store: Store, file: str) -> pa.Table:
+    """A file with exactly the declared columns.
+
+    Raises:
+        BadTable: for a file that is no readable Parquet, or whose columns are of other types.
+        OSError: when the store cannot be read.
+    """
+    table = read_table(store, file, declared.names)
+    columns = []
+    for column in declared:
+        if column.name not in table.column_names:
+            columns.append(pa.nulls(len(table), column.type))
+            continue
+        found = table[column.name]
+        try:
+            columns.append(found.cast(column.type))
+        except (pa.ArrowException, ValueError) as error:
+            raise BadTable(
+                f"has a column '{column.name}' whose {found.type} values cannot be {column.type}"
+            ) from error
+    return pa.table(columns, schema=declared)
+
+
+def trials_in(store: Store, declared: pa.Schema, run: str) -> dict[str, pa.Table]:
+    """All files of trials of a run, with the declared columns.
+
+    Raises:
+        ResultsError: for a file that cannot be read, or whose rows no driver wrote.
+        OSError: when the place cannot be read.
+    """
+
+    def read(store: Store, file: str) -> pa.Table:
+        table = read_as(declared, store, file)
+        problem = _problem(file, table)
+        if problem:
+            raise BadTable(problem)
+        return table
+
+    return read_each(store, read, files_of(store, "trials", run))
+
+
+def rows(tables: Mapping[str, pa.Table]) -> list[Row]:
+    """The rows of files, with the columns that their folders' names hold."""
+    return [row | partition(file) for file, table in tables.items() for row in table.to_pylist()]
+
+
+def serialised(table: pa.Table) -> pa.Buffer:
+    """A table as Parquet, with the checksums by which readers find damaged pages."""
+    sink = pa.BufferOutputStream()
+    pq.write_table(table, sink, write_page_checksum=True)
+    return sink.getvalue()
+
+
+def _own_schema(store: Store, file: str) -> pa.Schema:
+    found = read_schema(store, file)
+    if version(found) > VERSION:
+        raise ResultsError(
+            f"{store.at(file)} was written by a newer unlearnbench (table version {version(found)}, this one "
+            f"knows {VERSION}); upgrade unlearnbench or choose another results folder"
+        )
+    for column in found:
+        if column.name in PARTITIONS:
+            raise BadTable(f"has a column '{column.name}', which belongs into its folder's name")
+        if not any(is_kind(column.type) for is_kind in (*_PLAIN, pa.types.is_null)):
+            raise BadTable(f"has a column '{column.name}' of the type {column.type}, which no table has")
+    return found
+
+
+def _problem(file: str, table: pa.Table) -> str:
+    """What keeps the rows of a file from being trials of a run; nothing if they are."""
+    if set(partition(file)) != set(PARTITIONS):
+        return "is not in the folder that it was written to"
+    for name in ("trial_id", "trial_number", "forget"):
+        if table[name].null_count:
+            return f"has a row without {name}"
+    if not pc.all(pc.is_in(table["state"], pa.array(STATES))).as_py() and len(table):
+        return f"has a row whose state is none of {', '.join(STATES)}"
+    for column in table.schema:
+        if pa.types.is_timestamp(column.type) and beyond_calendar(table[column.name]):
+            return f"has times in '{column.name}' that are not in the years 1 to 9999"
+    return ""

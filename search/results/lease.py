@@ -1,0 +1,179 @@
+"""One driver per run: a claim with a heartbeat beside the results, in a folder or a bucket alike.
+
+A driver writes its claim, then lists all claims, and withdraws when it finds another's. Of two that start
+together at least one sees the other, whichever order their writes take, so never both go on; this needs no
+locks and no conditional writes, only listings that show what was written before.
+
+A claim is never written again, and whoever takes over deletes it. So a driver that was asleep when it was
+taken for dead finds its claim gone before its next write, and stops. Its heartbeat is a file of its own: a
+beat that arrives late brings no claim back.
+
+Whether a driver of another machine lives is decided by its beats alone, counted on the observer's own clock,
+never by comparing the clocks of two machines.
+"""
+
+from __future__ import annotations
+
+import random
+import threading
+import time
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+
+from analysis.results.store import Store
+from search.results.claims import FOLDER, Claim, claims, ended, holders, to_json
+from search.errors import ResultsError
+
+BEAT_S = 5.0
+STALE_S = 30.0  # without a beat for so long, a driver is taken for dead
+_ATTEMPTS = 8
+
+
+class LeaseLost(ResultsError):
+    """Another driver took the run over; this one must not write any more."""
+
+
+class Lease:
+    """A run, or a shard of it, held until `release`.
+
+    Args:
+        mine: See `claim`.
+        tell: Called with one line when it has to wait for a sign of life of another driver.
+        beat_s: Seconds between two beats.
+        stale_s: Seconds without one after which another driver is taken for dead; well above `beat_s`.
+
+    Raises:
+        ResultsError: when another driver holds it.
+        OSError: when the place cannot be read or written.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        mine: Claim,
+        tell: Callable[[str], None],
+        beat_s: float = BEAT_S,
+        stale_s: float = STALE_S,
+    ) -> None:
+        self._store = store
+        self._mine = mine
+        self._beat_s = beat_s
+        self._stale_s = stale_s
+        self._tell = tell
+        self._over = threading.Event()
+        self._acquire()
+        self._thread = threading.Thread(target=self._beat, name=f"lease of {mine.run}", daemon=True)
+        self._thread.start()
+
+    def check(self) -> None:
+        """To be called before every write.
+
+        Raises:
+            LeaseLost: when another driver has taken the run over.
+            OSError: when that cannot be found out now.
+        """
+        try:
+            self._store.read(self._mine.file)
+        except FileNotFoundError:
+            self._over.set()
+            others = [
+                str(found) for found in holders(self._store, self._mine.run) if found.rivals(self._mine)
+            ]
+            run = self._mine.run
+            silence = "because this driver gave no sign of life for a while (a suspended machine?)"
+            if others:
+                raise LeaseLost(
+                    f"run '{run}' was taken over by {others[0]}, {silence}; it stops here, and what it "
+                    "finished before is kept"
+                ) from None
+            raise LeaseLost(
+                f"the claim on run '{run}' is gone from {self._store}: somebody deleted files there, or the "
+                f"run was taken over, {silence}; the same command goes on from what is in the table now"
+            ) from None
+
+    def release(self) -> None:
+        """Give the run free for another driver."""
+        self._over.set()
+        self._thread.join(timeout=self._stale_s)
+        with suppress(OSError):  # a claim that stays behind is found to be dead
+            self._remove(self._mine)
+
+    def _acquire(self) -> None:
+        dead: list[Claim] = []
+        for attempt in range(1, _ATTEMPTS + 1):
+            rivals = self._rivals(dead)
+            self._refuse_if_any_lives(rivals)
+            dead += rivals
+            self._store.write(self._mine.file, to_json(self._mine))
+            rivals = self._rivals(dead)
+            if not rivals:
+                for one in dead:
+                    self._remove(one)
+                return
+            self._remove(self._mine)
+            time.sleep(random.uniform(0.05, 0.3) * attempt)
+        raise _refusal(self._mine, rivals[0])
+
+    def _rivals(self, dead: Sequence[Claim] = ()) -> list[Claim]:
+        without = {self._mine.token, *(one.token for one in dead)}
+        found = claims(self._store, self._mine.run)
+        return [one for one in found if one.rivals(self._mine) and one.token not in without]
+
+    def _refuse_if_any_lives(self, rivals: Sequence[Claim]) -> None:
+        remote = []
+        for rival in rivals:
+            if not ended(rival):
+                if rival.machine and rival.machine == self._mine.machine:
+                    raise _refusal(self._mine, rival)
+                remote.append(rival)
+        if remote:
+            self._tell(
+                f"run '{self._mine.run}' was left by {remote[0]}; "
+                f"waiting up to {self._stale_s:.0f} s for a sign of life"
+            )
+            living = self._first_to_beat(remote)
+            if living is not None:
+                raise _refusal(self._mine, living)
+
+    def _first_to_beat(self, rivals: Sequence[Claim]) -> Claim | None:
+        """The first whose beat moves; None when all withdrew, or stayed still while they could be read."""
+        left = {rival: self._read_beat(rival) for rival in rivals}
+        began = time.monotonic()
+        while left and time.monotonic() - began < self._stale_s:
+            time.sleep(self._beat_s / 2)
+            try:
+                present = self._store.files(FOLDER)
+                left = {rival: before for rival, before in left.items() if rival.file in present}
+                for rival, before in left.items():
+                    if self._read_beat(rival) != before:
+                        return rival
+            except OSError:
+                began = time.monotonic()  # nobody can beat where nobody can read
+        return None
+
+    def _read_beat(self, rival: Claim) -> bytes:
+        try:
+            return bytes(self._store.read(rival.beat_file))
+        except FileNotFoundError:
+            return b""
+
+    def _remove(self, one: Claim) -> None:
+        self._store.delete(one.file)
+        self._store.delete(one.beat_file)
+
+    def _beat(self) -> None:
+        count = 0
+        while not self._over.wait(self._beat_s):
+            count += 1
+            with suppress(OSError):  # a full disk, a server that is down: the next one may arrive
+                self._store.write(self._mine.beat_file, str(count).encode())
+
+
+def _refusal(mine: Claim, other: Claim) -> ResultsError:
+    if mine.shard.count == other.shard.count and mine.shard.index != other.shard.index:
+        advice = "its shards divide another list of work than this one; give all of them the same plan"
+    elif mine.shard.count != other.shard.count:
+        advice = f"all shards of a run need the same n, here {other.shard.count}; or wait for it or stop it"
+    else:
+        advice = "wait for it or stop it"
+    return ResultsError(f"run '{mine.run}' is being written by another process ({other}); {advice}")

@@ -1,0 +1,234 @@
+"""The searches of a results table as Optuna studies, made from its rows and the records of its runs alone.
+
+No plan is read and no method is looked up: results from elsewhere, with methods of a user's own, do too.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Hashable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import optuna
+import pandas as pd
+from optuna.distributions import (
+    BaseDistribution,
+    CategoricalDistribution,
+    FloatDistribution,
+    IntDistribution,
+)
+from optuna.trial import FrozenTrial, TrialState, create_trial
+
+from analysis.results.load import ranges
+from analysis.results.ranges import Ranges
+from analysis.studies import Study, metric_names, studies, varied
+from benchmarks.errors import UnknownName
+from search.studies.objectives import OBJECTIVES, Objective, objective
+from search.studies.pruning import measured, rungs
+from search.results.records import records
+from search.studies.starts import ORIGIN
+
+HELD = "held"  # attribute of a trial: the hyper-parameters that its search did not vary
+# Columns that trials carry along
+_SAID = ("trial_number", "seed", "preset", ORIGIN, "error", "eval_ended", "unlearn_s")
+
+
+@dataclass(frozen=True)
+class Searched:
+    """What a study varied, what it held fixed and what it minimised."""
+
+    space: Mapping[str, BaseDistribution]
+    fixed: Mapping[str, Any]
+    objective: Objective
+
+
+@dataclass(frozen=True)
+class Rebuilt:
+    """One search study of a table, as Optuna would hold it.
+
+    Attributes:
+        attributes: Which study it is, as the table names it.
+        trials: In the order of their numbers; each carries its `trial_id`.
+    """
+
+    name: str
+    objective: Objective
+    attributes: Mapping[str, Any]
+    trials: Sequence[FrozenTrial]
+
+    def create(self, storage: optuna.storages.BaseStorage) -> optuna.Study:
+        """The study in a storage, still without trials.
+
+        Raises:
+            optuna.exceptions.DuplicatedStudyError: if the storage has one of that name.
+        """
+        optuna.logging.set_verbosity(optuna.logging.WARNING)
+        parts = self.objective.parts
+        study = optuna.create_study(
+            storage=storage, study_name=self.name, directions=["minimize"] * len(parts)
+        )
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
+            study.set_metric_names(list(parts))
+        for name, value in self.attributes.items():
+            study.set_user_attr(name, value)
+        return study
+
+    def missing(self, held: Sequence[FrozenTrial]) -> list[FrozenTrial] | None:
+        """The trials that a study lacks; None if it holds one that the table does not, or not any more."""
+        own = {_key(trial) for trial in self.trials}
+        there = {_key(trial) for trial in held}
+        return None if there - own else [trial for trial in self.trials if _key(trial) not in there]
+
+
+def searched_spaces(place: Path | str, trials: pd.DataFrame) -> dict[str, Searched]:
+    """What each search study of a table varied: by the `run_id` of its rows.
+
+    The records of the runs say it; of a study that no record is of, what differs between its rows.
+
+    Raises:
+        AnalysisError: when the table cannot be read.
+        ResultsError: when the records cannot be read.
+    """
+    declared = ranges(place)
+    recorded = {run_id: parts for record in records(place) for run_id, parts in _recorded(record)}
+    return {
+        study.run_id: _searched(study, frame, recorded.get(study.run_id), declared)
+        for study, frame in studies(trials)
+    }
+
+
+def rebuilt(trials: pd.DataFrame, searched: Mapping[str, Searched]) -> list[Rebuilt]:
+    """Every search study of a table.
+
+    Args:
+        searched: What `searched_spaces` says of all of its studies.
+    """
+    return [_study(study, frame, searched[study.run_id]) for study, frame in studies(trials)]
+
+
+def name_of(study: Study) -> str:
+    """What a study is called in Optuna: the same whatever else the results hold."""
+    what = f"{study.dataset} {study.model} {study.task}"
+    return f"{study.method} on {what} {study.forget} ({study.run_id})"
+
+
+def _key(trial: FrozenTrial) -> tuple[Any, ...]:
+    return trial.user_attrs.get("trial_id"), trial.state, tuple(trial.values or ())
+
+
+def _recorded(record: Mapping[str, Any]) -> list[tuple[str, Mapping[str, Any]]]:
+    """Of a search's record: the run_id of each study, and what is particular to it, with the objective."""
+    sampling = record["identity"].get("sampling")
+    ids = record.get("ids")
+    if not isinstance(sampling, dict) or not isinstance(ids, dict):
+        return []
+    shared = {"objective": sampling.get("objective")}
+    return [(run_id, record["studies"][name] | shared) for name, run_id in ids.items()]
+
+
+def _searched(
+    study: Study, frame: pd.DataFrame, recorded: Mapping[str, Any] | None, declared: Ranges
+) -> Searched:
+    fixed: Mapping[str, Any] = {}
+    choices: Mapping[str, Sequence[Any]] = {}
+    minimised = OBJECTIVES["gap"]
+    if recorded is not None:
+        ends, choices = recorded["ranges"], recorded.get("choices", {})
+        fixed = recorded["fixed"]
+        with suppress(UnknownName):  # a metric of somebody's own, which is not at hand
+            minimised = objective(recorded["objective"] or "gap")
+    else:
+        columns = [column for column in varied(frame) if column in declared]
+        ends = {column.removeprefix("param_"): _ends(frame[column]) for column in columns}
+    space = {
+        name: _distribution(name, study.method, low, high, declared) for name, (low, high) in ends.items()
+    }
+    among = {name: CategoricalDistribution(tuple(values)) for name, values in choices.items()}
+    return Searched(space | among, fixed, minimised)
+
+
+def _ends(values: pd.Series) -> list[Any]:
+    low, high = values.min().item(), values.max().item()
+    return [low, high]
+
+
+def _distribution(name: str, method: str, low: Any, high: Any, declared: Ranges) -> BaseDistribution:
+    axis = declared.get(f"param_{name}", {}).get(method)
+    log = axis is not None and axis.log and low > 0
+    if isinstance(low, int) and isinstance(high, int):
+        return IntDistribution(low, high, log=log)
+    return FloatDistribution(low, high, log=log)
+
+
+def _study(study: Study, frame: pd.DataFrame, searched: Searched) -> Rebuilt:
+    attributes = {
+        "method": study.method,
+        "dataset": study.dataset,
+        "model": study.model,
+        "task": study.task,
+        "forget": study.forget,
+        "run_id": study.run_id,
+        "fixed": dict(searched.fixed),
+    }
+    said = [name for name in (*_SAID, *metric_names(frame)) if name in frame]
+    latest = frame["finished_at"].max()
+    rows = frame.astype(object).where(frame.notna(), None).to_dict("records")
+    trials = [_trial(row, searched, said, latest) for row in rows]
+    return Rebuilt(name_of(study), searched.objective, attributes, trials)
+
+
+def _trial(
+    row: Mapping[Hashable, Any], searched: Searched, said: Sequence[str], latest: pd.Timestamp
+) -> FrozenTrial:
+    own = {str(name): _plain(value) for name, value in row.items()}
+    values = searched.objective.of(own)
+    params = {name: own.get(f"param_{name}") for name in searched.space}
+    distributions = {name: _holding(searched.space[name], value) for name, value in params.items()}
+    inside = {name: distribution for name, distribution in distributions.items() if distribution is not None}
+    given = {name.removeprefix("param_"): value for name, value in own.items() if name.startswith("param_")}
+    held = {name: value for name, value in given.items() if value is not None and name not in inside}
+    gaps = measured(own)
+    ended = TrialState.PRUNED if own["state"] == "pruned" else TrialState.FAIL
+    trial = create_trial(
+        state=ended if values is None else TrialState.COMPLETE,
+        values=values,
+        params={name: params[name] for name in inside},
+        distributions=inside,
+        intermediate_values=gaps,
+        system_attrs=rungs(gaps),
+        user_attrs={"trial_id": own["trial_id"], HELD: held}
+        | {name: own[name] for name in said if own[name] not in (None, "")},
+    )
+    trial.datetime_start = _local(own.get("started_at") or own.get("finished_at") or latest)
+    trial.datetime_complete = _local(own.get("finished_at") or latest)
+    return trial
+
+
+def _holding(distribution: BaseDistribution, value: Any) -> BaseDistribution | None:
+    """A distribution that a value lies in; None for no value.
+
+    Rows hold what was tried, and that may lie outside what a damaged or foreign record says of it.
+    """
+    if isinstance(distribution, CategoricalDistribution):
+        return distribution if value in distribution.choices else None
+    if not isinstance(value, (int, float)):
+        return None
+    if distribution._contains(distribution.to_internal_repr(value)):
+        return distribution
+    return FloatDistribution(min(distribution.low, value), max(distribution.high, value))  # type: ignore[attr-defined]
+
+
+def _plain(value: Any) -> Any:
+    return value.item() if hasattr(value, "item") else value
+
+
+def _local(at: pd.Timestamp) -> datetime:
+    """Optuna's times are this machine's, and say no zone."""
+    if pd.isna(at):
+        return datetime.now()
+    return at.to_pydatetime().astimezone().replace(tzinfo=None)

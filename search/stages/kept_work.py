@@ -1,0 +1,80 @@
+"""Shared values that a plan's methods want kept with the model: computed by `unlearn prepare`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from cluster.tasks import Tell, in_parallel, on_gpus, shared
+from search.stages.stages import Setting
+from search.studies.spaces import search_space
+from search.studies.study import SEEDS_PER_STUDY
+
+
+@dataclass(frozen=True)
+class _Job:
+    method: str
+    params: dict[str, Any]
+    seed: int
+    precision: str
+    packed: Any
+    data: Any
+    device: str
+    cpus: int
+
+
+def keep_work(setting: Setting) -> Iterator[str]:
+    """Compute what a prepared plan's methods want kept, once per original model; a line for each value."""
+    plan, known = setting.plan, setting.shared
+    originals = {known.packed[s.key].original_id: known.packed[s.key] for s in plan.searched()}
+    gpus = on_gpus(setting.slots)
+    jobs = [
+        _Job(
+            method=method.name,
+            params=dict(search_space(method.Params, plan.search.space.get(method.name)).fixed),
+            seed=SEEDS_PER_STUDY * (plan.search.seed + 1),
+            precision=plan.precision,
+            packed=packed,
+            data=known.data[packed.scenario.dataset],
+            device=setting.slots.device if gpus else "cpu",
+            cpus=setting.slots.cpus,
+        )
+        for method in plan.algorithms()
+        if method.kept
+        for packed in originals.values()
+    ]
+    if jobs:
+        for _, lines in in_parallel(_keep, jobs, setting.slots, gpus=gpus):
+            yield from lines
+
+
+def _keep(job: _Job, say: Tell) -> list[str]:
+    import torch
+
+    from benchmarks.datasets import provide
+    from benchmarks.trial.kept_work import Keeping
+    from benchmarks.trial.prepared import Prepared
+    from benchmarks.trial.run import run_trial
+
+    torch.set_num_threads(job.cpus)
+    data = shared(job.data)
+    provide(data)
+    works = Keeping()
+    result = run_trial(
+        Prepared.unpack(job.packed, data, job.device),
+        job.method,
+        job.params,
+        seed=job.seed,
+        metrics=[],
+        precision=job.precision,  # type: ignore[arg-type]
+        work=works,
+    )
+    lines = [
+        f"{job.method}: {key.name.replace('_', ' ')} of all training images, "
+        + ("from the cache" if found else f"computed in {work.spent.seconds:.1f} s and kept with the model")
+        for key, (work, found) in works.kept.items()
+    ]
+    return lines or [
+        f"{job.method}: nothing could be kept with the model: {result.error or 'it shares nothing'}"
+    ]

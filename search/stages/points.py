@@ -1,0 +1,46 @@
+"""The values of a sensitivity analysis: the centre, and points that grow denser towards it."""
+
+from __future__ import annotations
+
+from analysis.results.ranges import Range
+
+NEAREST = 1 / 16  # of the way from the centre to an end
+
+
+def around(axis: Range, centre: float, count: int, *, whole: bool = False) -> list[float]:
+    """Values over a range, the centre among them, in order.
+
+    The sides of the centre share the other points in proportion to their length on the range's scale; each
+    side that is not empty has its end. From there the distances to the centre shrink in equal ratios to a
+    sixteenth of the way, though never to less than a quarter of the distance before. Around a centre that
+    is outside the range, the others are evenly spaced.
+
+    Args:
+        count: How many values, at least 3; whole numbers may be fewer, as equal ones are one.
+        whole: Whether values are whole numbers.
+    """
+    at, rest = axis.position(centre), count - 1
+    if 0 <= at <= 1:
+        below = _share(at, rest)
+        positions = [at - d for d in _distances(at, below)] + [
+            at + d for d in _distances(1 - at, rest - below)
+        ]
+    else:
+        positions = [i / (rest - 1) for i in range(rest)]
+    values = [axis.value(min(1.0, max(0.0, position))) for position in positions]
+    rounded = {round(v) if whole else float(f"{v:.6g}") for v in values}
+    own = round(centre) if whole else centre
+    return sorted({own} | {v for v in rounded if f"{v:.6g}" != f"{own:.6g}"})
+
+
+def _share(below: float, rest: int) -> int:
+    """How many of the points lie below the centre; none on a side without length, one at least elsewhere."""
+    least, most = int(below > 0), rest - int(below < 1)
+    return min(most, max(least, round(rest * below)))
+
+
+def _distances(length: float, count: int) -> list[float]:
+    if count < 2:
+        return [length] * count
+    ratio = max(NEAREST ** (1 / (count - 1)), 1 / 4)
+    return [length * ratio**i for i in range(count)]

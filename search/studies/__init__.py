@@ -1,0 +1,1 @@
+"""One search: its space, sampler, objective, pruning and trials."""

@@ -1,0 +1,212 @@
+"""Trials as work: what a worker is told to do, and where the next piece of work comes from."""
+
+from __future__ import annotations
+
+from collections import Counter, deque
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Protocol
+
+from benchmarks.hyperparameters import declared
+from benchmarks.methods import methods
+from benchmarks.scenarios.scenario import Scenario
+from cluster.gpu import Work
+from search.studies.objectives import OBJECTIVES, Objective
+
+Row = dict[str, Any]
+MAX_ATTEMPTS = 3  # a trial whose worker dies is run again, with the same parameters and seed
+
+
+@dataclass(frozen=True)
+class Assignment:
+    """One trial to run.
+
+    Attributes:
+        run_id: The run, a slash and what is particular to the method in it; see `search.plans.identity`.
+        number: Position among the trials of one method and scenario in the run.
+        params: Hyper-parameter values; missing ones take the method's defaults.
+        shared_seed: Seed of the parts that no hyper-parameter changes; None: `seed`.
+        held_out: "validation" while parameters are chosen, "test" when results are reported.
+        evaluate: "auto" for no more images than it takes to tell trials apart, "all" to report results.
+        started_from: Where a point comes from that the sampler did not draw; see `search.studies.starts`.
+        tuned_on: The forget sets that the parameters were searched on, if they were.
+        data_id: The fingerprint of the images.
+        code_id: A digest of the user's own code that takes part, "" for none.
+        scale: The share of the published work that the plan runs.
+        metrics: Names of the metrics to measure; empty for those that are always measured.
+        objective: What the column `objective` holds.
+        repeats: Trials with seeds from `seed` on, whose means are the row's figures.
+        sampler: What draws the points of its search.
+        details: Whether the rows of the tables beside trials are wanted too.
+        points: How often the model is measured while the method runs; 0 for only where it may be pruned.
+        tag: Stands for the number in the trial's id, where that should outlast a change of the list.
+        attempt: How often it was handed out, from 1.
+        out_of_memory: The share of a GPU at which an earlier attempt ran out of memory.
+    """
+
+    run_id: str
+    number: int
+    scenario: Scenario
+    method: str
+    params: Mapping[str, Any]
+    seed: int
+    kind: str
+    regime: str
+    preset: str = ""
+    preset_paper: str = ""
+    preset_differs: str = ""
+    started_from: str = ""
+    tuned_on: str = ""
+    data_id: str = ""
+    code_id: str = ""
+    scale: float = 1.0
+    held_out: str = "validation"
+    evaluate: str = "all"
+    metrics: tuple[str, ...] = ()
+    details: bool = False
+    points: int = 0
+    tag: str = ""
+    precision: str = "float32"
+    prunable: bool = False
+    shared_seed: int | None = None
+    objective: Objective = OBJECTIVES["gap"]
+    repeats: int = 1
+    sampler: str = ""
+    attempt: int = 1
+    out_of_memory: float | None = None
+
+    @property
+    def trial_id(self) -> str:
+        return f"{self.run_id}:{self.method}:{self.scenario.forget}:{self.tag or self.number}"
+
+    @property
+    def identity(self) -> Row:
+        """The columns of the trials table that say which trial it is."""
+        return {
+            "run_id": self.run_id,
+            "trial_id": self.trial_id,
+            "trial_number": self.number,
+            "kind": self.kind,
+            "regime": self.regime,
+            "preset": self.preset,
+            "preset_paper": self.preset_paper,
+            "preset_differs": self.preset_differs,
+            "started_from": self.started_from,
+            "sampler": self.sampler,
+            "repeats": self.repeats,
+            "tuned_on": self.tuned_on,
+            "data_id": self.data_id,
+            "code_id": self.code_id,
+            "scale": self.scale,
+            "attempts": self.attempt,
+            "gpu_out_of_memory": self.out_of_memory,
+        }
+
+    @property
+    def work(self) -> Work:
+        """What decides how much memory it needs."""
+        defaults = {p.name: p.default for p in declared(methods.get(self.method).Params)}
+        batch = self.params.get("batch_size", defaults.get("batch_size"))
+        s = self.scenario
+        return Work(self.method, s.model, s.dataset, None if batch is None else int(batch))
+
+    def again(self) -> Assignment | None:
+        """The same trial once more, or None when it has been tried often enough."""
+        return replace(self, attempt=self.attempt + 1) if self.attempt < MAX_ATTEMPTS else None
+
+    def with_more_memory(self, than: float) -> Assignment:
+        """The same trial once more, because a share of a GPU was too small."""
+        return replace(self, attempt=self.attempt + 1, out_of_memory=than)
+
+
+class Source(Protocol):
+    """Hands out trials and is told what came of them."""
+
+    name: str
+    prunes: bool
+
+    @property
+    def total(self) -> int: ...
+
+    @property
+    def done(self) -> int: ...
+
+    @property
+    def running(self) -> int: ...
+
+    @property
+    def at_once(self) -> int:
+        """How many of its trials could run at the same time, those that do included."""
+
+    @property
+    def best(self) -> Row | None: ...
+
+    @property
+    def searched(self) -> Sequence[str]:
+        """The hyper-parameters that it looks for."""
+
+    @property
+    def left(self) -> Mapping[str, int]:
+        """How many trials of each method are not finished."""
+
+    def ask(self) -> Assignment | None:
+        """The next trial, or None while there is none to hand out."""
+
+    def hopeless(self, assignment: Assignment, quarter: int, gap: float) -> bool:
+        """Whether a running trial whose gap was measured after some quarters is to end."""
+
+    def tell(self, assignment: Assignment, row: Row) -> None:
+        """A trial has finished, and its row is durable."""
+
+    def annotate(self, row: Row) -> None:
+        """Add to the row of a finished trial, before it is written, what only the source knows."""
+
+    def lost(self, assignment: Assignment) -> None:
+        """A trial has not run, or not to its end; it is to be handed out again."""
+
+
+class FixedList:
+    """Trials that are known from the start, as in a benchmark; all of them run to their end."""
+
+    prunes = False
+    searched: Sequence[str] = ()
+
+    def __init__(self, name: str, assignments: Iterable[Assignment], done: Iterable[Row]) -> None:
+        everything = list(assignments)
+        finished = {row["trial_id"] for row in done}
+        self.name = name
+        self.total = len(everything)
+        self._waiting = deque(a for a in everything if a.trial_id not in finished)
+        self._running = 0
+        self.left = Counter(a.method for a in self._waiting)
+        self.done = self.total - len(self._waiting)
+        self.best: Row | None = None
+
+    @property
+    def running(self) -> int:
+        return self._running
+
+    @property
+    def at_once(self) -> int:
+        return self.total - self.done
+
+    def ask(self) -> Assignment | None:
+        if not self._waiting:
+            return None
+        self._running += 1
+        return self._waiting.popleft()
+
+    def hopeless(self, assignment: Assignment, quarter: int, gap: float) -> bool:
+        return False
+
+    def tell(self, assignment: Assignment, row: Row) -> None:
+        self._running -= 1
+        self.left[assignment.method] -= 1
+        self.done += 1
+
+    def annotate(self, row: Row) -> None:
+        """Nothing: all trials run, whatever comes of them."""
+
+    def lost(self, assignment: Assignment) -> None:
+        self._running -= 1
+        self._waiting.appendleft(assignment)

@@ -1,0 +1,1 @@
+"""Other tools: Optuna databases, its dashboard, and CSV."""

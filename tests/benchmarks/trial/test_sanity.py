@@ -1,0 +1,90 @@
+"""What a user is told before a search about a model of their own."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+
+from benchmarks.evaluation import Evaluation, Predictions, References
+from benchmarks.trial.sanity import compared, near_chance
+
+CLASSES = ("apple", "bus", "cat", "dog")
+
+
+def said(accuracy, images=400, moved=0):
+    """Predictions on as many images of each class, a share of them right; its outputs turned by `moved`."""
+    labels = np.arange(images) % len(CLASSES)
+    right = np.arange(images) < round(accuracy * images)
+    named = np.where(right, labels, (labels + 1) % len(CLASSES))
+    return Predictions(np.eye(len(CLASSES), dtype=np.float32)[(named + moved) % len(CLASSES)], labels)
+
+
+def chosen(logits, images=400):
+    return Predictions(logits, np.arange(images) % len(CLASSES))
+
+
+def references(original, retrained, train=1.0):
+    def evaluation(held_out):
+        nothing = said(0, 4)
+        return Evaluation("test", "full_class", said(train), nothing, said(held_out), nothing)
+
+    return References(evaluation(original), evaluation(retrained))
+
+
+def lines(validation, test):
+    return list(compared(validation, test))
+
+
+def test_a_model_at_chance_is_told_with_what_is_usually_wrong():
+    noise = chosen(np.random.default_rng(0).normal(size=(400, 4)))
+    line = near_chance(noise, CLASSES)
+    assert line is not None
+    assert "naming the most frequent class about 25.0 %; it may take pixels made ready in another way" in line
+    assert "'mean', 'std' and 'scale' of 'checkpoint'" in line
+
+
+@pytest.mark.parametrize("accuracy", [0.4, 0.9, 1.0])
+def test_a_model_that_knows_something_is_not(accuracy):
+    assert near_chance(said(accuracy), CLASSES) is None
+
+
+def test_outputs_in_another_order_are_recognised():
+    line = near_chance(said(0.9, moved=1), CLASSES)
+    assert line is not None
+    assert line.endswith(
+        "with its classes in another order it would be 90.0 %: its output 0 stands here for 'apple', and "
+        "fits 'dog'; reorder its last layer"
+    )
+
+
+def test_chance_is_the_most_frequent_class():
+    labels = np.zeros(100, np.int64)
+    labels[:10] = 1
+    always = Predictions(np.eye(2, dtype=np.float32)[np.zeros(100, np.int64)], labels)
+    assert near_chance(always, ("no", "yes")) is not None
+
+
+def test_a_model_that_knows_far_more_than_the_retrained_one_is_told():
+    [line] = lines(references(0.95, 0.55), references(0.96, 0.58))
+    assert (
+        "right about 96.0 % and the retrained model about 58.0 %: 38.0 points apart before anything" in line
+    )
+    assert "measures how the two were trained more than what was forgotten" in line
+    assert lines(references(0.95, 0.92), references(0.96, 0.93)) == []
+
+
+def test_held_out_images_that_are_known_as_the_training_images_are_told():
+    [line] = lines(references(1.0, 0.93), references(0.95, 0.93))
+    assert "100.0 % of the validation images, as of the training images (100.0 %)" in line
+    assert "they may have been in its training, which cannot be told from here" in line
+    assert lines(references(1.0, 0.995), references(0.95, 0.93)) == []  # easy for both
+    assert lines(references(0.95, 0.93, train=0.95), references(0.95, 0.93)) == []  # knows nothing by heart
+
+
+def test_nothing_is_said_of_a_handful_of_images():
+    few = SimpleNamespace(retain_train=said(1.0), retain_held_out=said(1.0, 8))
+    fewer = SimpleNamespace(retain_train=said(1.0), retain_held_out=said(0.5, 8))
+    small = References(few, fewer)  # type: ignore[arg-type]
+    assert lines(small, references(0.95, 0.93)) == []

@@ -1,0 +1,49 @@
+"""Workers' news reaches the driver, and what was there already is said to be from the cache."""
+
+from __future__ import annotations
+
+import io
+
+import pytest
+import torch
+from rich.console import Console
+
+from benchmarks.scenarios.scenario import Scenario
+from benchmarks.training.recipes import Recipe
+from benchmarks.trial.prepared import prepare
+from cluster.slots import Slots
+from search.display import screen as display
+from search.engine import preparation
+
+# Which no other test trains by, and so long that a worker is heard of while it trains
+RECIPE = Recipe(epochs=60, batch_size=96)
+
+
+def test_models_say_how_far_they_are_and_whether_they_were_there(
+    ray_session: Slots, scenario: Scenario, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(display, "LINE_EVERY_S", 0.2)
+    models: list[preparation.Trained] = []
+    console = Console(file=io.StringIO(), width=200)
+    preparation.prepare([scenario], RECIPE, 100, ray_session, models.append, console=console)
+    lines = console.file.getvalue().splitlines()  # type: ignore[attr-defined]
+    assert any(line.startswith("preparing models: 0 of 2 done") for line in lines)
+    assert any(line.startswith(("  original: ", "  retrained without 8: ")) for line in lines)
+    assert [model.from_cache for model in models] == [False, False]
+    assert "trained in" in str(models[0])
+    again: list[preparation.Trained] = []
+    preparation.prepare([scenario], RECIPE, 100, ray_session, again.append)
+    assert [model.from_cache for model in again] == [True, True]
+    assert str(again[0]).endswith(", from the cache")
+
+
+def test_cached_scenarios_of_one_original_hold_its_weights_once() -> None:
+    """A plan may have hundreds of forget sets, and an original takes 40 MB and more."""
+    scenarios = [Scenario("digits", "cnn2", "full_class", forget) for forget in ("3", "8")]
+    for scenario in scenarios:
+        prepare(scenario, recipe=Recipe(epochs=1), eval_limit=100)
+    threads = torch.get_num_threads()
+    found = preparation._all_cached(scenarios, Recipe(epochs=1), 100, "cpu", threads, False, False, 1)
+    first, second = (found[scenario.key].packed for scenario in scenarios)
+    assert first.original is second.original
+    assert first.retrained_logits is not second.retrained_logits

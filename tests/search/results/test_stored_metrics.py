@@ -1,0 +1,143 @@
+"""Metrics from stored samples: what a trial itself would have measured, never by half, and what cannot be."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from analysis.results import load
+from benchmarks.errors import UnknownName
+from benchmarks.evaluation import Predictions
+from benchmarks.metrics.forget_means import forget_log_odds, forget_loss
+from benchmarks.metrics.predicted_classes import largest_wrong_class, predicted_entropy
+from search.results import upkeep
+from search.errors import ResultsError
+from search.results.writer import Finished, Results
+from search.results.stored_metrics import measure_stored
+from tests.search.results.test_writer import trial
+
+CLASSES = ("ant", "bee", "cat")
+FUNCTIONS = (largest_wrong_class, predicted_entropy, forget_loss, forget_log_odds)
+
+
+def model(seed: int) -> Predictions:
+    draw = np.random.default_rng(seed)
+    return Predictions(3 * draw.normal(size=(9, 3)).astype(np.float32), draw.integers(3, size=9))
+
+
+def rows(p: Predictions, old: bool = False) -> list[dict[str, object]]:
+    """The samples of a trial, as this version or one before writes them."""
+    new = {"predicted": [CLASSES[i] for i in p.predicted], "confidence": p.confidence.tolist()}
+    columns = {
+        "image": list(range(len(p))),
+        "entropy": p.entropy.tolist(),
+        "loss": (-p.log_p_true).tolist(),
+        "correct": p.correct.tolist(),
+        **({} if old else new),
+    }
+    return [dict(zip(columns, values, strict=True)) for values in zip(*columns.values(), strict=True)]
+
+
+def fill(place: Path, run: str = "one", old: bool = False) -> Path:
+    with Results(place, run) as results:
+        results.save_plan({})
+        results.append([Finished(trial(9, run_id=run, kind="search"))])
+        for seed in range(3):
+            one = trial(seed, run_id=run, kind="benchmark")
+            results.append([Finished(one, [], rows(model(seed), old))])
+    return place
+
+
+def test_it_is_what_the_trial_would_have_measured(tmp_path: Path) -> None:
+    place = fill(tmp_path)
+    gained = measure_stored(place)
+    assert {one.metric: (one.trials, one.lacking) for one in gained} == {
+        function.__name__: (3, 0) for function in FUNCTIONS
+    }
+    table = load.trials(place).set_index("trial_id")
+    for seed in range(3):
+        for function in FUNCTIONS:
+            assert table.loc[f"one:jit:{seed}", function.__name__] == pytest.approx(function(model(seed)))
+    assert table.loc["one:jit:9", "forget_loss"] != table.loc["one:jit:9", "forget_loss"]  # no samples
+
+
+def test_nothing_else_changes_and_the_second_time_nothing_at_all(tmp_path: Path) -> None:
+    place = fill(fill(tmp_path), "other")
+    before = load.trials(place)
+    measure_stored(place, ["forget_loss"])
+    files = {file: file.read_bytes() for file in place.rglob("*.parquet")}
+    after = load.trials(place)
+    pd.testing.assert_frame_equal(after.drop(columns="forget_loss"), before, check_like=True)
+    assert pd.read_parquet(place / "trials")["forget_loss"].notna().sum() == 6
+    assert [one.trials for one in measure_stored(place, ["forget_loss"])] == [0, 0]
+    assert {file: file.read_bytes() for file in place.rglob("*.parquet")} == files
+
+
+def test_samples_of_an_older_version_give_what_they_hold(tmp_path: Path) -> None:
+    place = fill(tmp_path, old=True)
+    gained = {one.metric: one for one in measure_stored(place)}
+    assert gained["largest_wrong_class"].trials == 0
+    assert "missing for 3 whose samples, of an older version, lack the predicted class" in str(
+        gained["largest_wrong_class"]
+    )
+    table = load.trials(place).set_index("trial_id")
+    for seed in range(3):
+        own = table.loc[f"one:jit:{seed}"]
+        assert own["forget_log_odds"] == pytest.approx(forget_log_odds(model(seed)))
+
+
+def test_what_cannot_be_computed_is_named_and_the_rest_is_done(tmp_path: Path) -> None:
+    place, lines = fill(tmp_path), []
+    gained = measure_stored(place, ["js_forget", "forget_loss"], lines.append)
+    assert [one.metric for one in gained] == ["forget_loss"]
+    assert len(lines) == 1
+    assert "js_forget" in lines[0]
+    assert "run the benchmark into another folder" in lines[0]
+    with pytest.raises(ResultsError, match=r"not from stored samples.*: mia_confidence"):
+        measure_stored(place, ["mia_confidence"])
+    with pytest.raises(UnknownName, match="unknown metric 'forget_los'; did you mean 'forget_loss'"):
+        measure_stored(place, ["forget_los"])
+
+
+def test_a_run_at_work_is_left_alone(tmp_path: Path) -> None:
+    place, lines = fill(tmp_path), []
+    with Results(place, "one"):
+        assert measure_stored(place, tell=lines.append) == []
+    assert len(lines) == 1
+    assert "run one is left alone" in lines[0]
+    assert measure_stored(place, ["forget_loss"])[0].trials == 3
+
+
+def test_cut_off_at_any_write_it_leaves_whole_tables_and_the_same_call_does_the_rest(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    place = fill(tmp_path)
+    count = len(load.trials(place))
+
+    def full(*args: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    with monkeypatch.context() as cut:
+        cut.setattr(upkeep, "replace", full)
+        with pytest.raises(ResultsError, match=r"cannot measure in .*: .*then measure again"):
+            measure_stored(place)
+    assert len(load.trials(place)) == count
+    assert all(one.trials == 3 for one in measure_stored(place))
+
+
+@pytest.mark.parametrize("content", ["absent", "empty", "search"])
+def test_a_place_without_samples_is_told(tmp_path: Path, content: str) -> None:
+    place = tmp_path / content
+    if content != "absent":
+        place.mkdir()
+    if content == "search":
+        with Results(place, "one") as results:
+            results.save_plan({})
+            results.append([Finished(trial(0, run_id="one"))])
+    with pytest.raises(
+        ResultsError, match=r"there are no results in|has samples; run 'unlearn benchmark PLAN'"
+    ):
+        measure_stored(place)
