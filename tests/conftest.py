@@ -82,8 +82,8 @@ def restored() -> Path:
 @pytest.fixture
 def real_data(restored: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     """The data folder set to the real files; what was loaded from it is forgotten afterwards."""
-    from benchmarks.datasets import base
+    from benchmarks.datasets import loading
 
     monkeypatch.setenv("UNLEARN_DATA", str(restored))
     yield restored
-    base._load.cache_clear()
+    loading._load.cache_clear()

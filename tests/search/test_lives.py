@@ -41,9 +41,9 @@ def asleep_in_a_write(place: str, table: str, number: int) -> Iterator[subproces
     code = f"""
         import os, signal, sys
         from pathlib import Path
-        from analysis import store
-        from search import claims, lease, results
-        from tests.search.test_results import trial
+        from analysis.results import store
+        from search.results import claims, lease, writer
+        from tests.search.results.test_writer import trial
 
         rename, upload = Path.replace, store.Bucket.write
         count = 0
@@ -66,11 +66,11 @@ def asleep_in_a_write(place: str, table: str, number: int) -> Iterator[subproces
         Path.replace, store.Bucket.write = replace, write
         claims.processes.this_machine = lambda: "far away"
         lease.Lease.__init__.__defaults__ = ({BEAT_S}, {STALE_S})
-        with results.Results({place!r}, "run") as held:
+        with writer.Results({place!r}, "run") as held:
             held.save_plan({{"trials": "few"}})
             for n in range(10):
                 try:
-                    held.append([results.Finished(trial(n), [], [{{"image": n}}])])
+                    held.append([writer.Finished(trial(n), [], [{{"image": n}}])])
                 except lease.LeaseLost as error:
                     sys.exit(str(error))
     """

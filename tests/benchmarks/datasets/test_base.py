@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from benchmarks.datasets import Dataset, DataSource, Images, base, data_folder, datasets, load
+from benchmarks.datasets import Dataset, DataSource, Images, data_folder, datasets, load, loading
 from benchmarks.errors import DataError, UnknownName
 
 
@@ -61,7 +61,7 @@ def test_an_unknown_data_set_is_told():
 
 def test_images_of_another_shape_are_refused(tmp_path):
     with pytest.raises(DataError, match=r"'tiny': expected \(5, 2, 2, 1\) uint8 images, got \(4, 2, 2, 1\)"):
-        base._load(tiny(train_size=5), tmp_path)
+        loading._load(tiny(train_size=5), tmp_path)
 
 
 def test_superclass_labels():
@@ -83,7 +83,7 @@ def changed(first: Dataset, **changes) -> Dataset:
 
 
 def test_the_fingerprint_is_of_all_that_decides_what_is_measured(tmp_path):
-    first = base._load(tiny(), tmp_path)
+    first = loading._load(tiny(), tmp_path)
     images, test = first.train, first.test
     learned_from = [
         {"mean": (0.4,)},

@@ -7,7 +7,7 @@ import pytest
 import torch
 from PIL import Image
 
-from benchmarks.datasets import base, datasets, imagenet, load
+from benchmarks.datasets import datasets, imagenet, load, loading
 from benchmarks.datasets.pictures import Stream, inner, read
 from benchmarks.errors import DataError
 from benchmarks.images import on_device, pixels_on
@@ -38,7 +38,7 @@ def test_the_contract(source):
 
 
 def test_images_are_read_when_a_batch_asks_for_them(source, tmp_path):
-    data = base._load(source, tmp_path)
+    data = loading._load(source, tmp_path)
     assert isinstance(data.train.x, Stream)
     assert data.train.y.tolist() == [c for c in range(3) for _ in range(6)]
     device = torch.device("cpu")
@@ -52,8 +52,8 @@ def test_images_are_read_when_a_batch_asks_for_them(source, tmp_path):
 
 
 def test_a_variant_is_in_memory_and_has_the_same_pixels(source, tmp_path):
-    part = base._load(base.subset(source, "15"), tmp_path)
-    whole = base._load(source, tmp_path)
+    part = loading._load(loading.subset(source, "15"), tmp_path)
+    whole = loading._load(source, tmp_path)
     assert np.bincount(part.train.y).tolist() == [5, 5, 5]
     streamed = whole.train.x[np.arange(18)]
     for pixels in part.train.x:
@@ -61,12 +61,12 @@ def test_a_variant_is_in_memory_and_has_the_same_pixels(source, tmp_path):
 
 
 def test_the_fingerprint_needs_no_pixels(source, tmp_path, monkeypatch):
-    data = base._load(source, tmp_path)
+    data = loading._load(source, tmp_path)
     monkeypatch.setattr(Image, "open", lambda *_: pytest.fail("an image was opened"))
     before = data.fingerprint
     picture_bytes = tmp_path / "imagenet/train" / WNIDS[0] / f"{WNIDS[0]}_0.JPEG"
     picture_bytes.write_bytes(picture_bytes.read_bytes() + b"\0")
-    assert base._load.__wrapped__(source, tmp_path).fingerprint != before
+    assert loading._load.__wrapped__(source, tmp_path).fingerprint != before
 
 
 def test_the_class_names_are_the_thousand_of_the_challenge():
@@ -94,4 +94,4 @@ def test_validation_images_in_one_heap_are_refused(source, tmp_path):
     with pytest.raises(
         DataError, match=r"imagenet/val must hold .* but holds 0; .*torchvision.datasets.ImageNet"
     ):
-        base._load.__wrapped__(source, tmp_path)
+        loading._load.__wrapped__(source, tmp_path)

@@ -6,7 +6,7 @@ import hashlib
 import numpy as np
 import pytest
 
-from benchmarks.datasets import base, datasets, load
+from benchmarks.datasets import datasets, load, loading
 from benchmarks.errors import DataError
 from benchmarks.testing import check_dataset
 
@@ -28,7 +28,7 @@ def raw(tmp_path, monkeypatch):
         )
         (folder / f"{split}-labels-idx1-ubyte").write_bytes(labels)
     yield folder
-    base._load.cache_clear()
+    loading._load.cache_clear()
 
 
 def test_images_and_labels_are_those_of_the_files(raw):

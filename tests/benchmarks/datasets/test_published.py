@@ -8,7 +8,7 @@ from urllib.error import URLError
 import numpy as np
 import pytest
 
-from benchmarks.datasets import base, datasets, load
+from benchmarks.datasets import datasets, load, loading
 from benchmarks.errors import DataError
 
 # superclass -> class indices, from the literature rather than from the code under test
@@ -98,7 +98,7 @@ def test_compressed_files_put_there_by_hand_are_enough(restored, offline):
     try:
         assert len(load("mnist").train) == 60_000
     finally:
-        base._load.cache_clear()
+        loading._load.cache_clear()
 
 
 @pytest.mark.parametrize(

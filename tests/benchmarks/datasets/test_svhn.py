@@ -6,7 +6,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from benchmarks.datasets import base, datasets, load, svhn
+from benchmarks.datasets import datasets, load, loading, svhn
 from benchmarks.errors import DataError
 from benchmarks.testing import check_dataset
 
@@ -37,7 +37,7 @@ def folder(tmp_path, monkeypatch):
 def test_images_and_digits_are_those_of_the_files(folder):
     from scipy.io import loadmat
 
-    data = base._load(SMALL, folder)
+    data = loading._load(SMALL, folder)
     assert data.train.y.tolist() == [0, 9, 8, 7, 6, 5, 4, 3, 2, 1] * 5
     assert data.test.y.tolist() == [1, 2, 3, 4, 5, 6, 7, 8, 9, 0]
     raw = loadmat(folder / "svhn" / "train_32x32.mat")["X"]

@@ -179,7 +179,7 @@ def test_a_name_that_is_none_is_told(pets: DataSource, name: str, message: str) 
 
 
 def test_indices_count_the_images_that_were_not_left_out(pets: DataSource, folder: Path) -> None:
-    from benchmarks.datasets import base
+    from benchmarks.datasets import loading
 
     truncated(folder / "pets" / "train" / "cat" / "005.png")
     datasets.remove("image_folder:pets")
@@ -188,7 +188,7 @@ def test_indices_count_the_images_that_were_not_left_out(pets: DataSource, folde
     image_folder._listed.cache_clear()
     source = datasets.get("image_folder:pets")
     assert source.decode is not None
-    source.decode(base.data_folder(), True)
+    source.decode(loading.data_folder(), True)
     datasets.remove("image_folder:pets")
     (image,) = named("cat/006.png").images
     assert image == 5

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.datasets import base, load
+from benchmarks.datasets import load, loading
 from benchmarks.methods import methods
 from benchmarks.metrics import metrics
 from benchmarks.metrics.base import Metric
@@ -50,7 +50,7 @@ def other_images(monkeypatch: pytest.MonkeyPatch) -> None:
     digits = load("digits")
     x = digits.train.x.copy()
     x[0, 0, 0, 0] ^= 1
-    monkeypatch.setitem(base._provided, "digits", replace(digits, train=replace(digits.train, x=x)))
+    monkeypatch.setitem(loading._provided, "digits", replace(digits, train=replace(digits.train, x=x)))
 
 
 def test_other_images_are_another_run(monkeypatch: pytest.MonkeyPatch) -> None:

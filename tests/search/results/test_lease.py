@@ -61,16 +61,16 @@ def driver(place: str, machine: str | None = None) -> Iterator[subprocess.Popen[
     afar: its process cannot be looked at."""
     code = f"""
         import sys
-        from search import claims, lease, results
+        from search.results import claims, lease, writer
         from tests.search.results.test_writer import trial
         {f"claims.processes.this_machine = lambda: {machine!r}" if machine else ""}
         lease.Lease.__init__.__defaults__ = ({BEAT_S}, {STALE_S})
-        with results.Results({place!r}, "run") as held:
-            held.append([results.Finished(trial(0))])
+        with writer.Results({place!r}, "run") as held:
+            held.append([writer.Finished(trial(0))])
             print("holding", flush=True)
             sys.stdin.readline()
             try:
-                held.append([results.Finished(trial(100))])
+                held.append([writer.Finished(trial(100))])
             except lease.LeaseLost as error:
                 print(error, flush=True)
     """

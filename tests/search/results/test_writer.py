@@ -196,7 +196,7 @@ def test_a_write_that_fails_leaves_the_table_as_it_was(tmp_path: Path) -> None:
 def test_a_large_table_goes_on_in_another_file_and_resumes(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("search.results._FULL", 3 * len(schema("trials")))
+    monkeypatch.setattr("search.results.writer._FULL", 3 * len(schema("trials")))
     for start in (0, 4):
         with Results(tmp_path, "run") as results:
             for n in range(start, start + 4):
