@@ -57,7 +57,7 @@ def test_the_plan_of_the_readme_is_valid() -> None:
 def test_the_tutorial(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    from search.plan_files import parse
+    from search.plans.files import parse
     from tests.analysis.conftest import search_rows, write
 
     (plan,) = blocks("docs/tutorial.md", "yaml")
