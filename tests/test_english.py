@@ -11,9 +11,7 @@ from tests.plain_english import RULES, main, markdown_problems, problems, python
 ROOT = Path(__file__).parents[1]
 
 # Pages that are not rewritten yet, and packages that are. Remove a page, or add a package, once it is clean.
-PENDING = {
-    "README.md",
-}
+PENDING: tuple[str, ...] = ("README.md",)
 CHECKED_PACKAGES: tuple[str, ...] = ()
 # Files that quote the phrases
 QUOTING = {"tests/plain_english.py", "tests/test_english.py"}
@@ -22,7 +20,7 @@ QUOTING = {"tests/plain_english.py", "tests/test_english.py"}
 def pages() -> list[str]:
     """The Markdown files of the repository that are rewritten, relative to its root."""
     paths = [*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")]
-    return sorted({str(path.relative_to(ROOT)) for path in paths} - PENDING)
+    return sorted({str(path.relative_to(ROOT)) for path in paths} - set(PENDING))
 
 
 def modules() -> list[str]:
