@@ -260,5 +260,10 @@ def regime_rank(regime: str) -> int:
 
 
 def natural(name: str) -> tuple[int, float, str]:
-    """A key that sorts 9 before 10, and numbers before names."""
+    """A key that sorts 9 before 10, and numbers before names.
+
+    Example:
+        >>> sorted(["10", "rocket", "9"], key=natural)
+        ['9', '10', 'rocket']
+    """
     return (0, float(name), "") if str(name).isdecimal() else (1, 0.0, str(name))

@@ -45,6 +45,11 @@ def epsilon(unlearned: Values, retrained: Values) -> Values:
 
     Returns:
         Shape (images,); about log(1 - delta) where no threshold says anything.
+
+    Example:
+        >>> alike, apart = np.array([[1.0], [2.0], [3.0], [4.0]]), np.array([[5.0], [6.0], [7.0], [8.0]])
+        >>> epsilon(alike, alike).round(2).tolist(), epsilon(alike, apart).round(2).tolist()
+        ([-0.12], [2.08])
     """
     thresholds = np.concatenate([unlearned, retrained])[:, None]
     wrong = _rate(retrained <= thresholds)

@@ -28,7 +28,12 @@ _LEAST_DEVIATION = 1e-6  # of models that all say the same
 
 
 def confidence(loss: Values) -> Values:
-    """Logit-scaled confidence log(p / (1 - p)) of a class with cross-entropy -log p, in nats."""
+    """Logit-scaled confidence log(p / (1 - p)) of a class with cross-entropy -log p, in nats.
+
+    Example:
+        >>> confidence(np.array([np.log(2), -np.log(0.9)])).round(3).tolist()  # p = 0.5 and 0.9
+        [0.0, 2.197]
+    """
     loss = np.maximum(loss, _LEAST_LOSS)
     return -loss - np.log(-np.expm1(-loss))
 

@@ -16,6 +16,10 @@ def in_turn(work: Sequence[float], capacity: float, most: float = math.inf) -> l
         work: Seconds of work that are left of each study, in their order.
         capacity: Trials that run at once.
         most: Trials of one study that may run at once.
+
+    Example:
+        >>> in_turn([10.0, 30.0], capacity=2)  # the second has both workers after 10 seconds
+        [10.0, 20.0]
     """
     left, done_at, at = list(work), [0.0] * len(work), 0.0
     waiting = [i for i, seconds in enumerate(work) if seconds > 0]

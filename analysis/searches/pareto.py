@@ -44,7 +44,12 @@ def front(frame: pd.DataFrame) -> pd.DataFrame:
 
 
 def scaled(points: Numbers) -> Numbers:
-    """Points of shape (n, objectives), each objective from 0 (its best) to 1 (its worst)."""
+    """Points of shape (n, objectives), each objective from 0 (its best) to 1 (its worst).
+
+    Example:
+        >>> scaled(np.array([[0.0, 10.0], [5.0, 20.0], [10.0, 30.0]])).tolist()
+        [[0.0, 0.0], [0.5, 0.5], [1.0, 1.0]]
+    """
     if not len(points):
         return points
     low, high = points.min(axis=0), points.max(axis=0)
@@ -52,7 +57,12 @@ def scaled(points: Numbers) -> Numbers:
 
 
 def undominated(points: Numbers) -> npt.NDArray[np.bool_]:
-    """Which points no other one beats: at least as good in all objectives, and better in one."""
+    """Which points no other one beats: at least as good in all objectives, and better in one.
+
+    Example:
+        >>> undominated(np.array([[0.0, 1.0], [1.0, 0.0], [1.0, 1.0]])).tolist()
+        [True, True, False]
+    """
     kept = np.ones(len(points), dtype=bool)
     for i, point in enumerate(points):
         kept[i] = not ((points <= point).all(axis=1) & (points < point).any(axis=1)).any()
@@ -71,7 +81,12 @@ def volumes(points: Numbers) -> Numbers:
 
 
 def hypervolume(points: Numbers) -> float:
-    """The volume that some points cover up to 1 in every objective (the WFG algorithm)."""
+    """The volume that some points cover up to 1 in every objective (the WFG algorithm).
+
+    Example:
+        >>> hypervolume(np.array([[0.0, 0.5], [0.5, 0.0]]))  # 0.5 + 0.5 - 0.25 that both cover
+        0.75
+    """
     points = np.unique(points[undominated(points)], axis=0)
     if points.shape[1] == 1:
         return float((1 - points).max(initial=0.0))

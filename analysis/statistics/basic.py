@@ -68,7 +68,12 @@ class WinnersCurse:
 
 
 def mean_std(values: pd.Series | Values | list[float]) -> tuple[float, float]:
-    """Mean and sample standard deviation (ddof=1) of what is finite; nan where there are too few values."""
+    """Mean and sample standard deviation (ddof=1) of what is finite; nan where there are too few values.
+
+    Example:
+        >>> mean_std([2.0, 4.0, float("nan"), 6.0])
+        (4.0, 2.0)
+    """
     v = _finite(values)
     mean = float(v.mean()) if len(v) else float("nan")
     std = float(v.std(ddof=1)) if len(v) > 1 else float("nan")
@@ -76,7 +81,13 @@ def mean_std(values: pd.Series | Values | list[float]) -> tuple[float, float]:
 
 
 def t_interval(values: pd.Series | Values | list[float], level: float = 0.95) -> tuple[float, float]:
-    """Student's interval of the mean, honest for a handful of values; nan, nan for fewer than two."""
+    """Student's interval of the mean, honest for a handful of values; nan, nan for fewer than two.
+
+    Example:
+        >>> low, high = t_interval([2.0, 4.0, 6.0])
+        >>> round(low, 2), round(high, 2)
+        (-0.97, 8.97)
+    """
     from scipy.special import stdtrit
 
     v = _finite(values)
@@ -91,6 +102,11 @@ def difference(a: pd.Series, b: pd.Series) -> Difference:
 
     Values of the same index are pairs. With fewer than two pairs the samples are taken as independent, with
     Welch's degrees of freedom.
+
+    Example:
+        >>> found = difference(pd.Series([5.0, 7.0, 9.0]), pd.Series([4.0, 5.0, 6.0]))  # three pairs
+        >>> found.mean, found.n, found.is_clear
+        (2.0, 3, False)
     """
     pairs = (a - b).dropna() if a.index.is_unique and b.index.is_unique else pd.Series(dtype=float)
     if len(pairs) > 1:
@@ -114,7 +130,12 @@ def _welch(a: Values, b: Values) -> Difference:
 
 
 def kendall(a: pd.Series, b: pd.Series) -> float:
-    """Kendall's tau-b of two rankings of the same things; nan where one of them is all ties."""
+    """Kendall's tau-b of two rankings of the same things; nan where one of them is all ties.
+
+    Example:
+        >>> round(kendall(pd.Series([1, 2, 3, 4]), pd.Series([1, 2, 4, 3])), 3)  # one of six pairs is swapped
+        0.667
+    """
     x, y = (np.asarray(values, dtype=float) for values in (a, b))
     pairs = np.triu_indices(len(x), k=1)
     over_x, over_y = (np.sign(v[pairs[0]] - v[pairs[1]]) for v in (x, y))
@@ -123,7 +144,12 @@ def kendall(a: pd.Series, b: pd.Series) -> float:
 
 
 def spearman(a: pd.Series, b: pd.Series) -> float:
-    """Spearman's correlation of two rankings of the same things; nan where one of them is all ties."""
+    """Spearman's correlation of two rankings of the same things; nan where one of them is all ties.
+
+    Example:
+        >>> round(spearman(pd.Series([1, 2, 3, 4]), pd.Series([1, 2, 4, 3])), 3)
+        0.8
+    """
     x, y = a.rank().to_numpy(), b.rank().to_numpy()
     if len(x) < 2 or np.ptp(x) == 0 or np.ptp(y) == 0:
         return float("nan")

@@ -89,7 +89,14 @@ def paired(differences: Moments, spread: Values, spread_freedom: Values) -> Comp
 
 
 def is_equal(compared: Comparison, margin: float | None = None) -> Flags:
-    """Whether a method is as retraining, wrongly so with a probability of at most `LEVEL`; as `equal_p`."""
+    """Whether a method is as retraining, wrongly so with a probability of at most `LEVEL`; as `equal_p`.
+
+    Example:
+        >>> method = Moments(np.array([1.0, 20.0]), np.array([0.5, 0.5]), np.array([8.0, 8.0]))
+        >>> retrained = Moments(np.array([1.2, 1.2]), np.array([0.5, 0.5]), np.array([8.0, 8.0]))
+        >>> is_equal(independent(method, retrained), margin=2.0).tolist()  # means 0.2 and 18.8 apart
+        [True, False]
+    """
     if margin is not None:
         return np.asarray(equal_p(compared, margin) < LEVEL)
     return np.asarray(_limit(compared, LEVEL) < 0)
@@ -124,7 +131,14 @@ def equal_p(compared: Comparison, margin: float | None = None) -> Values:
 
 
 def different_p(compared: Comparison) -> Values:
-    """The two-sided p of no difference at all (Welch, or Student for pairs); nan for too few runs."""
+    """The two-sided p of no difference at all (Welch, or Student for pairs); nan for too few runs.
+
+    Example:
+        >>> method = Moments(np.array([1.0]), np.array([0.5]), np.array([8.0]))
+        >>> retrained = Moments(np.array([1.2]), np.array([0.5]), np.array([8.0]))
+        >>> different_p(independent(method, retrained)).round(2).tolist()
+        [0.58]
+    """
     from scipy.special import stdtr
 
     c = compared

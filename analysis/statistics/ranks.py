@@ -92,7 +92,12 @@ def signed_ranks(figures: pd.DataFrame) -> pd.DataFrame:
 
 
 def holm_adjusted(p: Values) -> Values:
-    """p-values after Holm's procedure; nan stays and counts for nothing."""
+    """p-values after Holm's procedure; nan stays and counts for nothing.
+
+    Example:
+        >>> holm_adjusted(np.array([0.01, 0.03, np.nan, 0.02])).round(3).tolist()
+        [0.03, 0.04, nan, 0.04]
+    """
     adjusted = np.full(len(p), np.nan)
     known = np.flatnonzero(np.isfinite(p))
     order = known[np.argsort(p[known], kind="stable")]

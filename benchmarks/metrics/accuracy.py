@@ -18,7 +18,15 @@ _SOURCE = "Foster et al.: SSD, 2024, and JiT, 2025, table columns D_r and D_f"
 
 
 def accuracy(*parts: Predictions) -> float:
-    """Percent of correct images over all parts together, by their weights; NaN without an image."""
+    """Percent of correct images over all parts together, by their weights; NaN without an image.
+
+    Example:
+        >>> import numpy as np
+        >>> from benchmarks.evaluation import Predictions
+        >>> logits = np.array([[2, 0, 0], [0, 2, 0], [0, 2, 0], [0, 0, 2]], dtype=np.float32)
+        >>> accuracy(Predictions(logits, labels=np.array([0, 1, 1, 1])))
+        75.0
+    """
     total = sum(p.weight * len(p) for p in parts)
     return 100 * sum(p.weight * int(p.correct.sum()) for p in parts) / total if total else float("nan")
 

@@ -8,7 +8,14 @@ from benchmarks.metrics.base import Metric, Samples, metrics
 
 
 def forget_loss(images: Samples) -> float:
-    """Mean cross-entropy of the true class, in nats; NaN without an image."""
+    """Mean cross-entropy of the true class, in nats; NaN without an image.
+
+    Example:
+        >>> from benchmarks.evaluation import Predictions
+        >>> logits = np.log(np.array([[0.5, 0.5], [0.5, 0.5]], dtype=np.float32))
+        >>> round(forget_loss(Predictions(logits, labels=np.array([0, 1]))), 3)  # log 2
+        0.693
+    """
     return -float(images.log_p_true.mean()) if len(images.log_p_true) else float("nan")
 
 

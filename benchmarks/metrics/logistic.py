@@ -23,6 +23,12 @@ def logistic_fit(x: np.ndarray, y: np.ndarray, weight: np.ndarray, c: float) -> 
 
     Raises:
         ValueError: unless there are some of both classes.
+
+    Example:
+        >>> x = np.array([-2.0, -1.0, 1.0, 2.0])
+        >>> slope, intercept = logistic_fit(x, y=x > 0, weight=np.ones(4), c=1.0)
+        >>> slope > 0, round(intercept, 6) == 0
+        (True, True)
     """
     if y.all() or not y.any():
         raise ValueError("the attack needs images of both kinds, members and others, to learn from")

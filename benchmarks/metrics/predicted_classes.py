@@ -15,14 +15,28 @@ _SOURCE = "Here, for the Streisand effect that Foster et al. discuss in SSD, 202
 
 
 def largest_wrong_class(images: Samples) -> float:
-    """Percent of the images that go to the one wrong class that most of them go to; NaN without an image."""
+    """Percent of the images that go to the one wrong class that most of them go to; NaN without an image.
+
+    Example:
+        >>> from benchmarks.evaluation import Predictions
+        >>> logits = np.array([[2, 0, 0], [0, 2, 0], [0, 2, 0], [0, 0, 2]], dtype=np.float32)
+        >>> largest_wrong_class(Predictions(logits, labels=np.array([0, 0, 0, 0])))  # two of four
+        50.0
+    """
     if not len(images.correct):
         return float("nan")
     return 100 * float(_counts(images.predicted[~images.correct]).max(initial=0)) / len(images.correct)
 
 
 def predicted_entropy(images: Samples) -> float:
-    """Entropy in nats of how the images spread over the classes that are named; NaN without an image."""
+    """Entropy in nats of how the images spread over the classes that are named; NaN without an image.
+
+    Example:
+        >>> from benchmarks.evaluation import Predictions
+        >>> logits = np.array([[2, 0, 0], [0, 2, 0], [0, 2, 0], [0, 0, 2]], dtype=np.float32)
+        >>> round(predicted_entropy(Predictions(logits, labels=np.array([0, 0, 0, 0]))), 3)
+        1.04
+    """
     if not len(images.predicted):
         return float("nan")
     share = _counts(images.predicted) / len(images.predicted)
