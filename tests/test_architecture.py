@@ -61,44 +61,44 @@ def broken(found: list[Import]) -> list[str]:
 
 
 @pytest.mark.parametrize("room", ["analysis", "benchmarks", "cluster"])
-def test_the_ground_floor_rooms_do_not_know_each_other(room):
+def test_the_ground_floor_rooms_do_not_know_each_other(room: str) -> None:
     others = [other for other in ROOMS if other != room]
     assert not broken([i for i in imports(room) if i.within(*others)])
 
 
 @pytest.mark.parametrize("room", ["benchmarks", "cluster"])
-def test_only_search_imports_optuna(room):
+def test_only_search_imports_optuna(room: str) -> None:
     assert not broken([i for i in imports(room) if i.within("optuna")])
 
 
-def test_analysis_imports_optuna_late_and_never_its_samplers():
+def test_analysis_imports_optuna_late_and_never_its_samplers() -> None:
     found = [i for i in imports("analysis") if i.within("optuna")]
     assert not broken([i for i in found if i.at_import or i.within("optuna.samplers")])
 
 
 @pytest.mark.parametrize("room", ["analysis", "benchmarks", "cluster"])
-def test_only_search_imports_ray_tune(room):
+def test_only_search_imports_ray_tune(room: str) -> None:
     assert not broken([i for i in imports(room) if i.within("ray.tune", "ray.train")])
 
 
-def test_only_cluster_imports_ray_core():
+def test_only_cluster_imports_ray_core() -> None:
     for room in ("analysis", "benchmarks"):
         assert not broken([i for i in imports(room) if i.within("ray")])
     core = [i for i in imports("search") if i.within("ray") and not i.within("ray.tune")]
     assert not broken(core)
 
 
-def test_the_command_imports_no_room_before_it_has_ordered_the_path():
+def test_the_command_imports_no_room_before_it_has_ordered_the_path() -> None:
     found = imports("unlearnbench")
     assert [i.module for i in found if i.within(*ROOMS)] == ["search.cli.main"]
     assert not broken([i for i in found if i.at_import and i.within(*ROOMS)])
 
 
-def test_analysis_never_imports_torch():
+def test_analysis_never_imports_torch() -> None:
     assert not broken([i for i in imports("analysis") if i.within("torch", "torchvision")])
 
 
-def test_what_is_listed_does_not_import_torch():
+def test_what_is_listed_does_not_import_torch() -> None:
     listed = [
         i
         for i in imports("benchmarks")
@@ -109,7 +109,7 @@ def test_what_is_listed_does_not_import_torch():
     assert not broken([i for i in listed if i.within(*heavy)])
 
 
-def test_the_reading_of_imports_itself():
+def test_the_reading_of_imports_itself() -> None:
     source = """
 import ray.tune as tune
 from ray import train

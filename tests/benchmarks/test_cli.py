@@ -1,7 +1,10 @@
 """The commands `list datasets` and `decode`."""
 
+from __future__ import annotations
+
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 from typer.testing import CliRunner
@@ -20,13 +23,13 @@ def decode(*arguments: str) -> str:
 
 
 @pytest.fixture
-def pets(tmp_path, monkeypatch):
+def pets(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setenv("UNLEARN_DATA", str(tmp_path))
     class_tree(tmp_path / "pets", {"a": 10, "b": 5})
     return tmp_path / "pets"
 
 
-def test_data_sets_families_and_variants_are_listed():
+def test_data_sets_families_and_variants_are_listed() -> None:
     header, rows = cli.list_datasets()
     names = [row[0] for row in rows]
     assert all(len(row) == len(header) for row in rows)
@@ -36,7 +39,7 @@ def test_data_sets_families_and_variants_are_listed():
     assert (tasks["cifar20"], tasks["celeba"], tasks["mnist"]) == (["sub_class"], ["identities"], [])
 
 
-def test_listing_looks_at_no_data():
+def test_listing_looks_at_no_data() -> None:
     code = """
 import sys
 seen = []
@@ -50,7 +53,7 @@ sys.exit(any("/no/such/data" in path for path in seen) or not seen or "PIL" in s
     assert done.returncode == 0, done.stderr
 
 
-def test_decoding_beforehand(pets):
+def test_decoding_beforehand(pets) -> None:
     told = decode("image_folder:pets")
     assert told.splitlines() == [
         "image_folder:pets: 2 classes, 15 images: 12 for training and 3 for testing, a fixed fifth of each "
@@ -61,7 +64,7 @@ def test_decoding_beforehand(pets):
     assert decode("image_folder:pets") == told
 
 
-def test_what_is_left_out_is_told(pets):
+def test_what_is_left_out_is_told(pets) -> None:
     truncated(pets / "a" / "x y.jpg")
     with pytest.raises(DataError, match="1 of the 16 images"):
         decode("image_folder:pets")
@@ -72,6 +75,6 @@ def test_what_is_left_out_is_told(pets):
     assert len(images.train) + len(images.test) == 15
 
 
-def test_a_data_set_without_image_files_needs_no_decoding():
+def test_a_data_set_without_image_files_needs_no_decoding() -> None:
     with pytest.raises(DataError, match="'digits' has no image files that are decoded beforehand"):
         decode("digits")

@@ -72,7 +72,7 @@ SHARES = ("    Params = Params", "    Params, shares_work = Params, True")
 
 
 @pytest.mark.parametrize("name", methods.names())
-def test_methods(name):
+def test_methods(name) -> None:
     check_method(methods.get(name), QUICK.get(name))
 
 
@@ -104,7 +104,9 @@ def normalised() -> Iterator[Prepared]:
 
 
 @pytest.mark.parametrize("name", [m.name for m in methods if "full_class" in m.tasks])
-def test_methods_work_with_batch_norm_and_dropout_and_forget_two_classes_at_once(name, normalised):
+def test_methods_work_with_batch_norm_and_dropout_and_forget_two_classes_at_once(
+    name, normalised: Prepared
+) -> None:
     first, second = (run_trial(normalised, name, QUICK.get(name), seed=1) for _ in range(2))
     assert first.state == "complete", first.error
     for key, value in first.model.state_dict().items():
@@ -114,17 +116,17 @@ def test_methods_work_with_batch_norm_and_dropout_and_forget_two_classes_at_once
 
 
 @pytest.mark.parametrize("name", models.names())
-def test_models(name):
+def test_models(name) -> None:
     check_model(models.get(name))
 
 
 @pytest.mark.parametrize("name", metrics.names())
-def test_metrics(name):
+def test_metrics(name) -> None:
     check_metric(metrics.get(name))
 
 
 @pytest.mark.parametrize("name", datasets.names())
-def test_datasets(name, request):
+def test_datasets(name, request: pytest.FixtureRequest) -> None:
     if name in ON_DISK:
         request.getfixturevalue("real_data")
     if name in FETCHED:
@@ -133,7 +135,7 @@ def test_datasets(name, request):
 
 
 @pytest.fixture
-def own(tmp_path: Path, monkeypatch):
+def own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     """Imports a module with a changed version of the good method and returns an instance."""
 
     def load(*changes: tuple[str, str]):
@@ -152,7 +154,7 @@ def own(tmp_path: Path, monkeypatch):
     sys.modules.pop("own_method", None)
 
 
-def test_a_users_own_method_passes(own):
+def test_a_users_own_method_passes(own) -> None:
     check_method(own())
 
 
@@ -178,7 +180,7 @@ def test_a_users_own_method_passes(own):
         ),
     ],
 )
-def test_a_broken_method_is_told_what_is_wrong(own, old, new, complaint):
+def test_a_broken_method_is_told_what_is_wrong(own, old: str, new: str, complaint: str) -> None:
     with pytest.raises(AssertionError, match=complaint):
         check_method(own((old, new)))
 
@@ -197,7 +199,7 @@ def test_a_broken_method_is_told_what_is_wrong(own, old, new, complaint):
         ("lambda g: [data.once('inner', lambda g: p0)]", "'inner' is asked for while 'mean' is computed"),
     ],
 )
-def test_a_shared_value_that_is_none_is_told(own, compute, complaint):
+def test_a_shared_value_that_is_none_is_told(own, compute: str, complaint: str) -> None:
     changed = f"""
         import torch
         p0 = next(model.parameters())
@@ -220,7 +222,7 @@ def test_a_shared_value_that_is_none_is_told(own, compute, complaint):
         ("lambda images, g: data.forget.labels.float().mean()", "'mean' depends on what is to be forgotten"),
     ],
 )
-def test_a_value_per_model_that_depends_on_the_forget_set_is_told(own, compute, complaint):
+def test_a_value_per_model_that_depends_on_the_forget_set_is_told(own, compute: str, complaint: str) -> None:
     changed = f"""
         mean = data.once_per_model("mean", {compute})
         for p in model.parameters():
@@ -236,7 +238,7 @@ def test_a_value_per_model_that_depends_on_the_forget_set_is_told(own, compute, 
         check_method(method)
 
 
-def test_a_method_that_shares_work_and_does_not_say_so_is_told(own):
+def test_a_method_that_shares_work_and_does_not_say_so_is_told(own) -> None:
     changed = """
         data.once("mean", lambda g: 1.0)
         for p in model.parameters():"""
@@ -244,7 +246,7 @@ def test_a_method_that_shares_work_and_does_not_say_so_is_told(own):
         check_method(own(("\n        for p in model.parameters():", changed)))
 
 
-def test_a_shared_value_of_a_changed_model_is_told(own):
+def test_a_shared_value_of_a_changed_model_is_told(own) -> None:
     changed = """
         with __import__("torch").no_grad():
             next(model.parameters()).mul_(2)
@@ -254,7 +256,7 @@ def test_a_shared_value_of_a_changed_model_is_told(own):
         check_method(own(("\n        for p in model.parameters():", changed)))
 
 
-def test_a_method_that_imports_torch_is_told(own):
+def test_a_method_that_imports_torch_is_told(own) -> None:
     import benchmarks.testing.checks
 
     benchmarks.testing.checks._check_light.cache_clear()
@@ -263,14 +265,14 @@ def test_a_method_that_imports_torch_is_told(own):
     benchmarks.testing.checks._check_light.cache_clear()
 
 
-def test_a_preset_with_an_unknown_value_is_told(own):
+def test_a_preset_with_an_unknown_value_is_told(own) -> None:
     method = own()
     type(method).presets = (Preset("paper", {"scal": 1.0}, "jit", source="x"),)
     with pytest.raises(AssertionError, match="did you mean 'scale'"):
         check_method(method)
 
 
-def test_a_broken_metric_is_told():
+def test_a_broken_metric_is_told() -> None:
     def metric(compute, **more):
         return Metric("mine", "a number", "nobody", "%", compute, **more)
 
@@ -282,7 +284,7 @@ def test_a_broken_metric_is_told():
         check_metric(metric(lambda e, _: 1.0, ideal="zero"))
 
 
-def test_a_broken_model_is_told():
+def test_a_broken_model_is_told() -> None:
     from torch import nn
 
     cnn = models.get("cnn2")
@@ -293,7 +295,7 @@ def test_a_broken_model_is_told():
         check_model(flat)
 
 
-def test_a_broken_data_set_is_told():
+def test_a_broken_data_set_is_told() -> None:
     digits = datasets.get("digits")
     with pytest.raises(AssertionError, match="exactly one superclass"):
         check_dataset(replace(digits, superclasses={"loops": ("0", "6")}))

@@ -1,5 +1,9 @@
 """Predictions: logits once, and the figures that metrics make of them."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 import numpy as np
 import pytest
 import torch
@@ -10,6 +14,9 @@ from torch import nn
 from benchmarks.evaluation import Predictions, evaluate, predict
 from benchmarks.images import ImageSet, per_pass
 
+if TYPE_CHECKING:
+    from benchmarks.trial.prepared import Prepared
+
 
 @pytest.fixture
 def predictions():
@@ -18,7 +25,7 @@ def predictions():
     return Predictions(logits, draw.integers(7, size=50))
 
 
-def test_figures_against_scipy(predictions):
+def test_figures_against_scipy(predictions) -> None:
     log_p = log_softmax(predictions.logits.astype(np.float64), axis=1)
     assert np.allclose(predictions.log_probabilities, log_p)
     assert np.allclose(predictions.entropy, entropy(np.exp(log_p), axis=1))
@@ -26,13 +33,13 @@ def test_figures_against_scipy(predictions):
     assert np.array_equal(predictions.correct, log_p.argmax(axis=1) == predictions.labels)
 
 
-def test_large_logits_do_not_overflow():
+def test_large_logits_do_not_overflow() -> None:
     p = Predictions(np.array([[3e38, -3e38, 0]], np.float32), np.array([0]))
     assert p.entropy[0] == 0
     assert p.log_p_true[0] == 0
 
 
-def test_one_pass_over_all_images_in_eval_mode(digits, monkeypatch):
+def test_one_pass_over_all_images_in_eval_mode(digits: Prepared, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(ImageSet, "per_pass", 7)
     modes, seen = [], []
 
@@ -53,19 +60,19 @@ def test_one_pass_over_all_images_in_eval_mode(digits, monkeypatch):
     assert got.labels.tolist() == images.labels.tolist()
 
 
-def test_batches_do_not_change_the_result(digits, monkeypatch):
+def test_batches_do_not_change_the_result(digits: Prepared, monkeypatch: pytest.MonkeyPatch) -> None:
     images = digits.splits["retain_test"]
     whole = predict(digits.original, images).logits
     monkeypatch.setattr(ImageSet, "per_pass", 13)
     assert np.allclose(predict(digits.original, images).logits, whole, atol=1e-4)
 
 
-def test_an_empty_split_has_no_predictions(digits):
+def test_an_empty_split_has_no_predictions(digits: Prepared) -> None:
     nothing = predict(digits.original, digits.splits["retain_test"].subset(torch.arange(0)))
     assert len(nothing) == len(nothing.correct) == len(nothing.entropy) == 0
 
 
-def test_evaluate_takes_the_splits_it_is_asked_for(digits):
+def test_evaluate_takes_the_splits_it_is_asked_for(digits: Prepared) -> None:
     for held_out in ("validation", "test"):
         e = evaluate(digits.original, digits.measured, "full_class", held_out)
         assert len(e.retain_held_out) == len(digits.splits[f"retain_{held_out}"])
@@ -78,7 +85,7 @@ def test_evaluate_takes_the_splits_it_is_asked_for(digits):
 
 
 @pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
-def test_a_logit_that_is_not_finite_ends_the_evaluation(digits, bad):
+def test_a_logit_that_is_not_finite_ends_the_evaluation(digits: Prepared, bad) -> None:
     class Broken(nn.Module):
         passes = 0
 
@@ -92,7 +99,7 @@ def test_a_logit_that_is_not_finite_ends_the_evaluation(digits, bad):
     assert model.passes == len(digits.measured["forget_test"])
 
 
-def test_images_per_pass_follow_from_their_size():
+def test_images_per_pass_follow_from_their_size() -> None:
     cpu = torch.device("cpu")
     assert per_pass((3, 32, 32), cpu) == 32
     assert per_pass((3, 2000, 2000), cpu) == 4

@@ -1,5 +1,7 @@
 """Hyper-parameters declared once, built and checked from that."""
 
+from __future__ import annotations
+
 import dataclasses
 import math
 from dataclasses import dataclass
@@ -37,7 +39,7 @@ anything = st.one_of(
 )
 
 
-def test_declared_tells_all_that_was_said():
+def test_declared_tells_all_that_was_said() -> None:
     lr, epochs, _, mode, flag, clip, extra = declared(Params)
     assert (lr.name, lr.kind, lr.default, lr.low, lr.high, lr.log) == ("lr", float, 0.1, 1e-5, 1.0, True)
     assert (lr.searched, lr.has_range, lr.doc) == (True, True, "rate")
@@ -48,7 +50,7 @@ def test_declared_tells_all_that_was_said():
     assert (extra.kind, extra.optional, extra.work, extra.has_range) == (int, True, True, False)
 
 
-def test_a_plain_field_is_refused():
+def test_a_plain_field_is_refused() -> None:
     @dataclass(frozen=True)
     class Plain:
         lr: float = 0.1
@@ -57,7 +59,7 @@ def test_a_plain_field_is_refused():
         declared(Plain)
 
 
-def test_build_fills_in_defaults_and_brings_values_to_their_type():
+def test_build_fills_in_defaults_and_brings_values_to_their_type() -> None:
     made = build(Params, {"epochs": 4.0, "lr": 1, "clip": None})
     assert made == Params(lr=1.0, epochs=4)
     assert type(made.epochs) is int
@@ -65,7 +67,7 @@ def test_build_fills_in_defaults_and_brings_values_to_their_type():
     assert build(Params, {}) == Params()
 
 
-def test_values_may_come_from_a_table():
+def test_values_may_come_from_a_table() -> None:
     made = build(Params, {"epochs": np.int64(2), "lr": np.float32(0.5), "flag": np.bool_(True)})
     assert made == Params(epochs=2, lr=0.5, flag=True)
     assert type(made.epochs) is int
@@ -91,18 +93,18 @@ def test_values_may_come_from_a_table():
         ({"mode": 3}, "type str"),
     ],
 )
-def test_bad_values_are_named(values, message):
+def test_bad_values_are_named(values, message: str) -> None:
     with pytest.raises(InvalidParameters, match=message):
         build(Params, values)
 
 
-def test_the_range_bounds_a_search_and_not_a_user():
+def test_the_range_bounds_a_search_and_not_a_user() -> None:
     assert build(Params, {"lr": 50.0, "epochs": 99}) == Params(lr=50.0, epochs=99)
     assert build(Params, {"momentum": 0.0}).momentum == 0.0
 
 
 @given(st.dictionaries(st.sampled_from(["lr", "epochs", "momentum", "mode", "flag", "clip", "no"]), anything))
-def test_build_gives_right_types_or_one_error(values):
+def test_build_gives_right_types_or_one_error(values) -> None:
     try:
         made = build(Params, values)
     except InvalidParameters:
@@ -117,7 +119,7 @@ def test_build_gives_right_types_or_one_error(values):
 
 
 @given(st.sampled_from([m for m in methods if declared(m.Params)]), st.data())
-def test_every_value_of_a_declared_range_is_accepted(method, data):
+def test_every_value_of_a_declared_range_is_accepted(method, data) -> None:
     values = {}
     for p in declared(method.Params):
         if p.has_range:

@@ -1,5 +1,7 @@
 """Image sets: raw bytes in one place, made ready on demand."""
 
+from __future__ import annotations
+
 import numpy as np
 import pytest
 import torch
@@ -17,7 +19,7 @@ def images() -> ImageSet:
     return everything.subset(torch.arange(5, 205, 2))
 
 
-def test_pixels_stay_in_the_memory_of_the_data_set(images):
+def test_pixels_stay_in_the_memory_of_the_data_set(images: ImageSet) -> None:
     data = load("digits")
     address = data.train.x.ctypes.data
     assert images.x.data_ptr() == address
@@ -26,7 +28,7 @@ def test_pixels_stay_in_the_memory_of_the_data_set(images):
     assert images.relabelled(torch.zeros(len(images), dtype=torch.int64)).x.data_ptr() == address
 
 
-def test_memory_that_may_not_be_written_is_read_in_place_without_a_warning(recwarn):
+def test_memory_that_may_not_be_written_is_read_in_place_without_a_warning(recwarn) -> None:
     array = np.arange(4)
     array.flags.writeable = False
     assert as_tensor(array).data_ptr() == array.ctypes.data
@@ -34,7 +36,7 @@ def test_memory_that_may_not_be_written_is_read_in_place_without_a_warning(recwa
 
 
 @pytest.mark.parametrize("name", ["digits"])
-def test_normalisation(images, name):
+def test_normalisation(images: ImageSet, name: str) -> None:
     source = load(name).source
     x = np.random.default_rng(0).integers(0, 256, (6, 1, 8, 8)).astype(np.uint8)
     expected = (x / 255 - np.reshape(source.mean, (1, -1, 1, 1))) / np.reshape(source.std, (1, -1, 1, 1))
@@ -42,7 +44,7 @@ def test_normalisation(images, name):
     assert images.ready(torch.from_numpy(x)).dtype == torch.float32
 
 
-def test_normalisation_per_channel():
+def test_normalisation_per_channel() -> None:
     from benchmarks.datasets import datasets
 
     source = datasets.get("cifar100")
@@ -55,7 +57,7 @@ def test_normalisation_per_channel():
 
 
 @pytest.mark.parametrize("seed", [None, 3])
-def test_batches_show_each_image_once_with_its_label(images, seed):
+def test_batches_show_each_image_once_with_its_label(images: ImageSet, seed: int | None) -> None:
     rng = None if seed is None else torch.Generator().manual_seed(seed)
     batches = list(images.batches(30, rng))
     assert [len(y) for _, y in batches] == [30, 30, 30, 10]
@@ -70,14 +72,14 @@ def test_batches_show_each_image_once_with_its_label(images, seed):
     assert rows == sorted((*a.flatten().tolist(), int(b)) for a, b in zip(whole, labels, strict=True))
 
 
-def test_a_seed_decides_the_order(images):
+def test_a_seed_decides_the_order(images: ImageSet) -> None:
     def order(seed):
         return images.order(torch.Generator().manual_seed(seed)).tolist()
 
     assert order(0) == order(0) != order(1)
 
 
-def test_other_labels_do_not_change_the_original(images):
+def test_other_labels_do_not_change_the_original(images: ImageSet) -> None:
     before = images.y.clone()
     other = images.relabelled((images.labels + 1) % 10)
     assert torch.equal(other.labels, (images.labels + 1) % 10)
@@ -87,7 +89,7 @@ def test_other_labels_do_not_change_the_original(images):
     assert torch.equal(other.y[outside], before[outside])
 
 
-def test_a_union_keeps_the_first_sets_labels(images):
+def test_a_union_keeps_the_first_sets_labels(images: ImageSet) -> None:
     data = load("digits")
     rest = torch.arange(6, 206, 2)
     second = on_device(pixels_on(data.train.x, CPU), data.train.y, data.source.preprocessing, 8, CPU).subset(
@@ -102,7 +104,7 @@ def test_a_union_keeps_the_first_sets_labels(images):
     assert sorted(both.index.tolist()) == sorted([*images.index.tolist(), *rest.tolist()])
 
 
-def test_alone_shows_the_same_images_and_holds_no_others(images):
+def test_alone_shows_the_same_images_and_holds_no_others(images: ImageSet) -> None:
     alone = images.alone()
     assert len(alone.x) == len(alone.y) == len(alone) == 100
     assert torch.equal(alone.labels, images.labels)
@@ -110,7 +112,7 @@ def test_alone_shows_the_same_images_and_holds_no_others(images):
     assert alone.x.data_ptr() != images.x.data_ptr()
 
 
-def test_a_limit_is_a_fixed_choice(images):
+def test_a_limit_is_a_fixed_choice(images: ImageSet) -> None:
     few = images.limited(10)
     assert len(few) == 10
     assert torch.equal(few.index, images.limited(10).index)

@@ -1,5 +1,9 @@
 """A trained model of one's own in place of the original one."""
 
+from __future__ import annotations
+
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
@@ -22,14 +26,16 @@ CPU = torch.device("cpu")
 
 
 @pytest.fixture
-def file(tmp_path, digits):
+def file(tmp_path: Path, digits: Prepared):
     path = tmp_path / "mine.pt"
     weights = {name: value + 0.01 for name, value in digits.original.state_dict().items()}
     torch.save(weights, path)
     return path
 
 
-def test_it_is_the_original_model_and_the_retrained_one_is_trained_here(file, digits, short):
+def test_it_is_the_original_model_and_the_retrained_one_is_trained_here(
+    file, digits: Prepared, short: Recipe
+) -> None:
     own = own_model(SCENARIO, Checkpoint(file))
     ready = prepare(SCENARIO, recipe=short, original=own)
     for name, value in torch.load(file, weights_only=True).items():
@@ -43,7 +49,7 @@ def test_it_is_the_original_model_and_the_retrained_one_is_trained_here(file, di
     assert targets == pytest.approx(expected, abs=1e-9)
 
 
-def test_its_accuracy_is_that_of_all_test_images(file, digits):
+def test_its_accuracy_is_that_of_all_test_images(file, digits: Prepared) -> None:
     network = build_network(SCENARIO, 0)
     network.load_state_dict(torch.load(file, weights_only=True))
     network.eval()
@@ -54,18 +60,18 @@ def test_its_accuracy_is_that_of_all_test_images(file, digits):
     assert (len(said), int(said.correct.sum())) == (360, right)
 
 
-def test_weights_that_do_not_fit_are_told_with_their_file(file):
+def test_weights_that_do_not_fit_are_told_with_their_file(file) -> None:
     with pytest.raises(DataError, match=r"mine.pt: .*(7|10)"):
         own_model(Scenario("digits", "cnn2", "sub_class", "8"), Checkpoint(file))
 
 
-def test_no_steps_of_its_training_can_be_had(file):
+def test_no_steps_of_its_training_can_be_had(file) -> None:
     with pytest.raises(TrainingError, match="nothing was recorded when own-"):
         prepare(SCENARIO, original=own_model(SCENARIO, Checkpoint(file)), record=True)
 
 
 @pytest.fixture
-def on_raw_pixels(tmp_path, digits):
+def on_raw_pixels(tmp_path: Path, digits: Prepared):
     """The digits model as another script has it, which feeds pixels from 0 to 1."""
     weights, usual = dict(digits.original.state_dict()), digits.data.source.preprocessing
     weights["0.weight"] = weights["0.weight"] / usual.std[0]
@@ -74,7 +80,7 @@ def on_raw_pixels(tmp_path, digits):
     return tmp_path / "raw.pt"
 
 
-def test_its_own_preprocessing_is_used_wherever_images_are_made_ready(on_raw_pixels, short):
+def test_its_own_preprocessing_is_used_wherever_images_are_made_ready(on_raw_pixels, short: Recipe) -> None:
     taken = Preprocessing.of(scale=1)
     model = own_model(SCENARIO, Checkpoint(on_raw_pixels, preprocessing=taken))
     ready = prepare(SCENARIO, recipe=short, original=model)
@@ -89,7 +95,7 @@ def test_its_own_preprocessing_is_used_wherever_images_are_made_ready(on_raw_pix
     assert result.metrics["retain_acc"] > 90
 
 
-def test_a_retrained_model_is_cached_under_its_preprocessing(digits, short):
+def test_a_retrained_model_is_cached_under_its_preprocessing(digits: Prepared, short: Recipe) -> None:
     names = {
         model_id("retrained", SCENARIO, short, taken)
         for taken in (None, Preprocessing.of(scale=1), Preprocessing.of(scale=255))
@@ -98,7 +104,9 @@ def test_a_retrained_model_is_cached_under_its_preprocessing(digits, short):
     assert model_id("retrained", SCENARIO, short) in names
 
 
-def test_a_retrained_model_of_ones_own_is_what_is_compared_with(file, tmp_path, digits, short):
+def test_a_retrained_model_of_ones_own_is_what_is_compared_with(
+    file, tmp_path: Path, digits: Prepared, short: Recipe
+) -> None:
     path = tmp_path / "without.pt"
     torch.save({n: v + 0.02 for n, v in digits.original.state_dict().items()}, path)
     original, retrained = (own_model(SCENARIO, Checkpoint(p)) for p in (file, path))
@@ -109,13 +117,13 @@ def test_a_retrained_model_of_ones_own_is_what_is_compared_with(file, tmp_path, 
     assert ready.targets("test")["retain_acc"] == pytest.approx(100 * said.correct.mean())
 
 
-def test_two_models_that_take_pixels_in_two_ways_are_not_compared(file, short):
+def test_two_models_that_take_pixels_in_two_ways_are_not_compared(file, short: Recipe) -> None:
     other = own_model(SCENARIO, Checkpoint(file, preprocessing=Preprocessing.of(scale=1)))
     with pytest.raises(TrainingError, match="take pixels in different ways"):
         prepare(SCENARIO, recipe=short, original=own_model(SCENARIO, Checkpoint(file)), retrained=other)
 
 
-def test_what_was_done_to_the_weights_is_one_line(digits, tmp_path):
+def test_what_was_done_to_the_weights_is_one_line(digits: Prepared, tmp_path: Path) -> None:
     weights = {f"module.{n}": v.bfloat16() for n, v in digits.original.state_dict().items()}
     torch.save({"state_dict": weights, "epoch": 3}, tmp_path / "mine.pt")
     lines = []
@@ -128,7 +136,7 @@ def test_what_was_done_to_the_weights_is_one_line(digits, tmp_path):
 
 
 @pytest.mark.parametrize("hole", [float("nan"), float("inf")])
-def test_weights_that_make_every_output_nan_are_refused(digits, tmp_path, hole):
+def test_weights_that_make_every_output_nan_are_refused(digits: Prepared, tmp_path: Path, hole) -> None:
     weights = {n: v.clone() for n, v in digits.original.state_dict().items()}
     weights["0.weight"][0] = hole
     torch.save(weights, tmp_path / "mine.pt")
@@ -141,7 +149,7 @@ def test_weights_that_make_every_output_nan_are_refused(digits, tmp_path, hole):
     )
 
 
-def test_weights_that_hold_nan_where_nothing_sees_it_are_told(digits, tmp_path):
+def test_weights_that_hold_nan_where_nothing_sees_it_are_told(digits: Prepared, tmp_path: Path) -> None:
     weights = {n: v.clone() for n, v in digits.original.state_dict().items()}
     weights["0.bias"][0] = -float("inf")  # behind a ReLU
     torch.save(weights, tmp_path / "mine.pt")
@@ -152,7 +160,7 @@ def test_weights_that_hold_nan_where_nothing_sees_it_are_told(digits, tmp_path):
     ]
 
 
-def test_a_recipe_that_diverges_on_other_pixels_says_what_helps(file):
+def test_a_recipe_that_diverges_on_other_pixels_says_what_helps(file) -> None:
     model = own_model(SCENARIO, Checkpoint(file, preprocessing=Preprocessing.of(std=1e-4)))
     with pytest.raises(TrainingError, match=r"diverged.*made for normalised pixels.*'training.max_lr'"):
         prepare(SCENARIO, recipe=Recipe(epochs=1), original=model)

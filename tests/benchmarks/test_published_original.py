@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 import torch
@@ -41,7 +42,7 @@ def body(network: nn.Module) -> None:
 
 
 @pytest.fixture
-def published(monkeypatch: pytest.MonkeyPatch, tmp_path) -> Iterator[None]:
+def published(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[None]:
     """The network `published`: a cnn2 with weights of somebody's."""
     load("digits")
     monkeypatch.setenv("UNLEARN_DATA", str(tmp_path))
@@ -73,7 +74,9 @@ def is_body(state: dict[str, torch.Tensor]) -> bool:
     return same == [True] * (len(same) - 2) + [False] * 2
 
 
-def test_the_original_is_as_published_and_the_retrained_model_starts_from_it(scenario, starts) -> None:
+def test_the_original_is_as_published_and_the_retrained_model_starts_from_it(
+    scenario: Scenario, starts: list[dict[str, torch.Tensor]]
+) -> None:
     ready = prepare(scenario, recipe=AS_IS)
     for name, value in ready.original.state_dict().items():
         assert torch.equal(value, weights()[name])
@@ -90,7 +93,9 @@ def test_the_original_is_as_published_and_the_retrained_model_starts_from_it(sce
     assert ready.packed.original_logits["retain_test"] == pytest.approx(expected.numpy(), abs=1e-4)
 
 
-def test_the_method_retrain_starts_as_the_retrained_model_does(scenario, starts) -> None:
+def test_the_method_retrain_starts_as_the_retrained_model_does(
+    scenario: Scenario, starts: list[dict[str, torch.Tensor]]
+) -> None:
     ready = prepare(scenario, recipe=AS_IS)
     assert run_trial(ready, "retrain", seed=3).state == "complete"
     assert is_body(starts[1])
@@ -101,7 +106,9 @@ def test_the_method_retrain_starts_as_the_retrained_model_does(scenario, starts)
     assert not is_body(starts[-1])
 
 
-def test_a_published_original_is_another_model_and_its_retrained_one_is_not(scenario, starts) -> None:
+def test_a_published_original_is_another_model_and_its_retrained_one_is_not(
+    scenario: Scenario, starts: list[dict[str, torch.Tensor]]
+) -> None:
     tuned = replace(AS_IS, original="trained")
     assert "original" not in tuned.identity, (
         "models that were trained before there was a choice keep their names"
@@ -113,7 +120,9 @@ def test_a_published_original_is_another_model_and_its_retrained_one_is_not(scen
     assert trained.retrained_model(scenario, AS_IS, CPU, print).id == names["retrained"][0]
 
 
-def test_what_nobody_published_or_recorded_is_told(scenario, starts) -> None:
+def test_what_nobody_published_or_recorded_is_told(
+    scenario: Scenario, starts: list[dict[str, torch.Tensor]]
+) -> None:
     with pytest.raises(TrainingError, match="nothing was recorded when it was trained; leave out"):
         prepare(scenario, recipe=AS_IS, record=True)
     plain = Scenario("digits", "cnn2", "full_class", "8")

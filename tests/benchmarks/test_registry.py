@@ -1,8 +1,11 @@
 """The registry: names, near names, collisions, plug-ins, and that none of it needs torch."""
 
+from __future__ import annotations
+
 import subprocess
 import sys
 from dataclasses import dataclass
+from pathlib import Path
 
 import pytest
 
@@ -33,19 +36,19 @@ class Point:
 
 
 @pytest.fixture
-def empty(tmp_path, monkeypatch):
+def empty(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     (tmp_path / "nothing_here").mkdir()
     (tmp_path / "nothing_here" / "__init__.py").touch()
     monkeypatch.syspath_prepend(tmp_path)
     return Registry("thing", "nothing_here")
 
 
-def test_an_unknown_name_gets_the_nearest():
+def test_an_unknown_name_gets_the_nearest() -> None:
     with pytest.raises(UnknownName, match="unknown method 'retrian'; did you mean 'retrain'"):
         methods.get("retrian")
 
 
-def test_names_are_sorted_and_iteration_follows(empty):
+def test_names_are_sorted_and_iteration_follows(empty) -> None:
     for name in "cab":
         empty.add(Thing(name))
     assert empty.names() == ["a", "b", "c"]
@@ -54,7 +57,7 @@ def test_names_are_sorted_and_iteration_follows(empty):
     assert empty.names() == ["a", "c"]
 
 
-def test_two_entries_of_one_name_collide_but_the_same_one_may_come_twice(empty):
+def test_two_entries_of_one_name_collide_but_the_same_one_may_come_twice(empty) -> None:
     first = empty.add(Thing("a"))
     assert empty.add(first) is first
     with pytest.raises(BenchmarkError, match="two things are named 'a'"):
@@ -62,7 +65,7 @@ def test_two_entries_of_one_name_collide_but_the_same_one_may_come_twice(empty):
     assert empty.get("a") is first
 
 
-def test_other_distributions_add_entries(empty, monkeypatch):
+def test_other_distributions_add_entries(empty, monkeypatch: pytest.MonkeyPatch) -> None:
     asked = []
 
     def points(group):
@@ -75,7 +78,7 @@ def test_other_distributions_add_entries(empty, monkeypatch):
     assert asked == ["unlearnbench.things"]
 
 
-def test_a_broken_plug_in_is_named_and_not_forgotten(empty, monkeypatch):
+def test_a_broken_plug_in_is_named_and_not_forgotten(empty, monkeypatch: pytest.MonkeyPatch) -> None:
     def fails():
         raise ImportError("no module named theirs")
 
@@ -87,7 +90,9 @@ def test_a_broken_plug_in_is_named_and_not_forgotten(empty, monkeypatch):
             empty.names()
 
 
-def test_a_package_that_does_not_import_is_tried_again(tmp_path, monkeypatch):
+def test_a_package_that_does_not_import_is_tried_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.syspath_prepend(tmp_path)
     things = Registry("thing", "not_there_yet")
     for _ in range(2):
@@ -95,7 +100,7 @@ def test_a_package_that_does_not_import_is_tried_again(tmp_path, monkeypatch):
             things.names()
 
 
-def test_importing_and_listing_everything_leaves_torch_alone():
+def test_importing_and_listing_everything_leaves_torch_alone() -> None:
     code = """
 import sys
 import benchmarks
@@ -121,7 +126,7 @@ sys.exit(any(name in sys.modules for name in ("torch", "torchvision", "sklearn",
     assert done.returncode == 0, done.stderr
 
 
-def test_a_family_makes_entries_from_the_rest_of_their_name(empty):
+def test_a_family_makes_entries_from_the_rest_of_their_name(empty) -> None:
     empty.add_family(FAMILY)
     assert empty.get("made:a:b").name == "made:a:b"
     assert "made:a:b" not in empty.names()
@@ -129,7 +134,7 @@ def test_a_family_makes_entries_from_the_rest_of_their_name(empty):
         empty.get("mode:x")
 
 
-def test_a_variant_is_made_from_its_entry_also_from_one_of_a_family(empty):
+def test_a_variant_is_made_from_its_entry_also_from_one_of_a_family(empty) -> None:
     empty._variant = lambda entry, size: Thing(f"{entry.name}@{size}")
     empty.add(Thing("a"))
     empty.add_family(FAMILY)

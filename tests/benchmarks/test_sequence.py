@@ -1,5 +1,9 @@
 """Sequences: one request after another, each from the last result, measured against all of them so far."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 import numpy as np
 import pytest
 import torch
@@ -9,6 +13,10 @@ from benchmarks.training.recipes import Recipe
 from benchmarks.trial.prepared import prepare
 from tests.benchmarks.helpers import own_method
 
+if TYPE_CHECKING:
+    from benchmarks.trial.prepared import Prepared
+
+
 RECIPE = Recipe(epochs=2)
 
 
@@ -17,7 +25,7 @@ def sequence():
     return prepare(Scenario("digits", "cnn2", "sequence", "3>8+1>0"), recipe=RECIPE, record=True)
 
 
-def test_each_step_starts_from_the_last_result_and_is_asked_for_what_is_new(sequence):
+def test_each_step_starts_from_the_last_result_and_is_asked_for_what_is_new(sequence) -> None:
     seen = []
 
     def does(model, data, rng):
@@ -38,7 +46,7 @@ def test_each_step_starts_from_the_last_result_and_is_asked_for_what_is_new(sequ
     assert {task for *_, task in seen} == {"full_class"}
 
 
-def test_steps_are_measured_against_all_that_was_asked_for_so_far(sequence):
+def test_steps_are_measured_against_all_that_was_asked_for_so_far(sequence) -> None:
     result = run_trial(sequence, "neggrad", {"lr": 1e-3, "epochs": 1}, seed=1)
     assert [step.request for step in result.steps] == ["3", "1+8", "0"]
     for step, forget in zip(result.steps, ("3", "1+3+8", "0+1+3+8"), strict=True):
@@ -51,7 +59,9 @@ def test_steps_are_measured_against_all_that_was_asked_for_so_far(sequence):
     assert result.cost.unlearn_s == pytest.approx(sum(step.unlearn_s for step in result.steps))
 
 
-def test_a_sequence_shares_its_models_with_the_classes_it_adds_up_to(sequence, monkeypatch):
+def test_a_sequence_shares_its_models_with_the_classes_it_adds_up_to(
+    sequence, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(
         "benchmarks.training.models.train", lambda *args, **more: pytest.fail("trained again")
     )
@@ -59,18 +69,18 @@ def test_a_sequence_shares_its_models_with_the_classes_it_adds_up_to(sequence, m
     assert all(step.original is sequence.original for step in sequence.steps)
 
 
-def test_recorded_steps_are_those_of_each_request(sequence):
+def test_recorded_steps_are_those_of_each_request(sequence) -> None:
     alone = prepare(Scenario("digits", "cnn2", "full_class", "1+8"), recipe=RECIPE, record=True)
     for name, value in alone.updates.items():
         assert torch.equal(value, sequence.steps[1].updates[name])
     assert run_trial(sequence, "amnesiac_delta", {"repair_epochs": 1}).state == "complete"
 
 
-def test_a_single_request_has_no_steps(digits):
+def test_a_single_request_has_no_steps(digits: Prepared) -> None:
     assert run_trial(digits, "original").steps == ()
 
 
-def test_methods_must_be_defined_for_classes(sequence):
+def test_methods_must_be_defined_for_classes(sequence) -> None:
     shares = []
     run_trial(sequence, "finetune", {"epochs": 1}, observe=lambda share, measure: shares.append(share))
     assert np.all(np.diff(shares) > 0)

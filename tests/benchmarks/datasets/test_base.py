@@ -1,5 +1,7 @@
 """Descriptions of data sets, and how they are loaded."""
 
+from __future__ import annotations
+
 import re
 from dataclasses import replace
 from pathlib import Path
@@ -32,7 +34,7 @@ def tiny(**changes) -> DataSource:
     return DataSource(**{**values, **changes})
 
 
-def test_the_data_folder_is_the_users_choice_or_a_cache_folder(monkeypatch):
+def test_the_data_folder_is_the_users_choice_or_a_cache_folder(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("UNLEARN_DATA", "~/here")
     assert data_folder() == Path.home() / "here"
     monkeypatch.setenv("UNLEARN_DATA", "")
@@ -40,7 +42,9 @@ def test_the_data_folder_is_the_users_choice_or_a_cache_folder(monkeypatch):
 
 
 @pytest.mark.parametrize("chosen", ["", "~/here"])
-def test_without_a_home_folder_the_data_folder_has_to_be_named(monkeypatch, chosen):
+def test_without_a_home_folder_the_data_folder_has_to_be_named(
+    monkeypatch: pytest.MonkeyPatch, chosen: str
+) -> None:
     """As for a random user in a container, who is in no list of users."""
     for name in ("HOME", "XDG_CACHE_HOME"):
         monkeypatch.delenv(name, raising=False)
@@ -50,21 +54,21 @@ def test_without_a_home_folder_the_data_folder_has_to_be_named(monkeypatch, chos
         data_folder()
 
 
-def test_loading_twice_reads_once():
+def test_loading_twice_reads_once() -> None:
     assert load("digits") is load("digits")
 
 
-def test_an_unknown_data_set_is_told():
+def test_an_unknown_data_set_is_told() -> None:
     with pytest.raises(UnknownName, match="unknown data set 'digit'; did you mean 'digits'"):
         load("digit")
 
 
-def test_images_of_another_shape_are_refused(tmp_path):
+def test_images_of_another_shape_are_refused(tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"'tiny': expected \(5, 2, 2, 1\) uint8 images, got \(4, 2, 2, 1\)"):
         loading._load(tiny(train_size=5), tmp_path)
 
 
-def test_superclass_labels():
+def test_superclass_labels() -> None:
     source = datasets.get("digits")
     y = np.arange(10)
     assert source.labels(y, "class").tolist() == list(range(10))
@@ -82,7 +86,7 @@ def changed(first: Dataset, **changes) -> Dataset:
     return replace(first, source=replace(first.source, **changes), **parts)
 
 
-def test_the_fingerprint_is_of_all_that_decides_what_is_measured(tmp_path):
+def test_the_fingerprint_is_of_all_that_decides_what_is_measured(tmp_path: Path) -> None:
     first = loading._load(tiny(), tmp_path)
     images, test = first.train, first.test
     learned_from = [
@@ -111,11 +115,11 @@ def test_the_fingerprint_is_of_all_that_decides_what_is_measured(tmp_path):
     assert {changed(first, **change).learned_from for change in besides} == {first.learned_from}
 
 
-def test_a_variant_has_a_fingerprint_of_its_own_however_it_is_spelt():
+def test_a_variant_has_a_fingerprint_of_its_own_however_it_is_spelt() -> None:
     prints = {load(name).fingerprint for name in ("digits", "digits@200", "digits@0200", "digits@201")}
     assert len(prints) == 3
     assert load("digits@0200").name == "digits@200"
 
 
-def test_cached_models_of_earlier_versions_stay_valid():
+def test_cached_models_of_earlier_versions_stay_valid() -> None:
     assert load("digits").learned_from == "cad09d361fe4402c"

@@ -1,5 +1,9 @@
 """CelebA's lists and images, from a small tree in the official layout."""
 
+from __future__ import annotations
+
+from pathlib import Path
+
 import numpy as np
 import pytest
 from PIL import Image
@@ -23,7 +27,7 @@ def partition(i: int) -> int:
 
 
 @pytest.fixture
-def folder(tmp_path, monkeypatch):
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setenv("UNLEARN_DATA", str(tmp_path))
     root = tmp_path / "celeba"
     images = [f"{i + 1:06}.jpg" for i in range(COUNT)]
@@ -43,11 +47,11 @@ def folder(tmp_path, monkeypatch):
     return root
 
 
-def test_the_contract(folder):
+def test_the_contract(folder) -> None:
     check_dataset(datasets.get("celeba"))
 
 
-def test_labels_people_and_splits_are_those_of_the_lists(folder):
+def test_labels_people_and_splits_are_those_of_the_lists(folder) -> None:
     images = load("celeba")
     train, test = range(96), range(120, 160)
     for part, numbers in ((images.train, train), (images.test, test)):
@@ -61,7 +65,7 @@ def test_labels_people_and_splits_are_those_of_the_lists(folder):
     assert images.source.classes[3] == "female_gray_chubby"
 
 
-def test_images_are_stretched_to_the_nearest_pixels_as_published(folder):
+def test_images_are_stretched_to_the_nearest_pixels_as_published(folder) -> None:
     from torchvision.transforms import InterpolationMode, v2
 
     images = load("celeba")
@@ -71,12 +75,12 @@ def test_images_are_stretched_to_the_nearest_pixels_as_published(folder):
             assert np.array_equal(part.x[i], np.asarray(resize(image)))
 
 
-def test_the_declared_sizes_are_the_official_ones():
+def test_the_declared_sizes_are_the_official_ones() -> None:
     source = datasets.get("celeba")
     assert (source.train_size, source.test_size) == (162_770, 19_962)
 
 
-def test_lists_that_do_not_fit_are_refused(folder):
+def test_lists_that_do_not_fit_are_refused(folder) -> None:
     path = folder / "identity_CelebA.txt"
     path.write_text("\n".join(path.read_text().splitlines()[:-1]))
     with pytest.raises(DataError, match="its three lists do not name the same images"):
@@ -87,13 +91,13 @@ def test_lists_that_do_not_fit_are_refused(folder):
         load("celeba")
 
 
-def test_a_missing_image_is_named(folder):
+def test_a_missing_image_is_named(folder) -> None:
     (folder / "img_align_celeba" / "000009.jpg").unlink()
     with pytest.raises(DataError, match=r"000009\.jpg cannot be read \(No such file"):
         load("celeba")
 
 
-def test_without_files_the_error_says_what_to_fetch(tmp_path, monkeypatch):
+def test_without_files_the_error_says_what_to_fetch(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("UNLEARN_DATA", str(tmp_path))
     with pytest.raises(
         DataError, match=f"put img_align_celeba/ .*list_eval_partition.txt into {tmp_path}/celeba"

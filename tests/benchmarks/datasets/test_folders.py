@@ -1,7 +1,10 @@
 """What lies in folders: pictures, litter, links, and names of all kinds."""
 
+from __future__ import annotations
+
 import os
 import unicodedata
+from pathlib import Path
 
 import pytest
 
@@ -10,7 +13,7 @@ from benchmarks.errors import DataError, shown
 
 
 @pytest.fixture
-def put(tmp_path):
+def put(tmp_path: Path):
     """Makes empty files at some paths of a folder."""
 
     def make(*names: str | bytes) -> None:
@@ -22,7 +25,7 @@ def put(tmp_path):
     return make
 
 
-def test_hidden_files_and_what_systems_leave_behind_do_not_count(tmp_path, put):
+def test_hidden_files_and_what_systems_leave_behind_do_not_count(tmp_path: Path, put) -> None:
     put(
         "b/2.PNG",
         "b/1.jpeg",
@@ -53,7 +56,7 @@ def test_hidden_files_and_what_systems_leave_behind_do_not_count(tmp_path, put):
     assert tree.folders["c"].others == {".pdf": 1}
 
 
-def test_links_are_followed_but_not_in_circles(tmp_path, put):
+def test_links_are_followed_but_not_in_circles(tmp_path: Path, put) -> None:
     put("raw/1.png", "raw/2.png", "pets/a/0.png", "pets/b/0.png")
     (tmp_path / "pets/a/1.png").symlink_to(tmp_path / "raw/1.png")
     (tmp_path / "pets/a/more").symlink_to(tmp_path / "raw")
@@ -70,13 +73,13 @@ def test_links_are_followed_but_not_in_circles(tmp_path, put):
         scan(tmp_path / "pets")
 
 
-def test_folders_without_end_are_refused(tmp_path, put):
+def test_folders_without_end_are_refused(tmp_path: Path, put) -> None:
     put("x/" * 40 + "1.png")
     with pytest.raises(DataError, match="is more than 32 folders deep; move its images up"):
         scan(tmp_path)
 
 
-def test_names_are_read_in_composed_form_and_found_as_they_are_written(tmp_path, put):
+def test_names_are_read_in_composed_form_and_found_as_they_are_written(tmp_path: Path, put) -> None:
     written = [unicodedata.normalize("NFD", name) for name in ("é/z.png", "é/ä.png", "f/1.png")]
     put(*written)
     assert class_folders(tmp_path) == {"f": written[2:], "é": written[:2]}
@@ -88,13 +91,13 @@ def test_names_are_read_in_composed_form_and_found_as_they_are_written(tmp_path,
         scan(tmp_path)
 
 
-def test_names_that_are_no_text_can_be_shown(tmp_path, put):
+def test_names_that_are_no_text_can_be_shown(tmp_path: Path, put) -> None:
     put(b"a/\xff\n.png")
     assert class_folders(tmp_path) == {"a": ["a/\udcff\n.png"]}
     assert shown("a/\udcff\n\x1b[31m é.png") == r"a/\udcff\n\x1b[31m é.png"
 
 
-def test_a_folder_that_may_not_be_read_is_named(tmp_path, put, monkeypatch):
+def test_a_folder_that_may_not_be_read_is_named(tmp_path: Path, put, monkeypatch: pytest.MonkeyPatch) -> None:
     put("a/1.png")
 
     def refuse(path):

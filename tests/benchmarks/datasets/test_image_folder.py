@@ -1,5 +1,7 @@
 """Folders of class folders: their splits, their cache, and what is said about broken ones."""
 
+from __future__ import annotations
+
 import os
 import pickle
 import shutil
@@ -23,13 +25,13 @@ COUNTS = {"cat": 10, "dög": 3, "guinea pig": 21}
 
 
 @pytest.fixture(autouse=True)
-def data(tmp_path, monkeypatch) -> Path:
+def data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("UNLEARN_DATA", str(tmp_path))
     return tmp_path
 
 
 @pytest.fixture
-def pets(data) -> Path:
+def pets(data: Path) -> Path:
     class_tree(data / "pets", COUNTS)
     return data / "pets"
 
@@ -39,13 +41,13 @@ def forget_the_folder() -> None:
     image_folder._listed.cache_clear()
 
 
-def test_the_contract(pets):
+def test_the_contract(pets: Path) -> None:
     check_dataset(datasets.get("image_folder:pets"))
     class_tree(pets.parent / "even", {"a": 20, "b": 20})
     check_dataset(datasets.get("image_folder:even@20"))
 
 
-def test_a_fixed_fifth_of_each_class_is_test_images_and_none_of_them_is_trained_on(pets):
+def test_a_fixed_fifth_of_each_class_is_test_images_and_none_of_them_is_trained_on(pets: Path) -> None:
     images = load("image_folder:pets")
     assert images.source.classes == ("cat", "dög", "guinea pig")
     assert np.bincount(images.train.y).tolist() == [8, 2, 17]
@@ -59,7 +61,7 @@ def test_a_fixed_fifth_of_each_class_is_test_images_and_none_of_them_is_trained_
     assert numbers not in ([0, 1], [8, 9])  # random, not the first or the last
 
 
-def test_pixels_and_labels_are_those_of_the_files(pets):
+def test_pixels_and_labels_are_those_of_the_files(pets: Path) -> None:
     images = load("image_folder:pets")
     seen = {}
     for name in COUNTS:
@@ -72,7 +74,7 @@ def test_pixels_and_labels_are_those_of_the_files(pets):
         assert part.y.dtype == np.int64
 
 
-def test_the_normalisation_is_that_of_the_training_images_and_known_once_they_are_decoded(pets):
+def test_the_normalisation_is_that_of_the_training_images_and_known_once_they_are_decoded(pets: Path) -> None:
     assert datasets.get("image_folder:pets").mean == ()
     images = load("image_folder:pets")
     pixels = np.asarray(images.train.x) / 255
@@ -81,7 +83,9 @@ def test_the_normalisation_is_that_of_the_training_images_and_known_once_they_ar
     assert Scenario("image_folder:pets", "cnn2", "full_class", "cat").source.mean == images.source.mean
 
 
-def test_the_second_load_decodes_nothing_and_maps_the_file(pets, monkeypatch):
+def test_the_second_load_decodes_nothing_and_maps_the_file(
+    pets: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     first = load("image_folder:pets")
     assert load("image_folder:pets") is first
     monkeypatch.setattr(decoded, "read", lambda *_: pytest.fail("decoded again"))
@@ -94,14 +98,14 @@ def test_the_second_load_decodes_nothing_and_maps_the_file(pets, monkeypatch):
         assert not part.x.flags.writeable
 
 
-def test_processes_that_share_the_images_need_no_copies(pets):
+def test_processes_that_share_the_images_need_no_copies(pets: Path) -> None:
     buffers: list[pickle.PickleBuffer] = []
     pixels = load("image_folder:pets").train.x
     assert len(pickle.dumps(pixels, protocol=5, buffer_callback=buffers.append)) < 1000
     assert [memoryview(buffer).nbytes for buffer in buffers] == [pixels.nbytes]
 
 
-def test_a_changed_folder_is_decoded_again(pets):
+def test_a_changed_folder_is_decoded_again(pets: Path) -> None:
     first = load("image_folder:pets")
     picture(pets / "cat" / "new.png", 99)
     forget_the_folder()
@@ -114,7 +118,9 @@ def test_a_changed_folder_is_decoded_again(pets):
     assert load("image_folder:pets").fingerprint != first.fingerprint
 
 
-def test_the_fingerprint_is_of_the_images_wherever_and_however_long_they_lie_there(pets, monkeypatch):
+def test_the_fingerprint_is_of_the_images_wherever_and_however_long_they_lie_there(
+    pets: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     first = load("image_folder:pets")
     other = pets.parent / "elsewhere"
     shutil.copytree(pets, other / "pets", copy_function=shutil.copyfile)  # with new times
@@ -127,7 +133,7 @@ def test_the_fingerprint_is_of_the_images_wherever_and_however_long_they_lie_the
     assert load("image_folder:pets").fingerprint == first.fingerprint
 
 
-def test_an_edit_that_keeps_size_and_time_is_noticed_in_train_and_test_images(pets):
+def test_an_edit_that_keeps_size_and_time_is_noticed_in_train_and_test_images(pets: Path) -> None:
     first = load("image_folder:pets")
     names = image_folder._listed("pets", pets.parent).listing.names
     prints, models = {first.fingerprint}, {first.learned_from}
@@ -145,7 +151,7 @@ def test_an_edit_that_keeps_size_and_time_is_noticed_in_train_and_test_images(pe
     assert (len(prints), len(models)) == (3, 2)  # the bytes behind a picture are none of it
 
 
-def test_files_are_read_once_to_know_them_again(pets, monkeypatch):
+def test_files_are_read_once_to_know_them_again(pets: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     first = load("image_folder:pets")
     forget_the_folder()
     monkeypatch.setattr(contents, "opened", lambda path: pytest.fail(f"{path} was read again"))
@@ -153,7 +159,7 @@ def test_files_are_read_once_to_know_them_again(pets, monkeypatch):
 
 
 @pytest.mark.parametrize("held_out", ["test", "val"])
-def test_splits_on_disk_are_the_splits(data, held_out):
+def test_splits_on_disk_are_the_splits(data: Path, held_out: str) -> None:
     class_tree(data / "pets" / "train", {"a": 4, "b": 3})
     class_tree(data / "pets" / held_out, {"a": 1, "b": 2}, "jpg")
     (data / "pets" / "notes.txt").write_text("")
@@ -175,7 +181,7 @@ def test_splits_on_disk_are_the_splits(data, held_out):
         ("", ["a/9.heic", "b/9.pdf", "logo.png", "a/.DS_Store", "b/Thumbs.db"]),
     ],
 )
-def test_the_same_images_are_the_same_data_as_in_earlier_versions(data, below, beside):
+def test_the_same_images_are_the_same_data_as_in_earlier_versions(data: Path, below: str, beside) -> None:
     class_tree(data / "pets" / below, {"a": 6, "b": 5})
     for path in beside:
         picture(data / "pets" / "x.png")
@@ -184,7 +190,7 @@ def test_the_same_images_are_the_same_data_as_in_earlier_versions(data, below, b
     assert load("image_folder:pets").fingerprint == "0281337e55074a8c"
 
 
-def test_given_validation_images_are_the_ones_that_are_held_out(data):
+def test_given_validation_images_are_the_ones_that_are_held_out(data: Path) -> None:
     for split, counts in (("train", {"a": 9, "b": 8}), ("val", {"a": 2, "b": 1}), ("test", {"a": 3, "b": 4})):
         class_tree(data / "pets" / split, counts)
     check_dataset(datasets.get("image_folder:pets"))
@@ -206,7 +212,7 @@ def test_given_validation_images_are_the_ones_that_are_held_out(data):
     assert other.fingerprint != images.fingerprint
 
 
-def test_a_validation_image_that_cannot_be_read_can_be_left_out(data):
+def test_a_validation_image_that_cannot_be_read_can_be_left_out(data: Path) -> None:
     for split in ("train", "val", "test"):
         class_tree(data / "pets" / split, {"a": 4, "b": 4})
     (data / "pets" / "val" / "a" / "001.png").write_text("")
@@ -220,7 +226,7 @@ def test_a_validation_image_that_cannot_be_read_can_be_left_out(data):
     )
 
 
-def test_classes_may_be_named_in_a_table(data):
+def test_classes_may_be_named_in_a_table(data: Path) -> None:
     class_tree(data / "pets", {"heap": 14})
     (data / "pets" / "heap").rename(data / "heap")
     shutil.rmtree(data / "pets")
@@ -242,7 +248,7 @@ def test_classes_may_be_named_in_a_table(data):
     assert load("image_folder:folders").fingerprint == images.fingerprint
 
 
-def test_images_in_folders_below_a_class_are_its_images(data):
+def test_images_in_folders_below_a_class_are_its_images(data: Path) -> None:
     class_tree(data / "pets", {"a": 4, "b": 4, "a/2020": 5, "a/2021": 5, "b/2020/may": 10})
     images = load("image_folder:pets")
     assert np.bincount(images.train.y).tolist() == [11, 11]
@@ -250,7 +256,7 @@ def test_images_in_folders_below_a_class_are_its_images(data):
     assert len({*rows(images.train), *rows(images.test)}) == 28
 
 
-def test_a_class_is_forgotten_by_its_name_in_either_form_of_unicode(data):
+def test_a_class_is_forgotten_by_its_name_in_either_form_of_unicode(data: Path) -> None:
     decomposed = unicodedata.normalize("NFD", "chaméleon")
     class_tree(data / "pets", {decomposed: 3, "zebra": 3})
     images = load("image_folder:pets")
@@ -259,7 +265,7 @@ def test_a_class_is_forgotten_by_its_name_in_either_form_of_unicode(data):
         assert Scenario("image_folder:pets", "cnn2", "full_class", forget).forget == "chaméleon"
 
 
-def test_classes_may_be_called_almost_anything(data):
+def test_classes_may_be_called_almost_anything(data: Path) -> None:
     names = (
         "01",
         "02",
@@ -291,13 +297,13 @@ def test_classes_may_be_called_almost_anything(data):
     ],
 )
 def test_names_that_tables_and_terminals_do_not_take_are_refused_when_the_folder_is_listed(
-    data, name, message
-):
+    data: Path, name, message: str
+) -> None:
     class_tree(data / "pets", {os.fsdecode(name): 3, "b": 3})
     refused("image_folder:pets", message)
 
 
-def test_what_was_taken_and_left_out_is_told(data):
+def test_what_was_taken_and_left_out_is_told(data: Path) -> None:
     class_tree(data / "pets" / "train", {"a": 7, "b": 7})
     (data / "pets" / "train" / "a" / "1.heic").touch()
     told = (
@@ -307,7 +313,7 @@ def test_what_was_taken_and_left_out_is_told(data):
     assert datasets.get("image_folder:pets").note == datasets.get("image_folder:pets@10").note == told
 
 
-def test_a_pipe_among_the_images_is_named_and_hangs_nobody(pets):
+def test_a_pipe_among_the_images_is_named_and_hangs_nobody(pets: Path) -> None:
     os.mkfifo(pets / "cat" / "pipe.png")
     (pets / "cat" / "zero.png").symlink_to("/dev/zero")
     with pytest.raises(
@@ -317,13 +323,13 @@ def test_a_pipe_among_the_images_is_named_and_hangs_nobody(pets):
     assert len(datasets.get("image_folder:pets").decode(pets.parent, True).skipped) == 2
 
 
-def test_a_link_to_nothing_is_named(pets):
+def test_a_link_to_nothing_is_named(pets: Path) -> None:
     (pets / "cat" / "gone.png").symlink_to("/no/such.png")
     with pytest.raises(DataError, match=r"cat/gone.png cannot be read \(No such file or directory\)"):
         load("image_folder:pets")
 
 
-def test_what_a_killed_decoding_left_is_swept_by_the_next_one_unless_somebody_holds_it(pets):
+def test_what_a_killed_decoding_left_is_swept_by_the_next_one_unless_somebody_holds_it(pets: Path) -> None:
     cache = pets.parent / "decoded"
     cache.mkdir()
     stems = (
@@ -339,13 +345,13 @@ def test_what_a_killed_decoding_left_is_swept_by_the_next_one_unless_somebody_ho
     assert [path.exists() for path in left] == [False, False, True]
 
 
-def test_listing_looks_at_no_file(pets, monkeypatch):
+def test_listing_looks_at_no_file(pets: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for seen in ("stat", "open"):
         monkeypatch.setattr(Path, seen, lambda path, **_: pytest.fail(f"{path} was looked at"))
     assert scan(pets).count == 34
 
 
-def test_every_class_has_validation_images_and_none_more_than_its_share(data):
+def test_every_class_has_validation_images_and_none_more_than_its_share(data: Path) -> None:
     class_tree(data / "pets", {"apes": 60, "bees": 3, "cows": 4})
     images = load("image_folder:pets")
     split = Scenario("image_folder:pets", "cnn2", "full_class", "bees").split(images)
@@ -360,7 +366,7 @@ def refused(name: str, message: str) -> None:
     assert "\n" not in str(told.value)
 
 
-def test_what_a_folder_must_be_is_said(data):
+def test_what_a_folder_must_be_is_said(data: Path) -> None:
     refused("image_folder:pets", f"no folder {data}/pets; put one folder per class")
     for name in ("../pets", "", ".", "..", "a/b", "a b"):
         refused(f"image_folder:{name}", "after the colon stands the name of a folder")
@@ -384,7 +390,7 @@ def test_what_a_folder_must_be_is_said(data):
     refused("image_folder:pets", r"'c\+d' must not hold '\+'")
 
 
-def test_splits_that_do_not_fit_are_refused(data):
+def test_splits_that_do_not_fit_are_refused(data: Path) -> None:
     class_tree(data / "pets" / "train", {"a": 3, "b": 3, "c": 3})
     class_tree(data / "pets" / "test", {"a": 1, "b": 1})
     refused(
@@ -395,7 +401,7 @@ def test_splits_that_do_not_fit_are_refused(data):
     refused("image_folder:pets", "at least 1 test images that can be read, which 'c' in .*pets lacks")
 
 
-def test_images_that_cannot_be_read_are_named_and_counted(pets):
+def test_images_that_cannot_be_read_are_named_and_counted(pets: Path) -> None:
     for i in range(6):
         truncated(pets / "cat" / f"broken{i}.jpg")
     (pets / "guinea pig" / "none.gif").write_text("")
@@ -410,7 +416,7 @@ def test_images_that_cannot_be_read_are_named_and_counted(pets):
     assert not list((pets.parent / "decoded").glob(".*.npy*"))
 
 
-def test_images_may_be_left_out_and_stay_so(pets, monkeypatch):
+def test_images_may_be_left_out_and_stay_so(pets: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     whole = image_folder._listed("pets", pets.parent).listing
     broken = [whole.names[0], whole.names[-1]]  # a training and a test image
     for name in broken:
@@ -431,14 +437,14 @@ def test_images_may_be_left_out_and_stay_so(pets, monkeypatch):
     assert np.array_equal(images.test.x[-1], np.asarray(last))
 
 
-def test_a_class_of_which_too_little_can_be_read_is_named(pets):
+def test_a_class_of_which_too_little_can_be_read_is_named(pets: Path) -> None:
     for path in (pets / "dög").iterdir():
         path.write_text("")
     with pytest.raises(DataError, match="at least 2 training images that can be read, which 'dög'"):
         datasets.get("image_folder:pets").decode(pets.parent, True)
 
 
-def test_a_broken_cache_says_what_to_delete(pets):
+def test_a_broken_cache_says_what_to_delete(pets: Path) -> None:
     load("image_folder:pets")
     (file,) = (pets.parent / "decoded").glob("*.npy")
     file.write_bytes(file.read_bytes()[:-100])
@@ -453,7 +459,7 @@ def test_a_broken_cache_says_what_to_delete(pets):
         load("image_folder:pets")
 
 
-def test_a_variant_is_stratified_and_normalised_like_the_whole(data):
+def test_a_variant_is_stratified_and_normalised_like_the_whole(data: Path) -> None:
     class_tree(data / "pets", {"a": 40, "b": 20, "c": 20})
     part = load("image_folder:pets@32")
     assert np.bincount(part.train.y).tolist() == [16, 8, 8]
@@ -463,13 +469,13 @@ def test_a_variant_is_stratified_and_normalised_like_the_whole(data):
         datasets.get("image_folder:pets@14")
 
 
-def test_a_variant_that_would_lose_a_class_is_refused(data):
+def test_a_variant_that_would_lose_a_class_is_refused(data: Path) -> None:
     class_tree(data / "pets", {"a": 60, "b": 3})
     with pytest.raises(DataError, match="leaves no images of the small class 'b'; take more images"):
         load("image_folder:pets@10")
 
 
-def test_a_model_trains_on_a_folder(data):
+def test_a_model_trains_on_a_folder(data: Path) -> None:
     from benchmarks import prepare
     from benchmarks.training.recipes import Recipe
 

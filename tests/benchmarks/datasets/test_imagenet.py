@@ -1,6 +1,9 @@
 """ImageNet: a small tree in its layout, streamed."""
 
+from __future__ import annotations
+
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -18,7 +21,7 @@ WNIDS = ("n01440764", "n01443537", "n02112018")
 
 
 @pytest.fixture
-def source(tmp_path, monkeypatch):
+def source(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     """Three classes of six training and two validation images."""
     monkeypatch.setenv("UNLEARN_DATA", str(tmp_path))
     monkeypatch.setattr(imagenet, "_WNIDS", WNIDS)
@@ -33,11 +36,11 @@ def source(tmp_path, monkeypatch):
     )
 
 
-def test_the_contract(source):
+def test_the_contract(source) -> None:
     check_dataset(source)
 
 
-def test_images_are_read_when_a_batch_asks_for_them(source, tmp_path):
+def test_images_are_read_when_a_batch_asks_for_them(source, tmp_path: Path) -> None:
     data = loading._load(source, tmp_path)
     assert isinstance(data.train.x, Stream)
     assert data.train.y.tolist() == [c for c in range(3) for _ in range(6)]
@@ -51,7 +54,7 @@ def test_images_are_read_when_a_batch_asks_for_them(source, tmp_path):
     assert np.allclose(x.numpy(), expected.transpose(0, 3, 1, 2), atol=1e-5)
 
 
-def test_a_variant_is_in_memory_and_has_the_same_pixels(source, tmp_path):
+def test_a_variant_is_in_memory_and_has_the_same_pixels(source, tmp_path: Path) -> None:
     part = loading._load(loading.subset(source, "15"), tmp_path)
     whole = loading._load(source, tmp_path)
     assert np.bincount(part.train.y).tolist() == [5, 5, 5]
@@ -60,7 +63,7 @@ def test_a_variant_is_in_memory_and_has_the_same_pixels(source, tmp_path):
         assert (streamed == pixels).all(axis=(1, 2, 3)).sum() == 1
 
 
-def test_the_fingerprint_needs_no_pixels(source, tmp_path, monkeypatch):
+def test_the_fingerprint_needs_no_pixels(source, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     data = loading._load(source, tmp_path)
     monkeypatch.setattr(Image, "open", lambda *_: pytest.fail("an image was opened"))
     before = data.fingerprint
@@ -69,7 +72,7 @@ def test_the_fingerprint_needs_no_pixels(source, tmp_path, monkeypatch):
     assert loading._load.__wrapped__(source, tmp_path).fingerprint != before
 
 
-def test_the_class_names_are_the_thousand_of_the_challenge():
+def test_the_class_names_are_the_thousand_of_the_challenge() -> None:
     source = datasets.get("imagenet")
     assert len(set(source.classes)) == 1000
     assert list(source.classes) == sorted(source.classes)
@@ -78,7 +81,9 @@ def test_the_class_names_are_the_thousand_of_the_challenge():
     assert all(source.classes[i] == wnid for i, wnid in places.items())
 
 
-def test_without_files_the_error_says_what_to_fetch_and_how_to_arrange_it(tmp_path, monkeypatch):
+def test_without_files_the_error_says_what_to_fetch_and_how_to_arrange_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("UNLEARN_DATA", str(tmp_path))
     with pytest.raises(
         DataError, match=f"{tmp_path}/imagenet/train must hold .*image-net.org, .*<split>/<wnid>"
@@ -86,7 +91,7 @@ def test_without_files_the_error_says_what_to_fetch_and_how_to_arrange_it(tmp_pa
         load("imagenet")
 
 
-def test_validation_images_in_one_heap_are_refused(source, tmp_path):
+def test_validation_images_in_one_heap_are_refused(source, tmp_path: Path) -> None:
     for path in (tmp_path / "imagenet/val").glob("*/*"):
         path.rename(tmp_path / "imagenet/val" / path.name)
     for wnid in WNIDS:

@@ -50,7 +50,7 @@ floats = torch.from_numpy(x).permute(0, 3, 1, 2) / 255
 
 
 @pytest.fixture
-def build(tmp_path, monkeypatch):
+def build(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     """The data set of a function whose last line returns something."""
     monkeypatch.syspath_prepend(tmp_path)
     monkeypatch.delitem(sys.modules, "mydata", raising=False)
@@ -78,7 +78,7 @@ def build(tmp_path, monkeypatch):
         "Pairs(floats.double()), Pairs((floats[:8] * 255).to(torch.uint8)), ['0', '1', '2', '3']",
     ],
 )
-def test_arrays_and_torch_data_sets_give_the_same_images(build, returned):
+def test_arrays_and_torch_data_sets_give_the_same_images(build, returned: str) -> None:
     source = build(f"return {returned}")
     module = sys.modules["mydata"]
     check_dataset(source)
@@ -91,7 +91,7 @@ def test_arrays_and_torch_data_sets_give_the_same_images(build, returned):
     assert np.allclose(source.std, module.x.std(axis=(0, 1, 2)) / 255)
 
 
-def test_grey_images_in_every_form(build):
+def test_grey_images_in_every_form(build) -> None:
     for returned in (
         "(grey, y), (grey, y)",
         "Pairs([Image.fromarray(image) for image in grey]), (grey[..., None], y)",
@@ -104,7 +104,7 @@ def test_grey_images_in_every_form(build):
             assert np.array_equal(part.x[..., 0], sys.modules["mydata"].grey)
 
 
-def test_classes_have_names(build):
+def test_classes_have_names(build) -> None:
     assert build("return (x, y), (x, y), ['a', 'b', 'c', 'd']").classes == ("a", "b", "c", "d")
     assert build("return Pairs(x, y, ['a', 'b', 'c', 'd']), (x, y)").classes == ("a", "b", "c", "d")
     source = build("names = np.array(['dog', 'cat']); return (x, names[y % 2]), (x, names[y % 2])")
@@ -115,7 +115,7 @@ def test_classes_have_names(build):
     assert load(source.name).train.y[:4].tolist() == load(source.name).test.y[:4].tolist() == [0, 1, 0, 1]
 
 
-def test_the_function_is_called_once_and_a_part_is_of_its_images(build):
+def test_the_function_is_called_once_and_a_part_is_of_its_images(build) -> None:
     source = build("calls.append(1); return (x, y), (x, y)", START + "calls = []\n")
     scenario = Scenario("import:mydata:build", "cnn2", "full_class", "2")
     scenario.split(load(scenario.dataset))
@@ -131,7 +131,7 @@ def test_the_function_is_called_once_and_a_part_is_of_its_images(build):
     )
 
 
-def test_images_and_code_have_digests(build):
+def test_images_and_code_have_digests(build) -> None:
     first = build("return (x, y), (x, y)")
     before = load(first.name).fingerprint
     again = build("return (x, y), (x, y)  # the same")
@@ -142,7 +142,7 @@ def test_images_and_code_have_digests(build):
     assert load(build("return (x + 1, y), (x, y)").name).fingerprint != before
 
 
-def test_a_worker_needs_the_images_and_not_the_module(build, tmp_path):
+def test_a_worker_needs_the_images_and_not_the_module(build, tmp_path: Path) -> None:
     data = load(build("return (x, y), (x, y)").name)
     (tmp_path / "data.pickle").write_bytes(pickle.dumps(data))
     code = (
@@ -220,7 +220,7 @@ def test_a_worker_needs_the_images_and_not_the_module(build, tmp_path):
         ),
     ],
 )
-def test_what_a_function_gives_is_checked(build, body, message):
+def test_what_a_function_gives_is_checked(build, body: str, message: str) -> None:
     with pytest.raises(DataError, match=message) as caught:
         build(body)
     told = str(caught.value)
@@ -229,7 +229,7 @@ def test_what_a_function_gives_is_checked(build, body, message):
     assert "mydata.py): " in told
 
 
-def test_where_the_function_must_be_is_said(build):
+def test_where_the_function_must_be_is_said(build) -> None:
     build("return (x, y), (x, y)")
     with pytest.raises(
         BenchmarkError, match="data set 'import:mydata': after 'import:' stand a module and a"

@@ -1,5 +1,7 @@
 """Every file of a folder is used or named: what is said of the ones that are left out."""
 
+from __future__ import annotations
+
 import os
 import re
 import tempfile
@@ -62,7 +64,7 @@ def used(arranged: Layout) -> int:
 )
 @example(["cat/x/1.png", "cat/y/1.png", "dog/4.heic"])
 @example(["train/a/1.png", "train/b/1.png", "test/1.png", "val/a/1.png", "val/b/1.png", "test/a/1.png"])
-def test_no_file_is_lost_silently(paths):
+def test_no_file_is_lost_silently(paths) -> None:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         put(folder, paths)
@@ -88,7 +90,7 @@ def test_no_file_is_lost_silently(paths):
     )
 )
 @example([("train/", "1.png", "a"), ("train/", "2.png", "b"), ("test/", "1.png", None), ("", "3.png", "")])
-def test_no_file_is_lost_silently_beside_a_table_of_classes(rows):
+def test_no_file_is_lost_silently_beside_a_table_of_classes(rows) -> None:
     """None: the image is there and has no row."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
@@ -107,7 +109,7 @@ def test_no_file_is_lost_silently_beside_a_table_of_classes(rows):
         assert used(arranged) + sum(reason.count for reason in left) == len(rows)
 
 
-def test_what_is_left_out_has_a_reason_and_what_to_do(tmp_path):
+def test_what_is_left_out_has_a_reason_and_what_to_do(tmp_path: Path) -> None:
     classes = [f"pets/{split}/{c}/{i}.png" for split in ("train", "test") for c in "ab" for i in range(3)]
     put(tmp_path, [*classes, "pets/logo.png", "pets/train/cover.png", "pets/train/a/x.HEIC", "readme.md"])
     put(tmp_path, ["pets/test/b/x.pdf", "pets/more.zip", "pets/train/a/.DS_Store", "__MACOSX/pets/1.png"])
@@ -127,7 +129,7 @@ def test_what_is_left_out_has_a_reason_and_what_to_do(tmp_path):
 
 
 @pytest.mark.parametrize("link", ["folder", "file"])
-def test_links_are_images_and_classes_as_others_are(tmp_path, link):
+def test_links_are_images_and_classes_as_others_are(tmp_path: Path, link: str) -> None:
     put(tmp_path, ["raw/1.png", "raw/2.png", "pets/a/1.png", "pets/b/1.png"])
     if link == "folder":
         (tmp_path / "pets/c").symlink_to(tmp_path / "raw")

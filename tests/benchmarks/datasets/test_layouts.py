@@ -1,5 +1,7 @@
 """Class folders in all the arrangements that people have."""
 
+from __future__ import annotations
+
 from pathlib import Path
 
 import pytest
@@ -10,7 +12,7 @@ from benchmarks.errors import DataError
 
 
 @pytest.fixture
-def arranged(tmp_path):
+def arranged(tmp_path: Path):
     """The layout of a folder with two empty files at each path, or at paths that end in a file's name."""
 
     def make(*paths: str):
@@ -31,7 +33,7 @@ def counts(part: Part | None) -> dict[str, int]:
     return {c: tree.count for c, tree in part.classes.items()} if part else {}
 
 
-def test_plain_class_folders(arranged):
+def test_plain_class_folders(arranged) -> None:
     result = arranged("a", "b", "train", "a/deeper/still", "b/0.PNG")  # a class may be called train
     assert counts(result.train) == {"a": 4, "b": 3, "train": 2}
     assert (result.train.source, result.validation, result.test) == ("", None, None)
@@ -54,7 +56,7 @@ def test_plain_class_folders(arranged):
         ("training_set/training_set", "test_set/test_set"),
     ],
 )
-def test_splits_by_their_usual_names(arranged, train, test):
+def test_splits_by_their_usual_names(arranged, train: str, test: str) -> None:
     result = arranged(*both(train, test), "readme.md")
     assert result.train.classes["b"].pictures == (f"{train}/b/0.png", f"{train}/b/1.png")
     assert result.test.classes["a"].pictures == (f"{test}/a/0.png", f"{test}/a/1.png")
@@ -63,25 +65,25 @@ def test_splits_by_their_usual_names(arranged, train, test):
 
 
 @pytest.mark.parametrize("path", ["train/", "pets/", "a/b/c/", "Valid/"])
-def test_a_folder_around_all_class_folders(arranged, path):
+def test_a_folder_around_all_class_folders(arranged, path: str) -> None:
     result = arranged(f"{path}a", f"{path}b", "docs/readme.md")
     assert result.train.classes["a"].pictures == (f"{path}a/0.png", f"{path}a/1.png")
     assert (result.train.source, result.test) == (path, None)
 
 
-def test_in_a_folder_train_classes_may_hold_the_same_folders(arranged):
+def test_in_a_folder_train_classes_may_hold_the_same_folders(arranged) -> None:
     result = arranged("train/a/2020", "train/a/2021", "train/b/2020", "train/b/2021")
     assert counts(result.train) == {"a": 4, "b": 4}
 
 
-def test_validation_images_beside_test_images_are_validated_on(arranged):
+def test_validation_images_beside_test_images_are_validated_on(arranged) -> None:
     result = arranged(*both("train", "val", "test"))
     assert [part.source for part in result.parts()] == ["train/", "val/", "test/"]
     assert counts(result.validation) == {"a": 2, "b": 2}
 
 
 @pytest.mark.parametrize("few", [["val/a/0.png"], ["val/a/0.png", "val/b/0.png"]])
-def test_validation_images_that_are_too_few_join_the_training_images(arranged, few):
+def test_validation_images_that_are_too_few_join_the_training_images(arranged, few) -> None:
     many = [f"train/{c}/{i}.jpg" for c in "ab" for i in range(41)]
     result = arranged(*many, *both("test"), *few)
     assert result.validation is None
@@ -90,13 +92,13 @@ def test_validation_images_that_are_too_few_join_the_training_images(arranged, f
     assert counts(result.test) == {"a": 2, "b": 2}
 
 
-def test_validation_images_may_lie_beside_test_images_of_unknown_class(arranged):
+def test_validation_images_may_lie_beside_test_images_of_unknown_class(arranged) -> None:
     result = arranged(*both("train", "val"), "test")
     assert (result.test.source, result.validation) == ("val/", None)
     assert list(result.unused) == ["test/"]
 
 
-def test_splits_inside_every_class(arranged):
+def test_splits_inside_every_class(arranged) -> None:
     result = arranged(*both("x/train", "x/test"), "cat/train", "cat/test", "dog/train", "dog/test")
     assert "x" in result.train.classes  # a class as the others are
     assert result.train.source == "<class>/train/"
@@ -104,12 +106,12 @@ def test_splits_inside_every_class(arranged):
     assert counts(result.test) == {"cat": 2, "dog": 2, "x": 4}
 
 
-def test_a_class_of_pictures_that_are_not_read_is_a_class_all_the_same(arranged):
+def test_a_class_of_pictures_that_are_not_read_is_a_class_all_the_same(arranged) -> None:
     result = arranged("cat/x", "cat/y", "dog/0.heic")
     assert counts(result.train) == {"cat": 4, "dog": 0}  # and not x and y
 
 
-def test_test_images_without_classes_are_not_used(arranged):
+def test_test_images_without_classes_are_not_used(arranged) -> None:
     result = arranged(*both("train"), "test")
     assert list(result.train.classes) == ["a", "b"]
     assert result.test is None
@@ -143,7 +145,7 @@ def test_test_images_without_classes_are_not_used(arranged):
         ),
     ],
 )
-def test_what_could_be_read_in_two_ways_is_refused(arranged, paths, message):
+def test_what_could_be_read_in_two_ways_is_refused(arranged, paths, message: str) -> None:
     with pytest.raises(DataError, match=message) as error:
         arranged(*paths)
     assert "\n" not in str(error.value)

@@ -1,5 +1,7 @@
 """Classes that `metadata.csv` and `metadata.jsonl` name."""
 
+from __future__ import annotations
+
 import unicodedata
 from pathlib import Path
 
@@ -34,19 +36,19 @@ CSV = "file_name,label,more\n0.png,dog,x\n1.png,cat,y\n2.png,dog,\n3.png,cat,\n"
 LINES = '{"file_name": "0.png", "label": 1}\n\n{"label": 0, "file_name": "./1.png", "box": [1, 2]}\n'
 
 
-def test_one_table_for_one_heap_of_images(tmp_path):
+def test_one_table_for_one_heap_of_images(tmp_path: Path) -> None:
     layout = arranged(tmp_path, {"metadata.csv": CSV}, numbered())
     assert pictures(layout) == [{"cat": ("1.png", "3.png"), "dog": ("0.png", "2.png")}]
     assert (layout.train.source, layout.labels, layout.unlabelled) == ("", ("metadata.csv",), ())
     assert left_out(scan(tmp_path), layout) == []
 
 
-def test_labels_that_are_numbers_are_names_as_others_are(tmp_path):
+def test_labels_that_are_numbers_are_names_as_others_are(tmp_path: Path) -> None:
     layout = arranged(tmp_path, {"metadata.jsonl": LINES}, numbered(count=2))
     assert pictures(layout) == [{"0": ("1.png",), "1": ("0.png",)}]
 
 
-def test_a_table_in_the_folder_of_every_split(tmp_path):
+def test_a_table_in_the_folder_of_every_split(tmp_path: Path) -> None:
     files = {f"data/{split}/metadata.csv": CSV for split in ("train", "validation", "test")}
     images = [path for name in files for path in numbered(name.removesuffix("metadata.csv"))]
     layout = arranged(tmp_path, files, images)
@@ -55,7 +57,7 @@ def test_a_table_in_the_folder_of_every_split(tmp_path):
     assert len(layout.labels) == 3
 
 
-def test_one_table_above_the_folders_of_the_splits(tmp_path):
+def test_one_table_above_the_folders_of_the_splits(tmp_path: Path) -> None:
     rows = "".join(f"{split}/{i}.png,{'ab'[i % 2]}\n" for split in ("train", "test") for i in range(4))
     layout = arranged(
         tmp_path, {"metadata.csv": "file_name,label\n" + rows}, [*numbered("train/"), *numbered("test/")]
@@ -63,7 +65,7 @@ def test_one_table_above_the_folders_of_the_splits(tmp_path):
     assert [part.source for part in layout.parts()] == ["train/", "test/"]
 
 
-def test_images_without_a_label_are_left_out_and_told(tmp_path):
+def test_images_without_a_label_are_left_out_and_told(tmp_path: Path) -> None:
     text = "file_name,label\n0.png,a\n1.png,b\n2.png,\n4.heic,a\n"
     layout = arranged(tmp_path, {"metadata.csv": text}, [*numbered(), "4.heic"])
     assert layout.unlabelled == ("2.png", "3.png")
@@ -73,18 +75,18 @@ def test_images_without_a_label_are_left_out_and_told(tmp_path):
     ]
 
 
-def test_an_unlabelled_test_set_is_left_out(tmp_path):
+def test_an_unlabelled_test_set_is_left_out(tmp_path: Path) -> None:
     files = {"train/metadata.csv": CSV, "test/metadata.csv": "file_name,text\n0.png,hello\n"}
     layout = arranged(tmp_path, files, [*numbered("train/"), "test/0.png"])
     assert (layout.test, layout.unlabelled) == (None, ("test/0.png",))
 
 
-def test_without_labels_the_folders_are_the_classes(tmp_path):
+def test_without_labels_the_folders_are_the_classes(tmp_path: Path) -> None:
     assert arranged(tmp_path, {"metadata.csv": "file_name,text\n0.png,hello\n"}, numbered()) is None
     assert arranged(tmp_path / "none", {}, numbered()) is None
 
 
-def test_names_in_either_form_of_unicode_are_the_same(tmp_path):
+def test_names_in_either_form_of_unicode_are_the_same(tmp_path: Path) -> None:
     on_disk = unicodedata.normalize("NFD", "é.png")
     layout = arranged(tmp_path, {"metadata.csv": "file_name,label\né.png,ä\n0.png,b\n"}, [on_disk, "0.png"])
     assert pictures(layout) == [{"b": ("0.png",), "ä": (on_disk,)}]
@@ -122,13 +124,15 @@ def test_names_in_either_form_of_unicode_are_the_same(tmp_path):
         ("metadata.jsonl", '{"file_name": "0.png", "label": true}', "the label True is neither"),
     ],
 )
-def test_what_a_table_cannot_say_is_one_clear_line(tmp_path, name, text, message):
+def test_what_a_table_cannot_say_is_one_clear_line(
+    tmp_path: Path, name: str, text: str, message: str
+) -> None:
     with pytest.raises(DataError, match=message) as caught:
         arranged(tmp_path, {name: text}, numbered())
     assert "\n" not in str(caught.value)
 
 
-def test_splits_that_could_be_read_in_two_ways_are_refused(tmp_path):
+def test_splits_that_could_be_read_in_two_ways_are_refused(tmp_path: Path) -> None:
     rows = "file_name,label\ntrain/0.png,a\nTrain/0.png,b\n"
     with pytest.raises(DataError, match="images lie in both 'Train/' and 'train/'; put those of one split"):
         arranged(tmp_path / "1", {"metadata.csv": rows}, ["train/0.png", "Train/0.png"])

@@ -1,7 +1,10 @@
 """Fashion-MNIST, from files written in its layout; MNIST itself is tested with the real files."""
 
+from __future__ import annotations
+
 import gzip
 import hashlib
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -14,7 +17,7 @@ SIZES = {"train": 60_000, "t10k": 10_000}
 
 
 @pytest.fixture
-def raw(tmp_path, monkeypatch):
+def raw(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     """The four files of the right sizes, their labels and pixels counting up."""
     monkeypatch.setenv("UNLEARN_DATA", str(tmp_path))
     folder = tmp_path / "FashionMNIST" / "raw"
@@ -31,7 +34,7 @@ def raw(tmp_path, monkeypatch):
     loading._load.cache_clear()
 
 
-def test_images_and_labels_are_those_of_the_files(raw):
+def test_images_and_labels_are_those_of_the_files(raw) -> None:
     data = load("fashion_mnist")
     for part, count in ((data.train, 60_000), (data.test, 10_000)):
         assert part.x.shape == (count, 28, 28, 1)
@@ -39,11 +42,11 @@ def test_images_and_labels_are_those_of_the_files(raw):
         assert part.y[:12].tolist() == [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 0, 1]
 
 
-def test_the_contract(raw):
+def test_the_contract(raw) -> None:
     check_dataset(datasets.get("fashion_mnist"))
 
 
-def test_a_file_of_another_size_is_named(raw):
+def test_a_file_of_another_size_is_named(raw) -> None:
     path = raw / "t10k-labels-idx1-ubyte"
     path.write_bytes(path.read_bytes()[:-1])
     with pytest.raises(
@@ -52,7 +55,7 @@ def test_a_file_of_another_size_is_named(raw):
         load("fashion_mnist")
 
 
-def test_compressed_files_put_there_by_hand_are_enough(raw, monkeypatch):
+def test_compressed_files_put_there_by_hand_are_enough(raw, monkeypatch: pytest.MonkeyPatch) -> None:
     from torchvision.datasets import FashionMNIST
 
     resources = []
@@ -65,7 +68,7 @@ def test_compressed_files_put_there_by_hand_are_enough(raw, monkeypatch):
     assert len(load("fashion_mnist").train) == 60_000
 
 
-def test_the_order_of_the_classes_is_torchvisions():
+def test_the_order_of_the_classes_is_torchvisions() -> None:
     from torchvision.datasets import FashionMNIST
 
     names = [

@@ -1,5 +1,7 @@
 """Pictures of any kind as square RGB images."""
 
+from __future__ import annotations
+
 import pickle
 from pathlib import Path
 
@@ -30,7 +32,7 @@ def rgb(image: Image.Image) -> np.ndarray:
         ("CMYK", "jpg"),
     ],
 )
-def test_every_mode_becomes_rgb(tmp_path, mode, suffix):
+def test_every_mode_becomes_rgb(tmp_path: Path, mode: str, suffix: str) -> None:
     written = picture(tmp_path / f"a.{suffix}", mode=mode, size=(32, 32))
     got = read(tmp_path / f"a.{suffix}", 32, central)
     assert got.shape == (32, 32, 3)
@@ -38,7 +40,7 @@ def test_every_mode_becomes_rgb(tmp_path, mode, suffix):
     assert np.array_equal(got, rgb(written))
 
 
-def test_sixteen_bits_keep_their_higher_byte(tmp_path):
+def test_sixteen_bits_keep_their_higher_byte(tmp_path: Path) -> None:
     values = np.linspace(0, 65535, 32 * 32).reshape(32, 32).astype(np.uint16)
     for name in ("a.png", "a.tif"):
         Image.fromarray(values).save(tmp_path / name)
@@ -46,7 +48,7 @@ def test_sixteen_bits_keep_their_higher_byte(tmp_path):
         assert np.array_equal(got, np.broadcast_to((values >> 8)[..., None], (32, 32, 3)))
 
 
-def test_a_palette_with_transparency_is_read_without_a_warning(tmp_path, recwarn):
+def test_a_palette_with_transparency_is_read_without_a_warning(tmp_path: Path, recwarn) -> None:
     image = Image.new("P", (8, 8))
     image.putpalette([200, 10, 20, 0, 255, 0])
     image.info["transparency"] = b"\x00\xff"
@@ -55,7 +57,7 @@ def test_a_palette_with_transparency_is_read_without_a_warning(tmp_path, recwarn
     assert not recwarn
 
 
-def test_a_square_is_cut_from_the_centre_and_antialiased(tmp_path):
+def test_a_square_is_cut_from_the_centre_and_antialiased(tmp_path: Path) -> None:
     image = picture(tmp_path / "wide.png", size=(200, 80))
     square = image.crop((60, 0, 140, 80))
     blocks = np.asarray(square).reshape(20, 4, 20, 4, 3).mean(axis=(1, 3))
@@ -67,7 +69,7 @@ def test_a_square_is_cut_from_the_centre_and_antialiased(tmp_path):
 
 
 @pytest.mark.parametrize("size", [(512, 512), (512, 400), (300, 700), (40, 41)])
-def test_imagenets_test_image_is_torchvisions(tmp_path, size):
+def test_imagenets_test_image_is_torchvisions(tmp_path: Path, size) -> None:
     from torchvision.transforms import v2
 
     image = picture(tmp_path / "a.png", size=size)
@@ -79,7 +81,7 @@ def test_imagenets_test_image_is_torchvisions(tmp_path, size):
         assert difference.max() <= 1
 
 
-def test_stretching_takes_the_nearest_pixels(tmp_path):
+def test_stretching_takes_the_nearest_pixels(tmp_path: Path) -> None:
     image = picture(tmp_path / "a.png", size=(178, 218))
     rows = ((np.arange(32) + 0.5) * 218 / 32).astype(int)
     columns = ((np.arange(32) + 0.5) * 178 / 32).astype(int)
@@ -87,7 +89,7 @@ def test_stretching_takes_the_nearest_pixels(tmp_path):
 
 
 @pytest.mark.parametrize("kind", ["truncated", "empty", "text", "float"])
-def test_what_cannot_be_read_is_named(tmp_path, kind):
+def test_what_cannot_be_read_is_named(tmp_path: Path, kind: str) -> None:
     path = tmp_path / "broken.jpg"
     if kind == "truncated":
         truncated(path)
@@ -105,7 +107,9 @@ def test_what_cannot_be_read_is_named(tmp_path, kind):
 EPS = b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 8 8\n%%EndComments\nshowpage\n%%EOF\n"
 
 
-def test_only_formats_of_photographs_are_opened_whatever_a_file_is_called(tmp_path, monkeypatch):
+def test_only_formats_of_photographs_are_opened_whatever_a_file_is_called(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     from PIL import EpsImagePlugin
 
     monkeypatch.setattr(
@@ -122,7 +126,9 @@ def test_only_formats_of_photographs_are_opened_whatever_a_file_is_called(tmp_pa
     assert not extensions() & {".eps", ".ps", ".pdf", ".psd", ".ico", ".h5", ".mpg", ".wmf"}
 
 
-def test_pictures_beyond_the_limit_are_refused_before_they_are_decoded(tmp_path, monkeypatch):
+def test_pictures_beyond_the_limit_are_refused_before_they_are_decoded(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     Image.new("1", (9000, 8000)).save(tmp_path / "a.png")
     assert (tmp_path / "a.png").stat().st_size < 20_000
     monkeypatch.setattr(pictures, "rgb", lambda _: pytest.fail("it was decoded"))
@@ -132,7 +138,7 @@ def test_pictures_beyond_the_limit_are_refused_before_they_are_decoded(tmp_path,
             read(tmp_path / name, 8, central)
 
 
-def test_large_pictures_are_decoded_one_at_a_time(tmp_path, monkeypatch):
+def test_large_pictures_are_decoded_one_at_a_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(pictures, "_LARGE", 99)
     picture(tmp_path / "small.png", size=(9, 11))
     picture(tmp_path / "large.png", size=(10, 10))
@@ -145,7 +151,7 @@ def test_large_pictures_are_decoded_one_at_a_time(tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize("kind", ["gif", "png", "webp"])
-def test_of_an_animation_the_first_frame_is_read(tmp_path, kind):
+def test_of_an_animation_the_first_frame_is_read(tmp_path: Path, kind: str) -> None:
     frames = [Image.new("RGB", (8, 8), colour) for colour in ("red", "blue")]
     frames[0].save(tmp_path / f"a.{kind}", save_all=True, append_images=frames[1:], lossless=True)
     with Image.open(tmp_path / f"a.{kind}") as image:
@@ -153,7 +159,7 @@ def test_of_an_animation_the_first_frame_is_read(tmp_path, kind):
     assert read(tmp_path / f"a.{kind}", 8, central)[0, 0].tolist() == [255, 0, 0]
 
 
-def test_the_note_on_how_a_camera_was_held_is_not_heeded(tmp_path):
+def test_the_note_on_how_a_camera_was_held_is_not_heeded(tmp_path: Path) -> None:
     exif = Image.Exif()
     exif[0x0112] = 6  # turned by 90 degrees
     image = picture(tmp_path / "a.png", size=(8, 8))
@@ -161,7 +167,7 @@ def test_the_note_on_how_a_camera_was_held_is_not_heeded(tmp_path):
     assert np.array_equal(read(tmp_path / "turned.png", 8, central), rgb(image))
 
 
-def test_integers_of_32_bits_are_refused_and_not_made_black(tmp_path):
+def test_integers_of_32_bits_are_refused_and_not_made_black(tmp_path: Path) -> None:
     values = np.arange(64, dtype=np.int32).reshape(8, 8)
     Image.fromarray(values).save(tmp_path / "a.tif")
     with pytest.raises(Unreadable, match="its pixels have 32 bits, whose range is not known"):
@@ -170,7 +176,9 @@ def test_integers_of_32_bits_are_refused_and_not_made_black(tmp_path):
     assert np.array_equal(read(tmp_path / "a.pgm", 8, central)[..., 0], values)
 
 
-def test_a_stream_reads_what_is_asked_for_in_that_order(tmp_path, monkeypatch):
+def test_a_stream_reads_what_is_asked_for_in_that_order(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     expected = [picture(tmp_path / f"{i}.png", i, size=(8, 8)) for i in range(5)]
     (tmp_path / "broken.png").write_text("")
     names = np.array([*(f"{i}.png" for i in range(5)), "broken.png"], np.bytes_)
@@ -186,7 +194,7 @@ def test_a_stream_reads_what_is_asked_for_in_that_order(tmp_path, monkeypatch):
         stream[np.array([0, 5])]
 
 
-def test_a_streams_digest_changes_with_its_files_and_survives_a_pickle(tmp_path):
+def test_a_streams_digest_changes_with_its_files_and_survives_a_pickle(tmp_path: Path) -> None:
     picture(tmp_path / "a.png", size=(8, 8))
     names = np.array(["a.png"], np.bytes_)
     cache = tmp_path / "cache" / "contents"

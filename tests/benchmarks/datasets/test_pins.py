@@ -1,5 +1,9 @@
 """The Pins data: a real split, and the published one, which is none."""
 
+from __future__ import annotations
+
+from pathlib import Path
+
 import numpy as np
 import pytest
 from PIL import Image, ImageOps
@@ -12,7 +16,7 @@ from tests.benchmarks.datasets.by_hand import picture, rows
 
 
 @pytest.fixture(scope="module")
-def tree(tmp_path_factory):
+def tree(tmp_path_factory: pytest.TempPathFactory):
     """A data folder with thirteen pictures of each person."""
     folder = tmp_path_factory.mktemp("faces")
     for person, name in enumerate(pins._PEOPLE):
@@ -22,19 +26,19 @@ def tree(tmp_path_factory):
 
 
 @pytest.fixture
-def data(tree, monkeypatch):
+def data(tree, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setenv("UNLEARN_DATA", str(tree))
     monkeypatch.setattr(pins, "_IMAGES", 1365)
     monkeypatch.setattr(pins, "_TEST", 273)
     return tree
 
 
-def test_the_contract(data):
+def test_the_contract(data) -> None:
     check_dataset(datasets.get("pins"))
     check_dataset(datasets.get("pins_published"))
 
 
-def test_the_split_is_real_and_stratified(data):
+def test_the_split_is_real_and_stratified(data) -> None:
     images = load("pins")
     assert images.train.x.shape == (1092, 32, 32, 3)
     assert images.test.x.shape == (273, 32, 32, 3)
@@ -44,7 +48,7 @@ def test_the_split_is_real_and_stratified(data):
         assert np.ptp(np.bincount(part.y, minlength=105)) <= 1
 
 
-def test_the_published_test_images_are_the_training_images(data, monkeypatch):
+def test_the_published_test_images_are_the_training_images(data, monkeypatch: pytest.MonkeyPatch) -> None:
     real = load("pins")
     monkeypatch.setattr(decoded, "read", lambda *_: pytest.fail("decoded again"))
     source = datasets.get("pins_published")
@@ -55,7 +59,7 @@ def test_the_published_test_images_are_the_training_images(data, monkeypatch):
     assert np.array_equal(published.train.identity, published.train.y)
 
 
-def test_images_are_the_central_square_at_32_pixels(data):
+def test_images_are_the_central_square_at_32_pixels(data) -> None:
     images = load("pins_published")
     listing = pins._listed(data)
     for i in (0, 500, 1364):
@@ -65,7 +69,7 @@ def test_images_are_the_central_square_at_32_pixels(data):
         assert f"pins_{images.source.classes[images.train.y[i]]}/" in listing.names[i]
 
 
-def test_papers_name_people_by_their_place_in_the_sorted_folders():
+def test_papers_name_people_by_their_place_in_the_sorted_folders() -> None:
     assert Scenario("pins", "cnn2", "full_class", "1").forget == "Alex Lawther"
     assert Scenario("pins", "cnn2", "full_class", "104").forget == "tom ellis"
     assert len(set(pins._PEOPLE)) == 105
@@ -73,7 +77,7 @@ def test_papers_name_people_by_their_place_in_the_sorted_folders():
     assert datasets.get("pins").train_size + datasets.get("pins").test_size == 17_534
 
 
-def test_other_contents_are_refused(data):
+def test_other_contents_are_refused(data) -> None:
     (data / "pins" / "pins_Rihanna" / "Rihanna0.jpg").unlink()
     pins._listed.cache_clear()
     with pytest.raises(
@@ -82,7 +86,7 @@ def test_other_contents_are_refused(data):
         load("pins")
 
 
-def test_without_files_the_error_says_what_to_fetch(tmp_path, monkeypatch):
+def test_without_files_the_error_says_what_to_fetch(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("UNLEARN_DATA", str(tmp_path))
     for name in ("pins", "pins_published"):
         with pytest.raises(

@@ -1,8 +1,11 @@
 """MNIST and the CIFARs, read from the real files."""
 
+from __future__ import annotations
+
 import pickle
 import shutil
 import urllib.request
+from pathlib import Path
 from urllib.error import URLError
 
 import numpy as np
@@ -16,7 +19,7 @@ COARSE = {4: (0, 51, 53, 57, 83), 10: (23, 33, 49, 60, 71), 14: (2, 11, 35, 46, 
 
 
 @pytest.fixture
-def offline(monkeypatch, tmp_path):
+def offline(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
     """No network, and an empty data folder."""
 
     def refuse(*_args, **_kwargs):
@@ -27,7 +30,7 @@ def offline(monkeypatch, tmp_path):
     return tmp_path
 
 
-def test_mnist_equals_torchvisions(real_data):
+def test_mnist_equals_torchvisions(real_data) -> None:
     from torchvision.datasets import MNIST
 
     data = load("mnist")
@@ -42,7 +45,7 @@ def test_mnist_equals_torchvisions(real_data):
 
 
 @pytest.mark.parametrize("name", ["cifar10", "cifar100"])
-def test_cifar_equals_torchvisions(real_data, name):
+def test_cifar_equals_torchvisions(real_data, name: str) -> None:
     from torchvision.datasets import CIFAR10, CIFAR100
 
     kind = {"cifar10": CIFAR10, "cifar100": CIFAR100}[name]
@@ -59,7 +62,7 @@ def test_cifar_equals_torchvisions(real_data, name):
     assert np.abs(pixels.std(axis=(0, 1, 2)) - data.source.std).max() < 0.01
 
 
-def test_superclasses_are_the_files_own(real_data):
+def test_superclasses_are_the_files_own(real_data) -> None:
     with (real_data / "cifar-100-python" / "meta").open("rb") as file:
         meta = pickle.load(file)
     with (real_data / "cifar-100-python" / "test").open("rb") as file:
@@ -73,7 +76,7 @@ def test_superclasses_are_the_files_own(real_data):
         assert np.flatnonzero(source.superclass_of == coarse).tolist() == list(fine)
 
 
-def test_a_flipped_byte_is_found_and_the_file_named(restored, offline):
+def test_a_flipped_byte_is_found_and_the_file_named(restored: Path, offline) -> None:
     shutil.copytree(restored / "MNIST", offline / "MNIST")
     file = offline / "MNIST" / "raw" / "t10k-labels-idx1-ubyte"
     raw = bytearray(file.read_bytes())
@@ -83,14 +86,14 @@ def test_a_flipped_byte_is_found_and_the_file_named(restored, offline):
         load("mnist")
 
 
-def test_a_corrupt_list_of_class_names_is_named_too(restored, offline):
+def test_a_corrupt_list_of_class_names_is_named_too(restored: Path, offline) -> None:
     (offline / "cifar-100-python").mkdir()
     (offline / "cifar-100-python" / "meta").write_bytes(b"nothing")
     with pytest.raises(DataError, match="cifar-100-python/meta is corrupt"):
         load("cifar100")
 
 
-def test_compressed_files_put_there_by_hand_are_enough(restored, offline):
+def test_compressed_files_put_there_by_hand_are_enough(restored: Path, offline) -> None:
     raw = offline / "MNIST" / "raw"
     raw.mkdir(parents=True)
     for file in (restored / "MNIST" / "raw").glob("*.gz"):
@@ -110,7 +113,7 @@ def test_compressed_files_put_there_by_hand_are_enough(restored, offline):
         ("cifar100", "unpack cifar-100-python.tar.gz .* into {}"),
     ],
 )
-def test_without_files_and_network_the_error_says_what_to_put_where(offline, name, what):
+def test_without_files_and_network_the_error_says_what_to_put_where(offline, name: str, what: str) -> None:
     with pytest.raises(DataError, match=what.format(offline) + ", or set UNLEARN_DATA") as told:
         load(name)
     assert "\n" not in str(told.value)

@@ -1,7 +1,10 @@
 """SVHN, from .mat files written in its layout."""
 
+from __future__ import annotations
+
 import hashlib
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -16,7 +19,7 @@ SMALL = replace(datasets.get("svhn"), train_size=50, test_size=10, validation_fr
 
 
 @pytest.fixture
-def folder(tmp_path, monkeypatch):
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     from scipy.io import savemat
     from torchvision.datasets import SVHN
 
@@ -34,7 +37,7 @@ def folder(tmp_path, monkeypatch):
     return tmp_path
 
 
-def test_images_and_digits_are_those_of_the_files(folder):
+def test_images_and_digits_are_those_of_the_files(folder) -> None:
     from scipy.io import loadmat
 
     data = loading._load(SMALL, folder)
@@ -46,12 +49,12 @@ def test_images_and_digits_are_those_of_the_files(folder):
             assert np.array_equal(data.train.x[i, ..., channel], raw[:, :, channel, i])
 
 
-def test_the_contract(folder, monkeypatch):
+def test_the_contract(folder, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("UNLEARN_DATA", str(folder))
     check_dataset(SMALL)
 
 
-def test_the_checksums_are_torchvisions():
+def test_the_checksums_are_torchvisions() -> None:
     from torchvision.datasets import SVHN
 
     known = {f"svhn/{name}": md5 for _, name, md5 in SVHN.split_list.values()}
@@ -59,7 +62,7 @@ def test_the_checksums_are_torchvisions():
     assert set(svhn._MD5) == {"svhn/train_32x32.mat", "svhn/test_32x32.mat"}
 
 
-def test_a_corrupt_file_is_named(folder, monkeypatch):
+def test_a_corrupt_file_is_named(folder, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("UNLEARN_DATA", str(folder))
     (folder / "svhn" / "test_32x32.mat").write_bytes(b"nothing")
     with pytest.raises(DataError, match=r"test_32x32\.mat is corrupt"):

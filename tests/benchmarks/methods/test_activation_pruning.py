@@ -6,6 +6,7 @@ import copy
 import io
 import math
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
@@ -20,6 +21,11 @@ from benchmarks.toolbox.masks import MaskedReLU
 from tests.benchmarks.helpers import rng, tiny_data, weights
 from tests.benchmarks.methods.adam import Adam
 from tests.benchmarks.methods.by_hand import CLASSES, SHAPE, Network, images, watch
+
+if TYPE_CHECKING:
+    from benchmarks.training.recipes import Recipe
+    from benchmarks.trial.prepared import Prepared
+
 
 PRUNING = methods.get("activation_pruning")
 BASE = ActivationPruningParams(
@@ -87,7 +93,9 @@ class Kept:
 
 @pytest.mark.parametrize("batch_size", [21, 5, 2])
 @pytest.mark.parametrize("quantile", ["channels", "map"])
-def test_the_masks_lose_what_is_strongest_in_each_batch_of_forget_images(quantile, batch_size):
+def test_the_masks_lose_what_is_strongest_in_each_batch_of_forget_images(
+    quantile: str, batch_size: int
+) -> None:
     model = convolutions()
     start = copy.deepcopy(model)
     params = replace(BASE, quantile=quantile, batch_size=batch_size, prune_third=0.15)
@@ -102,7 +110,7 @@ def test_the_masks_lose_what_is_strongest_in_each_batch_of_forget_images(quantil
         assert 0 < mask.sum() < mask.size
 
 
-def test_over_channels_the_same_number_goes_at_every_place_and_over_the_map_not():
+def test_over_channels_the_same_number_goes_at_every_place_and_over_the_map_not() -> None:
     by_channel, by_map = (masks(unlearn(replace(BASE, quantile=q))) for q in ("channels", "map"))
     gone = (~by_channel[1]).sum(axis=0)
     assert gone.tolist() == [[2, 2], [2, 2]]  # of 8: those above the .75-quantile
@@ -110,13 +118,13 @@ def test_over_channels_the_same_number_goes_at_every_place_and_over_the_map_not(
     assert np.array_equal(by_channel[2], by_map[2])  # without a map the two are the same
 
 
-def test_a_second_round_prunes_what_the_changed_network_answers_with_most():
+def test_a_second_round_prunes_what_the_changed_network_answers_with_most() -> None:
     one, two = (masks(unlearn(replace(BASE, prune_rounds=n, lr=0.1))) for n in (1, 2))
     assert all((b <= a).all() for a, b in zip(one, two, strict=True))
     assert any((b < a).any() for a, b in zip(one, two, strict=True))
 
 
-def test_shares_lie_on_a_line_unless_they_are_given():
+def test_shares_lie_on_a_line_unless_they_are_given() -> None:
     params = ActivationPruningParams(prune_first=0.02, prune_last=0.1)
     assert params.shares == pytest.approx((0.02, 0.04, 0.06, 0.08, 0.1))
     params = replace(params, prune_second=0.5, prune_fourth=0.0)
@@ -136,7 +144,7 @@ def test_shares_lie_on_a_line_unless_they_are_given():
         (17, [0] + [1] * 4 + [2] * 4 + [3] * 4 + [4] * 4),  # and with two
     ],
 )
-def test_five_depths_are_spread_over_any_number_of_relus(relus, depths):
+def test_five_depths_are_spread_over_any_number_of_relus(relus: int, depths) -> None:
     layers = [nn.Flatten(), nn.Linear(9, 100), nn.ReLU()]
     for _ in range(relus - 1):
         layers += [nn.Linear(100, 100, bias=False), nn.ReLU()]
@@ -161,7 +169,7 @@ class Beside(nn.Module):
         return self.inner(x)
 
 
-def test_the_fine_tuning_is_adamw_under_one_cosine_over_all_rounds(monkeypatch):
+def test_the_fine_tuning_is_adamw_under_one_cosine_over_all_rounds(monkeypatch: pytest.MonkeyPatch) -> None:
     params = replace(BASE, prune_rounds=2, epochs=2, batch_size=5, weight_decay=0.1)
     network = Network()
     model = Beside(network.in_torch())
@@ -179,7 +187,7 @@ def test_the_fine_tuning_is_adamw_under_one_cosine_over_all_rounds(monkeypatch):
     assert all(sorted(positions[i : i + 16]) == RETAIN for i in range(0, 64, 16))
 
 
-def test_pruning_is_in_eval_mode_and_on_forget_images_alone():
+def test_pruning_is_in_eval_mode_and_on_forget_images_alone() -> None:
     seen = []
 
     class Spy(nn.Flatten):
@@ -196,7 +204,7 @@ def test_pruning_is_in_eval_mode_and_on_forget_images_alone():
     assert model[2].num_batches_tracked == 2
 
 
-def test_what_is_pruned_stays_zero_for_all_images():
+def test_what_is_pruned_stays_zero_for_all_images() -> None:
     model, given = unlearn(BASE), []
     model[6].register_forward_hook(lambda layer, x, y: given.append(y))
     model(10 * torch.rand(50, *SHAPE, dtype=torch.float64))
@@ -204,7 +212,7 @@ def test_what_is_pruned_stays_zero_for_all_images():
     assert given[0][:, model[6].mask].any()
 
 
-def test_copies_pickles_and_the_state_dict_carry_the_masks():
+def test_copies_pickles_and_the_state_dict_carry_the_masks() -> None:
     model = unlearn(BASE)
     expected = model(X)
     other = copy.deepcopy(model)
@@ -221,7 +229,7 @@ def test_copies_pickles_and_the_state_dict_carry_the_masks():
     assert torch.equal(model(X), expected)
 
 
-def test_the_model_it_was_copied_from_stays_without_masks_and_a_second_run_starts_anew():
+def test_the_model_it_was_copied_from_stays_without_masks_and_a_second_run_starts_anew() -> None:
     original = convolutions()
     first = unlearn(BASE, copy.deepcopy(original))
     second = unlearn(BASE, copy.deepcopy(original))
@@ -247,7 +255,7 @@ class Twice(nn.Module):
 
 
 @pytest.mark.parametrize("names", [1, 2])
-def test_a_relu_used_twice_has_one_mask_that_loses_what_either_use_prunes(names):
+def test_a_relu_used_twice_has_one_mask_that_loses_what_either_use_prunes(names: int) -> None:
     model = Twice(6, names).double()
     with torch.no_grad():
         for layer, strongest in ((model.first, 2), (model.second, 4)):
@@ -258,12 +266,12 @@ def test_a_relu_used_twice_has_one_mask_that_loses_what_either_use_prunes(names)
     assert getattr(model, "again", model.relu) is model.relu
 
 
-def test_uses_of_different_shapes_are_refused():
+def test_uses_of_different_shapes_are_refused() -> None:
     with pytest.raises(UnsuitableModel, match=r"'activation_pruning' .* \(6,\) and \(7,\); declare another"):
         unlearn(BASE, Twice(7, 1).double())
 
 
-def test_a_network_without_relus_is_refused():
+def test_a_network_without_relus_is_refused() -> None:
     with pytest.raises(UnsuitableModel, match=r"'activation_pruning' needs a torch.nn.ReLU"):
         unlearn(BASE, Network().in_torch())
 
@@ -282,13 +290,13 @@ VARIANTS = {
 }
 
 
-def test_every_variant_gives_other_weights():
+def test_every_variant_gives_other_weights() -> None:
     found = {name: tuple(weights(unlearn(replace(BASE, **v))).tolist()) for name, v in VARIANTS.items()}
     assert len(set(found.values())) == len(VARIANTS)
 
 
 @pytest.mark.parametrize("params", [{"prune_rounds": 1, "epochs": 2}, {"prune_rounds": 3, "epochs": 1}])
-def test_a_trial_counts_its_samples_tells_its_steps_and_repeats(digits, params):
+def test_a_trial_counts_its_samples_tells_its_steps_and_repeats(digits: Prepared, params) -> None:
     shares = []
     first = run_trial(digits, PRUNING, params, observe=lambda share, _: shares.append(share))
     second = run_trial(digits, PRUNING, params)
@@ -302,7 +310,7 @@ def test_a_trial_counts_its_samples_tells_its_steps_and_repeats(digits, params):
 
 
 @pytest.mark.parametrize("forget", ["8", "3+8"])
-def test_it_forgets_one_class_and_two(short, forget):
+def test_it_forgets_one_class_and_two(short: Recipe, forget: str) -> None:
     prepared = prepare(Scenario("digits", "cnn2", "full_class", forget), recipe=short)
     params = {"prune_first": 0.01, "prune_last": 0.05, "lr": 6e-3, "epochs": 4}
     result = run_trial(prepared, PRUNING, params, seed=1)

@@ -1,6 +1,9 @@
 """Relabelling: which labels are drawn, and what is trained on."""
 
+from __future__ import annotations
+
 import copy
+from typing import TYPE_CHECKING
 
 import pytest
 import torch
@@ -11,6 +14,10 @@ from benchmarks.methods import methods
 from benchmarks.methods.amnesiac import AmnesiacParams, random_wrong_labels
 from tests.benchmarks.helpers import data_for, rng, weights
 
+if TYPE_CHECKING:
+    from benchmarks.trial.prepared import Prepared
+
+
 AMNESIAC = methods.get("amnesiac")
 
 
@@ -19,7 +26,7 @@ def counts(labels, forget_classes, classes):
 
 
 @pytest.mark.parametrize("forget", [(3,), (0, 3), (0, 1, 2, 3, 4, 5)])
-def test_forgotten_classes_are_never_drawn_and_the_others_equally(forget):
+def test_forgotten_classes_are_never_drawn_and_the_others_equally(forget) -> None:
     found = counts(torch.full((9000,), 3), forget, 8)
     rest = [i for i in range(8) if i not in forget]
     assert found[list(forget)].sum() == 0
@@ -27,7 +34,7 @@ def test_forgotten_classes_are_never_drawn_and_the_others_equally(forget):
     assert sum((found[i] - expected) ** 2 / expected for i in rest) < 24.3  # chi-square, 7 degrees, .999
 
 
-def test_without_forgotten_classes_an_image_never_gets_its_own():
+def test_without_forgotten_classes_an_image_never_gets_its_own() -> None:
     labels = torch.arange(5).repeat(2000)
     drawn = random_wrong_labels(labels, (), 5, rng())
     assert not (drawn == labels).any()
@@ -36,14 +43,16 @@ def test_without_forgotten_classes_an_image_never_gets_its_own():
         assert ((found - 500) ** 2 / 500).sum() - 500 < 16.3  # its own class, with none, adds 500
 
 
-def test_if_all_superclasses_lose_a_class_only_the_own_label_is_out():
+def test_if_all_superclasses_lose_a_class_only_the_own_label_is_out() -> None:
     labels = torch.tensor([0, 1, 2] * 100)
     drawn = random_wrong_labels(labels, (0, 1, 2), 3, rng())
     assert not (drawn == labels).any()
     assert set(drawn.tolist()) == {0, 1, 2}
 
 
-def test_it_trains_on_all_images_once_per_epoch_with_labels_drawn_once(digits, monkeypatch):
+def test_it_trains_on_all_images_once_per_epoch_with_labels_drawn_once(
+    digits: Prepared, monkeypatch: pytest.MonkeyPatch
+) -> None:
     data = data_for(digits, AMNESIAC)
     seen, cross_entropy = [], F.cross_entropy
     model = copy.deepcopy(digits.original)
@@ -74,7 +83,7 @@ def test_it_trains_on_all_images_once_per_epoch_with_labels_drawn_once(digits, m
     assert digits.splits["forget_train"].labels.unique().tolist() == [8]
 
 
-def test_the_first_step_is_adams(digits):
+def test_the_first_step_is_adams(digits: Prepared) -> None:
     """Adam's first step moves every weight by the learning rate against the sign of its gradient."""
     params = AmnesiacParams(lr=1e-3, epochs=1, batch_size=10**6)
     model = copy.deepcopy(digits.original)
@@ -85,7 +94,7 @@ def test_the_first_step_is_adams(digits):
 
 
 @pytest.mark.parametrize("epochs", [1, 2])
-def test_a_trial_counts_its_samples_and_repeats(digits, epochs):
+def test_a_trial_counts_its_samples_and_repeats(digits: Prepared, epochs: int) -> None:
     params = {"epochs": epochs, "batch_size": 512}
     first, second = (run_trial(digits, "amnesiac", params, seed=1) for _ in range(2))
     images = len(digits.splits["forget_train"]) + len(digits.splits["retain_train"])

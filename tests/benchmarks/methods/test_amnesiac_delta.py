@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
@@ -17,6 +18,10 @@ from benchmarks.training.recipes import Recipe
 from tests.benchmarks.helpers import rng, tiny_data, weights
 from tests.benchmarks.methods.adam import Adam
 from tests.benchmarks.methods.by_hand import CLASSES, Network, images, watch
+
+if TYPE_CHECKING:
+    from benchmarks.trial.prepared import Prepared
+
 
 DELTA = methods.get("amnesiac_delta")
 BASE = AmnesiacDeltaParams(repair_lr=0.02, repair_epochs=3, batch_size=5)
@@ -46,7 +51,7 @@ def unlearn(params, model=None, size=0.3):
 
 
 @pytest.mark.parametrize("changes", VARIANTS.values(), ids=VARIANTS)
-def test_the_weights_are_those_of_the_equation(monkeypatch, changes):
+def test_the_weights_are_those_of_the_equation(monkeypatch: pytest.MonkeyPatch, changes) -> None:
     params = replace(BASE, **changes)
     network = Network()
     model = network.in_torch()
@@ -60,13 +65,15 @@ def test_the_weights_are_those_of_the_equation(monkeypatch, changes):
     assert network.same_as(model)
 
 
-def test_every_variant_gives_other_weights():
+def test_every_variant_gives_other_weights() -> None:
     found = [weights(unlearn(replace(BASE, **changes))) for changes in VARIANTS.values()]
     found.append(weights(unlearn(BASE, size=0.1)))
     assert len({tuple(w.tolist()) for w in found}) == len(VARIANTS) + 1
 
 
-def test_the_repair_passes_the_retain_images_in_train_mode_and_in_another_order(monkeypatch):
+def test_the_repair_passes_the_retain_images_in_train_mode_and_in_another_order(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     model = Network().in_torch()
     seen = watch(monkeypatch, model, X)
     assert not unlearn(BASE, model).training
@@ -77,7 +84,7 @@ def test_the_repair_passes_the_retain_images_in_train_mode_and_in_another_order(
     assert all(batch.training for batch in seen)
 
 
-def test_batch_norm_statistics_are_not_subtracted_but_renewed_by_the_repair():
+def test_batch_norm_statistics_are_not_subtracted_but_renewed_by_the_repair() -> None:
     norm = nn.BatchNorm1d(9)
     model = nn.Sequential(nn.Flatten(), norm, nn.Linear(9, CLASSES)).double().eval()
     norm.running_mean.fill_(1000.0)
@@ -85,7 +92,7 @@ def test_batch_norm_statistics_are_not_subtracted_but_renewed_by_the_repair():
     assert torch.allclose(norm.running_mean, torch.full((9,), 1000 * 0.9**8).double(), atol=1)
 
 
-def test_without_a_recorded_training_the_trial_says_so(digits):
+def test_without_a_recorded_training_the_trial_says_so(digits: Prepared) -> None:
     result = run_trial(digits, DELTA)
     assert DELTA.needs_recording
     assert result.state == "failed"
@@ -102,7 +109,7 @@ def recorded():
     }
 
 
-def test_if_every_batch_held_one_of_the_class_hardly_more_than_the_initial_weights_are_left(recorded):
+def test_if_every_batch_held_one_of_the_class_hardly_more_than_the_initial_weights_are_left(recorded) -> None:
     def left(task):
         prepared = recorded[task]
         start = weights(build_network(prepared.scenario, prepared.scenario.seed))
@@ -115,7 +122,7 @@ def test_if_every_batch_held_one_of_the_class_hardly_more_than_the_initial_weigh
 
 
 @pytest.mark.parametrize("epochs", [1, 2])
-def test_a_trial_counts_its_samples_tells_its_steps_and_repeats(recorded, epochs):
+def test_a_trial_counts_its_samples_tells_its_steps_and_repeats(recorded, epochs: int) -> None:
     shares = []
     prepared, params = recorded["random"], {"repair_epochs": epochs}
     first = run_trial(prepared, DELTA, params, observe=lambda share, _: shares.append(share))
@@ -127,7 +134,7 @@ def test_a_trial_counts_its_samples_tells_its_steps_and_repeats(recorded, epochs
 
 
 @pytest.mark.parametrize("task", ["full_class", "random"])
-def test_it_forgets_two_classes_and_keeps_the_rest(recorded, task):
+def test_it_forgets_two_classes_and_keeps_the_rest(recorded, task: str) -> None:
     result = run_trial(recorded[task], DELTA, {"repair_epochs": 5})
     assert result.metrics["retain_acc"] > 88
     if task == "full_class":

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
@@ -19,6 +20,10 @@ from benchmarks.trial.shared_work import SharedWork
 from tests.benchmarks.helpers import rng, tiny_data, weights
 from tests.benchmarks.methods.by_hand import CLASSES, images
 from tests.benchmarks.methods.soft import Adam, SoftNetwork, batches_of, softmax
+
+if TYPE_CHECKING:
+    from benchmarks.trial.prepared import Prepared
+
 
 BAD_TEACHER = methods.get("bad_teacher")
 BASE = BadTeacherParams(lr=0.01, epochs=2, temperature=2.0, retain_share=0.55, batch_size=4)
@@ -49,7 +54,7 @@ def unlearn(params, model=None, seed=0, shared_seed=0, new_model=lambda: bad().i
 
 
 @pytest.mark.parametrize("changes", VARIANTS.values(), ids=VARIANTS)
-def test_weights_and_gradients_are_those_of_the_equation(changes):
+def test_weights_and_gradients_are_those_of_the_equation(changes) -> None:
     params = replace(BASE, **changes)
     network = SoftNetwork()
     model = network.in_torch()
@@ -68,13 +73,13 @@ def test_weights_and_gradients_are_those_of_the_equation(changes):
         assert np.allclose(p.grad.numpy(), expected, rtol=1e-6, atol=1e-12)
 
 
-def test_every_variant_gives_other_weights():
+def test_every_variant_gives_other_weights() -> None:
     found = {name: weights(unlearn(replace(BASE, **changes))) for name, changes in VARIANTS.items()}
     assert len({tuple(w.tolist()) for w in found.values()}) == len(VARIANTS)
 
 
 @pytest.mark.parametrize("temperature", [1.0, 3.0])
-def test_the_divergence_is_summed_over_classes_and_averaged_over_images(temperature):
+def test_the_divergence_is_summed_over_classes_and_averaged_over_images(temperature: float) -> None:
     draw = np.random.default_rng(0)
     teacher, student = draw.normal(size=(2, 5, CLASSES))
     p, q = softmax(teacher / temperature), softmax(student / temperature)
@@ -84,7 +89,9 @@ def test_the_divergence_is_summed_over_classes_and_averaged_over_images(temperat
 
 
 @pytest.mark.parametrize(("share", "count"), [(0.1, 1), (0.5, 7), (1.0, 15), (0.01, 1)])
-def test_it_learns_from_all_forget_images_and_the_same_retain_images_in_every_epoch(share, count):
+def test_it_learns_from_all_forget_images_and_the_same_retain_images_in_every_epoch(
+    share: float, count: int
+) -> None:
     model = SoftNetwork().in_torch()
     seen = batches_of(model, X)
     unlearn(replace(BASE, retain_share=share, epochs=3), model)
@@ -96,7 +103,7 @@ def test_it_learns_from_all_forget_images_and_the_same_retain_images_in_every_ep
     assert seen[:epoch] != seen[epoch : 2 * epoch]
 
 
-def test_the_shared_seed_chooses_the_retain_images_and_the_trials_own_their_order():
+def test_the_shared_seed_chooses_the_retain_images_and_the_trials_own_their_order() -> None:
     orders = []
     for seeds in ((0, 0), (1, 0), (0, 1)):
         model = SoftNetwork().in_torch()
@@ -108,7 +115,7 @@ def test_the_shared_seed_chooses_the_retain_images_and_the_trials_own_their_orde
     assert first != other_order
 
 
-def test_each_teacher_is_asked_once_in_eval_mode_about_its_own_images():
+def test_each_teacher_is_asked_once_in_eval_mode_about_its_own_images() -> None:
     model, fresh = SoftNetwork().in_torch(), bad().in_torch().train()
     learned = batches_of(model, X)
     good, worse = batches_of(model, X, training=False), batches_of(fresh, X, training=False)
@@ -120,7 +127,7 @@ def test_each_teacher_is_asked_once_in_eval_mode_about_its_own_images():
     assert all(p.grad is None for p in fresh.parameters())
 
 
-def test_batch_norm_follows_the_student_only():
+def test_batch_norm_follows_the_student_only() -> None:
     def network():
         torch.manual_seed(0)
         return nn.Sequential(nn.Flatten(), nn.BatchNorm1d(9), nn.Linear(9, CLASSES)).double()
@@ -134,7 +141,7 @@ def test_batch_norm_follows_the_student_only():
 
 
 @pytest.mark.parametrize(("epochs", "share"), [(1, 0.3), (3, 0.77)])
-def test_a_trial_counts_its_samples_and_repeats(digits, epochs, share):
+def test_a_trial_counts_its_samples_and_repeats(digits: Prepared, epochs: int, share: float) -> None:
     params = {"epochs": epochs, "retain_share": share}
     first, second = (run_trial(digits, "bad_teacher", params, seed=1) for _ in range(2))
     retain, forget = (len(digits.splits[f"{part}_train"]) for part in ("retain", "forget"))
@@ -144,7 +151,7 @@ def test_a_trial_counts_its_samples_and_repeats(digits, epochs, share):
     assert torch.equal(weights(first.model), weights(second.model))
 
 
-def test_it_forgets_the_class_and_keeps_the_others(digits):
+def test_it_forgets_the_class_and_keeps_the_others(digits: Prepared) -> None:
     result = run_trial(digits, "bad_teacher", {"lr": 1e-3, "epochs": 5, "retain_share": 0.8})
     assert result.metrics["forget_acc"] < 20
     assert result.metrics["retain_acc"] > 85

@@ -1,5 +1,7 @@
 """What every method shares: presets, tasks, registration."""
 
+from __future__ import annotations
+
 import pytest
 
 from benchmarks.errors import InvalidScenario, UnknownName
@@ -15,7 +17,7 @@ def method():
     return made
 
 
-def test_a_preset_by_name():
+def test_a_preset_by_name() -> None:
     jit = methods.get("jit")
     coded = build(jit.Params, jit.preset("vgg11_full_class_as_coded").values)
     assert (coded.mode, coded.accumulate, coded.sigma) == ("train", True, 0.5)
@@ -23,7 +25,7 @@ def test_a_preset_by_name():
         jit.preset("cnn")
 
 
-def test_a_task_it_is_not_defined_for_is_told(method):
+def test_a_task_it_is_not_defined_for_is_told(method) -> None:
     method.check_task("sub_class")
     with pytest.raises(
         InvalidScenario, match="'own' is not defined for task 'random', only for full_class and"

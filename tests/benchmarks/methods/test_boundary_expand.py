@@ -1,7 +1,10 @@
 """Boundary expand against plain SGD on a network that has one more output, worked out in NumPy."""
 
+from __future__ import annotations
+
 from dataclasses import replace
 from types import SimpleNamespace
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
@@ -14,6 +17,10 @@ from benchmarks.methods import methods
 from benchmarks.methods.boundary_expand import BoundaryExpandParams, shadow_class
 from tests.benchmarks.helpers import rng, tiny_data, weights
 from tests.benchmarks.methods.test_boundary_shrink import descend
+
+if TYPE_CHECKING:
+    from benchmarks.trial.prepared import Prepared
+
 
 EXPAND = methods.get("boundary_expand")
 CLASSES, HIDDEN, SIZE, IMAGES = 4, 5, 6, 9
@@ -51,7 +58,7 @@ def handle(problem, forget=FORGET):
 
 
 @pytest.mark.parametrize("changes", VARIANTS.values(), ids=VARIANTS)
-def test_the_weights_are_those_of_the_widened_network_without_its_last_row(problem, changes):
+def test_the_weights_are_those_of_the_widened_network_without_its_last_row(problem, changes) -> None:
     params = replace(BASE, **changes)
     w, x, _ = problem
     draw = rng(5)
@@ -69,7 +76,7 @@ def test_the_weights_are_those_of_the_widened_network_without_its_last_row(probl
         assert not np.allclose(old, value, rtol=1e-4)
 
 
-def test_every_variant_gives_other_weights(problem):
+def test_every_variant_gives_other_weights(problem) -> None:
     found = {
         weights(EXPAND.unlearn(network(problem[0]), handle(problem), replace(BASE, **changes), rng()))
         .numpy()
@@ -81,8 +88,8 @@ def test_every_variant_gives_other_weights(problem):
 
 @pytest.mark.parametrize(("mode", "training"), [("train", True), ("eval", False)])
 def test_the_network_has_one_output_more_while_it_learns_and_never_when_it_is_evaluated(
-    problem, mode, training
-):
+    problem, mode: str, training: bool
+) -> None:
     widths = []
     model = network(problem[0])
     model.register_forward_hook(lambda m, _, out: widths.append((m.training, out.shape[1])))
@@ -107,7 +114,7 @@ def test_the_network_has_one_output_more_while_it_learns_and_never_when_it_is_ev
     assert not any(m._forward_hooks for m in list(unlearned.modules())[1:])
 
 
-def test_labels_are_not_used(problem):
+def test_labels_are_not_used(problem) -> None:
     w, x, y = problem
     found = [
         weights(EXPAND.unlearn(network(w), handle((w, x, labels)), BASE, rng()))
@@ -116,7 +123,7 @@ def test_labels_are_not_used(problem):
     assert torch.equal(*found)
 
 
-def test_the_shadow_class_starts_as_a_row_of_a_xavier_matrix():
+def test_the_shadow_class_starts_as_a_row_of_a_xavier_matrix() -> None:
     shadow = shadow_class(nn.Linear(10_000, 50), rng())
     assert shadow.weight.shape == (1, 10_000)
     assert shadow.weight.std().item() == pytest.approx((2 / 10_051) ** 0.5, rel=0.03)
@@ -126,28 +133,28 @@ def test_the_shadow_class_starts_as_a_row_of_a_xavier_matrix():
 
 
 @pytest.mark.parametrize("mode", ["train", "eval"])
-def test_batch_norms_statistics_move_in_train_mode_only(problem, mode):
+def test_batch_norms_statistics_move_in_train_mode_only(problem, mode: str) -> None:
     model = nn.Sequential(nn.BatchNorm2d(1, dtype=torch.float64), *network(problem[0])).eval()
     data = handle(problem, FORGET[:4])  # batches of two, as a single image has no statistics
     model = EXPAND.unlearn(model, data, replace(BASE, mode=mode), rng())
     assert torch.equal(model[0].running_mean, torch.zeros(1, dtype=torch.float64)) == (mode == "eval")
 
 
-def test_a_network_without_a_linear_layer_is_named():
+def test_a_network_without_a_linear_layer_is_named() -> None:
     model = nn.Sequential(nn.Conv2d(1, 3, 1), nn.AdaptiveAvgPool2d(1), nn.Flatten())
     with pytest.raises(UnsuitableModel, match=r"'boundary_expand' needs a torch.nn.Linear"):
         EXPAND.unlearn(model, SimpleNamespace(), BASE, rng())
 
 
 @pytest.mark.parametrize("epochs", [1, 3])
-def test_a_trial_counts_its_samples_and_repeats(digits, epochs):
+def test_a_trial_counts_its_samples_and_repeats(digits: Prepared, epochs: int) -> None:
     first, second = (run_trial(digits, "boundary_expand", {"epochs": epochs}, seed=1) for _ in range(2))
     count = len(digits.splits["forget_train"])
     assert first.cost.samples_forward == first.cost.samples_backward == epochs * count
     assert torch.equal(weights(first.model), weights(second.model))
 
 
-def test_a_trial_that_is_measured_between_its_steps_gives_the_same_weights(digits):
+def test_a_trial_that_is_measured_between_its_steps_gives_the_same_weights(digits: Prepared) -> None:
     params = {"epochs": 2}
     quiet = run_trial(digits, "boundary_expand", params)
     watched = run_trial(digits, "boundary_expand", params, observe=lambda share, measure: measure())
@@ -155,7 +162,7 @@ def test_a_trial_that_is_measured_between_its_steps_gives_the_same_weights(digit
     assert torch.equal(weights(quiet.model), weights(watched.model))
 
 
-def test_it_forgets(digits):
+def test_it_forgets(digits: Prepared) -> None:
     before = run_trial(digits, "original").metrics["gap"]
     result = run_trial(digits, "boundary_expand", {"lr": 1e-3, "epochs": 6})
     assert result.metrics["forget_acc"] < 5

@@ -4,8 +4,11 @@ For f(x) = W2 tanh(W1 x + b1) + b2 and cross-entropy the gradients are written o
 e = softmax(f) - onehot(y) and g = (W2^T e) (1 - tanh^2) they are e h^T, e, g x^T, g, and W1^T g for x.
 """
 
+from __future__ import annotations
+
 import copy
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
@@ -21,6 +24,10 @@ from benchmarks.methods.boundary_shrink import (
     nearest_labels,
 )
 from tests.benchmarks.helpers import data_for, rng, tiny_data, weights
+
+if TYPE_CHECKING:
+    from benchmarks.trial.prepared import Prepared
+
 
 SHRINK = methods.get("boundary_shrink")
 CLASSES, HIDDEN, SHAPE, IMAGES = 8, 6, (2, 2, 2), 60
@@ -150,7 +157,7 @@ def forgotten(problem):
 
 @pytest.mark.parametrize("forget_classes", [(), (0,), (1, 4), tuple(range(CLASSES))])
 @pytest.mark.parametrize("changes", VARIANTS.values(), ids=VARIANTS)
-def test_attacked_images_and_labels_are_those_of_the_equation(problem, changes, forget_classes):
+def test_attacked_images_and_labels_are_those_of_the_equation(problem, changes, forget_classes) -> None:
     params = replace(BASE, **changes)
     w, x, y = forgotten(problem)
     data = handle(problem, forget_classes)
@@ -162,7 +169,7 @@ def test_attacked_images_and_labels_are_those_of_the_equation(problem, changes, 
 
 
 @pytest.mark.parametrize("changes", VARIANTS.values(), ids=VARIANTS)
-def test_the_weights_are_those_of_the_equation(problem, changes):
+def test_the_weights_are_those_of_the_equation(problem, changes) -> None:
     params = replace(BASE, **changes)
     w, x, y = forgotten(problem)
     model = SHRINK.unlearn(network(w), handle(problem), params, rng(5))
@@ -171,7 +178,7 @@ def test_the_weights_are_those_of_the_equation(problem, changes):
         assert np.allclose(p.detach().numpy(), value, rtol=1e-6, atol=1e-12)
 
 
-def test_every_variant_gives_other_weights(problem):
+def test_every_variant_gives_other_weights(problem) -> None:
     """Otherwise an option could be without effect and the comparison above would not show it."""
     found = {
         weights(SHRINK.unlearn(network(problem[0]), handle(problem), replace(BASE, **changes), rng()))
@@ -182,7 +189,7 @@ def test_every_variant_gives_other_weights(problem):
     assert len(found) == len(VARIANTS)
 
 
-def test_a_failed_attack_gives_the_next_likely_class_or_as_an_option_the_own_one(problem):
+def test_a_failed_attack_gives_the_next_likely_class_or_as_an_option_the_own_one(problem) -> None:
     w, x, y = forgotten(problem)
     params = replace(BASE, epsilon=1e-9)
     ranked = np.argsort(-logits(w, x), axis=1)
@@ -194,14 +201,16 @@ def test_a_failed_attack_gives_the_next_likely_class_or_as_an_option_the_own_one
     assert (same == ranked[:, 0]).all()
 
 
-def test_no_label_is_a_forgotten_class(problem):
+def test_no_label_is_a_forgotten_class(problem) -> None:
     for classes in ((2,), (0, 3), (1, 2, 3, 4, 5, 6, 7)):
         found = nearest_labels(network(problem[0]), handle(problem, classes), replace(BASE, epsilon=3.0))
         assert not set(found.tolist()) & set(classes)
 
 
 @pytest.mark.parametrize(("mode", "training"), [("train", True), ("eval", False)])
-def test_labels_come_from_the_original_in_eval_mode_before_it_learns(problem, mode, training):
+def test_labels_come_from_the_original_in_eval_mode_before_it_learns(
+    problem, mode: str, training: bool
+) -> None:
     w, _, _ = problem
     seen = []
 
@@ -222,7 +231,7 @@ def test_labels_come_from_the_original_in_eval_mode_before_it_learns(problem, mo
 
 
 @pytest.mark.parametrize("mode", ["train", "eval"])
-def test_batch_norms_statistics_move_in_train_mode_only(problem, mode):
+def test_batch_norms_statistics_move_in_train_mode_only(problem, mode: str) -> None:
     w, _, _ = problem
     model = nn.Sequential(nn.BatchNorm2d(SHAPE[0], dtype=torch.float64), *network(w)).eval()
     before = model[0].running_mean.clone()
@@ -231,7 +240,7 @@ def test_batch_norms_statistics_move_in_train_mode_only(problem, mode):
 
 
 @pytest.mark.parametrize(("epochs", "attack_steps"), [(1, 1), (3, 4)])
-def test_a_trial_counts_its_samples_and_repeats(digits, epochs, attack_steps):
+def test_a_trial_counts_its_samples_and_repeats(digits: Prepared, epochs: int, attack_steps: int) -> None:
     params = {"epochs": epochs, "attack_steps": attack_steps}
     first, second = (run_trial(digits, "boundary_shrink", params, seed=1) for _ in range(2))
     count = len(digits.splits["forget_train"])
@@ -240,14 +249,14 @@ def test_a_trial_counts_its_samples_and_repeats(digits, epochs, attack_steps):
     assert torch.equal(weights(first.model), weights(second.model))
 
 
-def test_it_reports_every_step(digits):
+def test_it_reports_every_step(digits: Prepared) -> None:
     shares = []
     run_trial(digits, "boundary_shrink", {"epochs": 3}, observe=lambda share, _: shares.append(share))
     assert shares == [i / len(shares) for i in range(1, len(shares) + 1)]
     assert len(shares) == 3 * digits.splits["forget_train"].steps(64)
 
 
-def test_it_forgets(digits):
+def test_it_forgets(digits: Prepared) -> None:
     before = run_trial(digits, "original").metrics["gap"]
     result = run_trial(digits, "boundary_shrink", {"lr": 6e-4, "epochs": 14, "epsilon": 0.1})
     assert result.metrics["forget_acc"] < 5
@@ -255,7 +264,7 @@ def test_it_forgets(digits):
     assert result.metrics["gap"] < before / 4
 
 
-def test_the_model_handed_in_learns_and_the_images_keep_their_labels(digits):
+def test_the_model_handed_in_learns_and_the_images_keep_their_labels(digits: Prepared) -> None:
     data = data_for(digits, SHRINK)
     model = copy.deepcopy(digits.original)
     assert SHRINK.unlearn(model, data, BoundaryShrinkParams(epochs=1), rng()) is model

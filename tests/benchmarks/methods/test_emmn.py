@@ -1,7 +1,10 @@
 """EMMN against a reference in NumPy: noise of both kinds, impair; what it may see and what it costs."""
 
+from __future__ import annotations
+
 import copy
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
@@ -16,6 +19,11 @@ from benchmarks.methods.emmn import EmmnParams
 from benchmarks.toolbox import noise
 from tests.benchmarks import noise_reference as reference
 from tests.benchmarks.helpers import data_for, rng, tiny_data, weights
+
+if TYPE_CHECKING:
+    from benchmarks.training.recipes import Recipe
+    from benchmarks.trial.prepared import Prepared
+
 
 EMMN = methods.get("emmn")
 BASE = EmmnParams(
@@ -94,7 +102,7 @@ def expected(model, forget_labels, params):
 
 @pytest.mark.parametrize("changes", VARIANTS.values(), ids=VARIANTS)
 @pytest.mark.parametrize("forget_labels", [(3,), (1, 4)])
-def test_the_weights_are_those_of_both_phases(changes, forget_labels):
+def test_the_weights_are_those_of_both_phases(changes, forget_labels) -> None:
     params = replace(BASE, **changes)
     model = reference.network()
     wanted = expected(model, forget_labels, params)
@@ -102,7 +110,7 @@ def test_the_weights_are_those_of_both_phases(changes, forget_labels):
     assert np.allclose(found, wanted, rtol=1e-6, atol=1e-9)
 
 
-def test_every_variant_gives_other_weights():
+def test_every_variant_gives_other_weights() -> None:
     found = {
         weights(EMMN.unlearn(reference.network(), tiny(), replace(BASE, **changes), rng())).numpy().tobytes()
         for changes in VARIANTS.values()
@@ -110,7 +118,7 @@ def test_every_variant_gives_other_weights():
     assert len(found) == len(VARIANTS)
 
 
-def test_as_coded_it_is_the_published_loop():
+def test_as_coded_it_is_the_published_loop() -> None:
     """The code of JiT as the facts have it: nothing resets the network's gradients or its mode."""
     params = build(EmmnParams, {**EMMN.preset("jit_as_coded").values, "noise_copies": 2})
     model = nn.Sequential(nn.BatchNorm2d(2), reference.network()).double().eval()
@@ -147,7 +155,9 @@ def test_as_coded_it_is_the_published_loop():
 
 
 @pytest.mark.parametrize(("mode", "training"), [("train", True), ("eval", False)])
-def test_the_mode_is_that_of_the_impair_phase_and_decides_on_batch_norm_statistics(mode, training):
+def test_the_mode_is_that_of_the_impair_phase_and_decides_on_batch_norm_statistics(
+    mode: str, training: bool
+) -> None:
     modes = []
     model = nn.Sequential(nn.BatchNorm2d(2), reference.network()).double().eval()
     model.register_forward_hook(lambda m, *_: modes.append(m.training))
@@ -159,14 +169,16 @@ def test_the_mode_is_that_of_the_impair_phase_and_decides_on_batch_norm_statisti
     assert not model.training
 
 
-def test_every_step_on_the_network_is_reported():
+def test_every_step_on_the_network_is_reported() -> None:
     shares = []
     data = replace(tiny(), _observe=lambda _, share: shares.append(share))
     EMMN.unlearn(reference.network(), data, replace(BASE, noise_copies=2), rng())
     assert shares == pytest.approx([(i + 1) / 12 for i in range(12)])  # 40 images in batches of 7, twice
 
 
-def test_noise_looks_like_its_class_unless_that_is_to_be_forgotten(digits, monkeypatch):
+def test_noise_looks_like_its_class_unless_that_is_to_be_forgotten(
+    digits: Prepared, monkeypatch: pytest.MonkeyPatch
+) -> None:
     def check(model, images, labels, **how):
         model.eval()
         logits = model(images)
@@ -185,7 +197,7 @@ def test_noise_looks_like_its_class_unless_that_is_to_be_forgotten(digits, monke
 
 
 @pytest.mark.parametrize("copies", [1, 5])
-def test_a_trial_counts_its_samples_and_repeats(digits, copies):
+def test_a_trial_counts_its_samples_and_repeats(digits: Prepared, copies: int) -> None:
     params = {"noise_steps": 6, "noise_images": 3, "noise_copies": copies, "epochs": 2}
     first, second = (run_trial(digits, "emmn", params, seed=1) for _ in range(2))
     cost = 10 * 3 * (6 + 2 * copies)
@@ -198,7 +210,7 @@ GOOD = {"noise_images": 64, "noise_steps": 40, "noise_penalty": 0.15, "lr": 5e-3
 
 
 @pytest.mark.parametrize("forget", ["8", "3+8"])
-def test_it_forgets_and_keeps_a_good_part_of_the_others(short, forget):
+def test_it_forgets_and_keeps_a_good_part_of_the_others(short: Recipe, forget: str) -> None:
     prepared = prepare(Scenario("digits", "cnn2", "full_class", forget), recipe=short)
     result = run_trial(prepared, "emmn", GOOD, seed=1)
     assert result.metrics["forget_acc"] < 60

@@ -1,6 +1,9 @@
 """Fine-tuning: its steps by hand."""
 
+from __future__ import annotations
+
 import copy
+from typing import TYPE_CHECKING
 
 import torch
 from torch.nn import functional as F
@@ -10,10 +13,14 @@ from benchmarks.methods import methods
 from benchmarks.methods.finetune import FinetuneParams
 from tests.benchmarks.helpers import data_for, rng, weights
 
+if TYPE_CHECKING:
+    from benchmarks.trial.prepared import Prepared
+
+
 FINETUNE = methods.get("finetune")
 
 
-def test_steps_are_sgd_with_momentum_and_decay_on_the_retain_images(digits):
+def test_steps_are_sgd_with_momentum_and_decay_on_the_retain_images(digits: Prepared) -> None:
     params = FinetuneParams(lr=0.03, epochs=2, batch_size=600, momentum=0.7, weight_decay=0.01)
     data = data_for(digits, FINETUNE)
     model = FINETUNE.unlearn(copy.deepcopy(digits.original), data, params, rng())
@@ -35,7 +42,7 @@ def test_steps_are_sgd_with_momentum_and_decay_on_the_retain_images(digits):
     assert not model.training
 
 
-def test_a_trial_counts_its_samples_leaves_the_original_and_repeats(digits):
+def test_a_trial_counts_its_samples_leaves_the_original_and_repeats(digits: Prepared) -> None:
     before = weights(digits.original).clone()
     first, second = (run_trial(digits, "finetune", {"epochs": 2}, seed=1) for _ in range(2))
     retain = len(digits.splits["retain_train"])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
@@ -15,6 +16,10 @@ from benchmarks.errors import AccessDenied
 from benchmarks.methods import methods
 from benchmarks.methods.fisher import FisherParams, fisher_diagonal
 from tests.benchmarks.helpers import data_for, rng, tiny_data, weights
+
+if TYPE_CHECKING:
+    from benchmarks.trial.prepared import Prepared
+
 
 FISHER = methods.get("fisher")
 CLASSES = 3
@@ -41,7 +46,7 @@ def diagonal(w, b, x):
     return spread.T @ flat**2 / len(x), spread.mean(0)
 
 
-def test_the_diagonal_is_the_exact_expectation_over_the_models_own_labels(problem):
+def test_the_diagonal_is_the_exact_expectation_over_the_models_own_labels(problem) -> None:
     w, b, x = problem
     data = tiny_data(FISHER, torch.from_numpy(x), torch.zeros(7, dtype=torch.int64), [], num_classes=3)
     found = fisher_diagonal(linear(w, b), data.retain, data.count)
@@ -51,7 +56,7 @@ def test_the_diagonal_is_the_exact_expectation_over_the_models_own_labels(proble
 
 
 @pytest.mark.parametrize("forgotten", [(1,), (0, 2), ()])
-def test_the_noise_of_the_last_layer(problem, monkeypatch, forgotten):
+def test_the_noise_of_the_last_layer(problem, monkeypatch: pytest.MonkeyPatch, forgotten) -> None:
     w, b, x = problem
     x = x * np.array([1.0, 0.05, 1.0, 0.0]).reshape(2, 2)  # little and no information about two columns
     y = torch.arange(7) % CLASSES
@@ -102,7 +107,7 @@ def deep_data():
     return tiny_data(FISHER, x, torch.arange(9) % CLASSES, [0, 3, 6], num_classes=CLASSES)
 
 
-def test_a_hidden_layer_as_wide_as_the_classes_is_no_last_layer():
+def test_a_hidden_layer_as_wide_as_the_classes_is_no_last_layer() -> None:
     by_type, by_shape = (
         FISHER.unlearn(deep(), deep_data(), FisherParams(alpha=1e-10, last_layer=how), rng())
         for how in ("by_type", "by_shape")
@@ -115,7 +120,7 @@ def test_a_hidden_layer_as_wide_as_the_classes_is_no_last_layer():
         assert torch.allclose(model[3].weight[1:], start[3].weight[1:], atol=1e-2)
 
 
-def test_less_information_means_more_noise_up_to_a_bound():
+def test_less_information_means_more_noise_up_to_a_bound() -> None:
     data, start = deep_data(), deep()
     information = fisher_diagonal(start, data.retain, data.count)
     small, large = (
@@ -129,7 +134,7 @@ def test_less_information_means_more_noise_up_to_a_bound():
     assert torch.allclose(large[hidden].view(3, 4), expected, rtol=1e-5)
 
 
-def test_it_reads_no_forget_image(digits):
+def test_it_reads_no_forget_image(digits: Prepared) -> None:
     class NoForget(type(data_for(digits, FISHER))):
         @property
         def forget(self):
@@ -142,7 +147,7 @@ def test_it_reads_no_forget_image(digits):
     FISHER.unlearn(copy.deepcopy(digits.original), data, FisherParams(), rng())
 
 
-def test_it_forgets_digits_and_counts_its_passes(digits):
+def test_it_forgets_digits_and_counts_its_passes(digits: Prepared) -> None:
     result = run_trial(digits, "fisher", {"alpha": 1e-7})
     assert result.metrics["gap"] < run_trial(digits, "original").metrics["gap"] / 2
     assert result.metrics["forget_acc"] < 20

@@ -1,7 +1,10 @@
 """GKT against its equations: every loss in NumPy, and the whole run replayed with plain autograd."""
 
+from __future__ import annotations
+
 import copy
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
@@ -16,6 +19,10 @@ from benchmarks.evaluation import Predictions
 from benchmarks.methods import gkt, methods
 from benchmarks.methods.gkt import GktParams
 from tests.benchmarks.helpers import data_for, rng, tiny_data, weights
+
+if TYPE_CHECKING:
+    from benchmarks.trial.prepared import Prepared
+
 
 GKT = methods.get("gkt")
 CLASSES, SIDE, FORGET = 4, 4, (1,)
@@ -120,7 +127,7 @@ def attention(a, b):
 
 
 @pytest.mark.parametrize("forget", [[1], [0, 3], [0, 1, 2]])
-def test_the_gate_lets_through_what_is_below_the_threshold_for_every_forget_class(forget):
+def test_the_gate_lets_through_what_is_below_the_threshold_for_every_forget_class(forget) -> None:
     logits = torch.randn(200, CLASSES, generator=rng(1)).double() * 2
     p = softmax(logits.numpy())
     expected = np.prod([p[:, i] < 0.2 for i in forget], axis=0).astype(bool)
@@ -133,7 +140,7 @@ def test_the_gate_lets_through_what_is_below_the_threshold_for_every_forget_clas
     [{}, {"beta": 0.0}, {"beta": 250.0}, {"temperature": 0.5}, {"divergence": "per_entry"}],
     ids=str,
 )
-def test_the_students_loss_is_that_of_the_equation(images, changes):
+def test_the_students_loss_is_that_of_the_equation(images, changes) -> None:
     params = replace(BASE, **changes)
     teacher, student = network(0), network(1)
     logits, maps = gkt.observed(teacher, images, params.beta)
@@ -147,7 +154,7 @@ def test_the_students_loss_is_that_of_the_equation(images, changes):
 
 
 @pytest.mark.parametrize("changes", [{}, {"temperature": 2.0}, {"divergence": "per_entry"}], ids=str)
-def test_the_generators_loss_is_the_negative_divergence_of_what_passes(images, changes):
+def test_the_generators_loss_is_the_negative_divergence_of_what_passes(images, changes) -> None:
     params = replace(BASE, **changes)
     teacher, student = network(0), network(1)
     loss = gkt.generator_loss(images, teacher, student, [1], params)
@@ -159,7 +166,7 @@ def test_the_generators_loss_is_the_negative_divergence_of_what_passes(images, c
     assert loss.item() == pytest.approx(expected, rel=1e-9)
 
 
-def test_both_losses_take_the_jensen_shannon_divergence_where_it_is_asked_for(images):
+def test_both_losses_take_the_jensen_shannon_divergence_where_it_is_asked_for(images) -> None:
     params = replace(BASE, discrepancy="js", beta=0.0, temperature=2.0)
     teacher, student = network(0), network(1)
     target, mine = by_hand(teacher, images)[-1], by_hand(student, images)[-1]
@@ -170,7 +177,7 @@ def test_both_losses_take_the_jensen_shannon_divergence_where_it_is_asked_for(im
     assert loss.item() == pytest.approx(-js(target[passes], mine[passes], 2.0), rel=1e-9)
 
 
-def test_js_is_symmetric_bounded_and_finite_where_one_network_is_sure():
+def test_js_is_symmetric_bounded_and_finite_where_one_network_is_sure() -> None:
     params = replace(BASE, discrepancy="js")
     sure = torch.tensor([[800.0, 0.0, 0.0, 0.0]]).double()
     other = torch.tensor([[0.0, 800.0, 0.0, 0.0]]).double().requires_grad_()
@@ -182,7 +189,7 @@ def test_js_is_symmetric_bounded_and_finite_where_one_network_is_sure():
     assert other.grad.isfinite().all()
 
 
-def test_the_generator_may_also_maximise_the_difference_of_attention(images):
+def test_the_generator_may_also_maximise_the_difference_of_attention(images) -> None:
     params = replace(BASE, generator_attention=True)
     teacher, student = network(0), network(1)
     *theirs, target = by_hand(teacher, images)
@@ -197,7 +204,7 @@ def test_the_generator_may_also_maximise_the_difference_of_attention(images):
     assert not torch.allclose(gradient, torch.autograd.grad(plain, images)[0])
 
 
-def test_where_nothing_passes_the_generators_loss_is_the_log_odds_of_the_forget_classes(images):
+def test_where_nothing_passes_the_generators_loss_is_the_log_odds_of_the_forget_classes(images) -> None:
     params = replace(BASE, threshold=1e-9)
     loss = gkt.generator_loss(images, network(0), network(1), [1, 3], params)
     p = softmax(by_hand(network(0), images)[-1])
@@ -308,14 +315,14 @@ VARIANTS = {
 
 
 @pytest.fixture
-def small(monkeypatch):
+def small(monkeypatch: pytest.MonkeyPatch):
     """The small generator, kept to be looked at."""
     made = []
     monkeypatch.setattr(gkt, "new_generator", lambda shape: made.append(generator(shape)) or made[-1])
     return made
 
 
-def test_every_pseudo_batch_is_reported_with_the_student_as_it_stands(small):
+def test_every_pseudo_batch_is_reported_with_the_student_as_it_stands(small) -> None:
     seen = []
     data = replace(handle(), _observe=lambda model, share: seen.append((model, share)))
     student = GKT.unlearn(network(0), data, replace(BASE, pseudo_batches=4), rng())
@@ -324,7 +331,7 @@ def test_every_pseudo_batch_is_reported_with_the_student_as_it_stands(small):
 
 
 @pytest.mark.parametrize("changes", VARIANTS.values(), ids=VARIANTS)
-def test_the_weights_are_those_of_the_algorithm(small, changes):
+def test_the_weights_are_those_of_the_algorithm(small, changes) -> None:
     params = replace(BASE, **changes)
     student = GKT.unlearn(network(0), handle(), params, rng())
     expected, expected_generator, _ = replay(params)
@@ -332,7 +339,7 @@ def test_the_weights_are_those_of_the_algorithm(small, changes):
     assert torch.allclose(weights(small[0]), expected_generator, rtol=1e-6, atol=1e-12)
 
 
-def test_every_variant_gives_other_weights():
+def test_every_variant_gives_other_weights() -> None:
     found = {name: replay(replace(BASE, **changes)) for name, changes in VARIANTS.items()}
     both = {torch.cat(w[:2]).numpy().tobytes() for w in found.values()}
     assert len(both) == len(VARIANTS)
@@ -341,13 +348,13 @@ def test_every_variant_gives_other_weights():
     assert students["collapsed"] != students["collapsed_and_left"]
 
 
-def test_several_classes_are_held_back_together(small):
+def test_several_classes_are_held_back_together(small) -> None:
     student = GKT.unlearn(network(0), handle(forget_classes=(1, 3)), BASE, rng())
     assert torch.allclose(weights(student), replay(BASE, (1, 3))[0], rtol=1e-6, atol=1e-12)
     assert not torch.equal(replay(BASE, (1, 3))[0], replay(BASE)[0])
 
 
-def test_a_collapsed_generator_is_led_back_until_images_pass(small):
+def test_a_collapsed_generator_is_led_back_until_images_pass(small) -> None:
     params = replace(BASE, threshold=0.02, pseudo_batches=40)
     _, _, left = replay(replace(params, steer=False))
     _, _, led = replay(params)
@@ -360,14 +367,14 @@ def test_a_collapsed_generator_is_led_back_until_images_pass(small):
 # Networks --------------------------------------------------------------------------------------------------
 
 
-def test_activations_in_place_change_nothing(small, monkeypatch):
+def test_activations_in_place_change_nothing(small, monkeypatch: pytest.MonkeyPatch) -> None:
     expected = weights(GKT.unlearn(network(0), handle(), BASE, rng()))
     data = replace(handle(), new_model=lambda: network(1, in_place=True))
     found = weights(GKT.unlearn(network(0, in_place=True), data, BASE, rng()))
     assert torch.equal(found, expected)
 
 
-def test_the_teacher_runs_in_eval_mode_the_student_in_train_mode_and_no_hook_stays(small):
+def test_the_teacher_runs_in_eval_mode_the_student_in_train_mode_and_no_hook_stays(small) -> None:
     modes = {"teacher": set(), "student": set()}
 
     def watched(name, seed):
@@ -391,7 +398,7 @@ def flat(seed):
         return nn.Sequential(nn.Flatten(), nn.Linear(SIDE * SIDE, CLASSES)).double()
 
 
-def test_a_network_without_attention_maps_needs_beta_0(small):
+def test_a_network_without_attention_maps_needs_beta_0(small) -> None:
     data = replace(handle(), new_model=lambda: flat(1))
     with pytest.raises(UnsuitableModel, match="beta=0"):
         GKT.unlearn(flat(0), data, BASE, rng())
@@ -399,7 +406,7 @@ def test_a_network_without_attention_maps_needs_beta_0(small):
     assert not torch.equal(weights(student), weights(flat(1)))
 
 
-def test_linear_layers_over_tokens_have_attention_maps_too(images):
+def test_linear_layers_over_tokens_have_attention_maps_too(images) -> None:
     layer = nn.Linear(SIDE, 3).double()
     model = nn.Sequential(nn.Flatten(1, 2), layer, nn.Flatten(), nn.Linear(3 * SIDE, CLASSES).double())
     _, (found,) = gkt.observed(model, images, 1.0)
@@ -408,7 +415,7 @@ def test_linear_layers_over_tokens_have_attention_maps_too(images):
 
 
 @pytest.mark.parametrize("shape", [(1, 8, 8), (1, 28, 28), (3, 32, 32), (3, 30, 30), (2, 7, 5), (1, 4, 4)])
-def test_the_generator_makes_images_of_every_shape_on_the_normalised_scale(shape):
+def test_the_generator_makes_images_of_every_shape_on_the_normalised_scale(shape) -> None:
     with torch.random.fork_rng():
         torch.manual_seed(0)
         x = gkt.new_generator(shape)(torch.randn(16, 128))
@@ -422,7 +429,7 @@ def test_the_generator_makes_images_of_every_shape_on_the_normalised_scale(shape
 FEW = {"pseudo_batches": 3, "batch_size": 20, "generator_steps": 2, "student_steps": 4}
 
 
-def test_with_an_open_gate_the_cost_is_the_formula(digits):
+def test_with_an_open_gate_the_cost_is_the_formula(digits: Prepared) -> None:
     first, second = (run_trial(digits, "gkt", {**FEW, "threshold": 1.5}, seed=2) for _ in range(2))
     assert first.cost.samples_forward == 3 * 20 * (2 + 1 + 2 + 4)
     assert first.cost.samples_backward == 3 * 20 * (2 + 2 + 4)
@@ -431,7 +438,7 @@ def test_with_an_open_gate_the_cost_is_the_formula(digits):
     assert not torch.equal(weights(first.model), weights(other.model))
 
 
-def test_with_a_closed_gate_it_costs_the_teachers_passes(digits):
+def test_with_a_closed_gate_it_costs_the_teachers_passes(digits: Prepared) -> None:
     result = run_trial(digits, "gkt", {**FEW, "threshold": 1e-30})
     assert result.cost.samples_forward == 3 * 20 * (2 + 1)
     assert result.cost.samples_backward == 3 * 20 * 2
@@ -440,7 +447,7 @@ def test_with_a_closed_gate_it_costs_the_teachers_passes(digits):
     assert left.cost.samples_backward == 0
 
 
-def test_half_open_gates_cost_what_passes(digits, monkeypatch):
+def test_half_open_gates_cost_what_passes(digits: Prepared, monkeypatch: pytest.MonkeyPatch) -> None:
     passed, gate = [], gkt.gate
     monkeypatch.setattr(gkt, "gate", lambda *a: passed.append(gate(*a)) or passed[-1])
     cost = run_trial(digits, "gkt", {**FEW, "threshold": 0.05}, seed=1).cost
@@ -451,7 +458,7 @@ def test_half_open_gates_cost_what_passes(digits, monkeypatch):
     assert cost.samples_backward == 3 * 20 * 2 + used
 
 
-def test_it_forgets_the_class_and_keeps_others_without_any_real_image(digits):
+def test_it_forgets_the_class_and_keeps_others_without_any_real_image(digits: Prepared) -> None:
     result = run_trial(digits, "gkt", {"pseudo_batches": 30, "batch_size": 64}, seed=1)
     assert result.access == "class_id"
     assert result.metrics["forget_acc"] < 5
@@ -461,7 +468,7 @@ def test_it_forgets_the_class_and_keeps_others_without_any_real_image(digits):
 # Real images, as an option ---------------------------------------------------------------------------------
 
 
-def test_choosing_by_real_images_needs_and_declares_access_to_them(digits):
+def test_choosing_by_real_images_needs_and_declares_access_to_them(digits: Prepared) -> None:
     params = {**FEW, "threshold": 1.5, "selection": "retain_images"}
     result = run_trial(digits, "gkt", params)
     assert result.state == "complete"
@@ -475,7 +482,9 @@ def test_choosing_by_real_images_needs_and_declares_access_to_them(digits):
         )
 
 
-def test_the_best_student_is_returned_and_rates_are_halved_on_a_plateau(small, monkeypatch):
+def test_the_best_student_is_returned_and_rates_are_halved_on_a_plateau(
+    small, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Looks at validation (retain) and forget images in turn; the scripted accuracies choose the fourth."""
     retain = [0.2, 0.9, 0.4, 0.6, 0.5, 0.5]
     forget = [0.0, 0.5, 0.0, 0.0, 0.0, 0.5]

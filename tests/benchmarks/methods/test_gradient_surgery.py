@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
@@ -15,6 +16,11 @@ from benchmarks.methods.gradient_surgery import GradientSurgeryParams, orthogona
 from tests.benchmarks.helpers import rng, tiny_data, weights
 from tests.benchmarks.methods.adam import Adam
 from tests.benchmarks.methods.by_hand import CLASSES, Network, images, watch
+
+if TYPE_CHECKING:
+    from benchmarks.training.recipes import Recipe
+    from benchmarks.trial.prepared import Prepared
+
 
 SURGERY = methods.get("gradient_surgery")
 BASE = GradientSurgeryParams(
@@ -50,7 +56,7 @@ def unlearn(params, model=None, x=X, y=Y):
 
 
 @pytest.mark.parametrize("changes", VARIANTS.values(), ids=VARIANTS)
-def test_the_weights_are_those_of_the_equation(monkeypatch, changes):
+def test_the_weights_are_those_of_the_equation(monkeypatch: pytest.MonkeyPatch, changes) -> None:
     params = replace(BASE, **changes)
     network = Network()
     model = network.in_torch()
@@ -88,12 +94,12 @@ def test_the_weights_are_those_of_the_equation(monkeypatch, changes):
     assert network.same_as(model)
 
 
-def test_every_variant_gives_other_weights():
+def test_every_variant_gives_other_weights() -> None:
     found = {name: tuple(weights(unlearn(replace(BASE, **v))).tolist()) for name, v in VARIANTS.items()}
     assert len(set(found.values())) == len(VARIANTS)
 
 
-def test_the_projection_runs_over_all_tensors_at_once():
+def test_the_projection_runs_over_all_tensors_at_once() -> None:
     a = [torch.tensor([[3.0, 1.0]]), torch.tensor([2.0])]
     b = [torch.tensor([[1.0, 0.0]]), torch.tensor([1.0])]
     first, second = orthogonal(a, b)  # 5 / 2 of b goes
@@ -102,19 +108,19 @@ def test_the_projection_runs_over_all_tensors_at_once():
 
 
 @pytest.mark.parametrize("projection", ["always", "conflict"])
-def test_where_the_retain_gradient_is_zero_nothing_is_projected(projection):
+def test_where_the_retain_gradient_is_zero_nothing_is_projected(projection: str) -> None:
     a = [torch.tensor([3.0, 1.0])]
     assert orthogonal(a, [torch.zeros(2)], projection)[0].tolist() == [3.0, 1.0]
 
 
-def test_gradients_that_agree_lose_their_common_part_and_others_stay_whole_under_conflict():
+def test_gradients_that_agree_lose_their_common_part_and_others_stay_whole_under_conflict() -> None:
     a, b = torch.tensor([1.0, 2.0]), torch.tensor([0.0, 1.0])
     assert orthogonal([a], [b], "conflict")[0].tolist() == [1.0, 0.0]
     assert orthogonal([a], [-b], "conflict")[0].tolist() == [1.0, 2.0]
     assert orthogonal([a], [-b], "always")[0].tolist() == [1.0, 0.0]
 
 
-def test_a_small_step_raises_the_forget_loss_and_leaves_that_of_the_retain_batch():
+def test_a_small_step_raises_the_forget_loss_and_leaves_that_of_the_retain_batch() -> None:
     network = Network()
     model = network.in_torch().double()
     f, r = (X[FORGET], Y[FORGET]), (X[RETAIN], Y[RETAIN])
@@ -133,7 +139,7 @@ def test_a_small_step_raises_the_forget_loss_and_leaves_that_of_the_retain_batch
     assert moved < 1e-2 * raised
 
 
-def test_both_phases_are_in_train_mode_and_every_pass_is_shuffled(monkeypatch):
+def test_both_phases_are_in_train_mode_and_every_pass_is_shuffled(monkeypatch: pytest.MonkeyPatch) -> None:
     model = Network().in_torch()
     seen = watch(monkeypatch, model, X)
     assert not unlearn(BASE, model).training
@@ -149,7 +155,7 @@ def test_both_phases_are_in_train_mode_and_every_pass_is_shuffled(monkeypatch):
     assert len(set(drawn)) > len(drawn) // 2
 
 
-def test_a_network_with_batch_norm_and_a_weight_out_of_use_is_fine():
+def test_a_network_with_batch_norm_and_a_weight_out_of_use_is_fine() -> None:
     class Wide(nn.Module):
         def __init__(self):
             super().__init__()
@@ -166,7 +172,7 @@ def test_a_network_with_batch_norm_and_a_weight_out_of_use_is_fine():
 
 
 @pytest.mark.parametrize("params", [{"epochs": 1}, {"epochs": 2, "batch_size": 50, "repair_epochs": 3}])
-def test_a_trial_counts_its_samples_tells_its_steps_and_repeats(digits, params):
+def test_a_trial_counts_its_samples_tells_its_steps_and_repeats(digits: Prepared, params) -> None:
     shares = []
     first = run_trial(digits, SURGERY, params, observe=lambda share, _: shares.append(share))
     second = run_trial(digits, SURGERY, params)
@@ -179,7 +185,7 @@ def test_a_trial_counts_its_samples_tells_its_steps_and_repeats(digits, params):
 
 
 @pytest.mark.parametrize("forget", ["8", "3+8"])
-def test_it_forgets_one_class_and_two(short, forget):
+def test_it_forgets_one_class_and_two(short: Recipe, forget: str) -> None:
     prepared = prepare(Scenario("digits", "cnn2", "full_class", forget), recipe=short)
     params = {"lr": 0.02, "epochs": 1, "batch_size": 32, "repair_lr": 1e-2, "repair_batch_size": 128}
     result = run_trial(prepared, SURGERY, params, seed=1)

@@ -5,9 +5,12 @@ u = (f(x) - f(x')) / |f(x) - f(x')| it is u x^T / |x - x'| for W and u / |x - x'
 held constant, and u (x - x')^T / |x - x'| and 0 when it is not.
 """
 
+from __future__ import annotations
+
 import copy
 from dataclasses import asdict, replace
 from types import SimpleNamespace
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
@@ -20,6 +23,10 @@ from benchmarks.hyperparameters import build
 from benchmarks.methods import methods
 from benchmarks.methods.jit import JitParams, sensitivity
 from tests.benchmarks.helpers import data_for, rng, weights
+
+if TYPE_CHECKING:
+    from benchmarks.trial.prepared import Prepared
+
 
 JIT = methods.get("jit")
 CLASSES, SHAPE, IMAGES = 4, (1, 3, 3), 7
@@ -134,14 +141,14 @@ VARIANTS = {
 
 
 @pytest.fixture
-def noise(monkeypatch):
+def noise(monkeypatch: pytest.MonkeyPatch):
     made = Noise()
     monkeypatch.setattr(torch, "randn", made)
     return made
 
 
 @pytest.mark.parametrize("changes", VARIANTS.values(), ids=VARIANTS)
-def test_the_weights_are_those_of_the_equation(problem, noise, changes):
+def test_the_weights_are_those_of_the_equation(problem, noise, changes) -> None:
     params = replace(BASE, **changes)
     w, b = unlearn(problem, params)
     _, expected_w, expected_b = reference(*problem, params)
@@ -149,7 +156,7 @@ def test_the_weights_are_those_of_the_equation(problem, noise, changes):
     assert np.allclose(b, expected_b, rtol=1e-6, atol=0)
 
 
-def test_every_variant_but_three_gives_other_weights(problem, monkeypatch):
+def test_every_variant_but_three_gives_other_weights(problem, monkeypatch: pytest.MonkeyPatch) -> None:
     """Otherwise an option could be without effect and the comparison above would not show it."""
     found = {}
     for name, changes in VARIANTS.items():
@@ -161,7 +168,7 @@ def test_every_variant_but_three_gives_other_weights(problem, monkeypatch):
 
 
 @pytest.mark.parametrize("changes", VARIANTS.values(), ids=VARIANTS)
-def test_the_loss_is_that_of_the_equation(problem, noise, changes):
+def test_the_loss_is_that_of_the_equation(problem, noise, changes) -> None:
     w, b, images = problem
     params = replace(BASE, **changes)
     loss = sensitivity(linear(w, b), torch.from_numpy(images[: params.batch_size]), params, rng())
@@ -169,7 +176,9 @@ def test_the_loss_is_that_of_the_equation(problem, noise, changes):
 
 
 @pytest.mark.parametrize(("fits", "calls"), [(1, [1] * 5), (6, [2, 2, 1]), (9, [3, 2]), (1000, [5])])
-def test_copies_in_several_passes_give_what_one_pass_gives(problem, noise, monkeypatch, fits, calls):
+def test_copies_in_several_passes_give_what_one_pass_gives(
+    problem, noise, monkeypatch: pytest.MonkeyPatch, fits: int, calls
+) -> None:
     monkeypatch.setattr(image_sets, "per_pass", lambda shape, device: fits)
     w, b = unlearn(problem, replace(BASE, batch_size=3))
     assert noise.calls[: len(calls)] == calls
@@ -179,7 +188,9 @@ def test_copies_in_several_passes_give_what_one_pass_gives(problem, noise, monke
 
 
 @pytest.mark.parametrize(("mode", "training"), [("eval", False), ("train", True)])
-def test_the_mode_holds_for_both_passes_and_the_result_is_in_eval_mode(problem, mode, training):
+def test_the_mode_holds_for_both_passes_and_the_result_is_in_eval_mode(
+    problem, mode: str, training: bool
+) -> None:
     modes = []
 
     class Spy(nn.Flatten):
@@ -196,7 +207,7 @@ def test_the_mode_holds_for_both_passes_and_the_result_is_in_eval_mode(problem, 
     assert not model.training
 
 
-def test_dropout_is_drawn_for_every_copy_in_train_mode_only(problem):
+def test_dropout_is_drawn_for_every_copy_in_train_mode_only(problem) -> None:
     w, b, images = problem
     x = torch.from_numpy(images)
     model = nn.Sequential(nn.Flatten(), nn.Dropout(0.5), linear(w, b)[1])
@@ -207,7 +218,7 @@ def test_dropout_is_drawn_for_every_copy_in_train_mode_only(problem):
     assert loud > 1e3 * quiet
 
 
-def test_as_coded_gradients_pile_up_and_only_vgg_draws_dropout():
+def test_as_coded_gradients_pile_up_and_only_vgg_draws_dropout() -> None:
     coded = {p.name: p for p in JIT.presets if p.name.endswith("_as_coded")}
     assert len(coded) == 6
     for name, preset in coded.items():
@@ -220,7 +231,7 @@ def test_as_coded_gradients_pile_up_and_only_vgg_draws_dropout():
     assert coded["vit_b16_random_as_coded"].values["lr"] == 0.1
 
 
-def test_labels_are_not_used_and_images_come_in_stored_order(digits):
+def test_labels_are_not_used_and_images_come_in_stored_order(digits: Prepared) -> None:
     params = JitParams(lr=1e-3, n_samples=5)
 
     def run(change):
@@ -234,7 +245,7 @@ def test_labels_are_not_used_and_images_come_in_stored_order(digits):
     assert not torch.equal(same, reverse)
 
 
-def test_a_trial_counts_its_samples_changes_the_copy_only_and_repeats(digits):
+def test_a_trial_counts_its_samples_changes_the_copy_only_and_repeats(digits: Prepared) -> None:
     before = weights(digits.original).clone()
     first, second = (run_trial(digits, "jit", {"n_samples": 7, "batch_size": 50}, seed=3) for _ in range(2))
     other = run_trial(digits, "jit", {"n_samples": 7, "batch_size": 50}, seed=4)
@@ -247,7 +258,7 @@ def test_a_trial_counts_its_samples_changes_the_copy_only_and_repeats(digits):
     assert not torch.equal(weights(first.model), weights(other.model))
 
 
-def test_gradient_through_the_copies_is_counted(digits):
+def test_gradient_through_the_copies_is_counted(digits: Prepared) -> None:
     result = run_trial(digits, "jit", {"n_samples": 7, "stop_gradient": False, "epochs": 2})
     count = len(digits.splits["forget_train"])
     assert result.cost.samples_forward == result.cost.samples_backward == 2 * 8 * count

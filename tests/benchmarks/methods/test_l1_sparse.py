@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
@@ -13,6 +14,10 @@ from benchmarks.methods import methods
 from benchmarks.methods.l1_sparse import L1SparseParams
 from tests.benchmarks.helpers import rng, tiny_data, weights
 from tests.benchmarks.methods.by_hand import CLASSES, Descent, Network, images, watch
+
+if TYPE_CHECKING:
+    from benchmarks.trial.prepared import Prepared
+
 
 L1_SPARSE = methods.get("l1_sparse")
 BASE = L1SparseParams(l1_weight=0.02, lr=0.1, epochs=3, batch_size=4)
@@ -39,7 +44,7 @@ def unlearn(params, model=None):
 
 
 @pytest.mark.parametrize("changes", VARIANTS.values(), ids=VARIANTS)
-def test_the_weights_are_those_of_the_equation(monkeypatch, changes):
+def test_the_weights_are_those_of_the_equation(monkeypatch: pytest.MonkeyPatch, changes) -> None:
     params = replace(BASE, **changes)
     network = Network()
     model = network.in_torch()
@@ -58,12 +63,14 @@ def test_the_weights_are_those_of_the_equation(monkeypatch, changes):
     assert network.same_as(model)
 
 
-def test_every_variant_gives_other_weights():
+def test_every_variant_gives_other_weights() -> None:
     found = {name: tuple(weights(unlearn(replace(BASE, **v))).tolist()) for name, v in VARIANTS.items()}
     assert len(set(found.values())) == len(VARIANTS)
 
 
-def test_every_epoch_passes_the_retain_images_in_train_mode_and_in_another_order(monkeypatch):
+def test_every_epoch_passes_the_retain_images_in_train_mode_and_in_another_order(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     model = Network().in_torch()
     seen = watch(monkeypatch, model, X)
     assert not unlearn(BASE, model).training
@@ -74,7 +81,7 @@ def test_every_epoch_passes_the_retain_images_in_train_mode_and_in_another_order
     assert all(batch.training for batch in seen)
 
 
-def test_a_strong_penalty_thins_the_network_out_and_it_forgets_the_class_alone(digits):
+def test_a_strong_penalty_thins_the_network_out_and_it_forgets_the_class_alone(digits: Prepared) -> None:
     params = {"l1_weight": 0.01, "lr": 0.01, "epochs": 5, "batch_size": 64}
     result = run_trial(digits, "l1_sparse", params)
     assert (weights(digits.original).abs() < 1e-3).float().mean() < 0.1
@@ -84,7 +91,7 @@ def test_a_strong_penalty_thins_the_network_out_and_it_forgets_the_class_alone(d
 
 
 @pytest.mark.parametrize("epochs", [1, 3])
-def test_a_trial_counts_its_samples_tells_its_steps_and_repeats(digits, epochs):
+def test_a_trial_counts_its_samples_tells_its_steps_and_repeats(digits: Prepared, epochs: int) -> None:
     params = {"epochs": epochs, "batch_size": 256}
     shares = []
     first = run_trial(digits, "l1_sparse", params, observe=lambda share, _: shares.append(share))

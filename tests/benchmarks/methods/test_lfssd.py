@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 import torch
 from torch import nn
@@ -11,6 +13,10 @@ from benchmarks.methods import methods
 from benchmarks.methods.lfssd import LfssdParams
 from benchmarks.trial.shared_work import generator
 from tests.benchmarks.helpers import rng, tiny_data
+
+if TYPE_CHECKING:
+    from benchmarks.trial.prepared import Prepared
+
 
 LFSSD = methods.get("lfssd")
 
@@ -24,7 +30,7 @@ def importance(w, x, batch_size):
     return np.mean(parts, axis=0)
 
 
-def test_the_weights_are_those_of_the_rule_whatever_the_labels():
+def test_the_weights_are_those_of_the_rule_whatever_the_labels() -> None:
     draw = np.random.default_rng(0)
     w, x = draw.normal(size=(3, 4)), draw.normal(size=(8, 1, 2, 2))
     flat, forget = x.reshape(8, 4), [0, 1, 2]
@@ -41,7 +47,7 @@ def test_the_weights_are_those_of_the_rule_whatever_the_labels():
         assert np.allclose(found[1].weight.detach().numpy(), expected, rtol=1e-6, atol=0)
 
 
-def test_it_forgets_digits_and_counts_its_passes(digits):
+def test_it_forgets_digits_and_counts_its_passes(digits: Prepared) -> None:
     result = run_trial(digits, "lfssd", {"alpha": 0.5, "dampening": 1.5})
     assert result.metrics["gap"] < run_trial(digits, "original").metrics["gap"] / 2
     retain, forget = (len(digits.splits[f"{part}_train"]) for part in ("retain", "forget"))

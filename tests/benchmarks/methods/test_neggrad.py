@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 import pytest
 import torch
@@ -13,6 +14,10 @@ from benchmarks.methods import methods
 from benchmarks.methods.neggrad import NeggradParams
 from tests.benchmarks.helpers import rng, tiny_data, weights
 from tests.benchmarks.methods.by_hand import CLASSES, Descent, Network, images, watch
+
+if TYPE_CHECKING:
+    from benchmarks.trial.prepared import Prepared
+
 
 NEGGRAD = methods.get("neggrad")
 BASE = NeggradParams(lr=0.1, epochs=2, batch_size=3)
@@ -35,7 +40,7 @@ def unlearn(params, model=None, seed=0):
 
 
 @pytest.mark.parametrize("changes", VARIANTS.values(), ids=VARIANTS)
-def test_the_weights_are_those_of_ascent_worked_out_by_hand(monkeypatch, changes):
+def test_the_weights_are_those_of_ascent_worked_out_by_hand(monkeypatch: pytest.MonkeyPatch, changes) -> None:
     params = replace(BASE, **changes)
     network = Network()
     model = network.in_torch()
@@ -47,12 +52,14 @@ def test_the_weights_are_those_of_ascent_worked_out_by_hand(monkeypatch, changes
     assert network.same_as(model)
 
 
-def test_every_variant_gives_other_weights():
+def test_every_variant_gives_other_weights() -> None:
     found = {name: weights(unlearn(replace(BASE, **changes))) for name, changes in VARIANTS.items()}
     assert len({tuple(w.tolist()) for w in found.values()}) == len(VARIANTS)
 
 
-def test_every_epoch_passes_the_forget_images_alone_and_in_another_order(monkeypatch):
+def test_every_epoch_passes_the_forget_images_alone_and_in_another_order(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     model = Network().in_torch()
     seen = watch(monkeypatch, model, X)
     unlearn(replace(BASE, epochs=4), model)
@@ -64,7 +71,9 @@ def test_every_epoch_passes_the_forget_images_alone_and_in_another_order(monkeyp
 
 
 @pytest.mark.parametrize("mode", ["train", "eval"])
-def test_the_mode_decides_about_batch_norm_and_the_result_is_in_eval_mode(monkeypatch, mode):
+def test_the_mode_decides_about_batch_norm_and_the_result_is_in_eval_mode(
+    monkeypatch: pytest.MonkeyPatch, mode: str
+) -> None:
     model = nn.Sequential(nn.Flatten(), nn.BatchNorm1d(9), nn.Linear(9, CLASSES)).double().eval()
     seen = watch(monkeypatch, model, X)
     unlearn(replace(BASE, mode=mode, lr=1e-9), model)
@@ -74,7 +83,7 @@ def test_the_mode_decides_about_batch_norm_and_the_result_is_in_eval_mode(monkey
     assert (moved > 0.01) == (mode == "train")
 
 
-def test_a_clipped_step_is_no_longer_than_said():
+def test_a_clipped_step_is_no_longer_than_said() -> None:
     before = weights(Network().in_torch())
     params = replace(BASE, epochs=1, batch_size=100, weight_decay=0.0, grad_clip=1e-3)
     moved = (weights(unlearn(params)) - before).norm()
@@ -82,7 +91,9 @@ def test_a_clipped_step_is_no_longer_than_said():
 
 
 @pytest.mark.parametrize(("epochs", "batch_size"), [(1, 128), (3, 40)])
-def test_a_trial_counts_its_samples_tells_its_steps_and_repeats(digits, epochs, batch_size):
+def test_a_trial_counts_its_samples_tells_its_steps_and_repeats(
+    digits: Prepared, epochs: int, batch_size: int
+) -> None:
     params = {"epochs": epochs, "batch_size": batch_size}
     shares = []
     first = run_trial(digits, "neggrad", params, observe=lambda share, _: shares.append(share))
@@ -93,7 +104,7 @@ def test_a_trial_counts_its_samples_tells_its_steps_and_repeats(digits, epochs, 
     assert torch.equal(weights(first.model), weights(second.model))
 
 
-def test_it_forgets_the_class_and_keeps_most_of_the_others(digits):
+def test_it_forgets_the_class_and_keeps_most_of_the_others(digits: Prepared) -> None:
     result = run_trial(digits, "neggrad", {"lr": 0.02, "epochs": 4})
     assert result.metrics["forget_acc"] < 60
     assert result.metrics["retain_acc"] > 85

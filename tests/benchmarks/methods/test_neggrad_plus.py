@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 import pytest
 import torch
@@ -14,6 +15,10 @@ from benchmarks.methods import methods
 from benchmarks.methods.neggrad_plus import NeggradPlusParams
 from tests.benchmarks.helpers import rng, tiny_data, weights
 from tests.benchmarks.methods.by_hand import CLASSES, Descent, Network, images, watch
+
+if TYPE_CHECKING:
+    from benchmarks.trial.prepared import Prepared
+
 
 NEGGRAD_PLUS = methods.get("neggrad_plus")
 BASE = NeggradPlusParams(forget_weight=0.3, lr=0.1, epochs=2, batch_size=4, grad_clip=None)
@@ -39,7 +44,7 @@ def unlearn(params, model=None, forget=FORGET):
 
 
 @pytest.mark.parametrize("changes", VARIANTS.values(), ids=VARIANTS)
-def test_the_weights_are_those_of_the_equation(monkeypatch, changes):
+def test_the_weights_are_those_of_the_equation(monkeypatch: pytest.MonkeyPatch, changes) -> None:
     params = replace(BASE, **changes)
     network = Network()
     model = network.in_torch()
@@ -54,13 +59,15 @@ def test_the_weights_are_those_of_the_equation(monkeypatch, changes):
     assert network.same_as(model)
 
 
-def test_every_variant_gives_other_weights():
+def test_every_variant_gives_other_weights() -> None:
     found = {name: weights(unlearn(replace(BASE, **changes))) for name, changes in VARIANTS.items()}
     assert len({tuple(w.tolist()) for w in found.values()}) == len(VARIANTS)
 
 
 @pytest.mark.parametrize("forget", [FORGET, FORGET[:1], list(range(16))])
-def test_an_epoch_is_one_pass_over_the_retain_images_and_the_forget_images_come_round(monkeypatch, forget):
+def test_an_epoch_is_one_pass_over_the_retain_images_and_the_forget_images_come_round(
+    monkeypatch: pytest.MonkeyPatch, forget
+) -> None:
     model = Network().in_torch()
     seen = watch(monkeypatch, model, X)
     unlearn(replace(BASE, epochs=3), model, forget)
@@ -78,7 +85,9 @@ def test_an_epoch_is_one_pass_over_the_retain_images_and_the_forget_images_come_
 
 
 @pytest.mark.parametrize("mode", ["eval", "train"])
-def test_the_mode_decides_about_batch_norm_and_the_result_is_in_eval_mode(monkeypatch, mode):
+def test_the_mode_decides_about_batch_norm_and_the_result_is_in_eval_mode(
+    monkeypatch: pytest.MonkeyPatch, mode: str
+) -> None:
     model = nn.Sequential(nn.Flatten(), nn.BatchNorm1d(9), nn.Linear(9, CLASSES)).double().eval()
     seen = watch(monkeypatch, model, X)
     unlearn(replace(BASE, mode=mode), model)
@@ -88,7 +97,9 @@ def test_the_mode_decides_about_batch_norm_and_the_result_is_in_eval_mode(monkey
 
 
 @pytest.mark.parametrize(("epochs", "batch_size"), [(1, 128), (2, 50)])
-def test_a_trial_counts_its_samples_tells_its_steps_and_repeats(digits, epochs, batch_size):
+def test_a_trial_counts_its_samples_tells_its_steps_and_repeats(
+    digits: Prepared, epochs: int, batch_size: int
+) -> None:
     params = {"epochs": epochs, "batch_size": batch_size}
     shares = []
     first = run_trial(digits, "neggrad_plus", params, observe=lambda share, _: shares.append(share))
@@ -102,7 +113,7 @@ def test_a_trial_counts_its_samples_tells_its_steps_and_repeats(digits, epochs, 
     assert torch.equal(weights(first.model), weights(second.model))
 
 
-def test_it_forgets_the_class_and_keeps_the_others(digits):
+def test_it_forgets_the_class_and_keeps_the_others(digits: Prepared) -> None:
     result = run_trial(digits, "neggrad_plus", {"forget_weight": 0.05, "lr": 0.01, "epochs": 5})
     assert result.metrics["forget_acc"] < 20
     assert result.metrics["retain_acc"] > 90

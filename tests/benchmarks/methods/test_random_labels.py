@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 import pytest
 import torch
@@ -12,6 +13,10 @@ from benchmarks.methods import methods
 from benchmarks.methods.random_labels import RandomLabelsParams
 from tests.benchmarks.helpers import rng, tiny_data, weights
 from tests.benchmarks.methods.by_hand import CLASSES, Descent, Network, images, watch
+
+if TYPE_CHECKING:
+    from benchmarks.trial.prepared import Prepared
+
 
 RANDOM_LABELS = methods.get("random_labels")
 BASE = RandomLabelsParams(lr=0.1, epochs=2, batch_size=4)
@@ -52,7 +57,9 @@ def labelled(epoch):
 
 
 @pytest.mark.parametrize("changes", VARIANTS.values(), ids=VARIANTS)
-def test_the_weights_are_those_of_descent_worked_out_by_hand(monkeypatch, changes):
+def test_the_weights_are_those_of_descent_worked_out_by_hand(
+    monkeypatch: pytest.MonkeyPatch, changes
+) -> None:
     params = replace(BASE, **changes)
     network = Network()
     model = network.in_torch()
@@ -64,13 +71,15 @@ def test_the_weights_are_those_of_descent_worked_out_by_hand(monkeypatch, change
     assert network.same_as(model)
 
 
-def test_every_variant_gives_other_weights():
+def test_every_variant_gives_other_weights() -> None:
     found = {name: tuple(weights(unlearn(replace(BASE, **v))).tolist()) for name, v in VARIANTS.items()}
     assert len(set(found.values())) == len(VARIANTS)
 
 
 @pytest.mark.parametrize("order", ["joined", "sequential"])
-def test_every_epoch_passes_all_images_once_in_train_mode_and_in_another_order(monkeypatch, order):
+def test_every_epoch_passes_all_images_once_in_train_mode_and_in_another_order(
+    monkeypatch: pytest.MonkeyPatch, order: str
+) -> None:
     epochs = seen_in(monkeypatch, replace(BASE, order=order, epochs=3))
     passes = [[i for batch in epoch for i in batch.positions] for epoch in epochs]
     assert all(sorted(positions) == list(range(len(X))) for positions in passes)
@@ -79,7 +88,9 @@ def test_every_epoch_passes_all_images_once_in_train_mode_and_in_another_order(m
     assert all(labelled(epoch)[i] == Y[i] for epoch in epochs for i in RETAIN)
 
 
-def test_joined_batches_mix_both_and_sequential_ones_begin_with_the_forget_images(monkeypatch):
+def test_joined_batches_mix_both_and_sequential_ones_begin_with_the_forget_images(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     first = [i for batch in seen_in(monkeypatch, BASE)[0] for i in batch.positions]
     assert set(first[: len(FORGET)]) != set(FORGET)
     epochs = seen_in(monkeypatch, replace(BASE, order="sequential"))
@@ -88,14 +99,16 @@ def test_joined_batches_mix_both_and_sequential_ones_begin_with_the_forget_image
         assert {i for batch in epoch[:2] for i in batch.positions} == set(FORGET)
 
 
-def test_labels_are_drawn_anew_every_epoch_and_never_the_forgotten_class(monkeypatch):
+def test_labels_are_drawn_anew_every_epoch_and_never_the_forgotten_class(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     epochs = [labelled(epoch) for epoch in seen_in(monkeypatch, replace(BASE, epochs=10))]
     drawn = [tuple(epoch[i] for i in FORGET) for epoch in epochs]
     assert len(set(drawn)) > 5
     assert {label for labels in drawn for label in labels} == {0, 2, 3}
 
 
-def test_no_image_gets_its_own_label_where_no_class_is_forgotten(monkeypatch):
+def test_no_image_gets_its_own_label_where_no_class_is_forgotten(monkeypatch: pytest.MonkeyPatch) -> None:
     mixed = [0, 5, 10, 15, 2]
     params = replace(BASE, epochs=10)
     epochs = [labelled(e) for e in seen_in(monkeypatch, params, forget=mixed, task="random")]
@@ -103,20 +116,20 @@ def test_no_image_gets_its_own_label_where_no_class_is_forgotten(monkeypatch):
     assert {epoch[0] for epoch in epochs} == {1, 2, 3}
 
 
-def test_several_forgotten_classes_are_all_left_out(monkeypatch):
+def test_several_forgotten_classes_are_all_left_out(monkeypatch: pytest.MonkeyPatch) -> None:
     both = [0, 1, 4, 5]
     epochs = [labelled(e) for e in seen_in(monkeypatch, replace(BASE, epochs=10), forget=both)]
     assert {epoch[i] for epoch in epochs for i in both} == {2, 3}
 
 
-def test_any_label_may_be_the_true_one(monkeypatch):
+def test_any_label_may_be_the_true_one(monkeypatch: pytest.MonkeyPatch) -> None:
     params = replace(BASE, labels="any", epochs=20)
     drawn = [labelled(epoch)[i] for epoch in seen_in(monkeypatch, params) for i in FORGET]
     assert set(drawn) == set(range(CLASSES))
     assert 10 < sum(label == 1 for label in drawn) < 40  # 25 expected, standard deviation 4.3
 
 
-def test_permuted_labels_are_the_forget_images_own_dealt_out_anew(monkeypatch):
+def test_permuted_labels_are_the_forget_images_own_dealt_out_anew(monkeypatch: pytest.MonkeyPatch) -> None:
     mixed = [0, 5, 10, 15, 2]
     params = replace(BASE, labels="permuted", epochs=6)
     epochs = [labelled(e) for e in seen_in(monkeypatch, params, forget=mixed, task="random")]
@@ -126,7 +139,7 @@ def test_permuted_labels_are_the_forget_images_own_dealt_out_anew(monkeypatch):
 
 
 @pytest.mark.parametrize("order", ["joined", "sequential"])
-def test_a_trial_counts_its_samples_tells_its_steps_and_repeats(digits, order):
+def test_a_trial_counts_its_samples_tells_its_steps_and_repeats(digits: Prepared, order: str) -> None:
     params = {"epochs": 2, "batch_size": 256, "order": order}
     shares = []
     first = run_trial(digits, "random_labels", params, observe=lambda share, _: shares.append(share))
@@ -137,7 +150,7 @@ def test_a_trial_counts_its_samples_tells_its_steps_and_repeats(digits, order):
     assert torch.equal(weights(first.model), weights(second.model))
 
 
-def test_it_forgets_the_class_and_keeps_the_others(digits):
+def test_it_forgets_the_class_and_keeps_the_others(digits: Prepared) -> None:
     result = run_trial(digits, "random_labels", {"lr": 0.02, "epochs": 4})
     assert result.metrics["forget_acc"] < 20
     assert result.metrics["retain_acc"] > 85

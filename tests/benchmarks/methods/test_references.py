@@ -1,7 +1,10 @@
 """The two bounds: the original model, and retraining."""
 
+from __future__ import annotations
+
 import copy
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 import torch
 
@@ -9,10 +12,14 @@ from benchmarks import run_trial
 from benchmarks.methods import methods
 from tests.benchmarks.helpers import data_for, rng, weights
 
+if TYPE_CHECKING:
+    from benchmarks.trial.prepared import Prepared
+
+
 RETRAIN = methods.get("retrain")
 
 
-def test_the_original_costs_nothing_and_is_unchanged(digits):
+def test_the_original_costs_nothing_and_is_unchanged(digits: Prepared) -> None:
     result = run_trial(digits, "original")
     assert torch.equal(weights(result.model), weights(digits.original))
     assert (result.cost.samples_forward, result.cost.samples_backward) == (0, 0)
@@ -20,7 +27,7 @@ def test_the_original_costs_nothing_and_is_unchanged(digits):
     assert (result.evaluation.retain_train.logits == expected.retain_train.logits).all()
 
 
-def test_retraining_owes_nothing_to_the_original_weights(digits):
+def test_retraining_owes_nothing_to_the_original_weights(digits: Prepared) -> None:
     def retrained(model):
         data = replace(data_for(digits, RETRAIN), recipe=replace(digits.packed.recipe, epochs=1))
         with torch.random.fork_rng():
@@ -34,7 +41,7 @@ def test_retraining_owes_nothing_to_the_original_weights(digits):
     assert torch.equal(retrained(digits.original), retrained(other))
 
 
-def test_no_seed_repeats_the_scenarios_own_retrained_model(digits):
+def test_no_seed_repeats_the_scenarios_own_retrained_model(digits: Prepared) -> None:
     """Else a benchmark over seeds would hold one row of gap 0 by construction."""
     found = [run_trial(digits, "retrain", seed=seed) for seed in (digits.scenario.seed, 1)]
     logits = digits.packed.retrained_logits[0]["retain_test"]
@@ -44,7 +51,7 @@ def test_no_seed_repeats_the_scenarios_own_retrained_model(digits):
     assert not torch.equal(weights(found[0].model), weights(found[1].model))
 
 
-def test_retraining_counts_the_new_models_samples(digits):
+def test_retraining_counts_the_new_models_samples(digits: Prepared) -> None:
     result = run_trial(digits, "retrain")
     epochs, retain = digits.packed.recipe.epochs, len(digits.splits["retain_train"])
     assert result.cost.samples_backward == epochs * retain

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
@@ -16,6 +17,10 @@ from benchmarks.methods.random_labels import RandomLabelsParams
 from benchmarks.methods.salun import SalunParams, largest, ranked, saliency
 from tests.benchmarks.helpers import rng, tiny_data, weights
 from tests.benchmarks.methods.by_hand import CLASSES, Descent, Network, images, watch
+
+if TYPE_CHECKING:
+    from benchmarks.trial.prepared import Prepared
+
 
 SALUN, RANDOM_LABELS = methods.get("salun"), methods.get("random_labels")
 BASE = SalunParams(lr=0.1, epochs=2, batch_size=4, mask_fraction=0.3, weight_decay=0.05)
@@ -52,7 +57,7 @@ def masks_by_hand(network, fraction):
     return [(abs(t) >= threshold).astype(float) for t in total]
 
 
-def test_the_share_is_rounded_down_as_in_the_published_code():
+def test_the_share_is_rounded_down_as_in_the_published_code() -> None:
     values = [torch.arange(437.0)]
     [mask] = largest(ranked(values), 0.1, values)
     assert mask.nonzero().flatten().tolist() == list(range(437 - 43, 437))
@@ -60,7 +65,7 @@ def test_the_share_is_rounded_down_as_in_the_published_code():
 
 @pytest.mark.parametrize("fraction", [0.1, 0.3, 0.5, 1.0])
 @pytest.mark.parametrize("batch_size", [2, 5])
-def test_the_mask_is_the_top_share_of_all_weights_together(fraction, batch_size):
+def test_the_mask_is_the_top_share_of_all_weights_together(fraction: float, batch_size: int) -> None:
     network = Network()
     saliencies = saliency(network.in_torch(), data().forget, batch_size)
     found = largest(ranked(saliencies), fraction, saliencies)
@@ -71,7 +76,7 @@ def test_the_mask_is_the_top_share_of_all_weights_together(fraction, batch_size)
         assert np.array_equal(mask.numpy(), by_hand == 1)
 
 
-def test_the_saliency_is_the_size_of_the_summed_gradient_in_eval_mode():
+def test_the_saliency_is_the_size_of_the_summed_gradient_in_eval_mode() -> None:
     network = Network()
     model = network.in_torch()
     inner = nn.Sequential(*model, nn.Dropout(0.5)).train()
@@ -81,13 +86,13 @@ def test_the_saliency_is_the_size_of_the_summed_gradient_in_eval_mode():
         assert np.allclose(value.numpy(), abs(len(FORGET) * gradient), rtol=1e-6, atol=1e-12)
 
 
-def test_the_saliency_takes_nothing_over_from_earlier_gradients():
+def test_the_saliency_takes_nothing_over_from_earlier_gradients() -> None:
     model = Network().in_torch()
     once = saliency(model, data().forget, 2)
     assert all(torch.equal(a, b) for a, b in zip(once, saliency(model, data().forget, 2), strict=True))
 
 
-def test_of_equal_saliencies_the_first_are_taken():
+def test_of_equal_saliencies_the_first_are_taken() -> None:
     values = [torch.tensor([[0.0, 3.0], [0.0, 0.0]]), torch.tensor([0.0, 5.0])]
     assert ranked(values).tolist() == [5, 1, 0, 2, 3, 4]
     masks = largest(ranked(values), 0.5, values)
@@ -96,7 +101,7 @@ def test_of_equal_saliencies_the_first_are_taken():
 
 
 @pytest.mark.parametrize("changes", VARIANTS.values(), ids=VARIANTS)
-def test_the_weights_are_those_of_descent_inside_the_mask(monkeypatch, changes):
+def test_the_weights_are_those_of_descent_inside_the_mask(monkeypatch: pytest.MonkeyPatch, changes) -> None:
     params = replace(BASE, **changes)
     network = Network()
     masks = masks_by_hand(network, params.mask_fraction)
@@ -110,12 +115,12 @@ def test_the_weights_are_those_of_descent_inside_the_mask(monkeypatch, changes):
     assert network.same_as(model)
 
 
-def test_every_variant_gives_other_weights():
+def test_every_variant_gives_other_weights() -> None:
     found = {name: tuple(weights(unlearn(replace(BASE, **v))).tolist()) for name, v in VARIANTS.items()}
     assert len(set(found.values())) == len(VARIANTS)
 
 
-def test_what_is_masked_out_stays_bit_for_bit_after_every_step(digits):
+def test_what_is_masked_out_stays_bit_for_bit_after_every_step(digits: Prepared) -> None:
     params = {"epochs": 2, "mask_fraction": 0.2, "weight_decay": 0.01}
     result = run_trial(digits, "salun", params)
     kept = weights(result.model) == weights(digits.original)
@@ -123,7 +128,7 @@ def test_what_is_masked_out_stays_bit_for_bit_after_every_step(digits):
     assert kept.float().mean() < 0.9
 
 
-def test_with_all_weights_free_it_is_random_labels():
+def test_with_all_weights_free_it_is_random_labels() -> None:
     shared = {"lr": 0.1, "epochs": 2, "batch_size": 4, "weight_decay": 0.05}
     other = RANDOM_LABELS.unlearn(
         Network().in_torch(),
@@ -134,7 +139,7 @@ def test_with_all_weights_free_it_is_random_labels():
     assert torch.equal(weights(unlearn(SalunParams(**shared, mask_fraction=1.0))), weights(other))
 
 
-def test_one_pass_over_the_forget_images_in_eval_mode_comes_first(monkeypatch):
+def test_one_pass_over_the_forget_images_in_eval_mode_comes_first(monkeypatch: pytest.MonkeyPatch) -> None:
     model = Network().in_torch()
     seen = watch(monkeypatch, model, X)
     assert not unlearn(BASE, model).training
@@ -145,7 +150,7 @@ def test_one_pass_over_the_forget_images_in_eval_mode_comes_first(monkeypatch):
 
 
 @pytest.mark.parametrize("epochs", [1, 3])
-def test_a_trial_counts_its_samples_tells_its_steps_and_repeats(digits, epochs):
+def test_a_trial_counts_its_samples_tells_its_steps_and_repeats(digits: Prepared, epochs: int) -> None:
     params = {"epochs": epochs, "batch_size": 256}
     shares = []
     first = run_trial(digits, "salun", params, observe=lambda share, _: shares.append(share))
@@ -157,7 +162,7 @@ def test_a_trial_counts_its_samples_tells_its_steps_and_repeats(digits, epochs):
     assert torch.equal(weights(first.model), weights(second.model))
 
 
-def test_it_forgets_the_class_and_keeps_the_others(digits):
+def test_it_forgets_the_class_and_keeps_the_others(digits: Prepared) -> None:
     result = run_trial(digits, "salun", {"lr": 0.02, "epochs": 4})
     assert result.metrics["forget_acc"] < 20
     assert result.metrics["retain_acc"] > 85

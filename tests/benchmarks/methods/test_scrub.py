@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 import pytest
 import torch
@@ -14,6 +15,10 @@ from benchmarks.methods.scrub import ScrubParams, learning_rate
 from tests.benchmarks.helpers import rng, tiny_data, weights
 from tests.benchmarks.methods.by_hand import CLASSES, Descent, images
 from tests.benchmarks.methods.soft import Adam, SoftNetwork, batches_of
+
+if TYPE_CHECKING:
+    from benchmarks.trial.prepared import Prepared
+
 
 SCRUB = methods.get("scrub")
 BASE = ScrubParams(
@@ -57,7 +62,7 @@ def unlearn(params, model=None, observe=lambda model, share: None):
 
 
 @pytest.mark.parametrize("changes", VARIANTS.values(), ids=VARIANTS)
-def test_the_weights_are_those_of_the_equation(changes):
+def test_the_weights_are_those_of_the_equation(changes) -> None:
     params = replace(BASE, **changes)
     network = SoftNetwork()
     model, teacher = network.in_torch(), network.logits(X)
@@ -88,12 +93,12 @@ def test_the_weights_are_those_of_the_equation(changes):
     assert network.same_as(model)
 
 
-def test_every_variant_gives_other_weights():
+def test_every_variant_gives_other_weights() -> None:
     found = {name: weights(unlearn(replace(BASE, **changes))) for name, changes in VARIANTS.items()}
     assert len({tuple(w.tolist()) for w in found.values()}) == len(VARIANTS)
 
 
-def test_every_pass_goes_once_over_its_images_in_a_new_order():
+def test_every_pass_goes_once_over_its_images_in_a_new_order() -> None:
     model = SoftNetwork().in_torch()
     seen = batches_of(model, X)
     unlearn(replace(BASE, forget_epochs=2, repair_epochs=2), model)
@@ -107,7 +112,7 @@ def test_every_pass_goes_once_over_its_images_in_a_new_order():
     assert len({tuple(p) for p in passes}) == 6
 
 
-def test_without_weight_decay_the_first_max_pass_does_nothing():
+def test_without_weight_decay_the_first_max_pass_does_nothing() -> None:
     """The divergence from itself has its minimum, so no gradient; the second max pass has one."""
     seen = []
     params = replace(BASE, weight_decay=0.0, momentum=0.0, repair_epochs=0)
@@ -126,12 +131,12 @@ def test_without_weight_decay_the_first_max_pass_does_nothing():
         ("5,8,9", [1, 1, 1, 1, 1, 0.1, 0.1, 0.1, 0.01, 0.001]),
     ],
 )
-def test_the_learning_rate_falls_after_the_published_epochs(decay_after, expected):
+def test_the_learning_rate_falls_after_the_published_epochs(decay_after: str, expected) -> None:
     params = replace(BASE, lr=1.0, decay_after=decay_after)
     assert [learning_rate(params, epoch) for epoch in range(10)] == pytest.approx(expected)
 
 
-def test_the_student_is_in_train_mode_and_the_teacher_is_asked_once_in_eval_mode():
+def test_the_student_is_in_train_mode_and_the_teacher_is_asked_once_in_eval_mode() -> None:
     model = nn.Sequential(nn.Flatten(), nn.BatchNorm1d(9), nn.Linear(9, CLASSES)).double().eval()
     asked = batches_of(model, X, training=False)
     unlearn(BASE, model)
@@ -140,7 +145,7 @@ def test_the_student_is_in_train_mode_and_the_teacher_is_asked_once_in_eval_mode
     assert not model.training
 
 
-def test_progress_is_told_for_every_step_and_ends_at_one():
+def test_progress_is_told_for_every_step_and_ends_at_one() -> None:
     shares = []
     unlearn(BASE, observe=lambda model, share: shares.append(share))
     assert len(shares) == 2 * 2 + 3 * 3
@@ -148,7 +153,9 @@ def test_progress_is_told_for_every_step_and_ends_at_one():
 
 
 @pytest.mark.parametrize(("forget_epochs", "repair_epochs"), [(1, 0), (2, 1)])
-def test_a_trial_counts_its_samples_and_repeats(digits, forget_epochs, repair_epochs):
+def test_a_trial_counts_its_samples_and_repeats(
+    digits: Prepared, forget_epochs: int, repair_epochs: int
+) -> None:
     params = {"forget_epochs": forget_epochs, "repair_epochs": repair_epochs}
     first, second = (run_trial(digits, "scrub", params, seed=1) for _ in range(2))
     retain, forget = (len(digits.splits[f"{part}_train"]) for part in ("retain", "forget"))
@@ -158,7 +165,7 @@ def test_a_trial_counts_its_samples_and_repeats(digits, forget_epochs, repair_ep
     assert torch.equal(weights(first.model), weights(second.model))
 
 
-def test_it_forgets_the_class_and_keeps_the_others(digits):
+def test_it_forgets_the_class_and_keeps_the_others(digits: Prepared) -> None:
     params = {"lr": 0.01, "forget_epochs": 4, "repair_epochs": 3}
     result = run_trial(digits, "scrub", params)
     assert result.metrics["forget_acc"] < 20

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 import pytest
 import torch
@@ -16,6 +17,10 @@ from benchmarks.methods.scrub_rewind import expected_error
 from tests.benchmarks.helpers import rng, tiny_data, weights
 from tests.benchmarks.methods.by_hand import CLASSES, images
 from tests.benchmarks.methods.soft import SoftNetwork
+
+if TYPE_CHECKING:
+    from benchmarks.trial.prepared import Prepared
+
 
 SCRUB, REWIND = methods.get("scrub"), methods.get("scrub_rewind")
 X, Y = images(40)
@@ -68,7 +73,7 @@ def predicted(vector, positions):
 )
 def test_it_returns_the_epoch_whose_forget_error_is_closest_to_the_expected_one(
     task, forget, validation, last
-):
+) -> None:
     epochs = after_every_epoch(task, forget, validation)
     said = predicted(epochs[-1], validation)
     expected = []
@@ -99,25 +104,25 @@ def spoken(true, said, forget, validation, task="random"):
     return expected_error(Spoken().eval(), data)
 
 
-def test_each_forget_image_counts_with_the_held_out_error_of_its_own_label():
+def test_each_forget_image_counts_with_the_held_out_error_of_its_own_label() -> None:
     held_out = [0, 0, 1, 1, 1, 1, 2]
     true = [0, 0, 0, 1, 2, *held_out]
     said = [0, 0, 0, 0, 0, 0, 1, 1, 1, 1, 2, 0]
     assert spoken(true, said, [0, 1, 2, 3], list(range(5, 12))) == pytest.approx((3 * 0.5 + 0.25) / 4)
 
 
-def test_a_class_without_held_out_images_is_expected_to_be_wrong():
+def test_a_class_without_held_out_images_is_expected_to_be_wrong() -> None:
     true, said = [2, 2, 0, 1, 0, 1], [2, 2, 0, 1, 0, 1]
     assert spoken(true, said, [0, 1], [4, 5], "full_class") == 1
     assert spoken(true, said, [0, 1], [], "full_class") == 1
 
 
-def test_it_is_not_defined_for_sub_classes():
+def test_it_is_not_defined_for_sub_classes() -> None:
     with pytest.raises(InvalidScenario, match="full_class and random"):
         REWIND.check_task("sub_class")
 
 
-def test_batch_norm_statistics_are_wound_back_too():
+def test_batch_norm_statistics_are_wound_back_too() -> None:
     def network():
         torch.manual_seed(0)
         return nn.Sequential(nn.Flatten(), nn.BatchNorm1d(9), nn.Linear(9, CLASSES)).double().eval()
@@ -134,7 +139,7 @@ def test_batch_norm_statistics_are_wound_back_too():
     assert not torch.equal(mean, steps[-1][1])
 
 
-def test_a_trial_counts_its_samples_and_repeats(digits):
+def test_a_trial_counts_its_samples_and_repeats(digits: Prepared) -> None:
     params = {"forget_epochs": 2, "repair_epochs": 1}
     first, second = (run_trial(digits, "scrub_rewind", params, seed=1) for _ in range(2))
     names = ("retain_train", "forget_train", "retain_validation")
@@ -145,7 +150,7 @@ def test_a_trial_counts_its_samples_and_repeats(digits):
     assert torch.equal(weights(first.model), weights(second.model))
 
 
-def test_it_forgets_the_class_and_keeps_the_others(digits):
+def test_it_forgets_the_class_and_keeps_the_others(digits: Prepared) -> None:
     params = {"lr": 0.01, "forget_epochs": 4, "repair_epochs": 3}
     result = run_trial(digits, "scrub_rewind", params)
     assert result.metrics["forget_acc"] < 20

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
@@ -15,6 +16,10 @@ from benchmarks.methods.soft_relabeling import SoftRelabelingParams, soft_labels
 from tests.benchmarks.helpers import rng, tiny_data, weights
 from tests.benchmarks.methods.by_hand import CLASSES, images
 from tests.benchmarks.methods.soft import Adam, SoftNetwork, batches_of, softmax
+
+if TYPE_CHECKING:
+    from benchmarks.trial.prepared import Prepared
+
 
 SOFT = methods.get("soft_relabeling")
 X, Y = images(21)
@@ -61,7 +66,7 @@ def mixed(forget, retain, labels, temperature):
 
 
 @pytest.mark.parametrize("temperature", [0.1, 1.0, 10.0])
-def test_labels_are_those_of_the_equation(temperature):
+def test_labels_are_those_of_the_equation(temperature: float) -> None:
     draw = np.random.default_rng(0)
     forget, retain = draw.normal(size=(5, CLASSES)), draw.normal(size=(9, CLASSES))
     labels = draw.integers(CLASSES, size=9)
@@ -72,14 +77,14 @@ def test_labels_are_those_of_the_equation(temperature):
     assert np.allclose(found.sum(axis=1), 1)
 
 
-def test_cold_labels_are_those_of_the_nearest_image_and_hot_ones_the_batch_average():
+def test_cold_labels_are_those_of_the_nearest_image_and_hot_ones_the_batch_average() -> None:
     forget, retain = torch.tensor([[0.0, 0.0]]), torch.tensor([[3.0, 4.0], [0.0, 1.0], [9.0, 0.0]])
     labels = torch.eye(3)
     assert torch.allclose(soft_labels(forget, retain, labels, 1e-3), torch.tensor([[0.0, 1.0, 0.0]]))
     assert torch.allclose(soft_labels(forget, retain, labels, 1e5), torch.full((1, 3), 1 / 3), atol=1e-4)
 
 
-def test_autocast_does_not_round_labels():
+def test_autocast_does_not_round_labels() -> None:
     draw = torch.randn(3, 6, 3, generator=rng())
     plain = soft_labels(*draw, 1.0)
     with torch.autocast("cpu", dtype=torch.bfloat16):
@@ -87,7 +92,7 @@ def test_autocast_does_not_round_labels():
 
 
 @pytest.mark.parametrize("name", [n for n in VARIANTS if n != "retain_batch_size"])
-def test_the_weights_are_those_of_the_equation(name):
+def test_the_weights_are_those_of_the_equation(name) -> None:
     params = replace(BASE, **VARIANTS[name])
     network = SoftNetwork()
     model, embedded = network.in_torch(), network.logits(X)
@@ -116,12 +121,14 @@ def test_the_weights_are_those_of_the_equation(name):
     assert network.same_as(model)
 
 
-def test_every_variant_gives_other_weights():
+def test_every_variant_gives_other_weights() -> None:
     found = {name: weights(unlearn(replace(BASE, **changes))) for name, changes in VARIANTS.items()}
     assert len({tuple(w.tolist()) for w in found.values()}) == len(VARIANTS)
 
 
-def test_every_step_compares_with_other_retain_images_of_the_asked_number(monkeypatch):
+def test_every_step_compares_with_other_retain_images_of_the_asked_number(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     batches = []
 
     def spy(forget, retain, labels, temperature):
@@ -143,7 +150,7 @@ def test_every_step_compares_with_other_retain_images_of_the_asked_number(monkey
     assert len(set(found)) == len(found) == 2 * 2
 
 
-def test_no_forgotten_class_is_ever_in_a_label(monkeypatch):
+def test_no_forgotten_class_is_ever_in_a_label(monkeypatch: pytest.MonkeyPatch) -> None:
     made = []
 
     def spy(*arguments):
@@ -159,7 +166,7 @@ def test_no_forgotten_class_is_ever_in_a_label(monkeypatch):
     assert (labels[:, [0, 2]] > 0).all()
 
 
-def test_it_embeds_in_eval_mode_and_learns_in_train_mode():
+def test_it_embeds_in_eval_mode_and_learns_in_train_mode() -> None:
     model = nn.Sequential(nn.Flatten(), nn.BatchNorm1d(9), nn.Linear(9, CLASSES)).double().eval()
     embedded = batches_of(model, X, training=False)
     unlearn(BASE, model)
@@ -169,7 +176,7 @@ def test_it_embeds_in_eval_mode_and_learns_in_train_mode():
 
 
 @pytest.mark.parametrize(("epochs", "repair_epochs"), [(1, 1), (3, 2)])
-def test_a_trial_counts_its_samples_and_repeats(digits, epochs, repair_epochs):
+def test_a_trial_counts_its_samples_and_repeats(digits: Prepared, epochs: int, repair_epochs: int) -> None:
     params = {"epochs": epochs, "repair_epochs": repair_epochs}
     first, second = (run_trial(digits, "soft_relabeling", params, seed=1) for _ in range(2))
     retain, forget = (len(digits.splits[f"{part}_train"]) for part in ("retain", "forget"))
@@ -179,7 +186,7 @@ def test_a_trial_counts_its_samples_and_repeats(digits, epochs, repair_epochs):
     assert torch.equal(weights(first.model), weights(second.model))
 
 
-def test_it_forgets_the_class_and_keeps_the_others(digits):
+def test_it_forgets_the_class_and_keeps_the_others(digits: Prepared) -> None:
     result = run_trial(digits, "soft_relabeling", {"repair_epochs": 4})
     assert result.metrics["forget_acc"] < 20
     assert result.metrics["retain_acc"] > 85

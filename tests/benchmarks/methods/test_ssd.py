@@ -1,7 +1,10 @@
 """SSD's dampening rule and both kinds of importance, worked out in NumPy for a linear model."""
 
+from __future__ import annotations
+
 import copy
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
@@ -13,6 +16,10 @@ from benchmarks.methods import methods
 from benchmarks.methods.ssd import SsdParams
 from benchmarks.trial.shared_work import generator
 from tests.benchmarks.helpers import rng, tiny_data, weights
+
+if TYPE_CHECKING:
+    from benchmarks.trial.prepared import Prepared
+
 
 SSD = methods.get("ssd")
 CLASSES, SIZE, FORGET = 3, 4, [0, 1, 2]
@@ -81,7 +88,7 @@ def unlearn(problem, params):
 
 
 @pytest.mark.parametrize("changes", VARIANTS.values(), ids=VARIANTS)
-def test_the_weights_are_those_of_the_rule(problem, changes):
+def test_the_weights_are_those_of_the_rule(problem, changes) -> None:
     params = replace(BASE, **changes)
     order = np.array([3, 4, 5, 6, 7, 8, *FORGET])
     if params.order == "shuffled":
@@ -90,17 +97,17 @@ def test_the_weights_are_those_of_the_rule(problem, changes):
     assert np.allclose(unlearn(problem, params), expected(problem, params, order), rtol=1e-6, atol=0)
 
 
-def test_every_variant_gives_other_weights(problem):
+def test_every_variant_gives_other_weights(problem) -> None:
     found = {name: unlearn(problem, replace(BASE, **v)).tobytes() for name, v in VARIANTS.items()}
     assert len(set(found.values())) == len(VARIANTS)
 
 
-def test_batches_of_one_are_the_importance_per_image(problem):
+def test_batches_of_one_are_the_importance_per_image(problem) -> None:
     one = unlearn(problem, replace(BASE, batch_size=1))
     assert np.allclose(one, unlearn(problem, replace(BASE, importance="per_image")), rtol=1e-9)
 
 
-def test_unimportant_and_equally_important_weights_stay_bit_for_bit(problem):
+def test_unimportant_and_equally_important_weights_stay_bit_for_bit(problem) -> None:
     w, b, x, y = problem
     x = x.copy()
     x[:, 0, 0, 0] = 0  # no gradient ever reaches the first column: 0 > alpha * 0 is false
@@ -110,7 +117,7 @@ def test_unimportant_and_equally_important_weights_stay_bit_for_bit(problem):
     assert not np.array_equal(found[:, 1:SIZE], w[:, 1:])
 
 
-def test_batch_norm_statistics_stay():
+def test_batch_norm_statistics_stay() -> None:
     torch.manual_seed(0)
     model = nn.Sequential(nn.Conv2d(1, 2, 1), nn.BatchNorm2d(2), nn.Flatten(), nn.Linear(8, 3)).double()
     data = tiny_data(
@@ -124,7 +131,7 @@ def test_batch_norm_statistics_stay():
 
 
 @pytest.mark.parametrize("importance", ["per_batch", "per_image"])
-def test_it_forgets_digits_and_counts_its_passes(digits, importance):
+def test_it_forgets_digits_and_counts_its_passes(digits: Prepared, importance: str) -> None:
     alpha = 20.0 if importance == "per_batch" else 2.0
     result = run_trial(digits, "ssd", {"alpha": alpha, "dampening": 1.0, "importance": importance})
     assert result.metrics["gap"] < digits_gap(digits) / 2
@@ -136,7 +143,7 @@ def digits_gap(digits):
     return run_trial(digits, "original").metrics["gap"]
 
 
-def test_the_shared_seed_decides_and_the_trials_own_does_not(digits):
+def test_the_shared_seed_decides_and_the_trials_own_does_not(digits: Prepared) -> None:
     def run(**seeds):
         return weights(run_trial(digits, "ssd", **seeds).model)
 

@@ -1,7 +1,10 @@
 """UNSIR against a reference in NumPy: noise, impair, repair; what it reads and what it costs."""
 
+from __future__ import annotations
+
 import copy
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
@@ -15,6 +18,11 @@ from benchmarks.methods import methods
 from benchmarks.methods.unsir import UnsirParams, sample
 from tests.benchmarks import noise_reference as reference
 from tests.benchmarks.helpers import data_for, rng, tiny_data, weights
+
+if TYPE_CHECKING:
+    from benchmarks.training.recipes import Recipe
+    from benchmarks.trial.prepared import Prepared
+
 
 UNSIR = methods.get("unsir")
 BASE = UnsirParams(
@@ -108,7 +116,7 @@ def expected(model, images, labels, forget, forget_labels, params):
 
 @pytest.mark.parametrize("changes", VARIANTS.values(), ids=VARIANTS)
 @pytest.mark.parametrize("forget_labels", [(3,), (1, 4)])
-def test_the_weights_are_those_of_the_three_phases(changes, forget_labels):
+def test_the_weights_are_those_of_the_three_phases(changes, forget_labels) -> None:
     params = replace(BASE, **changes)
     data, images, labels, forget = problem(forget_labels)
     model = reference.network()
@@ -116,7 +124,7 @@ def test_the_weights_are_those_of_the_three_phases(changes, forget_labels):
     assert np.allclose(weights(UNSIR.unlearn(model, data, params, rng())), wanted, rtol=1e-6, atol=1e-9)
 
 
-def test_as_coded_it_is_the_published_loop():
+def test_as_coded_it_is_the_published_loop() -> None:
     """The code of SSD and JiT as the facts have it: nothing resets the network's gradients or its mode."""
     data, images, labels, _ = problem()
     preset = UNSIR.preset("ssd_as_coded").values
@@ -150,7 +158,7 @@ def test_as_coded_it_is_the_published_loop():
         assert torch.allclose(value, theirs, rtol=1e-9, atol=1e-12), name
 
 
-def test_a_superclass_keeps_its_other_members_in_the_sample():
+def test_a_superclass_keeps_its_other_members_in_the_sample() -> None:
     data, images, labels, forget = problem((3,), "sub_class")
     assert 0 < len(forget) < (labels == 3).sum()
     model = reference.network()
@@ -158,7 +166,7 @@ def test_a_superclass_keeps_its_other_members_in_the_sample():
     assert np.allclose(weights(UNSIR.unlearn(model, data, BASE, rng())), wanted, rtol=1e-6, atol=1e-9)
 
 
-def test_every_variant_gives_other_weights():
+def test_every_variant_gives_other_weights() -> None:
     data, *_ = problem()
     found = {
         weights(UNSIR.unlearn(reference.network(), data, replace(BASE, **changes), rng())).numpy().tobytes()
@@ -177,12 +185,12 @@ class Forbidden:
         raise AssertionError("it counts the forget images")
 
 
-def test_the_forget_images_are_never_read(digits):
+def test_the_forget_images_are_never_read(digits: Prepared) -> None:
     data = replace(data_for(digits, UNSIR), _forget=Forbidden())
     UNSIR.unlearn(copy.deepcopy(digits.original), data, UnsirParams(noise_steps=2, noise_copies=1), rng())
 
 
-def test_the_sample_is_drawn_at_random_with_at_most_so_many_of_a_label(digits):
+def test_the_sample_is_drawn_at_random_with_at_most_so_many_of_a_label(digits: Prepared) -> None:
     retain = digits.splits["retain_train"]
     first, same, other = (sample(retain, 10, 20, rng(seed)) for seed in (0, 0, 1))
     assert torch.bincount(first.labels, minlength=10).tolist() == [20] * 8 + [0, 20]
@@ -195,7 +203,7 @@ def test_the_sample_is_drawn_at_random_with_at_most_so_many_of_a_label(digits):
 
 
 @pytest.mark.parametrize("mode", ["eval", "train"])
-def test_noise_is_made_in_its_mode_and_learned_from_in_train_mode(mode):
+def test_noise_is_made_in_its_mode_and_learned_from_in_train_mode(mode: str) -> None:
     data, *_ = problem()
     modes = []
     model = nn.Sequential(nn.BatchNorm2d(2), reference.network()).double().eval()
@@ -208,7 +216,7 @@ def test_noise_is_made_in_its_mode_and_learned_from_in_train_mode(mode):
 
 
 @pytest.mark.parametrize(("epochs", "repair_epochs"), [(1, 1), (2, 0), (2, 3)])
-def test_every_step_on_the_network_is_reported(epochs, repair_epochs):
+def test_every_step_on_the_network_is_reported(epochs: int, repair_epochs: int) -> None:
     data, *_ = problem()
     shares = []
     data = replace(data, _observe=lambda _, share: shares.append(share))
@@ -219,7 +227,7 @@ def test_every_step_on_the_network_is_reported(epochs, repair_epochs):
 
 
 @pytest.mark.parametrize(("epochs", "repair_epochs"), [(1, 1), (2, 3)])
-def test_a_trial_counts_its_samples_and_repeats(digits, epochs, repair_epochs):
+def test_a_trial_counts_its_samples_and_repeats(digits: Prepared, epochs: int, repair_epochs: int) -> None:
     params = {
         "noise_steps": 5,
         "noise_images": 6,
@@ -239,7 +247,7 @@ GOOD = {"lr": 0.01, "noise_steps": 100, "noise_lr": 0.5}
 
 
 @pytest.mark.parametrize("forget", ["8", "3+8"])
-def test_it_forgets_and_keeps_the_others(short, forget):
+def test_it_forgets_and_keeps_the_others(short: Recipe, forget: str) -> None:
     prepared = prepare(Scenario("digits", "cnn2", "full_class", forget), recipe=short)
     result = run_trial(prepared, "unsir", GOOD, seed=1)
     assert result.metrics["forget_acc"] < 20

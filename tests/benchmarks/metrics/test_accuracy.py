@@ -1,5 +1,7 @@
 """Accuracies, counted by hand."""
 
+from __future__ import annotations
+
 import math
 
 import numpy as np
@@ -35,12 +37,12 @@ def evaluation(task):
         ("random", {"retain_acc": 200 / 3, "forget_acc": 50, "test_acc": 200 / 3}),
     ],
 )
-def test_accuracies_by_hand(task, expected):
+def test_accuracies_by_hand(task: str, expected) -> None:
     e = evaluation(task)
     got = measure(e, References(e, e), [*expected, "retain_train_acc", "forget_train_acc"])
     assert got == pytest.approx({**expected, "retain_train_acc": 75, "forget_train_acc": 50})
 
 
-def test_parts_are_weighted_by_their_images():
+def test_parts_are_weighted_by_their_images() -> None:
     assert accuracy(part(True), part(False, False, False)) == 25
     assert math.isnan(accuracy(part()))

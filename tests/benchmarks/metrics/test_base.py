@@ -1,12 +1,18 @@
 """Which metrics are measured, and what is remembered."""
 
+from __future__ import annotations
+
 import gc
+from typing import TYPE_CHECKING
 
 import pytest
 
 from benchmarks.errors import UnknownName
 from benchmarks.metrics import Metric, benchmark_metrics, default_metrics, measure, metrics
 from benchmarks.metrics.base import once
+
+if TYPE_CHECKING:
+    from benchmarks.trial.prepared import Prepared
 
 
 @pytest.fixture
@@ -21,30 +27,30 @@ def medium():
     metrics.remove("medium")
 
 
-def test_metrics_that_have_to_be_named_are_left_out_unless_they_are(digits, slow):
+def test_metrics_that_have_to_be_named_are_left_out_unless_they_are(digits: Prepared, slow) -> None:
     references = digits.references("test")
     assert "slow" not in measure(references.original, references)
     assert measure(references.original, references, ["slow"]) == {"slow": 1.0}
 
 
-def test_a_benchmark_measures_more_than_a_search(slow, medium):
+def test_a_benchmark_measures_more_than_a_search(slow, medium) -> None:
     assert {"slow", "medium"}.isdisjoint(default_metrics())
     assert {*default_metrics(), "medium"} <= {*benchmark_metrics()}
     assert {*benchmark_metrics(["slow", "gap"])} - {*benchmark_metrics()} == {"slow"}
 
 
-def test_a_metric_to_measure_that_does_not_exist_is_an_error():
+def test_a_metric_to_measure_that_does_not_exist_is_an_error() -> None:
     with pytest.raises(UnknownName, match="unknown metric 'gapp'; did you mean 'gap'"):
         benchmark_metrics(["gapp"])
 
 
-def test_an_unknown_metric_is_told(digits):
+def test_an_unknown_metric_is_told(digits: Prepared) -> None:
     references = digits.references("test")
     with pytest.raises(UnknownName, match="unknown metric 'gapp'; did you mean 'gap'"):
         measure(references.original, references, ["gapp"])
 
 
-def test_once_remembers_as_long_as_the_evaluation_lives():
+def test_once_remembers_as_long_as_the_evaluation_lives() -> None:
     class Thing:
         pass
 

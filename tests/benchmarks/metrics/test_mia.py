@@ -1,5 +1,7 @@
 """The entropy attack against the regression that the published code fits, written out here."""
 
+from __future__ import annotations
+
 import math
 
 import numpy as np
@@ -45,7 +47,7 @@ def softmax_regression(member, other):
 
 @pytest.mark.parametrize("scale", [1.0, 0.1, 0.01, 0.003])
 @pytest.mark.parametrize("seed", [0, 1])
-def test_threshold_and_value_are_those_of_the_published_attack(scale, seed):
+def test_threshold_and_value_are_those_of_the_published_attack(scale: float, seed: int) -> None:
     draw = np.random.default_rng(seed)
     retain = scale * draw.gamma(0.5, 0.5, 900)
     forget = scale * draw.gamma(0.5, 1.0, 100)
@@ -56,7 +58,7 @@ def test_threshold_and_value_are_those_of_the_published_attack(scale, seed):
     assert mia(e) == 100 * np.mean(weight * forget + bias > 0)
 
 
-def test_what_the_attack_says_of_every_set_is_one_threshold_on_each():
+def test_what_the_attack_says_of_every_set_is_one_threshold_on_each() -> None:
     draw = np.random.default_rng(2)
     retain, forget = draw.gamma(0.5, 0.5, 900), draw.gamma(0.5, 1.0, 100)
     outside = draw.gamma(0.5, 1.5, 150), draw.gamma(0.5, 3.0, 20)
@@ -75,7 +77,7 @@ def test_what_the_attack_says_of_every_set_is_one_threshold_on_each():
     assert below["mia_retain"] > below["mia_train"] > below["mia_test"]
 
 
-def test_the_sets_of_a_random_forget_set_hold_out_no_forget_image():
+def test_the_sets_of_a_random_forget_set_hold_out_no_forget_image() -> None:
     e = evaluation(np.linspace(0, 0.1, 50), [0.02], np.linspace(0.5, 1, 50), [])
     assert [metrics.get(f"mia_{name}").compute(e, None) for name in ("train", "retain", "test")] == [
         100,
@@ -84,7 +86,7 @@ def test_the_sets_of_a_random_forget_set_hold_out_no_forget_image():
     ]
 
 
-def test_a_small_dense_set_needs_the_halved_penalty():
+def test_a_small_dense_set_needs_the_halved_penalty() -> None:
     draw = np.random.default_rng(0)
     retain, outside = draw.uniform(0, 0.3, 12), draw.uniform(0.1, 0.5, 12)
     weight, bias = softmax_regression(retain, outside)
@@ -92,14 +94,14 @@ def test_a_small_dense_set_needs_the_halved_penalty():
     assert mia_threshold(e) == pytest.approx(-bias / weight, rel=1e-6)
 
 
-def test_the_test_images_of_the_forgotten_class_are_outsiders_too():
+def test_the_test_images_of_the_forgotten_class_are_outsiders_too() -> None:
     low, high = np.linspace(0, 0.1, 50), np.linspace(0.5, 1, 50)
     e = evaluation(low, [0.02, 0.9], [], high)
     assert mia(e) == 50
     assert 0.1 < mia_threshold(e) < 0.5
 
 
-def test_confident_forget_images_count_as_members():
+def test_confident_forget_images_count_as_members() -> None:
     low, high = np.linspace(0, 0.1, 50), np.linspace(0.5, 1, 50)
     assert mia(evaluation(low, low, high, [])) == 100
     assert mia(evaluation(low, high, high, [])) == 0
@@ -109,14 +111,14 @@ def test_confident_forget_images_count_as_members():
     "sizes", [(30, 10, 3, 5), (900, 90, 10, 90), (40500, 4500, 500, 4500), (40500, 9000, 1000, 4500)]
 )
 @pytest.mark.parametrize("entropy", [0.0, 0.7, 1e-7, math.log(10)])
-def test_of_entropies_all_alike_no_image_is_a_member(sizes, entropy):
+def test_of_entropies_all_alike_no_image_is_a_member(sizes, entropy) -> None:
     retain, retain_held_out, forget_held_out, forget = ([entropy] * size for size in sizes)
     e = evaluation(retain, forget, retain_held_out, forget_held_out)
     assert mia(e) == 0
     assert math.isnan(mia_threshold(e))
 
 
-def test_nor_is_one_of_entropies_that_differ_by_rounding():
+def test_nor_is_one_of_entropies_that_differ_by_rounding() -> None:
     """The published regression stops at its start, where its answer for every image is no."""
     draw = np.random.default_rng(0)
     parts = [2.3 + 1e-9 * draw.normal(size=size) for size in (900, 90, 90, 10)]
@@ -128,11 +130,11 @@ def test_nor_is_one_of_entropies_that_differ_by_rounding():
     assert not published.predict(parts[1][:, None]).any()
 
 
-def test_nothing_to_forget_has_no_value():
+def test_nothing_to_forget_has_no_value() -> None:
     assert math.isnan(mia(evaluation([0.1, 0.2], [], [0.3, 0.4], [])))
 
 
-def test_one_fit_serves_both_figures(monkeypatch):
+def test_one_fit_serves_both_figures(monkeypatch: pytest.MonkeyPatch) -> None:
     from benchmarks.metrics import mia as module
 
     fits, fit = [], module.logistic_fit

@@ -1,7 +1,10 @@
 """The index from given relearn times, and of real models."""
 
+from __future__ import annotations
+
 import math
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
@@ -10,6 +13,11 @@ from benchmarks import Scenario, prepare, run_trial
 from benchmarks.errors import BenchmarkError
 from benchmarks.evaluation import Evaluation, Predictions, References, Relearned
 from benchmarks.metrics import measure
+
+if TYPE_CHECKING:
+    from benchmarks.training.recipes import Recipe
+    from benchmarks.trial.prepared import Prepared
+
 
 NAMES = ["relearn_steps", "relearned", "anamnesis_index"]
 
@@ -37,13 +45,13 @@ def evaluation(relearned, accuracy=80, asked=None):
         (Relearned(3, True), Relearned(0, True), [3, 100, math.nan]),
     ],
 )
-def test_the_ratio_of_steps_where_both_get_there(own, retrained, expected):
+def test_the_ratio_of_steps_where_both_get_there(own, retrained, expected) -> None:
     references = References(evaluation(own), evaluation(retrained))
     found = measure(evaluation(own), references, NAMES)
     assert list(found.values()) == pytest.approx(expected, nan_ok=True)
 
 
-def test_without_a_forget_image_there_is_no_figure_and_no_training():
+def test_without_a_forget_image_there_is_no_figure_and_no_training() -> None:
     asked = []
     none = Predictions(np.empty((0, 2), np.float32), np.empty(0, np.int64))
     e = replace(evaluation(Relearned(1, True), asked=asked), forget_held_out=none)
@@ -51,13 +59,13 @@ def test_without_a_forget_image_there_is_no_figure_and_no_training():
     assert not asked
 
 
-def test_predictions_alone_cannot_relearn():
+def test_predictions_alone_cannot_relearn() -> None:
     e = replace(evaluation(Relearned(1, True)), relearn=None)
     with pytest.raises(BenchmarkError, match="use run_trial"):
         measure(e, References(e, e), NAMES)
 
 
-def test_the_goal_is_95_percent_of_the_original_accuracy():
+def test_the_goal_is_95_percent_of_the_original_accuracy() -> None:
     asked = []
     done = Relearned(1, True)
     references = References(evaluation(done, accuracy=80), evaluation(done, accuracy=0))
@@ -66,13 +74,13 @@ def test_the_goal_is_95_percent_of_the_original_accuracy():
 
 
 @pytest.fixture(scope="module", params=["full_class", "sequence"])
-def ready(short, request):
+def ready(short: Recipe, request: pytest.FixtureRequest):
     forget = {"full_class": "8", "sequence": "8>3"}[request.param]
     scenario = Scenario("digits", "cnn2", request.param, forget)
     return prepare(scenario, recipe=short, keep_retrained=True)
 
 
-def test_real_models(ready):
+def test_real_models(ready) -> None:
     found = {
         name: run_trial(ready, name, seed=1, metrics=NAMES) for name in ("original", "retrain", "finetune")
     }
@@ -87,7 +95,7 @@ def test_real_models(ready):
     assert found["retrain"].evaluation.relearn is None
 
 
-def test_they_need_the_retrained_model(digits):
+def test_they_need_the_retrained_model(digits: Prepared) -> None:
     with pytest.raises(BenchmarkError, match=r"'anamnesis_index' needs.*with keep_retrained=True"):
         run_trial(digits, "original", metrics=["anamnesis_index"])
 
@@ -95,7 +103,9 @@ def test_they_need_the_retrained_model(digits):
 @pytest.mark.parametrize(
     ("task", "forget", "judged"), [("full_class", "8", "test"), ("random", "20", "train")]
 )
-def test_it_is_judged_by_the_images_that_forget_acc_is_of(task, forget, judged, short, monkeypatch):
+def test_it_is_judged_by_the_images_that_forget_acc_is_of(
+    task: str, forget: str, judged: str, short: Recipe, monkeypatch: pytest.MonkeyPatch
+) -> None:
     asked = []
     monkeypatch.setattr(
         "benchmarks.trial.prepared.relearn",

@@ -1,5 +1,7 @@
 """The attacks with support vector machines against machines solved here, and against hand calculations."""
 
+from __future__ import annotations
+
 import math
 from dataclasses import replace
 
@@ -65,7 +67,7 @@ def dual_machine(x, member, forgotten):
 
 
 @pytest.mark.parametrize("name", ATTACKS)
-def test_against_the_dual_problem(name):
+def test_against_the_dual_problem(name) -> None:
     e = evaluation()
     parts = (e.retain_train, e.retain_held_out, e.forget_train)
     inside, outside, forgotten = (FEATURES[name](p).reshape(len(p), -1) for p in parts)
@@ -76,7 +78,7 @@ def test_against_the_dual_problem(name):
 
 @pytest.mark.parametrize("name", ["confidence", "entropy", "modified_entropy"])
 @pytest.mark.parametrize("seed", range(3))
-def test_steps_of_a_thousandth_change_next_to_nothing(name, seed):
+def test_steps_of_a_thousandth_change_next_to_nothing(name: str, seed) -> None:
     e = evaluation(seed, sizes=(800, 500, 800, 300))
     parts = (e.retain_train, e.retain_held_out)
     x = np.concatenate([FEATURES[name](p) for p in parts])[:, None]
@@ -85,7 +87,7 @@ def test_steps_of_a_thousandth_change_next_to_nothing(name, seed):
     assert ATTACKS[name](e) == pytest.approx(100 * np.mean(~called), abs=0.4)  # two images
 
 
-def test_of_more_members_than_outsiders_the_distribution_is_kept():
+def test_of_more_members_than_outsiders_the_distribution_is_kept() -> None:
     draw = np.random.default_rng(0)
     whole = evaluation(sizes=(3000, 400, 300, 100))
     x = FEATURES["confidence"](whole.retain_held_out)
@@ -99,7 +101,7 @@ def test_of_more_members_than_outsiders_the_distribution_is_kept():
     assert abs(ATTACKS["confidence"](whole) - np.mean(drawn)) < 2 * np.std(drawn)
 
 
-def test_modified_entropy_by_hand():
+def test_modified_entropy_by_hand() -> None:
     p = predictions(np.random.default_rng(3), 50, 1.0)
     probability = softmax(p)
     expected = [
@@ -115,18 +117,18 @@ def test_modified_entropy_by_hand():
     assert np.isfinite(wrong)
 
 
-def test_more_is_more_forgotten():
+def test_more_is_more_forgotten() -> None:
     assert ATTACKS["confidence"](evaluation(forgotten=8.0)) == 0
     assert ATTACKS["confidence"](evaluation(forgotten=-3.0)) == 100
 
 
 @pytest.mark.parametrize("name", ATTACKS)
-def test_held_out_images_of_a_forgotten_class_have_no_part_in_it(name):
+def test_held_out_images_of_a_forgotten_class_have_no_part_in_it(name) -> None:
     e = evaluation()
     assert ATTACKS[name](replace(e, forget_held_out=e.forget_train)) == ATTACKS[name](e)
 
 
-def test_the_gap_is_the_mean_over_the_printed_four():
+def test_the_gap_is_the_mean_over_the_printed_four() -> None:
     mine, retrained = evaluation(forgotten=3.0), evaluation(forgotten=0.5)
     references = References(retrained, retrained)
     names = [f"mia_{name}" for name in PRINTED]
@@ -147,17 +149,17 @@ def constant(count, right):
 # Sizes at which the machine's answer to a tie is -1e-12 for one of its two inputs, or both
 @pytest.mark.parametrize(("count", "right"), [(331, 152), (1790, 1545), (4608, 3621), (101, 101), (500, 0)])
 @pytest.mark.parametrize("name", ATTACKS)
-def test_a_tie_is_a_member_whatever_rounding_says(name, count, right):
+def test_a_tie_is_a_member_whatever_rounding_says(name, count: int, right: int) -> None:
     same = constant(count, right)
     e = Evaluation("test", "full_class", same, constant(40, 20), same, constant(7, 3))
     assert ATTACKS[name](e) == 0
 
 
-def test_nothing_to_forget_or_to_compare_with_has_no_value():
+def test_nothing_to_forget_or_to_compare_with_has_no_value() -> None:
     assert math.isnan(ATTACKS["entropy"](evaluation(sizes=(30, 0, 20, 10))))
     assert math.isnan(ATTACKS["entropy"](evaluation(sizes=(30, 10, 0, 10))))
 
 
-def test_they_are_measured_only_where_they_are_named():
+def test_they_are_measured_only_where_they_are_named() -> None:
     e = evaluation()
     assert not {"mia_gap", *(f"mia_{name}" for name in ATTACKS)} & measure(e, References(e, e)).keys()

@@ -1,5 +1,9 @@
 """Accuracy on images that were made from the original model: which ones, whose, and while a method runs."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 import pytest
 import torch
 
@@ -10,9 +14,12 @@ from benchmarks.metrics.synthetic import NAMES
 from benchmarks.trial import inversion
 from benchmarks.trial.inversion import IMAGES
 
+if TYPE_CHECKING:
+    from benchmarks.trial.prepared import Prepared
+
 
 @pytest.fixture(scope="module")
-def kept(digits):
+def kept(digits: Prepared):
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(inversion, "STEPS", 60)
         prepared = prepare(digits.scenario, recipe=digits.packed.recipe, keep_retrained=True)
@@ -20,14 +27,14 @@ def kept(digits):
     return prepared
 
 
-def test_the_images_are_of_every_class_and_the_original_knows_them(kept):
+def test_the_images_are_of_every_class_and_the_original_knows_them(kept) -> None:
     images = kept._synthetic
     assert images.labels.tolist() == [label for label in range(10) for _ in range(IMAGES)]
     right = kept.original(images.ready(images.pixels(images.index))).argmax(1) == images.labels
     assert right.float().mean() > 0.8
 
 
-def test_the_figures_are_accuracies_on_the_images_of_retained_and_of_forgotten_classes(kept):
+def test_the_figures_are_accuracies_on_the_images_of_retained_and_of_forgotten_classes(kept) -> None:
     result = run_trial(kept, "finetune", {"epochs": 1}, metrics=NAMES)
     images = kept._synthetic
     with torch.inference_mode():
@@ -41,7 +48,7 @@ def test_the_figures_are_accuracies_on_the_images_of_retained_and_of_forgotten_c
     assert result.targets["synthetic_forget_acc"] == 0, "the retrained model never names the class"
 
 
-def test_they_are_measured_on_the_way_where_they_are_named(kept):
+def test_they_are_measured_on_the_way_where_they_are_named(kept) -> None:
     named = ["gap", "retain_acc", "forget_acc", "mia", *NAMES]
     result = run_trial(kept, "finetune", {"epochs": 1}, metrics=named, points=2)
     assert len(result.course) == 2
@@ -51,7 +58,7 @@ def test_they_are_measured_on_the_way_where_they_are_named(kept):
     assert not set(NAMES) & without.course[0].metrics.keys()
 
 
-def test_predictions_alone_do_not_do(digits):
+def test_predictions_alone_do_not_do(digits: Prepared) -> None:
     references = digits.references("test")
     with pytest.raises(BenchmarkError, match="need the model"):
         metrics.get(NAMES[0]).compute(references.original, references)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import math
+from typing import TYPE_CHECKING
 
 import pytest
 import torch
@@ -13,6 +14,10 @@ from benchmarks import run_trial
 from benchmarks.metrics import measure
 from benchmarks.weights.change import weight_change
 from tests.benchmarks.helpers import own_method
+
+if TYPE_CHECKING:
+    from benchmarks.trial.prepared import Prepared
+
 
 NAMES = ("weights_changed", "weights_moved")
 
@@ -72,7 +77,7 @@ def test_a_network_of_other_parameters_has_no_figure() -> None:
         assert math.isnan(change.moved)
 
 
-def test_a_trial_measures_what_its_method_did(digits) -> None:
+def test_a_trial_measures_what_its_method_did(digits: Prepared) -> None:
     def one_row(model, data, rng):
         with torch.no_grad():
             next(model.parameters())[0] += 1
@@ -88,6 +93,6 @@ def test_a_trial_measures_what_its_method_did(digits) -> None:
     assert untouched == {"weights_changed": 0, "weights_moved": 0}
 
 
-def test_predictions_alone_have_no_weights(digits) -> None:
+def test_predictions_alone_have_no_weights(digits: Prepared) -> None:
     references = digits.references("test")
     assert all(math.isnan(v) for v in measure(references.original, references, NAMES).values())

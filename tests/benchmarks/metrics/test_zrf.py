@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
@@ -12,6 +13,9 @@ from scipy.special import softmax
 
 from benchmarks.evaluation import Evaluation, Predictions, References
 from benchmarks.metrics.zrf import zrf, zrf_published
+
+if TYPE_CHECKING:
+    from benchmarks.trial.prepared import Prepared
 
 
 def published(p: torch.Tensor, q: torch.Tensor) -> float:
@@ -77,7 +81,7 @@ def test_without_a_random_network_or_an_image_there_is_no_figure() -> None:
     assert both(some, some) == (1, 1)
 
 
-def test_a_scenario_has_a_random_network_of_its_architecture(digits) -> None:
+def test_a_scenario_has_a_random_network_of_its_architecture(digits: Prepared) -> None:
     references, again = digits.references("test"), digits.references("validation")
     random = references.random
     assert np.array_equal(random.logits, again.random.logits)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import sys
+from pathlib import Path
 
 import pytest
 import torch
@@ -70,7 +71,7 @@ class Net(nn.Module):
 
 
 @pytest.fixture(autouse=True)
-def own(tmp_path, monkeypatch):
+def own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     (tmp_path / "own_nets.py").write_text(OWN)
     (tmp_path / "broken_nets.py").write_text("import nothing_of_that_name")
     (tmp_path / "ending_nets.py").write_text("raise SystemExit(0)")
@@ -79,7 +80,7 @@ def own(tmp_path, monkeypatch):
         monkeypatch.delitem(sys.modules, name, raising=False)
 
 
-def test_a_function_is_found_by_its_path():
+def test_a_function_is_found_by_its_path() -> None:
     model = models.get("import:own_nets:build")
     assert (model.name, model.summary) == ("import:own_nets:build", "One layer.")
     assert model.build(7, 3, 8)(torch.zeros(2, 3, 8, 8)).shape == (2, 7)
@@ -99,7 +100,7 @@ def test_a_function_is_found_by_its_path():
         ("own_nets:not_callable", "has no function 'not_callable'"),
     ],
 )
-def test_a_wrong_path_is_one_clear_line(path, message):
+def test_a_wrong_path_is_one_clear_line(path: str, message: str) -> None:
     with pytest.raises(BenchmarkError) as caught:
         models.get(f"import:{path}")
     assert message in str(caught.value)
@@ -118,12 +119,14 @@ def test_a_wrong_path_is_one_clear_line(path, message):
         ("pair", r"^model 'import:own_nets:pair': forward\(\) returns a tuple with \[0\] \(2, 7\)"),
     ],
 )
-def test_a_function_that_does_not_build_is_one_clear_line(function, message):
+def test_a_function_that_does_not_build_is_one_clear_line(function: str, message: str) -> None:
     with pytest.raises(BenchmarkError, match=message):
         models.get(f"import:own_nets:{function}").build(7, 3, 8)
 
 
-def test_a_network_whose_forward_was_edited_is_trained_again(tmp_path, monkeypatch):
+def test_a_network_whose_forward_was_edited_is_trained_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Its layers, and so what is printed of it, are the same."""
     from benchmarks import Scenario
     from benchmarks.training.model_ids import model_id
@@ -143,7 +146,7 @@ def test_a_network_whose_forward_was_edited_is_trained_again(tmp_path, monkeypat
     assert now() != before
 
 
-def test_a_network_is_tried_once_for_each_kind_of_images():
+def test_a_network_is_tried_once_for_each_kind_of_images() -> None:
     build = models.get("import:own_nets:counted").build
     calls = sys.modules["own_nets"].calls
     build(7, 3, 8)
@@ -154,5 +157,5 @@ def test_a_network_is_tried_once_for_each_kind_of_images():
     assert len(calls) == 2 * first + 1
 
 
-def test_lazy_layers_come_with_weights():
+def test_lazy_layers_come_with_weights() -> None:
     assert models.get("import:own_nets:lazy").build(7, 3, 8).state_dict()["1.weight"].shape == (7, 192)

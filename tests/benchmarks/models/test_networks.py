@@ -1,5 +1,7 @@
 """The networks: shapes, sizes, and what is known of them from the papers."""
 
+from __future__ import annotations
+
 from pathlib import Path
 
 import pytest
@@ -17,14 +19,14 @@ def parameters(name, *shape):
 
 
 @pytest.mark.parametrize(("channels", "size"), [(1, 4), (1, 5), (3, 7), (1, 8), (3, 28), (3, 32)])
-def test_cnn2_takes_any_image(channels, size):
+def test_cnn2_takes_any_image(channels: int, size: int) -> None:
     model = models.get("cnn2")
     model.check(size)
     assert model.build(7, channels, size)(torch.zeros(2, channels, size, size)).shape == (2, 7)
 
 
 @pytest.mark.parametrize("name", [name for name in models.names() if name != "vit_l16"])
-def test_every_network_takes_images_from_its_smallest_size_on(name):
+def test_every_network_takes_images_from_its_smallest_size_on(name) -> None:
     smallest = models.get(name).min_size
     for channels, size, classes in ((1, smallest, 2), (3, smallest + 1, 20), (3, 2 * smallest + 5, 100)):
         with torch.device("meta"):
@@ -35,7 +37,7 @@ def test_every_network_takes_images_from_its_smallest_size_on(name):
 @pytest.mark.parametrize(
     "name", ["allcnn", "lenet", "resnet9", "resnet18", "resnet50", "vgg11_bn", "vgg16_bn"]
 )
-def test_a_last_batch_of_one_image_trains_at_the_smallest_size(name):
+def test_a_last_batch_of_one_image_trains_at_the_smallest_size(name: str) -> None:
     model = models.get(name)
     with torch.device("meta"):
         network = model.build(2, 3, model.min_size).train()
@@ -43,7 +45,7 @@ def test_a_last_batch_of_one_image_trains_at_the_smallest_size(name):
 
 
 @pytest.mark.parametrize("name", ["allcnn", "cnn2", "lenet", "resnet9", "resnet18", "resnet50", "vgg16_bn"])
-def test_gradients_reach_every_parameter(name):
+def test_gradients_reach_every_parameter(name: str) -> None:
     model = models.get(name)
     with seeded(0):
         network = model.build(10, 3, model.min_size).train()
@@ -55,7 +57,7 @@ def test_gradients_reach_every_parameter(name):
 
 
 @pytest.mark.parametrize("name", ["resnet18", "resnet50"])
-def test_resnets_compute_what_torchvisions_do_with_a_stem_for_small_images(name):
+def test_resnets_compute_what_torchvisions_do_with_a_stem_for_small_images(name: str) -> None:
     import torchvision
 
     theirs = getattr(torchvision.models, name)(num_classes=10)
@@ -68,12 +70,12 @@ def test_resnets_compute_what_torchvisions_do_with_a_stem_for_small_images(name)
     assert torch.allclose(ours.eval()(x), theirs.eval()(x), atol=1e-5)
 
 
-def test_too_small_images_are_refused():
+def test_too_small_images_are_refused() -> None:
     with pytest.raises(InvalidScenario, match="'vgg11' needs images of at least 32 pixels a side, not 31"):
         models.get("vgg11").check(31)
 
 
-def test_parameter_counts():
+def test_parameter_counts() -> None:
     assert parameters("vgg11_133m", 100, 3, 32) == 132_963_436
     assert parameters("resnet18", 100, 3, 32) == 11_220_132
     assert parameters("resnet50", 100, 3, 32) == 23_705_252
@@ -93,7 +95,7 @@ def test_parameter_counts():
     assert parameters("cnn2", 10, 1, 8) == cnn
 
 
-def test_vgg_has_no_batch_norm_and_starts_with_signal():
+def test_vgg_has_no_batch_norm_and_starts_with_signal() -> None:
     with seeded(0):
         network = models.get("vgg11").build(10, 3, 32).eval()
         logits = network(torch.randn(32, 3, 32, 32))
@@ -101,7 +103,7 @@ def test_vgg_has_no_batch_norm_and_starts_with_signal():
     assert logits.std(dim=0).mean() > 0.01  # torch's default initialisation gives 0.0002: it does not train
 
 
-def test_the_seed_decides_the_weights():
+def test_the_seed_decides_the_weights() -> None:
     def weights(seed):
         with seeded(seed):
             return torch.cat([p.flatten() for p in models.get("cnn2").build(10, 1, 8).parameters()])
@@ -110,7 +112,7 @@ def test_the_seed_decides_the_weights():
     assert not torch.equal(weights(3), weights(4))
 
 
-def test_the_page_of_networks_has_their_parameters_and_sizes():
+def test_the_page_of_networks_has_their_parameters_and_sizes() -> None:
     page = (Path(__file__).parents[3] / "docs/models.md").read_text()
     for model in models:
         count = parameters(model.name, 100, 3, model.input_size(32))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 import torch
@@ -27,7 +28,7 @@ def built(name, classes, channels, size):
 
 @pytest.mark.parametrize("channels", [1, 3])
 @pytest.mark.parametrize("size", [32, 64])
-def test_a_vit_is_built_for_small_images(channels, size):
+def test_a_vit_is_built_for_small_images(channels: int, size: int) -> None:
     model = models.get(f"timm:vit_tiny_patch16_224@{size}")
     network = built(model.name, 7, channels, model.input_size(32))
     out = network(torch.randn(2, channels, size, size))
@@ -37,7 +38,7 @@ def test_a_vit_is_built_for_small_images(channels, size):
     assert network.pos_embed.shape[1] == 1 + (size // 16) ** 2
 
 
-def test_a_convolutional_network_takes_any_size_without_being_told():
+def test_a_convolutional_network_takes_any_size_without_being_told() -> None:
     assert built("timm:resnet18@32", 5, 1, 32)(torch.zeros(2, 1, 32, 32)).shape == (2, 5)
 
 
@@ -51,19 +52,19 @@ def test_a_convolutional_network_takes_any_size_without_being_told():
         ("convnext_atto", 224, 32),
     ],
 )
-def test_a_member_takes_its_own_size_and_knows_the_smallest(name, takes, smallest):
+def test_a_member_takes_its_own_size_and_knows_the_smallest(name: str, takes: int, smallest: int) -> None:
     model = models.get(f"timm:{name}")
     assert (model.name, model.takes, model.min_size) == (f"timm:{name}", takes, smallest)
     with pytest.raises(InvalidScenario, match=f"from {smallest} to"):
         models.get(f"timm:{name}@{smallest - 1}")
 
 
-def test_the_size_that_an_architecture_refuses_is_told():
+def test_the_size_that_an_architecture_refuses_is_told() -> None:
     with pytest.raises(InvalidScenario, match=r"'timm:test_vit' cannot be built for images of 20 pixels"):
         built("timm:test_vit@20", 5, 3, 20)
 
 
-def test_near_names_and_tags():
+def test_near_names_and_tags() -> None:
     with pytest.raises(UnknownName, match=r"did you mean .*'vit_tiny_patch16_224'"):
         models.get("timm:vit_tiny_patch16_242")
     with pytest.raises(UnknownName, match="tag of timm's test_vit 'r106_in1k'; did you mean 'r160_in1k'"):
@@ -73,7 +74,7 @@ def test_near_names_and_tags():
 
 
 @pytest.fixture
-def stored(tmp_path, monkeypatch):
+def stored(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     """Puts a network of timm with other head and image size where published weights are looked for."""
     monkeypatch.setenv("UNLEARN_DATA", str(tmp_path))
     (tmp_path / "pretrained").mkdir()
@@ -93,7 +94,7 @@ def stored(tmp_path, monkeypatch):
 
 @pytest.mark.parametrize("name", [VIT.partition(".")[0], VIT])
 @pytest.mark.parametrize("classes", [4, 13, 1000])
-def test_weights_arrive_and_the_head_does_not(stored, name, classes):
+def test_weights_arrive_and_the_head_does_not(stored, name, classes: int) -> None:
     theirs = stored(VIT, 13, img_size=160)
     network = built(f"timm:{name}", classes, 3, 160)
     head = [p.detach().clone() for p in network.head.parameters()]
@@ -104,7 +105,7 @@ def test_weights_arrive_and_the_head_does_not(stored, name, classes):
     assert all(torch.equal(a, b) for a, b in zip(head, network.head.parameters(), strict=True))
 
 
-def test_a_network_as_it_was_published_has_their_head_too(stored):
+def test_a_network_as_it_was_published_has_their_head_too(stored) -> None:
     import timm
 
     theirs = stored(VIT, 13, img_size=160)
@@ -117,14 +118,14 @@ def test_a_network_as_it_was_published_has_their_head_too(stored):
     assert (published.preprocessing().mean, published.preprocessing().std) == (config.mean, config.std)
 
 
-def test_a_published_network_for_other_classes_is_refused(stored):
+def test_a_published_network_for_other_classes_is_refused(stored) -> None:
     stored(VIT, 13, img_size=160)
     network = built(f"timm:{VIT}", 4, 3, 160)
     with pytest.raises(DataError, match="was published with 13 classes, and the data set has 4; train"):
         models.get(f"timm:{VIT}").published.load(network)
 
 
-def test_position_embeddings_are_resampled_and_the_first_convolution_adapted(stored):
+def test_position_embeddings_are_resampled_and_the_first_convolution_adapted(stored) -> None:
     from timm.layers import resample_abs_pos_embed
 
     theirs = stored(VIT, 13)
@@ -137,7 +138,7 @@ def test_position_embeddings_are_resampled_and_the_first_convolution_adapted(sto
     assert torch.equal(network.blocks[0].mlp.fc1.weight, theirs["blocks.0.mlp.fc1.weight"])
 
 
-def test_batch_norm_statistics_arrive_too(stored):
+def test_batch_norm_statistics_arrive_too(stored) -> None:
     theirs = stored(CNN, 13)
     network = built(f"timm:{CNN}@64", 4, 3, 64)
     network.bn1.running_mean.fill_(9)
@@ -145,7 +146,7 @@ def test_batch_norm_statistics_arrive_too(stored):
     assert torch.equal(network.bn1.running_mean, theirs["bn1.running_mean"])
 
 
-def test_a_file_of_another_network_is_refused_and_nothing_is_loaded(stored, tmp_path):
+def test_a_file_of_another_network_is_refused_and_nothing_is_loaded(stored, tmp_path: Path) -> None:
     stored(VIT, 13)
     path = tmp_path / "pretrained" / f"{CNN}.safetensors"
     (tmp_path / "pretrained" / f"{VIT}.safetensors").rename(path)
@@ -159,7 +160,9 @@ def test_a_file_of_another_network_is_refused_and_nothing_is_loaded(stored, tmp_
     assert all(torch.equal(value, before[key]) for key, value in network.state_dict().items())
 
 
-def test_without_a_network_and_a_file_the_message_says_which_file_to_put_where(stored, tmp_path, monkeypatch):
+def test_without_a_network_and_a_file_the_message_says_which_file_to_put_where(
+    stored, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     create = timm_family.create
 
     def offline(name, *shape, **more):
@@ -177,13 +180,13 @@ def test_without_a_network_and_a_file_the_message_says_which_file_to_put_where(s
     )
 
 
-def test_names_are_read_from_timms_source_as_timm_registers_them():
+def test_names_are_read_from_timms_source_as_timm_registers_them() -> None:
     from timm.models import _registry
 
     assert set(timm_family._written()) == set(_registry._model_entrypoints)
 
 
-def test_an_unknown_name_is_refused_without_importing_timm():
+def test_an_unknown_name_is_refused_without_importing_timm() -> None:
     code = """
 import sys
 from benchmarks.errors import UnknownName

@@ -1,5 +1,7 @@
 """Scenarios: canonical names, index sets, and every bad input told in one line."""
 
+from __future__ import annotations
+
 from dataclasses import replace
 
 import numpy as np
@@ -51,7 +53,7 @@ def data_of(scenario):
 
 
 @given(scenarios())
-def test_the_six_sets_are_disjoint_and_complete(scenario):
+def test_the_six_sets_are_disjoint_and_complete(scenario) -> None:
     data = data_of(scenario)
     split = scenario.split(data)
     train = [split.retain_train, split.forget_train, split.retain_validation, split.forget_validation]
@@ -66,7 +68,7 @@ def test_the_six_sets_are_disjoint_and_complete(scenario):
 
 
 @given(scenarios())
-def test_what_is_forgotten_is_what_was_asked_for(scenario):
+def test_what_is_forgotten_is_what_was_asked_for(scenario) -> None:
     data = data_of(scenario)
     split = scenario.split(data)
     source = scenario.source
@@ -90,7 +92,7 @@ def test_what_is_forgotten_is_what_was_asked_for(scenario):
 
 
 @given(scenarios())
-def test_canonical_form_is_stable_and_names_one_scenario(scenario):
+def test_canonical_form_is_stable_and_names_one_scenario(scenario) -> None:
     again = Scenario(**scenario.describe())
     assert again == scenario
     assert again.key == scenario.key
@@ -98,11 +100,11 @@ def test_canonical_form_is_stable_and_names_one_scenario(scenario):
 
 
 @pytest.mark.parametrize("forget", ["rocket", "69", 69, " rocket ", "rocket+69", "rocket+rocket"])
-def test_a_class_by_name_or_index(forget):
+def test_a_class_by_name_or_index(forget: int | str) -> None:
     assert Scenario("cifar100", "vgg11", "full_class", forget).forget == "rocket"
 
 
-def test_order_and_repetition_of_classes_do_not_matter():
+def test_order_and_repetition_of_classes_do_not_matter() -> None:
     one = Scenario("cifar100", "vgg11", "full_class", "sea + rocket+sea")
     assert one == Scenario("cifar100", "vgg11", "full_class", "69+71")
     assert one.forget == "rocket+sea"
@@ -110,7 +112,7 @@ def test_order_and_repetition_of_classes_do_not_matter():
     assert one.key == "cifar100/vgg11/full_class/rocket+sea/seed0"
 
 
-def test_labels_by_task():
+def test_labels_by_task() -> None:
     assert Scenario("cifar20", "vgg11", "full_class", "vehicles_2").forget_labels == (19,)
     sub = Scenario("cifar20", "vgg11", "sub_class", "rocket+lamp+tank")
     assert sub.forget_labels == (5, 19)
@@ -120,7 +122,7 @@ def test_labels_by_task():
     assert Scenario("digits", "cnn2", "full_class", "1").classes == tuple("0123456789")
 
 
-def test_random_draws_by_seed_and_count():
+def test_random_draws_by_seed_and_count() -> None:
     def drawn(seed):
         return Scenario("digits", "cnn2", "random", 30, seed=seed).split(load("digits")).forget_train
 
@@ -129,7 +131,7 @@ def test_random_draws_by_seed_and_count():
     assert Scenario("digits", "cnn2", "random", "030").forget == "30"
 
 
-def test_every_draw_forgets_another_sample_and_the_first_is_the_one_of_old():
+def test_every_draw_forgets_another_sample_and_the_first_is_the_one_of_old() -> None:
     data = load("digits")
     draws = [Scenario("digits", "cnn2", "random", 30, 7, draw).split(data) for draw in range(4)]
     train = draws[0].train
@@ -141,12 +143,12 @@ def test_every_draw_forgets_another_sample_and_the_first_is_the_one_of_old():
         assert np.array_equal(split.train, train), "all of them are of the images of one original model"
 
 
-def test_a_draw_stands_in_the_key_unless_it_is_the_first():
+def test_a_draw_stands_in_the_key_unless_it_is_the_first() -> None:
     keys = [Scenario("digits", "cnn2", "random", 30, draw=draw).key for draw in (0, 3)]
     assert keys == ["digits/cnn2/random/30/seed0", "digits/cnn2/random/30/seed0/draw3"]
 
 
-def test_validation_is_stratified():
+def test_validation_is_stratified() -> None:
     data = load("digits")
     held_out = validation(data)
     assert len(held_out) == round(0.2 * 1437)
@@ -182,7 +184,7 @@ def people():
     datasets.remove("people")
 
 
-def test_identities_by_name_forget_every_image_of_those_people(people):
+def test_identities_by_name_forget_every_image_of_those_people(people) -> None:
     scenario = Scenario("people", "cnn2", "identities", "p7+p2")
     assert scenario.forget == "p2+p7"
     assert scenario.forget_labels == ()
@@ -195,7 +197,7 @@ def test_identities_by_name_forget_every_image_of_those_people(people):
     assert people.test.identity[split.forget_test].tolist() == [2, 2]
 
 
-def test_identities_by_number_or_share_are_drawn_by_the_seed(people):
+def test_identities_by_number_or_share_are_drawn_by_the_seed(people) -> None:
     def drawn(forget, seed=0):
         split = Scenario("people", "cnn2", "identities", forget, seed).split(people)
         return set(people.train.identity[split.forget_train].tolist())
@@ -216,7 +218,7 @@ def test_identities_by_number_or_share_are_drawn_by_the_seed(people):
         Scenario("digits", "cnn2", "identities", "3")
 
 
-def test_people_of_some_classes_have_no_image_of_another(people):
+def test_people_of_some_classes_have_no_image_of_another(people) -> None:
     # Person i has the images i, i + 12, ..., all of class i % 3; the third gets one of another class
     people.train.y[15] = 1
     scenario = Scenario("people", "cnn2", "identities", "25% of c+a", 4)
@@ -231,7 +233,7 @@ def test_people_of_some_classes_have_no_image_of_another(people):
     assert set(people.train.y[forgotten]) <= {0, 2}
 
 
-def test_people_of_some_classes_that_cannot_be_drawn_are_told(people):
+def test_people_of_some_classes_that_cannot_be_drawn_are_told(people) -> None:
     with pytest.raises(
         InvalidScenario, match="has 4 people with training images of a alone; forget at most 4"
     ):
@@ -244,7 +246,7 @@ def test_people_of_some_classes_that_cannot_be_drawn_are_told(people):
         Scenario("people", "cnn2", "identities", "12 of a")
 
 
-def test_a_share_is_one_of_the_people_with_training_images():
+def test_a_share_is_one_of_the_people_with_training_images() -> None:
     def people(forget, dataset="celeba"):
         return Scenario(dataset, "resnet18", "identities", forget).forget
 
@@ -259,11 +261,11 @@ def test_a_share_is_one_of_the_people_with_training_images():
         people("2%", "celeba@1000")
 
 
-def test_a_share_of_random_images_is_a_share_of_those_trained_on():
+def test_a_share_of_random_images_is_a_share_of_those_trained_on() -> None:
     assert Scenario("digits", "cnn2", "random", "10%").forget == str(round(0.1 * (1437 - 287)))
 
 
-def test_a_sequence_is_its_requests_and_what_they_add_up_to():
+def test_a_sequence_is_its_requests_and_what_they_add_up_to() -> None:
     scenario = Scenario("digits", "cnn2", "sequence", "3>8+1>0")
     assert scenario.forget == "3>1+8>0"
     assert [s.forget for s in scenario.requests] == ["3", "1+8", "0"]
@@ -325,13 +327,13 @@ BAD = [
 
 
 @pytest.mark.parametrize(("arguments", "kind", "message"), BAD)
-def test_bad_input_is_told_in_one_line(arguments, kind, message):
+def test_bad_input_is_told_in_one_line(arguments, kind, message) -> None:
     with pytest.raises(kind, match=message) as told:
         Scenario(*arguments)
     assert "\n" not in str(told.value)
 
 
-def test_a_seed_from_an_array_is_a_plain_number():
+def test_a_seed_from_an_array_is_a_plain_number() -> None:
     assert type(Scenario("digits", "cnn2", "full_class", "1", np.int64(3)).seed) is int
 
 
@@ -358,7 +360,7 @@ def named():
         (("cat", "1", "dog"), "1", "1"),
     ],
 )
-def test_a_name_wins_over_an_index(named, names, forget, meant):
+def test_a_name_wins_over_an_index(named, names, forget: str, meant: str) -> None:
     named(*names)
     assert Scenario("named", "cnn2", "full_class", forget).forget == meant
 
@@ -384,7 +386,9 @@ def test_a_name_wins_over_an_index(named, names, forget, meant):
         (("1", "2", "3"), "0", "no class '0', and its classes are numbers .* index 0 is meant, write '1'"),
     ],
 )
-def test_a_number_that_could_mean_two_classes_is_refused_with_both(named, names, forget, message):
+def test_a_number_that_could_mean_two_classes_is_refused_with_both(
+    named, names, forget: str, message: str
+) -> None:
     named(*names)
     with pytest.raises(InvalidScenario, match=message):
         Scenario("named", "cnn2", "full_class", forget)

@@ -1,5 +1,7 @@
 """Which images a search evaluates: how many, which, and how far what they say is from what all say."""
 
+from __future__ import annotations
+
 import numpy as np
 import pytest
 
@@ -14,19 +16,19 @@ from benchmarks.trial.evaluated_images import evaluated_images
 MEMBERS, OTHERS, CLASSES = 45_000, 20_000, 100
 
 
-def test_small_splits_are_evaluated_whole_and_large_ones_in_part():
+def test_small_splits_are_evaluated_whole_and_large_ones_in_part() -> None:
     assert [subset_size(n) for n in (0, 1, 4_950, ENOUGH)] == [0, 1, 4_950, ENOUGH]
     assert subset_size(ENOUGH + 1) < ENOUGH
     assert (subset_size(44_550), subset_size(10**9)) == (8_167, ENOUGH)
 
 
 @pytest.mark.parametrize("images", [10_001, 44_550, 1_200_000])
-def test_the_error_is_that_of_as_many_images_from_a_split_without_end(images):
+def test_the_error_is_that_of_as_many_images_from_a_split_without_end(images: int) -> None:
     n = subset_size(images)
     assert (1 - n / images) / n == pytest.approx(1 / ENOUGH, rel=1e-3)
 
 
-def test_a_subset_is_fixed_has_its_share_of_each_class_and_leaves_the_forget_set_whole():
+def test_a_subset_is_fixed_has_its_share_of_each_class_and_leaves_the_forget_set_whole() -> None:
     y = np.random.default_rng(0).integers(CLASSES, size=MEMBERS)
     chosen = positions("retain_train", y, "auto")
     assert np.array_equal(chosen, positions("retain_train", y, "auto"))
@@ -42,7 +44,7 @@ def test_a_subset_is_fixed_has_its_share_of_each_class_and_leaves_the_forget_set
         assert positions("forget_train", y, extent) is None
 
 
-def test_what_a_search_evaluates_is_known_without_the_data():
+def test_what_a_search_evaluates_is_known_without_the_data() -> None:
     cifar = datasets.get("cifar100")
     found = evaluated_images(cifar, "auto")
     assert found.fewer
@@ -97,7 +99,7 @@ def differences(first, second, subsets):
     [((-2.5, 1.5), (-0.5, 1.2)), ((0.3, 0.8), (0.45, 0.8))],
     ids=["fits its data", "generalises"],
 )
-def test_half_a_point_covers_the_differences_that_a_search_compares(inside, outside):
+def test_half_a_point_covers_the_differences_that_a_search_compares(inside, outside) -> None:
     """Two models that disagree about a quarter of the images, over redrawn subsets: errors as stated."""
     draw = np.random.default_rng(1)
     retrained_right = draw.random(OTHERS) < 0.6
@@ -119,7 +121,7 @@ def test_half_a_point_covers_the_differences_that_a_search_compares(inside, outs
     assert np.mean(np.abs(errors) < 1) > 0.93
 
 
-def test_without_weights_the_attack_would_be_another_one():
+def test_without_weights_the_attack_would_be_another_one() -> None:
     """A subset's images stand for those left out, in the attack's penalty and among held-out images."""
     draw = np.random.default_rng(2)
     members, others = entropies(draw, -4.0, 2.0, MEMBERS), entropies(draw, -1.0, 1.5, 5_000)
@@ -135,7 +137,7 @@ def test_without_weights_the_attack_would_be_another_one():
     assert abs(mia(weighted) - exact) < off
 
 
-def test_references_are_of_the_same_images(monkeypatch, digits):
+def test_references_are_of_the_same_images(monkeypatch: pytest.MonkeyPatch, digits: Prepared) -> None:
     assert not digits.takes_subsets("validation")
     monkeypatch.setattr("benchmarks.scenarios.subsets.ENOUGH", 200)
     some = Prepared.unpack(digits.packed, digits.data)

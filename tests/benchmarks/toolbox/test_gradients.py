@@ -111,7 +111,7 @@ def three(logits, y):
 
 @pytest.mark.parametrize("losses", [cross_entropy, three])
 @pytest.mark.parametrize("name", NETWORKS)
-def test_they_are_those_of_a_backward_pass_per_image(name, losses):
+def test_they_are_those_of_a_backward_pass_per_image(name, losses) -> None:
     model, (x, y) = network(name), problem()
     found = squared_gradients(model, images(x, y), losses, nothing)
     expected = one_by_one(model, x, y, losses)
@@ -121,7 +121,7 @@ def test_they_are_those_of_a_backward_pass_per_image(name, losses):
         assert value.abs().max() > 0
 
 
-def test_frozen_parameters_are_left_out_and_the_network_is_left_as_it_was():
+def test_frozen_parameters_are_left_out_and_the_network_is_left_as_it_was() -> None:
     model, (x, y) = network("batch_norm"), problem()
     model[0].weight.requires_grad_(False)
     before = {k: v.clone() for k, v in model.state_dict().items()}
@@ -133,7 +133,7 @@ def test_frozen_parameters_are_left_out_and_the_network_is_left_as_it_was():
 
 
 @pytest.mark.parametrize(("name", "extra"), [("convolution", 0), ("raw", 1)])
-def test_every_pass_is_counted(name, extra):
+def test_every_pass_is_counted(name: str, extra: int) -> None:
     model, (x, y) = network(name), problem()
     meter = Meter(torch.device("cpu"))
     meter.watch(model)
@@ -143,7 +143,7 @@ def test_every_pass_is_counted(name, extra):
     assert meter.cost().samples_backward == 7 * 3 * (1 + extra)
 
 
-def test_layers_that_are_frozen_are_no_obstacle():
+def test_layers_that_are_frozen_are_no_obstacle() -> None:
     model, (x, y) = network("convolution"), problem()
     for p in model[0].parameters():
         p.requires_grad_(False)
@@ -165,14 +165,14 @@ class Beside(nn.Module):
         return self.head(x.flatten(1))
 
 
-def test_a_layer_that_does_not_reach_the_logits_has_no_gradient():
+def test_a_layer_that_does_not_reach_the_logits_has_no_gradient() -> None:
     x, y = problem()
     found = squared_gradients(Beside().double(), images(x, y), cross_entropy, nothing)
     assert found["aside.weight"].abs().max() == 0
     assert found["head.weight"].abs().max() > 0
 
 
-def test_weights_that_two_layers_share_are_summed_before_they_are_squared():
+def test_weights_that_two_layers_share_are_summed_before_they_are_squared() -> None:
     torch.manual_seed(0)
     first, second = nn.Linear(72, 72).double(), nn.Linear(72, 72).double()
     second.weight = first.weight
@@ -183,7 +183,7 @@ def test_weights_that_two_layers_share_are_summed_before_they_are_squared():
         assert torch.allclose(found[key], value, rtol=1e-6, atol=1e-12), key
 
 
-def test_reparametrised_layers_go_the_general_way():
+def test_reparametrised_layers_go_the_general_way() -> None:
     torch.manual_seed(0)
     layer = torch.nn.utils.parametrizations.weight_norm(nn.Linear(72, CLASSES).double())
     model, (x, y) = nn.Sequential(nn.Flatten(), layer), problem()
@@ -193,7 +193,7 @@ def test_reparametrised_layers_go_the_general_way():
 
 
 @pytest.mark.parametrize("name", ["convolution", "tokens", "raw"])
-def test_slices_change_nothing(name, monkeypatch):
+def test_slices_change_nothing(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     model, (x, y) = network(name), problem()
     whole = squared_gradients(model, images(x, y), three, nothing)
     monkeypatch.setattr(gradients, "_SLICE_BYTES", 1)
@@ -202,7 +202,7 @@ def test_slices_change_nothing(name, monkeypatch):
     assert all(torch.allclose(sliced[k], v, rtol=1e-9) for k, v in whole.items())
 
 
-def test_under_autocast_the_squares_are_float32():
+def test_under_autocast_the_squares_are_float32() -> None:
     model, (x, y) = network("convolution").float(), problem()
     plain = squared_gradients(model, images(x.float(), y), cross_entropy, nothing)
     with torch.autocast("cpu", dtype=torch.bfloat16, cache_enabled=False):

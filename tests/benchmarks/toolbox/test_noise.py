@@ -1,5 +1,7 @@
 """Noise images: all classes at once give what each gives alone; training on copies of them."""
 
+from __future__ import annotations
+
 import numpy as np
 import pytest
 import torch
@@ -31,7 +33,9 @@ def expected(model, classes, images, **how):
 
 @pytest.mark.parametrize("at_once", [1, 3, 1000])
 @pytest.mark.parametrize(("maximise", "halve_lr"), [(True, False), (False, False), (False, True)])
-def test_all_classes_at_once_give_what_each_gives_alone(monkeypatch, at_once, maximise, halve_lr):
+def test_all_classes_at_once_give_what_each_gives_alone(
+    monkeypatch: pytest.MonkeyPatch, at_once: int, maximise: bool, halve_lr: bool
+) -> None:
     monkeypatch.setattr(module, "_AT_ONCE", at_once)
     noise, labels = optimised_noise(
         network(9),
@@ -62,7 +66,7 @@ def test_all_classes_at_once_give_what_each_gives_alone(monkeypatch, at_once, ma
     assert len({tuple(own) for own in rates}) == (3 if halve_lr else 1)  # halved, each at its own time
 
 
-def test_the_network_is_left_as_it_was():
+def test_the_network_is_left_as_it_was() -> None:
     model = nn.Sequential(nn.Conv2d(2, 4, 3), nn.BatchNorm2d(4), nn.Flatten(), nn.Dropout(), nn.Linear(4, 5))
     model.train()
     before = {name: value.clone() for name, value in model.state_dict().items()}
@@ -76,7 +80,7 @@ def test_the_network_is_left_as_it_was():
     assert all(p.grad is None for p in model.parameters())
 
 
-def test_an_epoch_holds_every_noise_image_as_often_as_asked_and_every_real_one_once():
+def test_an_epoch_holds_every_noise_image_as_often_as_asked_and_every_real_one_once() -> None:
     model, seen, steps = network(), [], []
     model.register_forward_pre_hook(lambda _, x: seen.append(x[0].flatten(1)[:, 0]))
     noise = torch.arange(3.0).double().view(3, 1, 1, 1).expand(3, *SHAPE)
@@ -94,7 +98,7 @@ def test_an_epoch_holds_every_noise_image_as_often_as_asked_and_every_real_one_o
     assert not torch.equal(*epochs)
 
 
-def test_impair_starts_from_no_gradient():
+def test_impair_starts_from_no_gradient() -> None:
     fresh, stale = network(), network()
     for p in stale.parameters():
         p.grad = torch.ones_like(p)

@@ -88,7 +88,7 @@ def lazy(classes, channels, size):
 
 
 @pytest.mark.parametrize("build", [Net, tied, normalised, lazy, answers(lambda y, h: y.log_softmax(1))])
-def test_what_trains_passes_and_leaves_the_random_numbers_alone(build):
+def test_what_trains_passes_and_leaves_the_random_numbers_alone(build) -> None:
     torch.manual_seed(3)
     check(build, CLASSES, CHANNELS, SIZE)
     assert torch.initial_seed() == 3
@@ -120,7 +120,7 @@ def test_what_trains_passes_and_leaves_the_random_numbers_alone(build):
         (lambda y, h: y.detach(), "no gradient comes back through it (RuntimeError: element 0"),
     ],
 )
-def test_another_answer_than_logits_is_one_line_that_says_how_to_get_them(answer, message):
+def test_another_answer_than_logits_is_one_line_that_says_how_to_get_them(answer, message: str) -> None:
     refused(answers(answer), message)
 
 
@@ -148,7 +148,7 @@ def test_another_answer_than_logits_is_one_line_that_says_how_to_get_them(answer
         (Stateful, "its state_dict() holds '_extra_state', which is not a tensor"),
     ],
 )
-def test_a_network_that_cannot_be_trained_is_one_line(build, message):
+def test_a_network_that_cannot_be_trained_is_one_line(build, message: str) -> None:
     refused(build, message)
 
 
@@ -159,7 +159,7 @@ def refused(build, message):
     assert "\n" not in str(caught.value)
 
 
-def test_lazy_layers_have_weights_that_the_seed_decides():
+def test_lazy_layers_have_weights_that_the_seed_decides() -> None:
     networks = []
     for _ in range(2):
         torch.manual_seed(5)

@@ -1,5 +1,7 @@
 """The model cache: one training per identity, whole files or none, faults told."""
 
+from __future__ import annotations
+
 import errno
 import hashlib
 import json
@@ -27,7 +29,7 @@ from benchmarks.training.reproducible import seeded
 
 
 @pytest.fixture(autouse=True)
-def home(tmp_path, monkeypatch):
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setenv("UNLEARN_DATA", str(tmp_path))
     return tmp_path / "models"
 
@@ -45,7 +47,7 @@ def only(folder: Path, suffix: str) -> Path:
     return file
 
 
-def test_what_was_stored_comes_back(home):
+def test_what_was_stored_comes_back(home) -> None:
     first = get_or_train("digits-x", {"seed": 0}, made)
     again = get_or_train("digits-x", {"seed": 0}, never)
     assert again.id == first.id
@@ -69,7 +71,7 @@ def _ask(folder: str, barrier, lines) -> None:
     lines.put(float(get_or_train("x", {}, slow).state["w"][0, 0]))
 
 
-def test_processes_that_ask_at_once_train_once(tmp_path):
+def test_processes_that_ask_at_once_train_once(tmp_path: Path) -> None:
     context = multiprocessing.get_context("fork")
     barrier, lines = context.Barrier(2), context.Queue()
     workers = [context.Process(target=_ask, args=(str(tmp_path), barrier, lines)) for _ in range(2)]
@@ -83,7 +85,7 @@ def test_processes_that_ask_at_once_train_once(tmp_path):
     assert len({value for value in said if value != "trained"}) == 1
 
 
-def test_changed_weights_are_told_with_the_file_to_delete(home):
+def test_changed_weights_are_told_with_the_file_to_delete(home) -> None:
     get_or_train("x", {}, made)
     weights = only(home, "safetensors")
     weights.write_bytes(weights.read_bytes()[:-1] + b"!")
@@ -95,7 +97,7 @@ def test_changed_weights_are_told_with_the_file_to_delete(home):
 
 
 @pytest.mark.parametrize("content", [b"", b"no safetensors", b"\xff" * 64])
-def test_weights_that_are_no_safetensors_are_told_though_their_checksum_is_right(home, content):
+def test_weights_that_are_no_safetensors_are_told_though_their_checksum_is_right(home, content) -> None:
     get_or_train("digits-x", {}, made)
     only(home, "safetensors").write_bytes(content)
     description = json.loads(only(home, "json").read_text())
@@ -108,7 +110,7 @@ def test_weights_that_are_no_safetensors_are_told_though_their_checksum_is_right
     assert "\n" not in str(caught.value)
 
 
-def test_tied_weights_are_stored_and_come_back_tied():
+def test_tied_weights_are_stored_and_come_back_tied() -> None:
     def network():
         layer = nn.Linear(2, 2)
         return nn.Sequential(layer, nn.ReLU(), layer)
@@ -121,7 +123,7 @@ def test_tied_weights_are_stored_and_come_back_tied():
     assert again[2].weight is again[0].weight
 
 
-def test_a_view_of_a_larger_tensor_is_stored_alone(home):
+def test_a_view_of_a_larger_tensor_is_stored_alone(home) -> None:
     whole = torch.arange(1000.0)
     get_or_train("views", {}, lambda: ({"a": whole[:2], "b": whole[:3]}, {}))
     assert only(home, "safetensors").stat().st_size < 500
@@ -129,21 +131,21 @@ def test_a_view_of_a_larger_tensor_is_stored_alone(home):
 
 
 @pytest.mark.parametrize("text", ["{", "[]", "{}", "null", "\xff"])
-def test_a_corrupt_description_is_told(home, text):
+def test_a_corrupt_description_is_told(home, text: str) -> None:
     get_or_train("x", {}, made)
     only(home, "json").write_text(text)
     with pytest.raises(CacheError, match=r"cannot be read .*; delete .*\.json and it is trained again"):
         get_or_train("x", {}, never)
 
 
-def test_weights_that_are_gone_are_told(home):
+def test_weights_that_are_gone_are_told(home) -> None:
     get_or_train("x", {}, made)
     only(home, "safetensors").unlink()
     with pytest.raises(CacheError, match="delete"):
         get_or_train("x", {}, never)
 
 
-def test_a_process_killed_between_the_two_files_leaves_nothing_half(home):
+def test_a_process_killed_between_the_two_files_leaves_nothing_half(home) -> None:
     context = multiprocessing.get_context("fork")
 
     def killed():
@@ -168,7 +170,7 @@ def test_a_process_killed_between_the_two_files_leaves_nothing_half(home):
     assert get_or_train("x", {}, never).state["w"][0, 0] == 2
 
 
-def test_what_killed_processes_left_is_deleted_unless_a_model_is_being_stored(home):
+def test_what_killed_processes_left_is_deleted_unless_a_model_is_being_stored(home) -> None:
     folder = model_folder()
     get_or_train("net", {"a": 1}, lambda: ({"w": torch.ones(1)}, {}))
     rests = [
@@ -183,7 +185,7 @@ def test_what_killed_processes_left_is_deleted_unless_a_model_is_being_stored(ho
     assert not any(rest.exists() for rest in rests)
 
 
-def test_a_failed_training_leaves_nothing(home):
+def test_a_failed_training_leaves_nothing(home) -> None:
     def fails():
         raise ValueError("no")
 
@@ -192,7 +194,7 @@ def test_a_failed_training_leaves_nothing(home):
     assert not [f for f in home.iterdir() if not f.name.endswith(".lock")]
 
 
-def test_a_full_disk_is_told_and_leaves_no_rest(home, monkeypatch):
+def test_a_full_disk_is_told_and_leaves_no_rest(home, monkeypatch: pytest.MonkeyPatch) -> None:
     def full(fd):
         raise OSError(errno.ENOSPC, "No space left on device")
 
@@ -217,7 +219,7 @@ def identity_of(monkeypatch, scenario, recipe, role="original"):
     return asked.value.args[1]
 
 
-def test_the_identity_changes_with_all_that_determines_the_weights(monkeypatch):
+def test_the_identity_changes_with_all_that_determines_the_weights(monkeypatch: pytest.MonkeyPatch) -> None:
     scenario, recipe = Scenario("digits", "cnn2", "full_class", "8"), Recipe(epochs=2)
 
     def identity(scenario=scenario, recipe=recipe, role="original"):
@@ -261,7 +263,7 @@ def test_the_identity_changes_with_all_that_determines_the_weights(monkeypatch):
     assert identity() not in seen
 
 
-def test_the_original_is_one_model_for_all_forget_sets(monkeypatch):
+def test_the_original_is_one_model_for_all_forget_sets(monkeypatch: pytest.MonkeyPatch) -> None:
     recipe = Recipe(epochs=2)
     same = {
         identity_of(monkeypatch, Scenario("digits", "cnn2", task, forget), recipe)
@@ -270,7 +272,7 @@ def test_the_original_is_one_model_for_all_forget_sets(monkeypatch):
     assert len(same) == 1
 
 
-def test_every_draw_has_a_retrained_model_of_its_own_and_all_share_the_original():
+def test_every_draw_has_a_retrained_model_of_its_own_and_all_share_the_original() -> None:
     draws = [Scenario("digits", "cnn2", "random", "40", draw=draw) for draw in range(3)]
     recipe = Recipe(epochs=1)
     assert len({model_id("original", s, recipe) for s in draws}) == 1
@@ -280,7 +282,7 @@ def test_every_draw_has_a_retrained_model_of_its_own_and_all_share_the_original(
     assert "digits-cnn2-without-random-40-draw2-" in retrained[2]
 
 
-def test_the_retrained_model_starts_fresh_and_sees_no_forget_image(monkeypatch):
+def test_the_retrained_model_starts_fresh_and_sees_no_forget_image(monkeypatch: pytest.MonkeyPatch) -> None:
     scenario = Scenario("digits", "cnn2", "full_class", "8")
     seen = {}
 
@@ -301,7 +303,9 @@ def test_the_retrained_model_starts_fresh_and_sees_no_forget_image(monkeypatch):
     assert all("without" in f.name for f in cache.model_folder().glob("*.json"))
 
 
-def test_a_folder_that_cannot_be_written_to_is_said_before_anything_is_trained(monkeypatch, tmp_path):
+def test_a_folder_that_cannot_be_written_to_is_said_before_anything_is_trained(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     monkeypatch.setenv("UNLEARN_DATA", str(tmp_path / "new"))
     assert cache.writable_model_folder() == tmp_path / "new" / "models"
     assert not list((tmp_path / "new" / "models").iterdir())

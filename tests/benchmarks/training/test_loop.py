@@ -1,5 +1,7 @@
 """Training: the recipe as published, the best epoch, augmentation, seeds."""
 
+from __future__ import annotations
+
 import copy
 import math
 from dataclasses import replace
@@ -39,7 +41,9 @@ def rng(seed=0):
     return torch.Generator().manual_seed(seed)
 
 
-def test_the_learning_rate_is_one_cosine_cycle_and_the_momentum_stays(sets, monkeypatch):
+def test_the_learning_rate_is_one_cosine_cycle_and_the_momentum_stays(
+    sets, monkeypatch: pytest.MonkeyPatch
+) -> None:
     seen = []
 
     class Spy(torch.optim.SGD):
@@ -65,7 +69,9 @@ def test_the_learning_rate_is_one_cosine_cycle_and_the_momentum_stays(sets, monk
     assert {(momentum, decay) for _, momentum, decay in seen} == {(0.9, 5e-4)}
 
 
-def test_the_best_validation_epoch_is_kept_and_later_ones_win_ties(sets, monkeypatch):
+def test_the_best_validation_epoch_is_kept_and_later_ones_win_ties(
+    sets, monkeypatch: pytest.MonkeyPatch
+) -> None:
     states, accuracies = [], iter([50, 80, 80, 70])
 
     class Said:
@@ -88,7 +94,7 @@ def test_the_best_validation_epoch_is_kept_and_later_ones_win_ties(sets, monkeyp
     assert any(not torch.equal(v, states[3][k]) for k, v in model.state_dict().items())
 
 
-def test_a_network_learns_the_digits(sets):
+def test_a_network_learns_the_digits(sets) -> None:
     model = network()
     train(model, *sets, Recipe(epochs=8), rng())
     assert predict(model, sets[1]).correct.mean() > 0.8
@@ -101,7 +107,7 @@ WEIGHED = Recipe(epochs=8, balanced=True)
 
 
 @pytest.mark.parametrize("recipe", [STEPS, ADAM, HALF, WEIGHED], ids=["steps", "adam", "half", "balanced"])
-def test_every_kind_of_recipe_trains(recipe):
+def test_every_kind_of_recipe_trains(recipe) -> None:
     model, validation = network(), digits(900, 1200)
     train(model, digits(0, 900), validation, recipe, rng())
     assert predict(model, validation).correct.mean() > 0.9
@@ -110,7 +116,7 @@ def test_every_kind_of_recipe_trains(recipe):
 
 @pytest.mark.parametrize("steps", [1, 2, 5])
 @pytest.mark.parametrize("warmup", [0, 1, 2])
-def test_milestones_are_epochs_that_begin_lower_after_a_linear_rise(steps, warmup):
+def test_milestones_are_epochs_that_begin_lower_after_a_linear_rise(steps: int, warmup: int) -> None:
     recipe = Recipe(epochs=7, max_lr=0.1, milestones=(3, 6), gamma=0.5, warmup=warmup)
     optimiser = make_optimiser(network(), recipe)
     schedule = make_schedule(optimiser, recipe, steps)
@@ -139,30 +145,30 @@ def one_step(sets, recipe):
     return [(p.detach(), p.grad, q) for p, q in zip(start.parameters(), model.parameters(), strict=True)]
 
 
-def test_a_step_is_sgd_with_momentum_and_decay(sets):
+def test_a_step_is_sgd_with_momentum_and_decay(sets) -> None:
     for p, g, trained in one_step(sets, Recipe(1, max_lr=0.1)):
         assert torch.allclose(trained, p - 0.1 * (g + 5e-4 * p), rtol=0, atol=1e-7)
 
 
-def test_gradient_values_are_held(sets):
+def test_gradient_values_are_held(sets) -> None:
     found = one_step(sets, Recipe(1, max_lr=0.1, clip=1e-3))
     assert max(g.abs().max() for _, g, _ in found) > 2e-3
     for p, g, trained in found:
         assert torch.allclose(trained, p - 0.1 * (g.clamp(-1e-3, 1e-3) + 5e-4 * p), rtol=0, atol=1e-7)
 
 
-def test_a_step_of_adam_decays_weights_through_the_gradient(sets):
+def test_a_step_of_adam_decays_weights_through_the_gradient(sets) -> None:
     for p, g, trained in one_step(sets, Recipe(1, optimiser="adam", max_lr=0.01, weight_decay=0.1)):
         g = g + 0.1 * p
         expected = p - 0.01 * g / (g.abs() + 1e-8)  # Adam's first step is the sign of what it sees
         assert torch.allclose(trained, expected, rtol=0, atol=1e-4)
 
 
-def test_the_first_moment_of_adam_decays_as_given():
+def test_the_first_moment_of_adam_decays_as_given() -> None:
     assert make_optimiser(network(), replace(ADAM, momentum=0.7)).param_groups[0]["betas"] == (0.7, 0.999)
 
 
-def test_classes_weigh_by_the_inverse_of_their_number(sets):
+def test_classes_weigh_by_the_inverse_of_their_number(sets) -> None:
     images, validation = sets
     few = images.subset((images.labels < 3).nonzero()[:, 0])
     few = few.subset(torch.cat([(few.labels > 0).nonzero()[:, 0], (few.labels == 0).nonzero()[:5, 0]]))
@@ -177,7 +183,7 @@ def test_classes_weigh_by_the_inverse_of_their_number(sets):
         assert torch.allclose(trained, p - 0.1 * p.grad, rtol=0, atol=1e-6)
 
 
-def test_half_precision_is_for_forward_passes_in_training_and_a_callers_own_stays(sets):
+def test_half_precision_is_for_forward_passes_in_training_and_a_callers_own_stays(sets) -> None:
     seen = []
 
     def spy(recipe):
@@ -197,12 +203,12 @@ def test_half_precision_is_for_forward_passes_in_training_and_a_callers_own_stay
         assert spy(Recipe(1)) == {(True, half), (False, half)}
 
 
-def test_a_diverged_training_is_told(sets):
+def test_a_diverged_training_is_told(sets) -> None:
     with pytest.raises(TrainingError, match=r"diverged in epoch 1: .* lower peak learning rate than 1e\+20"):
         train(network(), *sets, Recipe(epochs=2, max_lr=1e20), rng())
 
 
-def test_a_seed_repeats_exactly(sets):
+def test_a_seed_repeats_exactly(sets) -> None:
     def weights(seed):
         model = network()
         train(model, *sets, Recipe(epochs=2, augmentation="crop_flip_rotate"), rng(seed))
@@ -212,7 +218,7 @@ def test_a_seed_repeats_exactly(sets):
     assert not torch.equal(weights(0), weights(1))
 
 
-def test_seeded_puts_the_global_state_back():
+def test_seeded_puts_the_global_state_back() -> None:
     torch.manual_seed(5)
     expected = torch.rand(3)
     torch.manual_seed(5)
@@ -243,12 +249,14 @@ def pixels():
     return torch.randint(1, 256, (2, 3, 32, 32), generator=rng()).to(torch.uint8)
 
 
-def test_no_augmentation_hands_the_bytes_on(pixels):
+def test_no_augmentation_hands_the_bytes_on(pixels) -> None:
     assert augment(pixels, "none", rng()) is pixels
 
 
 @pytest.mark.parametrize(("dx", "dy"), [(0, 0), (4, 0), (-4, 2), (3, -1)])
-def test_shifts_are_whole_pixels_and_black_comes_in(pixels, monkeypatch, dx, dy):
+def test_shifts_are_whole_pixels_and_black_comes_in(
+    pixels, monkeypatch: pytest.MonkeyPatch, dx: int, dy: int
+) -> None:
     monkeypatch.setattr(torch, "rand", Draws(share(dx, 4), share(dy, 4)))
     got = augment(pixels, "crop", rng())
     padded = nn.functional.pad(pixels.float(), (4, 4, 4, 4))
@@ -256,13 +264,15 @@ def test_shifts_are_whole_pixels_and_black_comes_in(pixels, monkeypatch, dx, dy)
     assert torch.allclose(got, expected, atol=0.02)
 
 
-def test_mirroring_is_exact(pixels, monkeypatch):
+def test_mirroring_is_exact(pixels, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(torch, "rand", Draws(share(0, 4), share(0, 4), 0.1, 0.5))
     assert torch.allclose(augment(pixels, "crop_flip_rotate", rng()), pixels.float().flip(3), atol=0.02)
 
 
 @pytest.mark.parametrize("mirror", [0.1, 0.9])
-def test_rotation_turns_by_up_to_15_degrees_and_does_not_shear(monkeypatch, mirror):
+def test_rotation_turns_by_up_to_15_degrees_and_does_not_shear(
+    monkeypatch: pytest.MonkeyPatch, mirror: float
+) -> None:
     canvas = torch.zeros(1, 1, 33, 33)
     canvas[0, 0, 16, 28] = 255  # 12 pixels right of the centre
     monkeypatch.setattr(torch, "rand", Draws(share(0, 4), share(0, 4), mirror, 1.0))
@@ -274,7 +284,7 @@ def test_rotation_turns_by_up_to_15_degrees_and_does_not_shear(monkeypatch, mirr
     assert angle == pytest.approx(15, abs=1.5)
 
 
-def test_all_shifts_are_drawn_equally_often():
+def test_all_shifts_are_drawn_equally_often() -> None:
     canvas = torch.zeros(4000, 1, 32, 32, dtype=torch.uint8)
     canvas[:, :, 16, 16] = 255
     got = augment(canvas, "crop", rng())
@@ -285,12 +295,12 @@ def test_all_shifts_are_drawn_equally_often():
         assert ((counts - 4000 / 9) ** 2 / (4000 / 9)).sum() < 26  # chi-square, 8 degrees of freedom, .999
 
 
-def test_recipes_are_values():
+def test_recipes_are_values() -> None:
     assert replace(Recipe(3), epochs=4) == Recipe(4)
     assert training.Recipe(3) != Recipe(4)
 
 
-def test_a_last_batch_of_one_image_is_refused_before_the_first_step(sets):
+def test_a_last_batch_of_one_image_is_refused_before_the_first_step(sets) -> None:
     images, validation = sets
     model = nn.Sequential(nn.Flatten(), nn.Linear(64, 8), nn.BatchNorm1d(8), nn.Linear(8, 10))
     before = copy.deepcopy(model.state_dict())

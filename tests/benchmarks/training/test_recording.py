@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import json
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -43,7 +44,7 @@ def sets():
 
 
 @pytest.fixture
-def accuracies(monkeypatch):
+def accuracies(monkeypatch: pytest.MonkeyPatch):
     """Sets the validation accuracies, in percent, that the epochs of a training seem to reach."""
 
     def seem(*percents):
@@ -112,7 +113,9 @@ def near(found, expected):
 
 
 @pytest.mark.parametrize("watched", [[100], [105, 133, 180], [0, 1, 2, 150]])
-def test_the_sum_is_that_of_the_weight_differences_of_an_independent_training(sets, accuracies, watched):
+def test_the_sum_is_that_of_the_weight_differences_of_an_independent_training(
+    sets, accuracies, watched
+) -> None:
     accuracies(10, 20, 30)
     model, recorder, _ = record(*sets, watched)
     weights, total, taken = replayed(network(), sets[0], RECIPE, watched, epochs=3)
@@ -124,7 +127,7 @@ def test_the_sum_is_that_of_the_weight_differences_of_an_independent_training(se
 
 
 @pytest.mark.parametrize("best", [1, 2, 3])
-def test_steps_after_the_best_epoch_are_not_recorded(sets, accuracies, best):
+def test_steps_after_the_best_epoch_are_not_recorded(sets, accuracies, best: int) -> None:
     accuracies(*(50 if epoch == best else 10 for epoch in (1, 2, 3)))
     model, recorder, history = record(*sets, [105, 133])
     weights, total, taken = replayed(network(), sets[0], RECIPE, [105, 133], epochs=best)
@@ -136,8 +139,8 @@ def test_steps_after_the_best_epoch_are_not_recorded(sets, accuracies, best):
 
 @pytest.mark.parametrize("best", [1, 3])
 def test_if_every_batch_is_watched_the_sum_leads_from_the_initial_weights_to_the_final_ones(
-    sets, accuracies, best
-):
+    sets, accuracies, best: int
+) -> None:
     accuracies(*(50 if epoch == best else 10 for epoch in (1, 2, 3)))
     start = state(network())
     model, recorder, _ = record(*sets, sets[0].index.tolist())
@@ -145,20 +148,20 @@ def test_if_every_batch_is_watched_the_sum_leads_from_the_initial_weights_to_the
     assert near({name: start[name] + recorder.updates[name] for name in start}, state(model))
 
 
-def test_without_a_watched_image_nothing_is_recorded(sets):
+def test_without_a_watched_image_nothing_is_recorded(sets) -> None:
     _, recorder, _ = record(*sets, [0, 1, 2])
     assert recorder.steps == 0
     assert all(not u.any() for u in recorder.updates.values())
 
 
-def test_recording_does_not_change_the_training(sets):
+def test_recording_does_not_change_the_training(sets) -> None:
     plain = network()
     train(plain, *sets, RECIPE, rng())
     recorded, _, _ = record(*sets, [105, 133])
     assert all(torch.equal(state(plain)[name], p) for name, p in state(recorded).items())
 
 
-def test_buffers_are_no_part_of_the_record():
+def test_buffers_are_no_part_of_the_record() -> None:
     model = nn.Sequential(nn.Linear(2, 2), nn.BatchNorm1d(2))
     recorder = Recorder(model, torch.tensor([0]))
     recorder.keep()
@@ -166,14 +169,14 @@ def test_buffers_are_no_part_of_the_record():
 
 
 @pytest.fixture
-def home(tmp_path, monkeypatch):
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setenv("UNLEARN_DATA", str(tmp_path))
 
 
 SCENARIO = Scenario("digits", "cnn2", "random", "5")
 
 
-def test_a_prepared_scenario_holds_the_steps_of_its_original(home):
+def test_a_prepared_scenario_holds_the_steps_of_its_original(home) -> None:
     prepared = prepare(SCENARIO, recipe=SMALL, record=True)
     [description] = model_folder().glob("*steps-of*.json")
     report = json.loads(description.read_text())["report"]
@@ -191,7 +194,9 @@ def test_a_prepared_scenario_holds_the_steps_of_its_original(home):
     assert report["steps"] == taken
 
 
-def test_the_steps_come_from_the_cache_and_along_to_other_processes(home, monkeypatch):
+def test_the_steps_come_from_the_cache_and_along_to_other_processes(
+    home, monkeypatch: pytest.MonkeyPatch
+) -> None:
     first = prepare(SCENARIO, recipe=SMALL, record=True)
     monkeypatch.setattr(
         "benchmarks.training.models.train", lambda *args, **more: pytest.fail("trained again")
@@ -203,7 +208,7 @@ def test_the_steps_come_from_the_cache_and_along_to_other_processes(home, monkey
         assert torch.equal(unpacked.updates[name], value)
 
 
-def test_other_forget_images_have_other_steps_of_the_same_original(home):
+def test_other_forget_images_have_other_steps_of_the_same_original(home) -> None:
     first = prepare(SCENARIO, recipe=SMALL, record=True)
     other = prepare(Scenario("digits", "cnn2", "full_class", "8"), recipe=SMALL, record=True)
     assert first.original_id == other.original_id
@@ -212,7 +217,9 @@ def test_other_forget_images_have_other_steps_of_the_same_original(home):
     assert len({identity["recorded"] for identity in stored}) == 2  # whatever the files are called
 
 
-def test_a_cached_original_that_training_does_not_repeat_is_refused(home, monkeypatch):
+def test_a_cached_original_that_training_does_not_repeat_is_refused(
+    home, monkeypatch: pytest.MonkeyPatch
+) -> None:
     prepare(SCENARIO, recipe=SMALL)
 
     def differently(model, *args, **more):
@@ -228,7 +235,7 @@ def test_a_cached_original_that_training_does_not_repeat_is_refused(home, monkey
     assert not list(model_folder().glob("*steps-of*.json"))
 
 
-def test_reading_what_was_not_recorded_says_what_to_do(home):
+def test_reading_what_was_not_recorded_says_what_to_do(home) -> None:
     prepared = prepare(SCENARIO, recipe=SMALL)
     assert prepared.updates is None
     data = data_for(prepared, own_method(lambda model, data, rng: model))

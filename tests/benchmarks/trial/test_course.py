@@ -1,5 +1,7 @@
 """How a model fares while a method runs: when it is measured, and that nothing else changes."""
 
+from __future__ import annotations
+
 import itertools
 
 import pytest
@@ -19,29 +21,29 @@ def due(points, steps):
     return [step for step in range(1, steps + 1) if course.due(step / steps)]
 
 
-def test_points_are_spread_evenly_over_the_steps_and_the_last_one_is_at_the_end():
+def test_points_are_spread_evenly_over_the_steps_and_the_last_one_is_at_the_end() -> None:
     assert due(4, 8) == [2, 4, 6, 8]
     assert due(3, 10) == [4, 7, 10]
     assert due(20, 1000) == list(range(50, 1001, 50))
 
 
-def test_of_a_method_with_few_steps_every_one_is_measured():
+def test_of_a_method_with_few_steps_every_one_is_measured() -> None:
     assert due(20, 3) == [1, 2, 3]
     assert due(20, 20) == list(range(1, 21))
 
 
-def test_without_points_nothing_is_due():
+def test_without_points_nothing_is_due() -> None:
     assert due(0, 10) == []
 
 
-def test_a_share_that_was_measured_before_is_noted_once():
+def test_a_share_that_was_measured_before_is_noted_once() -> None:
     course = Course(1)
     for gap in (1.0, 2.0):
         course.add(Point(0.5, 1.0, {"gap": gap}))
     assert [point.metrics["gap"] for point in course.measured] == [1.0]
 
 
-def test_the_last_point_is_the_finished_model_and_the_first_ones_are_not(digits):
+def test_the_last_point_is_the_finished_model_and_the_first_ones_are_not(digits: Prepared) -> None:
     result = run_trial(digits, "finetune", PARAMS, seed=1, points=4)
     assert [point.done for point in result.course] == pytest.approx([0.25, 0.5, 0.75, 1], abs=0.05)
     last = result.course[-1]
@@ -55,7 +57,7 @@ def test_the_last_point_is_the_finished_model_and_the_first_ones_are_not(digits)
     assert 0 < seconds[0] < seconds[-1] <= result.cost.unlearn_s
 
 
-def test_a_point_is_what_the_model_says_at_that_step(digits: Prepared):
+def test_a_point_is_what_the_model_says_at_that_step(digits: Prepared) -> None:
     from benchmarks.evaluation import evaluate
 
     states = []
@@ -77,7 +79,7 @@ def test_a_point_is_what_the_model_says_at_that_step(digits: Prepared):
         assert {name: point.metrics[name] for name in metrics} == pytest.approx(metrics)
 
 
-def test_measuring_on_the_way_changes_neither_the_result_nor_its_cost(digits):
+def test_measuring_on_the_way_changes_neither_the_result_nor_its_cost(digits: Prepared) -> None:
     alone = run_trial(digits, "finetune", PARAMS, seed=1)
     measured = run_trial(digits, "finetune", PARAMS, seed=1, points=5)
     assert alone.course == ()
@@ -86,7 +88,9 @@ def test_measuring_on_the_way_changes_neither_the_result_nor_its_cost(digits):
     assert alone.cost.samples_forward == measured.cost.samples_forward
 
 
-def test_the_time_of_measuring_is_no_part_of_the_cost(digits, monkeypatch):
+def test_the_time_of_measuring_is_no_part_of_the_cost(
+    digits: Prepared, monkeypatch: pytest.MonkeyPatch
+) -> None:
     clock = itertools.count()  # a second passes at every look, and an hour in every measurement
     hours = []
     monkeypatch.setattr("benchmarks.trial.meter.time.perf_counter", lambda: next(clock) + 3600 * len(hours))
@@ -105,7 +109,7 @@ def test_the_time_of_measuring_is_no_part_of_the_cost(digits, monkeypatch):
     assert all(point.seconds < 3600 for point in result.course)
 
 
-def test_memory_that_only_measuring_takes_is_not_the_methods(digits):
+def test_memory_that_only_measuring_takes_is_not_the_methods(digits: Prepared) -> None:
     big = 300 * 2**20
 
     def does(model, data, rng):
@@ -122,7 +126,7 @@ def test_memory_that_only_measuring_takes_is_not_the_methods(digits):
     assert watched.cost.peak_memory_mb < alone.cost.peak_memory_mb + 150
 
 
-def test_what_an_observer_measures_to_prune_is_in_the_course(digits):
+def test_what_an_observer_measures_to_prune_is_in_the_course(digits: Prepared) -> None:
     results = []
 
     def observe(share, measure):
@@ -138,7 +142,9 @@ def test_what_an_observer_measures_to_prune_is_in_the_course(digits):
     assert results[0].course == result.course
 
 
-def test_a_point_where_the_logits_are_not_finite_has_no_metrics_and_the_trial_goes_on(digits):
+def test_a_point_where_the_logits_are_not_finite_has_no_metrics_and_the_trial_goes_on(
+    digits: Prepared,
+) -> None:
     def does(model, data, rng):
         step = data.track(model, 2)
         last = list(model.parameters())[-1]

@@ -1,5 +1,7 @@
 """The attack by model inversion: what it finds in a model whose answer is known, and how it is judged."""
 
+from __future__ import annotations
+
 import base64
 import io
 
@@ -39,7 +41,7 @@ def template():
     return model
 
 
-def test_the_images_show_what_the_model_takes_for_the_class():
+def test_the_images_show_what_the_model_takes_for_the_class() -> None:
     images = invert(template(), [0, 1], like(), SHAPE)
     assert images.shape == (2 * IMAGES, *SHAPE)
     assert images.min() >= 0
@@ -49,7 +51,9 @@ def test_the_images_show_what_the_model_takes_for_the_class():
     assert (right[:, :, 2:].mean() > right[:, :, :2].mean() + 50).item()
 
 
-def test_one_step_is_gradient_descent_at_a_rate_of_1_on_what_the_network_sees(monkeypatch):
+def test_one_step_is_gradient_descent_at_a_rate_of_1_on_what_the_network_sees(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     monkeypatch.setattr(inversion, "STEPS", 1)
     model, given = template(), like(scale=0.5, shift=-2.0)
     after = invert(model, [0], given, SHAPE)
@@ -61,7 +65,7 @@ def test_one_step_is_gradient_descent_at_a_rate_of_1_on_what_the_network_sees(mo
     assert torch.allclose(after.flatten(1), expected.clamp(0, 255), atol=1e-4)
 
 
-def test_every_model_is_attacked_from_the_same_noise_and_left_as_it_was():
+def test_every_model_is_attacked_from_the_same_noise_and_left_as_it_was() -> None:
     model = template().train()
     before = {name: value.clone() for name, value in model.state_dict().items()}
     first, second = (invert(model, [0], like(), SHAPE) for _ in range(2))
@@ -71,7 +75,7 @@ def test_every_model_is_attacked_from_the_same_noise_and_left_as_it_was():
     assert all(torch.equal(value, before[name]) for name, value in model.state_dict().items())
 
 
-def test_clearing_is_a_median_filter_and_an_unsharp_mask():
+def test_clearing_is_a_median_filter_and_an_unsharp_mask() -> None:
     image = torch.rand(2, 3, 8, 8, generator=torch.Generator().manual_seed(1)) * 255
     found = cleared(image)
     for n in range(2):
@@ -81,12 +85,12 @@ def test_clearing_is_a_median_filter_and_an_unsharp_mask():
             assert np.allclose(found[n, channel], np.clip(sharp, 0, 255), atol=0.05)
 
 
-def test_the_share_is_of_images_in_which_the_judge_sees_the_class():
+def test_the_share_is_of_images_in_which_the_judge_sees_the_class() -> None:
     labels = np.array([3, 3, 5, 5])
     assert Inverted(np.zeros((4, *SHAPE), np.uint8), labels, np.array([3, 1, 5, 5])).share == 75.0
 
 
-def test_a_png_holds_the_pixels():
+def test_a_png_holds_the_pixels() -> None:
     grey = np.arange(16, dtype=np.uint8).reshape(SHAPE)
     assert np.array_equal(np.asarray(Image.open(io.BytesIO(as_png(grey)))), grey[0])
     colours = np.arange(48, dtype=np.uint8).reshape(3, 4, 4)
@@ -94,13 +98,15 @@ def test_a_png_holds_the_pixels():
 
 
 @pytest.fixture(scope="module")
-def kept(digits):
+def kept(digits: Prepared):
     from benchmarks import prepare
 
     return prepare(digits.scenario, recipe=digits.packed.recipe, keep_retrained=True)
 
 
-def test_a_trial_has_the_images_the_share_and_that_of_the_retrained_model(kept: Prepared, monkeypatch):
+def test_a_trial_has_the_images_the_share_and_that_of_the_retrained_model(
+    kept: Prepared, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(inversion, "STEPS", 20)
     result = run_trial(kept, "original", metrics=["inversion"])
     assert result.state == "complete", result.error
@@ -118,7 +124,7 @@ def test_a_trial_has_the_images_the_share_and_that_of_the_retrained_model(kept: 
     assert np.array_equal(first, found.images[0, 0])
 
 
-def test_the_judge_is_another_network_than_the_original_and_knows_the_class(kept):
+def test_the_judge_is_another_network_than_the_original_and_knows_the_class(kept) -> None:
     judge = inversion.judge(kept.scenario, kept.packed.recipe, kept.device)
     assert judge is inversion.judge(kept.scenario, kept.packed.recipe, kept.device)
     assert not torch.equal(next(judge.parameters()), next(kept.original.parameters()))
@@ -127,20 +133,20 @@ def test_the_judge_is_another_network_than_the_original_and_knows_the_class(kept
     assert predict(judge, kept.splits["forget_test"]).correct.mean() > 0.5
 
 
-def test_it_is_measured_only_where_it_is_named_and_leaves_no_images_elsewhere(kept):
+def test_it_is_measured_only_where_it_is_named_and_leaves_no_images_elsewhere(kept) -> None:
     result = run_trial(kept, "original")
     assert "inversion" not in result.metrics
     assert result.inverted is None
     assert inversion_rows(result) == []
 
 
-def test_predictions_alone_do_not_do(kept):
+def test_predictions_alone_do_not_do(kept) -> None:
     references = kept.references("test")
     with pytest.raises(BenchmarkError, match="needs the model"):
         metrics.get("inversion").compute(references.original, references)
 
 
-def test_where_no_whole_class_is_forgotten_nothing_is_inverted(kept):
+def test_where_no_whole_class_is_forgotten_nothing_is_inverted(kept) -> None:
     from dataclasses import replace
 
     scenario = replace(kept.scenario, task="random", forget="20")

@@ -31,7 +31,7 @@ def run(prepared: Prepared, work: Keeping | None, **params):
     return result
 
 
-def test_it_is_read_instead_of_computed_and_gives_the_same_weights(digits, folder):
+def test_it_is_read_instead_of_computed_and_gives_the_same_weights(digits: Prepared, folder: Path) -> None:
     first = run(digits, Keeping())
     assert sorted(path.suffix for path in folder.iterdir()) == [".json", ".lock", ".safetensors"]
     second, alone = run(digits, Keeping()), run(digits, None)
@@ -40,14 +40,14 @@ def test_it_is_read_instead_of_computed_and_gives_the_same_weights(digits, folde
     assert torch.equal(weights(second.model), weights(alone.model))
 
 
-def test_other_options_have_files_of_their_own(digits, folder):
+def test_other_options_have_files_of_their_own(digits: Prepared, folder: Path) -> None:
     run(digits, Keeping())
     run(digits, Keeping(), batch_size=64)
     run(digits, Keeping(), order="stored")  # of one forget set only, which is not kept
     assert len(list(folder.glob("*.json"))) == 2
 
 
-def test_a_broken_file_is_told(digits, folder):
+def test_a_broken_file_is_told(digits: Prepared, folder: Path) -> None:
     works = Keeping()
     run(digits, works)
     (key,) = works.kept
@@ -56,7 +56,7 @@ def test_a_broken_file_is_told(digits, folder):
         read(key, torch.device("cpu"))
 
 
-def test_only_what_a_method_names_is_kept(digits, folder):
+def test_only_what_a_method_names_is_kept(digits: Prepared, folder: Path) -> None:
     works = Keeping()
     run(digits, works)
     assert [key.name for key in works.kept] == ["importance"]

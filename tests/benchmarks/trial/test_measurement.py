@@ -1,5 +1,7 @@
 """What a trial is measured on in a search: a subset, and little of it where the model knows nothing."""
 
+from __future__ import annotations
+
 from dataclasses import replace
 
 import numpy as np
@@ -15,7 +17,7 @@ from benchmarks.trial.measurement import at_chance, measurement
 
 
 @pytest.fixture
-def some(digits, monkeypatch):
+def some(digits: Prepared, monkeypatch: pytest.MonkeyPatch):
     """Digits as if they were too many to evaluate in a search."""
     monkeypatch.setattr("benchmarks.scenarios.subsets.ENOUGH", 200)
     monkeypatch.setattr("benchmarks.scenarios.subsets.FIRST", 60)
@@ -45,7 +47,9 @@ def right(share, count=300, classes=10):
     ("own", "other", "ends"),
     [(10, 90, True), (15, 90, True), (16, 90, False), (10, 31, True), (10, 29, False), (0, 90, True)],
 )
-def test_a_model_is_at_chance_where_it_guesses_and_the_retrained_one_does_not(own, other, ends):
+def test_a_model_is_at_chance_where_it_guesses_and_the_retrained_one_does_not(
+    own: int, other: int, ends: bool
+) -> None:
     said = at_chance(right(own), right(other))
     assert bool(said) == ends
     if ends:
@@ -55,14 +59,14 @@ def test_a_model_is_at_chance_where_it_guesses_and_the_retrained_one_does_not(ow
         )
 
 
-def test_chance_is_the_most_frequent_class():
+def test_chance_is_the_most_frequent_class() -> None:
     labels = np.where(np.arange(300) < 270, 0, 1)
     always = Predictions(np.eye(2, dtype=np.float32)[np.zeros(300, np.int64)], labels)
     perfect = Predictions(np.eye(2, dtype=np.float32)[labels], labels)
     assert at_chance(always, perfect) == "", "10 points below the retrained model is not far enough to tell"
 
 
-def test_a_search_evaluates_subsets_and_a_benchmark_all_images(some, digits):
+def test_a_search_evaluates_subsets_and_a_benchmark_all_images(some, digits: Prepared) -> None:
     whole = run_trial(some, "original", held_out="validation")
     part = run_trial(some, "original", held_out="validation", evaluate="auto")
     assert (whole.eval_limit, whole.eval_ended) == (None, "")
@@ -80,14 +84,16 @@ def test_a_search_evaluates_subsets_and_a_benchmark_all_images(some, digits):
     assert part.metrics["forget_train_acc"] == whole.metrics["forget_train_acc"]
 
 
-def test_small_splits_give_the_same_row_either_way(digits):
+def test_small_splits_give_the_same_row_either_way(digits: Prepared) -> None:
     whole = run_trial(digits, "original", held_out="validation")
     part = run_trial(digits, "original", held_out="validation", evaluate="auto")
     assert (part.metrics, part.targets, part.eval_limit) == (whole.metrics, whole.targets, None)
     assert measurement(Counting(), digits, "validation", "auto").ended == "", "nor does it end early"
 
 
-def test_many_test_images_do_not_change_what_a_search_evaluates(digits, monkeypatch):
+def test_many_test_images_do_not_change_what_a_search_evaluates(
+    digits: Prepared, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """A search measures validation images; `svhn@12000` has few of them and many test images."""
     monkeypatch.setattr("benchmarks.scenarios.subsets.ENOUGH", 300)
     few = digits.measured["retain_train"].subset(torch.arange(200))
@@ -99,7 +105,7 @@ def test_many_test_images_do_not_change_what_a_search_evaluates(digits, monkeypa
     assert some.eval_limit("auto", "test") == 200, "the training images are all evaluated, and more of them"
 
 
-def test_a_model_at_chance_is_measured_on_the_first_images_and_the_forget_set(some):
+def test_a_model_at_chance_is_measured_on_the_first_images_and_the_forget_set(some) -> None:
     model = Counting()
     found = measurement(model, some, "validation", "auto")
     assert found.extent == "first"
@@ -117,7 +123,7 @@ def test_a_model_at_chance_is_measured_on_the_first_images_and_the_forget_set(so
     assert gap == pytest.approx(measure(whole.evaluation, whole.references, ["gap"])["gap"], abs=6)
 
 
-def test_the_row_of_such_a_trial_is_complete_and_says_so(some, monkeypatch):
+def test_the_row_of_such_a_trial_is_complete_and_says_so(some, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(
         "benchmarks.methods.original.Original.unlearn", lambda self, model, data, params, rng: Counting()
     )
@@ -130,13 +136,13 @@ def test_the_row_of_such_a_trial_is_complete_and_says_so(some, monkeypatch):
     assert result.metrics["gap"] == pytest.approx(np.mean(distances))
 
 
-def test_a_good_model_is_looked_at_once_more_than_its_subset(some):
+def test_a_good_model_is_looked_at_once_more_than_its_subset(some) -> None:
     model = Counting(some.original)
     found = measurement(model, some, "validation", "auto")
     assert found.extent == "auto"
     assert model.seen == found.evaluation.images + 60
 
 
-def test_the_extent_is_a_known_one(digits):
+def test_the_extent_is_a_known_one(digits: Prepared) -> None:
     with pytest.raises(UnknownName, match="auto"):
         run_trial(digits, "original", evaluate="some")

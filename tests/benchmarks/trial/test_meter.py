@@ -1,5 +1,7 @@
 """What a trial costs: samples, seconds, memory."""
 
+from __future__ import annotations
+
 import copy
 import pickle
 import time
@@ -20,7 +22,7 @@ def samples(meter):
     return meter.cost().samples_forward, meter.cost().samples_backward
 
 
-def test_samples_forward_and_backward(meter):
+def test_samples_forward_and_backward(meter) -> None:
     model = nn.Linear(3, 2)
     meter.watch(model)
     model(torch.zeros(9, 3))
@@ -37,7 +39,7 @@ def test_samples_forward_and_backward(meter):
     assert samples(meter) == (5 + 7 + 2 + 8, 5 + 2 + 2)
 
 
-def test_copies_of_the_model_count_too(meter):
+def test_copies_of_the_model_count_too(meter) -> None:
     model = nn.Sequential(nn.Linear(3, 2))
     meter.watch(model)
     with meter.unlearning():
@@ -46,7 +48,7 @@ def test_copies_of_the_model_count_too(meter):
     assert samples(meter) == (8, 5)
 
 
-def test_several_models_count_together(meter):
+def test_several_models_count_together(meter) -> None:
     first, second = nn.Linear(3, 3), nn.Linear(3, 2)
     meter.watch(first)
     meter.watch(second)
@@ -55,7 +57,7 @@ def test_several_models_count_together(meter):
     assert samples(meter) == (10, 10)
 
 
-def test_a_released_model_or_copy_counts_no_more_and_can_be_pickled(meter):
+def test_a_released_model_or_copy_counts_no_more_and_can_be_pickled(meter) -> None:
     model = nn.Sequential(nn.Linear(3, 2))
     meter.watch(model)
     theirs = []
@@ -74,7 +76,7 @@ def test_a_released_model_or_copy_counts_no_more_and_can_be_pickled(meter):
     assert pickle.loads(pickle.dumps(plain)).weight.equal(plain.weight)
 
 
-def test_seconds_of_method_and_evaluation_are_apart_also_after_an_exception(meter):
+def test_seconds_of_method_and_evaluation_are_apart_also_after_an_exception(meter) -> None:
     def fails():
         with meter.unlearning():
             time.sleep(0.05)
@@ -92,7 +94,7 @@ def test_seconds_of_method_and_evaluation_are_apart_also_after_an_exception(mete
     assert samples(meter) == (0, 0)
 
 
-def test_peak_memory_is_that_of_the_method(meter):
+def test_peak_memory_is_that_of_the_method(meter) -> None:
     with meter.unlearning():
         torch.ones(60 * 2**18).sum()  # 60 MiB, given back at once
     high = meter.cost().peak_memory_mb

@@ -1,5 +1,7 @@
 """Relearning against a softmax regression by gradient descent, written out here in numpy."""
 
+from __future__ import annotations
+
 import numpy as np
 import pytest
 import torch
@@ -14,7 +16,7 @@ COUNT, SIDE, CLASSES = 60, 3, 3
 
 
 @pytest.fixture(autouse=True)
-def short_epochs(monkeypatch):
+def short_epochs(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(relearning, "EPOCH", 1)
 
 
@@ -64,23 +66,23 @@ def descent(model, everything, judged, goal):
 
 @pytest.mark.parametrize("goal", range(0, 60, 4))
 @pytest.mark.parametrize("classes", [1, CLASSES])
-def test_against_gradient_descent_in_numpy(goal, classes):
+def test_against_gradient_descent_in_numpy(goal, classes) -> None:
     model, everything = linear(), images()
     judged = everything.subset((everything.y < classes).nonzero().squeeze(1))
     assert relearn(model, everything, judged, goal) == descent(model, everything, judged, goal)
 
 
-def test_a_model_that_knows_them_needs_no_step():
+def test_a_model_that_knows_them_needs_no_step() -> None:
     everything = images()
     assert relearn(linear(), everything, everything, 0) == Relearned(0, True)
 
 
-def test_a_model_that_does_not_get_there_is_told_apart():
+def test_a_model_that_does_not_get_there_is_told_apart() -> None:
     everything = images()
     assert relearn(linear(), everything, everything, 101) == Relearned(10, False)
 
 
-def test_a_training_that_diverges_does_not_relearn_the_first_class(monkeypatch):
+def test_a_training_that_diverges_does_not_relearn_the_first_class(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(relearning, "LEARNING_RATE", 1e200)
     everything = images()
     first = everything.subset((everything.y == 0).nonzero().squeeze(1))
@@ -89,7 +91,7 @@ def test_a_training_that_diverges_does_not_relearn_the_first_class(monkeypatch):
     assert found.steps < 10
 
 
-def test_the_model_stays_as_it_is_even_if_its_weights_are_frozen():
+def test_the_model_stays_as_it_is_even_if_its_weights_are_frozen() -> None:
     model, everything = linear().eval().requires_grad_(False), images()
     before = [p.clone() for p in model.parameters()]
     forgotten = everything.subset((everything.y == 0).nonzero().squeeze(1))
@@ -101,7 +103,7 @@ def test_the_model_stays_as_it_is_even_if_its_weights_are_frozen():
     assert not any(p.requires_grad for p in model.parameters())
 
 
-def test_it_judges_after_every_mini_batch(monkeypatch):
+def test_it_judges_after_every_mini_batch(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(relearning, "BATCH_SIZE", 8)
     monkeypatch.setattr(relearning, "EPOCH", 30)
     everything = images()

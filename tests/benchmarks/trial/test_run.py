@@ -1,5 +1,7 @@
 """A trial: what it returns, what fails and what raises, and that it repeats."""
 
+from __future__ import annotations
+
 import copy
 import itertools
 import math
@@ -7,6 +9,8 @@ import pickle
 import re
 import time
 from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
@@ -19,6 +23,10 @@ from benchmarks.metrics import Metric, metrics
 from benchmarks.trial.run import Pruned
 from tests.benchmarks.helpers import own_method, weights
 
+if TYPE_CHECKING:
+    from benchmarks.training.recipes import Recipe
+
+
 JIT = {"lr": 1e-3, "n_samples": 5}
 
 
@@ -27,7 +35,7 @@ def same_metrics(a, b):
     return all(a[k] == b[k] or (math.isnan(a[k]) and math.isnan(b[k])) for k in a)
 
 
-def test_a_complete_trial(digits):
+def test_a_complete_trial(digits: Prepared) -> None:
     result = run_trial(digits, "jit", JIT, seed=5)
     assert (result.state, result.error) == ("complete", "")
     assert (result.method, result.access, result.seed, result.held_out) == ("jit", "forget", 5, "test")
@@ -40,7 +48,7 @@ def test_a_complete_trial(digits):
     assert not result.model.training
 
 
-def test_metrics_agree_with_the_model_that_is_returned(digits):
+def test_metrics_agree_with_the_model_that_is_returned(digits: Prepared) -> None:
     result = run_trial(digits, "jit", JIT)
     images = digits.splits["forget_test"]
     with torch.inference_mode():
@@ -49,18 +57,18 @@ def test_metrics_agree_with_the_model_that_is_returned(digits):
 
 
 @pytest.mark.parametrize("held_out", ["validation", "test"])
-def test_the_held_out_split_is_the_one_asked_for(digits, held_out):
+def test_the_held_out_split_is_the_one_asked_for(digits: Prepared, held_out: str) -> None:
     result = run_trial(digits, "original", held_out=held_out)
     assert len(result.evaluation.retain_held_out) == len(digits.splits[f"retain_{held_out}"])
     assert result.targets["forget_acc"] == 0
     assert result.targets == digits.targets(held_out)
 
 
-def test_chosen_metrics_only(digits):
+def test_chosen_metrics_only(digits: Prepared) -> None:
     assert set(run_trial(digits, "original", metrics=iter(["gap", "mia"])).metrics) == {"gap", "mia"}
 
 
-def test_the_same_seed_gives_the_same_row_whatever_ran_before(digits):
+def test_the_same_seed_gives_the_same_row_whatever_ran_before(digits: Prepared) -> None:
     first = run_trial(digits, "jit", JIT, seed=1)
     run_trial(digits, "finetune", {"epochs": 1})
     torch.manual_seed(99)
@@ -71,13 +79,13 @@ def test_the_same_seed_gives_the_same_row_whatever_ran_before(digits):
     assert not torch.equal(weights(first.model), weights(other.model))
 
 
-def test_a_numpy_seed_is_a_seed(digits):
+def test_a_numpy_seed_is_a_seed(digits: Prepared) -> None:
     plain, numpy = run_trial(digits, "jit", JIT, seed=1), run_trial(digits, "jit", JIT, seed=np.int64(1))
     assert type(numpy.seed) is int
     assert same_metrics(plain.metrics, numpy.metrics)
 
 
-def test_global_randomness_is_seeded_for_the_method_and_put_back(digits):
+def test_global_randomness_is_seeded_for_the_method_and_put_back(digits: Prepared) -> None:
     drawn = []
     spy = own_method(lambda model, data, rng: drawn.append(torch.rand(1).item()) or model)
     torch.manual_seed(0)
@@ -138,7 +146,7 @@ class Broken(nn.Module):
         (lambda model, data, rng: data.retian, "AttributeError"),
     ],
 )
-def test_what_a_method_does_wrong_is_a_failed_trial(digits, does, error):
+def test_what_a_method_does_wrong_is_a_failed_trial(digits: Prepared, does, error: str) -> None:
     result = run_trial(digits, own_method(does))
     assert result.state == "failed"
     assert re.search(error, result.error)
@@ -149,7 +157,9 @@ def test_what_a_method_does_wrong_is_a_failed_trial(digits, does, error):
     assert run_trial(digits, "original").state == "complete"
 
 
-def test_memory_that_does_not_suffice_for_a_copy_is_a_failed_trial(digits, monkeypatch):
+def test_memory_that_does_not_suffice_for_a_copy_is_a_failed_trial(
+    digits: Prepared, monkeypatch: pytest.MonkeyPatch
+) -> None:
     def full(_model):
         raise torch.OutOfMemoryError("no room")
 
@@ -157,7 +167,7 @@ def test_memory_that_does_not_suffice_for_a_copy_is_a_failed_trial(digits, monke
     assert run_trial(digits, "original").error == "out of memory: no room"
 
 
-def test_an_interrupt_is_not_swallowed(digits):
+def test_an_interrupt_is_not_swallowed(digits: Prepared) -> None:
     with pytest.raises(KeyboardInterrupt):
         run_trial(digits, own_method(raises(KeyboardInterrupt)))
 
@@ -173,26 +183,28 @@ def test_an_interrupt_is_not_swallowed(digits):
         ({"method": "jit", "held_out": "train"}, UnknownName, "unknown held-out split 'train'"),
     ],
 )
-def test_what_the_caller_does_wrong_raises_before_anything_runs(digits, call, kind, message):
+def test_what_the_caller_does_wrong_raises_before_anything_runs(
+    digits: Prepared, call, kind, message: str
+) -> None:
     with pytest.raises(kind, match=message):
         run_trial(digits, **call)
 
 
-def test_a_task_that_the_method_does_not_have_raises(digits):
+def test_a_task_that_the_method_does_not_have_raises(digits: Prepared) -> None:
     method = own_method(lambda model, data, rng: model)
     type(method).tasks = ("random",)
     with pytest.raises(InvalidScenario, match="not defined for task 'full_class'"):
         run_trial(digits, method)
 
 
-def test_the_model_that_comes_back_is_free_of_the_trial(digits):
+def test_the_model_that_comes_back_is_free_of_the_trial(digits: Prepared) -> None:
     model = run_trial(digits, "jit", JIT).model
     assert pickle.loads(pickle.dumps(model))[0].weight.equal(model[0].weight)
     copied = run_trial(digits, own_method(lambda model, data, rng: copy.deepcopy(model))).model
     pickle.dumps(copied)
 
 
-def test_packed_and_unpacked_elsewhere_it_gives_the_same_result(digits):
+def test_packed_and_unpacked_elsewhere_it_gives_the_same_result(digits: Prepared) -> None:
     packed = pickle.loads(pickle.dumps(digits.packed))
     again = Prepared.unpack(packed, digits.data)
     first, second = (run_trial(p, "jit", JIT, seed=1) for p in (digits, again))
@@ -203,7 +215,7 @@ def test_packed_and_unpacked_elsewhere_it_gives_the_same_result(digits):
     assert again.original_id == digits.original_id
 
 
-def test_images_that_may_not_be_written_are_enough(digits):
+def test_images_that_may_not_be_written_are_enough(digits: Prepared) -> None:
     """Processes share them in read-only memory."""
 
     def frozen(images):
@@ -229,13 +241,15 @@ def slow_metric():
     metrics.remove("slow")
 
 
-def test_metrics_that_a_search_does_without_are_no_part_of_the_evaluation_that_is_timed(digits, slow_metric):
+def test_metrics_that_a_search_does_without_are_no_part_of_the_evaluation_that_is_timed(
+    digits: Prepared, slow_metric
+) -> None:
     result = run_trial(digits, "original", metrics=["gap", "slow"])
     assert result.cost.eval_s < 2
     assert result.metrics["slow"] == result.targets["slow"] == 1
 
 
-def test_a_metric_that_fails_on_the_retrained_model_fails_the_trial(digits):
+def test_a_metric_that_fails_on_the_retrained_model_fails_the_trial(digits: Prepared) -> None:
     def compute(evaluation, references):
         raise torch.OutOfMemoryError("no room")
 
@@ -249,19 +263,19 @@ def test_a_metric_that_fails_on_the_retrained_model_fails_the_trial(digits):
     assert result.targets == {}
 
 
-def test_a_result_can_be_pickled(digits):
+def test_a_result_can_be_pickled(digits: Prepared) -> None:
     result = run_trial(digits, "original")
     again = pickle.loads(pickle.dumps(result))
     assert same_metrics(again.metrics, result.metrics)
     assert np.array_equal(again.evaluation.forget_train.logits, result.evaluation.forget_train.logits)
 
 
-def test_targets_are_the_callers_own(digits):
+def test_targets_are_the_callers_own(digits: Prepared) -> None:
     digits.targets("test").clear()
     assert digits.targets("test")
 
 
-def test_fewer_images_may_be_evaluated(digits, short):
+def test_fewer_images_may_be_evaluated(digits: Prepared, short: Recipe) -> None:
     few = prepare(digits.scenario, recipe=short, eval_limit=20)
     assert few.original_id == digits.original_id
     assert len(few.splits["retain_train"]) == len(digits.splits["retain_train"])
@@ -274,7 +288,7 @@ def test_fewer_images_may_be_evaluated(digits, short):
 
 
 @pytest.mark.parametrize(("task", "forget"), [("sub_class", "1"), ("random", "30")])
-def test_the_other_tasks(short, task, forget):
+def test_the_other_tasks(short: Recipe, task: str, forget: str) -> None:
     prepared = prepare(Scenario("digits", "cnn2", task, forget), recipe=short)
     for method, params in (("jit", JIT), ("amnesiac", {"epochs": 1})):
         result = run_trial(prepared, method, params)
@@ -288,7 +302,7 @@ def test_the_other_tasks(short, task, forget):
             assert len(e.forget_held_out) == 0
 
 
-def test_progress_is_told(monkeypatch, tmp_path, short):
+def test_progress_is_told(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, short: Recipe) -> None:
     monkeypatch.setenv("UNLEARN_DATA", str(tmp_path))
     lines = []
     prepare(
@@ -299,7 +313,7 @@ def test_progress_is_told(monkeypatch, tmp_path, short):
     assert lines[-1] == "8: evaluating the original and the retrained models"
 
 
-def test_five_lines_in_a_notebook(short):
+def test_five_lines_in_a_notebook(short: Recipe) -> None:
     from benchmarks import Scenario, prepare, run_trial
 
     prepared = prepare(Scenario("digits", "cnn2", "full_class", "8"), recipe=short)
@@ -308,7 +322,7 @@ def test_five_lines_in_a_notebook(short):
     assert result.metrics["retain_acc"] > 50
 
 
-def test_an_observer_sees_every_step_and_changes_nothing(digits):
+def test_an_observer_sees_every_step_and_changes_nothing(digits: Prepared) -> None:
     seen = []
 
     def observe(share, measure):
@@ -328,7 +342,9 @@ def test_an_observer_sees_every_step_and_changes_nothing(digits):
     assert 0 < middle.cost.unlearn_s < watched.cost.unlearn_s
 
 
-def test_measuring_in_the_middle_is_not_the_methods_time(digits, monkeypatch):
+def test_measuring_in_the_middle_is_not_the_methods_time(
+    digits: Prepared, monkeypatch: pytest.MonkeyPatch
+) -> None:
     clock = itertools.count()  # a second passes at every look, and an hour in every measurement
     hours = []
     monkeypatch.setattr("benchmarks.trial.meter.time.perf_counter", lambda: next(clock) + 3600 * len(hours))
@@ -338,7 +354,7 @@ def test_measuring_in_the_middle_is_not_the_methods_time(digits, monkeypatch):
     assert 0 < watched.cost.unlearn_s < 3600
 
 
-def test_a_pruned_trial_says_why_and_what_it_cost(digits):
+def test_a_pruned_trial_says_why_and_what_it_cost(digits: Prepared) -> None:
     def observe(share, measure):
         if share >= 0.5:
             raise Pruned("half is enough")
@@ -351,7 +367,9 @@ def test_a_pruned_trial_says_why_and_what_it_cost(digits):
     assert result.cost.samples_backward == pytest.approx(half, abs=100)
 
 
-def test_a_model_watched_in_train_mode_is_measured_in_eval_mode_and_goes_on_in_train_mode(digits):
+def test_a_model_watched_in_train_mode_is_measured_in_eval_mode_and_goes_on_in_train_mode(
+    digits: Prepared,
+) -> None:
     modes = []
 
     def does(model, data, rng):
@@ -370,7 +388,7 @@ def test_a_model_watched_in_train_mode_is_measured_in_eval_mode_and_goes_on_in_t
     assert not any(modes)
 
 
-def test_bfloat16_changes_the_method_not_the_evaluation(digits):
+def test_bfloat16_changes_the_method_not_the_evaluation(digits: Prepared) -> None:
     types = []
 
     def does(model, data, rng):

@@ -37,7 +37,7 @@ def lines(validation, test):
     return list(compared(validation, test))
 
 
-def test_a_model_at_chance_is_told_with_what_is_usually_wrong():
+def test_a_model_at_chance_is_told_with_what_is_usually_wrong() -> None:
     noise = chosen(np.random.default_rng(0).normal(size=(400, 4)))
     line = near_chance(noise, CLASSES)
     assert line is not None
@@ -46,11 +46,11 @@ def test_a_model_at_chance_is_told_with_what_is_usually_wrong():
 
 
 @pytest.mark.parametrize("accuracy", [0.4, 0.9, 1.0])
-def test_a_model_that_knows_something_is_not(accuracy):
+def test_a_model_that_knows_something_is_not(accuracy: float) -> None:
     assert near_chance(said(accuracy), CLASSES) is None
 
 
-def test_outputs_in_another_order_are_recognised():
+def test_outputs_in_another_order_are_recognised() -> None:
     line = near_chance(said(0.9, moved=1), CLASSES)
     assert line is not None
     assert line.endswith(
@@ -59,14 +59,14 @@ def test_outputs_in_another_order_are_recognised():
     )
 
 
-def test_chance_is_the_most_frequent_class():
+def test_chance_is_the_most_frequent_class() -> None:
     labels = np.zeros(100, np.int64)
     labels[:10] = 1
     always = Predictions(np.eye(2, dtype=np.float32)[np.zeros(100, np.int64)], labels)
     assert near_chance(always, ("no", "yes")) is not None
 
 
-def test_a_model_that_knows_far_more_than_the_retrained_one_is_told():
+def test_a_model_that_knows_far_more_than_the_retrained_one_is_told() -> None:
     [line] = lines(references(0.95, 0.55), references(0.96, 0.58))
     assert (
         "right about 96.0 % and the retrained model about 58.0 %: 38.0 points apart before anything" in line
@@ -75,7 +75,7 @@ def test_a_model_that_knows_far_more_than_the_retrained_one_is_told():
     assert lines(references(0.95, 0.92), references(0.96, 0.93)) == []
 
 
-def test_held_out_images_that_are_known_as_the_training_images_are_told():
+def test_held_out_images_that_are_known_as_the_training_images_are_told() -> None:
     [line] = lines(references(1.0, 0.93), references(0.95, 0.93))
     assert "100.0 % of the validation images, as of the training images (100.0 %)" in line
     assert "they may have been in its training, which cannot be told from here" in line
@@ -83,7 +83,7 @@ def test_held_out_images_that_are_known_as_the_training_images_are_told():
     assert lines(references(0.95, 0.93, train=0.95), references(0.95, 0.93)) == []  # knows nothing by heart
 
 
-def test_nothing_is_said_of_a_handful_of_images():
+def test_nothing_is_said_of_a_handful_of_images() -> None:
     few = SimpleNamespace(retain_train=said(1.0), retain_held_out=said(1.0, 8))
     fewer = SimpleNamespace(retain_train=said(1.0), retain_held_out=said(0.5, 8))
     small = References(few, fewer)  # type: ignore[arg-type]

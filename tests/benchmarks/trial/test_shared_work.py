@@ -32,7 +32,7 @@ def run(prepared, work=None, alpha=5.0, **how):
     return result
 
 
-def test_rows_are_the_same_with_and_without_reuse(digits):
+def test_rows_are_the_same_with_and_without_reuse(digits: Prepared) -> None:
     work = Works()
     run(digits, work, alpha=3.0, seed=2)
     reused, alone = run(digits, work, seed=1), run(digits, seed=1)
@@ -43,7 +43,7 @@ def test_rows_are_the_same_with_and_without_reuse(digits):
     assert alone.cost.reused_s == 0 < alone.cost.shared_s < alone.cost.unlearn_s
 
 
-def test_reused_seconds_and_samples_count_as_the_trials_own(digits):
+def test_reused_seconds_and_samples_count_as_the_trials_own(digits: Prepared) -> None:
     work = Works()
     first, second = run(digits, work), run(digits, work)
     assert first.cost.reused_s == 0
@@ -56,7 +56,7 @@ def test_reused_seconds_and_samples_count_as_the_trials_own(digits):
     )
 
 
-def test_a_value_of_the_model_serves_other_forget_sets(digits, other_class):
+def test_a_value_of_the_model_serves_other_forget_sets(digits: Prepared, other_class) -> None:
     work = Works()
     run(digits, work)
     known = {key.name for key in work.known}
@@ -69,7 +69,7 @@ def test_a_value_of_the_model_serves_other_forget_sets(digits, other_class):
 @pytest.mark.parametrize(
     "how", [{"shared_seed": 8}, {"precision": "bfloat16"}, {"params": {"batch_size": 64}}], ids=str
 )
-def test_what_decides_a_value_keeps_it_apart(digits, how):
+def test_what_decides_a_value_keeps_it_apart(digits: Prepared, how) -> None:
     work = Works()
     run(digits, work)
     how = {"params": {}, "shared_seed": 7, **how}
@@ -77,7 +77,7 @@ def test_what_decides_a_value_keeps_it_apart(digits, how):
     assert result.cost.reused_s == 0
 
 
-def test_the_number_of_threads_keeps_it_apart(digits):
+def test_the_number_of_threads_keeps_it_apart(digits: Prepared) -> None:
     work, threads = Works(), torch.get_num_threads()
     run(digits, work)
     torch.set_num_threads(threads + 1)
@@ -87,7 +87,7 @@ def test_the_number_of_threads_keeps_it_apart(digits):
         torch.set_num_threads(threads)
 
 
-def test_other_weights_of_the_same_model_keep_it_apart(digits):
+def test_other_weights_of_the_same_model_keep_it_apart(digits: Prepared) -> None:
     """As where the model was deleted from the cache and trained again on another device."""
     work = Works()
     run(digits, work)
@@ -96,7 +96,7 @@ def test_other_weights_of_the_same_model_keep_it_apart(digits):
     assert run(Prepared.unpack(again, digits.data), work).cost.reused_s == 0
 
 
-def test_values_of_a_sequence_belong_to_its_scenario():
+def test_values_of_a_sequence_belong_to_its_scenario() -> None:
     """With which they are freed."""
     prepared = prepare(Scenario("digits", "cnn2", "sequence", "3>8"), recipe=Recipe(epochs=2))
     work = Works()
@@ -104,21 +104,21 @@ def test_values_of_a_sequence_belong_to_its_scenario():
     assert {key.scenario for key in work.known} == {"", prepared.scenario.key}
 
 
-def test_order_stored_is_shared_by_one_scenario_only(digits, other_class):
+def test_order_stored_is_shared_by_one_scenario_only(digits: Prepared, other_class) -> None:
     work = Works()
     for prepared in (digits, other_class):
         assert run_trial(prepared, "ssd", {"order": "stored"}, shared_seed=7, work=work).cost.reused_s == 0
     assert run_trial(digits, "ssd", {"order": "stored"}, shared_seed=7, work=work).cost.reused_s > 0
 
 
-def test_batches_do_not_matter_to_the_importance_per_image(digits):
+def test_batches_do_not_matter_to_the_importance_per_image(digits: Prepared) -> None:
     work, values = Works(), {"importance": "per_image"}
     run_trial(digits, "ssd", values, shared_seed=7, work=work)
     again = run_trial(digits, "ssd", {**values, "batch_size": 8, "order": "stored"}, shared_seed=7, work=work)
     assert again.cost.reused_s == again.cost.shared_s > 0
 
 
-def test_torchs_global_state_is_put_back(digits):
+def test_torchs_global_state_is_put_back(digits: Prepared) -> None:
     def does(model, data, rng):
         before = torch.get_rng_state()
         drawn = data.once("draw", lambda g: torch.rand(3))
@@ -141,7 +141,7 @@ class Waits(Works):
         return super().get(key, compute, device)
 
 
-def test_waiting_counts_nowhere(digits):
+def test_waiting_counts_nowhere(digits: Prepared) -> None:
     def does(model, data, rng):
         data.once("nothing", lambda g: 1.0)
         return model
@@ -151,7 +151,7 @@ def test_waiting_counts_nowhere(digits):
     assert cost.shared_s < 0.25
 
 
-def test_what_a_computation_raises_is_the_trials_failure_and_is_not_kept(digits):
+def test_what_a_computation_raises_is_the_trials_failure_and_is_not_kept(digits: Prepared) -> None:
     work, tries = Works(), []
 
     def does(model, data, rng):
@@ -172,7 +172,7 @@ def test_what_a_computation_raises_is_the_trials_failure_and_is_not_kept(digits)
     assert not work.known
 
 
-def test_a_value_that_was_changed_is_dropped(digits):
+def test_a_value_that_was_changed_is_dropped(digits: Prepared) -> None:
     work = Works()
 
     def does(model, data, rng):
@@ -185,7 +185,7 @@ def test_a_value_that_was_changed_is_dropped(digits):
     assert not work.known
 
 
-def test_a_value_is_apart_from_the_model_it_was_read_from(digits):
+def test_a_value_is_apart_from_the_model_it_was_read_from(digits: Prepared) -> None:
     work = Works()
 
     def does(model, data, rng):
@@ -200,7 +200,7 @@ def test_a_value_is_apart_from_the_model_it_was_read_from(digits):
     assert torch.equal(weights(one.model), weights(two.model))
 
 
-def test_later_steps_of_a_sequence_compute_their_own():
+def test_later_steps_of_a_sequence_compute_their_own() -> None:
     prepared = prepare(Scenario("digits", "cnn2", "sequence", "8>3"), recipe=Recipe(epochs=2))
     work = Works()
     first, second = run(prepared, work), run(prepared, work)

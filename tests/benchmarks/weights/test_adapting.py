@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 import torch
 import torchvision
@@ -20,7 +22,7 @@ def network(classes=3):
 
 
 @pytest.fixture
-def take(tmp_path):
+def take(tmp_path: Path):
     """Saves some content and fits it into a network."""
 
     def take(content, into, entry=None, layouts=()):
@@ -57,7 +59,7 @@ def same(first, second):
         ("module._orig_mod.net.", "took '_orig_mod.' out of its names; took 'module.net.' off every name"),
     ],
 )
-def test_what_wrappers_put_before_the_names_is_taken_off(take, trained, prefix, note):
+def test_what_wrappers_put_before_the_names_is_taken_off(take, trained, prefix: str, note: str) -> None:
     into = network()
     result = take(prefixed(prefix, trained), into)
     same(result.weights, trained)
@@ -65,11 +67,11 @@ def test_what_wrappers_put_before_the_names_is_taken_off(take, trained, prefix, 
     assert "; ".join(result.notes) == note
 
 
-def test_weights_as_the_network_has_them_need_no_word(take, trained):
+def test_weights_as_the_network_has_them_need_no_word(take, trained) -> None:
     assert take(trained, network()).notes == ()
 
 
-def test_a_prefix_that_the_network_has_is_put_there(take, trained):
+def test_a_prefix_that_the_network_has_is_put_there(take, trained) -> None:
     into = nn.Sequential()
     into.add_module("body", network())
     assert take(trained, into).notes == ("put 'body.' before every name",)
@@ -77,31 +79,31 @@ def test_a_prefix_that_the_network_has_is_put_there(take, trained):
     assert take(prefixed("module.body.", trained), into).notes == ("took 'module.' off every name",)
 
 
-def test_a_compiled_part_of_a_network_is_known_too(take, trained):
+def test_a_compiled_part_of_a_network_is_known_too(take, trained) -> None:
     names = {name: f"{name[0]}._orig_mod{name[1:]}" if name[0] == "1" else name for name in trained}
     same(take({names[name]: value for name, value in trained.items()}, network()).weights, trained)
 
 
-def test_a_prefix_that_only_some_names_have_stays(take, trained):
+def test_a_prefix_that_only_some_names_have_stays(take, trained) -> None:
     content = {**prefixed("module.", trained), "criterion.weight": torch.ones(3)}
     with pytest.raises(DataError, match=r"9 missing: 0.weight.*; 10 unknown to the network: module.0.weight"):
         take(content, network())
 
 
-def test_an_averaged_model_is_taken_without_its_counter(take, trained):
+def test_an_averaged_model_is_taken_without_its_counter(take, trained) -> None:
     result = take({**prefixed("module.", trained), "n_averaged": torch.tensor(5)}, network())
     same(result.weights, trained)
     assert result.notes == ("left out 'n_averaged'", "took 'module.' off every name")
 
 
 @pytest.mark.parametrize("entry", ["state_dict", "model", "net", "model_state_dict", "anything"])
-def test_the_weights_in_a_wrapper_are_picked(take, trained, entry):
+def test_the_weights_in_a_wrapper_are_picked(take, trained, entry: str) -> None:
     result = take({"epoch": 3, "best_acc": 91.5, entry: prefixed("module.", trained)}, network())
     same(result.weights, trained)
     assert result.notes == (f"took the weights under '{entry}'", "took 'module.' off every name")
 
 
-def test_of_two_sets_both_are_named_and_the_entry_chooses(take, trained):
+def test_of_two_sets_both_are_named_and_the_entry_chooses(take, trained) -> None:
     content = {"model": network().state_dict(), "ema": trained, "teacher": network(5).state_dict()}
     with pytest.raises(DataError) as caught:
         take(content, network())
@@ -114,13 +116,13 @@ def test_of_two_sets_both_are_named_and_the_entry_chooses(take, trained):
         take(content, network(), entry="emma")
 
 
-def test_the_only_set_that_fits_is_picked(take, trained):
+def test_the_only_set_that_fits_is_picked(take, trained) -> None:
     result = take({"teacher": network(5).state_dict(), "student": trained}, network())
     assert result.notes == ("took the weights under 'student'",)
 
 
 @pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16, torch.float64])
-def test_other_floats_are_read_as_float32(take, trained, dtype):
+def test_other_floats_are_read_as_float32(take, trained, dtype) -> None:
     content = {n: v.to(dtype) if v.is_floating_point() else v for n, v in trained.items()}
     result = take(content, network())
     for name, value in content.items():
@@ -129,19 +131,19 @@ def test_other_floats_are_read_as_float32(take, trained, dtype):
     assert result.notes == (f"read {str(dtype).removeprefix('torch.')} as float32",)
 
 
-def test_whole_numbers_are_not_weights(take, trained):
+def test_whole_numbers_are_not_weights(take, trained) -> None:
     content = {n: (100 * v).to(torch.int8) if n == "3.weight" else v for n, v in trained.items()}
     with pytest.raises(DataError, match=r"1 of another type: 3.weight torch.int8 for torch.float32"):
         take(content, network())
 
 
-def test_batch_norm_without_counters_is_taken(take, trained):
+def test_batch_norm_without_counters_is_taken(take, trained) -> None:
     old = {name: value for name, value in trained.items() if "num_batches" not in name}
     result = take(old, network())
     assert all(torch.equal(result.weights[name], value) for name, value in old.items())
 
 
-def test_a_tied_layer_may_be_stored_once(take):
+def test_a_tied_layer_may_be_stored_once(take) -> None:
     layer = nn.Linear(2, 2)
     into = nn.Sequential(layer, nn.ReLU(), layer)
     stored = {"0.weight": torch.ones(2, 2), "0.bias": torch.zeros(2)}
@@ -149,7 +151,7 @@ def test_a_tied_layer_may_be_stored_once(take):
     assert into[2].weight is into[0].weight
 
 
-def test_a_normalising_layer_becomes_the_preprocessing(take, trained):
+def test_a_normalising_layer_becomes_the_preprocessing(take, trained) -> None:
     layer = {"normalize.mean": torch.tensor([0.4914]), "normalize.std": torch.tensor([0.247])}
     result = take(prefixed("module.", {**layer, **trained}), network())
     same(result.weights, trained)
@@ -179,7 +181,7 @@ def usual_vgg(name):
 
 @pytest.mark.parametrize("name", ["resnet18", "resnet50", "vgg11", "vgg16_bn"])
 @torch.no_grad()
-def test_the_usual_names_are_those_of_the_same_network(take, name):
+def test_the_usual_names_are_those_of_the_same_network(take, name: str) -> None:
     with torch.device("meta"):  # torchvision draws 120 million weights for the layers that are replaced here
         theirs = (usual_vgg if name.startswith("vgg") else usual_resnet)(name)
     theirs.to_empty(device="cpu")
@@ -195,7 +197,7 @@ def test_the_usual_names_are_those_of_the_same_network(take, name):
     torch.testing.assert_close(ours.eval()(x), theirs.eval()(x))
 
 
-def test_another_architecture_under_the_usual_names_is_refused(take):
+def test_another_architecture_under_the_usual_names_is_refused(take) -> None:
     model = models.get("resnet18")
     ours = model.build(10, 3, 32)
     with pytest.raises(DataError) as caught:
@@ -204,18 +206,18 @@ def test_another_architecture_under_the_usual_names_is_refused(take):
     assert "is taken by 'timm:NAME' or 'import:MODULE:FUNCTION'" in str(caught.value)
 
 
-def test_a_tensor_that_claims_to_be_huge_is_refused_by_its_shape(take, trained):
+def test_a_tensor_that_claims_to_be_huge_is_refused_by_its_shape(take, trained) -> None:
     huge = torch.zeros(1).expand(10**12)
     with pytest.raises(DataError, match=r"3.bias \(1000000000000,\) for \(3,\)"):
         take({**trained, "3.bias": huge}, network())
 
 
-def test_what_is_not_finite_is_named():
+def test_what_is_not_finite_is_named() -> None:
     weights = {"a": torch.tensor([1.0, float("nan")]), "b": torch.ones(2), "c": torch.tensor([float("inf")])}
     assert not_finite(weights) == ["a", "c"]
 
 
-def test_what_does_not_fit_is_named_and_counted():
+def test_what_does_not_fit_is_named_and_counted() -> None:
     model = network()
     before = {name: value.clone() for name, value in model.state_dict().items()}
     weights = {f"more.{i}": torch.ones(1) for i in range(5)}
@@ -239,7 +241,7 @@ def test_what_does_not_fit_is_named_and_counted():
         {"module.norm.mean": torch.full((1,), 0.5), "module.norm.std": torch.full((1,), 0.25)},
     ],
 )
-def test_other_weights_get_the_names_of_the_file_and_what_lies_beside_them(take, trained, beside):
+def test_other_weights_get_the_names_of_the_file_and_what_lies_beside_them(take, trained, beside) -> None:
     theirs = {**beside, **prefixed("module._orig_mod.", trained)}
     other = {name: value + 1 for name, value in trained.items()}
     same(
@@ -248,7 +250,7 @@ def test_other_weights_get_the_names_of_the_file_and_what_lies_beside_them(take,
     )
 
 
-def test_what_the_file_lacks_stays_away_from_it(take):
+def test_what_the_file_lacks_stays_away_from_it(take) -> None:
     body = nn.Linear(4, 4, bias=False)
     tied = nn.Sequential(body, nn.BatchNorm1d(4), body)
     stored = {name: value for name, value in tied.state_dict().items() if name not in ("2.weight", COUNTED)}
@@ -257,7 +259,7 @@ def test_what_the_file_lacks_stays_away_from_it(take):
 
 
 @torch.no_grad()
-def test_a_network_of_other_names_loads_what_it_is_given_back(take):
+def test_a_network_of_other_names_loads_what_it_is_given_back(take) -> None:
     theirs, again = usual_resnet("resnet18").eval(), usual_resnet("resnet18").eval()
     model = models.get("resnet18")
     ours = model.build(10, 3, 32).eval()

@@ -6,6 +6,7 @@ import argparse
 import os
 import pathlib
 import zipfile
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -29,7 +30,7 @@ def refused(path, match):
 
 
 @pytest.mark.parametrize("suffix", [".safetensors", ".pt"])
-def test_a_state_dict_makes_the_way_there_and_back(tmp_path, suffix):
+def test_a_state_dict_makes_the_way_there_and_back(tmp_path: Path, suffix: str) -> None:
     first, second, path = network(), network(), tmp_path / f"weights{suffix}"
     (save_file if suffix == ".safetensors" else torch.save)(first.state_dict(), path)
     second.load_state_dict(read_weights(path))
@@ -47,24 +48,24 @@ class Runs:
         return os.mkdir, (str(self.path),)
 
 
-def test_a_file_that_would_run_something_is_refused_and_does_not_run(tmp_path):
+def test_a_file_that_would_run_something_is_refused_and_does_not_run(tmp_path: Path) -> None:
     path = tmp_path / "model.pt"
     torch.save({"weights": Runs(tmp_path / "ran")}, path)
     refused(path, r"other objects than tensors.*save the state_dict\(\) alone")
     assert not (tmp_path / "ran").exists()
 
 
-def test_a_whole_network_is_refused(tmp_path):
+def test_a_whole_network_is_refused(tmp_path: Path) -> None:
     torch.save(network(), tmp_path / "model.pt")
     refused(tmp_path / "model.pt", "other objects than tensors")
 
 
-def test_safetensors_are_known_by_their_content(tmp_path):
+def test_safetensors_are_known_by_their_content(tmp_path: Path) -> None:
     save_file(network().state_dict(), tmp_path / "mine.pth")
     assert read_weights(tmp_path / "mine.pth").keys() == network().state_dict().keys()
 
 
-def test_weights_are_found_beside_everything_that_training_keeps(tmp_path):
+def test_weights_are_found_beside_everything_that_training_keeps(tmp_path: Path) -> None:
     first, averaged = network().state_dict(), network().state_dict()
     model = network()
     content = {
@@ -83,17 +84,17 @@ def test_weights_are_found_beside_everything_that_training_keeps(tmp_path):
     assert all(torch.equal(sets["ema"][name], value) for name, value in averaged.items())
 
 
-def test_numbers_among_the_weights_are_left_out(tmp_path):
+def test_numbers_among_the_weights_are_left_out(tmp_path: Path) -> None:
     torch.save({"a": torch.ones(2), "best": np.float32(0.9), "epoch": 2}, tmp_path / "flat.pt")
     assert list(read_weights(tmp_path / "flat.pt")) == ["a"]
 
 
-def test_several_sets_are_not_one(tmp_path):
+def test_several_sets_are_not_one(tmp_path: Path) -> None:
     torch.save({"model": network().state_dict(), "ema": network().state_dict()}, tmp_path / "two.pt")
     refused(tmp_path / "two.pt", r"holds several sets of weights \(model, ema\)")
 
 
-def test_an_object_of_numpy_is_read_without_numpy(tmp_path):
+def test_an_object_of_numpy_is_read_without_numpy(tmp_path: Path) -> None:
     """A scalar of 10 GB that a few bytes ask for, and a call that numpy would answer."""
     torch.save({"a": torch.ones(2), "bomb": Calls(np.dtype, "V10000000000")}, tmp_path / "bomb.pt")
     assert list(read_weights(tmp_path / "bomb.pt")) == ["a"]
@@ -109,7 +110,7 @@ class Calls:
         return self.call
 
 
-def test_an_archive_that_unpacks_to_more_is_refused_before_it_is_unpacked(tmp_path):
+def test_an_archive_that_unpacks_to_more_is_refused_before_it_is_unpacked(tmp_path: Path) -> None:
     path = tmp_path / "packed.pt"
     torch.save({"a": torch.zeros(2_000_000)}, tmp_path / "plain.pt")
     with zipfile.ZipFile(tmp_path / "plain.pt") as plain, zipfile.ZipFile(path, "w") as packed:
@@ -130,20 +131,20 @@ def test_an_archive_that_unpacks_to_more_is_refused_before_it_is_unpacked(tmp_pa
         (torch.ones(2), "holds a Tensor"),
     ],
 )
-def test_what_holds_no_weights_is_refused(tmp_path, content, match):
+def test_what_holds_no_weights_is_refused(tmp_path: Path, content, match: str) -> None:
     torch.save(content, tmp_path / "some.pt")
     refused(tmp_path / "some.pt", match)
 
 
 @pytest.mark.parametrize("name", ["broken.pt", "broken.safetensors"])
-def test_a_broken_file_and_a_missing_one(tmp_path, name):
+def test_a_broken_file_and_a_missing_one(tmp_path: Path, name: str) -> None:
     refused(tmp_path / name, "cannot be read")
     (tmp_path / name).write_bytes(b"PK\x03\x04 nonsense")
     refused(tmp_path / name, r"cannot be read|other objects")
 
 
 @pytest.mark.parametrize("write", [safetensors_of, state_dict_of])
-def test_what_is_written_is_read_again_and_no_larger_than_it_is(tmp_path, write):
+def test_what_is_written_is_read_again_and_no_larger_than_it_is(tmp_path: Path, write) -> None:
     part = torch.arange(1e6).view(1000, 1000)[:2, ::2]
     weights = {"a": part, "tied": part, "b": torch.randn(2, 3, 4, 4).to(memory_format=torch.channels_last)}
     (tmp_path / "mine").write_bytes(write(weights))

@@ -167,7 +167,7 @@ def same(first, second) -> bool:
     return first == second
 
 
-def test_one_computes_and_the_other_waits(team, log):
+def test_one_computes_and_the_other_waits(team: Team, log: Path) -> None:
     with team() as (values, workers):
         answers = ray.get([w.get.remote(log, seconds=0.5) for w in workers])
         assert sorted(reused for _, _, reused in answers) == [False, True]
@@ -185,7 +185,7 @@ def test_one_computes_and_the_other_waits(team, log):
         until_freed(values)
 
 
-def test_another_computes_where_the_first_one_is_killed(team, log):
+def test_another_computes_where_the_first_one_is_killed(team: Team, log: Path) -> None:
     with team() as (_, workers):
         first = workers[0].get.remote(log, seconds=60)
         until(log)
@@ -198,7 +198,7 @@ def test_another_computes_where_the_first_one_is_killed(team, log):
         assert computed(log) == 2
 
 
-def test_what_its_owner_took_along_is_computed_again(team, log):
+def test_what_its_owner_took_along_is_computed_again(team: Team, log: Path) -> None:
     with team(3) as (_, workers):
         assert not ray.get(workers[0].get.remote(log))[2]
         ray.kill(workers[0])
@@ -208,7 +208,7 @@ def test_what_its_owner_took_along_is_computed_again(team, log):
         assert computed(log) == 2
 
 
-def test_what_one_fails_to_compute_the_next_one_tries(team, log):
+def test_what_one_fails_to_compute_the_next_one_tries(team: Team, log: Path) -> None:
     with team() as (values, workers):
         first = workers[0].get.remote(log, seconds=1, error="no value")
         until(log)
@@ -220,14 +220,14 @@ def test_what_one_fails_to_compute_the_next_one_tries(team, log):
 
 
 @pytest.mark.parametrize("error", [RuntimeError("cannot allocate memory"), None], ids=["error", "silence"])
-def test_what_cannot_be_sent_is_not_waited_for(team, log, error):
+def test_what_cannot_be_sent_is_not_waited_for(team: Team, log: Path, error) -> None:
     with team() as (_, workers):
         assert ray.get(workers[0].fail_to_send.remote(log, error)) == (1, False)
         assert not ray.get(workers[1].get.remote(log), timeout=120)[2]
         assert computed(log) == 2
 
 
-def test_nobody_waits_for_a_worker_that_did_not_hear_that_it_is_to_compute(team, log):
+def test_nobody_waits_for_a_worker_that_did_not_hear_that_it_is_to_compute(team: Team, log: Path) -> None:
     with team() as (values, (first, second)):
         assert not ray.get(first.get_without_an_answer.remote(log))[2]
         assert not ray.get(second.get.remote(log), timeout=60)[2]
@@ -235,7 +235,7 @@ def test_nobody_waits_for_a_worker_that_did_not_hear_that_it_is_to_compute(team,
         assert ray.get(values.ledger.stored.remote()) == {"'value' of ssd": "ready"}
 
 
-def test_a_worker_that_gave_up_while_another_computed_is_not_asked_to():
+def test_a_worker_that_gave_up_while_another_computed_is_not_asked_to() -> None:
     ledger, name = Ledger(), name_of("value")
     alive = SimpleNamespace(__ray_ready__=SimpleNamespace(remote=lambda: asyncio.sleep(0)))
 
@@ -250,7 +250,7 @@ def test_a_worker_that_gave_up_while_another_computed_is_not_asked_to():
     assert asyncio.run(given_up()) == "alone"
 
 
-def test_the_value_that_was_used_longest_ago_makes_room(team, log):
+def test_the_value_that_was_used_longest_ago_makes_room(team: Team, log: Path) -> None:
     memory = ray.nodes()[0]["Resources"]["object_store_memory"]
     with team(1, share=2.5e6 / memory) as (values, (worker,)):
         for name in ("one", "two", "one", "three"):
@@ -259,7 +259,9 @@ def test_the_value_that_was_used_longest_ago_makes_room(team, log):
         assert computed(log) == 3
 
 
-def test_a_value_that_is_too_large_is_computed_each_time_and_a_line_says_so_once(team, log):
+def test_a_value_that_is_too_large_is_computed_each_time_and_a_line_says_so_once(
+    team: Team, log: Path
+) -> None:
     memory = ray.nodes()[0]["Resources"]["object_store_memory"]
     with team(2, share=1e6 / memory) as (values, workers):
         for worker in (*workers, *workers):
@@ -270,14 +272,14 @@ def test_a_value_that_is_too_large_is_computed_each_time_and_a_line_says_so_once
         assert not values.lines(wait=True)
 
 
-def test_a_value_that_was_changed_is_not_handed_out_again(team, log):
+def test_a_value_that_was_changed_is_not_handed_out_again(team: Team, log: Path) -> None:
     with team() as (_, workers):
         ray.get(workers[0].get.remote(log))
         ray.get(workers[0].drop.remote())
         assert not ray.get(workers[1].get.remote(log))[2]
 
 
-def test_without_its_ledger_a_worker_computes_itself(team, log):
+def test_without_its_ledger_a_worker_computes_itself(team: Team, log: Path) -> None:
     with team() as (values, workers):
         ray.get(workers[0].get.remote(log))
         ray.kill(values.ledger)
