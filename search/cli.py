@@ -81,7 +81,7 @@ def main() -> None:
     except KeyboardInterrupt:
         if debug:
             raise
-        _fail("interrupted; the same command again goes on from what was finished", 130)
+        _fail("interrupted; the same command again resumes from the finished trials", 130)
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(1)

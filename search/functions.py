@@ -13,9 +13,11 @@ from search.errors import Interrupted
 from search.options import RESULTS, Options
 from search.plans.files import load
 from search.plans.plan import Plan
-from search.stages import sensitivity as stage
-from search.stages import session, stages
+from search.stages import benchmark as benchmark_stage
+from search.stages import search as search_stage
+from search.stages import sensitivity as sensitivity_stage
 from search.stages.outcomes import BenchmarkResult, PlanResult, SearchResult, SensitivityResult
+from search.stages.session import Session, opened
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -57,11 +59,11 @@ def prepare(
     from search.models.kept_models import write_models
     from search.models.table import listing
 
-    with _setting(plan, Options(None, workers, address)) as setting:
-        stages.prepare(setting, setting.plan.scenarios())
-        header, rows = listing(setting.trained)
+    with _session(plan, Options(None, workers, address)) as session:
+        session.prepare(session.plan.scenarios())
+        header, rows = listing(session.trained)
         if to is not None:
-            write_models(setting.plan, setting.plan.scenarios(), Path(to))
+            write_models(session.plan, session.plan.scenarios(), Path(to))
     return pd.DataFrame(rows, columns=header)
 
 
@@ -93,8 +95,8 @@ def search(
         BenchmarkError, ClusterError, SearchError: one line with what to do.
     """
     options = Options(str(results), workers, address, trials, seed, timeout, retry_failed=retry_failed)
-    with _setting(plan, options) as setting:
-        return SearchResult(setting.plan, str(results), stages.search(setting))
+    with _session(plan, options) as session:
+        return SearchResult(session.plan, str(results), search_stage.search(session))
 
 
 def benchmark(
@@ -117,8 +119,8 @@ def benchmark(
         RunError: also if its search is not finished.
     """
     options = Options(str(results), workers, address, trials, seed, timeout, retry_failed=retry_failed)
-    with _setting(plan, options) as setting:
-        return BenchmarkResult(setting.plan, str(results), stages.benchmark(setting))
+    with _session(plan, options) as session:
+        return BenchmarkResult(session.plan, str(results), benchmark_stage.benchmark(session))
 
 
 def sensitivity(
@@ -132,7 +134,7 @@ def sensitivity(
     grid: bool = False,
     points: int = 9,
     seeds: int = 3,
-    around: stage.Centre = "best",
+    around: sensitivity_stage.Centre = "best",
     seed: int | None = None,
     workers: int | None = None,
     address: str = "local",
@@ -156,11 +158,11 @@ def sensitivity(
         PlanError: also for a method, forget set, parameter or range that cannot be taken.
         RunError: also if a search has no complete trial yet.
     """
-    design = stage.Design(
+    design = sensitivity_stage.Design(
         _listed(method), _listed(forget), _listed(parameters), dict(ranges or {}), grid, points, seeds, around
     )
-    with _setting(plan, Options(str(results), workers, address, seed=seed, timeout=timeout)) as setting:
-        return SensitivityResult(setting.plan, str(results), stage.sensitivity(setting, design))
+    with _session(plan, Options(str(results), workers, address, seed=seed, timeout=timeout)) as session:
+        return SensitivityResult(session.plan, str(results), sensitivity_stage.sensitivity(session, design))
 
 
 def run(
@@ -179,24 +181,24 @@ def run(
     from analysis.report.render import write_report
 
     place = str(results)
-    with _setting(plan, Options(place, workers, address, trials, retry_failed=retry_failed)) as setting:
-        stages.prepare(setting, setting.plan.scenarios())
-        searched = SearchResult(setting.plan, place, stages.search(setting))
+    with _session(plan, Options(place, workers, address, trials, retry_failed=retry_failed)) as session:
+        session.prepare(session.plan.scenarios())
+        searched = SearchResult(session.plan, place, search_stage.search(session))
         measured = None
-        if setting.plan.benchmark:
-            measured = BenchmarkResult(setting.plan, place, stages.benchmark(setting))
+        if session.plan.benchmark:
+            measured = BenchmarkResult(session.plan, place, benchmark_stage.benchmark(session))
         return PlanResult(searched, measured, str(write_report(place)))
 
 
 @contextmanager
-def _setting(plan: PlanLike, options: Options) -> Iterator[stages.Setting]:
-    """The setting of one plan; what a person interrupts before the first trial ends in our own words, too."""
-    one = plan if isinstance(plan, Plan) else Plan.load(plan)
+def _session(plan: PlanLike, options: Options) -> Iterator[Session]:
+    """A session for one plan; an interrupt before the first trial is reported in our own words, too."""
+    loaded = plan if isinstance(plan, Plan) else Plan.load(plan)
     try:
-        with answered(interrupt), session.opened([one], options, terminal()) as (setting,):
-            yield setting
+        with answered(interrupt), opened([loaded], options, terminal()) as (session,):
+            yield session
     except KeyboardInterrupt:
-        raise Interrupted("interrupted; the same call again goes on from what was finished") from None
+        raise Interrupted("interrupted; the same call again resumes from the finished trials") from None
 
 
 def _listed(names: Any) -> list[str]:

@@ -13,12 +13,12 @@ from search.options import Options
 @takes(*EVERY)
 def benchmark(plan: PlanName, options: Options) -> None:
     """Run the parameters found over forget sets and seeds."""
-    with opened(plan, options) as settings:
-        from search.stages import stages
+    with opened(plan, options) as sessions:
+        from search.stages.benchmark import benchmark as benchmark_stage
 
-        for setting in settings:
-            stages.benchmark(setting)
-        print_results(settings, options)
+        for session in sessions:
+            benchmark_stage(session)
+        print_results(sessions, options)
 
 
 def register(app: typer.Typer) -> None:

@@ -9,28 +9,28 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from search.options import Options
-    from search.stages.stages import Setting
+    from search.stages.session import Session
 
 
-def print_best(settings: Sequence[Setting], options: Options) -> None:
+def print_best(sessions: Sequence[Session], options: Options) -> None:
     """The best of every study, which of them are near an end of their range, and where all trials are."""
     from benchmarks.listing import print_object
     from search.display.screen import terminal
     from search.results.storage import store_at
-    from search.stages.stages import best_lines
+    from search.stages.searched import best_lines
 
-    place = store_at(settings[0].place).at("trials")
+    location = store_at(sessions[0].setting.results).at("trials")
     if options.as_json:
-        print_object({"best": [row for setting in settings for row in _best(setting)], "trials": place})
+        print_object({"best": [row for session in sessions for row in _best(session)], "trials": location})
         return
     console = terminal()
-    for setting in settings:
-        for line in best_lines(setting):
+    for session in sessions:
+        for line in best_lines(session.setting):
             console.print(line)
-    console.print(f"trials: {place}  (pd.read_parquet reads it)")
+    console.print(f"trials: {location}  (pd.read_parquet reads it)")
 
 
-def print_results(settings: Sequence[Setting], options: Options) -> None:
+def print_results(sessions: Sequence[Session], options: Options) -> None:
     """How near every method of the plans' benchmarks comes to retraining, and where everything is."""
     from analysis import trials, write_report
     from analysis.answer import answer
@@ -41,10 +41,10 @@ def print_results(settings: Sequence[Setting], options: Options) -> None:
     from search.results.schema import TABLES
     from search.results.storage import store_at
 
-    place, console = settings[0].place, settings[0].console
+    location, console = sessions[0].setting.results, sessions[0].console
     with patience(console, "Reading the results"):
-        rows = trials(place)
-    answers = [answer(_rows_of(rows, setting.plan.name)) for setting in settings]
+        rows = trials(location)
+    answers = [answer(_rows_of(rows, session.plan.name)) for session in sessions]
     results = terminal()
     if not options.as_json:
         for found in answers:
@@ -52,8 +52,8 @@ def print_results(settings: Sequence[Setting], options: Options) -> None:
                 results.print(line)
         results.print()
     with activity(console, "Writing the report"):
-        page = write_report(place)
-    store = store_at(place)
+        page = write_report(location)
+    store = store_at(location)
     tables = {table: store.at(table) for table in TABLES if store.files(table)}
     if options.as_json:
         found_rows = [row for found in answers for row in to_records(found)]
@@ -67,14 +67,14 @@ def _rows_of(rows: pd.DataFrame, plan: str) -> pd.DataFrame:
     return rows[rows.run_id.str.startswith((f"{plan}-benchmark-", f"{plan}-search-"))]
 
 
-def _best(setting: Setting) -> list[dict[str, Any]]:
+def _best(session: Session) -> list[dict[str, Any]]:
     """The best trial of each study, with its parameters as an object of their own."""
     from analysis.text.tables import to_records
     from search.plans.identity import search_identity
     from search.stages.outcomes import SearchResult
 
-    plan = setting.plan
-    result = SearchResult(plan, str(setting.place), search_identity(plan))
+    plan = session.plan
+    result = SearchResult(plan, str(session.setting.results), search_identity(plan))
     scenario = {"plan": plan.name, "dataset": plan.dataset, "model": plan.model, "task": plan.task}
     rows = []
     for row in to_records(result.studies):

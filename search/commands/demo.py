@@ -13,15 +13,16 @@ from search.options import Options
 @takes("results", "workers", "address", "trials", "changes", *PRINTING)
 def demo(options: Options) -> None:
     """Do the demo plan, and sensitivity, on bundled digits."""
-    with opened("demo", options) as (setting,):
-        from search.stages import stages
+    with opened("demo", options) as (session,):
+        from search.stages.benchmark import benchmark as benchmark_stage
+        from search.stages.search import search as search_stage
         from search.stages.sensitivity import Design, sensitivity
 
-        stages.prepare(setting, setting.plan.scenarios())
-        stages.search(setting)
-        stages.benchmark(setting)
-        sensitivity(setting, Design())
-        print_results([setting], options)
+        session.prepare(session.plan.scenarios())
+        search_stage(session)
+        benchmark_stage(session)
+        sensitivity(session, Design())
+        print_results([session], options)
 
 
 def register(app: typer.Typer) -> None:

@@ -1,4 +1,4 @@
-"""From a plan's name on the command line to the settings of its stages."""
+"""From a plan's name on the command line to the sessions of its stages."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from search.options import Options
-    from search.stages.stages import Setting
+    from search.stages.session import Session
 
 
 @contextmanager
-def opened(name: str, options: Options) -> Iterator[list[Setting]]:
-    """The settings of the plans of a name; see `search.stages.session.opened`."""
+def opened(name: str, options: Options) -> Iterator[list[Session]]:
+    """A session for each plan of a name; see `search.stages.session.opened`."""
     from search.display.screen import announced, terminal
 
     console = terminal(quiet=options.quiet, stderr=options.as_json)
@@ -23,5 +23,5 @@ def opened(name: str, options: Options) -> Iterator[list[Setting]]:
 
         tell = (lambda line: None) if options.quiet else note
         plans = load(name, options.scale, options.allow_code, tell, options.changes)
-    with session.opened(plans, options, console) as settings:
-        yield settings
+    with session.opened(plans, options, console) as sessions:
+        yield sessions

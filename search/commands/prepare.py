@@ -25,26 +25,25 @@ def prepare(plan: PlanName, to: To = None, *, options: Options) -> None:
     With --to they are files of your own, too: the original and the retrained models as safetensors, under the
     names of your checkpoint, if the plan has one.
     """
-    with opened(plan, replace(options, results=None)) as settings:
+    with opened(plan, replace(options, results=None)) as sessions:
         from benchmarks.listing import print_json, print_table
         from search.models.kept_models import write_models
         from search.models.table import listing
-        from search.stages import stages
         from search.stages.kept_work import keep_work
 
-        for setting in settings:
-            stages.prepare(setting, setting.plan.scenarios())
-            for line in keep_work(setting):
-                setting.console.print(line)
+        for session in sessions:
+            session.prepare(session.plan.scenarios())
+            for line in keep_work(session):
+                session.console.print(line)
         show = print_json if options.as_json else print_table
-        console = settings[0].console
+        console = sessions[0].console
         console.print()
-        show(*listing([model for setting in settings for model in setting.trained]))
+        show(*listing([model for session in sessions for model in session.trained]))
         if to is not None:
             files = [
                 file
-                for setting in settings
-                for file in write_models(setting.plan, setting.plan.scenarios(), to)
+                for session in sessions
+                for file in write_models(session.plan, session.plan.scenarios(), to)
             ]
             console.print(f"wrote {len(files)} models and their cards to {to}")
 

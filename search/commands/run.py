@@ -24,15 +24,16 @@ from search.options import Options
 )
 def run(plan: PlanName, options: Options) -> None:
     """Do a whole plan: train, search, benchmark if it has one, report."""
-    with opened(plan, options) as settings:
-        from search.stages import stages
+    with opened(plan, options) as sessions:
+        from search.stages.benchmark import benchmark as benchmark_stage
+        from search.stages.search import search as search_stage
 
-        for setting in settings:
-            stages.prepare(setting, setting.plan.scenarios())
-            stages.search(setting)
-            if setting.plan.benchmark:
-                stages.benchmark(setting)
-        print_results(settings, options)
+        for session in sessions:
+            session.prepare(session.plan.scenarios())
+            search_stage(session)
+            if session.plan.benchmark:
+                benchmark_stage(session)
+        print_results(sessions, options)
 
 
 def register(app: typer.Typer) -> None:

@@ -13,12 +13,12 @@ from search.options import Options
 @takes(*EVERY)
 def search(plan: PlanName, options: Options) -> None:
     """Search hyper-parameters; the same command again resumes."""
-    with opened(plan, options) as settings:
-        from search.stages import stages
+    with opened(plan, options) as sessions:
+        from search.stages.search import search as search_stage
 
-        for setting in settings:
-            stages.search(setting)
-        print_best(settings, options)
+        for session in sessions:
+            search_stage(session)
+        print_best(sessions, options)
 
 
 def register(app: typer.Typer) -> None:

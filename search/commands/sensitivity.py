@@ -61,15 +61,15 @@ def sensitivity(
     towards it: on each side distances to it shrink in equal ratios, on the parameter's scale, from the
     end to a sixteenth of the way. More points or seeds join those that ran before.
     """
-    with opened(plan, options) as settings:
+    with opened(plan, options) as sessions:
         from search.stages import sensitivity as stage
 
         design = stage.Design(
             method, forget, parameter, stage.ranges(range_), grid, points, seeds, around.value
         )
-        for setting in settings:
-            stage.sensitivity(setting, design)
-        print_results(settings, options)
+        for session in sessions:
+            stage.sensitivity(session, design)
+        print_results(sessions, options)
 
 
 def register(app: typer.Typer) -> None:

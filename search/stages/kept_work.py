@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from cluster.tasks import Tell, in_parallel, on_gpus, shared
-from search.stages.stages import Setting
+from search.stages.session import Session
 from search.studies.spaces import search_space
 from search.studies.study import SEEDS_PER_STUDY
 
@@ -24,11 +24,11 @@ class _Job:
     cpus: int
 
 
-def keep_work(setting: Setting) -> Iterator[str]:
+def keep_work(session: Session) -> Iterator[str]:
     """Compute what a prepared plan's methods want kept, once per original model; a line for each value."""
-    plan, known = setting.plan, setting.shared
+    plan, known = session.plan, session.shared
     originals = {known.packed[s.key].original_id: known.packed[s.key] for s in plan.searched()}
-    gpus = on_gpus(setting.slots)
+    gpus = on_gpus(session.setting.slots)
     jobs = [
         _Job(
             method=method.name,
@@ -37,15 +37,15 @@ def keep_work(setting: Setting) -> Iterator[str]:
             precision=plan.precision,
             packed=packed,
             data=known.data[packed.scenario.dataset],
-            device=setting.slots.device if gpus else "cpu",
-            cpus=setting.slots.cpus,
+            device=session.setting.slots.device if gpus else "cpu",
+            cpus=session.setting.slots.cpus,
         )
         for method in plan.algorithms()
         if method.kept
         for packed in originals.values()
     ]
     if jobs:
-        for _, lines in in_parallel(_keep, jobs, setting.slots, gpus=gpus):
+        for _, lines in in_parallel(_keep, jobs, session.setting.slots, gpus=gpus):
             yield from lines
 
 

@@ -12,7 +12,7 @@ from search.errors import PlanError, RunError
 from search.plans.identity import Identity, search_identity
 from search.plans.plan import Plan
 from search.results.writer import finished_trials
-from search.stages.stages import parameters_of, rows_of, studies_of
+from search.stages.searched import parameters_of, rows_of, studies_of
 from search.studies.objectives import best
 from search.studies.spaces import search_space
 

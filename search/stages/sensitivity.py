@@ -21,7 +21,8 @@ from search.plans.identity import Identity, code_id, data_id, search_identity, s
 from search.plans.plan import Plan
 from search.results.writer import finished_trials
 from search.stages.points import around
-from search.stages.stages import Setting, best_parameters, carry_out, open_results, searched_ranges
+from search.stages.searched import best_parameters, searched_ranges
+from search.stages.session import Session
 from search.studies.assignments import Assignment, FixedList, Row
 
 Point = dict[str, Any]
@@ -124,42 +125,43 @@ def ranges(texts: Sequence[str]) -> dict[str, tuple[Any, Any]]:
     return parsed
 
 
-def sensitivity(setting: Setting, design: Design) -> Identity:
+def sensitivity(session: Session, design: Design) -> Identity:
     """New trials around the best point of every chosen search, or around published values.
 
     Returns:
-        What run it was.
+        The identity of the run.
 
     Raises:
         PlanError: for a method, forget set, parameter or range that cannot be taken.
         RunError: if a search has no complete trial yet.
     """
-    plan = setting.plan
-    stars = list(chosen_stars(setting, design))
+    plan = session.plan
+    stars = list(chosen_stars(session, design))
     if not stars:
         raise RunError(f"there is nothing to vary: {_NOTHING[design.around]}")
     check_size(design, [len(star.axes) for star in stars])
     for star in stars:
         for line in star.warnings():
-            setting.console.print(line)
+            session.console.print(line)
     identity = sensitivity_identity(plan, {star.name: (star.method, star.centre) for star in stars})
-    with open_results(setting, identity.run_id) as results:
+    with session.open_results(identity.run_id) as results:
         rows = results.rows()
         sources = [FixedList(star.name, _trials(plan, identity, star, design, rows), rows) for star in stars]
-        carry_out(setting, identity, sources, results, [star.scenario for star in stars])
+        session.run(identity, sources, results, [star.scenario for star in stars])
     return identity
 
 
-def chosen_stars(setting: Setting, design: Design) -> Iterator[Star]:
+def chosen_stars(session: Session, design: Design) -> Iterator[Star]:
     """The methods and forget sets to vary, each with the values around which it is varied.
 
     Raises:
         PlanError: for a method, forget set, parameter or range that cannot be taken.
         RunError: if a search has no complete trial yet.
     """
-    plan = setting.plan
+    plan = session.plan
     identity = search_identity(plan)
-    searched = finished_trials(setting.place, identity.run_id)
+    searched = finished_trials(session.setting.results, identity.run_id)
+    session.learn(searched)
     chosen = {method.name: method for method in _methods(plan, design)}
     axes = {name: _axes(plan, method, design) for name, method in chosen.items()}
     idle = [name for name in design.ranges if not any(name in varied for varied in axes.values())]
@@ -173,11 +175,11 @@ def chosen_stars(setting: Setting, design: Design) -> Iterator[Star]:
             centres = [] if printed is None else [printed]
             why = "no values were published for this task"
         else:
-            best = best_parameters(setting, identity, method, scenario, searched)
+            best = best_parameters(session.setting, identity, method, scenario, searched)
             centres = [] if best is None else [Entry(method, "tuned", best, tuned_on=(scenario.forget,))]
             why = f"every trial on {scenario.forget} failed"
         if not centres:
-            setting.console.print(f"{name}: {why}; left out")
+            session.console.print(f"{name}: {why}; left out")
         yield from (Star(entry, scenario, axes[name]) for entry in centres)
 
 

@@ -1,36 +1,247 @@
-"""What the stages of some plans run with, from the first check to the end of the Ray session."""
+"""The stages of some plans while they run, from the first check to the end of the Ray session."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from rich.console import Console
 
 from benchmarks.datasets import datasets, load
+from benchmarks.scenarios.scenario import Scenario
 from benchmarks.training.cache import writable_model_folder
+from cluster.addresses import LOCAL
+from cluster.connect import running, session
+from cluster.errors import GpusGone
 from cluster.slots import slots
-from search.display.screen import announced, patience
+from cluster.tasks import first_machine
+from search.display.progress import Progress
+from search.display.screen import activity, announced, patience
+from search.engine import preparation, runner
+from search.engine.failures import Failures, require_success
 from search.engine.placement import Learned
+from search.errors import Interrupted, RunError
+from search.loggers import logging
+from search.loggers.trials import Where
 from search.options import Options
 from search.plans.files import check_work
+from search.plans.identity import Identity
 from search.plans.plan import Plan
+from search.results.records import records
 from search.results.shards import parse
 from search.results.storage import probe
-from search.stages.stages import Setting
+from search.results.writer import Results, finished_trials
+from search.stages.setting import Setting
+from search.studies.assignments import Row, Source
+from search.version import package_version
+
+_RUNNING = (
+    "search.engine.searcher",
+    "search.engine.actors",
+    "search.engine.stopping",
+    "search.engine.watchdog",
+)  # what trials take
+
+
+@dataclass(eq=False)
+class Session:
+    """The stages of one plan while they run: Ray, prepared scenarios, and the console.
+
+    Attributes:
+        shares: What is known of the memory that trials need on a GPU.
+        console: What it prints are names and paths, so it needs `markup=False, emoji=False`.
+        ray: Holds the Ray session once a stage has needed one; closed by whoever made it.
+        shared: Scenarios that a stage has prepared, for the stages after it.
+        trained: The models that were needed for them.
+    """
+
+    setting: Setting
+    shares: Learned
+    console: Console
+    ray: ExitStack
+    shared: preparation.Shared = field(default_factory=preparation.Shared)
+    trained: list[preparation.Trained] = field(default_factory=list)
+
+    @property
+    def plan(self) -> Plan:
+        return self.setting.plan
+
+    def learn(self, rows: Sequence[Row]) -> None:
+        """Take the memory that trials needed on a GPU from their rows."""
+        for row in rows:
+            self.shares.learn(row)
+
+    def prepare(self, scenarios: Sequence[Scenario]) -> preparation.Shared:
+        """The models of some scenarios, trained now or taken from the cache; starts Ray if need be."""
+        missing = [scenario for scenario in scenarios if scenario.key not in self.shared.packed]
+        user_models = preparation.NONE
+        if missing and self.plan.original() is not None:
+            with activity(self.console, "Reading your checkpoint"):
+                user_models = preparation.own_models(
+                    self.plan.original(), self.plan.retrained_model(), missing, self.console.print
+                )
+        if not running():
+            self._start_ray()
+        if missing:
+            self._train(missing, user_models)
+        packed = {scenario.key: self.shared.packed[scenario.key] for scenario in scenarios}
+        return preparation.Shared(packed, self.shared.data)
+
+    def _start_ray(self) -> None:
+        slots = self.setting.slots
+        start = "Starting Ray" if slots.address == LOCAL else f"Joining the cluster at {slots.address}"
+        with activity(self.console, start):
+            self.ray.enter_context(session(slots, _RUNNING))
+        with patience(self.console, "Waiting for a machine of the cluster"):
+            first_machine(slots, self.console.print)
+
+    def _train(self, scenarios: Sequence[Scenario], user_models: preparation.OwnModels) -> None:
+        """Add scenarios to the shared ones, with their models."""
+        plan, trained_before = self.plan, len(self.trained)
+
+        def report(model: preparation.Trained) -> None:
+            self.trained.append(model)
+            self.console.print(str(model))
+
+        def prepared() -> preparation.Shared:
+            return preparation.prepare(
+                scenarios,
+                plan.recipe(),
+                plan.eval_limit,
+                self.setting.slots,
+                report,
+                record=plan.needs_recording(),
+                keep_retrained=plan.needs_retrained(),
+                references=plan.reference_count(),
+                console=self.console,
+                own=user_models,
+                warn=self.console.print,
+            )
+
+        try:
+            new = prepared()
+        except GpusGone:  # Ray counts a machine that died for some seconds more
+            self.console.print("the machines with GPUs have left the cluster; preparing models without them")
+            del self.trained[trained_before:]
+            new = prepared()
+        self.shared.packed.update(new.packed)
+        self.shared.data.update(new.data)
+
+    def open_results(self, run_id: str, work: Sequence[str] = ()) -> Results:
+        """The results of a run of this shard, without the failed trials where these are to run again.
+
+        What keeps them from being written is printed on the console.
+
+        Args:
+            work: Names of the work of the run, which several drivers divide.
+        """
+        report, setting = self.console.print, self.setting
+        with patience(self.console, f"Reading the results in {setting.results}"):
+            results = Results(setting.results, run_id, setting.shard, work=work, tell=report)
+        if self.setting.retry_failed:
+            try:
+                dropped = results.drop_failed()
+            except BaseException:
+                results.close()
+                raise
+            if dropped:
+                report(f"{dropped} failed trials of run {run_id} are run again")
+        return results
+
+    def run(
+        self,
+        identity: Identity,
+        sources: Sequence[Source],
+        results: Results,
+        scenarios: Sequence[Scenario],
+    ) -> None:
+        """Run what is left of some sources, and keep every trial in the results.
+
+        Raises:
+            Interrupted, RunError: if not all could be done; what was done is kept.
+        """
+        console = self.console
+        title = identity.stage
+        for line in identity.news(records(self.setting.results, f"{self.plan.name}-{title}")):
+            console.print(line, markup=False)
+        if not self.setting.shard.whole:
+            title = f"{title}, shard {self.setting.shard}"
+        total = sum(source.total for source in sources)
+        done = sum(source.done for source in sources)
+        if done >= total:
+            console.print(f"{title}: all {total} trials are done, nothing to do (run {results.run_id})")
+            require_success(title, results.rows())
+            return
+        if done:
+            console.print(
+                f"{title}: {done} of {total} trials are done already, resuming run {results.run_id}"
+            )
+        self.learn(results.rows())
+        plan = self.plan.model_dump(mode="json")
+        trials = {source.name: source.total for source in sources}
+        results.save_plan({"version": package_version(), "plan": plan, **identity.record(), "trials": trials})
+        shared = self.prepare(scenarios)
+        where = Where(self.plan.name, results.run_id, self.setting.results)
+        with (
+            Progress(title, sources, console, results.rows()) as progress,
+            logging(self.plan.logging, where, progress.say) as log,
+        ):
+            failures = Failures(title, progress.say)
+
+            def report(source: Source, row: Row) -> None:
+                progress.update(source, row)
+                failures.see(row)
+                log(row)
+
+            outcome = runner.run(
+                sources,
+                shared,
+                results,
+                self.setting.slots,
+                self.shares,
+                report,
+                self.setting.timeout,
+                self.plan.resources.trial_timeout,
+                progress,
+                progress.say,
+            )
+        for line in failures.summary():
+            console.print(line)
+        if outcome.finished:
+            require_success(title, results.rows())
+            return
+        how, problem = ("interrupted", Interrupted) if outcome.interrupted else ("time is up", RunError)
+        raise problem(f"{how}: {kept_line(self.setting.results, results, outcome)}")
+
+
+def kept_line(location: Path | str, results: Results, outcome: runner.Outcome) -> str:
+    """How much a run that was cut off has kept: read from the table, which others may have changed."""
+    kept = {row["trial_id"] for row in finished_trials(location, results.run_id)}
+    lost = len({row["trial_id"] for row in results.rows()} - kept)
+    if lost:
+        return (
+            f"{lost} of the trials that were done are no longer in {location}; "
+            "the same command again runs them once more"
+        )
+    return (
+        f"{outcome.done} of {outcome.total} trials are done and kept in {location}; "
+        "the same command again resumes from there"
+    )
 
 
 @contextmanager
-def opened(plans: Sequence[Plan], options: Options, console: Console) -> Iterator[list[Setting]]:
-    """The settings of some plans with the options' changes; what their stages open is closed at the end.
+def opened(plans: Sequence[Plan], options: Options, console: Console) -> Iterator[list[Session]]:
+    """A session for each of some plans, with the options' changes; Ray is stopped at the end.
 
-    The place of results is tried before anything is trained.
+    A file is written where the results go before anything is trained.
 
     Raises:
         PlanError: if the changes make more work than a driver can hold.
         ClusterError: if this machine has too little of what the plans ask for.
-        ResultsError: if the place of results cannot be written.
+        ResultsError: if the results cannot be written.
         CacheError: if trained models can be kept nowhere.
         DataError: if a data set cannot be read.
     """
@@ -51,16 +262,20 @@ def opened(plans: Sequence[Plan], options: Options, console: Console) -> Iterato
     for name in dict.fromkeys(plan.dataset for plan in changed):
         with announced(console, f"Reading {name}"):
             load(name)
-    place = options.results or ""
-    stack = ExitStack()
+    ray = ExitStack()
     try:
         yield [
-            Setting(plan, place, wanted, shares, console, stack, options.timeout, part, options.retry_failed)
+            Session(
+                Setting(plan, options.results or "", wanted, options.timeout, part, options.retry_failed),
+                shares,
+                console,
+                ray,
+            )
             for plan in changed
         ]
     finally:
         with patience(console, "Stopping Ray"):
-            stack.close()
+            ray.close()
 
 
 def _changed(plan: Plan, options: Options) -> Plan:

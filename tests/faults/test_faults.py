@@ -95,15 +95,17 @@ _ON_LOGICAL_GPUS = """
 import sys
 from contextlib import ExitStack
 from rich.console import Console
-from cluster.connect import Slots
-from search import stages
+from cluster.slots import Slots
 from search.engine.placement import Learned
 from search.plans.files import load
+from search.stages.search import search
+from search.stages.session import Session
+from search.stages.setting import Setting
 plan, results, address = sys.argv[1:]
 slots = Slots(None, 1, 0.5, device="cpu", address=address)
 with ExitStack() as stack:
     known = Learned(slots.shares, print)
-    stages.search(stages.Setting(load(plan)[0], results, slots, known, Console(), stack))
+    search(Session(Setting(load(plan)[0], results, slots), known, Console(), stack))
 """
 
 

@@ -12,7 +12,7 @@ from search.plans.identity import search_identity
 from search.plans.plan import Plan
 from search.plans.trials import study_of
 from search.results.writer import Finished, Results
-from search.stages import stages
+from search.stages.searched import rows_of, studies_of
 from search.studies.assignments import Assignment
 from search.studies.study import Study
 
@@ -29,9 +29,9 @@ def search_in_steps(place: Path | str, plan: Plan, trials: int | None = None) ->
     identity = search_identity(plan)
     with Results(place, identity.run_id) as results:
         results.save_plan({"version": "test", "plan": plan.model_dump(mode="json"), **identity.record()})
-        for method, scenario in stages.studies_of(plan):
+        for method, scenario in studies_of(plan):
             study = study_of(
-                plan, identity, method, scenario, stages.rows_of(identity, method, scenario, results.rows())
+                plan, identity, method, scenario, rows_of(identity, method, scenario, results.rows())
             )
             for row in _trials(study, trials):
                 results.append([Finished(row)])

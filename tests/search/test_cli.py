@@ -243,7 +243,7 @@ def test_signals_before_the_first_trial_are_answered_too(
     process.send_signal(number)
     _, err = process.communicate(timeout=120)
     assert process.returncode == 130
-    assert err == "error: interrupted; the same command again goes on from what was finished\n"
+    assert err == "error: interrupted; the same command again resumes from the finished trials\n"
 
 
 def test_the_whole_way_prints_tables_and_a_report(

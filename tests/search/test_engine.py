@@ -9,7 +9,6 @@ import os
 import shutil
 import time
 from collections import Counter
-from contextlib import ExitStack
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -28,11 +27,14 @@ from search.engine.placement import Learned
 from search.errors import ResultsError, RunError
 from search.plans.plan import Minimised, Plan
 from search.results.writer import Finished, Results
-from search.stages import stages
+from search.stages.benchmark import benchmark
+from search.stages.search import search
 from search.stages.sensitivity import Design, chosen_stars, sensitivity
+from search.stages.session import kept_line
 from search.studies.assignments import Assignment, FixedList, Row, Source
 from search.studies.objectives import best
 from tests.search.results.test_writer import trial
+from tests.search.sessions import quiet_session
 
 SCENARIO = Scenario("digits", "cnn2", "full_class", "8")
 
@@ -176,37 +178,32 @@ def test_a_search_that_only_fails_stops_says_why_and_can_be_tried_again(
         return plan.model_copy(update={"methods": ("jit",), "search": search, "benchmark": alone})
 
     console = Console(record=True, file=io.StringIO(), width=300)
-    shown = partial(setting, folder=tmp_path, slots=ray_session, console=console, shared=prepared)
+    shown = partial(quiet_session, results=tmp_path, slots=ray_session, console=console, shared=prepared)
     with pytest.raises(RunError, match="search: stopped, because its first 10 trials failed alike: Arithm"):
-        stages.search(shown(exploding(40)))
+        search(shown(exploding(40)))
     told = [line for line in console.export_text().splitlines() if line.startswith("failed: ")]
     assert told == ["failed: jit on 8: " + told[0].removeprefix("failed: jit on 8: ")]
     before = pd.read_parquet(tmp_path / "trials")
     assert 10 <= len(before) < 20
     with pytest.raises(RunError, match=r"search: all \d+ trials failed: \d+ x ArithmeticError"):
-        stages.search(shown(exploding(10)))
+        search(shown(exploding(10)))
     with pytest.raises(RunError, match="all 3 trials failed"):
-        stages.search(shown(exploding(3), retry_failed=True))
+        search(shown(exploding(3), retry_failed=True))
     after = pd.read_parquet(tmp_path / "trials")
     assert len(after) == 3
     assert after.started_at.min() > before.finished_at.max()
     with pytest.raises(RunError, match="every trial of the search of plan 'tiny' failed"):
-        stages.benchmark(shown(exploding(3)))
-
-
-def setting(plan: Plan, folder: Path, slots: Slots, **more: Any) -> stages.Setting:
-    console = more.pop("console", Console(quiet=True))
-    return stages.Setting(plan, folder, slots, known(slots), console, ExitStack(), **more)
+        benchmark(shown(exploding(3)))
 
 
 def test_studies_of_a_plan_stay_apart_share_workers_and_resume(
     plan: Plan, prepared: preparation.Shared, ray_session: Slots, tmp_path: Path
 ) -> None:
     """Modes d and g, and the whole way from search to benchmark to sensitivity."""
-    whole = setting(plan, tmp_path, ray_session, shared=prepared)
+    whole = quiet_session(plan, tmp_path, ray_session, shared=prepared)
     small = plan.model_copy(update={"search": plan.search.model_copy(update={"trials": 3})})
-    stages.search(replace(whole, plan=small))
-    stages.search(whole)
+    search(replace(whole, setting=replace(whole.setting, plan=small)))
+    search(whole)
     table = pd.read_parquet(tmp_path / "trials")
     assert Counter(table.method) == {"jit": 6, "finetune": 6}
     for _, rows in table.groupby("method", observed=True):
@@ -216,10 +213,10 @@ def test_studies_of_a_plan_stay_apart_share_workers_and_resume(
     assert table.param_epochs[table.method == "finetune"].eq(1).all(), "the plan's fixed value holds"
     assert table.param_sigma[table.method == "finetune"].isna().all()
     before = {p: p.stat().st_mtime_ns for p in (tmp_path / "trials").rglob("*.parquet")}
-    stages.search(whole)
+    search(whole)
     assert {p: p.stat().st_mtime_ns for p in (tmp_path / "trials").rglob("*.parquet")} == before
 
-    stages.benchmark(whole)
+    benchmark(whole)
     table = pd.read_parquet(tmp_path / "trials")
     bench = table[table.kind.isin(["benchmark", "reference"])]
     assert set(bench.eval_split) == {"test"}
@@ -256,10 +253,10 @@ def test_studies_of_a_plan_stay_apart_share_workers_and_resume(
 def test_what_was_found_on_each_searched_set_runs_on_every_set(
     plan: Plan, prepared: preparation.Shared, ray_session: Slots, tmp_path: Path
 ) -> None:
-    search = plan.search.model_copy(update={"forget": ("3", "8"), "trials": 2})
-    both = plan.model_copy(update={"search": search, "methods": ("jit",), "logging": ("tensorboard",)})
-    stages.search(setting(both, tmp_path, ray_session, shared=prepared))
-    stages.benchmark(setting(both, tmp_path, ray_session, shared=prepared))
+    two_sets = plan.search.model_copy(update={"forget": ("3", "8"), "trials": 2})
+    both = plan.model_copy(update={"search": two_sets, "methods": ("jit",), "logging": ("tensorboard",)})
+    search(quiet_session(both, tmp_path, ray_session, shared=prepared))
+    benchmark(quiet_session(both, tmp_path, ray_session, shared=prepared))
     table = pd.read_parquet(tmp_path / "trials")
     bench = table[(table.kind == "benchmark") & table.regime.isin(["tuned", "transferred"])]
     counted = Counter(zip(bench.tuned_on, bench.forget, bench.regime, strict=True))
@@ -270,7 +267,7 @@ def test_what_was_found_on_each_searched_set_runs_on_every_set(
         ("8", "8", "tuned"): 2,
     }
     assert bench.groupby("tuned_on").param_lr.nunique().eq(1).all()
-    stars = [star.name for star in chosen_stars(setting(both, tmp_path, ray_session), Design())]
+    stars = [star.name for star in chosen_stars(quiet_session(both, tmp_path, ray_session), Design())]
     assert stars == ["jit on 3", "jit on 8"]
     assert not table.trial_id.duplicated().any()
     assert table.scale.eq(1).all()
@@ -283,21 +280,21 @@ def test_draws_and_originals_are_measured_apart_and_continue_what_was_there(
 ) -> None:
     sets = {"forget": ("40",)}
     assert plan.benchmark is not None
-    benchmark = plan.benchmark.model_copy(update={**sets, "seeds": 1, "beside": (), "presets": "none"})
+    single = plan.benchmark.model_copy(update={**sets, "seeds": 1, "beside": (), "presets": "none"})
     few = plan.model_copy(
         update={
             "task": "random",
             "methods": ("jit",),
             "search": plan.search.model_copy(update={**sets, "trials": 1}),
-            "benchmark": benchmark,
+            "benchmark": single,
         }
     )
-    first = setting(few, tmp_path, ray_session)
-    stages.search(first)
-    stages.benchmark(first)
+    first = quiet_session(few, tmp_path, ray_session)
+    search(first)
+    benchmark(first)
     before = pd.read_parquet(tmp_path / "trials").set_index("trial_id")
-    more = benchmark.model_copy(update={"draws": 2, "originals": 2})
-    stages.benchmark(replace(first, plan=few.model_copy(update={"benchmark": more})))
+    more = single.model_copy(update={"draws": 2, "originals": 2})
+    benchmark(replace(first, setting=replace(first.setting, plan=few.model_copy(update={"benchmark": more}))))
     after = pd.read_parquet(tmp_path / "trials").set_index("trial_id")
     kept = after.loc[before.index]
     pd.testing.assert_series_equal(kept.finished_at, before.finished_at)
@@ -331,9 +328,9 @@ def test_a_benchmark_measures_the_metrics_that_its_plan_names(
             "benchmark": plan.benchmark.model_copy(update=own),  # type: ignore[union-attr]
         }
     )
-    both = setting(small, tmp_path, ray_session)
-    stages.search(both)
-    stages.benchmark(both)
+    both = quiet_session(small, tmp_path, ray_session)
+    search(both)
+    benchmark(both)
     table = pd.read_parquet(tmp_path / "trials")
     bench = table[table.kind != "search"].set_index("method")
     assert bench.error.eq("").all()
@@ -352,7 +349,7 @@ def test_a_benchmark_measures_the_metrics_that_its_plan_names(
     published = [p for p in methods.get("finetune").presets if p.task in ("*", "full_class")]
     count = 3 + len(published)  # original, retrain, tuned, and each published value once
     with pytest.raises(RunError, match=f"time is up: 0 of {count} trials"):
-        stages.benchmark(replace(both, plan=without, timeout=0.0))
+        benchmark(replace(both, setting=replace(both.setting, plan=without, timeout=0.0)))
 
 
 def test_a_sequence_writes_how_it_went_on(plan: Plan, ray_session: Slots, tmp_path: Path) -> None:
@@ -365,9 +362,9 @@ def test_a_sequence_writes_how_it_went_on(plan: Plan, ray_session: Slots, tmp_pa
             "benchmark": plan.benchmark.model_copy(update={**sets, "seeds": 1, "beside": ()}),  # type: ignore[union-attr]
         }
     )
-    both = setting(sequence, tmp_path, ray_session)
-    stages.search(both)
-    stages.benchmark(both)
+    both = quiet_session(sequence, tmp_path, ray_session)
+    search(both)
+    benchmark(both)
     trials = pd.read_parquet(tmp_path / "trials")
     bench = trials[trials.kind != "search"].set_index("trial_id")
     steps = pd.read_parquet(tmp_path / "steps")
@@ -386,30 +383,30 @@ def test_one_worker_and_a_seed_repeat_exactly(
         update={"trials": 14, "space": {}})})  # fmt: skip
     tables = []
     for name in ("first", "second"):
-        stages.search(setting(only_jit, tmp_path / name, ray_session, shared=prepared))
+        search(quiet_session(only_jit, tmp_path / name, ray_session, shared=prepared))
         tables.append(pd.read_parquet(tmp_path / name / "trials"))
     measured = ["unlearn_s", "eval_s", "overhead_s", "peak_memory_mb", "started_at", "finished_at"]
     first, second = (table.drop(columns=measured) for table in tables)
     pd.testing.assert_frame_equal(first, second)
 
 
-def test_what_is_said_to_be_kept_is_what_is_there(plan: Plan, tmp_path: Path) -> None:
-    shown, cut_off = setting(plan, tmp_path, Slots(1, 1, 0)), runner.Outcome(2, 5, False, True)
+def test_the_kept_trials_are_counted_in_the_table(tmp_path: Path) -> None:
+    cut_off = runner.Outcome(2, 5, False, True)
     with Results(tmp_path, "run") as results:
         results.append([Finished(trial(0)), Finished(trial(1))])
-        kept = f"2 of 5 trials are done and kept in {tmp_path}; the same command again goes on from there"
-        assert stages._kept(shown, results, cut_off) == kept
+        kept = f"2 of 5 trials are done and kept in {tmp_path}; the same command again resumes from there"
+        assert kept_line(tmp_path, results, cut_off) == kept
         shutil.rmtree(tmp_path / "trials")
-        assert "2 of the trials that were done are no longer in" in stages._kept(shown, results, cut_off)
+        assert "2 of the trials that were done are no longer in" in kept_line(tmp_path, results, cut_off)
 
 
 def test_time_up_is_said_and_the_next_run_goes_on(
     plan: Plan, prepared: preparation.Shared, ray_session: Slots, tmp_path: Path
 ) -> None:
-    late = setting(plan, tmp_path, ray_session, shared=prepared, timeout=0.0)
+    late = quiet_session(plan, tmp_path, ray_session, shared=prepared, timeout=0.0)
     with pytest.raises(RunError, match=r"time is up: \d+ of 12 trials are done and kept"):
-        stages.search(late)
-    stages.search(replace(late, timeout=None))
+        search(late)
+    search(replace(late, setting=replace(late.setting, timeout=None)))
     assert len(pd.read_parquet(tmp_path / "trials")) == 12
 
 
@@ -419,13 +416,13 @@ def test_pareto_keeps_every_part(
     pareto = plan.model_copy(update={"methods": ("jit",), "search": plan.search.model_copy(
         update={"objective": Minimised(name="pareto"), "trials": 12, "space": {}})})  # fmt: skip
     for _ in range(2):
-        stages.search(setting(pareto, tmp_path, ray_session, shared=prepared))
+        search(quiet_session(pareto, tmp_path, ray_session, shared=prepared))
     assert len(pd.read_parquet(tmp_path / "trials")) == 12
 
 
 def test_benchmark_before_search_says_what_to_do(plan: Plan, ray_session: Slots, tmp_path: Path) -> None:
     with pytest.raises(RunError, match="run `unlearn search` with this plan first"):
-        stages.benchmark(setting(plan, tmp_path, ray_session))
+        benchmark(quiet_session(plan, tmp_path, ray_session))
 
 
 def test_images_are_in_memory_once(prepared: preparation.Shared, ray_session: Slots) -> None:

@@ -16,7 +16,11 @@ from rich.console import Console
 
 from cluster.slots import Slots
 from search.engine import preparation
-from search.stages import stages
+from search.stages.benchmark import benchmark
+from search.stages.search import search
+from search.stages.searched import best_lines
+from search.stages.session import Session
+from tests.search.sessions import quiet_session
 from search.errors import PlanError, ResultsError, RunError
 from search.plans.identity import search_identity
 from search.engine.placement import Learned
@@ -98,18 +102,6 @@ def test_drivers_that_could_do_the_same_work_are_refused(
     results(tmp_path, wanted, work).close()
 
 
-def setting(plan: Plan, folder: Path, slots: Slots, shard: str) -> stages.Setting:
-    return stages.Setting(
-        plan,
-        folder,
-        slots,
-        Learned(slots.shares, print),
-        Console(quiet=True),
-        ExitStack(),
-        shard=parse(shard),
-    )
-
-
 def small(plan: Plan) -> Plan:
     changes: dict[str, Any] = {
         "search": plan.search.model_copy(update={"trials": 2}),
@@ -120,16 +112,16 @@ def small(plan: Plan) -> Plan:
 
 def test_a_benchmark_names_the_searches_that_are_not_finished(plan: Plan, tmp_path: Path) -> None:
     """Rows as another shard's driver writes them while this one looks."""
-    shares = setting(plan, tmp_path, Slots(workers=2, cpus=1, gpus=0), "1/2")
+    shares = quiet_session(plan, tmp_path, Slots(workers=2, cpus=1, gpus=0), shard=parse("1/2"))
     identity = search_identity(plan)
     for method, trials in (("jit", 6), ("finetune", 2)):
         with Results(tmp_path, identity.run_id, Shard(1 if method == "jit" else 2, 2)) as opened:
             opened.append(Finished(trial(n, method, identity.study_id(method))) for n in range(trials))
     with pytest.raises(RunError) as caught:
-        stages.benchmark(shares)
+        benchmark(shares)
     assert str(caught.value) == (
         "the search is not finished: finetune on 8 has 2 of 6 trials; run `unlearn search` with this plan "
-        "first (all its shards), or give --trials 2 to take what is there"
+        "first (all its shards), or give --trials 2 to use the trials done so far"
     )
 
 
@@ -143,7 +135,7 @@ def test_a_benchmark_says_how_to_take_a_search_that_was_done_on_all_images(
         for method in ("jit", "finetune"):
             opened.append(Finished(trial(n, method, identity.study_id(method))) for n in range(6))
     with pytest.raises(RunError) as caught:
-        stages.benchmark(setting(plan, tmp_path, Slots(workers=2, cpus=1, gpus=0), "1/1"))
+        benchmark(quiet_session(plan, tmp_path, Slots(workers=2, cpus=1, gpus=0)))
     assert str(caught.value) == (
         "the search is not finished: jit on 8 has 0 of 6 trials, finetune on 8 has 0 of 6 trials; run "
         "`unlearn search` with this plan first (all its shards), or set 'search.evaluate: all' to take the "
@@ -157,22 +149,22 @@ def test_a_plan_done_in_shards_has_every_trial_once(
 ) -> None:
     plan, table = small(plan), tmp_path / "trials"
 
-    def driver(shard: str) -> stages.Setting:
-        return replace(setting(plan, tmp_path, ray_session, shard), shared=prepared)
+    def driver(shard: str) -> Session:
+        return quiet_session(plan, tmp_path, ray_session, prepared, shard=parse(shard))
 
     for shard, methods in (("1/2", {"jit": 2}), ("2/2", {"jit": 2, "finetune": 2})):
-        stages.search(driver(shard))
+        search(driver(shard))
         assert Counter(pd.read_parquet(table).method) == methods
-    lines = stages.best_lines(setting(plan, tmp_path, ray_session, "1/2"))
+    lines = best_lines(driver("1/2").setting)
     assert [line.split(":")[0] for line in lines] == ["best of jit on 8"]
 
     for shard in ("1/2", "2/2"):
-        stages.benchmark(driver(shard))
+        benchmark(driver(shard))
     found = pd.read_parquet(table)
     assert not found.trial_id.duplicated().any()
     bench = found[found.kind != "search"]
     assert set(Counter(zip(bench.method, bench.regime, bench.forget, strict=True)).values()) == {1}
     assert set(bench.forget) == {"3", "8"}
     assert {p.name.split(".")[1] for p in table.rglob("*benchmark*")} == {"1of2", "2of2"}
-    stages.benchmark(driver("1/1"))  # finds all of it done
+    benchmark(driver("1/1"))  # finds all of it done
     assert len(pd.read_parquet(table)) == len(found)

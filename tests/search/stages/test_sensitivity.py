@@ -3,33 +3,30 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
 import pytest
-from rich.console import Console
 
 from analysis.results.ranges import Range
 from benchmarks.methods import methods
 from cluster.slots import Slots
-from search.engine.placement import Learned
 from search.errors import PlanError, RunError
 from search.plans.entries import Entry
 from search.plans.identity import sensitivity_identity
 from search.plans.plan import Plan
 from search.stages import sensitivity as module
 from search.stages.sensitivity import Design, Star, chosen_stars, ranges
-from search.stages.stages import Setting
+from search.stages.session import Session
 from search.studies.assignments import Assignment, Row
+from tests.search.sessions import quiet_session
 
 JIT = methods.get("jit")
 
 
 @pytest.fixture
-def setting(plan: Plan, tmp_path: Path) -> Setting:
-    slots = Slots(workers=1, cpus=1, gpus=0)
-    return Setting(plan, tmp_path, slots, Learned(slots.shares, print), Console(quiet=True), ExitStack())
+def session(plan: Plan, tmp_path: Path) -> Session:
+    return quiet_session(plan, tmp_path, Slots(workers=1, cpus=1, gpus=0))
 
 
 def star(plan: Plan, axes: Mapping[str, Range], **moved: Any) -> Star:
@@ -83,9 +80,9 @@ def test_ranges_are_written_with_their_parameter() -> None:
         ),
     ],
 )
-def test_what_cannot_be_varied_is_refused_in_one_line(setting: Setting, design: Design, message: str) -> None:
+def test_what_cannot_be_varied_is_refused_in_one_line(session: Session, design: Design, message: str) -> None:
     with pytest.raises(PlanError) as refused:
-        list(chosen_stars(setting, design))
+        list(chosen_stars(session, design))
     assert message in str(refused.value)
     assert "\n" not in str(refused.value)
 
@@ -105,9 +102,9 @@ def test_further_points_keep_the_numbers_of_those_that_were_run(plan: Plan) -> N
     assert [t.seed for t in first if t.regime == "tuned"] == [plan.seed + 1, plan.seed + 2]
 
 
-def test_a_search_that_was_not_run_says_what_to_do(setting: Setting) -> None:
+def test_a_search_that_was_not_run_says_what_to_do(session: Session) -> None:
     with pytest.raises(RunError, match="run `unlearn search` with this plan first"):
-        list(chosen_stars(setting, Design()))
+        list(chosen_stars(session, Design()))
 
 
 def test_without_a_choice_the_methods_that_have_a_parameter_are_varied(plan: Plan) -> None:
@@ -129,8 +126,8 @@ def test_an_analysis_is_refused_before_it_fills_the_memory(points: int, seeds: i
         module.check_size(Design(points=points, seeds=seeds, grid=grid), [2])
 
 
-def test_published_values_are_a_centre_without_any_search(setting: Setting) -> None:
-    [star] = chosen_stars(setting, Design(["jit"], around="published"))
+def test_published_values_are_a_centre_without_any_search(session: Session) -> None:
+    [star] = chosen_stars(session, Design(["jit"], around="published"))
     assert star.entry.regime == "published"
     assert star.name == f"jit on 8 around {star.entry.preset}"
     values = star.method.preset(star.entry.preset).values
@@ -139,8 +136,8 @@ def test_published_values_are_a_centre_without_any_search(setting: Setting) -> N
 
 
 def test_a_method_without_published_values_has_none_to_vary_around(
-    setting: Setting, monkeypatch: pytest.MonkeyPatch
+    session: Session, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("search.plans.published.nearest", lambda method, plan: None)
     with pytest.raises(RunError, match="no values of these methods were published for this task"):
-        module.sensitivity(setting, Design(around="published"))
+        module.sensitivity(session, Design(around="published"))
