@@ -138,7 +138,7 @@ def test_a_benchmark_says_how_to_take_a_search_that_was_done_on_all_images(
         benchmark(quiet_session(plan, tmp_path, Slots(workers=2, cpus=1, gpus=0)))
     assert str(caught.value) == (
         "the search is not finished: jit on 8 has 0 of 6 trials, finetune on 8 has 0 of 6 trials; run "
-        "`unlearn search` with this plan first (all its shards), or set 'search.evaluate: all' to take the "
+        "`unlearn search` with this plan first (all its shards), or set 'search.evaluate: all' to use the "
         "search that was done on all images"
     )
 
