@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 from typing import NamedTuple
 
@@ -134,3 +135,72 @@ class C:
     ]
     assert found[0].within("ray")
     assert not found[0].within("ra")
+
+
+# Constructors of a plan, which import the readers that build it only when they are called
+BACK = {
+    ("search.plans.plan", "search.plans.files"),
+    ("search.plans.plan", "search.plans.arguments"),
+}
+
+
+def modules() -> dict[str, Path]:
+    """All modules of the project by their dotted names."""
+    paths = {}
+    for package in (*ROOMS, "unlearnbench"):
+        for path in sorted((ROOT / package).rglob("*.py")):
+            name = ".".join(path.relative_to(ROOT).with_suffix("").parts)
+            paths[name.removesuffix(".__init__")] = path
+    return paths
+
+
+def known_modules(path: Path, known: Mapping[str, Path]) -> set[str]:
+    """The project's modules that a file imports: at once, late, or for its types."""
+    names = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            names |= {name.name for name in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            full = {f"{node.module}.{name.name}" for name in node.names}
+            names |= {name if name in known else node.module for name in full}
+    return names & known.keys()
+
+
+def circle(graph: Mapping[str, set[str]]) -> list[str]:
+    """One circle of a graph, or nothing."""
+    try:
+        TopologicalSorter(graph).prepare()
+    except CycleError as error:
+        return list(error.args[1])
+    return []
+
+
+def test_no_module_imports_itself_by_way_of_others() -> None:
+    known = modules()
+    graph = {name: known_modules(path, known) - {name} for name, path in known.items()}
+    assert len(graph) > 300
+    assert {pair for pair in BACK if pair[1] in graph[pair[0]]} == BACK, "an exception is no longer needed"
+    for module, imported in BACK:
+        graph[module].discard(imported)
+    assert not circle(graph)
+
+
+def test_no_folder_of_a_package_imports_itself_by_way_of_others() -> None:
+    """Files beside the folders are its doors and its vocabulary, so they are left out."""
+    known = modules()
+
+    def folder(name: str) -> str:
+        parts = known[name].relative_to(ROOT).parts
+        return "/".join(parts[:2]) if len(parts) > 2 else ""
+
+    graph: dict[str, set[str]] = {}
+    for name, path in known.items():
+        graph.setdefault(folder(name), set()).update(folder(m) for m in known_modules(path, known))
+    del graph[""]
+    assert len(graph) > 25
+    assert not circle({name: imported - {name, ""} for name, imported in graph.items()})
+
+
+def test_the_search_for_circles_itself() -> None:
+    assert circle({"a": {"b"}, "b": {"c"}, "c": set()}) == []
+    assert set(circle({"a": {"b"}, "b": {"c"}, "c": {"a"}})) == {"a", "b", "c"}

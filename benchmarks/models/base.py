@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from benchmarks.errors import InvalidScenario
 from benchmarks.registry import Registry
-from benchmarks.weights.checkpoint import Preprocessing
+from benchmarks.weights.checkpoint import Layout, Preprocessing
 
 if TYPE_CHECKING:
     from torch import nn
-
-Layout = Mapping[str, str]  # what other code calls the layers of a network -> what they are called here
 
 _MOST_PIXELS = 4096  # of an image's side
 

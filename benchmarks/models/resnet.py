@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
-from benchmarks.models.base import Layout, Model, models
+from benchmarks.models.base import Model, models
+from benchmarks.weights.checkpoint import Layout
 
 if TYPE_CHECKING:
     from torch import nn

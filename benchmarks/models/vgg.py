@@ -6,7 +6,8 @@ from collections.abc import Iterator
 from functools import partial
 from typing import TYPE_CHECKING
 
-from benchmarks.models.base import Layout, Model, models
+from benchmarks.models.base import Model, models
+from benchmarks.weights.checkpoint import Layout
 
 if TYPE_CHECKING:
     from torch import nn

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     import torch
     from torch import nn
 
-    from benchmarks.models.base import Layout
+    from benchmarks.weights.checkpoint import Layout
 
     Weights = Mapping[str, torch.Tensor]
 

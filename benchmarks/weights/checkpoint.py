@@ -5,13 +5,15 @@ from __future__ import annotations
 import hashlib
 import json
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 from typing import Literal
 
 from benchmarks.errors import DataError
+
+Layout = Mapping[str, str]  # the names of a network's layers in other code -> their names here
 
 
 @dataclass(frozen=True)
