@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterator, Sequence
-from typing import Any
 
 from benchmarks.methods import Method
 from benchmarks.scenarios.scenario import Scenario
@@ -24,38 +23,29 @@ def study_of(
     plan: Plan, identity: Identity, method: Method, scenario: Scenario, done: Sequence[Row]
 ) -> Study:
     """The search of one method on one scenario, after the trials of it that are done."""
-    data, code = data_id(plan), code_id(plan, method)
-    first_seed, repeats = SEEDS_PER_STUDY * (plan.search.seed + 1), plan.search.repeats
-
-    def assign(number: int, params: dict[str, Any], preset: str, started_from: str) -> Assignment:
-        paper, differs = published.origin(method, preset, plan)
-        return Assignment(
-            run_id=identity.study_id(method.name),
-            number=number,
-            scenario=scenario,
-            method=method.name,
-            params=params,
-            seed=first_seed + repeats * number,
-            shared_seed=first_seed,
-            kind="search",
-            regime="tuned",
-            preset=preset,
-            preset_paper=paper,
-            preset_differs=differs,
-            started_from=started_from,
-            tuned_on=scenario.forget,
-            data_id=data,
-            code_id=code,
-            scale=plan.scale,
-            evaluate=plan.search.evaluate,
-            precision=plan.precision,
-            prunable=plan.search.pruner != "none",
-            metrics=plan.search_metrics(),
-            objective=plan.objective(),
-            repeats=repeats,
-            sampler=plan.search.sampler,
-        )
-
+    first_seed = SEEDS_PER_STUDY * (plan.search.seed + 1)
+    template = Assignment(
+        run_id=identity.study_id(method.name),
+        number=0,
+        scenario=scenario,
+        method=method.name,
+        params={},
+        seed=first_seed,
+        shared_seed=first_seed,
+        kind="search",
+        regime="tuned",
+        tuned_on=scenario.forget,
+        data_id=data_id(plan),
+        code_id=code_id(plan, method),
+        scale=plan.scale,
+        evaluate=plan.search.evaluate,
+        precision=plan.precision,
+        prunable=plan.search.pruner != "none",
+        metrics=plan.search_metrics(),
+        objective=plan.objective(),
+        repeats=plan.search.repeats,
+        sampler=plan.search.sampler,
+    )
     return Study(
         f"{method.name} · {scenario.dataset} {scenario.task} {scenario.forget}",
         method,
@@ -63,7 +53,8 @@ def study_of(
         plan.objective(),
         trials=plan.search.trials,
         seed=plan.search.seed,
-        assign=assign,
+        template=template,
+        origins={preset.name: published.origin(method, preset.name, plan) for preset in method.presets},
         done=done,
         starts=plan.starts(method.name).on(scenario.forget),
         presets=plan.search.presets,

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+from types import MappingProxyType
 from typing import Any
 
 import optuna
@@ -20,6 +22,7 @@ from search.studies.spaces import Space
 from search.studies.starts import NOTHING, ORIGIN, Starts
 
 MAX_RUNNING = 8  # more trials at once and TPE learns too little between them
+NO_ORIGINS: Mapping[str, tuple[str, str]] = MappingProxyType({})
 SEEDS_PER_STUDY = 1_000_000  # trials of a study have seeds of their own, apart from a benchmark's 1, 2, 3...
 
 
@@ -37,8 +40,8 @@ class Study:
 
     Args:
         name: Unique in the run, for people and for optuna-dashboard.
-        assign: Makes an assignment from a trial number, parameters, a preset's name and where the point comes
-            from, the last two empty for what the sampler draws.
+        template: A trial with everything that all trials share, and the seed of the first one.
+        origins: Preset -> the paper that it is from, and how the paper's experiment differs from the plan's.
         done: Rows that the run has already written for this study.
         starts: What is tried before the published values, and what the sampler knows before it starts.
         presets: Try the method's published values first.
@@ -56,7 +59,8 @@ class Study:
         *,
         trials: int,
         seed: int,
-        assign: Callable[[int, dict[str, Any], str, str], Assignment],
+        template: Assignment,
+        origins: Mapping[str, tuple[str, str]] = NO_ORIGINS,
         done: Iterable[Row] = (),
         starts: Starts = NOTHING,
         presets: bool = True,
@@ -71,7 +75,8 @@ class Study:
         self._method = method
         self._space = space
         self._objective = objective
-        self._assign = assign
+        self._template = template
+        self._origins = origins
         self._starts = starts
         self._rows = sorted(done, key=lambda row: row["trial_number"])
         self._stop = stop
@@ -139,11 +144,24 @@ class Study:
             published = self._method.preset(preset).values if preset else {}
             params = {**published, **self._space.fixed, **trial.params}
             origin = trial.user_attrs.get(ORIGIN, "" if preset else self._starts.origin)
-            assignment = self._assign(self._numbers.pop(), params, preset, origin)
+            assignment = self._assignment(params, preset, origin)
         else:
             return None
         self._running[assignment.number] = trial
         return assignment
+
+    def _assignment(self, params: Mapping[str, Any], preset: str, started_from: str) -> Assignment:
+        number, paper, differs = self._numbers.pop(), *self._origins.get(preset, ("", ""))
+        return replace(
+            self._template,
+            number=number,
+            params=params,
+            seed=self._template.seed + self._template.repeats * number,
+            preset=preset,
+            preset_paper=paper,
+            preset_differs=differs,
+            started_from=started_from,
+        )
 
     def hopeless(self, assignment: Assignment, quarter: int, gap: float) -> bool:
         trial = self._running[assignment.number]

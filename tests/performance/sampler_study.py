@@ -37,13 +37,18 @@ def search(ready: Prepared, sampler: Sampler, seed: int) -> Iterator[dict[str, A
     """The rows of one search, as far as the curves need them."""
     method, wanted = methods.get(METHOD), objective("gap")
     run = f"{sampler}-{seed}"
-
-    def assign(number: int, params: dict[str, Any], preset: str, origin: str) -> Assignment:
-        return Assignment(run, number, SCENARIO, METHOD, params, 1000 * seed + number, "search", "tuned")
-
+    template = Assignment(run, 0, SCENARIO, METHOD, {}, 1000 * seed, "search", "tuned")
     space = search_space(method.Params)
     study = Study(
-        run, method, space, wanted, trials=TRIALS, seed=seed, assign=assign, presets=False, sampler=sampler
+        run,
+        method,
+        space,
+        wanted,
+        trials=TRIALS,
+        seed=seed,
+        template=template,
+        presets=False,
+        sampler=sampler,
     )
     work = Works()
     while (trial := study.ask()) is not None:

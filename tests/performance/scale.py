@@ -76,7 +76,7 @@ def _sampling() -> Iterator[Figure]:
         objective("gap"),
         trials=STUDY,
         seed=0,
-        assign=lambda number, params, preset, origin: _assignment(number, params),
+        template=_assignment(0),
     )
     times = []
     for number in range(STUDY):
@@ -132,14 +132,14 @@ def _prepared(slots: Slots) -> preparation.Shared:
     return preparation.prepare([SCENARIO], Recipe(epochs=1), 100, slots, lambda model: None)
 
 
-def _assignment(number: int, params: dict[str, Any]) -> Assignment:
-    return Assignment("scale", number, SCENARIO, "original", params, number, "search", "tuned")
+def _assignment(number: int) -> Assignment:
+    return Assignment("scale", number, SCENARIO, "original", {}, number, "search", "tuned")
 
 
 def _seconds(
     shared: preparation.Shared, slots: Slots, count: int, trial_timeout: float | None = None
 ) -> float:
-    trials = [_assignment(number, {}) for number in range(count)]
+    trials = [_assignment(number) for number in range(count)]
     with tempfile.TemporaryDirectory() as folder, Results(folder, "scale") as results:
         work = FixedList("scale", trials, [])
         began = time.perf_counter()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 import pandas as pd
 import pytest
@@ -29,10 +28,7 @@ SCENARIO = Scenario("digits", "cnn2", "full_class", "8")
 FINETUNE = methods.get("finetune")
 
 
-def assign(number: int, params: dict[str, Any], preset: str, origin: str = "") -> Assignment:
-    return Assignment(
-        "run", number, SCENARIO, "finetune", params, number, "search", "tuned", preset, prunable=True
-    )
+TEMPLATE = Assignment("run", 0, SCENARIO, "finetune", {}, 0, "search", "tuned", prunable=True)
 
 
 def study(rule: Rule, done: list[Row] | None = None, trials: int = 40) -> Study:
@@ -44,7 +40,7 @@ def study(rule: Rule, done: list[Row] | None = None, trials: int = 40) -> Study:
         objective("gap"),
         trials=trials,
         seed=0,
-        assign=assign,
+        template=TEMPLATE,
         done=done or [],
         presets=False,
         pruner=pruner(rule),
@@ -138,7 +134,7 @@ def test_pruned_trials_are_rows_with_what_they_cost_and_the_workers_go_on(
         objective("gap"),
         trials=8,
         seed=0,
-        assign=assign,
+        template=TEMPLATE,
         presets=False,
         pruner=pruner("median"),
     )

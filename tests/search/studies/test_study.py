@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import statistics
+from dataclasses import replace
 from typing import Any
 
 import optuna
@@ -25,14 +26,11 @@ JIT = methods.get("jit")
 SPACE = search_space(JIT.Params)
 
 
-def assign(number: int, params: dict[str, Any], preset: str, origin: str = "") -> Assignment:
-    return Assignment(
-        "run", number, SCENARIO, "jit", params, number, "search", "tuned", preset, started_from=origin
-    )
+TEMPLATE = Assignment("run", 0, SCENARIO, "jit", {}, 0, "search", "tuned")
 
 
 def study(trials: int = 30, seed: int = 0, space: Space = SPACE, **more: Any) -> Study:
-    return Study("s", JIT, space, objective("gap"), trials=trials, seed=seed, assign=assign, **more)
+    return Study("s", JIT, space, objective("gap"), trials=trials, seed=seed, template=TEMPLATE, **more)
 
 
 def row(a: Assignment, gap: float | None, state: str = "complete") -> dict[str, Any]:
@@ -76,11 +74,11 @@ def test_rows_that_the_search_cannot_have_written_are_refused_in_one_line() -> N
 
 def test_published_values_that_are_another_algorithm_or_contradict_the_plan_are_not_tried() -> None:
     fixed = search_space(JIT.Params, {"batch_size": 64})
-    s = Study("s", JIT, fixed, objective("gap"), trials=12, seed=0, assign=assign)
+    s = Study("s", JIT, fixed, objective("gap"), trials=12, seed=0, template=TEMPLATE)
     tried = {r["preset"] for r in play(s, 12)} - {""}
     assert tried == {"vgg11_sub_class", "vit_b16_sub_class", "cnn2"}
     as_coded = search_space(JIT.Params, {"mode": "train", "accumulate": True})
-    s = Study("s", JIT, as_coded, objective("gap"), trials=12, seed=0, assign=assign)
+    s = Study("s", JIT, as_coded, objective("gap"), trials=12, seed=0, template=TEMPLATE)
     tried = {r["preset"] for r in play(s, 12)} - {""}
     assert {name for name in tried if name.endswith("as_coded")} == {
         p.name for p in JIT.presets if p.values.get("mode") == "train"
@@ -164,7 +162,7 @@ def test_studies_are_kept_apart() -> None:
 
 
 def test_fixed_list_skips_what_is_done_and_takes_back_what_is_lost() -> None:
-    work = [assign(n, {}, "") for n in range(3)]
+    work = [replace(TEMPLATE, number=n, seed=n) for n in range(3)]
     listed = FixedList("list", work, [{"trial_id": work[1].trial_id}])
     assert (listed.total, listed.done) == (3, 1)
     a = listed.ask()
