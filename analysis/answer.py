@@ -11,7 +11,7 @@ from typing import Any
 
 import pandas as pd
 
-from analysis.breakdown import benchmarked, by_own_set, overall, with_both
+from analysis.breakdown import benchmarked, merge_tuned, overall, with_both
 from analysis.drawing.style import plain
 from analysis.nearest import Line, against, by_unit, distances, leaders, of_lines
 from analysis.results.plan_records import plan_names
@@ -48,12 +48,12 @@ def answer(trials: pd.DataFrame) -> pd.DataFrame:
         draws and seeds (how many of each `n` consists of).
     """
     rows = trials.assign(plan=plan_names(trials["run_id"]))
-    found: list[dict[str, Any]] = []
-    for values, own in rows.groupby(PART, sort=True):
+    records: list[dict[str, Any]] = []
+    for values, part in rows.groupby(PART, sort=True):
         names = dict(zip(PART, map(str, values), strict=True))
-        lines = _of_benchmark(own) or _of_search(own)
-        found += [{**names, **line} for line in sorted(lines, key=_order)]
-    frame = pd.DataFrame(found, columns=COLUMNS)
+        lines = _of_benchmark(part) or _of_search(part)
+        records += [{**names, **line} for line in sorted(lines, key=_order)]
+    frame = pd.DataFrame(records, columns=COLUMNS)
     return frame.astype(
         {"same_as_retrain": "boolean", "nearest": "boolean", "n": "int64", "forget_sets": "int64"}
     )
@@ -84,26 +84,26 @@ def _of_benchmark(rows: pd.DataFrame) -> list[dict[str, Any]]:
     summary = summary[summary["n"] > 0]
     if summary["method"].isin(REFERENCES).all():
         return []
-    own = summary[~summary["method"].isin(REFERENCES)]
-    most = own["forget_sets"].max()
-    ranked = own.sort_values(["forget_sets", "gap_mean"], ascending=[False, True], kind="stable")
+    methods = summary[~summary["method"].isin(REFERENCES)]
+    most = methods["forget_sets"].max()
+    ranked = methods.sort_values(["forget_sets", "gap_mean"], ascending=[False, True], kind="stable")
     chosen = pd.concat([ranked.drop_duplicates("method"), summary[summary["method"].isin(REFERENCES)]])
-    every = by_own_set(with_both(benchmarked(rows)))
+    every = merge_tuned(with_both(benchmarked(rows)))
     every = every[pd.MultiIndex.from_frame(every[VARIANT]).isin(_lines(chosen))]
     far, seconds = distances(every, "gap"), distances(every, "unlearn_s")
     full = _lines(chosen[~chosen["method"].isin(REFERENCES) & (chosen["forget_sets"] == most)])
     first = leaders(of_lines(far, full))
     judged = len(first) > 0 and (len(full) == 1 or next(iter(first.values())).n > 1)
-    beside = against(far, RETRAIN) if len(of_lines(far, [RETRAIN])) else {}
+    compared = against(far, RETRAIN) if len(of_lines(far, [RETRAIN])) else {}
     searched = _searched(rows)
-    found = []
+    records = []
     for row in chosen.to_dict("records"):
         key: Line = tuple(str(row[name]) for name in VARIANT)
         line = complete(every[(every[VARIANT] == list(key)).all(axis=1)])
         reference = key[0] in REFERENCES
         low, high = _interval(of_lines(far, [key]))
         seconds_low, seconds_high = _interval(of_lines(seconds, [key]))
-        found.append(
+        records.append(
             {
                 **{name: row[name] for name in (*VARIANT, "forget", "n", "forget_sets", *COUNTS)},
                 "stage": "benchmark",
@@ -117,10 +117,10 @@ def _of_benchmark(rows: pd.DataFrame) -> list[dict[str, Any]]:
                 "nearest": None if reference or not judged else key in first,
                 "parameters": parameters_text(line, searched.get(key[0]) or _parameters(line)),
                 "partial": bool(row["forget_sets"] < most),
-                **_further(None if reference else beside.get(key)),
+                **_further(None if reference else compared.get(key)),
             }
         )
-    return found
+    return records
 
 
 def _of_search(rows: pd.DataFrame) -> list[dict[str, Any]]:
@@ -170,11 +170,11 @@ def _interval(far: pd.Series) -> tuple[float, float]:
 
 def _searched(rows: pd.DataFrame) -> dict[str, list[str]]:
     """The parameters that the searches of each method varied."""
-    found: dict[str, list[str]] = {}
+    by_method: dict[str, list[str]] = {}
     for study, frame in studies(rows):
-        names = found.setdefault(study.method, [])
+        names = by_method.setdefault(study.method, [])
         names += [name for name in (*varied(frame), *chosen(frame)) if name not in names]
-    return found
+    return by_method
 
 
 def _parameters(row: pd.DataFrame | pd.Series) -> list[str]:

@@ -66,7 +66,7 @@ def with_both(rows: pd.DataFrame, within: Sequence[str] = SCENARIO) -> pd.DataFr
     return pd.concat([rows, searched[regimes > 1].assign(regime=BOTH, preset="")], ignore_index=True)
 
 
-def by_own_set(rows: pd.DataFrame) -> pd.DataFrame:
+def merge_tuned(rows: pd.DataFrame) -> pd.DataFrame:
     """Rows in which `tuned_on` is empty for `tuned`: each forget set's own parameters are one regime."""
     return rows.assign(tuned_on=rows["tuned_on"].where(rows["regime"] != "tuned", ""))
 
@@ -85,7 +85,7 @@ def by_class(trials: Trials, metrics: Sequence[str] = FIGURES) -> pd.DataFrame:
         in the metric's unit. Original first, then retrain, then the methods by name.
     """
     rows = benchmarked(used(trials, "benchmark", [*COLUMNS, *metrics]))
-    return _summary(by_own_set(rows), [*SCENARIO, *VARIANT, "forget"], metrics)
+    return _summary(merge_tuned(rows), [*SCENARIO, *VARIANT, "forget"], metrics)
 
 
 def overall(trials: Trials, metrics: Sequence[str] = FIGURES) -> pd.DataFrame:
@@ -104,7 +104,7 @@ def overall(trials: Trials, metrics: Sequence[str] = FIGURES) -> pd.DataFrame:
         within each, over what `over` says.
     """
     rows = benchmarked(used(trials, "benchmark", [*COLUMNS, *metrics]))
-    return _summary(by_own_set(with_both(rows)), [*SCENARIO, *VARIANT], metrics)
+    return _summary(merge_tuned(with_both(rows)), [*SCENARIO, *VARIANT], metrics)
 
 
 def apart(trials: pd.DataFrame, metrics: Sequence[str] = FIGURES) -> pd.DataFrame:
@@ -117,7 +117,7 @@ def apart(trials: pd.DataFrame, metrics: Sequence[str] = FIGURES) -> pd.DataFram
     """
     keys = [*SCENARIO, *VARIANT, "forget"]
     header = [*keys, "metric", "n", "mean", *COUNTS]
-    rows = complete(by_own_set(benchmarked(trials)))[[*keys, *UNIT, *metrics]]
+    rows = complete(merge_tuned(benchmarked(trials)))[[*keys, *UNIT, *metrics]]
     rows = rows.assign(_line=rows.groupby(keys).ngroup())
     several = levels_by(counts_by(rows, "_line"))
     rows = rows[rows["_line"].map(several).isin(["originals", "draws"])]
@@ -150,24 +150,24 @@ def collateral(trials: pd.DataFrame, classes: pd.DataFrame, split: str = "test")
         return empty
     kept = classes[(classes["split"] == split) & ~classes["forgotten"].astype(bool) & (classes["total"] > 0)]
     rows = kept[["trial_id", "run_id", "class", "correct", "total"]].merge(
-        complete(by_own_set(benchmarked(trials)))[[*keys, *UNIT, "trial_id", "run_id"]],
+        complete(merge_tuned(benchmarked(trials)))[[*keys, *UNIT, "trial_id", "run_id"]],
         on=["trial_id", "run_id"],
     )
     rows["accuracy"] = 100.0 * rows["correct"] / rows["total"]
-    place = [*SCENARIO, "forget", "scenario_seed", "draw", "class"]
-    retrain = rows[rows["method"] == "retrain"].groupby(place)["accuracy"].mean().rename("retrain")
-    rows = rows.merge(retrain.reset_index(), on=place)
+    cell = [*SCENARIO, "forget", "scenario_seed", "draw", "class"]
+    retrain = rows[rows["method"] == "retrain"].groupby(cell)["accuracy"].mean().rename("retrain")
+    rows = rows.merge(retrain.reset_index(), on=cell)
     if rows.empty:
         return empty
     rows["change"] = rows["accuracy"] - rows["retrain"]
-    found = []
+    parts = []
     for values, group in rows.groupby(keys):
         per_class = units(group, ["accuracy", "retrain", "change"], ["class"]).groupby("class")
         line = per_class.mean().assign(n=group.groupby("class").size(), change_std=per_class["change"].std())
-        found.append(
+        parts.append(
             line.reset_index().assign(**dict(zip(keys, map(str, values), strict=True)))[empty.columns]
         )
-    return ordered(pd.concat(found), [*keys, "class"])
+    return ordered(pd.concat(parts), [*keys, "class"])
 
 
 def per_image(trials: pd.DataFrame, samples: pd.DataFrame, column: str) -> pd.DataFrame:
@@ -183,7 +183,7 @@ def per_image(trials: pd.DataFrame, samples: pd.DataFrame, column: str) -> pd.Da
     if samples.empty:
         return pd.DataFrame(columns=[*keys, "image", column])
     rows = samples[["trial_id", "run_id", "image", column]].merge(
-        complete(by_own_set(benchmarked(trials)))[[*keys, "trial_id", "run_id"]], on=["trial_id", "run_id"]
+        complete(merge_tuned(benchmarked(trials)))[[*keys, "trial_id", "run_id"]], on=["trial_id", "run_id"]
     )
     return ordered(rows[[*keys, "image", column]].dropna(subset=[column]), [*keys, "image"])
 
@@ -191,14 +191,16 @@ def per_image(trials: pd.DataFrame, samples: pd.DataFrame, column: str) -> pd.Da
 def _claims(rows: pd.DataFrame) -> pd.DataFrame:
     """A row for each forget set on which a trial's values were found, and one for the preset they equal."""
     searched = rows["regime"].isin(["tuned", "transferred"])
-    found = rows[searched].assign(tuned_on=rows["tuned_on"].str.split(SOURCES, regex=False), preset="")
-    found = found.explode("tuned_on")
-    elsewhere = (found["tuned_on"] != found["forget"]) & (found["tuned_on"] != "")
-    found["regime"] = (
-        found["regime"].mask(elsewhere, "transferred").mask(found["tuned_on"] == found["forget"], "tuned")
+    by_source = rows[searched].assign(tuned_on=rows["tuned_on"].str.split(SOURCES, regex=False), preset="")
+    by_source = by_source.explode("tuned_on")
+    elsewhere = (by_source["tuned_on"] != by_source["forget"]) & (by_source["tuned_on"] != "")
+    by_source["regime"] = (
+        by_source["regime"]
+        .mask(elsewhere, "transferred")
+        .mask(by_source["tuned_on"] == by_source["forget"], "tuned")
     )
     published = rows[searched & (rows["preset"] != "")].assign(regime="published", tuned_on="")
-    return pd.concat([rows[~searched], found, published], ignore_index=True)
+    return pd.concat([rows[~searched], by_source, published], ignore_index=True)
 
 
 def _finished_last(rows: pd.DataFrame) -> pd.DataFrame:
@@ -209,8 +211,8 @@ def _searched_set(rows: pd.DataFrame) -> pd.Series:
     """Where the parameters were searched; for tuned rows the forget set itself."""
     tuned = rows["regime"] == "tuned"
     run = [*SCENARIO, "method", "run_id"]
-    own = rows[tuned].groupby(run)["forget"].agg(lambda sets: sets.iloc[0] if sets.nunique() == 1 else "")
-    only = rows[run].merge(own.rename("set").reset_index(), on=run, how="left")["set"].fillna("")
+    single = rows[tuned].groupby(run)["forget"].agg(lambda sets: sets.iloc[0] if sets.nunique() == 1 else "")
+    only = rows[run].merge(single.rename("set").reset_index(), on=run, how="left")["set"].fillna("")
     unknown = (rows["regime"] == "transferred") & (rows["tuned_on"] == "")
     return rows["tuned_on"].where(~unknown, only).where(~tuned, rows["forget"])
 
@@ -225,20 +227,20 @@ def _summary(rows: pd.DataFrame, keys: list[str], metrics: Sequence[str]) -> pd.
     rows = rows.assign(_line=lines.ngroup())
     rows = rows[rows["_line"] >= 0]
     done = complete(rows)
-    found = rows.drop_duplicates("_line").set_index("_line")[keys].sort_index()
+    table = rows.drop_duplicates("_line").set_index("_line")[keys].sort_index()
     if sets:
         pairs = rows[["_line", "forget"]].drop_duplicates()
         names = pairs.groupby("_line")["forget"].agg(lambda names: sorted(names, key=natural))
-        found["forget"], found["forget_sets"] = names.map(", ".join), names.map(len)
-    found["n"] = done.groupby("_line").size()
-    found["failed"] = (rows["state"] == "failed").groupby(rows["_line"]).sum()
-    found = found.join(counts_by(done, "_line"))
-    found[["n", *COUNTS]] = found[["n", *COUNTS]].fillna(0).astype(int)
-    found["over"] = levels_by(found)
-    own = units_by(done, "_line", found["over"], metrics, ["forget"]).groupby("_line")[list(metrics)]
-    for part, values in (("mean", own.mean()), ("std", own.std())):
-        found = found.join(values.add_suffix(f"_{part}"))
-    return ordered(found.reset_index(drop=True)[header], keys)
+        table["forget"], table["forget_sets"] = names.map(", ".join), names.map(len)
+    table["n"] = done.groupby("_line").size()
+    table["failed"] = (rows["state"] == "failed").groupby(rows["_line"]).sum()
+    table = table.join(counts_by(done, "_line"))
+    table[["n", *COUNTS]] = table[["n", *COUNTS]].fillna(0).astype(int)
+    table["over"] = levels_by(table)
+    independent = units_by(done, "_line", table["over"], metrics, ["forget"]).groupby("_line")[list(metrics)]
+    for part, values in (("mean", independent.mean()), ("std", independent.std())):
+        table = table.join(values.add_suffix(f"_{part}"))
+    return ordered(table.reset_index(drop=True)[header], keys)
 
 
 def ordered(frame: pd.DataFrame, keys: list[str]) -> pd.DataFrame:

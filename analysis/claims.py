@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from analysis.breakdown import COLUMNS, benchmarked, by_own_set, ordered, with_both
+from analysis.breakdown import COLUMNS, benchmarked, merge_tuned, ordered, with_both
 from analysis.errors import AnalysisError, unknown
 from analysis.results import load
 from analysis.results.load import Trials, used
@@ -56,27 +56,29 @@ def claims_by_forget(
     """
     if margin is not None and not margin > 0:
         raise AnalysisError(f"the margin is {margin:g}; give a positive number, in the unit of the metric")
-    rows = complete(by_own_set(with_both(benchmarked(used(trials, "benchmark", _columns(metrics))))))
+    rows = complete(merge_tuned(with_both(benchmarked(used(trials, "benchmark", _columns(metrics))))))
     _check(metrics, rows, trials)
     keys = [*LINE, "forget"]
-    own = rows[~rows["method"].isin(REFERENCES)]
-    own = own.assign(_line=own.groupby(keys).ngroup())
-    place = [*SCENARIO, "forget", *_PAIR]
-    pairs = own[["_line", *place]].drop_duplicates()
-    retrained = rows.loc[rows["method"] == "retrain", [*place, "seed", *_targets(rows, metrics), *metrics]]
-    retrained = retrained.merge(pairs, on=place)
-    own = own.merge(retrained[["_line", *_PAIR]].drop_duplicates(), on=["_line", *_PAIR])
-    lines = own.drop_duplicates("_line").set_index("_line")[keys].sort_index()
-    lines["over"] = levels_by(counts_by(own, "_line")).reindex(lines.index)
-    found = [
-        _judged(lines.assign(metric=metric), _means(own, metric), _means(retrained, metric), compared, margin)
+    methods = rows[~rows["method"].isin(REFERENCES)]
+    methods = methods.assign(_line=methods.groupby(keys).ngroup())
+    cell = [*SCENARIO, "forget", *_PAIR]
+    pairs = methods[["_line", *cell]].drop_duplicates()
+    retrained = rows.loc[rows["method"] == "retrain", [*cell, "seed", *_targets(rows, metrics), *metrics]]
+    retrained = retrained.merge(pairs, on=cell)
+    methods = methods.merge(retrained[["_line", *_PAIR]].drop_duplicates(), on=["_line", *_PAIR])
+    lines = methods.drop_duplicates("_line").set_index("_line")[keys].sort_index()
+    lines["over"] = levels_by(counts_by(methods, "_line")).reindex(lines.index)
+    parts = [
+        _judged(
+            lines.assign(metric=metric), _means(methods, metric), _means(retrained, metric), compared, margin
+        )
         for metric in metrics
-        for compared in [_compared(own, retrained, lines["over"], metric)]
+        for compared in [_compared(methods, retrained, lines["over"], metric)]
     ]
     header = [*keys, "metric", *_FIGURES]
-    if not len(lines) or not found:
+    if not len(lines) or not parts:
         return pd.DataFrame(columns=header)
-    table = pd.concat(found).reset_index(drop=True)[header]
+    table = pd.concat(parts).reset_index(drop=True)[header]
     return ordered(table.dropna(subset=["mean", "retrain"]), [*SCENARIO, *VARIANT, "forget"])
 
 
@@ -96,11 +98,11 @@ def claims(
     return together(claims_by_forget(trials, metrics, margin))
 
 
-def together(found: pd.DataFrame) -> pd.DataFrame:
+def together(by_forget: pd.DataFrame) -> pd.DataFrame:
     """The claims over all forget sets from those of each, as `claims` gives them."""
     keys = [*LINE, "metric"]
     groups: dict[tuple[object, ...], list[dict[Any, Any]]] = {}
-    for row in found.to_dict("records"):
+    for row in by_forget.to_dict("records"):
         groups.setdefault(tuple(row[key] for key in keys), []).append(row)
     rows = [dict(zip(keys, values, strict=True)) | _together(sets) for values, sets in groups.items()]
     header = [*keys, "verdict", "more", "forget_sets", "same", "differing", "n", "over"]
@@ -169,15 +171,15 @@ def _moments(values: pd.Series, by: str = "_line") -> pd.DataFrame:
     return values.groupby(level=by).agg(["mean", "var", "count"])
 
 
-def _compared(own: pd.DataFrame, retrained: pd.DataFrame, over: pd.Series, metric: str) -> Comparison:
+def _compared(methods: pd.DataFrame, retrained: pd.DataFrame, over: pd.Series, metric: str) -> Comparison:
     """The comparison of every line: independent seeds, or pairs of draws or originals."""
-    seeds = [_moments(rows.set_index("_line")[metric]).reindex(over.index) for rows in (own, retrained)]
+    seeds = [_moments(rows.set_index("_line")[metric]).reindex(over.index) for rows in (methods, retrained)]
     figures = _as_frame(equality.independent(*map(_as_moments, seeds)), over.index)
     for name in ("draws", "originals"):
         at = over.index[over == name]
         if not len(at):
             continue
-        sides = [rows[rows["_line"].isin(at)] for rows in (own, retrained)]
+        sides = [rows[rows["_line"].isin(at)] for rows in (methods, retrained)]
         apart = [_unit_means(rows, metric, name) for rows in sides]
         moments = _as_moments(_moments((apart[0] - apart[1]).dropna()).reindex(at))
         spread = _spread(sides[1], metric, apart[1]).reindex(at)
@@ -218,12 +220,12 @@ def _spread(retrained: pd.DataFrame, metric: str, units: pd.Series) -> pd.DataFr
 
 def _judged(
     lines: pd.DataFrame,
-    own: pd.DataFrame,
+    method_means: pd.DataFrame,
     retrained: pd.DataFrame,
     compared: Comparison,
     margin: float | None,
 ) -> pd.DataFrame:
-    means, others = own.reindex(lines.index), retrained.reindex(lines.index)
+    means, others = method_means.reindex(lines.index), retrained.reindex(lines.index)
     equal = equality.is_equal(compared, margin)
     p_differs = equality.different_p(compared)
     differs = p_differs < LEVEL

@@ -87,25 +87,25 @@ def compare(
     from rich.console import Console
 
     from analysis.published.text import by_table
-    from analysis.results.load import several
+    from analysis.results.load import locations_of
     from analysis.text.names import spreadsheet
     from analysis.text.tables import as_cells, to_json
 
-    places = several(results)
-    compared = {place: _compared(place, table) for place in places}
+    locations = locations_of(results)
+    compared = {location: _compared(location, table) for location in locations}
     console = Console(markup=False, emoji=False, highlight=False)  # names are text
     if as_json:
-        every = [cells.assign(results=place) for place, cells in compared.items()]
-        typer.echo(to_json(pd.concat(every) if len(places) > 1 else compared[places[0]]), nl=False)
+        every = [cells.assign(results=location) for location, cells in compared.items()]
+        typer.echo(to_json(pd.concat(every) if len(locations) > 1 else compared[locations[0]]), nl=False)
         return
     if console.is_terminal:
-        for place, cells in compared.items():
-            _print_comparison(console, list(by_table(cells)), f"{place}: " if len(places) > 1 else "")
+        for location, cells in compared.items():
+            _print_comparison(console, list(by_table(cells)), f"{location}: " if len(locations) > 1 else "")
         return
     frames = [as_cells(cells) for cells in compared.values()]
-    if len(places) > 1:
-        for place, frame in zip(places, frames, strict=True):
-            frame.insert(0, "results", spreadsheet(place))
+    if len(locations) > 1:
+        for location, frame in zip(locations, frames, strict=True):
+            frame.insert(0, "results", spreadsheet(location))
     typer.echo(pd.concat(frames).to_csv(sep="\t", index=False), nl=False)
 
 
@@ -172,13 +172,13 @@ def _compared(results: str, table: str | None) -> DataFrame:
     return compared
 
 
-def _print_comparison(console: Console, found: list[DataFrame], before: str) -> None:
+def _print_comparison(console: Console, printed: list[DataFrame], before: str) -> None:
     from rich.table import Table
 
     from analysis.published.text import cell_table, name_of, verdict
     from analysis.text.names import printable
 
-    for rows in found:
+    for rows in printed:
         text = cell_table(rows)
         shown = Table(box=None, pad_edge=False, header_style="bold")
         for i, head in enumerate(text.columns):

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import pandas as pd
 
-from analysis.breakdown import benchmarked, by_own_set, ordered
+from analysis.breakdown import benchmarked, merge_tuned, ordered
 from analysis.spread import UNIT, units
 from analysis.studies import SCENARIO, VARIANT, complete
 
@@ -37,8 +37,8 @@ def course(trials: pd.DataFrame, progress: pd.DataFrame) -> pd.DataFrame:
         param_pseudo_batches of methods that have it. Retrain first, then the methods by name.
     """
     keys = [*SCENARIO, "forget", *VARIANT]
-    found = _points(complete(by_own_set(benchmarked(trials))), progress, keys)
-    return ordered(found, [*keys, "done"]) if len(found) else found
+    points = _points(complete(merge_tuned(benchmarked(trials))), progress, keys)
+    return ordered(points, [*keys, "done"]) if len(points) else points
 
 
 def over_thresholds(rows: pd.DataFrame, progress: pd.DataFrame) -> pd.DataFrame:
@@ -48,14 +48,14 @@ def over_thresholds(rows: pd.DataFrame, progress: pd.DataFrame) -> pd.DataFrame:
         rows: The trials around one centre; of other parameters than the threshold, those at their most
             common values count.
     """
-    own = complete(rows)
-    if THRESHOLD not in own or BATCHES not in own or own[THRESHOLD].nunique() < 2:
+    rows = complete(rows)
+    if THRESHOLD not in rows or BATCHES not in rows or rows[THRESHOLD].nunique() < 2:
         return pd.DataFrame(columns=[THRESHOLD, *_HEADER, BATCHES])
-    for name in [c for c in own.columns if c.startswith("param_") and c != THRESHOLD]:
-        if own[name].notna().any():
-            own = own[own[name] == own[name].mode().iloc[0]]
-    found = _points(own, progress, [THRESHOLD])
-    return found.sort_values([THRESHOLD, "done"], ascending=[False, True], ignore_index=True)
+    for name in [c for c in rows.columns if c.startswith("param_") and c != THRESHOLD]:
+        if rows[name].notna().any():
+            rows = rows[rows[name] == rows[name].mode().iloc[0]]
+    points = _points(rows, progress, [THRESHOLD])
+    return points.sort_values([THRESHOLD, "done"], ascending=[False, True], ignore_index=True)
 
 
 def over_batches(points: pd.DataFrame) -> pd.DataFrame:
@@ -79,9 +79,9 @@ def _points(rows: pd.DataFrame, progress: pd.DataFrame, keys: Sequence[str]) -> 
     figures = list(FIGURES)
     line = merged.groupby(at)
     shared = {name: (name, "mean") for name in ("seconds", *_TARGETS, *synthetic, BATCHES)}
-    found = line.agg(n=("trial_id", "size"), **shared)
+    table = line.agg(n=("trial_id", "size"), **shared)
     parts = [units(part, figures, at) for _, part in merged.groupby(list(keys))]
     independent = pd.concat(parts).groupby(at)[figures]
     for part, values in (("mean", independent.mean()), ("std", independent.std())):
-        found = found.join(values.add_suffix(f"_{part}"))
-    return found.reset_index()[header]
+        table = table.join(values.add_suffix(f"_{part}"))
+    return table.reset_index()[header]

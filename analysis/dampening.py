@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pandas as pd
 
-from analysis.breakdown import benchmarked, by_own_set, ordered
+from analysis.breakdown import benchmarked, merge_tuned, ordered
 from analysis.studies import SCENARIO, VARIANT, complete
 
 METHODS = ("ssd", "lfssd")
@@ -24,7 +24,7 @@ def parts(trials: pd.DataFrame) -> pd.DataFrame:
         its time was shared, as those of older versions.
     """
     keys = [*SCENARIO, *VARIANT]
-    rows = complete(by_own_set(benchmarked(trials)))
+    rows = complete(merge_tuned(benchmarked(trials)))
     rows = rows.reindex(columns=rows.columns.union(_READ, sort=False))
     rows = rows[rows["method"].isin(METHODS)].dropna(subset=_READ)
     rows = rows[rows["shared_s"] > 0]

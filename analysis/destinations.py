@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import pandas as pd
 
-from analysis.breakdown import by_own_set, ordered
+from analysis.breakdown import merge_tuned, ordered
 from analysis.forgetting import of_forget_images
 from analysis.studies import SCENARIO, VARIANT
 
 LINE = [*SCENARIO, *VARIANT, "forget"]
-PLACE = [*SCENARIO, "forget"]
+FORGET_SET = [*SCENARIO, "forget"]
 
 
 def destinations(trials: pd.DataFrame, samples: pd.DataFrame) -> pd.DataFrame:
@@ -31,24 +31,26 @@ def destinations(trials: pd.DataFrame, samples: pd.DataFrame) -> pd.DataFrame:
     """
     columns = [*LINE, "class", "n", "share", "retrain", "apart"]
     empty = pd.DataFrame(columns=columns)
-    rows = by_own_set(of_forget_images(trials, samples, "predicted")).dropna(subset=["predicted"])
+    rows = merge_tuned(of_forget_images(trials, samples, "predicted")).dropna(subset=["predicted"])
     if rows.empty:
         return empty
     models = rows.groupby(LINE)["trial_id"].nunique().rename("n")
-    own = rows.groupby([*LINE, "trial_id"])["predicted"].value_counts(normalize=True)
-    table: pd.DataFrame = own.unstack().fillna(0.0).groupby(LINE).mean()  # images, then models, alike
+    shares = rows.groupby([*LINE, "trial_id"])["predicted"].value_counts(normalize=True)
+    table: pd.DataFrame = shares.unstack().fillna(0.0).groupby(LINE).mean()  # images, then models, alike
     table.columns.name = "class"
     long = pd.DataFrame({"share": (100 * table).stack()}).reset_index()
-    retrain = long[long["method"] == "retrain"].groupby([*PLACE, "class"])["share"].mean().rename("retrain")
-    known = long[long["method"] == "retrain"][PLACE].drop_duplicates().assign(_known=True)
-    long = long.merge(retrain.reset_index(), on=[*PLACE, "class"], how="left").merge(
-        known, on=PLACE, how="left"
+    retrain = (
+        long[long["method"] == "retrain"].groupby([*FORGET_SET, "class"])["share"].mean().rename("retrain")
+    )
+    known = long[long["method"] == "retrain"][FORGET_SET].drop_duplicates().assign(_known=True)
+    long = long.merge(retrain.reset_index(), on=[*FORGET_SET, "class"], how="left").merge(
+        known, on=FORGET_SET, how="left"
     )
     long["retrain"] = long["retrain"].where(long["retrain"].notna() | long["_known"].isna(), 0.0)
     difference = (long["share"] - long["retrain"]).abs()
     apart = difference.groupby([long[name] for name in LINE]).agg(lambda parts: parts.sum(skipna=False) / 2)
     long = long.merge(apart.rename("apart").reset_index(), on=LINE).merge(models.reset_index(), on=LINE)
-    seen = long.groupby([*PLACE, "class"])["share"].transform("max") > 0
+    seen = long.groupby([*FORGET_SET, "class"])["share"].transform("max") > 0
     return ordered(long.loc[seen, columns], [*LINE, "class"])
 
 
@@ -57,8 +59,8 @@ def largest(frame: pd.DataFrame) -> pd.DataFrame:
 
     Where single images are forgotten no class is: the most frequent of all.
     """
-    own = [
+    forgotten = [
         name in str(forget).split("+") for name, forget in zip(frame["class"], frame["forget"], strict=True)
     ]
-    others = frame[~pd.Series(own, index=frame.index)]
+    others = frame[~pd.Series(forgotten, index=frame.index)]
     return others.loc[others.groupby(LINE, sort=False)["share"].idxmax()]

@@ -54,8 +54,11 @@ def epsilon(unlearned: Values, retrained: Values) -> Values:
     thresholds = np.concatenate([unlearned, retrained])[:, None]
     wrong = _rate(retrained <= thresholds)
     missed = _rate(unlearned > thresholds)
-    found = [_epsilon(wrong, missed), _epsilon(1 - wrong, 1 - missed)]  # a threshold may be used either way
-    return np.maximum(*found).max(axis=0)  # type: ignore[no-any-return]
+    epsilons = [
+        _epsilon(wrong, missed),
+        _epsilon(1 - wrong, 1 - missed),
+    ]  # a threshold may be used either way
+    return np.maximum(*epsilons).max(axis=0)  # type: ignore[no-any-return]
 
 
 def score(unlearned: Values, retrained: Values) -> float:
@@ -84,20 +87,20 @@ def forgetting_quality(trials: pd.DataFrame, samples: pd.DataFrame) -> pd.DataFr
     types = {"n": int} | dict.fromkeys(("f_score", "utility", "total_score"), float)
     empty = pd.DataFrame(columns=[*keys, *types]).astype(types)
     every = of_forget_images(trials, samples, "loss")
-    found = []
-    for place, here in every.groupby([*SCENARIO, "forget", *SAME_IMAGES]):
+    lines = []
+    for scope, here in every.groupby([*SCENARIO, "forget", *SAME_IMAGES]):
         models = seeds_by_images(here, "loss")
         if RETRAIN not in models:
             continue
         utility = here.drop_duplicates(["trial_id", *VARIANT]).groupby(VARIANT)[UTILITY].mean().prod(axis=1)
         utility /= utility[RETRAIN]
-        for key, own in models.items():
-            pair = common(own, models[RETRAIN])
+        for key, unlearned in models.items():
+            pair = common(unlearned, models[RETRAIN])
             if pair is not None and len(pair[0]) >= FEWEST:
                 f = _crosswise(*pair) / _crosswise(pair[1], pair[1])
                 figures = [len(pair[0]), f, utility[key], f * utility[key]]
-                found.append([*place[:3], *key, place[3], *figures])
-    scores = pd.DataFrame(found, columns=empty.columns).astype(types).groupby(keys)
+                lines.append([*scope[:3], *key, scope[3], *figures])
+    scores = pd.DataFrame(lines, columns=empty.columns).astype(types).groupby(keys)
     return ordered(scores.mean().assign(n=scores["n"].min()).reset_index()[empty.columns], keys)
 
 
@@ -118,25 +121,29 @@ def entropy_difference(trials: pd.DataFrame, samples: pd.DataFrame) -> pd.DataFr
     """
     from scipy.stats import ks_2samp, wilcoxon
 
-    def pair(own: Values, retrained: Values) -> tuple[float, float, float]:
-        p = wilcoxon(own, retrained).pvalue if (own != retrained).any() else math.nan
-        return float(np.median(own - retrained)), float(p), float(ks_2samp(own, retrained).statistic)
+    def pair(unlearned: Values, retrained: Values) -> tuple[float, float, float]:
+        p = wilcoxon(unlearned, retrained).pvalue if (unlearned != retrained).any() else math.nan
+        return (
+            float(np.median(unlearned - retrained)),
+            float(p),
+            float(ks_2samp(unlearned, retrained).statistic),
+        )
 
     keys = [*SCENARIO, *VARIANT, "forget"]
     figures = ["difference", "wilcoxon_p", "ks"]
-    found = []
+    lines = []
     every = of_forget_images(trials, samples, "entropy")
-    for place, here in every.groupby([*SCENARIO, "forget", *SAME_IMAGES]):
+    for scope, here in every.groupby([*SCENARIO, "forget", *SAME_IMAGES]):
         models = seeds_by_images(here, "entropy")
-        for key, own in models.items():
-            both = common(own, models[RETRAIN]) if RETRAIN in models else None
-            if both is None or (key == RETRAIN and len(own) < 2):
+        for key, unlearned in models.items():
+            both = common(unlearned, models[RETRAIN]) if RETRAIN in models else None
+            if both is None or (key == RETRAIN and len(unlearned) < 2):
                 continue
-            mine, retrained = both
+            entropies, retrained = both
             other = np.roll(retrained, 1, axis=0) if key == RETRAIN else retrained
-            line = [*place[:3], *key, place[3], mine.shape[1]]
-            found += [[*line, *pair(*p)] for p in zip(mine, other, strict=True)]
-    pairs = pd.DataFrame(found, columns=[*keys, "images", *figures]).groupby(keys)
+            line = [*scope[:3], *key, scope[3], entropies.shape[1]]
+            lines += [[*line, *pair(*p)] for p in zip(entropies, other, strict=True)]
+    pairs = pd.DataFrame(lines, columns=[*keys, "images", *figures]).groupby(keys)
     medians = pairs[["images", *figures]].median().assign(images=pairs["images"].max(), n=pairs.size())
     return ordered(medians.reset_index()[[*keys, "images", "n", *figures]], keys)
 
@@ -144,11 +151,11 @@ def entropy_difference(trials: pd.DataFrame, samples: pd.DataFrame) -> pd.DataFr
 def of_forget_images(trials: pd.DataFrame, samples: pd.DataFrame, figure: str) -> pd.DataFrame:
     """Complete trials of the benchmark stage joined with a figure of each of their forget images."""
     rows = complete(benchmarked(trials))
-    own = [*SCENARIO, *VARIANT, "forget", *UNIT, "trial_id", "run_id", *UTILITY]
+    keys = [*SCENARIO, *VARIANT, "forget", *UNIT, "trial_id", "run_id", *UTILITY]
     if samples.empty or figure not in samples:
-        return pd.DataFrame(columns=[*own, "image", figure])
+        return pd.DataFrame(columns=[*keys, "image", figure])
     wanted = samples[["trial_id", "run_id", "image", figure]]
-    return wanted.merge(rows.reindex(columns=own), on=["trial_id", "run_id"])
+    return wanted.merge(rows.reindex(columns=keys), on=["trial_id", "run_id"])
 
 
 def seeds_by_images(samples: pd.DataFrame, figure: str) -> dict[Any, pd.DataFrame]:
@@ -158,12 +165,12 @@ def seeds_by_images(samples: pd.DataFrame, figure: str) -> dict[Any, pd.DataFram
     return {key: rows.pivot(index="seed", columns="image", values=figure) for key, rows in groups}
 
 
-def common(own: pd.DataFrame, retrained: pd.DataFrame) -> tuple[Values, Values] | None:
+def common(unlearned: pd.DataFrame, retrained: pd.DataFrame) -> tuple[Values, Values] | None:
     """Both with the seeds that both have; None where there are none, or the images are not the same."""
-    seeds = own.index.intersection(retrained.index)
-    if seeds.empty or not own.columns.equals(retrained.columns):
+    seeds = unlearned.index.intersection(retrained.index)
+    if seeds.empty or not unlearned.columns.equals(retrained.columns):
         return None
-    return own.loc[seeds].to_numpy(float), retrained.loc[seeds].to_numpy(float)
+    return unlearned.loc[seeds].to_numpy(float), retrained.loc[seeds].to_numpy(float)
 
 
 def _rate(calls: npt.NDArray[np.bool_]) -> Values:
@@ -174,10 +181,10 @@ def _rate(calls: npt.NDArray[np.bool_]) -> Values:
 def _epsilon(wrong: Values, missed: Values) -> Values:
     """Of thresholds with such rates of mistakes; -infinite where delta alone allows for them."""
     with np.errstate(divide="ignore", invalid="ignore"):
-        found = np.fmax(
+        epsilons = np.fmax(
             np.log(1 - DELTA - wrong) - np.log(missed), np.log(1 - DELTA - missed) - np.log(wrong)
         )
-    return np.where(np.isnan(found), -math.inf, found)
+    return np.where(np.isnan(epsilons), -math.inf, epsilons)
 
 
 def _crosswise(unlearned: Values, retrained: Values) -> float:

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 from PIL import Image
 
-from analysis.breakdown import benchmarked, by_own_set, ordered
+from analysis.breakdown import benchmarked, merge_tuned, ordered
 from analysis.errors import AnalysisError
 from analysis.spread import UNIT, units
 from analysis.studies import SCENARIO, VARIANT, complete
@@ -36,18 +36,18 @@ def shown(trials: pd.DataFrame, inversions: pd.DataFrame) -> pd.DataFrame:
     """
     if inversions.empty or METRIC not in trials:
         return pd.DataFrame(columns=_HEADER)
-    rows = complete(by_own_set(benchmarked(trials))).dropna(subset=[METRIC])
+    rows = complete(merge_tuned(benchmarked(trials))).dropna(subset=[METRIC])
     rows = rows[rows["trial_id"].isin(set(inversions["trial_id"]))]
     if rows.empty:
         return pd.DataFrame(columns=_HEADER)
     first = rows.sort_values(UNIT, kind="stable").drop_duplicates(_KEYS)
     independent = pd.concat([units(part, [METRIC], _KEYS) for _, part in rows.groupby(_KEYS)])
-    found = rows.groupby(_KEYS).agg(n=("trial_id", "size"))
+    table = rows.groupby(_KEYS).agg(n=("trial_id", "size"))
     spread = independent.groupby(_KEYS)[METRIC]
-    found = found.assign(**{f"{METRIC}_mean": spread.mean(), f"{METRIC}_std": spread.std()}).reset_index()
+    table = table.assign(**{f"{METRIC}_mean": spread.mean(), f"{METRIC}_std": spread.std()}).reset_index()
     images = inversions[["trial_id", "run_id", "shows", "image", "recognised", "png"]]
     images = first[[*_KEYS, "trial_id", "run_id"]].merge(images, on=["trial_id", "run_id"])
-    return ordered(found.merge(images, on=_KEYS)[_HEADER], [*_KEYS, "shows", "image"])
+    return ordered(table.merge(images, on=_KEYS)[_HEADER], [*_KEYS, "shows", "image"])
 
 
 def pixels(png: str) -> np.ndarray:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pandas as pd
 
-from analysis.breakdown import benchmarked, by_own_set, ordered, overall, with_both
+from analysis.breakdown import benchmarked, merge_tuned, ordered, overall, with_both
 from analysis.studies import SCENARIO, VARIANT, complete
 
 ACCURACIES = ("retain_acc", "test_acc", "forget_acc")
@@ -19,7 +19,7 @@ def seconds(trials: pd.DataFrame) -> pd.DataFrame:
         left out; retrain is the training of a model.
     """
     keys = [*SCENARIO, *VARIANT]
-    rows = complete(by_own_set(benchmarked(trials)))
+    rows = complete(merge_tuned(benchmarked(trials)))
     groups = rows[rows["method"] != "original"].dropna(subset=["unlearn_s"]).groupby(keys)
     spent = groups["unlearn_s"]
     frame = pd.DataFrame(
@@ -60,7 +60,7 @@ def measures(trials: pd.DataFrame, scores: pd.DataFrame) -> pd.DataFrame:
 def _mia_difference(trials: pd.DataFrame) -> pd.DataFrame:
     """A method may have been run on some of the forget sets only, so each has its own retrain."""
     keys, scenario = [*SCENARIO, *VARIANT], [*SCENARIO, "forget"]
-    rows = complete(by_own_set(with_both(benchmarked(trials))))
+    rows = complete(merge_tuned(with_both(benchmarked(trials))))
     means = rows.groupby([*keys, "forget"])["mia"].mean().reset_index()
     retrain = means[means["method"] == "retrain"].set_index(scenario)["mia"].rename("retrain")
     means = means.join(retrain, on=scenario)

@@ -66,7 +66,9 @@ def against(far: pd.Series, line: Line) -> dict[Line, Difference]:
         values[cells[at]] = far.to_numpy(dtype=float)[at]
         lines[_line(cast(Iterable[Hashable], key))] = far.iloc[at].droplevel(variant), values
     other, of_other = lines[line]
-    return {key: _paired(own - of_other, where) or _apart(rows, other) for key, (rows, own) in lines.items()}
+    return {
+        key: _paired(values - of_other, where) or _apart(rows, other) for key, (rows, values) in lines.items()
+    }
 
 
 def leaders(far: pd.Series) -> dict[Line, Difference]:

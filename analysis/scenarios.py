@@ -7,10 +7,10 @@ from collections.abc import Iterator
 import pandas as pd
 
 from analysis.studies import SCENARIO
-from analysis.text.labels import place
+from analysis.text.labels import scenario_label
 
 
 def by_scenario(frame: pd.DataFrame) -> Iterator[tuple[str, pd.DataFrame]]:
     """The rows of each scenario under a name people read, in the order of the frame."""
     for values, rows in frame.groupby(SCENARIO, sort=False):
-        yield place(*map(str, values)), rows
+        yield scenario_label(*map(str, values)), rows

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pandas as pd
 
-from analysis.breakdown import benchmarked, by_own_set, ordered
+from analysis.breakdown import benchmarked, merge_tuned, ordered
 from analysis.spread import UNIT, units
 from analysis.studies import SCENARIO, VARIANT, complete
 
@@ -28,13 +28,15 @@ def degradation(trials: pd.DataFrame, steps: pd.DataFrame) -> pd.DataFrame:
     header = [*keys, "request", "n", *(f"{m}_{part}" for m in FIGURES for part in ("mean", "std"))]
     if steps.empty:
         return pd.DataFrame(columns=header)
-    own = complete(by_own_set(benchmarked(trials)))[[*keys[:-1], *UNIT, "trial_id", "run_id"]]
-    rows = steps[["trial_id", "run_id", "step", "request", *FIGURES]].merge(own, on=["trial_id", "run_id"])
+    trials_done = complete(merge_tuned(benchmarked(trials)))[[*keys[:-1], *UNIT, "trial_id", "run_id"]]
+    rows = steps[["trial_id", "run_id", "step", "request", *FIGURES]].merge(
+        trials_done, on=["trial_id", "run_id"]
+    )
     if rows.empty:
         return pd.DataFrame(columns=header)
-    found = rows.groupby(keys).agg(request=("request", "first"), n=("step", "size"))
+    table = rows.groupby(keys).agg(request=("request", "first"), n=("step", "size"))
     lines = rows.groupby(keys[:-1])
     independent = pd.concat([units(line, FIGURES, keys) for _, line in lines]).groupby(keys)[list(FIGURES)]
     for part, figures in (("mean", independent.mean()), ("std", independent.std())):
-        found = found.join(figures.add_suffix(f"_{part}"))
-    return ordered(found.reset_index()[header], keys)
+        table = table.join(figures.add_suffix(f"_{part}"))
+    return ordered(table.reset_index()[header], keys)

@@ -103,10 +103,10 @@ def counts_by(rows: pd.DataFrame, group: str) -> pd.DataFrame:
     """How many originals each group has, at most how many draws of one of them, and seeds on one of those."""
     originals, draws, seeds = ([group, *columns] for columns in LEVELS.values())
     each = [rows[columns].drop_duplicates() for columns in (originals, draws, seeds)]
-    found = {"originals": each[0].groupby(group).size()}
+    counts = {"originals": each[0].groupby(group).size()}
     for name, distinct, within in (("draws", each[1], originals), ("seeds", each[2], draws)):
-        found[name] = distinct.groupby(within).size().groupby(level=0).max()
-    return pd.DataFrame(found)
+        counts[name] = distinct.groupby(within).size().groupby(level=0).max()
+    return pd.DataFrame(counts)
 
 
 def levels_by(several: pd.DataFrame) -> pd.Series:
@@ -121,14 +121,14 @@ def units_by(
     rows: pd.DataFrame, group: str, levels: pd.Series, figures: Sequence[str], within: Sequence[str]
 ) -> pd.DataFrame:
     """`units` of every group, all at once, with the columns `group` and `figures`."""
-    found = []
-    for name, own in rows.groupby(rows[group].map(levels)):
+    parts = []
+    for name, part in rows.groupby(rows[group].map(levels)):
         outermost = list(LEVELS).index(str(name))
-        means = own
+        means = part
         for columns in reversed(list(LEVELS.values())[outermost:-1]):
             means = means.groupby([group, *within, *columns])[list(figures)].mean().reset_index()
-        found.append(means[[group, *figures]])
-    return pd.concat(found, ignore_index=True) if found else rows[[group, *figures]]
+        parts.append(means[[group, *figures]])
+    return pd.concat(parts, ignore_index=True) if parts else rows[[group, *figures]]
 
 
 def _pooled_by(values: pd.DataFrame, group: str, by: list[str]) -> pd.DataFrame:

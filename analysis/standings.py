@@ -52,13 +52,13 @@ def standing(trials: Trials) -> Standing:
         trials: The table, or where results are.
     """
     rows = _counted(used(trials, "benchmark", [*COLUMNS, "gap"]))
-    blocks = rows.groupby("method")[BLOCK].apply(lambda own: len(own.drop_duplicates()))
+    blocks = rows.groupby("method")[BLOCK].apply(lambda rows_compared: len(rows_compared.drop_duplicates()))
     most = [str(name) for name in blocks.index[blocks == blocks.max()]] if len(blocks) else []
-    own = rows[rows["method"].isin(most)]
-    figures = pd.DataFrame(_block_means(own)).T
+    rows_compared = rows[rows["method"].isin(most)]
+    figures = pd.DataFrame(_block_means(rows_compared)).T
     figures = figures.dropna() if len(figures) else pd.DataFrame(columns=most)
     left_out = tuple(sorted(set(rows["method"]) - set(most)))
-    return Standing(figures, ranking(figures), pairs(own, figures), left_out)
+    return Standing(figures, ranking(figures), pairs(rows_compared, figures), left_out)
 
 
 def pairs(rows: pd.DataFrame, figures: pd.DataFrame) -> pd.DataFrame:
@@ -91,27 +91,27 @@ def pairs(rows: pd.DataFrame, figures: pd.DataFrame) -> pd.DataFrame:
     p = signed_ranks(ordered)["holm"] if len(figures) >= LEAST_BLOCKS else [math.nan] * len(every)
     strict = 1 - LEVEL / len(every)
     runs = {(block, m): _runs(group, m) for block, group in _by_block(rows) for m in names}
-    found = []
+    lines = []
     for (a, b), holm in zip(every, p, strict=True):
         samples, wins = [], []
         for block in figures.index:
-            one, other = (runs[block, name] for name in (a, b))
-            samples.append((one - other).dropna().to_numpy(dtype=float))
-            wins.append(_nearer(one.to_numpy(dtype=float), other.to_numpy(dtype=float)))
+            first, second = (runs[block, name] for name in (a, b))
+            samples.append((first - second).dropna().to_numpy(dtype=float))
+            wins.append(_nearer(first.to_numpy(dtype=float), second.to_numpy(dtype=float)))
         low, high = bootstrap_interval(samples, strict)
         apart = (figures[a] - figures[b]).to_numpy(dtype=float)
         sets = bootstrap_interval([apart], strict) if len(apart) >= LEAST_SETS else (math.nan, math.nan)
-        found.append([a, b, apart.mean(), low, high, *sets, float(np.mean(wins)), holm, len(apart)])
-    return pd.DataFrame(found, columns=header)
+        lines.append([a, b, apart.mean(), low, high, *sets, float(np.mean(wins)), holm, len(apart)])
+    return pd.DataFrame(lines, columns=header)
 
 
-def best(found: Standing) -> str | None:
+def best(comparison: Standing) -> str | None:
     """The method that is nearer to retraining than every other on these forget sets, if that is clear."""
-    if found.pairs.empty:
+    if comparison.pairs.empty:
         return None
-    first = str(found.pairs["method"].iloc[0])
-    own = found.pairs[found.pairs["method"] == first]
-    return first if (own["high"] < 0).all() else None
+    first = str(comparison.pairs["method"].iloc[0])
+    compared = comparison.pairs[comparison.pairs["method"] == first]
+    return first if (compared["high"] < 0).all() else None
 
 
 def budgets(trials: pd.DataFrame) -> pd.DataFrame:
@@ -129,7 +129,7 @@ def budgets(trials: pd.DataFrame) -> pd.DataFrame:
     spent = rows.assign(s=rows["unlearn_s"].fillna(0.0) + rows["eval_s"].fillna(0.0))
     each = spent.groupby(["method", *BLOCK, "scenario_seed"]).agg(done=("s", "size"), s=("s", "sum"))
     of = each.groupby("method")
-    found = pd.DataFrame(
+    table = pd.DataFrame(
         {
             "trials": of["done"].median(),
             "least": of["done"].min(),
@@ -138,7 +138,7 @@ def budgets(trials: pd.DataFrame) -> pd.DataFrame:
             "searches": of.size(),
         }
     )
-    return found.reset_index()[header]
+    return table.reset_index()[header]
 
 
 def _counted(trials: pd.DataFrame) -> pd.DataFrame:
@@ -167,10 +167,10 @@ def _block_means(rows: pd.DataFrame) -> dict[str, pd.Series]:
 def _runs(rows: pd.DataFrame, method: str) -> pd.Series:
     """A method's distances on one block: one for each seed, or draw or original where there are several."""
     over = level(rows)
-    own = units(rows.loc[rows["method"] == method, [*UNIT, "gap"]], ["gap"], over=over)
-    return own.set_index(LEVELS[over])["gap"]
+    distances = units(rows.loc[rows["method"] == method, [*UNIT, "gap"]], ["gap"], over=over)
+    return distances.set_index(LEVELS[over])["gap"]
 
 
-def _nearer(one: np.ndarray, other: np.ndarray) -> float:
-    less = (one[:, None] < other[None, :]).mean()
-    return float(less + (one[:, None] == other[None, :]).mean() / 2)
+def _nearer(first: np.ndarray, second: np.ndarray) -> float:
+    less = (first[:, None] < second[None, :]).mean()
+    return float(less + (first[:, None] == second[None, :]).mean() / 2)

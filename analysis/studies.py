@@ -43,8 +43,8 @@ class Study:
 
 def studies(trials: pd.DataFrame, kind: str = "search") -> Iterator[tuple[Study, pd.DataFrame]]:
     """Every study of a kind (search, sensitivity) with its rows, in the order of their trial numbers."""
-    rows, found = by_study(trials[trials["kind"] == kind])
-    for study, part in found:
+    rows, parts = by_study(trials[trials["kind"] == kind])
+    for study, part in parts:
         yield study, rows.iloc[part]
 
 
@@ -157,8 +157,8 @@ def chosen(frame: pd.DataFrame) -> list[str]:
 
 def _drawn(frame: pd.DataFrame) -> Flags:
     """Which trials of a study have no published values, or all, where these are not several."""
-    own = ~published(frame)
-    return own if own.sum() > 1 else np.ones(len(frame), dtype=bool)
+    searched = ~published(frame)
+    return searched if searched.sum() > 1 else np.ones(len(frame), dtype=bool)
 
 
 def _empty(texts: pd.Series) -> Flags:
@@ -167,8 +167,8 @@ def _empty(texts: pd.Series) -> Flags:
 
 def parameters(row: pd.Series) -> dict[str, object]:
     """The hyper-parameters of one trial without the prefix; those it does not have are left out."""
-    found = {str(k).removeprefix("param_"): v for k, v in row.items() if str(k).startswith("param_")}
-    return {name: value for name, value in found.items() if not pd.isna(value)}
+    values = {str(k).removeprefix("param_"): v for k, v in row.items() if str(k).startswith("param_")}
+    return {name: value for name, value in values.items() if not pd.isna(value)}
 
 
 def best(frame: pd.DataFrame) -> pd.Series | None:

@@ -52,8 +52,8 @@ def claims(
     from analysis.studies import METRICS
     from analysis.text import tables
 
-    found = claims_by_forget(results, metric or METRICS, margin)
-    rows = found if by is By.forgotten else together(found)
+    judged = claims_by_forget(results, metric or METRICS, margin)
+    rows = judged if by is By.forgotten else together(judged)
     if as_json:
         typer.echo(tables.to_json(rows), nl=False)
     elif form is Text.csv:
@@ -62,4 +62,4 @@ def claims(
         write = {Text.markdown: tables.to_markdown, Text.latex: tables.to_latex}
         typer.echo(write[form](shown(rows)), nl=False)
         if form is Text.markdown:
-            typer.echo(f"\n{how_to_read(found, margin)}")
+            typer.echo(f"\n{how_to_read(judged, margin)}")

@@ -203,9 +203,11 @@ def transfer(data: pd.DataFrame, across: int = 3) -> Figure:
         axes.set_title(variant(method), loc="left")
         for (i, j), value in np.ndenumerate(cells):
             if np.isfinite(value):
-                own = "bold" if sources[i] == sets[j] else "normal"
+                weight = "bold" if sources[i] == sets[j] else "normal"
                 tone = "white" if value > 0.5 * top else INK
-                axes.text(j, i, number(value), ha="center", va="center", fontsize=7.5, color=tone, weight=own)
+                axes.text(
+                    j, i, number(value), ha="center", va="center", fontsize=7.5, color=tone, weight=weight
+                )
     for line in grid:
         line[0].set_ylabel("Tuned on")
     for axes in places[max(0, len(methods) - across) : len(methods)]:

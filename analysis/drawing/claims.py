@@ -22,18 +22,18 @@ _BAND = "#b4bac2"
 
 
 @styled
-def differences(found: pd.DataFrame, palette: Mapping[str, str] | None = None) -> Figure:
+def differences(claims: pd.DataFrame, palette: Mapping[str, str] | None = None) -> Figure:
     """Every method's difference to retraining in margins: a panel per metric, a mark per forget set.
 
     Full marks differ or are as retraining, hollow ones have too few runs; lines are 95 % intervals.
 
     Args:
-        found: Rows of one scenario from `analysis.claims.claims_by_forget`.
+        claims: Rows of one scenario from `analysis.claims.claims_by_forget`.
         palette: Method -> colour.
     """
-    lines = list(found[VARIANT].drop_duplicates().itertuples(index=False, name=None))[:_MOST_LINES]
-    metrics = list(dict.fromkeys(found["metric"]))
-    shades = palette or colours(found["method"])
+    lines = list(claims[VARIANT].drop_duplicates().itertuples(index=False, name=None))[:_MOST_LINES]
+    metrics = list(dict.fromkeys(claims["metric"]))
+    shades = palette or colours(claims["method"])
     across = min(2, len(metrics))
     down = -(-len(metrics) // across)
     height = 0.75 + 0.34 * len(lines)
@@ -42,9 +42,9 @@ def differences(found: pd.DataFrame, palette: Mapping[str, str] | None = None) -
     for axes, metric in zip(places, metrics, strict=False):
         axes.axvspan(-1, 1, color=_BAND, alpha=0.35, lw=0)
         axes.axvline(0, color=INK, lw=0.9)
-        own = found[found["metric"] == metric]
+        of_metric = claims[claims["metric"] == metric]
         for i, key in enumerate(lines):
-            rows = own[(own[VARIANT] == list(key)).all(axis=1)]
+            rows = of_metric[(of_metric[VARIANT] == list(key)).all(axis=1)]
             tone = shades.get(str(key[0]), FAINT)
             for offset, row in zip(_spaced(len(rows)), rows.to_dict("records"), strict=True):
                 y = i + offset
@@ -71,12 +71,12 @@ def differences(found: pd.DataFrame, palette: Mapping[str, str] | None = None) -
 
 
 @styled
-def critical_differences(found: Ranking, palette: Mapping[str, str] | None = None) -> Figure:
+def critical_differences(ranking: Ranking, palette: Mapping[str, str] | None = None) -> Figure:
     """Mean ranks on a line, the best on the left; bars join methods that cannot be told apart (Demsar "
     "2006)."""
-    names = list(found.ranks.index)
+    names = list(ranking.ranks.index)
     shades = palette or colours(map(str, names))
-    bars, count = groups(found), len(names)
+    bars, count = groups(ranking), len(names)
     half = -(-count // 2)
     top, step = 0.5 + 0.3 * len(bars), 0.45
     figure = sized(7.2, 0.95 + 0.22 * (len(bars) + 2 * half))
@@ -90,14 +90,14 @@ def critical_differences(found: Ranking, palette: Mapping[str, str] | None = Non
         axes.plot([tick, tick], [-0.14, 0], color=INK, lw=1.0)
         axes.text(tick, -0.22, str(tick), ha="center", va="bottom", fontsize=8.5, color=INK)
     axes.text(1 - 0.06 * (count - 1), 0, "rank", ha="right", va="center", fontsize=8.5, color=FAINT)
-    width = min(found.critical, count - 1)
+    width = min(ranking.critical, count - 1)
     axes.plot([1, 1 + width], [-1.05, -1.05], color=INK, lw=1.6)
-    said = f"critical difference {found.critical:.2f}"
-    if found.critical > count - 1:
-        said += ", more than the whole scale"
-    axes.text(1 + width + 0.05 * (count - 1), -1.05, said, ha="left", va="center", fontsize=8.5, color=INK)
+    text = f"critical difference {ranking.critical:.2f}"
+    if ranking.critical > count - 1:
+        text += ", more than the whole scale"
+    axes.text(1 + width + 0.05 * (count - 1), -1.05, text, ha="left", va="center", fontsize=8.5, color=INK)
     for i, (name, label) in enumerate(zip(names, shortened(map(str, names), 22), strict=True)):
-        rank, left = float(found.ranks[name]), i < half
+        rank, left = float(ranking.ranks[name]), i < half
         depth = top + step * (i if left else count - 1 - i) + 0.15
         edge = 1 - 0.08 * (count - 1) if left else count + 0.08 * (count - 1)
         tone = shades.get(str(name), FAINT)
@@ -108,27 +108,27 @@ def critical_differences(found: Ranking, palette: Mapping[str, str] | None = Non
         at, side = (edge - gap, "right") if left else (edge + gap, "left")
         axes.text(at, depth, text, ha=side, va="center", fontsize=8.5, color=INK)
     for i, bar in enumerate(bars):
-        ends = float(found.ranks[bar[0]]) - 0.04, float(found.ranks[bar[-1]]) + 0.04
+        ends = float(ranking.ranks[bar[0]]) - 0.04, float(ranking.ranks[bar[-1]]) + 0.04
         axes.plot(ends, [0.35 + 0.3 * i] * 2, color=INK, lw=3.2, solid_capstyle="butt")
     return figure
 
 
 @styled
-def robustness(found: Sequence[Neighbourhood], palette: Mapping[str, str] | None = None) -> Figure:
+def robustness(neighbourhoods: Sequence[Neighbourhood], palette: Mapping[str, str] | None = None) -> Figure:
     """The share of each neighbourhood that stays within so many points of the best: a panel per source.
 
     A line per search, or per parameter of a sensitivity run; bands are 95 % intervals, the dashed line is
     what the table counts within.
     """
-    sources = [name for name in ("trials", "sensitivity") if any(n.source == name for n in found)]
-    shades = palette or colours(n.study.method for n in found)
+    sources = [name for name in ("trials", "sensitivity") if any(n.source == name for n in neighbourhoods)]
+    shades = palette or colours(n.study.method for n in neighbourhoods)
     figure, grid = panels(1, len(sources), 7.2 / len(sources), 2.9, sharey=True)
     heads = {"trials": "All parameters together", "sensitivity": "One parameter at a time"}
     styles = ["-", (0, (5, 2)), (0, (1, 1.2)), (0, (5, 2, 1, 2))]
     handles: dict[str, Line2D] = {}
     for axes, source in zip(grid[0], sources, strict=True):
         turns: dict[str, int] = {}
-        for near in (n for n in found if n.source == source):
+        for near in (n for n in neighbourhoods if n.source == source):
             method = near.study.method
             tone = shades.get(method, FAINT)
             turn = turns.setdefault(method, 0)

@@ -60,8 +60,8 @@ def planes(examples: Sequence[Plane], reach: float) -> Figure:
             axes.imshow(surface, origin="lower", extent=ends, cmap="cividis", vmin=0, vmax=1, alpha=0.7)
             axes.contour(surface, levels=[0.5], extent=ends, colors=[INK], linewidths=1.2)
             for label, tone in ((0, _LOW), (1, _HIGH)):
-                own = example.x[example.y == label]
-                axes.plot(own[:, 0], own[:, 1], "o", ms=2, mew=0, color=tone, label=f"class {label}")
+                points = example.x[example.y == label]
+                axes.plot(points[:, 0], points[:, 1], "o", ms=2, mew=0, color=tone, label=f"class {label}")
             star: dict[str, Any] = {"ms": 10, "mfc": _FORGOTTEN, "mec": "white", "mew": 0.6}
             axes.plot(*example.x[example.forgotten], "*", label="forgotten", **star)
             changed = "" if key == "retrained" else f", {example.changed[key]:.1f} % off"

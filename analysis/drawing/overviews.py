@@ -19,7 +19,7 @@ MOST = 12  # searches in a picture
 _MOST_SLICES, _MOST_PARAMETERS = 6, 4
 _FEW_DOTS = 40
 MOST_DOTS = 1000  # in the front's picture
-Found = Sequence[tuple[Study, pd.DataFrame]]
+Searches = Sequence[tuple[Study, pd.DataFrame]]
 
 
 @styled
@@ -31,13 +31,13 @@ def answer(lines: pd.DataFrame, palette: Mapping[str, str]) -> Figure:
         palette: Method -> colour.
     """
     figure, [[axes]] = panels(1, 1, 7.2, 3.4)
-    own = lines[~lines["method"].isin(REFERENCES)].dropna(subset=["distance"])
+    methods = lines[~lines["method"].isin(REFERENCES)].dropna(subset=["distance"])
     again = lines[lines["method"] == "retrain"]
     if len(again):
         middle, reach = float(again["distance"].iloc[0]), float(again["deviation"].fillna(0.0).iloc[0])
         axes.axhspan(max(0.0, middle - reach), middle + reach, color="#b4bac2", alpha=0.35, lw=0)
         axes.axhline(middle, color=INK, lw=1.1, ls=(0, (5, 3)), label="retrained again")
-    for row, name in zip(own.to_dict("records"), shortened(own["method"]), strict=True):
+    for row, name in zip(methods.to_dict("records"), shortened(methods["method"]), strict=True):
         tone = palette.get(row["method"], FAINT)
         hollow = row["regime"] in ("published", "default")
         look: dict[str, Any] = {"mfc": "white" if hollow else tone, "mec": tone, "color": tone, "capsize": 2}
@@ -51,7 +51,7 @@ def answer(lines: pd.DataFrame, palette: Mapping[str, str]) -> Figure:
         )
         offset: dict[str, Any] = {"xytext": (6, 5), "textcoords": "offset points", "fontsize": 8.5}
         axes.annotate(name, (row["seconds"], row["distance"]), color=INK, **offset)
-    if (own["seconds"] > 0).any():
+    if (methods["seconds"] > 0).any():
         log_axis(axes)
     axes.set_ylim(bottom=0)
     axes.set(xlabel=label("unlearn_s"), ylabel=label("gap"))
@@ -61,7 +61,7 @@ def answer(lines: pd.DataFrame, palette: Mapping[str, str]) -> Figure:
 
 
 @styled
-def histories(studies: Found, palette: Mapping[str, str]) -> Figure:
+def histories(studies: Searches, palette: Mapping[str, str]) -> Figure:
     """The best so far of several searches, their trials as dots behind it; the first twelve of them."""
     shown = studies[:MOST]
     across = min(3, len(shown))
@@ -82,18 +82,18 @@ def histories(studies: Found, palette: Mapping[str, str]) -> Figure:
 
 
 @styled
-def front(studies: Found, palette: Mapping[str, str]) -> Figure:
+def front(studies: Searches, palette: Mapping[str, str]) -> Figure:
     """Distance to retrain against unlearning time and the front of both; of many trials a random thousand."""
     figure, [[axes]] = panels(1, 1, 7.2, 3.2)
     done = [
         complete(rows[["state", "method", "unlearn_s", "gap"]]).drop(columns="state") for _, rows in studies
     ]
     points = pd.concat(done).dropna().sort_values(["unlearn_s", "gap"])
-    for method, own in points.sample(min(MOST_DOTS, len(points)), random_state=0).groupby("method"):
+    for method, dots in points.sample(min(MOST_DOTS, len(points)), random_state=0).groupby("method"):
         _dots(
             axes,
-            own["unlearn_s"],
-            own["gap"],
+            dots["unlearn_s"],
+            dots["gap"],
             palette.get(str(method), FAINT),
             label=shortened([str(method)])[0],
         )
@@ -108,7 +108,7 @@ def front(studies: Found, palette: Mapping[str, str]) -> Figure:
 
 
 @styled
-def slices(studies: Found, palette: Mapping[str, str], ranges: Ranges) -> Figure:
+def slices(studies: Searches, palette: Mapping[str, str], ranges: Ranges) -> Figure:
     """Distance to retrain over the parameters of several searches: a row per search, its first parameters."""
     shown = [(s, rows, varied(rows)[:_MOST_PARAMETERS]) for s, rows in studies if varied(rows)]
     shown = shown[:_MOST_SLICES]

@@ -259,8 +259,8 @@ def _only_bottom(grid: list[list[Axes]], names: list[str]) -> None:
 
 
 def _unique(axes: Iterable[Axes]) -> tuple[list[Any], list[str]]:
-    found: dict[str, Any] = {}
-    for one in axes:
-        for handle, name in zip(*one.get_legend_handles_labels(), strict=True):
-            found.setdefault(name, handle)
-    return list(found.values()), list(found)
+    handles: dict[str, Any] = {}
+    for panel in axes:
+        for handle, name in zip(*panel.get_legend_handles_labels(), strict=True):
+            handles.setdefault(name, handle)
+    return list(handles.values()), list(handles)

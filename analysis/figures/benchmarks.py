@@ -25,7 +25,7 @@ from analysis.inversions import shown
 from analysis.searches import transfer as transferred
 from analysis.sequence import degradation
 from analysis.studies import SCENARIO, VARIANT
-from analysis.text.labels import place
+from analysis.text.labels import scenario_label
 
 BENCHMARK = "run 'unlearn benchmark PLAN' into it first"
 MEASURED_ON_THE_WAY = (
@@ -224,4 +224,4 @@ def _scenarios(frame: pd.DataFrame) -> Iterator[tuple[list[str], str, pd.DataFra
     """The parts of a file's name, a name for people, and the rows of each scenario."""
     for values, rows in frame.groupby(SCENARIO, sort=False):
         key = list(map(str, values))
-        yield key, place(*key), rows.reset_index(drop=True)
+        yield key, scenario_label(*key), rows.reset_index(drop=True)

@@ -33,11 +33,11 @@ def equality(results: Path | str, choice: Choice | None = None) -> Plots:
         AnalysisError: if there is nothing to draw, or the results cannot be read.
     """
     source = Results(results, choice)
-    found = claims_by_forget(source.trials)
+    claims = claims_by_forget(source.trials)
     palette = colours(source.trials["method"])
 
     def made() -> Iterator[Plot]:
-        for name, rows in by_scenario(found):
+        for name, rows in by_scenario(claims):
             caption = (
                 f"{name}: mean difference to other retrained models in margins, a mark per forget set, with "
                 "95 % intervals; within the band a mean differs by less than two retrained models typically "
@@ -54,17 +54,17 @@ def ranks(results: Path | str, choice: Choice | None = None) -> Plots:
     source = Results(results, choice)
 
     def made() -> Iterator[Plot]:
-        found = standing(source.trials)
-        if found.ranking is None:
+        comparison = standing(source.trials)
+        if comparison.ranking is None:
             return
         caption = (
-            f"Mean ranks over {len(found.figures)} forget sets by distance to retrain, 1 is nearest; bars "
-            "join methods that Nemenyi's critical difference (5 %) cannot tell apart. Friedman's p = "
-            f"{found.ranking.p:.2g}."
+            f"Mean ranks over {len(comparison.figures)} forget sets by distance to retrain; 1 is nearest. "
+            "Bars join methods that Nemenyi's critical difference (5 %) cannot tell apart. Friedman's p = "
+            f"{comparison.ranking.p:.2g}."
         )
-        data = found.ranking.ranks.rename("rank").rename_axis("method").reset_index()
-        data = data.assign(critical=found.ranking.critical, blocks=found.ranking.blocks)
-        drawn = claims_charts.critical_differences(found.ranking, colours(source.trials["method"]))
+        data = comparison.ranking.ranks.rename("rank").rename_axis("method").reset_index()
+        data = data.assign(critical=comparison.ranking.critical, blocks=comparison.ranking.blocks)
+        drawn = claims_charts.critical_differences(comparison.ranking, colours(source.trials["method"]))
         yield Plot("ranks-all", caption, data, drawn)
 
     return plots("ranks", made(), RANKS, source)
@@ -78,25 +78,27 @@ def robustness(results: Path | str, choice: Choice | None = None) -> Plots:
 
     def made() -> Iterator[Plot]:
         for name, rows in by_scenario(source.trials):
-            found = neighbourhoods(rows, lambda study, name: range_of(study, name, searched, source.ranges))
-            if found:
+            surroundings = neighbourhoods(
+                rows, lambda study, name: range_of(study, name, searched, source.ranges)
+            )
+            if surroundings:
                 caption = (
                     f"{name}: share of the neighbourhood (a tenth of every range to both sides) that is at "
                     "most so many points further from retraining than the best, with 95 % intervals."
                 )
-                drawn = claims_charts.robustness(found, palette)
-                yield Plot(_named("robustness", rows), caption, _shares(found), drawn)
+                drawn = claims_charts.robustness(surroundings, palette)
+                yield Plot(_named("robustness", rows), caption, _shares(surroundings), drawn)
 
     return plots("robustness", made(), ROBUSTNESS, source)
 
 
-def _shares(found: list[Neighbourhood]) -> pd.DataFrame:
+def _shares(surroundings: list[Neighbourhood]) -> pd.DataFrame:
     parts = []
-    for near in found:
+    for near in surroundings:
         low, high = near.interval(POINTS)
         part = pd.DataFrame({"points": POINTS, "share": near.share(POINTS), "low": low, "high": high})
-        place = {"method": near.study.method, "forget": near.study.forget}
-        parts.append(part.assign(**place, source=near.source, parameter=near.parameter))
+        study = {"method": near.study.method, "forget": near.study.forget}
+        parts.append(part.assign(**study, source=near.source, parameter=near.parameter))
     return pd.concat(parts, ignore_index=True)
 
 

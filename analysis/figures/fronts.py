@@ -41,8 +41,8 @@ def samplers(results: Path | str, choice: Choice | None = None) -> Plots:
     source = Results(results, choice)
 
     def made() -> Iterator[Plot]:
-        for place, data in sampler_curves(source.trials).groupby(PLACE, sort=False):
-            dataset, model, task, forget, method = map(str, place)
+        for scenario, data in sampler_curves(source.trials).groupby(PLACE, sort=False):
+            dataset, model, task, forget, method = map(str, scenario)
             ends = data.groupby("sampler").tail(1)
             text = "; ".join(
                 f"{row['sampler']} {row['mean']:.2f}"

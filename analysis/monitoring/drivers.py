@@ -62,9 +62,9 @@ class Pulse:
         Raises:
             OSError: when the store cannot be read.
         """
-        found = [driver for file in files if (driver := _driver(store, file))]
+        drivers = [driver for file in files if (driver := _driver(store, file))]
         now = self._clock()
-        for driver in found:
+        for driver in drivers:
             if not driver.here:
                 beat = _read(store, driver.beat_file)
                 before = self._beats.get(driver.token)
@@ -72,7 +72,7 @@ class Pulse:
                     self._beats[driver.token] = (beat, now)
                 if before is not None and before[0] != beat:
                     self._moved.add(driver.token)
-        return [d for d in found if d.here or now - self._beats[d.token][1] < STALE_S]
+        return [d for d in drivers if d.here or now - self._beats[d.token][1] < STALE_S]
 
     def certain(self, store: Store, sleep: Callable[[float], None] = time.sleep) -> list[Driver]:
         """The drivers that live for certain: waits for a beat of those on other machines, if there are any.
@@ -82,10 +82,10 @@ class Pulse:
         """
         until = self._clock() + _BEATS_S
         while True:
-            found = self.living(store, store.files(FOLDER))
-            unheard = [d for d in found if not d.here and d.token not in self._moved]
+            drivers = self.living(store, store.files(FOLDER))
+            unheard = [d for d in drivers if not d.here and d.token not in self._moved]
             if not unheard or self._clock() >= until:
-                return [d for d in found if d not in unheard]
+                return [d for d in drivers if d not in unheard]
             sleep(1.0)
 
 

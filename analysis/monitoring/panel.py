@@ -18,7 +18,7 @@ from analysis.text.names import printable
 
 _ORDER = {"running": 0, "stopped": 1, "unknown": 2, "finished": 3}
 _BAR = 6
-_PLACE = 24
+_LOCATION_WIDTH = 24
 _CAUSES = 3
 _MACHINES = 3
 
@@ -37,18 +37,18 @@ class _Column:
         return max(map(cell_len, (self.title, *self.cells)))
 
 
-def lines(view: View, place: str, width: int, height: int) -> list[str]:
+def lines(view: View, location: str, width: int, height: int) -> list[str]:
     """The panel: no line is wider, and no more lines are given, than asked for.
 
     What runs comes first, then what was stopped, then what is finished, the latest before the others.
     """
     studies = _ordered(view.studies)
     below = [*_failures(view, _CAUSES), *_machines(view, _MACHINES)]
-    head = [_summary(view, studies, place), *_best(studies)]
-    room = max(height - len(head) - len(below) - 3, 1)  # two blank lines and the titles
-    if len(studies) > room:
-        room = max(room - 1, 1)
-    shown, hidden = studies.head(room), studies.iloc[room:]
+    head = [_summary(view, studies, location), *_best(studies)]
+    capacity = max(height - len(head) - len(below) - 3, 1)  # two blank lines and the titles
+    if len(studies) > capacity:
+        capacity = max(capacity - 1, 1)
+    shown, hidden = studies.head(capacity), studies.iloc[capacity:]
     table = _table(_columns(shown), width) if len(shown) else ["nothing has been run here yet"]
     if len(hidden):
         counts = hidden["state"].value_counts()
@@ -58,11 +58,11 @@ def lines(view: View, place: str, width: int, height: int) -> list[str]:
     return [cut_middle(line, width) for line in every][:height]
 
 
-def report(view: View, place: str) -> list[str]:
+def report(view: View, location: str) -> list[str]:
     """Everything, without limits of width and height, for where there is no terminal."""
     studies = _ordered(view.studies)
     described = [_in_full(study) for _, study in studies.iterrows()]
-    head = [_summary(view, studies, place), *_best(studies)]
+    head = [_summary(view, studies, location), *_best(studies)]
     return [*head, *described, *_failures(view, len(view.trials)), *_machines(view, len(view.trials))]
 
 
@@ -74,11 +74,11 @@ def _ordered(studies: pd.DataFrame) -> pd.DataFrame:
     return studies.iloc[sorted(range(len(keys)), key=lambda i: keys[i])].reset_index(drop=True)
 
 
-def _summary(view: View, studies: pd.DataFrame, place: str) -> str:
+def _summary(view: View, studies: pd.DataFrame, location: str) -> str:
     runs = view.runs
     running = runs[runs["state"] == "running"]
     parts = [
-        f"{cut_middle(printable(place), _PLACE)} at {view.at.astimezone():%H:%M:%S}",
+        f"{cut_middle(printable(location), _LOCATION_WIDTH)} at {view.at.astimezone():%H:%M:%S}",
         _count(len(runs), "run"),
     ]
     if len(running):
@@ -203,28 +203,28 @@ def _in_full(study: pd.Series) -> str:
 
 def _failures(view: View, most: int) -> list[str]:
     causes = run_state.failures(view.trials)
-    found = [
+    texts = [
         printable(f"failed: {row.trials} x {row.error} ({row.methods})")
         for row in causes.head(most).itertuples()
     ]
     hidden = causes.iloc[most:]
     if len(hidden):
-        found.append(f"failed: {hidden['trials'].sum()} more for {_count(len(hidden), 'other cause')}")
-    return found
+        texts.append(f"failed: {hidden['trials'].sum()} more for {_count(len(hidden), 'other cause')}")
+    return texts
 
 
 def _machines(view: View, most: int) -> list[str]:
     """Where trials run now, and with which share of a GPU."""
     if not view.drivers:
         return []
-    used, found = run_state.machines(view.trials, view.at), []
+    used, texts = run_state.machines(view.trials, view.at), []
     for _, row in used.head(most).iterrows():
         share = f", {row['gpu_fraction']:g} GPU a trial" if row["gpu_fraction"] > 0 else ""
-        found.append(printable(f"on {row['host']}: {row['device']}{share}: {row['methods']}"))
+        texts.append(printable(f"on {row['host']}: {row['device']}{share}: {row['methods']}"))
     hidden = used.iloc[most:]
     if len(hidden):
-        found.append(f"and on {_count(len(hidden), 'other kind')} of machine or share")
-    return found
+        texts.append(f"and on {_count(len(hidden), 'other kind')} of machine or share")
+    return texts
 
 
 def _count(number: int, noun: str) -> str:

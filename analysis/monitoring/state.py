@@ -108,13 +108,13 @@ def machines(trials: pd.DataFrame, now: datetime) -> pd.DataFrame:
     """Where trials ended in the last five minutes: host, device, gpu_fraction (missing or 0 on a CPU),
     trials, methods."""
     recent = trials[trials["finished_at"] > now - pd.Timedelta(seconds=WINDOW_S)]
-    places = ["host", "device", "gpu_fraction"]
+    keys = ["host", "device", "gpu_fraction"]
     rows = [
-        dict(zip(places, place, strict=True))
+        dict(zip(keys, machine, strict=True))
         | {"trials": len(group), "methods": ", ".join(sorted(group["method"].unique()))}
-        for place, group in recent.groupby(places, dropna=False)
+        for machine, group in recent.groupby(keys, dropna=False)
     ]
-    return pd.DataFrame(rows, columns=[*places, "trials", "methods"])
+    return pd.DataFrame(rows, columns=[*keys, "trials", "methods"])
 
 
 _Run = tuple[RunFile, pd.DataFrame, list[Driver]]
@@ -127,9 +127,9 @@ def _runs(trials: pd.DataFrame, runs: Mapping[str, RunFile], drivers: Sequence[D
     tables = {str(run): part for run, part in rows.groupby("run")}
     names = dict.fromkeys([*runs, *tables, *(driver.run for driver in drivers)])
     for name in names:
-        own = tables.get(name, rows.iloc[:0])
+        run_rows = tables.get(name, rows.iloc[:0])
         living = [driver for driver in drivers if driver.run == name]
-        yield _completed(runs.get(name) or RunFile(name, *parts_of(name)), own), own, living
+        yield _completed(runs.get(name) or RunFile(name, *parts_of(name)), run_rows), run_rows, living
 
 
 def _completed(run: RunFile, rows: pd.DataFrame) -> RunFile:
@@ -160,11 +160,11 @@ def _studies(
     run: RunFile, rows: pd.DataFrame, living: Sequence[Driver], now: datetime
 ) -> list[dict[str, Any]]:
     parts = [_rows_of(study, rows) for study in run.studies]
-    found = [_study(run, study, part, living, now) for study, part in zip(run.studies, parts, strict=True)]
+    studies = [_study(run, study, part, living, now) for study, part in zip(run.studies, parts, strict=True)]
     if living:
-        for study, seconds in zip(found, _left(run, found, rows, now), strict=True):
+        for study, seconds in zip(studies, _left(run, studies, rows, now), strict=True):
             study["left_s"] = seconds
-    return found
+    return studies
 
 
 def _study(
@@ -194,8 +194,8 @@ def _run(run: RunFile, rows: pd.DataFrame, living: Sequence[Driver], now: dateti
     studies = _studies(run, rows, living, now)
     states = {study["state"] for study in studies}
     state = "running" if living else "stopped"
-    for one in ("unknown", "stopped", "running"):
-        state = one if one in states else state
+    for name in ("unknown", "stopped", "running"):
+        state = name if name in states else state
     state = "finished" if states == {"finished"} else state
     left = [study["left_s"] for study in studies if study["state"] == "running"]
     counts = [study["wanted"] for study in studies]

@@ -75,14 +75,14 @@ class Watched:
     """Some results that are looked at several times.
 
     Args:
-        place: A folder or the address of a bucket.
+        results: A folder or the address of a bucket.
 
     Raises:
         AnalysisError: for an address that names no place.
     """
 
-    def __init__(self, place: Path | str) -> None:
-        self._store = store_at(place)
+    def __init__(self, results: Path | str) -> None:
+        self._store = store_at(results)
         self._pulse = Pulse()
         self._tables: _Kept = _Kept(lambda store, file: read_file(store, file, "trials", run_state.COLUMNS))
         self._records: _Kept[RunFile] = _Kept(
@@ -103,11 +103,11 @@ class Watched:
         try:
             if not store.exists():
                 raise AnalysisError(f"no results folder {store}; give the folder that a search wrote to")
-            beside = store.files(run_files.FOLDER)
-            drivers = self._pulse.certain(store) if certain else self._pulse.living(store, beside)
+            written = store.files(run_files.FOLDER)
+            drivers = self._pulse.certain(store) if certain else self._pulse.living(store, written)
             tables = self._tables.read(store, data_files(store, "trials"))
-            newest = run_files.newest(beside).values()
-            records = self._records.read(store, {file: beside[file] for file in newest})
+            newest = run_files.newest(written).values()
+            records = self._records.read(store, {file: written[file] for file in newest})
         except OSError as error:
             raise AnalysisError(f"cannot read the results in {store}: {reason(error)}") from error
         known = {record.run: record for record in records.values()}
@@ -121,7 +121,7 @@ def _frame(store: Store, tables: Mapping[str, pa.Table]) -> pd.DataFrame:
     return frame
 
 
-def status(place: Path | str) -> pd.DataFrame:
+def status(results: Path | str) -> pd.DataFrame:
     """How far every study is that ran or runs on some results; see `analysis.monitoring.state.study_table`.
 
     Where drivers of other machines are said to be at work, this waits some seconds for a sign of life.
@@ -129,10 +129,10 @@ def status(place: Path | str) -> pd.DataFrame:
     Raises:
         AnalysisError: when the results cannot be read.
     """
-    return Watched(place).look(certain=True).studies
+    return Watched(results).look(certain=True).studies
 
 
-def runs(place: Path | str) -> pd.DataFrame:
+def runs(results: Path | str) -> pd.DataFrame:
     """What ran or runs on some results, a row per run; see `analysis.monitoring.state.run_table`.
 
     Where drivers of other machines are said to be at work, this waits some seconds for a sign of life.
@@ -140,4 +140,4 @@ def runs(place: Path | str) -> pd.DataFrame:
     Raises:
         AnalysisError: when the results cannot be read.
     """
-    return Watched(place).look(certain=True).runs
+    return Watched(results).look(certain=True).runs

@@ -14,7 +14,7 @@ from collections.abc import Collection, Mapping
 import numpy as np
 import pandas as pd
 
-from analysis.breakdown import BOTH, COLUMNS, benchmarked, by_own_set, regime_rank, with_both
+from analysis.breakdown import BOTH, COLUMNS, benchmarked, merge_tuned, regime_rank, with_both
 from analysis.forgetting import UTILITY, forgetting_quality
 from analysis.published import AGGREGATE, as_printed, published
 from analysis.results.load import Trials, used
@@ -113,12 +113,12 @@ def ranking(compared: pd.DataFrame) -> pd.DataFrame:
     """
     gaps = _gaps(compared)
     several = gaps.groupby(_PLACE)["forget"].transform("nunique") > 1
-    over = by_own_set(with_both(gaps[several], _PLACE)).groupby([*_PLACE, "regime", "tuned_on", "method"])
+    over = merge_tuned(with_both(gaps[several], _PLACE)).groupby([*_PLACE, "regime", "tuned_on", "method"])
     means = over[["printed_gap", "gap"]].mean().assign(sets=over["forget"].nunique()).reset_index()
     most = means.groupby([*_PLACE, "regime", "tuned_on"])["sets"].transform("max")
     means = means[(means["sets"] == most) & (most > 1)].assign(forget=EVERY)
     columns = [*_RANKED, "method", "printed_gap", "gap"]
-    found = pd.concat([by_own_set(gaps)[columns], means[columns]], ignore_index=True)
+    found = pd.concat([merge_tuned(gaps)[columns], means[columns]], ignore_index=True)
     found = found.round({"printed_gap": 9, "gap": 9})  # equals stay equal, whatever they were added up from
     for rank, gap in (("printed_rank", "printed_gap"), ("rank", "gap")):
         found[rank] = found.groupby(_RANKED)[gap].rank()
@@ -200,11 +200,11 @@ def _standing_for(rows: pd.DataFrame, wanted: pd.DataFrame) -> pd.DataFrame:
     several = wanted[wanted["forget"].str.contains(AGGREGATE)]
     for *place, forget in several[[*SCENARIO, "forget"]].drop_duplicates().itertuples(index=False):
         sets = forget.split(AGGREGATE)
-        own = by_own_set(rows[(rows[SCENARIO] == place).all(axis=1) & rows["forget"].isin(sets)])
+        own = merge_tuned(rows[(rows[SCENARIO] == place).all(axis=1) & rows["forget"].isin(sets)])
         have = own.groupby([*OURS, *VARIANT])["forget"].transform("nunique")
         found.append(own[have == len(sets)].assign(forget=forget))
     for row in wanted.loc[wanted["forget"] == UNNAMED, SCENARIO].drop_duplicates().to_numpy():
-        found.append(by_own_set(rows[(rows[SCENARIO] == row).all(axis=1)]).assign(forget=UNNAMED))
+        found.append(merge_tuned(rows[(rows[SCENARIO] == row).all(axis=1)]).assign(forget=UNNAMED))
     return pd.concat(found, ignore_index=True)
 
 

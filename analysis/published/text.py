@@ -9,7 +9,7 @@ import pandas as pd
 from analysis.published import PAPERS
 from analysis.published.compare import COMPARED, EVERY, OURS, PRINT, UNNAMED
 from analysis.studies import SCENARIO, VARIANT
-from analysis.text.labels import DASH, mean_std, place, signed, title, variant
+from analysis.text.labels import DASH, mean_std, scenario_label, signed, title, variant
 
 
 def by_table(compared: pd.DataFrame) -> Iterator[pd.DataFrame]:
@@ -23,9 +23,8 @@ def name_of(rows: pd.DataFrame) -> str:
     """A printed table and where it was run, of the rows of one table and place."""
     first = rows.iloc[0]
     printed = f"{PAPERS[first['paper']]}, {first['table'].replace('table', 'table ')}"
-    return (
-        f"{printed} ({', '.join(first[SCENARIO])}), run as {place(first['our_dataset'], first['our_model'])}"
-    )
+    ours = scenario_label(first["our_dataset"], first["our_model"])
+    return f"{printed} ({', '.join(first[SCENARIO])}), run as {ours}"
 
 
 def verdict(rows: pd.DataFrame) -> str:

@@ -13,8 +13,8 @@ from analysis.breakdown import (
     apart,
     benchmarked,
     by_class,
-    by_own_set,
     collateral,
+    merge_tuned,
     overall,
     per_image,
     with_both,
@@ -27,7 +27,7 @@ from analysis.report.page import Picture, Section, Table, picture, table
 from analysis.scenarios import by_scenario
 from analysis.spread import COUNTS
 from analysis.studies import REFERENCES, SCENARIO, VARIANT, metric_names
-from analysis.text.labels import DASH, label, number, place, scaling, variant
+from analysis.text.labels import DASH, label, number, scaling, scenario_label, variant
 from analysis.text.tables import metrics_of, shown, spread_sentence
 from analysis.u_lira import u_lira
 
@@ -40,7 +40,7 @@ def results(trials: pd.DataFrame) -> Section | None:
     frame = few_sources(overall(trials))
     if frame.empty:
         return None
-    every = dict(by_scenario(by_own_set(with_both(benchmarked(trials)))))
+    every = dict(by_scenario(merge_tuned(with_both(benchmarked(trials)))))
     blocks = [
         _main_table(name, rows.reset_index(drop=True), every[name]) for name, rows in by_scenario(frame)
     ]
@@ -71,7 +71,7 @@ def results(trials: pd.DataFrame) -> Section | None:
 def _started_from(trials: pd.DataFrame) -> str:
     """What it means where retrained models started from weights that were not fresh."""
     rows = benchmarked(trials)
-    said = []
+    sentences = []
     for start, meaning in (
         (
             "pretrained",
@@ -84,11 +84,11 @@ def _started_from(trials: pd.DataFrame) -> str:
             "from weights that only its owner knows, because it is a model of the user's own",
         ),
     ):
-        places = rows.loc[rows["retrained_from"] == start, ["dataset", "model"]].drop_duplicates()
-        if len(places):
-            names = " and ".join(place(*pair) for pair in places.to_numpy())
-            said.append(f"On {names} the retrained model started {meaning}.")
-    return " ".join(said)
+        models = rows.loc[rows["retrained_from"] == start, ["dataset", "model"]].drop_duplicates()
+        if len(models):
+            names = " and ".join(scenario_label(*pair) for pair in models.to_numpy())
+            sentences.append(f"On {names} the retrained model started {meaning}.")
+    return " ".join(sentences)
 
 
 def classes(trials: pd.DataFrame, palette: Mapping[str, str]) -> Section | None:
@@ -139,7 +139,7 @@ def entropy(trials: pd.DataFrame, samples: pd.DataFrame, palette: Mapping[str, s
     if frame.empty:
         return None
     blocks: list[Table | Picture] = []
-    differences = dict(by_scenario(few_sources(by_own_set(entropy_difference(trials, samples)))))
+    differences = dict(by_scenario(few_sources(merge_tuned(entropy_difference(trials, samples)))))
     for name, rows in by_scenario(frame):
         groups = rows.groupby(VARIANT, sort=False)["entropy"]
         known = [f"{variant(*map(str, key))}: {values.median():.2g}" for key, values in groups]
@@ -178,8 +178,8 @@ def _entropy_table(name: str, rows: pd.DataFrame) -> Table:
 
 def quality(trials: pd.DataFrame, samples: pd.DataFrame) -> Section | None:
     """Whether the unlearned models can be told from retrained ones, where there are enough of both."""
-    scored = few_sources(by_own_set(forgetting_quality(trials, samples)))
-    attacked = few_sources(by_own_set(u_lira(trials, samples)))
+    scored = few_sources(merge_tuned(forgetting_quality(trials, samples)))
+    attacked = few_sources(merge_tuned(u_lira(trials, samples)))
     blocks = [_score_table(name, rows) for name, rows in by_scenario(scored)]
     blocks += [_attack_table(name, rows) for name, rows in by_scenario(attacked)]
     return Section("quality", "Compared with retrained models", [], blocks, folded=True) if blocks else None
@@ -232,16 +232,16 @@ def few_sources(frame: pd.DataFrame) -> pd.DataFrame:
 def _main_table(name: str, rows: pd.DataFrame, every: pd.DataFrame) -> Table:
     """The table of one scenario from its rows of `overall`, and the trials that these are made of."""
     full = rows["forget_sets"] == rows["forget_sets"].max()
-    own = rows[full & ~rows["method"].isin(REFERENCES) & (rows["n"] > 0)]
-    if own.empty:
-        own = rows[~rows["method"].isin(REFERENCES) & (rows["n"] > 0)]
+    candidates = rows[full & ~rows["method"].isin(REFERENCES) & (rows["n"] > 0)]
+    if candidates.empty:
+        candidates = rows[~rows["method"].isin(REFERENCES) & (rows["n"] > 0)]
     text = _distance_first(shown(rows))
     heads = list(text.columns)
-    place = {key: i for i, key in enumerate(rows[VARIANT].itertuples(index=False, name=None))}
-    lines = list(own[VARIANT].itertuples(index=False, name=None))
+    row_of = {key: i for i, key in enumerate(rows[VARIANT].itertuples(index=False, name=None))}
+    lines = list(candidates[VARIANT].itertuples(index=False, name=None))
     metrics = metrics_of(rows)
     strong = {
-        (place[key], heads.index(label(metric)))
+        (row_of[key], heads.index(label(metric)))
         for metric in metrics
         for key in leaders(of_lines(distances(every, metric), lines))
     }
@@ -259,11 +259,11 @@ def _distance_first(text: pd.DataFrame) -> pd.DataFrame:
 
 def _other_metrics(trials: pd.DataFrame) -> Iterator[Table]:
     """What else was measured in every scenario, folded."""
-    for name, own in by_scenario(benchmarked(trials)):
-        others = [metric for metric in metric_names(own) if metric not in FIGURES]
+    for name, rows in by_scenario(benchmarked(trials)):
+        others = [metric for metric in metric_names(rows) if metric not in FIGURES]
         if not others:
             continue
-        frame = few_sources(overall(own, others))
+        frame = few_sources(overall(rows, others))
         text = shown(frame)
         heads = list(text.columns)
         figures = {label(m) for m in others} | {"n", "Failed"}
@@ -296,18 +296,18 @@ def _levels(trials: pd.DataFrame) -> Iterator[Table]:
 
 
 def _spread_sentence(name: str, rows: pd.DataFrame) -> str:
-    own = rows[~rows["method"].isin(REFERENCES)].dropna(subset=["gap_mean"])
-    groups = own.groupby(VARIANT)["gap_mean"]
-    said = (
+    methods = rows[~rows["method"].isin(REFERENCES)].dropna(subset=["gap_mean"])
+    groups = methods.groupby(VARIANT)["gap_mean"]
+    sentence = (
         f"{name}: mean (marker) and standard deviation (line) per forget set; the bar is retrain. "
         f"{spread_sentence(rows)}"
     )
     wide = (groups.max() - groups.min()).sort_values()
     if not len(wide) or rows["forget"].nunique() < 2 or wide.iloc[-1] <= 0:
-        return said
+        return sentence
     key = wide.index[-1]
     low, high = groups.min()[key], groups.max()[key]
     return (
-        f"{said} The forget set matters most to {variant(*key)}: its distance to retrain goes from "
+        f"{sentence} The forget set matters most to {variant(*key)}: its distance to retrain goes from "
         f"{number(float(low))} to {number(float(high))} points."
     )

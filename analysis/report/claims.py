@@ -29,9 +29,9 @@ def claims(trials: pd.DataFrame, range_of: RangeOf, palette: Mapping[str, str]) 
         range_of: The range in which a study searched a parameter column, if that is known.
         palette: Method -> colour.
     """
-    blocks = [*_beside_retraining(trials, palette), *against_each_other(trials, palette)]
-    around = neighbourhoods(trials, range_of)
-    blocks += _robust(around, palette)
+    blocks = [*_against_retraining(trials, palette), *against_each_other(trials, palette)]
+    surroundings = neighbourhoods(trials, range_of)
+    blocks += _robust(surroundings, palette)
     if not blocks:
         return None
     text = [
@@ -40,7 +40,7 @@ def claims(trials: pd.DataFrame, range_of: RangeOf, palette: Mapping[str, str]) 
         "Spread over seeds, draws and original models, and over forget sets, answers different questions, "
         "and each caption says which it is."
     ]
-    if not around:
+    if not surroundings:
         text.append(
             f"How robust the best points are cannot be said: fewer than {FEWEST} trials lie within a tenth "
             "of the ranges around each, and there is no sensitivity run around one."
@@ -50,19 +50,23 @@ def claims(trials: pd.DataFrame, range_of: RangeOf, palette: Mapping[str, str]) 
 
 def against_each_other(trials: pd.DataFrame, palette: Mapping[str, str]) -> list[Block]:
     """Ranks, pairs and budgets of the methods over the forget sets, and scenarios, of some trials."""
-    found = standing(trials)
-    if found.ranking is None:
+    comparison = standing(trials)
+    if comparison.ranking is None:
         return []
     spent = budgets(trials)
-    drawn = claims_charts.critical_differences(found.ranking, palette)
-    return [picture(drawn, _ranks_sentence(found, spent)), _pairs(found), _budgets(found, spent, trials)]
+    drawn = claims_charts.critical_differences(comparison.ranking, palette)
+    return [
+        picture(drawn, _ranks_sentence(comparison, spent)),
+        _pairs(comparison),
+        _budgets(comparison, spent, trials),
+    ]
 
 
-def _beside_retraining(trials: pd.DataFrame, palette: Mapping[str, str]) -> list[Block]:
+def _against_retraining(trials: pd.DataFrame, palette: Mapping[str, str]) -> list[Block]:
     measured = [metric for metric in METRICS if metric in trials and trials[metric].notna().any()]
-    found = few_sources(claims_by_forget(trials, measured))
+    judged = few_sources(claims_by_forget(trials, measured))
     blocks: list[Block] = []
-    for name, rows in by_scenario(found):
+    for name, rows in by_scenario(judged):
         every = together(rows)
         text = shown(every).drop(columns=LINE)
         text.insert(0, "Method", [variant(*key) for key in _lines(every)])
@@ -104,7 +108,7 @@ def _verdicts(every: pd.DataFrame) -> str:
     whole = every.groupby(LINE, sort=False)["verdict"].agg(lambda v: set(v) <= {AS_RETRAINING, IDENTICAL})
     keys = whole.index[whole.to_numpy(dtype=bool)].to_frame()[VARIANT]
     names = [variant(*map(str, key)) for key in keys.to_numpy()]
-    said = (
+    sentence = (
         f"As retraining by every metric: {', '.join(names)}."
         if names
         else "No method is shown to be as retraining by every metric."
@@ -112,7 +116,7 @@ def _verdicts(every: pd.DataFrame) -> str:
     count = every["verdict"].value_counts()
     alike = int(count.get(AS_RETRAINING, 0) + count.get(IDENTICAL, 0))
     return (
-        f"{said} Of {len(every)} claims {alike} say as retraining, {count.get(DIFFERS, 0)} differs, and "
+        f"{sentence} Of {len(every)} claims {alike} say as retraining, {count.get(DIFFERS, 0)} differs, and "
         f"{count.get(TOO_FEW, 0)} have too few runs."
     )
 
@@ -123,8 +127,8 @@ def _margin_sentence(rows: pd.DataFrame) -> str:
     if known.empty:
         return "No margin is known: the retrained models do not vary, or there is one of them."
     spans = [
-        f"{title(str(metric))} {number(own['margin'].min())} to {number(own['margin'].max())}"
-        for metric, own in known.groupby("metric", sort=False)
+        f"{title(str(metric))} {number(group['margin'].min())} to {number(group['margin'].max())}"
+        for metric, group in known.groupby("metric", sort=False)
     ]
     return f"A margin is, in points: {', '.join(spans)}."
 
@@ -134,37 +138,37 @@ def _lines(every: pd.DataFrame) -> list[tuple[str, ...]]:
     return [tuple(map(str, key)) for key in keys.itertuples(index=False)]
 
 
-def _ranks_sentence(found: Standing, spent: pd.DataFrame) -> str:
-    ranks, blocks = found.ranking, len(found.figures)
+def _ranks_sentence(comparison: Standing, spent: pd.DataFrame) -> str:
+    ranks, blocks = comparison.ranking, len(comparison.figures)
     assert ranks is not None
-    first = best(found)
-    said = (
+    first = best(comparison)
+    text = (
         f"Mean ranks over {blocks} forget sets by distance to retrain, 1 is nearest; bars join what "
         "Nemenyi's critical difference (5 %, all pairs together) cannot tell apart. "
     )
     if ranks.p >= 0.05:
-        said += f"Friedman's test finds no difference between the methods (p = {ranks.p:.2g})."
+        text += f"Friedman's test finds no difference between the methods (p = {ranks.p:.2g})."
     else:
-        said += f"Some methods differ (Friedman, p = {ranks.p:.2g})."
+        text += f"Some methods differ (Friedman, p = {ranks.p:.2g})."
     if first:
-        said += f" On these forget sets {first} is nearer to retraining than every other (95 %, over runs)."
+        text += f" On these forget sets {first} is nearer to retraining than every other (95 %, over runs)."
     else:
-        said += " None is clearly nearer to retraining than every other, so there is no winner."
+        text += " None is clearly nearer to retraining than every other, so there is no winner."
     if blocks < LEAST_SETS:
-        said += f" {blocks} forget sets are too few to say anything of others."
-    if not _is_equal_budget(found, spent):
-        said += " The budgets were not equal, see the table: ranks then compare budgets too."
-    if found.left_out:
-        said += f" Left out, as run on fewer forget sets: {', '.join(found.left_out)}."
-    return said
+        text += f" {blocks} forget sets are too few to say anything of others."
+    if not _is_equal_budget(comparison, spent):
+        text += " The budgets were not equal, see the table: ranks then compare budgets too."
+    if comparison.left_out:
+        text += f" Left out, as run on fewer forget sets: {', '.join(comparison.left_out)}."
+    return text
 
 
-def _is_equal_budget(found: Standing, spent: pd.DataFrame) -> bool:
-    own = spent[spent["method"].isin(found.figures.columns)]
-    return len(own) == found.figures.shape[1] and own["least"].min() == own["most"].max()
+def _is_equal_budget(comparison: Standing, spent: pd.DataFrame) -> bool:
+    compared = spent[spent["method"].isin(comparison.figures.columns)]
+    return len(compared) == comparison.figures.shape[1] and compared["least"].min() == compared["most"].max()
 
 
-def _pairs(found: Standing) -> Table:
+def _pairs(comparison: Standing) -> Table:
     heads = [
         "Method",
         "Beside",
@@ -184,9 +188,9 @@ def _pairs(found: Standing) -> Table:
             f"{row['nearer']:.0%}",
             DASH if math.isnan(row["p"]) else f"{row['p']:.2g}",
         ]
-        for row in found.pairs.to_dict("records")
+        for row in comparison.pairs.to_dict("records")
     ]
-    clear = int(((found.pairs["high"] < 0) | (found.pairs["low"] > 0)).sum())
+    clear = int(((comparison.pairs["high"] < 0) | (comparison.pairs["low"] > 0)).sum())
     caption = (
         f"{clear} of {len(rows)} pairs of methods differ in their mean distance to retrain on these forget "
         "sets. Intervals are a bootstrap's, of all pairs together at 95 %: over runs, the forget sets stay "
@@ -196,24 +200,26 @@ def _pairs(found: Standing) -> Table:
     return table(caption, heads, rows, set(heads[2:]), folded=len(rows) > MOST_FOLDED)
 
 
-def _budgets(found: Standing, spent: pd.DataFrame, trials: pd.DataFrame) -> Table:
+def _budgets(comparison: Standing, spent: pd.DataFrame, trials: pd.DataFrame) -> Table:
     rows = []
     known = spent.set_index("method")
     took = known["seconds"].astype(float).to_dict()
     seconds = trials[trials["kind"] == "benchmark"].groupby("method")["unlearn_s"].median()
-    for method in map(str, found.figures.mean().sort_values(kind="stable").index):
+    for method in map(str, comparison.figures.mean().sort_values(kind="stable").index):
         once = f"{number(float(seconds.get(method, math.nan)), 'unlearn_s')} s"
         if method not in known.index:
             rows.append([method, "none", DASH, once])
             continue
-        own = known.loc[method]
+        budget = known.loc[method]
         count = (
-            f"{own['trials']:.0f}"
-            if own["least"] == own["most"]
-            else f"{own['least']:.0f} to {own['most']:.0f}"
+            f"{budget['trials']:.0f}"
+            if budget["least"] == budget["most"]
+            else f"{budget['least']:.0f} to {budget['most']:.0f}"
         )
         rows.append([method, count, duration(took[method]), once])
-    equal = "the same number of trials" if _is_equal_budget(found, spent) else "different numbers of trials"
+    equal = (
+        "the same number of trials" if _is_equal_budget(comparison, spent) else "different numbers of trials"
+    )
     caption = (
         f"What each method was given: {equal} per forget set. Seconds are medians over the searches of a "
         "forget set (unlearning and evaluation of all trials together) and over the benchmark's trials; "
@@ -223,22 +229,22 @@ def _budgets(found: Standing, spent: pd.DataFrame, trials: pd.DataFrame) -> Tabl
     return table(caption, heads, rows, set(heads[1:]))
 
 
-def _robust(found: list[Neighbourhood], palette: Mapping[str, str]) -> list[Block]:
-    if not found:
+def _robust(surroundings: list[Neighbourhood], palette: Mapping[str, str]) -> list[Block]:
+    if not surroundings:
         return []
     caption = (
         "How robust the best points are: the share of the neighbourhood, a tenth of every range to both "
         "sides on its own scale, that is at most so many points further from retraining than the best. "
         "Bands are a bootstrap's 95 % intervals, over the trials of a search or the seeds of a sensitivity "
         f"run. Single trials are noisy and the best of many is lucky, so shares from a search are rather "
-        f"too low. {_cliff_sentence(found)}"
+        f"too low. {_cliff_sentence(surroundings)}"
     )
-    return [picture(claims_charts.robustness(found, palette), caption), _robust_table(found)]
+    return [picture(claims_charts.robustness(surroundings, palette), caption), _robust_table(surroundings)]
 
 
-def _cliff_sentence(found: list[Neighbourhood]) -> str:
+def _cliff_sentence(surroundings: list[Neighbourhood]) -> str:
     cliffs = []
-    for near in found:
+    for near in surroundings:
         [share], [high] = near.share(WITHIN), near.interval(WITHIN)[1]
         if share < 0.5 and high < 0.5:
             where = f" in {title(near.parameter)}" if near.parameter else ""
@@ -250,7 +256,7 @@ def _cliff_sentence(found: list[Neighbourhood]) -> str:
     )
 
 
-def _robust_table(found: list[Neighbourhood]) -> Table:
+def _robust_table(surroundings: list[Neighbourhood]) -> Table:
     heads = [
         "Method",
         "Forget set",
@@ -261,7 +267,7 @@ def _robust_table(found: list[Neighbourhood]) -> Table:
         "Trials",
     ]
     rows = []
-    for near in found:
+    for near in surroundings:
         [share], ([low], [high]) = near.share(WITHIN), near.interval(WITHIN)
         interval = f"{low:.0%} to {high:.0%}" if math.isfinite(low) else DASH
         name = title(near.parameter) if near.parameter else "all together"

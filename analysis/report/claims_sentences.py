@@ -12,20 +12,20 @@ from analysis.claims import DIFFERS, LINE, TOO_FEW
 from analysis.text.labels import DASH, number, signed, title
 
 
-def shown(found: pd.DataFrame) -> pd.DataFrame:
+def shown(claims: pd.DataFrame) -> pd.DataFrame:
     """Claims as a table of text: of each method over its forget sets, or of each on one of them.
 
     Args:
-        found: Rows of `analysis.claims.claims` or `claims_by_forget`.
+        claims: Rows of `analysis.claims.claims` or `claims_by_forget`.
     """
-    return _by_forget(found) if "forget" in found else matrix(found)
+    return _by_forget(claims) if "forget" in claims else matrix(claims)
 
 
-def matrix(found: pd.DataFrame) -> pd.DataFrame:
+def matrix(claims: pd.DataFrame) -> pd.DataFrame:
     """A row per method and a column per metric, from rows of `analysis.claims.claims`."""
-    heads = {metric: title(metric) for metric in dict.fromkeys(found["metric"])}
+    heads = {metric: title(metric) for metric in dict.fromkeys(claims["metric"])}
     lines = []
-    for values, rows in found.groupby(LINE, sort=False):
+    for values, rows in claims.groupby(LINE, sort=False):
         cells = {heads[row["metric"]]: verdict(row) for row in rows.to_dict("records")}
         lines.append(dict(zip(LINE, values, strict=True)) | cells)
     return pd.DataFrame(lines, columns=[*LINE, *heads.values()]).fillna(DASH)
@@ -44,9 +44,9 @@ def verdict(row: Mapping[Any, Any]) -> str:
     return f"{TOO_FEW} ({row['more']} more would do)"
 
 
-def how_to_read(found: pd.DataFrame, margin: float | None) -> str:
+def how_to_read(claims: pd.DataFrame, margin: float | None) -> str:
     """What the claims say and how sure they are, for under a table of them."""
-    over = " or ".join(dict.fromkeys(found["over"])) or "seeds"
+    over = " or ".join(dict.fromkeys(claims["over"])) or "seeds"
     allowed = (
         "what two retrained models typically differ by (root mean square, from their spread over seeds)"
         if margin is None
@@ -61,8 +61,8 @@ def how_to_read(found: pd.DataFrame, margin: float | None) -> str:
     )
 
 
-def _by_forget(found: pd.DataFrame) -> pd.DataFrame:
-    rows = found.to_dict("records")
+def _by_forget(claims: pd.DataFrame) -> pd.DataFrame:
+    rows = claims.to_dict("records")
     cells = {
         "Metric": [title(row["metric"]) for row in rows],
         "Verdict": [verdict(row) for row in rows],
@@ -72,7 +72,7 @@ def _by_forget(found: pd.DataFrame) -> pd.DataFrame:
         "Runs": [f"{row['n']} and {row['n_retrain']}" for row in rows],
         "Over": [row["over"] for row in rows],
     }
-    return pd.concat([found[[*LINE, "forget"]].reset_index(drop=True), pd.DataFrame(cells)], axis=1)
+    return pd.concat([claims[[*LINE, "forget"]].reset_index(drop=True), pd.DataFrame(cells)], axis=1)
 
 
 def _interval(row: Mapping[Any, Any]) -> str:

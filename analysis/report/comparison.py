@@ -26,11 +26,11 @@ _TEXT = (
 
 def comparison(trials: pd.DataFrame, samples: pd.DataFrame) -> Section | None:
     """Every printed table that something was run for: differences, rankings, all cells, what is missing."""
-    found = list(by_table(cells(trials, samples=samples)))
-    if not found:
+    tables = list(by_table(cells(trials, samples=samples)))
+    if not tables:
         return None
-    blocks = [block for rows in found for block in _printed_table(rows)]
-    small = scaling((rows["our_dataset"].iloc[0], rows["our_model"].iloc[0]) for rows in found)
+    blocks = [block for rows in tables for block in _printed_table(rows)]
+    small = scaling((rows["our_dataset"].iloc[0], rows["our_model"].iloc[0]) for rows in tables)
     return Section("comparison", "Compared with the papers", [_TEXT, *([small] if small else [])], blocks)
 
 
@@ -51,9 +51,9 @@ def _printed_table(rows: pd.DataFrame) -> list[Table | Picture]:
 
 def _differences(caption: str, rows: pd.DataFrame) -> Table:
     """One line per method and regime: how far from print, on average over the forget sets."""
-    own = rows[(rows["status"] == COMPARED) & rows["difference"].notna()]
-    own = own.assign(tuned_on=own["tuned_on"].where(own["regime"] == "transferred", ""))
-    metrics = list(dict.fromkeys([*(m for m in GAP if m in set(own["metric"])), *own["metric"]]))
+    compared = rows[(rows["status"] == COMPARED) & rows["difference"].notna()]
+    compared = compared.assign(tuned_on=compared["tuned_on"].where(compared["regime"] == "transferred", ""))
+    metrics = list(dict.fromkeys([*(m for m in GAP if m in set(compared["metric"])), *compared["metric"]]))
     heads = [
         "Method",
         "Parameters",
@@ -62,7 +62,7 @@ def _differences(caption: str, rows: pd.DataFrame) -> Table:
         "Within spread",
     ]
     lines = []
-    for key, group in _by_variant(own):
+    for key, group in _by_variant(compared):
         far = group.assign(far=group["difference"].abs()).groupby("metric")["far"].mean()
         judged = group["within"].dropna()
         inside = f"{int(judged.sum())} of {len(judged)}" if len(judged) else DASH
@@ -127,29 +127,29 @@ def _ranking_sentence(ranked: pd.DataFrame, agreed: pd.DataFrame) -> str:
     most = agreed[agreed["forget"] == EVERY] if EVERY in set(agreed["forget"]) else agreed
     first = most.sort_values("n", ascending=False, kind="stable").iloc[0]
     keys = ["forget", "regime", "tuned_on"]
-    own = ranked[(ranked[keys] == first[keys].to_numpy()).all(axis=1)]
+    methods = ranked[(ranked[keys] == first[keys].to_numpy()).all(axis=1)]
     where = (
         f"on {forget_sets(first['forget'])}, with parameters {_source(first['regime'], first['tuned_on'])}"
     )
-    nearest = [own.nsmallest(1, gap)["method"].iloc[0] for gap in ("printed_gap", "gap")]
-    said = (
+    nearest = [methods.nsmallest(1, gap)["method"].iloc[0] for gap in ("printed_gap", "gap")]
+    sentence = (
         f"Methods ranked by distance to retrain {where}: {nearest[0]} is nearest in print, {nearest[1]} here"
     )
     if math.isnan(first["kendall"]):
-        return f"{said}; {first['n']} method{'s' if first['n'] > 1 else ''} can be ranked on both sides."
-    return f"{said}; the two rankings of {first['n']} methods agree with tau-b = {first['kendall']:+.2f}."
+        return f"{sentence}; {first['n']} method{'s' if first['n'] > 1 else ''} can be ranked on both sides."
+    return f"{sentence}; the two rankings of {first['n']} methods agree with tau-b = {first['kendall']:+.2f}."
 
 
 def _missing(rows: pd.DataFrame) -> list[list[str]]:
     """Per forget set: the methods that were never run, and the figures that were not measured."""
-    found = []
+    lines = []
     for (forget, status), group in rows[rows["status"] != COMPARED].groupby(["forget", "status"], sort=False):
         methods = group.groupby("method", sort=False)["metric"].agg(
             lambda names: ", ".join(map(title, names))
         )
         named = [f"{m} ({what})" if status == UNMEASURED else str(m) for m, what in methods.items()]
-        found.append([forget_sets(str(forget)), str(status), ", ".join(named)])
-    return found
+        lines.append([forget_sets(str(forget)), str(status), ", ".join(named)])
+    return lines
 
 
 def _source(regime: str, tuned_on: str) -> str:

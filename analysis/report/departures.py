@@ -14,19 +14,19 @@ _TEXT = (
 )
 
 
-def departures(place: Path | str) -> dict[str, tuple[str, ...]]:
+def departures(results: Path | str) -> dict[str, tuple[str, ...]]:
     """Plan -> its sentences, of the newest record of each plan that ran; without plans that say nothing.
 
     Raises:
         AnalysisError: when the records cannot be read. A file that is not a record is left out.
     """
-    plans = {name: _sentences(record.values) for name, record in plan_records(place).items()}
+    plans = {name: _sentences(record.values) for name, record in plan_records(results).items()}
     return {name: sentences for name, sentences in plans.items() if sentences}
 
 
-def chapter(place: Path | str) -> Section | None:
+def chapter(results: Path | str) -> Section | None:
     """The report's chapter of these sentences."""
-    lines = [[plan, sentence] for plan, every in departures(place).items() for sentence in every]
+    lines = [[plan, sentence] for plan, every in departures(results).items() for sentence in every]
     if not lines:
         return None
     return Section(

@@ -10,7 +10,7 @@ from analysis.destinations import LINE, destinations, largest
 from analysis.drawing import destinations as destination_charts
 from analysis.report.page import Picture, Section, Table, picture
 from analysis.studies import REFERENCES, SCENARIO, VARIANT
-from analysis.text.labels import place, variant
+from analysis.text.labels import scenario_label, variant
 
 TOO_MANY = 8  # forget sets in one picture
 
@@ -24,7 +24,7 @@ def destination_section(trials: pd.DataFrame, samples: pd.DataFrame) -> Section 
     for values, rows in frame.groupby(SCENARIO, sort=False):
         sets = list(dict.fromkeys(rows["forget"]))[:TOO_MANY]
         shown = rows[rows["forget"].isin(sets)]
-        caption = sentence(place(*map(str, values)), shown)
+        caption = sentence(scenario_label(*map(str, values)), shown)
         blocks.append(picture(destination_charts.destinations(shown), caption))
     text = [
         "A method that sends the images of a forgotten class to a class that the retrained model does not "
@@ -37,21 +37,21 @@ def destination_section(trials: pd.DataFrame, samples: pd.DataFrame) -> Section 
 def sentence(name: str, rows: pd.DataFrame) -> str:
     """What the picture of one scenario shows: where retrain sends them, and who does otherwise most."""
     lines = rows.drop_duplicates(LINE)
-    own = lines[~lines["method"].isin(REFERENCES)].dropna(subset=["apart"])
-    if own.empty:
+    methods = lines[~lines["method"].isin(REFERENCES)].dropna(subset=["apart"])
+    if methods.empty:
         return f"{name}: classes that the models name for the forget images; there is no retrained model."
-    worst = own.iloc[int(own["apart"].argmax())]
+    worst = methods.iloc[int(methods["apart"].argmax())]
     top = largest(rows)
     here = top[top["forget"] == worst["forget"]]
     goes = here[(here[VARIANT] == list(worst[VARIANT])).all(axis=1)].iloc[0]
-    said = (
+    text = (
         f"{name}: classes that the models name for the forget images. Furthest from retrain is "
         f"{variant(*worst[VARIANT])} when it forgets {worst['forget']}: {worst['apart']:.0f} % of the images "
         f"would have to go elsewhere, and {goes['share']:.0f} % go to {goes['class']}"
     )
     if not math.isnan(goes["retrain"]):
-        said += f", to which retrain sends {goes['retrain']:.0f} %"
-    return f"{said}. {_sureness(lines)}"
+        text += f", to which retrain sends {goes['retrain']:.0f} %"
+    return f"{text}. {_sureness(lines)}"
 
 
 def _sureness(lines: pd.DataFrame) -> str:

@@ -32,8 +32,8 @@ def packed(content: str | bytes) -> Markup:
     fill = -len(code) % 4
     words = np.frombuffer(code + bytes(fill), ">u4").astype(np.uint32)
     digits = np.empty((len(words), 5), np.uint8)
-    for place in reversed(range(5)):
-        words, digits[:, place] = np.divmod(words, np.uint32(85))
+    for digit in reversed(range(5)):
+        words, digits[:, digit] = np.divmod(words, np.uint32(85))
     digits += ord("(")
     digits[digits == ord("<")] = ord("}")
     return Markup(f"{fill}{digits.tobytes().decode('ascii')}")
@@ -51,10 +51,10 @@ def plotly() -> Markup:
     Raises:
         AnalysisError: when the package plotly is not installed.
     """
-    found = find_spec("plotly")  # its import would take as long as a small report
-    if found is None or found.origin is None:
+    spec = find_spec("plotly")  # its import would take as long as a small report
+    if spec is None or spec.origin is None:
         raise AnalysisError("the report needs plotly; install it with 'pip install plotly'")
-    return packed((Path(found.origin).parent / "package_data" / "plotly.min.js").read_bytes())
+    return packed((Path(spec.origin).parent / "package_data" / "plotly.min.js").read_bytes())
 
 
 def _plain(value: object) -> Any:

@@ -45,8 +45,8 @@ def inverted(trials: pd.DataFrame, inversions: pd.DataFrame) -> Section | None:
     blocks: list[Table | Picture] = []
     for name, every in by_scenario(frame):
         for forget, rows in list(every.groupby("forget", sort=False))[:_MOST_SETS]:
-            place = f"{name}, forgetting {forget}"
-            blocks.append(picture(inversion_charts.grid(rows), _inverted_sentence(place, rows)))
+            title = f"{name}, forgetting {forget}"
+            blocks.append(picture(inversion_charts.grid(rows), _inverted_sentence(title, rows)))
             models = rows.drop_duplicates(VARIANT)
             lines = [
                 [
@@ -58,7 +58,7 @@ def inverted(trials: pd.DataFrame, inversions: pd.DataFrame) -> Section | None:
             ]
             heads = ["Method", "Recognised (%)", "n"]
             blocks.append(
-                table(f"{place}: share of images in which it is recognised", heads, lines, set(heads[1:]))
+                table(f"{title}: share of images in which it is recognised", heads, lines, set(heads[1:]))
             )
     if not blocks:
         return None
@@ -67,11 +67,11 @@ def inverted(trials: pd.DataFrame, inversions: pd.DataFrame) -> Section | None:
 
 def _course_sentence(name: str, rows: pd.DataFrame) -> str:
     """Which method is nearer to retraining somewhere on its way than at its end, and by how much most."""
-    own = rows[~rows["method"].isin(REFERENCES)].dropna(subset=["gap_mean"])
-    if own.empty:
+    methods = rows[~rows["method"].isin(REFERENCES)].dropna(subset=["gap_mean"])
+    if methods.empty:
         return f"{name}: accuracy over the share of the steps."
-    ends = own.sort_values("done", kind="stable").drop_duplicates(VARIANT, keep="last")
-    nearest = own.sort_values("gap_mean", kind="stable").drop_duplicates(VARIANT)
+    ends = methods.sort_values("done", kind="stable").drop_duplicates(VARIANT, keep="last")
+    nearest = methods.sort_values("gap_mean", kind="stable").drop_duplicates(VARIANT)
     both = ends.merge(nearest, on=VARIANT, suffixes=("_end", "_best"))
     both = both.assign(gained=both["gap_mean_end"] - both["gap_mean_best"])
     top = both.sort_values("gained", ascending=False, kind="stable").iloc[0]
@@ -87,14 +87,14 @@ def _course_sentence(name: str, rows: pd.DataFrame) -> str:
 def _inverted_sentence(name: str, rows: pd.DataFrame) -> str:
     """How often the class is recognised in the images of the original, the retrained and the worst method."""
     models = rows.drop_duplicates(VARIANT)
-    own = models[~models["method"].isin(REFERENCES)]
+    methods = models[~models["method"].isin(REFERENCES)]
     known = [
         f"{row['method']} {row[f'{METRIC}_mean']:.0f} %"
         for _, row in models.iterrows()
         if row["method"] in REFERENCES
     ]
-    if len(own):
-        top = own.sort_values(f"{METRIC}_mean", ascending=False, kind="stable").iloc[0]
+    if len(methods):
+        top = methods.sort_values(f"{METRIC}_mean", ascending=False, kind="stable").iloc[0]
         known.append(
             f"at most {top[f'{METRIC}_mean']:.0f} % of a method ({variant(*(top[c] for c in VARIANT))})"
         )

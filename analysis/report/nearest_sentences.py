@@ -31,8 +31,10 @@ def main_sentence(name: str, rows: pd.DataFrame, trials: pd.DataFrame, lines: Co
     keys = rows[VARIANT].itertuples(index=False, name=None)
     summary = dict(zip(keys, rows.to_dict("records"), strict=True))
     far = distances(trials, "gap")
-    own = of_lines(far, lines)
-    sentences = [_leading(name, leaders(own), summary, several=len(lines) > 1)] if len(own) else []
+    candidates = of_lines(far, lines)
+    sentences = (
+        [_leading(name, leaders(candidates), summary, several=len(lines) > 1)] if len(candidates) else []
+    )
     if len(of_lines(far, [RETRAIN])):
         sentences.append(_retrained(summary, {k: d for k, d in against(far, RETRAIN).items() if k in lines}))
     if len(of_lines(far, [ORIGINAL])):

@@ -13,13 +13,13 @@ from analysis.searches.pareto import front, front_sentence
 from analysis.studies import Study
 
 
-def fronts(found: Sequence[tuple[Study, pd.DataFrame]], record: PlanRecord | None) -> Section | None:
+def fronts(studies: Sequence[tuple[Study, pd.DataFrame]], record: PlanRecord | None) -> Section | None:
     """The front of every search of a plan whose objective is `pareto`; None for other plans."""
     search = record.values.get("search") if record else None
     if not isinstance(search, dict) or search.get("objective") != "pareto":
         return None
     blocks = []
-    for study, frame in found:
+    for study, frame in studies:
         data = front(frame)
         if len(data):
             caption = f"{study.method}, forgetting {study.forget}: {front_sentence(data)}"

@@ -9,7 +9,7 @@ import pandas as pd
 
 from analysis.answer import PART
 from analysis.results.plan_records import plan_names
-from analysis.text.labels import place
+from analysis.text.labels import scenario_label
 
 
 @dataclass(frozen=True)
@@ -38,10 +38,10 @@ def shares(trials: pd.DataFrame, *details: pd.DataFrame) -> Iterator[Share]:
     """
     rows = trials.assign(plan=plan_names(trials["run_id"]))
     plans = rows.groupby(PART[1:])["plan"].transform("nunique")
-    for values, own in rows.groupby(PART, sort=True):
+    for values, part in rows.groupby(PART, sort=True):
         plan, *scenario = map(str, values)
-        name = place(*scenario)
-        runs = set(own["run_id"])
+        name = scenario_label(*scenario)
+        runs = set(part["run_id"])
         theirs = [t[t["run_id"].isin(runs)] if len(t) else t for t in details]
-        title = f"{name}: {plan or 'runs without a plan'}" if plans[own.index[0]] > 1 else name
-        yield Share((plan, *scenario), title, own.drop(columns="plan"), *theirs)
+        title = f"{name}: {plan or 'runs without a plan'}" if plans[part.index[0]] > 1 else name
+        yield Share((plan, *scenario), title, part.drop(columns="plan"), *theirs)

@@ -32,8 +32,8 @@ def presets(trials: pd.DataFrame) -> Section | None:
 
 
 def _sentence(name: str, rows: pd.DataFrame) -> str:
-    own = rows[rows["preset"] != ""]
-    same = int((own["preset_differs"] == "").sum())
-    without = sorted(set(rows["method"]) - set(own["method"]))
+    published = rows[rows["preset"] != ""]
+    same = int((published["preset_differs"] == "").sum())
+    without = sorted(set(rows["method"]) - set(published["method"]))
     none = f" No published values were run for {', '.join(without)}." if without else ""
-    return f"{name}: {same} of {len(own)} presets were published for just this experiment.{none}"
+    return f"{name}: {same} of {len(published)} presets were published for just this experiment.{none}"

@@ -34,7 +34,7 @@ from analysis.report.page import Part, Section
 from analysis.report.parts import Share, shares
 from analysis.report.summary import matrix, summary
 from analysis.results import load
-from analysis.results.load import Places
+from analysis.results.load import Locations
 from analysis.results.plan_records import PlanRecord, plan_records
 from analysis.results.ranges import Range, Ranges
 from analysis.results.searched import range_of, searched_ranges
@@ -44,24 +44,24 @@ from analysis.studies import REFERENCES, Study, studies
 from analysis.text.names import printable
 
 
-def write_report(place: Places, out: Path | str | None = None) -> str:
+def write_report(results: Locations, out: Path | str | None = None) -> str:
     """Write the report of some results and return where it is; an older report is replaced at once.
 
     Args:
-        place: The results folder or its address in a bucket, or several of them, which are then shown side by
-            side; only read, unless the report is written there.
-        out: The HTML file, also in a bucket; by default `report.html` beside the results, and of several in
-            the current folder.
+        results: The results folder or its address in a bucket, or several of them, which are then shown side
+            by side. They are only read, unless the report is written there.
+        out: The HTML file, also in a bucket; by default `report.html` in the results folder, or, for several
+            of them, in the current folder.
 
     Raises:
         AnalysisError: when the results cannot be read or the report cannot be written.
     """
-    places = load.several(place)
-    beside = "./report.html" if len(places) > 1 else store_at(places[0]).at("report.html")
+    locations = load.locations_of(results)
+    beside = "./report.html" if len(locations) > 1 else store_at(locations[0]).at("report.html")
     where = str(out) if out is not None else beside
     folder, _, file = where.rpartition("/")
     store = store_at(folder or ("/" if where.startswith("/") else "."))
-    html = render(place)
+    html = render(results)
     try:
         store.write(file, html.encode())
     except OSError as error:
@@ -71,23 +71,23 @@ def write_report(place: Places, out: Path | str | None = None) -> str:
     return where
 
 
-def render(place: Places) -> str:
+def render(results: Locations) -> str:
     """The report of some results as HTML; several have parts of their own, with the place in their titles.
 
     Raises:
         AnalysisError: when the results cannot be read.
     """
-    places = load.several(place)
-    tables = {one: load.trials(one) for one in places}
+    locations = load.locations_of(results)
+    tables = {location: load.trials(location) for location in locations}
     trials = pd.concat(list(tables.values()), ignore_index=True)
-    said: set[str] = set()
-    alone = len(places) == 1
-    parts = [part for one, rows in tables.items() for part in _parts(one, rows, said, alone)]
+    seen: set[str] = set()
+    alone = len(locations) == 1
+    parts = [part for location, rows in tables.items() for part in _parts(location, rows, seen, alone)]
     if len(parts) > 1:
         parts = [replace(part, anchor=f"part{i}-") for i, part in enumerate(parts, 1)]
     overview = matrix([(part.title, part.lines) for part in parts]) if len(parts) > 1 else None
-    sections = [section for one, rows in tables.items() for section in _common(one, rows, alone)]
-    sections.append(run_sections.dictionary(load.columns(place)))
+    sections = [section for location, rows in tables.items() for section in _common(location, rows, alone)]
+    sections.append(run_sections.dictionary(load.columns(results)))
     known = {key: study for part in parts for key, study in part.studies.items()}
     charts = any(part.summary or part.studies for part in parts)
     return _page().render(
@@ -133,24 +133,24 @@ def _plan_text(text: str) -> Markup:
     return Markup("\n").join(printable(line) for line in text.splitlines())
 
 
-def _parts(place: str, trials: pd.DataFrame, said: set[str], alone: bool) -> list[Part]:
+def _parts(location: str, trials: pd.DataFrame, seen: set[str], alone: bool) -> list[Part]:
     """What every plan ran on every scenario, the chapters that have something to show.
 
     Args:
-        said: The paragraphs that parts before these said; those of these are added.
+        seen: The paragraphs that parts before these said; those of these are added.
         alone: Whether these are the only results that the report is of.
     """
-    ranges = load.ranges(place)
-    searched = searched_ranges(place, trials, ranges)
+    ranges = load.ranges(location)
+    searched = searched_ranges(location, trials, ranges)
     readers = (load.classes, load.samples, load.steps, load.progress, load.inversions)
-    tables = [trials, *(read(place) for read in readers)]
+    tables = [trials, *(read(location) for read in readers)]
     if not alone:  # the same plan that ran in two places has the same runs
-        tables = [_told_apart(table, place) for table in tables]
-        searched = {_run_in(run, place): known for run, known in searched.items()}
+        tables = [_with_location(table, location) for table in tables]
+        searched = {_run_in(run, location): known for run, known in searched.items()}
     lines = answer(tables[0])
     palette = colours(trials["method"])
-    records = plan_records(place)
-    folder = place.rstrip("/").rpartition("/")[2] or "results"
+    records = plan_records(location)
+    folder = location.rstrip("/").rpartition("/")[2] or "results"
     every = list(shares(*tables))
     content = [
         _chapters(
@@ -165,30 +165,30 @@ def _parts(place: str, trials: pd.DataFrame, said: set[str], alone: bool) -> lis
     return [
         Part(
             "",
-            share.title if alone else f"{place}: {share.title}",
+            share.title if alone else f"{location}: {share.title}",
             _of(lines, share),
             summary(_of(lines, share), palette, records.get(share.key[0]), folder),
-            _once(chapters, said),
+            _without_repeats(chapters, seen),
             data,
         )
         for share, (chapters, data) in zip(every, content, strict=True)
     ]
 
 
-def _told_apart(table: pd.DataFrame, place: str) -> pd.DataFrame:
-    return table.assign(run_id=[_run_in(run, place) for run in table["run_id"]]) if len(table) else table
+def _with_location(table: pd.DataFrame, location: str) -> pd.DataFrame:
+    return table.assign(run_id=[_run_in(run, location) for run in table["run_id"]]) if len(table) else table
 
 
-def _run_in(run_id: str, place: str) -> str:
+def _run_in(run_id: str, location: str) -> str:
     """A run's name, a slash and what tells it from others; with the place among the latter."""
     run, _, particular = run_id.partition("/")
-    return f"{run}/{particular} in {place}"
+    return f"{run}/{particular} in {location}"
 
 
-def _once(sections: list[Section], said: set[str]) -> list[Section]:
+def _without_repeats(sections: list[Section], seen: set[str]) -> list[Section]:
     """Chapters without the paragraphs that an earlier part said, which are then added to these."""
-    kept = [replace(section, text=[t for t in section.text if t not in said]) for section in sections]
-    said.update(text for section in sections for text in section.text)
+    kept = [replace(section, text=[t for t in section.text if t not in seen]) for section in sections]
+    seen.update(text for section in sections for text in section.text)
     return kept
 
 
@@ -205,49 +205,49 @@ def _chapters(
     record: PlanRecord | None,
 ) -> tuple[list[Section], dict[str, dict[str, Any]]]:
     """The chapters of one part, and what their charts draw of its searches."""
-    found = list(studies(share.trials))
-    known = importances([rows for _, rows in found], ranges)
+    searches = list(studies(share.trials))
+    known = importances([rows for _, rows in searches], ranges)
     sections = [
         benchmark_sections.results(share.trials),
         claims_sections.claims(share.trials, range_searched, palette),
         preset_sections.presets(share.trials),
-        search_sections.searches(found, palette, range_searched),
-        pareto_sections.fronts(found, record),
+        search_sections.searches(searches, palette, range_searched),
+        pareto_sections.fronts(searches, record),
         search_sections.check(share.trials),
         study_sections.transferred(share.trials),
         study_sections.sequences(share.trials, share.steps, palette),
         benchmark_sections.classes(share.trials, palette),
         benchmark_sections.damage(share.trials, share.classes),
-        search_sections.sensitivity(share.trials, found, ranges, palette),
-        search_sections.importance(found, known),
+        search_sections.sensitivity(share.trials, searches, ranges, palette),
+        search_sections.importance(searches, known),
         benchmark_sections.entropy(share.trials, share.samples, palette),
         destination_sections.destination_section(share.trials, share.samples),
         benchmark_sections.quality(share.trials, share.samples),
         model_sections.on_the_way(share.trials, share.progress),
         model_sections.inverted(share.trials, share.inversions),
     ]
-    data = search_charts.as_data(found, palette, ranges, known)
+    data = search_charts.as_data(searches, palette, ranges, known)
     return [section for section in sections if section is not None], data
 
 
-def _common(place: str, trials: pd.DataFrame, alone: bool) -> list[Section]:
+def _common(location: str, trials: pd.DataFrame, alone: bool) -> list[Section]:
     """The chapters about everything that ran in a place."""
-    found = [
-        departures.chapter(place),
-        comparison_sections.comparison(trials, load.samples(place)),
+    sections = [
+        departures.chapter(location),
+        comparison_sections.comparison(trials, load.samples(location)),
         run_sections.failures(trials),
         run_sections.provenance(trials),
     ]
-    shown = [section for section in found if section is not None]
+    shown = [section for section in sections if section is not None]
     if alone:
         return shown
-    mark = hashlib.sha256(place.encode()).hexdigest()[:8]
-    return [replace(s, anchor=f"{s.anchor}-{mark}", title=f"{s.title}: {place}") for s in shown]
+    mark = hashlib.sha256(location.encode()).hexdigest()[:8]
+    return [replace(s, anchor=f"{s.anchor}-{mark}", title=f"{s.title}: {location}") for s in shown]
 
 
 def _title(trials: pd.DataFrame) -> str:
-    places = trials[["dataset", "model"]].drop_duplicates()
-    names = [f"{row.dataset} with {row.model}" for row in places.itertuples()]
+    models = trials[["dataset", "model"]].drop_duplicates()
+    names = [f"{row.dataset} with {row.model}" for row in models.itertuples()]
     more = " and more" if len(names) > 3 else ""
     small = " (scaled)" if any("@" in name for name in names) else ""
     return f"Unlearning on {'; '.join(names[:3])}{more}{small}"

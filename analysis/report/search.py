@@ -12,7 +12,7 @@ from analysis.drawing import search as plots
 from analysis.drawing.style import ACCENT, plain
 from analysis.report import search_charts
 from analysis.report.page import Block, Section, Table, picture, table
-from analysis.report.search_charts import Found
+from analysis.report.search_charts import Searches
 from analysis.results.ranges import Range, Ranges, log_parameters
 from analysis.searches import sensitivity as sense
 from analysis.searches.centres import Figure as Around
@@ -26,18 +26,18 @@ Blocks = list[Block]
 
 
 def searches(
-    found: Found, palette: Mapping[str, str], range_of: Callable[[Study, str], Range | None]
+    studies: Searches, palette: Mapping[str, str], range_of: Callable[[Study, str], Range | None]
 ) -> Section | None:
     """Best parameters of every search, whether their ranges may be too narrow, and how the search went.
 
     Args:
-        found: The searches with their rows.
+        studies: The searches with their rows.
         range_of: The range in which a study searched a parameter column, if that is known.
     """
     rows: list[list[str]] = []
     still: list[list[str]] = []
     narrow: list[list[str]] = []
-    for study, frame in found:
+    for study, frame in studies:
         winner = best(frame)
         took = (frame["finished_at"].max() - frame["started_at"].min()).total_seconds()
         cells = [study.method, study.forget, str(len(frame))]
@@ -45,7 +45,7 @@ def searches(
         if winner is None:
             rows.append([*cells, DASH, DASH, DASH, "no trial was complete"])
             continue
-        moved, fixed_values = _said(frame, winner)
+        moved, fixed_values = _parameter_texts(frame, winner)
         near = int((_finished(frame)["objective"] <= winner["objective"] + 1).sum()) - 1
         reached = [number(winner["objective"]), str(int(winner["trial_number"])), str(near)]
         rows.append([*cells, *reached, moved])
@@ -62,15 +62,15 @@ def searches(
     if still:
         caption = "Parameters that the searches left alone"
         blocks.append(table(caption, ["Method", "Forget set", "Values"], still, folded=True))
-    done = with_figures(found)
+    done = with_figures(studies)
     blocks += [search_charts.history(done, palette), search_charts.pareto(done, palette)] if done else []
-    return Section("searches", "Searches", _evaluated(pd.concat([frame for _, frame in found])), blocks)
+    return Section("searches", "Searches", _evaluated(pd.concat([frame for _, frame in studies])), blocks)
 
 
 def check(trials: pd.DataFrame) -> Section | None:
     """The winner's curse: the best parameters of each search on seeds that it never saw."""
-    found = winners_curse(trials)
-    if not found:
+    curses = winners_curse(trials)
+    if not curses:
         return None
     heads = ["Method", "Forget set", "In the search (points)", "Fresh (points)", "Fresh"]
     heads += ["Difference", "95 % interval"]
@@ -84,25 +84,27 @@ def check(trials: pd.DataFrame) -> Section | None:
             f"{c.difference:+.1f}",
             f"{c.low:+.1f} to {c.high:+.1f}" if np.isfinite(c.low) else DASH,
         ]
-        for c in found
+        for c in curses
     ]
     text = [
         "The best of many noisy trials is partly luck, so its parameters ran again on fresh seeds; where "
         "other draws of the forget set were run, which the search never saw, on these. ± is over them."
     ]
-    text += _curse_sentences(found)
+    text += _curse_sentences(curses)
     return Section("check", "Does the best hold?", text, [table("", heads, rows, set(heads[2:]))])
 
 
 def sensitivity(
-    trials: pd.DataFrame, found: Found, ranges: Ranges, palette: Mapping[str, str]
+    trials: pd.DataFrame, studies: Searches, ranges: Ranges, palette: Mapping[str, str]
 ) -> Section | None:
     """One parameter at a time and grids from sensitivity runs; the searches' trials, which move."""
     blocks: Blocks = []
     for figure in figures(trials):
         values = sense.published(trials, figure.study)
         blocks += _designed(figure, values, ranges, palette)
-    moved = [(study, rows) for study, rows in with_figures(found) if varied(rows) and _several_complete(rows)]
+    moved = [
+        (study, rows) for study, rows in with_figures(studies) if varied(rows) and _several_complete(rows)
+    ]
     if moved:
         blocks.append(search_charts.slices(moved, palette, ranges))
         blocks.append(_best_tenths(moved))
@@ -112,10 +114,10 @@ def sensitivity(
     return Section("sensitivity", "Sensitivity to the hyper-parameters", [], blocks) if blocks else None
 
 
-def importance(found: Found, shares: Sequence[Importance]) -> Section | None:
+def importance(studies: Searches, shares: Sequence[Importance]) -> Section | None:
     """Importance of the parameters, and for which searches it cannot be told."""
     rows, without = [], []
-    for (study, _), known in zip(found, shares, strict=True):
+    for (study, _), known in zip(studies, shares, strict=True):
         if known.reason:
             without.append([study.method, study.forget, known.reason])
         for i, line in enumerate(known.table.to_dict("records")):
@@ -125,7 +127,7 @@ def importance(found: Found, shares: Sequence[Importance]) -> Section | None:
     blocks: Blocks = []
     heads = ["Method", "Forget set", "Rank", "Parameter", "Share", "90 % interval"]
     if rows:
-        some = [pair for pair, known in zip(found, shares, strict=True) if not known.reason]
+        some = [pair for pair, known in zip(studies, shares, strict=True) if not known.reason]
         blocks.append(search_charts.importances(some))
         caption = "Shares of all searches; the intervals are a bootstrap's over the trials"
         blocks.append(table(caption, heads, rows, {"Rank", *heads[4:]}, folded=len(rows) > 40))
@@ -134,9 +136,9 @@ def importance(found: Found, shares: Sequence[Importance]) -> Section | None:
     return Section("importance", "Importance of the hyper-parameters", [], blocks) if blocks else None
 
 
-def with_figures(found: Found) -> Found:
+def with_figures(studies: Searches) -> Searches:
     """The searches of which some trial was complete."""
-    return [(study, rows) for study, rows in found if best(rows) is not None]
+    return [(study, rows) for study, rows in studies if best(rows) is not None]
 
 
 def _designed(
@@ -151,10 +153,12 @@ def _designed(
     if lines:
         middle = centre(frame, [] if winner is None else [winner]) or {}
         around = ", ".join(f"{title(name)} = {plain(value)}" for name, value in middle.items())
-        said = f"{_name(study)}: one parameter at a time around {around}. {_curve_sentence(lines.get('gap'))}"
-        said += _published_sentence({name: published.get(name, {}) for name in middle})
+        caption = (
+            f"{_name(study)}: one parameter at a time around {around}. {_curve_sentence(lines.get('gap'))}"
+        )
+        caption += _published_sentence({name: published.get(name, {}) for name in middle})
         drawn = plots.sensitivity_curves(lines, log, tone, winner, published)
-        blocks.append(picture(drawn, said))
+        blocks.append(picture(drawn, caption))
     for pair in itertools.combinations(varied(frame), 2):
         cells = {m: sense.grid(frame, m, pair) for m in METRICS}
         cells = {m: rows for m, rows in cells.items() if len(rows)}
@@ -175,16 +179,16 @@ def _designed(
 
 
 def _curve_sentence(rows: pd.DataFrame | None) -> str:
-    said = []
+    sentences = []
     for name, line in rows.groupby("parameter", sort=False) if rows is not None else ():
         low, high = line.nsmallest(1, "mean").iloc[0], line["mean"].max()
         middle = line.loc[line["at_centre"] & (line["value"] != low["value"]), "mean"]
         at_centre = f", {middle.iloc[0]:.1f} at the centre," if len(middle) else ""
-        said.append(
+        sentences.append(
             f"Over {title(str(name))} the distance to retrain is lowest at {plain(float(low['value']))} "
             f"({low['mean']:.1f} points){at_centre} and reaches {high:.1f}."
         )
-    return " ".join(said)
+    return " ".join(sentences)
 
 
 def _fresh(c: WinnersCurse) -> str:
@@ -203,20 +207,22 @@ def _published_sentence(published: Mapping[str, Mapping[float, str]]) -> str:
     return f" Published (squares; the other parameters of a preset are not those here): {', '.join(values)}."
 
 
-def _curse_sentences(found: Sequence[WinnersCurse]) -> list[str]:
+def _curse_sentences(curses: Sequence[WinnersCurse]) -> list[str]:
     """The search that was most hopeful, and, once each, what the differences are made of."""
-    most = max(found, key=lambda c: (c.difference, c.n))
+    most = max(curses, key=lambda c: (c.difference, c.n))
     worse = "worse" if most.difference > 0 else "better"
     unclear = ", which these cannot tell from no difference" if most.low <= 0 <= most.high else ""
-    said = (
+    sentence = (
         f"{_name(most.study)}: the best of {most.trials} trials had {number(most.searched)} points in the "
         f"search and has {mean_std(most.fresh_mean, most.fresh_std)} on {_fresh(most)} that it never saw, "
         f"{abs(most.difference):.1f} points {worse}{unclear}."
     )
-    if len(found) > 1:
-        hopeful = sum(c.low > 0 for c in found)
-        said = f"{hopeful} of {len(found)} searches were clearly too hopeful, at 95 %. The most, {said}"
-    return [said, *dict.fromkeys(map(_curse_parts, found))]
+    if len(curses) > 1:
+        hopeful = sum(c.low > 0 for c in curses)
+        sentence = (
+            f"{hopeful} of {len(curses)} searches were clearly too hopeful, at 95 %. The most, {sentence}"
+        )
+    return [sentence, *dict.fromkeys(map(_curse_parts, curses))]
 
 
 def _curse_parts(c: WinnersCurse) -> str:
@@ -260,10 +266,10 @@ def _finished(frame: pd.DataFrame, *columns: str) -> pd.DataFrame:
     return fully_evaluated(complete(frame[used]).dropna(subset=["objective"]))
 
 
-def _best_tenths(found: Found) -> Table:
+def _best_tenths(studies: Searches) -> Table:
     """Where the best tenth of each search's trials lies."""
     rows = []
-    for study, frame in found:
+    for study, frame in studies:
         names = varied(frame)
         done = _finished(frame, *names)
         top = done.nsmallest(max(2, round(len(done) / 10)), "objective")
@@ -283,12 +289,12 @@ def _too_narrow(study: Study, winner: pd.Series, axes: Mapping[str, Range | None
     return [[study.method, study.forget, warning] for warning in warnings if warning]
 
 
-def _said(frame: pd.DataFrame, winner: pd.Series) -> tuple[str, str]:
+def _parameter_texts(frame: pd.DataFrame, winner: pd.Series) -> tuple[str, str]:
     """The winner's parameters as text: those that the search varied, and the others."""
     values = parameters(winner)
-    own = [name.removeprefix("param_") for name in varied(frame)]
-    moved = [f"{name} = {_value(values[name])}" for name in own if name in values]
-    fixed = [f"{name} = {_value(value)}" for name, value in values.items() if name not in own]
+    varied_names = [name.removeprefix("param_") for name in varied(frame)]
+    moved = [f"{name} = {_value(values[name])}" for name in varied_names if name in values]
+    fixed = [f"{name} = {_value(value)}" for name, value in values.items() if name not in varied_names]
     return ", ".join(moved) or "none was varied", ", ".join(fixed)
 
 

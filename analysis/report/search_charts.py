@@ -17,10 +17,10 @@ from analysis.searches.sensitivity import target
 from analysis.studies import METRICS, Study, best, varied
 from analysis.text.labels import label, shortened, title
 
-Found = Sequence[tuple[Study, pd.DataFrame]]
+Searches = Sequence[tuple[Study, pd.DataFrame]]
 
 
-def history(studies: Found, palette: Mapping[str, str]) -> Chart:
+def history(studies: Searches, palette: Mapping[str, str]) -> Chart:
     """All searches in one picture: each trial's objective, and the best so far."""
     caption = (
         "Every trial of every search (dots) and the best so far (lines). Touch a dot for its trial; a click "
@@ -31,7 +31,7 @@ def history(studies: Found, palette: Mapping[str, str]) -> Chart:
     )
 
 
-def pareto(studies: Found, palette: Mapping[str, str]) -> Chart:
+def pareto(studies: Searches, palette: Mapping[str, str]) -> Chart:
     """Distance against seconds over all trials, and the trials that none beats in both."""
     caption = (
         "Distance to retrain against unlearning time of every complete trial. The line joins those that no "
@@ -42,7 +42,7 @@ def pareto(studies: Found, palette: Mapping[str, str]) -> Chart:
     return Chart("pareto", caption, _chosen(studies), picture(overviews.front(studies, palette), caption))
 
 
-def slices(studies: Found, palette: Mapping[str, str], ranges: Ranges) -> Chart:
+def slices(studies: Searches, palette: Mapping[str, str], ranges: Ranges) -> Chart:
     """Each metric over each parameter of one search, which the reader chooses."""
     caption = (
         "Each figure over each parameter of one search; a dot is a trial, darker ones came later, the dashed "
@@ -52,7 +52,7 @@ def slices(studies: Found, palette: Mapping[str, str], ranges: Ranges) -> Chart:
     return Chart("slices", caption, _chosen(studies), still)
 
 
-def contour(studies: Found) -> Chart:
+def contour(studies: Searches) -> Chart:
     """Distance to retrain over two parameters, between trials as their neighbours have it."""
     caption = (
         "Distance to retrain over two parameters of one search. Between the trials (dots) the colour is a "
@@ -62,7 +62,7 @@ def contour(studies: Found) -> Chart:
     return Chart("contour", caption, _chosen(several))
 
 
-def parallel(studies: Found) -> Chart:
+def parallel(studies: Searches) -> Chart:
     """Every trial of one search as a line over its parameters and its distance."""
     caption = (
         "Each line is a trial of one search, from parameter to parameter and to its distance to retrain. "
@@ -71,7 +71,7 @@ def parallel(studies: Found) -> Chart:
     return Chart("parallel", caption, _chosen(studies))
 
 
-def importances(studies: Found) -> Chart:
+def importances(studies: Searches) -> Chart:
     """How much each parameter of one search decides, with the interval."""
     caption = (
         "Which parameters of a search tell its best trials from the others (PED-ANOVA), with 90 % bootstrap "
@@ -81,7 +81,7 @@ def importances(studies: Found) -> Chart:
 
 
 def as_data(
-    studies: Found, palette: Mapping[str, str], ranges: Ranges, shares: Sequence[Importance]
+    studies: Searches, palette: Mapping[str, str], ranges: Ranges, shares: Sequence[Importance]
 ) -> dict[str, dict[str, Any]]:
     """What a browser needs of the searches of one scenario, by their keys.
 
@@ -105,7 +105,7 @@ def key_of(study: Study) -> str:
     return hashlib.sha256("/".join(map(str, parts)).encode()).hexdigest()[:12]
 
 
-def _chosen(studies: Found) -> dict[str, Any]:
+def _chosen(studies: Searches) -> dict[str, Any]:
     return {"studies": [key_of(study) for study, _ in studies]}
 
 

@@ -34,11 +34,11 @@ def summary(
         record: Its plan, where the run's record was kept.
         folder: The results folder, for the command that fills one again.
     """
-    own = lines[~lines["method"].isin(REFERENCES)].dropna(subset=["distance"])
-    if own.empty:
+    methods = lines[~lines["method"].isin(REFERENCES)].dropna(subset=["distance"])
+    if methods.empty:
         return None
-    searched = set(own["stage"]) == {"search"}
-    records = own.to_dict("records")
+    searched = set(methods["stage"]) == {"search"}
+    records = methods.to_dict("records")
     again = next(iter(lines[lines["method"] == "retrain"].to_dict("records")), None)
     return Summary(
         _search_sentence(records[0]) if searched else _sentence(records),
@@ -56,11 +56,11 @@ def matrix(parts: Sequence[tuple[str, pd.DataFrame]]) -> tuple[str, Table] | Non
         parts: Title and rows of `analysis.answer.answer` of each part.
     """
     known = [(title, lines.dropna(subset=["distance"]).to_dict("records")) for title, lines in parts]
-    own = [[row for row in rows if row["method"] not in REFERENCES] for _, rows in known]
-    methods = sorted({row["method"] for rows in own for row in rows})
+    by_part = [[row for row in rows if row["method"] not in REFERENCES] for _, rows in known]
+    methods = sorted({row["method"] for rows in by_part for row in rows})
     if not methods:
         return None
-    ranks = {method: sum(_rank(method, rows) for rows in own) for method in methods}
+    ranks = {method: sum(_rank(method, rows) for rows in by_part) for method in methods}
     methods.sort(key=lambda method: (ranks[method], method))
     shown, strong = [], set()
     for i, method in enumerate([*methods, "retrain"]):
@@ -68,7 +68,7 @@ def matrix(parts: Sequence[tuple[str, pd.DataFrame]]) -> tuple[str, Table] | Non
         if any(cells):
             away = (mean_std(c["distance"], c["deviation"], "gap") if c else DASH for c in cells)
             shown.append([method, *away])
-        for column, (cell, rows) in enumerate(zip(cells, own, strict=True), 1):
+        for column, (cell, rows) in enumerate(zip(cells, by_part, strict=True), 1):
             if cell and rows and (cell is rows[0] or cell["nearest"] is True):
                 strong.add((i, column))
     caption = (
@@ -81,16 +81,18 @@ def matrix(parts: Sequence[tuple[str, pd.DataFrame]]) -> tuple[str, Table] | Non
         "first over all columns together stand first."
     )
     heads = ["Method", *(title for title, _ in parts)]
-    return _leaders([title for title, _ in parts], own), table(caption, heads, shown, set(heads[1:]), strong)
+    return _leaders([title for title, _ in parts], by_part), table(
+        caption, heads, shown, set(heads[1:]), strong
+    )
 
 
 def _leaders(titles: Sequence[str], rows: Sequence[Sequence[Line]]) -> str:
     """Who comes nearest on each of few parts; on many, who does most often."""
-    named = [(title, own[0]) for title, own in zip(titles, rows, strict=True) if own]
+    named = [(title, ranked[0]) for title, ranked in zip(titles, rows, strict=True) if ranked]
     if len(named) <= MOST_NAMED:
-        ties = [sum(row["nearest"] is True for row in own) - 1 for own in rows if own]
-        said = [_leader(title, first, tied) for (title, first), tied in zip(named, ties, strict=True)]
-        return f"Nearest to retraining: {'; '.join(said)}."
+        ties = [sum(row["nearest"] is True for row in ranked) - 1 for ranked in rows if ranked]
+        leaders = [_leader(title, first, tied) for (title, first), tied in zip(named, ties, strict=True)]
+        return f"Nearest to retraining: {'; '.join(leaders)}."
     often = Counter(first["method"] for _, first in named).most_common()
     counts = [f"{method} on {count}" for method, count in often]
     return f"Nearest to retraining of {len(named)} scenarios: {_listed(counts)}."
@@ -121,37 +123,37 @@ def _quoted(word: str) -> str:
 def _sentence(records: list[dict[Any, Any]]) -> str:
     first = records[0]
     away = mean_std(first["distance"], first["deviation"], "gap")
-    said = f"{first['method']} comes nearest to retraining: {away} points away"
-    return f"{said}, in {number(first['seconds'], 'unlearn_s')} s."
+    sentence = f"{first['method']} comes nearest to retraining: {away} points away"
+    return f"{sentence}, in {number(first['seconds'], 'unlearn_s')} s."
 
 
 def _text(records: list[dict[Any, Any]], again: Line | None) -> list[str]:
     first = records[0]
     values = first["parameters"] or "none"
-    said = [f"Its parameters ({_source(first)}): {values}."]
+    sentences = [f"Its parameters ({_source(first)}): {values}."]
     alike = [row for row in records[1:] if row["nearest"] is True]
     if alike:
         names = [f"{r['method']} ({mean_std(r['distance'], r['deviation'], 'gap')})" for r in alike]
-        said.append(
+        sentences.append(
             f"{_listed(names)} cannot be told from it: the 95 % interval of the difference contains 0."
         )
     elif first["nearest"] is True and len(records) > 1:
-        said.append(
+        sentences.append(
             "Every other method is further away: on the same seeds and forget sets, the 95 % interval of its "
             "difference is above 0."
         )
     elif len(records) > 1:
-        said.append("One repetition tells no methods apart: this order may be chance.")
+        sentences.append("One repetition tells no methods apart: this order may be chance.")
     if again:
         away = mean_std(again["distance"], again["deviation"], "gap")
         text = f"Retraining again with another seed is itself {away} points away"
         if again["seconds"] > 0:
             text += f" and takes {number(again['seconds'], 'unlearn_s')} s"
-        said.append(f"{text}; {_beside_retraining(first)}.")
-    return said
+        sentences.append(f"{text}; {_against_retraining(first)}.")
+    return sentences
 
 
-def _beside_retraining(row: Line) -> str:
+def _against_retraining(row: Line) -> str:
     """What may be said of a method and a second retrained model."""
     if pd.isna(row["same_as_retrain"]):
         return f"whether {row['method']} can be told from that needs more repetitions"
@@ -177,10 +179,10 @@ def _search_text() -> list[str]:
 
 
 def _chart(lines: pd.DataFrame, palette: Mapping[str, str]) -> Chart:
-    own = lines[~lines["method"].isin(REFERENCES)].dropna(subset=["distance"])
+    methods = lines[~lines["method"].isin(REFERENCES)].dropna(subset=["distance"])
     again = lines[lines["method"] == "retrain"].dropna(subset=["distance"]).to_dict("records")
     caption = "Distance to retrain against unlearning time"
-    known = own["low"].notna().any()
+    known = methods["low"].notna().any()
     caption += ", with 95 % intervals of the means" if known else "; single trials, so without intervals"
     band = None
     if again:
@@ -211,7 +213,7 @@ def _chart(lines: pd.DataFrame, palette: Mapping[str, str]) -> Chart:
                     f"{row['n']} trial{'s' if row['n'] > 1 else ''}",
                 ],
             }
-            for row in own.to_dict("records")
+            for row in methods.to_dict("records")
         ],
     }
     return Chart("answer", f"{caption}.", data, picture(overviews.answer(lines, palette), f"{caption}."))

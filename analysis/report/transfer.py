@@ -94,27 +94,27 @@ def _transfer_sentence(name: str, rows: pd.DataFrame) -> str:
     """The cheapest and the dearest transfer of rows in that order."""
     first, last = rows.iloc[0], rows.iloc[-1]
     mean = f"{signed(rows['difference'].mean())} points"
-    said = f"On {name}: parameters of another forget set cost {mean} on average over {len(rows)} methods"
+    sentence = f"On {name}: parameters of another forget set cost {mean} on average over {len(rows)} methods"
     if len(rows) == 1:
         return f"On {name}: parameters of another forget set cost {first['method']} {mean}."
     return (
-        f"{said}, from {signed(first['difference'])} ({first['method']}) to {signed(last['difference'])} "
+        f"{sentence}, from {signed(first['difference'])} ({first['method']}) to {signed(last['difference'])} "
         f"({last['method']})."
     )
 
 
 def _sequence_sentence(name: str, rows: pd.DataFrame) -> str:
     """How far the best and the worst method are from retraining after the first and the last request."""
-    own = rows[~rows["method"].isin(REFERENCES)]
-    gaps = own.pivot_table(index=VARIANT, columns="step", values="gap_mean").dropna()
+    methods = rows[~rows["method"].isin(REFERENCES)]
+    gaps = methods.pivot_table(index=VARIANT, columns="step", values="gap_mean").dropna()
     if gaps.empty:
         return f"{name}: mean (marker) and standard deviation over seeds (line) after each request."
     start, end = gaps.columns[0], gaps.columns[-1]
     ends = gaps.sort_values(end, kind="stable")
     extremes = sorted({0, len(ends) - 1})
-    said = [
+    courses = [
         f"{variant(*map(str, key))} goes from {number(row[start])} to {number(row[end])} points"
         for key, row in zip(ends.index[extremes], ends.iloc[extremes].to_dict("records"), strict=True)
     ]
-    words = "nearest to retraining at the end" if len(said) == 1 else "nearest and furthest at the end"
-    return f"{name}, {len(gaps.columns)} requests, distance to retrain, {words}: {'; '.join(said)}."
+    words = "nearest to retraining at the end" if len(courses) == 1 else "nearest and furthest at the end"
+    return f"{name}, {len(gaps.columns)} requests, distance to retrain, {words}: {'; '.join(courses)}."

@@ -98,10 +98,10 @@ def foreign(
 
 def writers_of(trials: Mapping[str, pa.Table]) -> dict[str, str]:
     """Who wrote the row of each trial, in files where each is once."""
-    found = {}
+    writers = {}
     for file, table in trials.items():
-        found.update(dict.fromkeys(table["trial_id"].to_pylist(), writer(file)))
-    return found
+        writers.update(dict.fromkeys(table["trial_id"].to_pylist(), writer(file)))
+    return writers
 
 
 def _repeated(ids: pa.ChunkedArray) -> np.ndarray:

@@ -25,7 +25,7 @@ def every(name: str) -> bool:
     return True
 
 
-def rows_of(place: str, name: str, wanted: Wanted, kinds: frozenset[str] | None = None) -> United:
+def rows_of(location: str, name: str, wanted: Wanted, kinds: frozenset[str] | None = None) -> United:
     """The rows of a table, each once, with the wanted columns and those that every row has.
 
     Args:
@@ -34,13 +34,13 @@ def rows_of(place: str, name: str, wanted: Wanted, kinds: frozenset[str] | None 
     Raises:
         AnalysisError: when the place is missing or cannot be read, or holds a file that is not such a table.
     """
-    store, files = files_of(place, name)
+    store, files = files_of(location, name)
     read = read_united(store, name, files, _selection(name, wanted, kinds))
     table = read.table
     if name == "trials":
         lost = superseded(table)
     else:
-        lost = foreign(table["trial_id"], read.files, lambda: _writers(place))
+        lost = foreign(table["trial_id"], read.files, lambda: _writers(location))
     return United(_counted(table, lost, kinds), read.files, read.schemas)
 
 
@@ -52,7 +52,7 @@ class Folders:
     schemas: Mapping[str, pa.Schema]
 
 
-def by_folder(place: str, wanted: Wanted, kinds: frozenset[str]) -> Folders:
+def by_folder(location: str, wanted: Wanted, kinds: frozenset[str]) -> Folders:
     """As `rows_of`, but the trials of one method on one data set, network and task at a time.
 
     A method has a tenth of all parameters, so together these take a fraction of the memory of one table.
@@ -60,7 +60,7 @@ def by_folder(place: str, wanted: Wanted, kinds: frozenset[str]) -> Folders:
     Raises:
         AnalysisError: as `rows_of`.
     """
-    store, files = files_of(place, "trials")
+    store, files = files_of(location, "trials")
     parts = read_parts(store, files, _selection("trials", wanted, kinds))
     groups: dict[tuple[str, ...], dict[str, pa.Table]] = {}
     apart = _apart(parts)
@@ -111,17 +111,17 @@ def as_frame(tables: dict[str, pa.Table], name: str, wanted: Wanted = every) -> 
             whose rows they are.
     """
     several = len(tables) > 1
-    given = {place: tables.pop(place) for place in list(tables)}
-    given = {place: table for place, table in given.items() if len(table)}
+    given = {location: tables.pop(location) for location in list(tables)}
+    given = {location: table for location, table in given.items() if len(table)}
     always = {c for c in declared(name) if wanted(c)} | {*identity(name), *PARTITIONS}
     filled = {c for t in given.values() for c in t.column_names if wanted(c) and _holds_anything(t[c])}
     frames = []
-    for place in list(given):
-        table = given.pop(place)
+    for location in list(given):
+        table = given.pop(location)
         table = table.select([c for c in ordered(table.column_names) if c in always | filled])
         frames.append(_consumed(table.combine_chunks()))
         if several:
-            frames[-1]["results"] = place
+            frames[-1]["results"] = location
     if not frames:
         return pd.DataFrame()
     frame = frames[0] if len(frames) == 1 else pd.concat(frames, ignore_index=True)
@@ -143,8 +143,8 @@ def _consumed(table: pa.Table) -> pd.DataFrame:
     return frame
 
 
-def _writers(place: str) -> dict[str, str]:
+def _writers(location: str) -> dict[str, str]:
     """Which driver's row of each trial counts."""
-    store, files = files_of(place, "trials")
+    store, files = files_of(location, "trials")
     read = partial(read_file, table="trials", columns=("finished_at",))
     return writers_of(distinct_trials(read_each(store, read, files)))

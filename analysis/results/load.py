@@ -23,8 +23,8 @@ from analysis.results.ranges import Ranges
 from analysis.results.store import store_at
 from analysis.results.table_files import fields_of, files_of, newest_first, read_each, schema_of
 
-Places = Path | str | Sequence[Path | str]
-Trials = pd.DataFrame | Places  # a table of trials, or where one is, of which then only what is used is read
+Locations = Path | str | Sequence[Path | str]
+Trials = pd.DataFrame | Locations  # a table of trials, or where one is, of which then only what is used is read
 STAGES = {
     "search": ("search",),
     "benchmark": ("benchmark", "reference"),
@@ -38,14 +38,14 @@ PARTITIONS = {
 }
 
 
-def trials(place: Places, stage: str | None = None, columns: Sequence[str] | None = None) -> pd.DataFrame:
+def trials(results: Locations, stage: str | None = None, columns: Sequence[str] | None = None) -> pd.DataFrame:
     """All trials, one row each: what identifies a row first, then parameters, outcome, figures, cost.
 
     Columns that are empty throughout are left out, but for those that this package's own functions read;
     `pandas.read_parquet` on the folder `trials` gives all. Partition columns are plain strings.
 
     Args:
-        place: The results folder, or its address in a bucket (`s3://bucket/prefix`, `gs://bucket/prefix`); or
+        results: The results folder, or its address in a bucket (`s3://bucket/prefix`, `gs://bucket/prefix`); or
             several of them, whose rows a column `results` then tells apart.
         stage: Only the trials of one stage, which must not be mixed in a mean: `search` and `sensitivity` are
             measured on validation images, `benchmark`, the reference models included, on test images.
@@ -61,17 +61,17 @@ def trials(place: Places, stage: str | None = None, columns: Sequence[str] | Non
         hint = f"did you mean '{near[0]}'?" if near else f"valid: {', '.join(STAGES)}"
         raise AnalysisError(f"there is no stage '{stage}'; {hint}")
     if columns is None:
-        return selected(place, every, stage)
-    frame = selected(place, frozenset(columns).__contains__, stage)
+        return selected(results, every, stage)
+    frame = selected(results, frozenset(columns).__contains__, stage)
     unknown = [name for name in columns if name not in frame]
     if unknown:
-        near = get_close_matches(unknown[0], [field.name for field in _fields(place)], 1)
+        near = get_close_matches(unknown[0], [field.name for field in _fields(results)], 1)
         hint = f"did you mean '{near[0]}'?" if near else "analysis.columns lists them"
-        raise AnalysisError(f"no trial in {_named(place)} has a column '{unknown[0]}'; {hint}")
+        raise AnalysisError(f"no trial in {_named(results)} has a column '{unknown[0]}'; {hint}")
     return frame[list(dict.fromkeys(columns))]
 
 
-def selected(place: Places, wanted: Callable[[str], bool], stage: str | None = None) -> pd.DataFrame:
+def selected(results: Locations, wanted: Callable[[str], bool], stage: str | None = None) -> pd.DataFrame:
     """The trials of a stage with the columns that a function uses, beside those that every row has.
 
     Args:
@@ -80,23 +80,23 @@ def selected(place: Places, wanted: Callable[[str], bool], stage: str | None = N
     Raises:
         AnalysisError: as `trials`.
     """
-    frame = _table(place, "trials", wanted, stage)
+    frame = _table(results, "trials", wanted, stage)
     if frame.empty:
-        raise _no_trials(place, stage)
+        raise _no_trials(results, stage)
     return frame
 
 
-def _no_trials(place: Places, stage: str | None) -> AnalysisError:
+def _no_trials(results: Locations, stage: str | None) -> AnalysisError:
     """What to say of results without trials of a stage."""
-    if stage is None or _table(place, "trials", identity("trials").__contains__).empty:
+    if stage is None or _table(results, "trials", identity("trials").__contains__).empty:
         return AnalysisError(
-            f"no trials in {_named(place)}; give the folder that holds 'trials/', or run a search into it "
+            f"no trials in {_named(results)}; give the folder that holds 'trials/', or run a search into it "
             "first"
         )
-    return AnalysisError(f"no {stage} in {_named(place)} yet; run 'unlearn {stage} PLAN' into it first")
+    return AnalysisError(f"no {stage} in {_named(results)} yet; run 'unlearn {stage} PLAN' into it first")
 
 
-def searches(place: Places, columns: Collection[str]) -> tuple[Iterator[pd.DataFrame], Ranges]:
+def searches(results: Locations, columns: Collection[str]) -> tuple[Iterator[pd.DataFrame], Ranges]:
     """Of the search trials some columns and all parameters, and the declared ranges of these.
 
     Returns:
@@ -109,14 +109,14 @@ def searches(place: Places, columns: Collection[str]) -> tuple[Iterator[pd.DataF
     def wanted(name: str) -> bool:
         return name in columns or name.startswith("param_")
 
-    read = {one: by_folder(one, wanted, frozenset(STAGES["search"])) for one in several(place)}
-    ranges = _ranges(_united(fields_of(store_at(one), part.schemas) for one, part in read.items()))
+    read = {location: by_folder(location, wanted, frozenset(STAGES["search"])) for location in locations_of(results)}
+    ranges = _ranges(_united(fields_of(store_at(location), part.schemas) for location, part in read.items()))
     groups: dict[tuple[str, ...], dict[str, pa.Table]] = {}
-    for one, part in read.items():
+    for location, part in read.items():
         for key, table in part.tables.items():
-            groups.setdefault(key, {})[one] = table
+            groups.setdefault(key, {})[location] = table
     if not any(len(table) for tables in groups.values() for table in tables.values()):
-        raise _no_trials(place, "search")
+        raise _no_trials(results, "search")
     frames = (as_frame(groups.pop(key), "trials", wanted) for key in list(groups))
     return (frame for frame in frames if not frame.empty), ranges
 
@@ -132,16 +132,16 @@ def used(trials: Trials, stage: str, columns: Iterable[str]) -> pd.DataFrame:
     return selected(trials, frozenset(columns).__contains__, stage)
 
 
-def classes(place: Places) -> pd.DataFrame:
+def classes(results: Locations) -> pd.DataFrame:
     """One row per trial, split and class (correct and total images); empty before the benchmark stage.
 
     Raises:
         AnalysisError: as `trials`, but results without such rows are no error.
     """
-    return _table(place, "classes")
+    return _table(results, "classes")
 
 
-def samples(place: Places, columns: Collection[str] | None = None) -> pd.DataFrame:
+def samples(results: Locations, columns: Collection[str] | None = None) -> pd.DataFrame:
     """One row per trial and forgotten training image (entropy and loss in nats); may be empty.
 
     Args:
@@ -150,37 +150,37 @@ def samples(place: Places, columns: Collection[str] | None = None) -> pd.DataFra
     Raises:
         AnalysisError: as `trials`, but results without such rows are no error.
     """
-    return _table(place, "samples", every if columns is None else frozenset(columns).__contains__)
+    return _table(results, "samples", every if columns is None else frozenset(columns).__contains__)
 
 
-def steps(place: Places) -> pd.DataFrame:
+def steps(results: Locations) -> pd.DataFrame:
     """One row per trial and request of the task sequence: the state after it; empty without that task.
 
     Raises:
         AnalysisError: as `trials`, but results without such rows are no error.
     """
-    return _table(place, "steps")
+    return _table(results, "steps")
 
 
-def progress(place: Places) -> pd.DataFrame:
+def progress(results: Locations) -> pd.DataFrame:
     """One row per trial and point at which its model was measured while the method ran; may be empty.
 
     Raises:
         AnalysisError: as `trials`, but results without such rows are no error.
     """
-    return _table(place, "progress")
+    return _table(results, "progress")
 
 
-def inversions(place: Places) -> pd.DataFrame:
+def inversions(results: Locations) -> pd.DataFrame:
     """One row per trial and image that its model takes for what was forgotten, a PNG in base64; may be empty.
 
     Raises:
         AnalysisError: as `trials`, but results without such rows are no error.
     """
-    return _table(place, "inversions")
+    return _table(results, "inversions")
 
 
-def columns(place: Places) -> pd.DataFrame:
+def columns(results: Locations) -> pd.DataFrame:
     """What the columns of the trials table mean: column, group, type, unit, description.
 
     Raises:
@@ -190,63 +190,63 @@ def columns(place: Places) -> pd.DataFrame:
         {"column": name, "group": "scenario", "type": "string", "unit": "", "description": text}
         for name, text in PARTITIONS.items()
     ]
-    for field in _fields(place):
+    for field in _fields(results):
         text = {key: field.text.get(key, "") for key in ("group", "unit", "description")}
         rows.append({"column": field.name, "type": field.type, **text})
     frame = pd.DataFrame(rows)
     return frame[["column", "group", "type", "unit", "description"]]
 
 
-def ranges(place: Places) -> Ranges:
+def ranges(results: Locations) -> Ranges:
     """The declared ranges: parameter column -> method -> Range; options without a range are left out.
 
     Raises:
         AnalysisError: as `trials`.
     """
-    return _ranges(_fields(place))
+    return _ranges(_fields(results))
 
 
-def several(place: Places) -> list[str]:
+def locations_of(results: Locations) -> list[str]:
     """The places that are meant by one or several, as they were given.
 
     Raises:
         AnalysisError: for one that is given twice, whose rows would count twice, or none at all.
     """
-    if isinstance(place, (str, Path)):
-        return [str(place)]
-    places = [str(one) for one in place]
-    if not places:
+    if isinstance(results, (str, Path)):
+        return [str(results)]
+    locations = [str(location) for location in results]
+    if not locations:
         raise AnalysisError("no results were given; give the folder that a search wrote to")
-    names = [store_at(one).name.rstrip("/") for one in places]
-    twice = [one for one, name in zip(places, names, strict=True) if names.count(name) > 1]
+    names = [store_at(location).name.rstrip("/") for location in locations]
+    twice = [location for location, name in zip(locations, names, strict=True) if names.count(name) > 1]
     if twice:
         raise AnalysisError(f"the results {twice[0]} are given twice; give each folder once")
-    return places
+    return locations
 
 
-def _named(place: Places) -> str:
-    return " and ".join(several(place))
+def _named(results: Locations) -> str:
+    return " and ".join(locations_of(results))
 
 
 def _table(
-    place: Places, name: str, wanted: Callable[[str], bool] = every, stage: str | None = None
+    results: Locations, name: str, wanted: Callable[[str], bool] = every, stage: str | None = None
 ) -> pd.DataFrame:
     kinds = frozenset(STAGES[stage]) if stage else None
-    return as_frame({one: rows_of(one, name, wanted, kinds).table for one in several(place)}, name, wanted)
+    return as_frame({location: rows_of(location, name, wanted, kinds).table for location in locations_of(results)}, name, wanted)
 
 
-def _fields(place: Places) -> list[Described]:
+def _fields(results: Locations) -> list[Described]:
     """The fields of all files of the trials table, each name once, the newest file's of a place first."""
 
-    def read(one: str) -> Iterator[list[Described]]:
-        store, written = files_of(one, "trials")
+    def read(location: str) -> Iterator[list[Described]]:
+        store, written = files_of(location, "trials")
         return fields_of(store, read_each(store, schema_of, newest_first(written)))
 
-    return _united(map(read, several(place)))
+    return _united(map(read, locations_of(results)))
 
 
-def _united(places: Iterable[Iterator[list[Described]]]) -> list[Described]:
-    return list(united_fields(chain.from_iterable(places)).values())
+def _united(files: Iterable[Iterator[list[Described]]]) -> list[Described]:
+    return list(united_fields(chain.from_iterable(files)).values())
 
 
 def _ranges(fields: list[Described]) -> Ranges:

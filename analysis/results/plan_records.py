@@ -43,20 +43,20 @@ def plan_names(run_ids: pd.Series) -> pd.Series:
     return run_ids.astype(str).str.extract(f"^{_RUN}$", flags=re.DOTALL, expand=False).fillna("").astype(str)
 
 
-def plan_records(place: Path | str) -> dict[str, PlanRecord]:
+def plan_records(results: Path | str) -> dict[str, PlanRecord]:
     """Plan name -> the newest record of each plan that ran.
 
     Raises:
         AnalysisError: when the records cannot be read. A file that is not a record is left out.
     """
     try:
-        return {record.name: record for record in sorted(_records(place), key=lambda record: record.name)}
+        return {record.name: record for record in sorted(_records(results), key=lambda record: record.name)}
     except OSError as error:
-        raise AnalysisError(f"cannot read the results in {place}: {reason(error)}") from error
+        raise AnalysisError(f"cannot read the results in {results}: {reason(error)}") from error
 
 
-def _records(place: Path | str) -> Iterator[PlanRecord]:
-    store = store_at(place)
+def _records(results: Path | str) -> Iterator[PlanRecord]:
+    store = store_at(results)
     written = store.files("_runs")
     known = set()
     for file in sorted(written, key=lambda name: written[name], reverse=True):

@@ -20,7 +20,7 @@ _LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 Searched = Mapping[str, Mapping[str, Range]]  # run_id of a study -> column -> range
 
 
-def searched_ranges(place: Path | str, trials: pd.DataFrame, declared: Ranges) -> Searched:
+def searched_ranges(results: Path | str, trials: pd.DataFrame, declared: Ranges) -> Searched:
     """The range of each parameter in each search of a table, as far as its records say it.
 
     Records of older versions do not name the studies that they are of. One that cannot be read, or is not
@@ -34,7 +34,7 @@ def searched_ranges(place: Path | str, trials: pd.DataFrame, declared: Ranges) -
     runs = tuple(sorted({f"_runs/{run_id.partition('/')[0]}." for run_id in methods}))
     ranges: dict[str, dict[str, Range]] = {}
     with suppress(OSError):
-        for record in _records(store_at(place), runs):
+        for record in _records(store_at(results), runs):
             for name, run_id in record["ids"].items():
                 if run_id in methods and run_id not in ranges:
                     ranges[run_id] = _ranges(record["studies"][name]["ranges"], methods[run_id], declared)

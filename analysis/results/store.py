@@ -92,11 +92,11 @@ class Store(ABC):
 
         selected = FileSelector(self._path(folder), recursive=True, allow_not_found=True)
         try:
-            found: list[FileInfo] = self._filesystem.get_file_info(selected)
+            entries: list[FileInfo] = self._filesystem.get_file_info(selected)
         except FileNotFoundError:  # another driver made the folder while pyarrow looked for it
-            found = self._filesystem.get_file_info(selected)
+            entries = self._filesystem.get_file_info(selected)
         start = len(self._root.rstrip("/")) + 1
-        files = {i.path[start:]: (i.mtime_ns or 0) / 1e9 for i in found if i.type == FileType.File}
+        files = {i.path[start:]: (i.mtime_ns or 0) / 1e9 for i in entries if i.type == FileType.File}
         return dict(sorted(files.items()))
 
     def open(self, file: str) -> pa.NativeFile:
@@ -159,7 +159,7 @@ class Folder(Store):
             Unusable: for a link to a folder, which would be read twice or without end, a pipe, which would
                 be waited for, and the like.
         """
-        found: dict[str, float] = {}
+        written: dict[str, float] = {}
         waiting = [folder]
         while waiting:
             inside = waiting.pop()
@@ -173,12 +173,12 @@ class Folder(Store):
                             continue
                         with suppress(FileNotFoundError):  # deleted since it was listed
                             if self._is_file(name, entry):
-                                found[name] = entry.stat().st_mtime
+                                written[name] = entry.stat().st_mtime
             except FileNotFoundError:
                 continue
             except NotADirectoryError:
                 raise Unusable(f"{self.at(inside)} is not a folder; move it out") from None
-        return dict(sorted(found.items()))
+        return dict(sorted(written.items()))
 
     def _is_file(self, name: str, entry: os.DirEntry[str]) -> bool:
         """Whether an entry is a file to list; hidden ones that are none are passed over."""
@@ -196,11 +196,11 @@ class Folder(Store):
     def write(self, file: str, data: pa.Buffer | bytes) -> None:
         path = Path(self._path(file))
         path.parent.mkdir(parents=True, exist_ok=True)
-        with temporary(self._top(path.parent)) as beside:
-            beside.write(data)
-            beside.flush()
-            os.fsync(beside.fileno())
-            Path(beside.name).replace(path)
+        with temporary(self._top(path.parent)) as opened:
+            opened.write(data)
+            opened.flush()
+            os.fsync(opened.fileno())
+            Path(opened.name).replace(path)
 
     def sweep(self, folders: Iterable[str] = ()) -> None:
         paths = [Path(self._path(file)) for folder in folders for file in self.files(folder)]
@@ -250,17 +250,17 @@ class Bucket(Store):
             opened.write(data)
 
 
-def store_at(place: Path | str) -> Store:
+def store_at(location: Path | str) -> Store:
     """The store at a path or an address; nothing is made there.
 
     Raises:
         AnalysisError: for an address that names no place; one line that never repeats keys.
     """
-    text = str(place)
-    found = re.match(r"([A-Za-z][A-Za-z0-9+.-]*):(/+)(.*)", text)
-    if not found:
+    text = str(location)
+    address = re.match(r"([A-Za-z][A-Za-z0-9+.-]*):(/+)(.*)", text)
+    if not address:
         return Folder(_expanded(text))
-    scheme, slashes, rest = found[1].lower(), found[2], found[3]
+    scheme, slashes, rest = address[1].lower(), address[2], address[3]
     if scheme not in _SCHEMES:
         near = get_close_matches(scheme, _SCHEMES, 1, cutoff=0.5)
         valid = "give a folder, s3://bucket/prefix or gs://bucket/prefix"
@@ -319,17 +319,17 @@ def _s3(bucket: str) -> FileSystem:
     """A client that gives up after seconds: whoever can wait longer waits where it is seen."""
     from pyarrow.fs import AwsStandardS3RetryStrategy, S3FileSystem, resolve_s3_region
 
-    own_server = os.environ.get("AWS_ENDPOINT_URL_S3") or os.environ.get("AWS_ENDPOINT_URL") or ""
+    endpoint = os.environ.get("AWS_ENDPOINT_URL_S3") or os.environ.get("AWS_ENDPOINT_URL") or ""
     region = os.environ.get("AWS_REGION") or os.environ.get("AWS_DEFAULT_REGION")
-    if not region and not own_server:
+    if not region and not endpoint:
         try:
             region = resolve_s3_region(bucket)
         except OSError:
             region = None  # the first request says what is wrong
     return S3FileSystem(
-        region=region or ("us-east-1" if own_server else None),
-        scheme="http" if own_server.startswith("http://") else "https",
-        endpoint_override=own_server.rpartition("://")[2].rstrip("/") or None,
+        region=region or ("us-east-1" if endpoint else None),
+        scheme="http" if endpoint.startswith("http://") else "https",
+        endpoint_override=endpoint.rpartition("://")[2].rstrip("/") or None,
         connect_timeout=5,
         request_timeout=10,
         allow_delayed_open=True,  # small files are one request

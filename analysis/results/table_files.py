@@ -95,7 +95,7 @@ def united(store: Store, table: str, files: Mapping[str, pa.Table]) -> pa.Table:
         return pa.concat_tables(files.values(), promote_options="permissive")
     except pa.ArrowException as error:
         raise AnalysisError(
-            f"the files in {store.at(table)} disagree about a column's type ({_one_line(error)}); move the "
+            f"the files in {store.at(table)} disagree about a column's type ({_without_breaks(error)}); move the "
             "files of one of the two versions into another folder"
         ) from error
 
@@ -114,19 +114,19 @@ def check_version(store: Store, file: str, schema: pa.Schema) -> None:
         )
 
 
-def files_of(place: Path | str, table: str) -> tuple[Store, dict[str, float]]:
+def files_of(location: Path | str, table: str) -> tuple[Store, dict[str, float]]:
     """Data files of a table and when each was written.
 
     Raises:
         AnalysisError: when the place is missing or cannot be read.
     """
-    store = store_at(place)
+    store = store_at(location)
     try:
         if not store.exists():
-            raise AnalysisError(f"no results folder {place}; give the folder that a search wrote to")
+            raise AnalysisError(f"no results folder {location}; give the folder that a search wrote to")
         return store, data_files(store, table)
     except OSError as error:
-        raise AnalysisError(f"cannot read the results in {place}: {reason(error)}") from error
+        raise AnalysisError(f"cannot read the results in {location}: {reason(error)}") from error
 
 
 def newest_first(written: Mapping[str, float]) -> list[str]:
@@ -159,5 +159,5 @@ def naming(store: Store, file: str) -> Iterator[None]:
         ) from error
 
 
-def _one_line(error: Exception) -> str:
+def _without_breaks(error: Exception) -> str:
     return " ".join(str(error).split())

@@ -8,7 +8,7 @@ from dataclasses import astuple, dataclass
 import numpy as np
 import pandas as pd
 
-from analysis.results.load import Places, searches
+from analysis.results.load import Locations, searches
 from analysis.results.ranges import Range, Ranges
 from analysis.searches import ped_anova
 from analysis.searches.ped_anova import Array, Integers
@@ -84,7 +84,7 @@ def importances(
     return found
 
 
-def of_searches(place: Places) -> list[tuple[Study, Importance]]:
+def of_searches(place: Locations) -> list[tuple[Study, Importance]]:
     """The importance of every search of some results, of which only what it takes is read.
 
     Raises:

@@ -12,7 +12,7 @@ import pandas as pd
 from analysis.answer import PART
 from analysis.breakdown import BOTH
 from analysis.studies import REFERENCES
-from analysis.text.labels import DASH, mean_std, number, place, shortened
+from analysis.text.labels import DASH, mean_std, number, scenario_label, shortened
 from analysis.text.names import printable
 from analysis.text.tables import spread_sentence
 
@@ -34,7 +34,7 @@ def answer_lines(frame: pd.DataFrame, width: int | None = None) -> list[str]:
     groups = list(frame.groupby(PART, sort=False))
     lines: list[str] = []
     for (_, *scenario), rows in groups[:MOST_TABLES]:
-        lines += ["", *_table(place(*map(str, scenario)), rows, width)]
+        lines += ["", *_table(scenario_label(*map(str, scenario)), rows, width)]
     if len(groups) > MOST_TABLES:
         lines += ["", f"{len(groups) - MOST_TABLES} more scenarios are in the report"]
     return lines

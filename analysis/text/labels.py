@@ -77,7 +77,7 @@ def variant(method: str, regime: str = "", preset: str = "", tuned_on: str = "")
     return printable(f"{method} ({source})" if source else method)
 
 
-def place(dataset: str, model: str, *others: str) -> str:
+def scenario_label(dataset: str, model: str, *others: str) -> str:
     """Where something was measured, with a word where that was smaller than the name says."""
     named = printable(", ".join((dataset, model, *others)))
     return f"{named} (scaled)" if "@" in dataset + model else named

@@ -7,7 +7,7 @@ import math
 import pandas as pd
 import pytest
 
-from analysis.breakdown import benchmarked, by_own_set, overall
+from analysis.breakdown import benchmarked, merge_tuned, overall
 from analysis.nearest import against, distances, leaders
 from analysis.report.nearest_sentences import main_sentence
 from tests.analysis.conftest import frame, measured
@@ -25,7 +25,7 @@ def rows(gaps: dict[str, list[float]], **more: object) -> list:
 
 
 def lines(found: list) -> pd.DataFrame:
-    return by_own_set(benchmarked(frame(found)))
+    return merge_tuned(benchmarked(frame(found)))
 
 
 def test_a_difference_is_paired_by_seed_with_students_interval() -> None:
