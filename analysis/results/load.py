@@ -24,7 +24,9 @@ from analysis.results.store import store_at
 from analysis.results.table_files import fields_of, files_of, newest_first, read_each, schema_of
 
 Locations = Path | str | Sequence[Path | str]
-Trials = pd.DataFrame | Locations  # a table of trials, or where one is, of which then only what is used is read
+Trials = (
+    pd.DataFrame | Locations
+)  # a table of trials, or where one is, of which then only what is used is read
 STAGES = {
     "search": ("search",),
     "benchmark": ("benchmark", "reference"),
@@ -38,15 +40,17 @@ PARTITIONS = {
 }
 
 
-def trials(results: Locations, stage: str | None = None, columns: Sequence[str] | None = None) -> pd.DataFrame:
+def trials(
+    results: Locations, stage: str | None = None, columns: Sequence[str] | None = None
+) -> pd.DataFrame:
     """All trials, one row each: what identifies a row first, then parameters, outcome, figures, cost.
 
     Columns that are empty throughout are left out, but for those that this package's own functions read;
     `pandas.read_parquet` on the folder `trials` gives all. Partition columns are plain strings.
 
     Args:
-        results: The results folder, or its address in a bucket (`s3://bucket/prefix`, `gs://bucket/prefix`); or
-            several of them, whose rows a column `results` then tells apart.
+        results: The results folder, or its address in a bucket (`s3://bucket/prefix`, `gs://bucket/prefix`);
+            or several of them, whose rows a column `results` then tells apart.
         stage: Only the trials of one stage, which must not be mixed in a mean: `search` and `sensitivity` are
             measured on validation images, `benchmark`, the reference models included, on test images.
         columns: Only these, which is much faster than all where there are many trials.
@@ -109,7 +113,10 @@ def searches(results: Locations, columns: Collection[str]) -> tuple[Iterator[pd.
     def wanted(name: str) -> bool:
         return name in columns or name.startswith("param_")
 
-    read = {location: by_folder(location, wanted, frozenset(STAGES["search"])) for location in locations_of(results)}
+    read = {
+        location: by_folder(location, wanted, frozenset(STAGES["search"]))
+        for location in locations_of(results)
+    }
     ranges = _ranges(_united(fields_of(store_at(location), part.schemas) for location, part in read.items()))
     groups: dict[tuple[str, ...], dict[str, pa.Table]] = {}
     for location, part in read.items():
@@ -232,7 +239,11 @@ def _table(
     results: Locations, name: str, wanted: Callable[[str], bool] = every, stage: str | None = None
 ) -> pd.DataFrame:
     kinds = frozenset(STAGES[stage]) if stage else None
-    return as_frame({location: rows_of(location, name, wanted, kinds).table for location in locations_of(results)}, name, wanted)
+    return as_frame(
+        {location: rows_of(location, name, wanted, kinds).table for location in locations_of(results)},
+        name,
+        wanted,
+    )
 
 
 def _fields(results: Locations) -> list[Described]:

@@ -95,8 +95,8 @@ def united(store: Store, table: str, files: Mapping[str, pa.Table]) -> pa.Table:
         return pa.concat_tables(files.values(), promote_options="permissive")
     except pa.ArrowException as error:
         raise AnalysisError(
-            f"the files in {store.at(table)} disagree about a column's type ({_without_breaks(error)}); move the "
-            "files of one of the two versions into another folder"
+            f"the files in {store.at(table)} disagree about a column's type ({_without_breaks(error)}); move "
+            "the files of one of the two versions into another folder"
         ) from error
 
 

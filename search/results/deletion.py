@@ -6,15 +6,15 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from analysis.results.parquet import NotParquet, read_table
 from analysis.monitoring.files import FOLDER, run_of
+from analysis.results.parquet import NotParquet, read_table
 from analysis.results.store import Store, reason
 from benchmarks.errors import suggest
+from search.errors import ResultsError
 from search.results import storage
 from search.results.claims import claim
-from search.errors import ResultsError
-from search.results.lease import Lease
 from search.results.files import files_of, run_names
+from search.results.lease import Lease
 from search.results.schema import TABLES
 
 

@@ -21,8 +21,8 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 
 from analysis.results.store import Store
-from search.results.claims import FOLDER, Claim, claims, ended, holders, to_json
 from search.errors import ResultsError
+from search.results.claims import FOLDER, Claim, claims, ended, holders, to_json
 
 BEAT_S = 5.0
 STALE_S = 30.0  # without a beat for so long, a driver is taken for dead

@@ -14,14 +14,12 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from analysis.results.duplicates import distinct_details, distinct_trials, writers_of
 from analysis.monitoring.files import FOLDER, run_of
+from analysis.results.duplicates import distinct_details, distinct_trials, writers_of
 from analysis.results.store import Store, reason
-from search.results import storage
-from search.results import upkeep
-from search.results.claims import claim, holders
 from search.errors import ResultsError
-from search.results.lease import Lease
+from search.results import storage, upkeep
+from search.results.claims import claim, holders
 from search.results.files import (
     files_of,
     part,
@@ -33,6 +31,7 @@ from search.results.files import (
     trials_in,
     united,
 )
+from search.results.lease import Lease
 from search.results.schema import TABLES
 
 Tell = Callable[[str], None]

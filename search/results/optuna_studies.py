@@ -27,9 +27,9 @@ from analysis.results.load import ranges
 from analysis.results.ranges import Ranges
 from analysis.studies import Study, metric_names, studies, varied
 from benchmarks.errors import UnknownName
+from search.results.records import records
 from search.studies.objectives import OBJECTIVES, Objective, objective
 from search.studies.pruning import measured, rungs
-from search.results.records import records
 from search.studies.starts import ORIGIN
 
 HELD = "held"  # attribute of a trial: the hyper-parameters that its search did not vary

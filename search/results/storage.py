@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from uuid import uuid4
 
-from analysis.results import store
 from analysis.errors import AnalysisError
+from analysis.results import store
 from analysis.results.store import Store, reason
 from search.errors import ResultsError
 

@@ -19,12 +19,11 @@ from analysis.results.duplicates import distinct_details, writers_of
 from analysis.results.store import Store, reason
 from analysis.u_lira import confidence
 from benchmarks.metrics import Metric, metrics
-from search.results import storage
-from search.results import upkeep
-from search.results.claims import claim
 from search.errors import ResultsError
-from search.results.lease import Lease
+from search.results import storage, upkeep
+from search.results.claims import claim
 from search.results.files import files_of, part, read_as, read_each, run_names, schemas_of, trials_in, united
+from search.results.lease import Lease
 from search.results.schema import sample_columns
 
 Tell = Callable[[str], None]

@@ -16,10 +16,10 @@ import pyarrow.compute as pc
 
 from analysis.results.duplicates import distinct_details, distinct_trials
 from analysis.results.store import Store, reason
-from search.results.claims import claim, holders
 from search.errors import ResultsError
-from search.results.lease import Lease, LeaseLost
+from search.results.claims import claim, holders
 from search.results.files import Part, files_of, part_of, read_as, read_each, serialised
+from search.results.lease import Lease, LeaseLost
 
 Tell = Callable[[str], None]
 

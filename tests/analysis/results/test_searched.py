@@ -8,10 +8,10 @@ import pandas as pd
 import pytest
 import yaml
 
-from analysis.results import load
 from analysis.report.page import Table
-from analysis.results.ranges import Range
 from analysis.report.search import searches
+from analysis.results import load
+from analysis.results.ranges import Range
 from analysis.results.searched import range_of, searched_ranges
 from analysis.studies import studies
 from tests.analysis.conftest import RANGES, Row, frame, search_rows, trial, write

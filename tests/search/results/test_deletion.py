@@ -8,12 +8,12 @@ import pytest
 import typer
 from typer.testing import CliRunner
 
+from analysis.monitoring.watched import runs
 from analysis.results import load
 from analysis.results.store import Store
-from analysis.monitoring.watched import runs
 from search.commands import runs as command
-from search.results.deletion import delete_run
 from search.errors import ResultsError
+from search.results.deletion import delete_run
 from search.results.writer import Finished, Results
 from tests.search.results.test_writer import trial
 

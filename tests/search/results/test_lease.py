@@ -18,11 +18,11 @@ import pandas as pd
 import pytest
 
 from analysis.results.store import Store, store_at
-from search.results.claims import claim, holders, to_json
 from search.errors import ResultsError
+from search.results.claims import claim, holders, to_json
 from search.results.lease import Lease, LeaseLost
-from search.results.writer import Finished, Results
 from search.results.shards import WHOLE, Shard
+from search.results.writer import Finished, Results
 from tests import s3
 from tests.search.results.test_writer import trial
 

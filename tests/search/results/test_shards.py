@@ -16,18 +16,18 @@ from rich.console import Console
 
 from cluster.slots import Slots
 from search.engine import preparation
+from search.engine.placement import Learned
+from search.errors import PlanError, ResultsError, RunError
+from search.plans.identity import search_identity
+from search.plans.plan import Plan
+from search.results.shards import WHOLE, Shard, parse
+from search.results.writer import Finished, Results, finished_trials
 from search.stages.benchmark import benchmark
 from search.stages.search import search
 from search.stages.searched import best_lines
 from search.stages.session import Session
-from tests.search.sessions import quiet_session
-from search.errors import PlanError, ResultsError, RunError
-from search.plans.identity import search_identity
-from search.engine.placement import Learned
-from search.plans.plan import Plan
-from search.results.writer import Finished, Results, finished_trials
-from search.results.shards import WHOLE, Shard, parse
 from tests.search.results.test_writer import trial
+from tests.search.sessions import quiet_session
 
 WORK = ["jit", "finetune"]
 

@@ -15,21 +15,20 @@ import pandas as pd
 import pytest
 import yaml
 
-from analysis.results import load
-from analysis.results import store
-from search.tools.dashboard import Studies
+from analysis.results import load, store
 from search.errors import ResultsError
-from search.tools.export import export_optuna
-from search.plans.plan import Plan
 from search.plans.files import parse
-from search.results.writer import Finished, Results
+from search.plans.plan import Plan
 from search.results.storage import patiently, probe, store_at
+from search.results.writer import Finished, Results
+from search.tools.dashboard import Studies
+from search.tools.export import export_optuna
 from tests import s3
 from tests.search.conftest import PLAN
 from tests.search.made_searches import write_search
 from tests.search.reading import read_in_a_loop
-from tests.search.test_lives import CLASS
 from tests.search.results.test_writer import trial
+from tests.search.test_lives import CLASS
 
 
 @pytest.fixture(scope="module")

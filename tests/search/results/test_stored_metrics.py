@@ -13,10 +13,10 @@ from benchmarks.errors import UnknownName
 from benchmarks.evaluation import Predictions
 from benchmarks.metrics.forget_means import forget_log_odds, forget_loss
 from benchmarks.metrics.predicted_classes import largest_wrong_class, predicted_entropy
-from search.results import upkeep
 from search.errors import ResultsError
-from search.results.writer import Finished, Results
+from search.results import upkeep
 from search.results.stored_metrics import measure_stored
+from search.results.writer import Finished, Results
 from tests.search.results.test_writer import trial
 
 CLASSES = ("ant", "bee", "cat")
