@@ -13,9 +13,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.types as kinds
 
-from analysis.results.parquet import BadTable
+from analysis.results.layout import PARTITIONS, BadTable
 
-PARTITIONS = ("dataset", "model", "task", "method")
 _TEXT, _INT, _REAL, _FLAG, _TIME = (
     pa.string(),
     pa.int64(),

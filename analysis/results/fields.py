@@ -9,7 +9,8 @@ from dataclasses import dataclass
 
 import pyarrow as pa
 
-from analysis.results.parquet import BadTable, metadata
+from analysis.results.layout import BadTable
+from analysis.results.parquet import metadata
 from analysis.results.ranges import Range
 
 

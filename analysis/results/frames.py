@@ -11,9 +11,10 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from analysis.results.columns import PARTITIONS, declared, identity, ordered
+from analysis.results.columns import declared, identity, ordered
 from analysis.results.duplicates import KEYS, distinct_trials, foreign, superseded, writers_of
-from analysis.results.parquet import Selection, partition
+from analysis.results.layout import PARTITIONS, partition
+from analysis.results.parquet import Selection
 from analysis.results.table_files import files_of, newest_first, read_each, read_file
 from analysis.results.united import Parts, United, read_parts, read_united, together
 

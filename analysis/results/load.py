@@ -14,10 +14,11 @@ from pathlib import Path
 import pandas as pd
 import pyarrow as pa
 
-from analysis.results.columns import identity
 from analysis.errors import AnalysisError
+from analysis.results.columns import identity
 from analysis.results.fields import Described, united_fields
 from analysis.results.frames import as_frame, by_folder, every, rows_of
+from analysis.results.layout import PARTITIONS
 from analysis.results.ranges import Range as Range
 from analysis.results.ranges import Ranges
 from analysis.results.store import store_at
@@ -31,12 +32,6 @@ STAGES = {
     "search": ("search",),
     "benchmark": ("benchmark", "reference"),
     "sensitivity": ("sensitivity",),
-}
-PARTITIONS = {
-    "dataset": "Data set",
-    "model": "Network",
-    "task": "What is forgotten: full_class, sub_class, random, identities or sequence",
-    "method": "Unlearning method, or the reference models original and retrain",
 }
 
 

@@ -7,16 +7,14 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from urllib.parse import unquote
 
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from analysis.results.layout import BadTable
 from analysis.results.store import Store
 
-VERSION = 1
-VERSION_KEY = b"unlearnbench.schema"
 _DAMAGE = (pa.ArrowException, OSError, ValueError, TypeError, KeyError, OverflowError)
 
 
@@ -69,11 +67,6 @@ class Schemas:
         return schema, [name for name in schema.names if self.selection.column(name)]
 
 
-class BadTable(Exception):
-    """A file that is not a table of results; the message says what it is or has instead, as in "has the
-    column 'x' twice", and stands behind the file's name."""
-
-
 class NotParquet(BadTable):
     """A file that is not readable Parquet."""
 
@@ -89,12 +82,6 @@ def data_files(store: Store, table: str) -> dict[str, float]:
         OSError: when the store cannot be read.
     """
     return {file: at for file, at in store.files(table).items() if not re.search(r"/[._]", file)}
-
-
-def partition(file: str) -> dict[str, str]:
-    """The columns that the names of a file's folders hold."""
-    pairs = (part.split("=", 1) for part in file.split("/")[:-1] if "=" in part)
-    return {key: unquote(value) for key, value in pairs}
 
 
 def read_table(store: Store, file: str, columns: Sequence[str] | None = None) -> pa.Table:
@@ -161,18 +148,6 @@ def read_schema(store: Store, file: str) -> pa.Schema:
     except _DAMAGE:  # parts of an object that was replaced meanwhile do not fit
         schema = read_table(store, file).schema
     return _checked(schema)
-
-
-def version(schema: pa.Schema) -> int:
-    """The version of the tables that a file was written with; 0 where it does not say.
-
-    Raises:
-        BadTable: where that is not a number.
-    """
-    written = (schema.metadata or {}).get(VERSION_KEY, b"0")
-    if not re.fullmatch(rb"[0-9]{1,9}", written):
-        raise BadTable(f"has a table version that is not a number: {written[:20]!r}")
-    return int(written)
 
 
 def metadata(field: pa.Field) -> dict[str, str]:

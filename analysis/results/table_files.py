@@ -10,21 +10,22 @@ from typing import TypeVar
 
 import pyarrow as pa
 
-from analysis.results.columns import conformed, identity
 from analysis.errors import AnalysisError
+from analysis.results.columns import conformed, identity
 from analysis.results.fields import Described, described
-from analysis.results.parquet import VERSION, BadTable, data_files, partition, read_schema, read_table, version
+from analysis.results.layout import BadTable, newer, partition
+from analysis.results.parquet import data_files, read_schema, read_table
 from analysis.results.store import Store, reason, store_at
 
 T = TypeVar("T")
 _READERS = 16  # files read at once: a bucket answers late, but many at a time
 
 
-def read_each(store: Store, read: Callable[[Store, str], T], files: Iterable[str]) -> dict[str, T]:
-    """What is in each file, but for those that a driver deleted meanwhile: their rows do not count.
+def read_existing(store: Store, read: Callable[[Store, str], T], files: Iterable[str]) -> dict[str, T]:
+    """The content of each file by its name, without files that a driver has deleted meanwhile.
 
-    Raises:
-        AnalysisError: when the store cannot be read.
+    Args:
+        read: Reads a file of the store; called in several threads.
     """
 
     def attempt(file: str) -> T | None:
@@ -34,10 +35,19 @@ def read_each(store: Store, read: Callable[[Store, str], T], files: Iterable[str
             return None
 
     files = list(files)
+    with ThreadPoolExecutor(_READERS) as pool:
+        contents = zip(files, pool.map(attempt, files), strict=True)
+        return {file: content for file, content in contents if content is not None}
+
+
+def read_each(store: Store, read: Callable[[Store, str], T], files: Iterable[str]) -> dict[str, T]:
+    """As `read_existing`.
+
+    Raises:
+        AnalysisError: when the store cannot be read.
+    """
     try:
-        with ThreadPoolExecutor(_READERS) as pool:
-            contents = zip(files, pool.map(attempt, files), strict=True)
-            return {file: content for file, content in contents if content is not None}
+        return read_existing(store, read, files)
     except OSError as error:
         raise AnalysisError(f"cannot read the results in {store}: {reason(error)}") from error
 
@@ -106,12 +116,8 @@ def check_version(store: Store, file: str, schema: pa.Schema) -> None:
     Raises:
         AnalysisError: if it is such a file.
     """
-    written = version(schema)
-    if written > VERSION:
-        raise AnalysisError(
-            f"{store.at(file)} was written by a newer unlearnbench (table version {written}, this one knows "
-            f"{VERSION}); upgrade unlearnbench to read it"
-        )
+    if problem := newer(schema):
+        raise AnalysisError(f"{store.at(file)} {problem}; upgrade unlearnbench to read it")
 
 
 def files_of(location: Path | str, table: str) -> tuple[Store, dict[str, float]]:

@@ -14,7 +14,8 @@ import numpy as np
 import pyarrow as pa
 
 from analysis.results.columns import conformed, nothing
-from analysis.results.parquet import BadTable, Content, Schemas, Selection, partition, read_selected
+from analysis.results.layout import BadTable, partition
+from analysis.results.parquet import Content, Schemas, Selection, read_selected
 from analysis.results.store import Store
 from analysis.results.table_files import as_declared, check_version, naming, read_each, united
 

@@ -10,13 +10,14 @@ from dataclasses import dataclass, replace
 from types import TracebackType
 from typing import TYPE_CHECKING
 
+from analysis.results.layout import Row
 from benchmarks.durations import duration
 from benchmarks.errors import printable
 from search.display.panel import StudyLine, panel, parameters
 from search.display.screen import display, print_plainly, redraws
 from search.display.time_left import Batch, Left, time_left
 from search.results.rows import spent
-from search.studies.assignments import Assignment, Row, Source
+from search.studies.assignments import Assignment, Source
 
 if TYPE_CHECKING:
     from rich.console import Console, RenderableType

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterable
-from typing import Any
 
 from analysis.monitoring.causes import cause, error_line
+from analysis.results.layout import Row
 from search.errors import RunError
 
-Row = dict[str, Any]
 ALIKE = 10  # failed trials at the start of a stage, all for one cause, after which it goes no further
 _SHOWN = 10  # causes that are told
 _ADVICE = "; the same command with --retry-failed runs them again"

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
+from analysis.results.layout import Row
 from cluster.gpu import Footprint, Shares, Work
-from search.studies.assignments import Row
 
 
 class Learned(Shares):

@@ -5,8 +5,8 @@ from __future__ import annotations
 import statistics
 from collections.abc import Sequence
 
+from analysis.results.layout import Row
 from benchmarks.metrics import metrics
-from search.studies.assignments import Row
 
 _COSTS = ("unlearn_s", "shared_s", "reused_s", "eval_s", "overhead_s", "energy_j")
 _COUNTS = ("samples_forward", "samples_backward")

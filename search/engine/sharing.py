@@ -6,10 +6,11 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
+from analysis.results.layout import Row
 from benchmarks.methods import methods
 from benchmarks.scenarios.scenario import scenario_key
 from cluster.shared_values import Sharing, sharing
-from search.studies.assignments import Row, Source
+from search.studies.assignments import Source
 
 Report = Callable[[Source, Row], None]
 

@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from analysis.results.layout import Row
 from benchmarks.errors import UnknownName
 from benchmarks.hyperparameters import build, declared, number
 from benchmarks.presets import PAPERS
@@ -21,7 +22,6 @@ if TYPE_CHECKING:
     from benchmarks.methods import Method
     from search.plans.plan import Plan
 
-Row = Mapping[str, Any]
 _TRIAL, _PRESET = "trial:", "preset:"
 _KINDS = ("best", "published", "default", "preset:NAME", "trial:ID", "NAME=VALUE,...")
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Iterator, Sequence
 
+from analysis.results.layout import Row
 from benchmarks.methods import Method
 from benchmarks.scenarios.scenario import Scenario
 from benchmarks.trial.course import POINTS
@@ -13,7 +14,7 @@ from search.plans.entries import Entry
 from search.plans.identity import Identity, code_id, data_id
 from search.plans.plan import Plan
 from search.plans.repetitions import repetitions
-from search.studies.assignments import Assignment, Row
+from search.studies.assignments import Assignment
 from search.studies.pruning import pruner
 from search.studies.spaces import search_space
 from search.studies.study import SEEDS_PER_STUDY, Study

@@ -4,26 +4,24 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Mapping
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from analysis.results.columns import beyond_calendar
-from analysis.results.parquet import VERSION, BadTable, data_files, partition, read_schema, read_table, version
 from analysis.monitoring.files import FOLDER, run_of
+from analysis.results.columns import beyond_calendar
+from analysis.results.layout import PARTITIONS, STATES, BadTable, Row, newer, partition
+from analysis.results.parquet import data_files, read_schema, read_table
 from analysis.results.store import Store, reason
+from analysis.results.table_files import read_existing
 from search.errors import ResultsError
-from search.results.schema import PARTITIONS, TABLES, schema
+from search.results.schema import TABLES, schema
 from search.results.shards import WHOLE, Shard
 
-Row = dict[str, Any]
 T = TypeVar("T")
-STATES = ("complete", "pruned", "failed")
-_READERS = 16  # files read at once: a bucket answers late, but many at a time
 _NAME = re.compile(
     r"(?P<run>.+?)(\.(?P<shard>\d+of\d+))?(\.(?P<life>\d{8}T\d{6}-[0-9a-f]{8}))?(\.\d+)?\.parquet", re.DOTALL
 )
@@ -85,17 +83,17 @@ def run_names(store: Store) -> list[str]:
 
 
 def read_each(store: Store, read: Callable[[Store, str], T], files: Iterable[str]) -> dict[str, T]:
-    """What `read` gives for each file, but for those that another driver deleted meanwhile.
+    """As `analysis.results.table_files.read_existing`.
 
     Raises:
         ResultsError: one line that names a file that cannot be read and says what to do.
     """
 
-    def attempt(file: str) -> T | None:
+    def named(store: Store, file: str) -> T:
         try:
             return read(store, file)
         except FileNotFoundError:
-            return None
+            raise
         except BadTable as error:
             raise ResultsError(
                 f"{store.at(file)} {error}; move it out of the results folder and run again"
@@ -103,10 +101,7 @@ def read_each(store: Store, read: Callable[[Store, str], T], files: Iterable[str
         except OSError as error:
             raise ResultsError(f"cannot read {store.at(file)}: {reason(error)}") from error
 
-    files = list(files)
-    with ThreadPoolExecutor(_READERS) as pool:
-        contents = zip(files, pool.map(attempt, files), strict=True)
-        return {file: content for file, content in contents if content is not None}
+    return read_existing(store, named, files)
 
 
 def schemas_of(store: Store, table: str) -> dict[str, pa.Schema]:
@@ -186,10 +181,9 @@ def serialised(table: pa.Table) -> pa.Buffer:
 
 def _own_schema(store: Store, file: str) -> pa.Schema:
     found = read_schema(store, file)
-    if version(found) > VERSION:
+    if problem := newer(found):
         raise ResultsError(
-            f"{store.at(file)} was written by a newer unlearnbench (table version {version(found)}, this one "
-            f"knows {VERSION}); upgrade unlearnbench or choose another results folder"
+            f"{store.at(file)} {problem}; upgrade unlearnbench or choose another results folder"
         )
     for column in found:
         if column.name in PARTITIONS:

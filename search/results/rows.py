@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from analysis.results.layout import Row
 from benchmarks.scenarios.scenario import forgets_images
 from search.studies.assignments import Assignment
 from search.version import package_version
@@ -20,8 +21,6 @@ if TYPE_CHECKING:
     from benchmarks.evaluation import Predictions
     from benchmarks.trial.prepared import Prepared
     from benchmarks.trial.run import TrialResult
-
-Row = dict[str, Any]
 
 
 def trial_row(result: TrialResult, prepared: Prepared, identity: Mapping[str, Any]) -> Row:

@@ -13,15 +13,13 @@ from typing import Any
 
 import pyarrow as pa
 
+from analysis.results.layout import VERSION, VERSION_KEY
 from benchmarks.hyperparameters import Hyperparameter, declared
 from benchmarks.methods import methods
 from benchmarks.metrics import default_metrics, metrics
 from benchmarks.metrics.synthetic import NAMES as SYNTHETIC
 from benchmarks.metrics.targets import has_spread
 
-VERSION = 1
-VERSION_KEY = b"unlearnbench.schema"
-PARTITIONS = ("dataset", "model", "task", "method")
 _TYPES: dict[type, pa.DataType] = {float: pa.float64(), int: pa.int64(), str: pa.string(), bool: pa.bool_()}
 
 

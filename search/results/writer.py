@@ -20,14 +20,14 @@ import pyarrow.compute as pc
 import yaml
 
 from analysis.results.duplicates import distinct_trials, writers_of
+from analysis.results.layout import PARTITIONS, Row
 from analysis.results.store import reason
-from search.results import storage
-from search.results import upkeep
-from search.results.claims import claim, delete_dead_claims
 from search.errors import ResultsError
+from search.results import storage, upkeep
+from search.results.claims import claim, delete_dead_claims
+from search.results.files import part, rows, schemas_of, serialised, trials_in, united
 from search.results.lease import Lease
-from search.results.files import Row, part, rows, schemas_of, serialised, trials_in, united
-from search.results.schema import PARTITIONS, TABLES
+from search.results.schema import TABLES
 from search.results.shards import WHOLE, Shard
 
 _DETAILS = tuple(table for table in TABLES if table != "trials")

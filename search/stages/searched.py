@@ -6,6 +6,7 @@ import itertools
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+from analysis.results.layout import Row
 from analysis.results.ranges import Range
 from benchmarks.hyperparameters import declared
 from benchmarks.methods import Method
@@ -15,7 +16,6 @@ from search.plans.identity import Identity, search_identity
 from search.plans.plan import Plan
 from search.results.writer import finished_trials
 from search.stages.setting import Setting
-from search.studies.assignments import Row
 from search.studies.objectives import best
 from search.studies.spaces import search_space
 from search.studies.study import stopped

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any, Literal
 
+from analysis.results.layout import Row
 from analysis.results.ranges import Range
 from benchmarks.errors import suggest
 from benchmarks.hyperparameters import Hyperparameter, declared, number
@@ -23,7 +24,7 @@ from search.results.writer import finished_trials
 from search.stages.points import around
 from search.stages.searched import best_parameters, searched_ranges
 from search.stages.session import Session
-from search.studies.assignments import Assignment, FixedList, Row
+from search.studies.assignments import Assignment, FixedList
 
 Point = dict[str, Any]
 Centre = Literal["best", "published"]

@@ -10,6 +10,7 @@ from typing import Any
 
 from rich.console import Console
 
+from analysis.results.layout import Row
 from benchmarks.datasets import datasets, load
 from benchmarks.scenarios.scenario import Scenario
 from benchmarks.training.cache import writable_model_folder
@@ -35,7 +36,7 @@ from search.results.shards import parse
 from search.results.storage import probe
 from search.results.writer import Results, finished_trials
 from search.stages.setting import Setting
-from search.studies.assignments import Row, Source
+from search.studies.assignments import Source
 from search.version import package_version
 
 _RUNNING = (

@@ -7,13 +7,13 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
+from analysis.results.layout import Row
 from benchmarks.hyperparameters import declared
 from benchmarks.methods import methods
 from benchmarks.scenarios.scenario import Scenario
 from cluster.gpu import Work
 from search.studies.objectives import OBJECTIVES, Objective
 
-Row = dict[str, Any]
 MAX_ATTEMPTS = 3  # a trial whose worker dies is run again, with the same parameters and seed
 
 

@@ -7,10 +7,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, get_args
 
+from analysis.results.layout import Row
 from benchmarks.errors import InvalidParameters, UnknownName
 from benchmarks.metrics import metrics
 
-Row = Mapping[str, Any]
 Aim = Literal["retrained", "zero", "low", "high"]
 
 AIMS = get_args(Aim)

@@ -10,10 +10,11 @@ from typing import Any
 import optuna
 from optuna.trial import TrialState, create_trial
 
+from analysis.results.layout import Row
 from benchmarks.hyperparameters import declared
 from benchmarks.methods import Method
 from search.errors import ResultsError
-from search.studies.assignments import Assignment, Row
+from search.studies.assignments import Assignment
 from search.studies.objectives import Objective, best
 from search.studies.pruning import measured, rungs
 from search.studies.sampling import EVERY, Sampler, regret_bound

@@ -14,7 +14,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-Row = dict[str, Any]
+from analysis.results.layout import Row as Row
+
 PARTITIONS = ("dataset", "model", "task", "method")
 START = datetime(2026, 1, 1, tzinfo=UTC)
 REAL, INT, TEXT = pa.float64(), pa.int64(), pa.string()

@@ -19,6 +19,7 @@ import psutil
 import pytest
 from rich.console import Console
 
+from analysis.results.layout import Row
 from benchmarks.methods import methods
 from benchmarks.scenarios.scenario import Scenario
 from cluster.slots import Slots
@@ -31,7 +32,7 @@ from search.stages.benchmark import benchmark
 from search.stages.search import search
 from search.stages.sensitivity import Design, chosen_stars, sensitivity
 from search.stages.session import kept_line
-from search.studies.assignments import Assignment, FixedList, Row, Source
+from search.studies.assignments import Assignment, FixedList, Source
 from search.studies.objectives import best
 from tests.search.results.test_writer import trial
 from tests.search.sessions import quiet_session

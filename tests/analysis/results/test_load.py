@@ -13,11 +13,11 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from analysis.results import load
-from analysis.report import render as report
 from analysis.errors import AnalysisError
-from analysis.results.parquet import VERSION_KEY
+from analysis.report import render as report
 from analysis.report.render import write_report
+from analysis.results import load
+from analysis.results.layout import VERSION_KEY
 from analysis.results.store import store_at
 from tests import s3
 from tests.analysis.conftest import (

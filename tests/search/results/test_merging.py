@@ -10,13 +10,13 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from analysis.results import load
-from analysis.results.store import Folder
 from analysis.monitoring.watched import runs
+from analysis.results import load
+from analysis.results.layout import VERSION_KEY
+from analysis.results.store import Folder
 from search.errors import ResultsError
 from search.results.merging import merge
 from search.results.writer import Finished, Results
-from search.results.schema import VERSION_KEY
 from tests.search.results.test_writer import trial
 
 CLASS = {"split": "test", "class": "1", "forgotten": True, "correct": 4, "total": 5}

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 from collections import Counter
-from contextlib import ExitStack
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,11 +10,9 @@ import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from rich.console import Console
 
 from cluster.slots import Slots
 from search.engine import preparation
-from search.engine.placement import Learned
 from search.errors import PlanError, ResultsError, RunError
 from search.plans.identity import search_identity
 from search.plans.plan import Plan

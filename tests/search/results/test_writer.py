@@ -16,11 +16,12 @@ import pyarrow.parquet as pq
 import pytest
 import yaml
 
+from analysis.results.layout import VERSION_KEY
 from benchmarks.hyperparameters import declared
 from benchmarks.methods import methods
 from search.errors import ResultsError
+from search.results.schema import TABLES, schema, trial_columns
 from search.results.writer import Finished, Results
-from search.results.schema import TABLES, VERSION_KEY, schema, trial_columns
 from tests.search.reading import read_in_a_loop
 
 

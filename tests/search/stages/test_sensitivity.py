@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from analysis.results.layout import Row
 from analysis.results.ranges import Range
 from benchmarks.methods import methods
 from cluster.slots import Slots
@@ -18,7 +19,7 @@ from search.plans.plan import Plan
 from search.stages import sensitivity as module
 from search.stages.sensitivity import Design, Star, chosen_stars, ranges
 from search.stages.session import Session
-from search.studies.assignments import Assignment, Row
+from search.studies.assignments import Assignment
 from tests.search.sessions import quiet_session
 
 JIT = methods.get("jit")

@@ -7,6 +7,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
+from analysis.results.layout import Row
 from benchmarks.methods import methods
 from benchmarks.scenarios.scenario import Scenario
 from cluster.slots import Slots
@@ -17,7 +18,7 @@ from search.errors import PlanError
 from search.plans.files import parse
 from search.plans.identity import run_id
 from search.results.writer import Results
-from search.studies.assignments import Assignment, Row
+from search.studies.assignments import Assignment
 from search.studies.objectives import objective
 from search.studies.pruning import QUARTERS, Rule, measured, pruner
 from search.studies.spaces import search_space

@@ -1,0 +1,62 @@
+"""The layout of results on disk, for those who write them and those who read them.
+
+A table is a folder of Parquet files, in a folder per data set, network, task and method
+(`trials/dataset=.../model=.../task=.../method=.../NAME.parquet`). Every file has the version of the layout.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any
+from urllib.parse import unquote
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+Row = dict[str, Any]  # column -> value
+VERSION = 1
+VERSION_KEY = b"unlearnbench.schema"  # in the metadata of a file's schema
+PARTITIONS = {  # the columns in the names of folders, which no file repeats, and what they mean
+    "dataset": "Data set",
+    "model": "Network",
+    "task": "What is forgotten: full_class, sub_class, random, identities or sequence",
+    "method": "Unlearning method, or the reference models original and retrain",
+}
+STATES = ("complete", "pruned", "failed")
+
+
+class BadTable(Exception):
+    """A file that is not a table of results.
+
+    The message follows the file's name: it says what the file is or has, as in "has the column 'x' twice".
+    """
+
+
+def partition(file: str) -> dict[str, str]:
+    """The columns in the names of a file's folders."""
+    pairs = (part.split("=", 1) for part in file.split("/")[:-1] if "=" in part)
+    return {key: unquote(value) for key, value in pairs}
+
+
+def version(schema: pa.Schema) -> int:
+    """The version of the layout that a file was written with; 0 for a file without one.
+
+    Raises:
+        BadTable: where it is not a number.
+    """
+    written = (schema.metadata or {}).get(VERSION_KEY, b"0")
+    if not re.fullmatch(rb"[0-9]{1,9}", written):
+        raise BadTable(f"has a table version that is not a number: {written[:20]!r}")
+    return int(written)
+
+
+def newer(schema: pa.Schema) -> str:
+    """Why this version cannot read a file, to follow the file's name; empty where it can.
+
+    Raises:
+        BadTable: as `version`.
+    """
+    written = version(schema)
+    if written <= VERSION:
+        return ""
+    return f"was written by a newer unlearnbench (table version {written}, this one knows {VERSION})"
