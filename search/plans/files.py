@@ -27,7 +27,6 @@ from search.plans.scaling import scaled
 from search.plans.sources import source, text_of
 from search.plans.starts.start_points import with_points
 from search.plans.text import Document, Place, read
-from search.studies.spaces import search_space
 
 T = TypeVar("T")
 _CODE = "import:"  # names that stand for code; looking one up runs it
@@ -361,12 +360,7 @@ def _check_search(plan: Plan, at: Callable[..., str]) -> None:
                 f"{at('methods', i)}: '{name}' needs a training that recorded its steps, and the model "
                 f"{whose} was trained elsewhere; leave one of the two out"
             )
-        space = plan.search.space.get(name, {})
-        _checked(
-            at,
-            ("search", "space", name),
-            lambda m=method, s=space: search_space(m.Params, s),  # type: ignore[misc]
-        )
+        _checked(at, ("search", "space", name), lambda m=method: plan.space(m))  # type: ignore[misc]
     _check_objective(plan, at)
     for name in plan.search.space:
         if name not in plan.methods:

@@ -21,7 +21,6 @@ from benchmarks.metrics import benchmark_metrics, default_metrics, metrics
 from benchmarks.models import models
 from benchmarks.sources import source_digest
 from benchmarks.weights.checkpoint import Checkpoint
-from search.studies.spaces import search_space
 
 if TYPE_CHECKING:
     from search.plans.entries import Entry
@@ -182,7 +181,7 @@ def _shared_code(plan: Plan, measured: Sequence[str] | None = None) -> dict[str,
 
 
 def _search_parts(plan: Plan, method: Method) -> dict[str, Any]:
-    space = search_space(method.Params, plan.search.space.get(method.name))
+    space = plan.space(method)
     ranges = {
         name: [d.low, d.high]
         for name, d in space.varied.items()

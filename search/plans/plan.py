@@ -46,7 +46,10 @@ from search.plans.values import (
 from search.studies.objectives import Aim, Objective, objective
 from search.studies.pruning import Rule
 from search.studies.sampling import Sampler
+from search.studies.spaces import Space, search_space
 from search.studies.starts import NOTHING, Starts
+
+_SPACES: dict[tuple[type, str], Space] = {}  # of a method's parameters and what a plan says about them
 
 
 class Training(Section):
@@ -425,6 +428,18 @@ class Plan(Shown, Section):
     def algorithms(self) -> list[Method]:
         """The methods to search."""
         return [methods.get(name) for name in self.methods]
+
+    def space(self, method: Method) -> Space:
+        """What the search of a method varies and what it fixes; the same values are worked out only once.
+
+        Raises:
+            InvalidParameters: for a space that the method does not have; see `search_space`.
+        """
+        overrides = self.search.space.get(method.name)
+        key = method.Params, repr(overrides)
+        if key not in _SPACES:
+            _SPACES[key] = search_space(method.Params, overrides)
+        return _SPACES[key]
 
     def evaluated_images(self) -> EvaluatedImages:
         """What the trials of its search are evaluated on, as far as that is known without its data."""

@@ -16,7 +16,6 @@ from search.plans.plan import Plan
 from search.plans.repetitions import repetitions
 from search.studies.assignments import Assignment
 from search.studies.pruning import pruner
-from search.studies.spaces import search_space
 from search.studies.study import SEEDS_PER_STUDY, Study
 
 
@@ -50,7 +49,7 @@ def study_of(
     return Study(
         f"{method.name} · {scenario.dataset} {scenario.task} {scenario.forget}",
         method,
-        search_space(method.Params, plan.search.space.get(method.name)),
+        plan.space(method),
         plan.objective(),
         trials=plan.search.trials,
         seed=plan.search.seed,

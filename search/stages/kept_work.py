@@ -8,7 +8,6 @@ from typing import Any
 
 from cluster.tasks import Tell, in_parallel, on_gpus, shared
 from search.stages.session import Session
-from search.studies.spaces import search_space
 from search.studies.study import SEEDS_PER_STUDY
 
 
@@ -32,7 +31,7 @@ def keep_work(session: Session) -> Iterator[str]:
     jobs = [
         _Job(
             method=method.name,
-            params=dict(search_space(method.Params, plan.search.space.get(method.name)).fixed),
+            params=dict(plan.space(method).fixed),
             seed=SEEDS_PER_STUDY * (plan.search.seed + 1),
             precision=plan.precision,
             packed=packed,

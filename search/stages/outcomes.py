@@ -14,7 +14,6 @@ from search.plans.plan import Plan
 from search.results.writer import finished_trials
 from search.stages.searched import parameters_of, rows_of, studies_of
 from search.studies.objectives import best
-from search.studies.spaces import search_space
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -73,7 +72,7 @@ class SearchResult(StageResult):
         for method, scenario in studies_of(self.plan):
             own = rows_of(self.identity, method, scenario, rows)
             top = best(own)
-            names = search_space(method.Params, self.plan.search.space.get(method.name)).varied
+            names = self.plan.space(method).varied
             table.append(
                 {
                     "method": method.name,

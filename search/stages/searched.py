@@ -7,7 +7,6 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from analysis.results.layout import Row
-from analysis.results.ranges import Range
 from benchmarks.hyperparameters import declared
 from benchmarks.methods import Method
 from benchmarks.scenarios.scenario import Scenario
@@ -17,7 +16,6 @@ from search.plans.plan import Plan
 from search.results.writer import finished_trials
 from search.stages.setting import Setting
 from search.studies.objectives import best
-from search.studies.spaces import search_space
 from search.studies.study import stopped
 
 
@@ -66,11 +64,6 @@ def parameters_of(method: Method, row: Row) -> dict[str, Any]:
     return {p.name: row[f"param_{p.name}"] for p in declared(method.Params)}
 
 
-def searched_ranges(plan: Plan, method: Method) -> dict[str, Range]:
-    """The parameters of a method that the plan's search varies, and their ranges."""
-    return search_space(method.Params, plan.search.space.get(method.name)).ranges
-
-
 def best_lines(setting: Setting) -> Iterator[str]:
     """The best point of every study of this shard, a line each, and its values near an end of their range."""
     plan = setting.plan
@@ -81,7 +74,7 @@ def best_lines(setting: Setting) -> Iterator[str]:
         if top is None:
             yield f"every trial of {method.name} on {scenario.forget} failed"
             continue
-        space = search_space(method.Params, plan.search.space.get(method.name))
+        space = plan.space(method)
         shown = " ".join(f"{name}={_text(top[f'param_{name}'])}" for name in space.varied)
         by = "" if plan.objective().name != "weighted" else f"objective {top['objective']:.2f}, "
         yield f"best of {method.name} on {scenario.forget}: {by}gap {_text(top['gap'], '.2f')}, {shown}"

@@ -22,7 +22,7 @@ from search.plans.identity import Identity, code_id, data_id, search_identity, s
 from search.plans.plan import Plan
 from search.results.writer import finished_trials
 from search.stages.points import around
-from search.stages.searched import best_parameters, searched_ranges
+from search.stages.searched import best_parameters
 from search.stages.session import Session
 from search.studies.assignments import Assignment, FixedList
 
@@ -239,7 +239,7 @@ def _scenarios(plan: Plan, design: Design) -> list[Scenario]:
 
 def _axes(plan: Plan, method: Method, design: Design) -> dict[str, Range]:
     """What to vary of a method: over the range given, or that of the search, or the declared one."""
-    known, searched = _variable(method), searched_ranges(plan, method)
+    known, searched = _variable(method), plan.space(method).ranges
     names = list(dict.fromkeys(design.parameters or searched))
     for name in names:
         if name not in known:

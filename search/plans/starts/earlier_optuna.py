@@ -11,7 +11,6 @@ from search.plans.plan import Plan
 from search.plans.starts.earlier import Earlier, Trial
 from search.results.optuna_studies import HELD
 from search.studies.optuna_storage import opened
-from search.studies.spaces import search_space
 
 if TYPE_CHECKING:
     from optuna import Study
@@ -54,7 +53,7 @@ def _earlier(study: Study, plan: Plan, method: Method) -> Earlier:
     from optuna.trial import TrialState
 
     done = [t for t in study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,)) if t.values]
-    space = search_space(method.Params, plan.search.space.get(method.name))
+    space = plan.space(method)
     for trial in done:
         searched = {n for n, v in trial.params.items() if n not in space.fixed or v != space.fixed[n]}
         if searched != set(space.varied):
@@ -93,7 +92,7 @@ def _unlike(study: Study, plan: Plan, method: Method) -> str:
     there = {name: study.user_attrs.get(name, getattr(plan, name)) for name in _WHERE}
     if others := [f"{name} {value}" for name, value in there.items() if value != getattr(plan, name)]:
         return f"it had {' and '.join(others)}"
-    fixed = dict(search_space(method.Params, plan.search.space.get(method.name)).fixed)
+    fixed = dict(plan.space(method).fixed)
     return "it held other values fixed" if study.user_attrs.get("fixed", fixed) != fixed else ""
 
 

@@ -10,7 +10,6 @@ from search.errors import PlanError, ResultsError
 from search.plans.canonical import Tell
 from search.plans.plan import Plan, StartFrom
 from search.plans.starts.earlier import Earlier, as_history, as_points, outside
-from search.studies.spaces import search_space
 from search.studies.starts import Starts
 
 Searches = Callable[[Method], list[Earlier]]
@@ -49,7 +48,7 @@ def taken(plan: Plan, method: Method, given: StartFrom, searches: Searches, tell
         tell(f"{method.name} has no earlier search in {given}, so it starts without")
         return Starts()
     found = [search for search in every if not search.unlike] or every
-    space = search_space(method.Params, plan.search.space.get(method.name))
+    space = plan.space(method)
     for search in found:
         if left := outside(method, space, search):
             values = " ".join(f"{n}={v}" for n, v in left[0].params.items() if n in space.varied)

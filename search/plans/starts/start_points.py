@@ -11,7 +11,7 @@ from benchmarks.hyperparameters import declared
 from benchmarks.methods import Method, methods
 from search.plans.plan import Plan
 from search.plans.scaling import reduced
-from search.studies.spaces import Space, parsed, search_space
+from search.studies.spaces import Space, parsed
 from search.studies.starts import Point
 
 ORIGIN = "plan"  # what the rows of these points say
@@ -49,7 +49,7 @@ def with_points(plan: Plan) -> Plan:
 
 
 def _points(plan: Plan, method: Method, given: tuple[dict[str, Any], ...]) -> tuple[dict[str, Any], ...]:
-    space = search_space(method.Params, plan.search.space.get(method.name))
+    space = plan.space(method)
     points = [_point(method, space, point, plan.scale) for point in given]
     return tuple({tuple(point.items()): point for point in points}.values())
 

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
+from analysis.results.ranges import Range
 from benchmarks.hyperparameters import declared
 from benchmarks.methods import methods
 from search.errors import PlanError
@@ -17,7 +18,6 @@ from search.plans.files import load, parse
 from search.plans.identity import run_id
 from search.plans.plan import Plan
 from search.plans.sources import PLANS
-from search.studies.spaces import search_space
 from search.studies.study import SEEDS_PER_STUDY
 
 GOOD = """name: mine
@@ -365,11 +365,22 @@ def test_the_seeds_of_trials_fit_into_64_bits() -> None:
     assert SEEDS_PER_STUDY * (limits.SEED + 1) + limits.TRIALS < 2**63
 
 
+def test_the_space_of_a_method_follows_the_plan_and_is_worked_out_once() -> None:
+    (plan,) = parse(GOOD)
+    jit = methods.get("jit")
+    narrow = plan.model_copy(
+        update={"search": plan.search.model_copy(update={"space": {"jit": {"lr": [1e-3, 1e-2]}}})}
+    )
+    assert narrow.space(jit).ranges["lr"] == Range(1e-3, 1e-2, True)
+    assert plan.space(jit).ranges["lr"] != narrow.space(jit).ranges["lr"]
+    assert plan.space(jit) is parse(GOOD)[0].space(jit)
+
+
 def test_a_model_that_is_used_as_it_was_published() -> None:
     (table5,) = load("jit-table5")
     recipe = table5.recipe()
     assert (recipe.original, recipe.pretrained, recipe.epochs) == ("published", True, 8)
-    space = search_space(methods.get("jit").Params, table5.search.space["jit"])
+    space = table5.space(methods.get("jit"))
     assert space.fixed == {"rescale_noised": True}
     assert load("jit-table5", 0.001)[0].recipe().original == "trained"
     text = GOOD + "training: {original: published}\n"

@@ -14,7 +14,6 @@ from search.errors import PlanError
 from search.plans.files import load, parse
 from search.plans.scaling import reduced
 from search.plans.sources import PLANS
-from search.studies.spaces import search_space
 
 PLAN = """
 name: whole
@@ -109,5 +108,5 @@ def test_every_shipped_plan_can_be_run_small(path: Path) -> None:
         assert datasets.get(plan.dataset).train_size <= datasets.get(whole.dataset).train_size
         assert models.get(plan.model).input_size(32) <= 32
         for name in plan.methods:
-            search_space(methods.get(name).Params, plan.search.space.get(name))
+            plan.space(methods.get(name))
         assert plan.scenarios()
