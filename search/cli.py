@@ -164,10 +164,10 @@ def _plan(name: str) -> Listing:
     return ["plan", "what it does otherwise than print"], [[name, sentence] for sentence in sentences]
 
 
-def _probe(place: str) -> None:
+def _probe(location: str) -> None:
     from search.results.storage import probe
 
-    probe(place)
+    probe(location)
 
 
 def _models() -> Path:

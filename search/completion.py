@@ -17,8 +17,8 @@ def plan_names() -> Offers:
 def plans(incomplete: str) -> Offers:
     """The plans that ship, and the YAML files of the folder in which a path that is begun leads."""
     folder = incomplete[: incomplete.rfind("/") + 1]
-    found = Path(folder or ".").expanduser()
-    files = sorted(file.name for file in found.iterdir()) if found.is_dir() else []
+    directory = Path(folder or ".").expanduser()
+    files = sorted(file.name for file in directory.iterdir()) if directory.is_dir() else []
     return [*plan_names(), *((f"{folder}{f}", "a file") for f in files if f.endswith((".yaml", ".yml")))]
 
 

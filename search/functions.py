@@ -180,14 +180,14 @@ def run(
     """
     from analysis.report.render import write_report
 
-    place = str(results)
-    with _session(plan, Options(place, workers, address, trials, retry_failed=retry_failed)) as session:
+    location = str(results)
+    with _session(plan, Options(location, workers, address, trials, retry_failed=retry_failed)) as session:
         session.prepare(session.plan.scenarios())
-        searched = SearchResult(session.plan, place, search_stage.search(session))
+        searched = SearchResult(session.plan, location, search_stage.search(session))
         measured = None
         if session.plan.benchmark:
-            measured = BenchmarkResult(session.plan, place, benchmark_stage.benchmark(session))
-        return PlanResult(searched, measured, str(write_report(place)))
+            measured = BenchmarkResult(session.plan, location, benchmark_stage.benchmark(session))
+        return PlanResult(searched, measured, str(write_report(location)))
 
 
 @contextmanager

@@ -184,9 +184,9 @@ def __getattr__(name: str) -> Any:
         return version("unlearnbench")
     if name not in _HOME:
         raise AttributeError(f"module 'unlearnbench' has no attribute '{name}'")
-    from unlearnbench.paths import own_first
+    from unlearnbench.paths import put_first
 
-    own_first()
+    put_first()
     path, colon, attribute = _HOME[name].partition(":")
     with warnings.catch_warnings():
         # Of tqdm, which Optuna imports, in a notebook without ipywidgets: none of its bars is shown here

@@ -35,10 +35,10 @@ def put_last() -> None:
     # An editable install finds our packages after everything on the path, so after theirs
     ours = [str(ROOT)] if ROOT not in [Path(entry).resolve() for entry in first] else []
     sys.path[:] = [*first, *ours, *map(str, last)]
-    _hand_on([f for f in named if f not in off], last)
+    _pass_to_children([f for f in named if f not in off], last)
 
 
-def own_first() -> None:
+def put_first() -> None:
     """Find our packages first in this process, whose path stays as it is, and in those started from it.
 
     Raises:
@@ -55,7 +55,7 @@ def own_first() -> None:
             )
     sys.meta_path.insert(0, _Ours())
     _, named, last = _pythonpath()
-    _hand_on([f for f in named if f not in last], last)
+    _pass_to_children([f for f in named if f not in last], last)
 
 
 def hides(folder: Path) -> bool:
@@ -86,7 +86,7 @@ def _pythonpath() -> tuple[list[str], list[Path], list[Path]]:
     return entries, named, [f for f in dict.fromkeys(named) if f != ROOT and (f == here or hides(f))]
 
 
-def _hand_on(first: Sequence[Path], last: Sequence[Path]) -> None:
+def _pass_to_children(first: Sequence[Path], last: Sequence[Path]) -> None:
     """Tell the processes that are started from here."""
     for name, folders in (("PYTHONPATH", first), (LAST, last)):
         if folders:

@@ -97,8 +97,8 @@ def summary(done: Unlearned) -> tuple[str, str]:
 
     card = done.card
     declaration = declared(methods.get(card["method"]).Params)
-    told = [p.name for p in declaration if p.searched or card["parameters"][p.name] != p.default]
-    values = ", ".join(f"{name} {_number(card['parameters'][name])}" for name in told)
+    shown = [p.name for p in declaration if p.searched or card["parameters"][p.name] != p.default]
+    values = ", ".join(f"{name} {_number(card['parameters'][name])}" for name in shown)
     what = (
         f"{card['method']} made {card['network']} forget {card['forget']} "
         f"({_images(card['forget_count'])} of {card['dataset']}) in {card['unlearn_s']:.2f} s, with "

@@ -36,9 +36,9 @@ def check(plan: PlanName, price: Price = None, *, options: Options) -> None:
 
         plans = load(plan, options.scale, options.allow_code, changes=options.changes)
         rows = _rows(options.results)
-        known = [forecast(one, rows, options.workers) for one in plans]
-    for one in known:
-        _print(one, price)
+        forecasts = [forecast(p, rows, options.workers) for p in plans]
+    for known in forecasts:
+        _print(known, price)
 
 
 def _print(known: Forecast, price: float | None) -> None:
@@ -100,10 +100,10 @@ def _training(model: Model) -> str:
 
     if not model.epochs:
         return "yours"
-    if model.there:
+    if model.available:
         return "in the cache"
     time = f"{model.epochs} epochs, "
-    if model.there is None:
+    if model.available is None:
         time += "unless it is in the cache, "
     if model.estimate is None:
         return f"{time}time unknown"
@@ -114,9 +114,9 @@ def _methods(known: Forecast) -> list[list[str]]:
     """A line a method: its trials in each stage, the time of one, and what that goes by."""
     lines = []
     for method in dict.fromkeys(work.method for work in known.work):
-        of = {work.stage: work for work in known.work if work.method == method}
-        expected = next(work.estimate for work in of.values())
-        counts = [f"{of[stage].trials:,}" if stage in of else "" for stage in ("search", "benchmark")]
+        stages = {work.stage: work for work in known.work if work.method == method}
+        expected = next(work.estimate for work in stages.values())
+        counts = [f"{stages[stage].trials:,}" if stage in stages else "" for stage in ("search", "benchmark")]
         time = "unknown" if expected is None else f"{expected.seconds:.3g} s"
         source = "" if expected is None else _source(expected, "trial")
         lines.append([method, *counts, time, source])

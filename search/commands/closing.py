@@ -47,20 +47,20 @@ def print_results(sessions: Sequence[Session], options: Options) -> None:
     answers = [answer(_rows_of(rows, session.plan.name)) for session in sessions]
     results = terminal()
     if not options.as_json:
-        for found in answers:
-            for line in answer_lines(found, results.width if results.is_terminal else None):
+        for table in answers:
+            for line in answer_lines(table, results.width if results.is_terminal else None):
                 results.print(line)
         results.print()
     with activity(console, "Writing the report"):
         page = write_report(location)
     store = store_at(location)
-    tables = {table: store.at(table) for table in TABLES if store.files(table)}
+    locations = {name: store.at(name) for name in TABLES if store.files(name)}
     if options.as_json:
-        found_rows = [row for found in answers for row in to_records(found)]
-        print_object({"answer": found_rows, "tables": tables, "report": str(page)})
+        answer_rows = [row for table in answers for row in to_records(table)]
+        print_object({"answer": answer_rows, "tables": locations, "report": str(page)})
         return
-    for table, where in {**tables, "report": page}.items():
-        results.print(f"{table}: {where}")
+    for name, where in {**locations, "report": page}.items():
+        results.print(f"{name}: {where}")
 
 
 def _rows_of(rows: pd.DataFrame, plan: str) -> pd.DataFrame:
@@ -79,7 +79,7 @@ def _best(session: Session) -> list[dict[str, Any]]:
     rows = []
     for row in to_records(result.studies):
         complete = row["complete"] > 0
-        kept = {name: value for name, value in row.items() if not name.startswith("param_")}
+        columns = {name: value for name, value in row.items() if not name.startswith("param_")}
         parameters = result.best(row["method"], row["forget"]) if complete else None
-        rows.append({**scenario, **kept, "parameters": parameters})
+        rows.append({**scenario, **columns, "parameters": parameters})
     return rows

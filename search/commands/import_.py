@@ -36,10 +36,12 @@ def import_(
 
     plans = load(plan)
     if len(plans) > 1:
-        names = ", ".join(f"{one.name} ({one.dataset}, {one.model})" for one in plans[:3])
+        names = ", ".join(
+            f"{candidate.name} ({candidate.dataset}, {candidate.model})" for candidate in plans[:3]
+        )
         raise PlanError(f"'{plan}' stands for {len(plans)} plans ({names}); give a plan of one")
-    found = import_optuna(plans[0], optuna, method, study, points)
-    for line in as_yaml(method, found).splitlines():
+    starting_points = import_optuna(plans[0], optuna, method, study, points)
+    for line in as_yaml(method, starting_points).splitlines():
         typer.echo(printable(line))
 
 

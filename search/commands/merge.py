@@ -19,13 +19,13 @@ def merge(
     from analysis.text.names import printable
     from search.results.merging import merge as merge_results
 
-    def tell(line: str) -> None:
+    def report(line: str) -> None:
         typer.echo(printable(line))
 
-    added = merge_results(sources, into, tell)
-    for one in added:
-        tell(str(one))
-    tell(f"{into}: {sum(one.trials for one in added)} trials added")
+    added = merge_results(sources, into, report)
+    for source in added:
+        report(str(source))
+    report(f"{into}: {sum(source.trials for source in added)} trials added")
 
 
 def register(app: typer.Typer) -> None:

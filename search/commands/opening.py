@@ -21,7 +21,7 @@ def opened(name: str, options: Options) -> Iterator[list[Session]]:
         from search.plans.files import load, note
         from search.stages import session
 
-        tell = (lambda line: None) if options.quiet else note
-        plans = load(name, options.scale, options.allow_code, tell, options.changes)
+        notify = (lambda line: None) if options.quiet else note
+        plans = load(name, options.scale, options.allow_code, notify, options.changes)
     with session.opened(plans, options, console) as sessions:
         yield sessions

@@ -81,9 +81,9 @@ def takes(*names: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
     defaults = {field.name: field.default for field in fields(Options)}
 
     def wrap(command: Callable[..., None]) -> Callable[..., None]:
-        before = list(inspect.signature(command, eval_str=True).parameters.values())
-        assert before.pop().name == "options"
-        own = [p.replace(kind=inspect.Parameter.KEYWORD_ONLY) for p in before]
+        declared = list(inspect.signature(command, eval_str=True).parameters.values())
+        assert declared.pop().name == "options"
+        arguments = [p.replace(kind=inspect.Parameter.KEYWORD_ONLY) for p in declared]
         more = [
             inspect.Parameter(
                 name, inspect.Parameter.KEYWORD_ONLY, default=defaults[name], annotation=_DECLARED[name]
@@ -96,8 +96,8 @@ def takes(*names: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
             options = Options(**{name: values.pop(name) for name in names})
             command(**values, options=options)
 
-        called.__signature__ = inspect.Signature([*own, *more])  # type: ignore[attr-defined]
-        called.__annotations__ = {p.name: p.annotation for p in (*own, *more)}
+        called.__signature__ = inspect.Signature([*arguments, *more])  # type: ignore[attr-defined]
+        called.__annotations__ = {p.name: p.annotation for p in (*arguments, *more)}
         return called
 
     return wrap

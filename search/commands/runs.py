@@ -57,8 +57,8 @@ def _delete(results: str, run: str, yes: bool) -> None:
     if not yes:
         if not _can_ask():
             raise ResultsError("nobody can be asked here whether to delete it; give --yes")
-        found = table(results)
-        known = found[found["run"] == run]
+        known = table(results)
+        known = known[known["run"] == run]
         for row in _listing(known)[1]:
             typer.echo(printable(f"{row[0]}: {row[1]} trials, {row[3]}, last {row[5] or 'none'}"))
         if len(known) and not typer.confirm("Delete it, with all of its rows?"):
@@ -76,10 +76,10 @@ def _listing(frame: pd.DataFrame) -> Listing:
 
     rows = []
     for row in _plain(frame):
-        of = "" if row["wanted"] in (None, row["trials"]) else f"/{row['wanted']}"
+        total = "" if row["wanted"] in (None, row["trials"]) else f"/{row['wanted']}"
         shards = f" (shards {row['shards']})" if row["shards"] and row["state"] == "running" else ""
         times = [str(row[name] or "")[:16].replace("T", " ") for name in ("started", "finished")]
-        cells = [row["run"], f"{row['trials']}{of}", row["failed"], f"{row['state']}{shards}"]
+        cells = [row["run"], f"{row['trials']}{total}", row["failed"], f"{row['state']}{shards}"]
         rows.append([printable(str(cell)) for cell in (*cells, *times, row["version"], row["methods"])])
     return _HEADER, list(rows)
 
@@ -88,7 +88,7 @@ def _plain(frame: pd.DataFrame) -> list[dict[str, str | int | float | None]]:
     """The rows as plain values: what is missing is None, times are ISO 8601 in UTC."""
     import json
 
-    found: list[dict[str, str | int | float | None]] = json.loads(
+    records: list[dict[str, str | int | float | None]] = json.loads(
         frame.to_json(orient="records", date_format="iso", date_unit="s")
     )
-    return found
+    return records

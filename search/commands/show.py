@@ -26,11 +26,11 @@ def show(name: Name, as_json: Json = False) -> None:
     from benchmarks.pages import known_names, pages, print_page
     from search.plans.sources import is_plan, shipped, text_of
 
-    found = pages(name)
-    if found and as_json:
-        print_object(found[0].as_object() if len(found) == 1 else [page.as_object() for page in found])
-    elif found:
-        for page in found:
+    matches = pages(name)
+    if matches and as_json:
+        print_object(matches[0].as_object() if len(matches) == 1 else [page.as_object() for page in matches])
+    elif matches:
+        for page in matches:
             print_page(page)
     elif is_plan(name) or plain_name(name) in printed_tables():
         text = text_of(name)

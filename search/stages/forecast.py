@@ -71,7 +71,7 @@ class Model:
 
     name: str
     epochs: int
-    there: bool | None
+    available: bool | None
     estimate: Estimate | None
 
 
@@ -115,7 +115,7 @@ class Forecast:
     def stages(self) -> dict[str, list[tuple[int, Estimate | None]]]:
         """Stage -> how many trainings or trials of each kind are left, and the estimate of one."""
         parts: dict[str, list[tuple[int, Estimate | None]]] = {
-            "models": [(1, model.estimate) for model in self.models if not model.there]
+            "models": [(1, model.estimate) for model in self.models if not model.available]
         }
         for work in self.work:
             parts.setdefault(work.stage, []).append((work.left, work.estimate))
@@ -199,8 +199,8 @@ def training_estimate(
         (("model",), "another data set"),
     ):
         rates: list[tuple[float, str]] = []
-        for one in known:
-            identity, report = one.get("identity", {}), one.get("report", {})
+        for description in known:
+            identity, report = description.get("identity", {}), description.get("report", {})
             same = all(identity.get(name) == getattr(plan, name) for name in shared)
             if same and ("recorded" in identity) == recorded and report.get("seconds"):
                 rate = report["seconds"] / identity["recipe"]["epochs"]
@@ -223,17 +223,17 @@ def wall_seconds(parts: Sequence[tuple[int, Estimate | None]], workers: int) -> 
 
 def _models(plan: Plan, missing: bool) -> Iterator[Model]:
     scenarios, recipe = distinct(plan.scenarios()), plan.recipe()
-    own = own_models(plan.original(), plan.retrained_model(), scenarios, lambda line: None)
+    user_models = own_models(plan.original(), plan.retrained_model(), scenarios, lambda line: None)
     # Which images an original model learns from is not known without the data: then one for each seed
     firsts = list({s.seed: s for s in scenarios}.values()) if missing else originals(scenarios)
     cached = dict(descriptions())
-    for model in models_of(scenarios, firsts, own, plan.needs_recording(), plan.reference_count()):
+    for model in models_of(scenarios, firsts, user_models, plan.needs_recording(), plan.reference_count()):
         if model.role == "own" or model.role == "own_retrained":
             yield Model(model.name, 0, True, None)
             continue
-        there = None if missing else model.id(recipe, own.preprocessing) in cached
+        available = None if missing else model.id(recipe, user_models.preprocessing) in cached
         expected = training_estimate(plan, cached.values(), recorded=model.role == "recorded")
-        yield Model(model.name, recipe.epochs, there, None if there else expected)
+        yield Model(model.name, recipe.epochs, available, None if available else expected)
 
 
 def _work(plan: Plan, rows: pd.DataFrame | None, missing: bool) -> Iterator[Work]:
@@ -273,10 +273,10 @@ def _done(plan: Plan, rows: pd.DataFrame | None) -> Callable[[str, str], int]:
     runs = {"search": identity.run_id, "benchmark": benchmark_identity(plan, ()).run_id}
 
     def count(stage: str, method: str) -> int:
-        own = rows[rows["method"] == method]
+        trials = rows[rows["method"] == method]
         if stage == "search":
-            return int((own["run_id"] == identity.study_id(method)).sum())
-        return int(own["run_id"].str.startswith(f"{runs[stage]}/").sum())
+            return int((trials["run_id"] == identity.study_id(method)).sum())
+        return int(trials["run_id"].str.startswith(f"{runs[stage]}/").sum())
 
     return count
 

@@ -48,7 +48,7 @@ def keep_work(session: Session) -> Iterator[str]:
             yield from lines
 
 
-def _keep(job: _Job, say: Tell) -> list[str]:
+def _keep(job: _Job, report: Tell) -> list[str]:
     import torch
 
     from benchmarks.datasets import provide
@@ -71,8 +71,8 @@ def _keep(job: _Job, say: Tell) -> list[str]:
     )
     lines = [
         f"{job.method}: {key.name.replace('_', ' ')} of all training images, "
-        + ("from the cache" if found else f"computed in {work.spent.seconds:.1f} s and kept with the model")
-        for key, (work, found) in works.kept.items()
+        + ("from the cache" if cached else f"computed in {work.spent.seconds:.1f} s and kept with the model")
+        for key, (work, cached) in works.kept.items()
     ]
     return lines or [
         f"{job.method}: nothing could be kept with the model: {result.error or 'it shares nothing'}"

@@ -70,15 +70,15 @@ class SearchResult(StageResult):
         rows = finished_trials(self.results, self.identity.run_id)
         table = []
         for method, scenario in studies_of(self.plan):
-            own = rows_of(self.identity, method, scenario, rows)
-            top = best(own)
+            trials = rows_of(self.identity, method, scenario, rows)
+            top = best(trials)
             names = self.plan.space(method).varied
             table.append(
                 {
                     "method": method.name,
                     "forget": scenario.forget,
-                    "trials": len(own),
-                    "complete": sum(row["state"] == "complete" for row in own),
+                    "trials": len(trials),
+                    "complete": sum(row["state"] == "complete" for row in trials),
                     "gap": top["gap"] if top else None,
                     "unlearn_s": top["unlearn_s"] if top else None,
                     **({f"param_{name}": top[f"param_{name}"] for name in names} if top else {}),

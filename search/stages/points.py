@@ -29,8 +29,8 @@ def around(axis: Range, centre: float, count: int, *, whole: bool = False) -> li
         positions = [i / (rest - 1) for i in range(rest)]
     values = [axis.value(min(1.0, max(0.0, position))) for position in positions]
     rounded = {round(v) if whole else float(f"{v:.6g}") for v in values}
-    own = round(centre) if whole else centre
-    return sorted({own} | {v for v in rounded if f"{v:.6g}" != f"{own:.6g}"})
+    centre_value = round(centre) if whole else centre
+    return sorted({centre_value} | {v for v in rounded if f"{v:.6g}" != f"{centre_value:.6g}"})
 
 
 def _share(below: float, rest: int) -> int:

@@ -220,8 +220,8 @@ class Session:
 
 def kept_line(location: Path | str, results: Results, outcome: runner.Outcome) -> str:
     """How much a run that was cut off has kept: read from the table, which others may have changed."""
-    kept = {row["trial_id"] for row in finished_trials(location, results.run_id)}
-    lost = len({row["trial_id"] for row in results.rows()} - kept)
+    still_stored = {row["trial_id"] for row in finished_trials(location, results.run_id)}
+    lost = len({row["trial_id"] for row in results.rows()} - still_stored)
     if lost:
         return (
             f"{lost} of the trials that were done are no longer in {location}; "

@@ -152,9 +152,9 @@ def test_models_are_in_the_cache_or_to_be_trained(plan: Plan) -> None:
         "retrained without 3, seed 1",
         "retrained without 8, seed 1",
     ]
-    assert models["original"].there
-    assert models["retrained without 8"].there
-    assert models["retrained without 3, seed 1"].there is False
+    assert models["original"].available
+    assert models["retrained without 8"].available
+    assert models["retrained without 3, seed 1"].available is False
     expected = models["retrained without 3, seed 1"].estimate
     assert expected is not None
     assert expected.seconds > 0
@@ -168,7 +168,7 @@ def test_nothing_is_downloaded(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) 
         load_present("cifar10")
     known = forecast(parse(TEXT.replace("digits", "cifar10"))[0])
     assert known.missing_data.startswith("data set 'cifar10' is not in")
-    assert [model.there for model in known.models] == [None] * 6
+    assert [model.available for model in known.models] == [None] * 6
 
 
 def test_a_model_of_the_users_is_theirs(tmp_path: Path, plan: Plan) -> None:
@@ -177,7 +177,7 @@ def test_a_model_of_the_users_is_theirs(tmp_path: Path, plan: Plan) -> None:
     torch.save(build_network(plan.scenario("8"), 0).state_dict(), tmp_path / "m.pt")
     one = TEXT.replace("originals: 2", "originals: 1")
     known = forecast(parse(f"{one}checkpoint: {tmp_path}/m.pt\n")[0])
-    assert (known.models[0].name, known.models[0].epochs, known.models[0].there) == (
+    assert (known.models[0].name, known.models[0].epochs, known.models[0].available) == (
         "your checkpoint",
         0,
         True,
