@@ -1,12 +1,16 @@
-"""The example notebook runs from its first cell to its last, as it stands in the repository."""
+"""The examples run as they are in the repository."""
 
 from __future__ import annotations
 
 import base64
+import os
 import struct
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 
 from tests.cores import one_core
@@ -60,3 +64,62 @@ def test_it_is_kept_without_outputs() -> None:
 
     cells = json.loads(NOTEBOOK.read_text())["cells"]
     assert not any(cell.get("outputs") or cell.get("execution_count") for cell in cells)
+
+
+def run(folder: Path, example: str, *arguments: str) -> str:
+    """The output of an example that runs in a folder, with fewer trials than by default."""
+    command = [sys.executable, str(ROOT / "examples" / example), *arguments]
+    clean = {name: value for name, value in os.environ.items() if not name.startswith("RAY_AUTH")}
+    with one_core():
+        done = subprocess.run(command, cwd=folder, env=clean, capture_output=True, text=True, timeout=550)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+@OWN_RAY
+def test_a_search_on_your_own_checkpoint(tmp_path: Path) -> None:
+    output = run(tmp_path, "own_checkpoint.py", "3")
+    assert "your checkpoint: test accuracy 9" in output
+    assert "best: {'lr': " in output
+
+
+def test_a_new_method_in_one_file(tmp_path: Path) -> None:
+    _, *lines = run(tmp_path, "new_method.py").splitlines()
+    gaps = {(name, lr): float(gap) for name, lr, _, _, gap in (line.split() for line in lines)}
+    assert len(gaps) == 6
+    assert gaps["reset_head", "0.01"] < gaps["finetune", "0.02"]
+
+
+@pytest.fixture(scope="module")
+def analysed(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
+    """The folder where the sensitivity analysis ran, and its output."""
+    folder = tmp_path_factory.mktemp("sensitivity")
+    return folder, run(folder, "sensitivity_analysis.py", "3", "3")
+
+
+@OWN_RAY
+def test_a_sensitivity_analysis_with_the_tables_and_the_picture_of_its_results(
+    analysed: tuple[Path, str],
+) -> None:
+    folder, output = analysed
+    assert "best of 3 trials: {'lr': " in output
+    assert "one parameter at a time" in output
+    assert list(folder.glob("sensitivity-*.png"))
+
+    tables = run(folder, "results_in_pandas.py")
+    assert "the best trial of every search" in tables
+    assert "'unit': 'points'" in tables
+
+    run(folder, "readme_picture.py")
+    width, height = struct.unpack(">II", (folder / "sensitivity.png").read_bytes()[16:24])
+    assert width > 2 * height
+
+
+@pytest.mark.several_nodes
+@OWN_RAY
+def test_a_cluster_on_this_machine_is_ended_with_the_script(tmp_path: Path) -> None:
+    output = run(tmp_path, "local_cluster.py", "3", "1")
+    assert "best: {'lr': " in output
+    [address] = [line.split()[-1] for line in output.splitlines() if line.startswith("Ray runs at ")]
+    commands = [process.info["cmdline"] or [] for process in psutil.process_iter(["cmdline"])]
+    assert not [command for command in commands if any(address in word for word in command)]
