@@ -1,41 +1,45 @@
-# make demo | make test | make test-cluster | make faults | make bench | make check | make docs
+# `make` or `make help` lists the targets: those with a comment after ##.
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: demo test test-cluster compiled faults bench check docs clean
+.PHONY: help demo test test-cluster compiled faults bench check docs clean
 
-demo: $(READY)  ## set up, then run the main job on bundled data
+help:  ## list the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-14s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
+
+demo: $(READY)  ## set up, then search, benchmark and report on bundled data (about 1 minute)
 	$(BIN)/unlearn demo
 
-# Whole files, in the order of tests/conftest.py; what pytest compiles is kept, also where the environment says otherwise.
-# Three processes for the two cores of `test`, as its long tests wait for processes; nodes are too heavy for a third.
+# Each file runs as a whole, in the order of tests/conftest.py. Files that pytest compiles are kept, even if the
+# environment forbids it. `test` has three processes for two cores, because its long tests wait for processes; Ray
+# nodes are too heavy for a third one.
 PYTEST := PYTHONDONTWRITEBYTECODE= $(BIN)/python -m pytest --dist loadfile --no-loadscope-reorder
 
-test: $(READY) compiled  ## set up, then run the tests, except those of test-cluster
+test: $(READY) compiled  ## set up, then run all tests except those of test-cluster (about 16 minutes)
 	$(PYTEST) -n 3 -m "not several_nodes"
 
-test-cluster: $(READY) compiled  ## the tests that start several Ray nodes, or several drivers, on this machine
+test-cluster: $(READY) compiled  ## run the tests that start several Ray nodes or drivers on this machine
 	$(PYTEST) -n 2 -m several_nodes
 
-# Tests start hundreds of processes; where the environment keeps no compiled files, each would compile ours again
+# Tests start hundreds of processes; without compiled files each of them would compile the packages again.
 compiled: $(READY)
 	@$(BIN)/python -m compileall -q analysis benchmarks cluster search unlearnbench
 
-faults: $(READY)  ## what a long run meets, at full length: 250 trials each, a driver killed 20 times
+faults: $(READY)  ## run the tests of failures at full length: 250 trials, 20 killed drivers
 	FAULT_TRIALS=250 FAULT_KILLS=20 UNLEARN_FUZZ=3000 $(BIN)/python -m pytest --timeout 1800 \
 		tests/faults tests/search/test_folder_fuzz.py tests/analysis/test_mutated.py
 
-bench: $(READY)  ## speed and memory, beside the plain way of doing the same
+bench: $(READY)  ## measure speed and memory, compared with the plain way of doing the same
 	$(BIN)/python -m tests.performance
 
-check: $(READY)  ## linter, formatter, type checker
+check: $(READY)  ## run the linter, the formatter and the type checker
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
-docs: $(READY)  ## the documentation as a site in site/; fails on a broken link
+docs: $(READY)  ## build the documentation as a site in site/; fails on a broken link
 	$(BIN)/python -m sphinx -W --keep-going -q -d build/doctrees docs site
 	@echo "open site/index.html"
 
@@ -47,5 +51,5 @@ $(READY): pyproject.toml
 	$(BIN)/python .ci/install.py -e '.[dev]'
 	@touch $@
 
-clean:
+clean:  ## delete .venv
 	rm -rf $(VENV)
