@@ -28,8 +28,8 @@ def folder(results: Path | str) -> Path:
 class TensorBoard:
     """Metrics as scalars at the trial's number, parameters for TensorBoard's page of hyper-parameters."""
 
-    def __init__(self, place: Path) -> None:
-        self._place = place
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
 
     def log(self, trial: Logged) -> None:
         from tensorboardX import SummaryWriter
@@ -39,7 +39,7 @@ class TensorBoard:
             name: value if isinstance(value, (bool, int, float)) else str(value)
             for name, value in trial.params.items()
         }
-        with SummaryWriter(str(self._place / _file_name(trial.name))) as writer:
+        with SummaryWriter(str(self._folder / _file_name(trial.name))) as writer:
             for name, value in trial.metrics.items():
                 writer.add_scalar(name, value, global_step=trial.number)
             for summary in hparams(hparam_dict=params, metric_dict=dict(trial.metrics)):

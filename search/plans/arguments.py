@@ -12,16 +12,16 @@ from typing import Any
 from search.errors import PlanError
 from search.plans.files import note, plans_of
 from search.plans.plan import Plan
-from search.plans.text import UNPRINTABLE, Document, Place
+from search.plans.text import UNPRINTABLE, Document, Position
 
 
 @dataclass(frozen=True)
 class Arguments(Document):
     """A plan as it was given to a call; a place in it is a key, not a line."""
 
-    def at(self, *place: str | int) -> str:
+    def at(self, *position: str | int) -> str:
         """The key of a place: `search.trials`."""
-        return _key(place) or self.name
+        return _key(position) or self.name
 
 
 def plan_from(keys: Mapping[str, Any], allow_code: bool = False) -> Plan:
@@ -37,37 +37,37 @@ def plan_from(keys: Mapping[str, Any], allow_code: bool = False) -> Plan:
         given = [content.get(key) for key in ("dataset", "model", "task")]
         content["name"] = "-".join(_plain(name) for name in given if isinstance(name, str))[:100] or "plan"
     document = Arguments(content, "plan", {})
-    found = plans_of(document, None, allow_code, Path.cwd(), note)
-    if len(found) > 1:
+    plans = plans_of(document, None, allow_code, Path.cwd(), note)
+    if len(plans) > 1:
         raise PlanError(
-            f"these keys make {len(found)} plans, one for each data set and model; make one at a time"
+            f"these keys make {len(plans)} plans, one for each data set and model; make one at a time"
         )
-    return found[0]
+    return plans[0]
 
 
-def _spelt(value: Any, place: Place) -> Any:
+def _spelt(value: Any, position: Position) -> Any:
     """A value as the text of a file would have it: mappings, lists, text and nothing."""
     if value is None:
         return None
     if isinstance(value, Mapping):
-        return {str(key): _spelt(inner, (*place, str(key))) for key, inner in value.items()}
+        return {str(key): _spelt(inner, (*position, str(key))) for key, inner in value.items()}
     if isinstance(value, bool):
         return str(value).lower()
     if isinstance(value, (str, Path, numbers.Number)):
         text = str(value).strip()
         if any(unicodedata.category(character) in UNPRINTABLE for character in text):
-            raise PlanError(f"{_key(place)}: '{text}' holds a control character; write it without")
+            raise PlanError(f"{_key(position)}: '{text}' holds a control character; write it without")
         return text
     if isinstance(value, Iterable) and not isinstance(value, (bytes, set, frozenset)):
-        return [_spelt(inner, (*place, i)) for i, inner in enumerate(value)]
+        return [_spelt(inner, (*position, i)) for i, inner in enumerate(value)]
     raise PlanError(
-        f"{_key(place)}: '{type(value).__name__}' is not a type that a plan can hold; give text, a number, a "
-        "list or a mapping"
+        f"{_key(position)}: '{type(value).__name__}' is not a type that a plan can hold; give text, a "
+        "number, a list or a mapping"
     )
 
 
-def _key(place: Place) -> str:
-    return ".".join(part for part in place if isinstance(part, str))
+def _key(position: Position) -> str:
+    return ".".join(part for part in position if isinstance(part, str))
 
 
 def _plain(name: str) -> str:

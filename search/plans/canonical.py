@@ -22,7 +22,9 @@ def typed(plan: Plan) -> Plan:
     Raises:
         BenchmarkError: for a name or value that there cannot be.
     """
-    spaces = {name: departures(methods.get(name).Params, own) for name, own in plan.search.space.items()}
+    spaces = {
+        name: departures(methods.get(name).Params, overrides) for name, overrides in plan.search.space.items()
+    }
     space = {name: spaces[name] for name in sorted(spaces) if spaces[name]}
     return plan.model_copy(
         update={
@@ -80,14 +82,14 @@ def distinct(plan: Plan, tell: Tell) -> Plan:
     return plan.model_copy(update=changes).with_images(images)
 
 
-def _once(place: str, names: Sequence[str], form: Callable[[str], str], tell: Tell) -> tuple[str, ...]:
+def _once(key: str, names: Sequence[str], form: Callable[[str], str], tell: Tell) -> tuple[str, ...]:
     spellings: dict[str, list[str]] = {}
     for name in names:
         spellings.setdefault(form(name), []).append(name)
     for canonical, spelt in spellings.items():
         different = " and ".join(f"'{name}'" for name in dict.fromkeys(spelt))
         if len(set(spelt)) > 1:
-            tell(f"'{place}' names {different}, which are the same, '{canonical}'; it runs once")
+            tell(f"'{key}' names {different}, which are the same, '{canonical}'; it runs once")
         elif len(spelt) > 1:
-            tell(f"'{place}' names {different} {len(spelt)} times; it runs once")
+            tell(f"'{key}' names {different} {len(spelt)} times; it runs once")
     return tuple(spellings)

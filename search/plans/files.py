@@ -26,7 +26,7 @@ from search.plans.problems import explain
 from search.plans.scaling import scaled
 from search.plans.sources import source, text_of
 from search.plans.starts.start_points import with_points
-from search.plans.text import Document, Place, read
+from search.plans.text import Document, Position, read
 
 T = TypeVar("T")
 _CODE = "import:"  # names that stand for code; looking one up runs it
@@ -87,7 +87,7 @@ def load_part(
         PlanError: as `load`; for a file with several plans, with their names.
     """
     every = load(plan, scale, allow_code, changes=changes)
-    names = [one.name for one in every]
+    names = [candidate.name for candidate in every]
     if part is None and len(every) == 1:
         return every[0]
     if part is None:
@@ -95,9 +95,9 @@ def load_part(
             f"{plan} stands for {len(every)} plans: {', '.join(names)}; name one as part (--part), or "
             "take all of them with unlearnbench.plans"
         )
-    for one in every:
-        if one.name == part or one.name.endswith(f"-{part}"):
-            return one
+    for candidate in every:
+        if candidate.name == part or candidate.name.endswith(f"-{part}"):
+            return candidate
     raise PlanError(f"{plan} has no part '{part}'; {suggest(part, names)}")
 
 
@@ -211,11 +211,11 @@ def check_work(plan: Plan, at: Callable[..., str]) -> None:
         )
 
 
-def _checked(at: Callable[..., str], place: Place, call: Callable[[], T]) -> T:
+def _checked(at: Callable[..., str], position: Position, call: Callable[[], T]) -> T:
     try:
         return call()
     except (BenchmarkError, PlanError) as error:
-        raise PlanError(f"{at(*place)}: {error}") from None
+        raise PlanError(f"{at(*position)}: {error}") from None
 
 
 def _check(plan: Plan, at: Callable[..., str]) -> None:
@@ -234,9 +234,9 @@ def _check(plan: Plan, at: Callable[..., str]) -> None:
     for i, forget in enumerate(plan.benchmark.forget if plan.benchmark else ()):
         _checked(at, ("benchmark", "forget", i), lambda f=forget: plan.scenario(f))  # type: ignore[misc]
     for i, name in enumerate(plan.benchmark.beside if plan.benchmark else ()):
-        place = ("benchmark", "beside", i)
-        method = _checked(at, place, lambda n=name: methods.get(n))  # type: ignore[misc]
-        _checked(at, place, lambda m=method: m.check_task(plan.task))  # type: ignore[misc]
+        position = ("benchmark", "beside", i)
+        method = _checked(at, position, lambda n=name: methods.get(n))  # type: ignore[misc]
+        _checked(at, position, lambda m=method: m.check_task(plan.task))  # type: ignore[misc]
     for i, name in enumerate(plan.benchmark.metrics if plan.benchmark else ()):
         _checked(at, ("benchmark", "metrics", i), lambda n=name: metrics.get(n))  # type: ignore[misc]
 
@@ -282,13 +282,13 @@ def _check_published(plan: Plan, at: Callable[..., str]) -> None:
         return
     run = (*plan.methods, *plan.benchmark.beside)
     for name, presets in plan.benchmark.presets.items():
-        place = ("benchmark", "presets", name)
+        position = ("benchmark", "presets", name)
         if name not in run:
             raise PlanError(
-                f"{at(*place)}: presets of '{name}', which is not among the methods; {suggest(name, run)}"
+                f"{at(*position)}: presets of '{name}', which is not among the methods; {suggest(name, run)}"
             )
         for preset in presets:
-            _checked(at, place, lambda m=name, p=preset: methods.get(m).preset(p))  # type: ignore[misc]
+            _checked(at, position, lambda m=name, p=preset: methods.get(m).preset(p))  # type: ignore[misc]
 
 
 def _try_network(scenarios: Sequence[Scenario]) -> None:

@@ -15,7 +15,7 @@ from search.errors import PlanError
 from search.plans.changes import OPTION
 from search.plans.files import load
 from search.plans.sources import source, text_of
-from search.plans.text import Place, PlanLoader, read
+from search.plans.text import PlanLoader, Position, read
 
 _WEIGHTS = ("checkpoint", "retrained")  # keys of a plan that name a file, or are a mapping with one
 _FORGETTING = ("search", "benchmark")  # sections with forget sets, which may be files
@@ -41,61 +41,61 @@ def parcel(plan: str, allow_code: bool = False, changes: Sequence[str] = ()) -> 
     files: dict[str, Path] = {}
     for key in _WEIGHTS:
         given = content.get(key)
-        place: Place = (key, "file") if isinstance(given, dict) else (key,)
+        position: Position = (key, "file") if isinstance(given, dict) else (key,)
         written = given.get("file") if isinstance(given, dict) else given
         if written is not None:
             path = Path(written)
             read_sets(path)
             name = f"{key}.safetensors" if path.suffix == ".safetensors" else f"{key}.pt"
             files[name] = path
-            text = _replaced(text, place, name)
+            text = _replaced(text, position, name)
     names: dict[Path, str] = {}
-    for place, forget in _listed(content):
+    for position, forget in _listed(content):
         path = source(plan).parent / path_of(forget)
         name = names.setdefault(path, f"images{len(names) + 1}.txt")
         files[name] = path
-        text = _replaced(text, place, f"{PREFIX}{name}")
+        text = _replaced(text, position, f"{PREFIX}{name}")
     return Parcel(content["name"], text, files)
 
 
-def _listed(content: dict[str, Any]) -> Iterator[tuple[Place, str]]:
+def _listed(content: dict[str, Any]) -> Iterator[tuple[Position, str]]:
     """The forget sets that are files, each with its place."""
     for section in _FORGETTING:
         given = (content.get(section) or {}).get("forget")
         sets = (
             {(): given} if isinstance(given, str) else {(i,): forget for i, forget in enumerate(given or ())}
         )
-        for place, forget in sets.items():
+        for position, forget in sets.items():
             if is_file(forget):
-                yield (section, "forget", *place), forget
+                yield (section, "forget", *position), forget
 
 
-def _replaced(text: str, place: Place, value: str) -> str:
+def _replaced(text: str, position: Position, value: str) -> str:
     """The plan with another text at a place, and otherwise as it stands."""
     root = yaml.compose(text, Loader=PlanLoader)
     assert root is not None
-    node = _node(root, place)
+    node = _node(root, position)
     old = text[node.start_mark.index : node.end_mark.index]
     new = text[: node.start_mark.index] + value + old[len(old.rstrip()) :] + text[node.end_mark.index :]
     expected = read(text, "plan").content
     holder: Any = expected
-    for key in place[:-1]:
+    for key in position[:-1]:
         holder = holder[key]
-    holder[place[-1]] = value
+    holder[position[-1]] = value
     try:
         if read(new, "plan").content == expected:
             return new
     except PlanError:  # the path was an anchor's
         pass
     raise PlanError(
-        f"'{'.'.join(map(str, place))}' cannot be sent as it is written; write the path of the file itself "
-        "there"
+        f"'{'.'.join(map(str, position))}' cannot be sent as it is written; write the path of the file "
+        "itself there"
     )
 
 
-def _node(node: yaml.Node, place: Place) -> yaml.Node:
+def _node(node: yaml.Node, position: Position) -> yaml.Node:
     """What stands at a place."""
-    for key in place:
+    for key in position:
         if isinstance(node, yaml.MappingNode):
             node = next(value for name, value in node.value if name.value == key)
         else:

@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 
 from search.errors import PlanError
 from search.plans import limits
-from search.plans.text import Document, Place
+from search.plans.text import Document, Position
 
 T = TypeVar("T")
 _OF_THE_FILE = ("name", "parts", "scale", "checkpoint", "retrained")  # which no part has for itself
@@ -35,28 +35,30 @@ def parts(document: Document) -> Iterator[Document]:
         )
     if len(given) > limits.PLANS:
         raise PlanError(f"{document.at('parts')}: these are more than {limits.PLANS} plans; split the file")
-    for name, own in given.items():
+    for name, keys in given.items():
         at = document.at("parts", name)
-        if not isinstance(own, dict) or not own:
+        if not isinstance(keys, dict) or not keys:
             raise PlanError(f"{at}: the part '{name}' holds no keys; say in what it differs from the others")
         for key in _OF_THE_FILE:
-            if key in own:
+            if key in keys:
                 raise PlanError(
                     f"{document.at('parts', name, key)}: '{key}' is the whole file's; write it above 'parts'"
                 )
         named = {"name": f"{content['name']}-{name}"} if "name" in content else {}
         yield replace(
             document,
-            content={**content, **own, **named},
-            lines=_of_part(document.lines, name, own),
-            changes=_of_part(document.changes, name, own),
+            content={**content, **keys, **named},
+            lines=_of_part(document.lines, name, keys),
+            changes=_of_part(document.changes, name, keys),
         )
 
 
-def _of_part(known: Mapping[Place, T], name: str, own: Mapping[str, Any]) -> dict[Place, T]:
+def _of_part(known: Mapping[Position, T], name: str, keys: Mapping[str, Any]) -> dict[Position, T]:
     """What is known of a part's places: the file's, but for the keys that the part has for itself."""
-    above = {place: value for place, value in known.items() if not own.keys() & set(place[:1])}
-    return above | {place[2:]: value for place, value in known.items() if place[:2] == ("parts", name)}
+    above = {position: value for position, value in known.items() if not keys.keys() & set(position[:1])}
+    return above | {
+        position[2:]: value for position, value in known.items() if position[:2] == ("parts", name)
+    }
 
 
 def pairs(document: Document) -> Iterator[dict[str, Any]]:

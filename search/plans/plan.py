@@ -89,7 +89,7 @@ class StartFrom(Section):
         return {"optuna" if "://" in content and not in_bucket else "results": content}
 
     @model_validator(mode="after")
-    def _one_source(self) -> StartFrom:
+    def _single_source(self) -> StartFrom:
         if (self.results is None) == (self.optuna is None):
             raise ValueError("write either results: FOLDER or optuna: sqlite:///FILE")
         if self.study is not None and self.optuna is None:

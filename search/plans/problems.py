@@ -25,8 +25,8 @@ _LONGEST = 100  # characters of a value in a message
 
 def explain(error: Any) -> str:
     """One line about something that pydantic did not like."""
-    place = [str(part) for part in error["loc"]]
-    where = ".".join(place)
+    position = [str(part) for part in error["loc"]]
+    where = ".".join(position)
     if error["type"] == "extra_forbidden":
         sections: dict[str, type[Section]] = {
             "search": Search,
@@ -36,12 +36,16 @@ def explain(error: Any) -> str:
             "checkpoint": OriginalWeights,
             "retrained": Weights,
         }
-        if "start_from" in place[:-1]:
+        if "start_from" in position[:-1]:
             sections["search"] = StartFrom
-        if "objective" in place[:-1]:
-            sections["search"] = Wanted if "metrics" in place[:-1] else Minimised
-        known = sections.get(place[0], Plan).model_fields if len(place) > 1 else [*Plan.model_fields, "parts"]
-        return f"unknown key '{place[-1]}'; {suggest(place[-1], known)}"
+        if "objective" in position[:-1]:
+            sections["search"] = Wanted if "metrics" in position[:-1] else Minimised
+        known = (
+            sections.get(position[0], Plan).model_fields
+            if len(position) > 1
+            else [*Plan.model_fields, "parts"]
+        )
+        return f"unknown key '{position[-1]}'; {suggest(position[-1], known)}"
     if error["type"] == "missing":
         return f"'{where}' is missing"
     if error["type"] == "string_pattern_mismatch":

@@ -55,19 +55,19 @@ def origin(method: Method, preset: str, plan: Plan) -> tuple[str, str]:
     """Whose a preset is, and what of its experiment is not the plan's; empty without a preset."""
     if not preset:
         return "", ""
-    values, own = method.preset(preset), experiment(plan)
-    return own.paper if own.paper in values.papers else values.paper, values.differs(own)
+    values, planned = method.preset(preset), experiment(plan)
+    return planned.paper if planned.paper in values.papers else values.paper, values.differs(planned)
 
 
 def _wanted(method: Method, plan: Plan, rule: str) -> Iterator[Entry]:
     assert plan.benchmark is not None
     named = plan.benchmark.presets
-    own = experiment(plan)
+    planned = experiment(plan)
     if not isinstance(named, str) and method.name in named:
         presets = [method.preset(name) for name in named[method.name]]
     elif rule == "all":
-        presets = [preset for preset in method.presets if preset.task in ("*", own.task)]
+        presets = [preset for preset in method.presets if preset.task in ("*", planned.task)]
     else:
-        near = published(method.presets, own) if rule == "nearest" else None
+        near = published(method.presets, planned) if rule == "nearest" else None
         presets = [near] if near else []
     yield from (entry(method, preset, plan) for preset in presets)

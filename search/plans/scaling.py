@@ -61,7 +61,7 @@ def scaled(plan: Plan) -> Plan:
             update={
                 "forget": forget(plan.search.forget),
                 "trials": _part(plan.search.trials, share, "trials"),
-                "space": {name: own for name, own in space.items() if own},
+                "space": {name: overrides for name, overrides in space.items() if overrides},
             }
         ),
     }
@@ -123,11 +123,11 @@ def _some(plan: Plan) -> tuple[str, ...]:
 
 def _space(plan: Plan, method: Method, share: float) -> dict[str, Any]:
     """What the plan says of a method's hyper-parameters, with a share of every number of steps."""
-    own = dict(plan.search.space.get(method.name, {}))
+    overrides = dict(plan.search.space.get(method.name, {}))
     for p in declared(method.Params):
-        if p.work and (p.default is not None or p.name in own):
-            own[p.name] = _less(p, own.get(p.name), share)
-    return own
+        if p.work and (p.default is not None or p.name in overrides):
+            overrides[p.name] = _less(p, overrides.get(p.name), share)
+    return overrides
 
 
 def _less(p: Hyperparameter, wanted: Any, share: float) -> Any:

@@ -16,7 +16,7 @@ import yaml
 from cluster.guarded_yaml import GuardedLoader
 from search.errors import PlanError
 
-Place = tuple[str | int, ...]
+Position = tuple[str | int, ...]
 _NULL = "tag:yaml.org,2002:null"
 _TEXT = "tag:yaml.org,2002:str"
 UNPRINTABLE = {"Cc", "Cs", "Zl", "Zp"}  # categories of control characters, half characters, line breaks
@@ -35,14 +35,14 @@ class Document:
 
     content: dict[str, Any]
     name: str
-    lines: Mapping[Place, int]
-    changes: Mapping[Place, str] = field(default_factory=dict)
+    lines: Mapping[Position, int]
+    changes: Mapping[Position, str] = field(default_factory=dict)
 
-    def at(self, *place: str | int) -> str:
+    def at(self, *position: str | int) -> str:
         """File and line of a place, or of the nearest one around it; or the option that gives it."""
-        while place and place not in self.lines and place not in self.changes:
-            place = place[:-1]
-        return self.changes.get(place) or f"{self.name}:{self.lines.get(place, 1)}"
+        while position and position not in self.lines and position not in self.changes:
+            position = position[:-1]
+        return self.changes.get(position) or f"{self.name}:{self.lines.get(position, 1)}"
 
 
 def read(text: str, name: str) -> Document:
@@ -94,28 +94,28 @@ class _Reader:
 
     def __init__(self, name: str) -> None:
         self.name = name
-        self.lines: dict[Place, int] = {}
+        self.lines: dict[Position, int] = {}
 
-    def value(self, node: yaml.Node, place: Place) -> Any:
-        self.lines.setdefault(place, _line(node))
+    def value(self, node: yaml.Node, position: Position) -> Any:
+        self.lines.setdefault(position, _line(node))
         if isinstance(node, yaml.MappingNode):
-            return self._mapping(node, place)
+            return self._mapping(node, position)
         if isinstance(node, yaml.SequenceNode):
-            return [self.value(child, (*place, i)) for i, child in enumerate(node.value)]
+            return [self.value(child, (*position, i)) for i, child in enumerate(node.value)]
         return None if node.tag == _NULL else self._text(node)
 
-    def _mapping(self, node: yaml.MappingNode, place: Place) -> dict[str, Any]:
+    def _mapping(self, node: yaml.MappingNode, position: Position) -> dict[str, Any]:
         content: dict[str, Any] = {}
         for key_node, value_node in node.value:
             if not isinstance(key_node, yaml.ScalarNode):
                 self._refuse(key_node, "a key is a word, not a list or a mapping")
             key = self._text(key_node)
             if key in content:
-                where = ".".join(map(str, (*place, key)))
-                lines = f"{self.lines[*place, key]} and {_line(key_node)}"
+                where = ".".join(map(str, (*position, key)))
+                lines = f"{self.lines[*position, key]} and {_line(key_node)}"
                 self._refuse(key_node, f"'{where}' is given twice, on lines {lines}; keep one of them")
-            self.lines[*place, key] = _line(key_node)
-            content[key] = self.value(value_node, (*place, key))
+            self.lines[*position, key] = _line(key_node)
+            content[key] = self.value(value_node, (*position, key))
         return content
 
     def _text(self, node: yaml.Node) -> str:

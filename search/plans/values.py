@@ -81,13 +81,13 @@ def _points(value: Any) -> dict[str, tuple[dict[str, Any], ...]]:
         if any(nested) and not all(nested):
             raise ValueError(_START)
         for method, given in entry.items() if all(nested) else [("", entry)]:
-            own = listed(given)
-            if not all(isinstance(point, dict) and point for point in own):
+            listed_points = listed(given)
+            if not all(isinstance(point, dict) and point for point in listed_points):
                 raise ValueError(_START)
-            points.setdefault(str(method), []).extend(own)
+            points.setdefault(str(method), []).extend(listed_points)
     if sum(map(len, points.values())) > limits.ENTRIES:
         raise ValueError(f"these are more than {limits.ENTRIES} points")
-    return {method: tuple(own) for method, own in points.items()}
+    return {method: tuple(listed_points) for method, listed_points in points.items()}
 
 
 _START = "write points such as [{lr: 1e-3}, {lr: 1e-2}]; with several methods {jit: [{lr: 1e-3}], ssd: [...]}"

@@ -87,7 +87,7 @@ def holders(store: Store, run: str) -> list[Claim]:
     Raises:
         OSError: when the place cannot be read.
     """
-    return [found for found in claims(store, run) if not ended(found)]
+    return [held for held in claims(store, run) if not ended(held)]
 
 
 def delete_dead_claims(store: Store) -> None:
@@ -98,11 +98,11 @@ def delete_dead_claims(store: Store) -> None:
     """
     files = store.files(FOLDER)
     for file in files:
-        found = _NAME.fullmatch(file)
-        if not found:
+        name = _NAME.fullmatch(file)
+        if not name:
             continue
-        if found["beat"]:
-            if file.removesuffix(found["beat"]) not in files:
+        if name["beat"]:
+            if file.removesuffix(name["beat"]) not in files:
                 store.delete(file)
             continue
         with suppress(
@@ -121,11 +121,11 @@ def claims(store: Store, run: str) -> list[Claim]:
         ResultsError: for a claim that cannot be understood.
         OSError: when the place cannot be read.
     """
-    found = []
+    on_run = []
     for file in _claim_files(store.files(FOLDER), run):
         with suppress(FileNotFoundError):  # withdrawn since it was listed
-            found.append(_from_json(store, file))
-    return found
+            on_run.append(_from_json(store, file))
+    return on_run
 
 
 def _claim_files(files: Collection[str], run: str) -> list[str]:
@@ -133,25 +133,25 @@ def _claim_files(files: Collection[str], run: str) -> list[str]:
     return [file for file, name in named if name and name["run"] == run and not name["beat"]]
 
 
-def to_json(one: Claim) -> bytes:
+def to_json(held: Claim) -> bytes:
     """A claim as its file holds it."""
-    return json.dumps(asdict(one), indent=1).encode()
+    return json.dumps(asdict(held), indent=1).encode()
 
 
 def _from_json(store: Store, file: str) -> Claim:
     try:
         content = json.loads(store.read(file).to_pybytes())
         shard = Shard(int(content["shard"]["index"]), int(content["shard"]["count"]))
-        found = Claim(**{**content, "shard": shard, "pid": int(content["pid"])})
-        if found.file != file or not 0 < found.pid < 2**31:
+        parsed = Claim(**{**content, "shard": shard, "pid": int(content["pid"])})
+        if parsed.file != file or not 0 < parsed.pid < 2**31:
             raise ValueError(file)
     except (ValueError, TypeError, KeyError, OverflowError, RecursionError) as error:
         raise ResultsError(
             f"{store.at(file)} does not say who writes the run; delete it if no driver of this run is at work"
         ) from error
-    return found
+    return parsed
 
 
-def ended(one: Claim) -> bool:
+def ended(held: Claim) -> bool:
     """Whether a claim's process is known to have ended; it can only be known where it ran."""
-    return processes.has_ended(one.machine, one.pid, one.started)
+    return processes.has_ended(held.machine, held.pid, held.started)

@@ -31,7 +31,7 @@ class Deleted:
         return f"deleted run {self.run}: {', '.join([*parts, f'{self.files} files'])}"
 
 
-def delete_run(place: Path | str, run: str, tell: Callable[[str], None] = lambda line: None) -> Deleted:
+def delete_run(results: Path | str, run: str, tell: Callable[[str], None] = lambda line: None) -> Deleted:
     """Delete all that is kept of a run: its rows in all tables and its records in `_runs`.
 
     The trials go before their details, so that no reader meets a trial without them; details of no trial are
@@ -43,7 +43,7 @@ def delete_run(place: Path | str, run: str, tell: Callable[[str], None] = lambda
     Raises:
         ResultsError: for a run that is not there, or whose driver lives; when files cannot be deleted.
     """
-    store = storage.store_at(place)
+    store = storage.store_at(results)
     try:
         known = run_names(store)
         if run not in known:
@@ -62,12 +62,12 @@ def delete_run(place: Path | str, run: str, tell: Callable[[str], None] = lambda
 def _delete(store: Store, lease: Lease, run: str) -> Deleted:
     rows, files = {}, 0
     for table in ("trials", *(table for table in TABLES if table != "trials")):
-        own = files_of(store, table, run)
-        rows[table] = sum(_rows(store, file) for file in own)
-        for file in own:
+        written = files_of(store, table, run)
+        rows[table] = sum(_rows(store, file) for file in written)
+        for file in written:
             lease.check()
             store.delete(file)
-        files += len(own)
+        files += len(written)
     for file in store.files(FOLDER):
         if run_of(file) == run:
             store.delete(file)

@@ -111,15 +111,15 @@ def schemas_of(store: Store, table: str) -> dict[str, pa.Schema]:
         ResultsError: for a file that cannot be read, or that no driver wrote.
         OSError: when the place cannot be read.
     """
-    return read_each(store, _own_schema, (f for f in data_files(store, table) if f.endswith(".parquet")))
+    return read_each(store, _checked_schema, (f for f in data_files(store, table) if f.endswith(".parquet")))
 
 
 def united(table: str, schemas: Iterable[pa.Schema]) -> pa.Schema:
     """The declared schema, plus the columns that only files of other versions have."""
     declared = schema(table)
     names = set(declared.names)
-    for found in schemas:
-        for column in found:
+    for written in schemas:
+        for column in written:
             if column.name not in names and not pa.types.is_null(column.type):
                 declared = declared.append(column)
                 names.add(column.name)
@@ -139,12 +139,12 @@ def read_as(declared: pa.Schema, store: Store, file: str) -> pa.Table:
         if column.name not in table.column_names:
             columns.append(pa.nulls(len(table), column.type))
             continue
-        found = table[column.name]
+        written = table[column.name]
         try:
-            columns.append(found.cast(column.type))
+            columns.append(written.cast(column.type))
         except (pa.ArrowException, ValueError) as error:
             raise BadTable(
-                f"has a column '{column.name}' whose {found.type} values cannot be {column.type}"
+                f"has a column '{column.name}' whose {written.type} values cannot be {column.type}"
             ) from error
     return pa.table(columns, schema=declared)
 
@@ -179,18 +179,18 @@ def serialised(table: pa.Table) -> pa.Buffer:
     return sink.getvalue()
 
 
-def _own_schema(store: Store, file: str) -> pa.Schema:
-    found = read_schema(store, file)
-    if problem := newer(found):
+def _checked_schema(store: Store, file: str) -> pa.Schema:
+    written = read_schema(store, file)
+    if problem := newer(written):
         raise ResultsError(
             f"{store.at(file)} {problem}; upgrade unlearnbench or choose another results folder"
         )
-    for column in found:
+    for column in written:
         if column.name in PARTITIONS:
             raise BadTable(f"has a column '{column.name}', which belongs into its folder's name")
         if not any(is_kind(column.type) for is_kind in (*_PLAIN, pa.types.is_null)):
             raise BadTable(f"has a column '{column.name}' of the type {column.type}, which no table has")
-    return found
+    return written
 
 
 def _problem(file: str, table: pa.Table) -> str:

@@ -77,7 +77,7 @@ class Lease:
         except FileNotFoundError:
             self._over.set()
             others = [
-                str(found) for found in holders(self._store, self._mine.run) if found.rivals(self._mine)
+                str(other) for other in holders(self._store, self._mine.run) if other.rivals(self._mine)
             ]
             run = self._mine.run
             silence = "because this driver gave no sign of life for a while (a suspended machine?)"
@@ -107,17 +107,17 @@ class Lease:
             self._store.write(self._mine.file, to_json(self._mine))
             rivals = self._rivals(dead)
             if not rivals:
-                for one in dead:
-                    self._remove(one)
+                for rival in dead:
+                    self._remove(rival)
                 return
             self._remove(self._mine)
             time.sleep(random.uniform(0.05, 0.3) * attempt)
         raise _refusal(self._mine, rivals[0])
 
     def _rivals(self, dead: Sequence[Claim] = ()) -> list[Claim]:
-        without = {self._mine.token, *(one.token for one in dead)}
-        found = claims(self._store, self._mine.run)
-        return [one for one in found if one.rivals(self._mine) and one.token not in without]
+        without = {self._mine.token, *(other.token for other in dead)}
+        others = claims(self._store, self._mine.run)
+        return [other for other in others if other.rivals(self._mine) and other.token not in without]
 
     def _refuse_if_any_lives(self, rivals: Sequence[Claim]) -> None:
         remote = []
@@ -157,9 +157,9 @@ class Lease:
         except FileNotFoundError:
             return b""
 
-    def _remove(self, one: Claim) -> None:
-        self._store.delete(one.file)
-        self._store.delete(one.beat_file)
+    def _remove(self, removed: Claim) -> None:
+        self._store.delete(removed.file)
+        self._store.delete(removed.beat_file)
 
     def _beat(self) -> None:
         count = 0

@@ -48,9 +48,9 @@ class Added:
     of: int
 
     def __str__(self) -> str:
-        there = self.of - self.trials
+        earlier = self.of - self.trials
         return f"run {self.run}: {self.trials} trials from {self.source}" + (
-            f", {there} were there already" if there else ""
+            f", {earlier} were there already" if earlier else ""
         )
 
 
@@ -80,7 +80,7 @@ def merge(sources: Sequence[Path | str], into: Path | str, tell: Tell = lambda l
         _check(target, work, declared["trials"])
         storage.probe(into)
         added = [_add(target, store, run, declared, tell) for store, run in work]
-        _upgrade(target, [one.run for one in added if one.trials], declared, tell)
+        _upgrade(target, [addition.run for addition in added if addition.trials], declared, tell)
         return added
     except OSError as error:
         raise ResultsError(f"cannot merge into {target}: {reason(error)}; then merge again") from error
@@ -110,7 +110,7 @@ def _check(target: Store, work: Sequence[tuple[Store, str]], declared: pa.Schema
     """
     for run in dict.fromkeys(run for _, run in work):
         seen: dict[str, tuple[Store, str]] = {}
-        for store in (target, *(store for store, own in work if own == run)):
+        for store in (target, *(store for store, written in work if written == run)):
             for trial, values in _values(store, run, declared):
                 other, before = seen.setdefault(trial, (store, values))
                 if before != values:
@@ -147,8 +147,8 @@ def _add(target: Store, source: Store, run: str, declared: Mapping[str, pa.Schem
         try:
             for table in _DETAILS:
                 read = partial(read_as, declared[table])
-                found = read_each(source, read, files_of(source, table, run))
-                distinct = distinct_details(found, lambda: writers_of(theirs))
+                details = read_each(source, read, files_of(source, table, run))
+                distinct = distinct_details(details, lambda: writers_of(theirs))
                 _write(target, lease, distinct, new, f"{run}.{mine.life}")
             _write(target, lease, theirs, new, f"{run}.{mine.life}")
             for file in missing:
@@ -180,8 +180,8 @@ def _write(
 
 def _records(target: Store, source: Store, run: str) -> list[str]:
     """The records of a run that are only in the source; a file's name says which driver wrote it."""
-    there = target.files(FOLDER)
-    return [f for f in source.files(FOLDER) if run_of(f) == run and f not in there]
+    present = target.files(FOLDER)
+    return [f for f in source.files(FOLDER) if run_of(f) == run and f not in present]
 
 
 def _upgrade(target: Store, runs: Sequence[str], declared: Mapping[str, pa.Schema], tell: Tell) -> None:

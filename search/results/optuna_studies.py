@@ -80,12 +80,12 @@ class Rebuilt:
 
     def missing(self, held: Sequence[FrozenTrial]) -> list[FrozenTrial] | None:
         """The trials that a study lacks; None if it holds one that the table does not, or not any more."""
-        own = {_key(trial) for trial in self.trials}
-        there = {_key(trial) for trial in held}
-        return None if there - own else [trial for trial in self.trials if _key(trial) not in there]
+        written = {_key(trial) for trial in self.trials}
+        present = {_key(trial) for trial in held}
+        return None if present - written else [trial for trial in self.trials if _key(trial) not in present]
 
 
-def searched_spaces(place: Path | str, trials: pd.DataFrame) -> dict[str, Searched]:
+def searched_spaces(results: Path | str, trials: pd.DataFrame) -> dict[str, Searched]:
     """What each search study of a table varied: by the `run_id` of its rows.
 
     The records of the runs say it; of a study that no record is of, what differs between its rows.
@@ -94,8 +94,8 @@ def searched_spaces(place: Path | str, trials: pd.DataFrame) -> dict[str, Search
         AnalysisError: when the table cannot be read.
         ResultsError: when the records cannot be read.
     """
-    declared = ranges(place)
-    recorded = {run_id: parts for record in records(place) for run_id, parts in _recorded(record)}
+    declared = ranges(results)
+    recorded = {run_id: parts for record in records(results) for run_id, parts in _recorded(record)}
     return {
         study.run_id: _searched(study, frame, recorded.get(study.run_id), declared)
         for study, frame in studies(trials)
@@ -175,25 +175,25 @@ def _study(study: Study, frame: pd.DataFrame, searched: Searched) -> Rebuilt:
         "run_id": study.run_id,
         "fixed": dict(searched.fixed),
     }
-    said = [name for name in (*_SAID, *metric_names(frame)) if name in frame]
+    attributes_of_trials = [name for name in (*_SAID, *metric_names(frame)) if name in frame]
     latest = frame["finished_at"].max()
     rows = frame.astype(object).where(frame.notna(), None).to_dict("records")
-    trials = [_trial(row, searched, said, latest) for row in rows]
+    trials = [_trial(row, searched, attributes_of_trials, latest) for row in rows]
     return Rebuilt(name_of(study), searched.objective, attributes, trials)
 
 
 def _trial(
-    row: Mapping[Hashable, Any], searched: Searched, said: Sequence[str], latest: pd.Timestamp
+    row: Mapping[Hashable, Any], searched: Searched, attributes: Sequence[str], latest: pd.Timestamp
 ) -> FrozenTrial:
-    own = {str(name): _plain(value) for name, value in row.items()}
-    values = searched.objective.of(own)
-    params = {name: own.get(f"param_{name}") for name in searched.space}
+    cells = {str(name): _plain(value) for name, value in row.items()}
+    values = searched.objective.of(cells)
+    params = {name: cells.get(f"param_{name}") for name in searched.space}
     distributions = {name: _holding(searched.space[name], value) for name, value in params.items()}
     inside = {name: distribution for name, distribution in distributions.items() if distribution is not None}
-    given = {name.removeprefix("param_"): value for name, value in own.items() if name.startswith("param_")}
+    given = {name.removeprefix("param_"): value for name, value in cells.items() if name.startswith("param_")}
     held = {name: value for name, value in given.items() if value is not None and name not in inside}
-    gaps = measured(own)
-    ended = TrialState.PRUNED if own["state"] == "pruned" else TrialState.FAIL
+    gaps = measured(cells)
+    ended = TrialState.PRUNED if cells["state"] == "pruned" else TrialState.FAIL
     trial = create_trial(
         state=ended if values is None else TrialState.COMPLETE,
         values=values,
@@ -201,11 +201,11 @@ def _trial(
         distributions=inside,
         intermediate_values=gaps,
         system_attrs=rungs(gaps),
-        user_attrs={"trial_id": own["trial_id"], HELD: held}
-        | {name: own[name] for name in said if own[name] not in (None, "")},
+        user_attrs={"trial_id": cells["trial_id"], HELD: held}
+        | {name: cells[name] for name in attributes if cells[name] not in (None, "")},
     )
-    trial.datetime_start = _local(own.get("started_at") or own.get("finished_at") or latest)
-    trial.datetime_complete = _local(own.get("finished_at") or latest)
+    trial.datetime_start = _local(cells.get("started_at") or cells.get("finished_at") or latest)
+    trial.datetime_complete = _local(cells.get("finished_at") or latest)
     return trial
 
 

@@ -181,12 +181,12 @@ def inversion_rows(result: TrialResult) -> list[Row]:
     """The images that the model takes for what was forgotten; empty where the metric was not measured."""
     from benchmarks.trial.inversion import as_png
 
-    found = result.inverted
-    if found is None:
+    inverted = result.inverted
+    if inverted is None:
         return []
     names, seen = result.scenario.classes, Counter[int]()
     rows = []
-    for pixels, label, taken in zip(found.images, found.labels, found.recognised, strict=True):
+    for pixels, label, taken in zip(inverted.images, inverted.labels, inverted.recognised, strict=True):
         rows.append(
             {
                 "image": seen[label],

@@ -44,8 +44,8 @@ def parse(text: str) -> Shard:
     Raises:
         PlanError: for anything else than two numbers with 1 <= i <= n.
     """
-    found = re.fullmatch(r"([0-9]{1,6})/([0-9]{1,6})", text.strip())
-    shard = Shard(*map(int, found.groups())) if found else None
+    numbers = re.fullmatch(r"([0-9]{1,6})/([0-9]{1,6})", text.strip())
+    shard = Shard(*map(int, numbers.groups())) if numbers else None
     if shard is None or not 1 <= shard.index <= shard.count:
         raise PlanError(
             f"'--shard {text}' names no part of a plan; write i/n, such as 1/4 for the first of four"

@@ -27,42 +27,44 @@ class Outage:
     reason: str
 
 
-def store_at(place: Path | str) -> Store:
+def store_at(results: Path | str) -> Store:
     """The store of results at a path or an address.
 
     Raises:
         ResultsError: for an address that names no place.
     """
     try:
-        return store.store_at(place)
+        return store.store_at(results)
     except AnalysisError as error:
         raise ResultsError(str(error)) from error
 
 
-def probe(place: Path | str) -> None:
+def probe(results: Path | str) -> None:
     """Write a small file, read it, find it in the listing and delete it, and such as killed processes left.
 
     Raises:
         ResultsError: one line with what cannot be done, why, and what to do.
     """
-    there = store_at(place)
+    target = store_at(results)
     name, content = f"{_PROBE}{uuid4().hex}", b"unlearn was here"
     doing = "written"
     try:
-        there.write(name, content)
+        target.write(name, content)
         doing = "read back"
-        if there.read(name).to_pybytes() != content:
-            raise ResultsError(f"{there} gives back something else than was written there; use another place")
+        if target.read(name).to_pybytes() != content:
+            raise ResultsError(
+                f"{target} gives back something else than was written there; use another place"
+            )
         doing = "listed"
-        written = {file: at for file, at in there.files("_runs").items() if file.startswith(_PROBE)}
+        written = {file: at for file, at in target.files("_runs").items() if file.startswith(_PROBE)}
         if name not in written:
-            raise ResultsError(f"{there} does not list a file that was just written; use another place")
+            raise ResultsError(f"{target} does not list a file that was just written; use another place")
         doing = "deleted"
         for file, at in written.items():
             if file == name or at < written[name] - _PROBE_S:  # by the clock of the place alone
-                there.delete(file)
+                target.delete(file)
     except OSError as error:
-        raise ResultsError(f"results cannot be {doing} in {there}: {reason(error)}") from error
+        raise ResultsError(f"results cannot be {doing} in {target}: {reason(error)}") from error
 
 
 def patiently(

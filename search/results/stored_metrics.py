@@ -95,7 +95,7 @@ class _Stored:
 
 
 def measure_stored(
-    place: Path | str, names: Sequence[str] = (), tell: Tell = lambda line: None
+    results: Path | str, names: Sequence[str] = (), tell: Tell = lambda line: None
 ) -> list[Gained]:
     """Add metrics to finished benchmarks from what their samples table says of the forget images.
 
@@ -103,7 +103,7 @@ def measure_stored(
     a benchmark's rows of retrain have the metric itself.
 
     Args:
-        place: The results folder, or its address in a bucket.
+        results: The results folder, or its address in a bucket.
         names: Metrics; by default all that stored samples suffice for.
         tell: Called with a line for what cannot be computed, and for a run that is left alone.
 
@@ -113,7 +113,7 @@ def measure_stored(
             none of the metrics.
     """
     wanted = _wanted(names, tell)
-    store = storage.store_at(place)
+    store = storage.store_at(results)
     gained: list[Gained] = []
     try:
         runs = run_names(store) if store.exists() else []

@@ -50,13 +50,13 @@ def _say(line: str) -> None:
     print(line, file=sys.stderr)
 
 
-def finished_trials(place: Path | str, run_id: str) -> list[Row]:
+def finished_trials(results: Path | str, run_id: str) -> list[Row]:
     """All trials that any driver of a run has finished so far, each once, partition columns included.
 
     Raises:
         ResultsError: for a place or a file that cannot be read.
     """
-    store = storage.store_at(place)
+    store = storage.store_at(results)
     try:
         declared = united("trials", schemas_of(store, "trials").values())
         return rows(distinct_trials(trials_in(store, declared, run_id)))
@@ -83,7 +83,7 @@ class Results:
 
     def __init__(
         self,
-        place: Path | str,
+        results: Path | str,
         run_id: str,
         shard: Shard = WHOLE,
         *,
@@ -92,7 +92,7 @@ class Results:
         patience_s: float = storage.PATIENCE_S,
     ) -> None:
         self.run_id = run_id
-        self._store = storage.store_at(place)
+        self._store = storage.store_at(results)
         self._part = part(run_id, shard)
         self._tell = tell
         self._patience_s = patience_s
@@ -132,8 +132,8 @@ class Results:
 
     def rows(self) -> list[Row]:
         """All trials of the run: what this driver finished, and what others had when this one began."""
-        own = {file: table for file, table in self._tables.items() if file.startswith("trials/")}
-        return rows(self._earlier | own)
+        written = {file: table for file, table in self._tables.items() if file.startswith("trials/")}
+        return rows(self._earlier | written)
 
     def append(self, finished: Iterable[Finished]) -> None:
         """Make finished trials durable; when this returns, they survive a crash.
@@ -145,16 +145,20 @@ class Results:
             ResultsError: when that takes too long, or another driver has taken the run over; the trials
                 may then be appended once more.
         """
-        by_place: dict[tuple[str, ...], list[Finished]] = {}
-        for one in finished:
-            by_place.setdefault(tuple(str(one.trial[name]) for name in PARTITIONS), []).append(one)
-        for values, group in by_place.items():
-            place = dict(zip(PARTITIONS, values, strict=True))
+        by_folder: dict[tuple[str, ...], list[Finished]] = {}
+        for trial in finished:
+            by_folder.setdefault(tuple(str(trial.trial[name]) for name in PARTITIONS), []).append(trial)
+        for values, group in by_folder.items():
+            partition = dict(zip(PARTITIONS, values, strict=True))
             before = dict(self._tables)
             try:
                 for table in _DETAILS:
-                    self._add(table, place, [row | _ids(one) for one in group for row in getattr(one, table)])
-                self._add("trials", place, [one.trial for one in group])
+                    self._add(
+                        table,
+                        partition,
+                        [row | _ids(trial) for trial in group for row in getattr(trial, table)],
+                    )
+                self._add("trials", partition, [trial.trial for trial in group])
             except BaseException:
                 self._tables = before  # details of trials that are not in the table are written over
                 raise
@@ -198,21 +202,21 @@ class Results:
         text = yaml.safe_dump(self._record, sort_keys=False)
         self._write(f"_runs/{self._stem}.yaml", text.encode())
 
-    def _add(self, table: str, place: Mapping[str, str], rows: list[Row]) -> None:
+    def _add(self, table: str, partition: Mapping[str, str], rows: list[Row]) -> None:
         if not rows:
             return
         declared = self._schemas[table]
         columns = {name: [row.get(name) for row in rows] for name in declared.names}
         new = pa.table(columns, schema=declared)
-        file = self._file(table, place)
+        file = self._file(table, partition)
         old = self._tables.get(file)
         merged = pa.concat_tables([old, new]).combine_chunks() if old is not None else new
         self._write(file, serialised(merged))
         self._tables[file] = merged
 
-    def _file(self, table: str, place: Mapping[str, str]) -> str:
+    def _file(self, table: str, partition: Mapping[str, str]) -> str:
         """The file that is being filled; full ones stay as they are, which bounds the cost of a write."""
-        folder = "/".join(f"{name}={quote(value, safe='@')}" for name, value in place.items())
+        folder = "/".join(f"{name}={quote(value, safe='@')}" for name, value in partition.items())
         file, part = f"{table}/{folder}/{self._stem}.parquet", 1
         while file in self._tables and self._tables[file].num_rows * self._tables[file].num_columns >= _FULL:
             part += 1
@@ -254,5 +258,5 @@ class Results:
             upkeep.drop_details(self._store, self._held, self._part, table, declared, writers, self._tell)
 
 
-def _ids(one: Finished) -> Row:
-    return {name: one.trial[name] for name in ("run_id", "trial_id", "forget", "draw")}
+def _ids(finished: Finished) -> Row:
+    return {name: finished.trial[name] for name in ("run_id", "trial_id", "forget", "draw")}

@@ -34,8 +34,8 @@ def pruner(rule: Rule) -> optuna.pruners.BasePruner | None:
 
 def measured(row: Mapping[str, Any]) -> dict[int, float]:
     """Quarter -> gap, as far as a row of the trials table has them."""
-    found = {quarter: row.get(column) for quarter, column in QUARTERS.items()}
-    return {quarter: gap for quarter, gap in found.items() if gap is not None}
+    gaps = {quarter: row.get(column) for quarter, column in QUARTERS.items()}
+    return {quarter: gap for quarter, gap in gaps.items() if gap is not None}
 
 
 def rungs(gaps: Mapping[int, float]) -> dict[str, float]:

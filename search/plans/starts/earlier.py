@@ -73,7 +73,7 @@ def as_history(method: Method, space: Space, searches: Sequence[Earlier]) -> Sta
     if all(search.unlike for search in searches):
         why = "; ".join(dict.fromkeys(f"{search.name}: {search.unlike}" for search in searches))
         raise PlanError(f"{method.name} can only take points, not history ({why}); write 'use: points'")
-    return Starts(history=tuple(_told(method, space, [s for s in searches if not s.unlike])))
+    return Starts(history=tuple(_history(method, space, [s for s in searches if not s.unlike])))
 
 
 def outside(method: Method, space: Space, search: Earlier) -> list[Trial]:
@@ -94,7 +94,7 @@ def typed(method: Method, params: Mapping[str, Any]) -> dict[str, Any]:
     return values
 
 
-def _told(method: Method, space: Space, searches: Sequence[Earlier]) -> Iterator[Elsewhere]:
+def _history(method: Method, space: Space, searches: Sequence[Earlier]) -> Iterator[Elsewhere]:
     kept = {p.name: p.default for p in declared(method.Params) if p.name not in space.varied} | dict(
         space.fixed
     )

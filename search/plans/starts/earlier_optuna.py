@@ -30,7 +30,7 @@ def earlier_studies(address: str, plan: Plan, method: Method, study: str | None)
         ResultsError: when the database cannot be used.
     """
     with opened(address, must_exist=True) as database:
-        return [_earlier(one, plan, method) for one in _chosen(database, method, study)]
+        return [_earlier(chosen, plan, method) for chosen in _chosen(database, method, study)]
 
 
 def _chosen(database: BaseStorage, method: Method, name: str | None) -> list[Study]:
@@ -41,11 +41,11 @@ def _chosen(database: BaseStorage, method: Method, name: str | None) -> list[Stu
         if name not in names:
             raise PlanError(f"there is no study '{shown(name)}' in the database; {suggest(name, names)}")
         return [load_study(study_name=name, storage=database)]
-    studies = [load_study(study_name=one, storage=database) for one in names]
+    studies = [load_study(study_name=other, storage=database) for other in names]
     of_method = [study for study in studies if study.user_attrs.get("method") == method.name]
     if of_method or len(studies) == 1:
         return of_method or studies
-    listed = ", ".join(f"'{shown(one)}'" for one in names[:5]) or "none"
+    listed = ", ".join(f"'{shown(other)}'" for other in names[:5]) or "none"
     raise PlanError(f"the database does not say which study is of {method.name}; name it: {listed}")
 
 
@@ -89,8 +89,8 @@ def _unlike(study: Study, plan: Plan, method: Method) -> str:
     if study.metric_names != list(wanted.parts) or any(d.name != "MINIMIZE" for d in study.directions):
         names = _listed(wanted.parts)
         return f"it does not say that its values are {names}, minimised (study.set_metric_names does)"
-    there = {name: study.user_attrs.get(name, getattr(plan, name)) for name in _WHERE}
-    if others := [f"{name} {value}" for name, value in there.items() if value != getattr(plan, name)]:
+    recorded = {name: study.user_attrs.get(name, getattr(plan, name)) for name in _WHERE}
+    if others := [f"{name} {value}" for name, value in recorded.items() if value != getattr(plan, name)]:
         return f"it had {' and '.join(others)}"
     fixed = dict(plan.space(method).fixed)
     return "it held other values fixed" if study.user_attrs.get("fixed", fixed) != fixed else ""

@@ -17,7 +17,7 @@ from search.results.records import records
 _WHERE = ("task", "dataset", "model")
 
 
-def earlier_searches(place: Path | str, rows: pd.DataFrame, plan: Plan, method: Method) -> list[Earlier]:
+def earlier_searches(results: Path | str, rows: pd.DataFrame, plan: Plan, method: Method) -> list[Earlier]:
     """The searches of a method that are nearest to a plan's: the same task before the same data set, and that
     before the same network; on any forget set.
 
@@ -29,11 +29,13 @@ def earlier_searches(place: Path | str, rows: pd.DataFrame, plan: Plan, method: 
     Raises:
         ResultsError: when the records of the place's runs cannot be read.
     """
-    own = {run_id for record in records(place, f"{plan.name}-search") for run_id in _started(record)}
-    of_method = rows[(rows["method"] == method.name) & ~rows["run_id"].isin(own)]
-    found = [(study, frame) for study, frame in studies(of_method) if (frame["state"] == "complete").any()]
-    nearest = max((_alike(study, plan) for study, _ in found), default=None)
-    return [_earlier(study, frame, plan, method) for study, frame in found if _alike(study, plan) == nearest]
+    resumed = {run_id for record in records(results, f"{plan.name}-search") for run_id in _started(record)}
+    of_method = rows[(rows["method"] == method.name) & ~rows["run_id"].isin(resumed)]
+    searches = [(study, frame) for study, frame in studies(of_method) if (frame["state"] == "complete").any()]
+    nearest = max((_alike(study, plan) for study, _ in searches), default=None)
+    return [
+        _earlier(study, frame, plan, method) for study, frame in searches if _alike(study, plan) == nearest
+    ]
 
 
 def _started(record: Mapping[str, Any]) -> list[str]:

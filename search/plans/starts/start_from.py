@@ -32,7 +32,7 @@ def with_earlier(plan: Plan, tell: Tell) -> Plan:
         starts = {name: taken(plan, methods.get(name), given, searches, tell) for name in plan.methods}
     except (AnalysisError, ResultsError) as error:
         raise PlanError(f"'search.start_from': {error}") from None
-    if not any(one.identity for one in starts.values()):
+    if not any(start.identity for start in starts.values()):
         raise PlanError(f"'search.start_from' has no complete trial of {', '.join(plan.methods)}")
     return plan.with_starts(starts)
 
@@ -47,20 +47,20 @@ def taken(plan: Plan, method: Method, given: StartFrom, searches: Searches, tell
     if not every:
         tell(f"{method.name} has no earlier search in {given}, so it starts without")
         return Starts()
-    found = [search for search in every if not search.unlike] or every
+    usable = [search for search in every if not search.unlike] or every
     space = plan.space(method)
-    for search in found:
+    for search in usable:
         if left := outside(method, space, search):
             values = " ".join(f"{n}={v}" for n, v in left[0].params.items() if n in space.varied)
             trials = "1 trial lies" if len(left) == 1 else f"{len(left)} trials lie"
             tell(f"{trials} outside the plan's space in {search.name}, such as {values}")
     if given.use == "history":
-        starts = as_history(method, space, found)
+        starts = as_history(method, space, usable)
     else:
-        starts = as_points(method, space, found, given.points)
+        starts = as_points(method, space, usable, given.points)
     if not starts.identity:
-        raise PlanError(f"no trial of {found[0].name} lies in the space that the plan searches")
-    names = " and ".join(search.name for search in found[:3]) + (" and others" if len(found) > 3 else "")
+        raise PlanError(f"no trial of {usable[0].name} lies in the space that the plan searches")
+    names = " and ".join(search.name for search in usable[:3]) + (" and others" if len(usable) > 3 else "")
     tell(f"{method.name} starts from {starts.identity.rpartition(' ')[0]} of {names}")
     return starts
 
@@ -83,9 +83,9 @@ def _reader(plan: Plan, given: StartFrom) -> Searches:
     from analysis.results.load import trials
     from search.plans.starts.earlier_results import earlier_searches
 
-    place = given.results or ""
-    rows = trials(place)
-    return lambda method: earlier_searches(place, rows, plan, method)
+    results = given.results or ""
+    rows = trials(results)
+    return lambda method: earlier_searches(results, rows, plan, method)
 
 
 def _names(plan: Plan, study: str | Mapping[str, str] | None) -> Mapping[str, str | None]:

@@ -41,8 +41,8 @@ def with_points(plan: Plan) -> Plan:
             )
     points = {name: _points(plan, methods.get(name), given[name]) for name in sorted(given)}
     starts = {name: plan.starts(name) for name in plan.methods}
-    for name, own in points.items():
-        first = tuple(Point(point, ORIGIN) for point in own)
+    for name, values in points.items():
+        first = tuple(Point(point, ORIGIN) for point in values)
         starts[name] = replace(starts[name], points=(*first, *starts[name].points))
     changed = plan.model_copy(update={"search": plan.search.model_copy(update={"start": points})})
     return changed.with_starts(starts)
