@@ -47,21 +47,21 @@ def results(trials: pd.DataFrame) -> Section | None:
     blocks += _other_metrics(trials)
     blocks += _levels(trials)
     text = [
-        "Mean ± standard deviation; each table says over what. Distance to retrain is the mean absolute "
-        "difference to the retrained model over retain accuracy, forget accuracy and MIA. Bold: nearest to "
-        "the retrained model, or fastest, among the methods that were run on every forget set of the table, "
-        "and every other one of these that cannot be told from it: the 95 % interval of the difference, "
-        "repetition by repetition, contains 0. With one of them nothing can be told, and bold is only the "
-        "lowest."
+        "Mean ± standard deviation; the caption of each table names the repetitions. Distance to retrain is "
+        "the mean absolute difference to the retrained model over retain accuracy, forget accuracy and MIA. "
+        "Bold marks the method nearest to the retrained model, or the fastest, among the methods that were "
+        "run on every forget set of the table. It also marks the methods that cannot be distinguished from "
+        "it: the 95 % interval of the difference, repetition by repetition, contains 0. With a single "
+        "repetition no methods can be distinguished, and bold is only the lowest value."
     ]
     images = [task for task in ("random", "identities") if task in set(frame["task"])]
     if images:
         text.append(
-            f"In the task {' and in '.join(images)} nothing of the forget set is held out: its forget "
+            f"In the task {' and in '.join(images)} no image of the forget set is held out: forget "
             "accuracy is measured on the forgotten training images themselves."
         )
     if "sequence" in set(frame["task"]):
-        text.append("In the task sequence the figures are those after the last request.")
+        text.append("In the task sequence the figures are measured after the last request.")
     started = _started_from(trials)
     small = scaling(zip(frame["dataset"], frame["model"], strict=True))
     text += [*([started] if started else []), *([small] if small else [])]
@@ -69,19 +69,19 @@ def results(trials: pd.DataFrame) -> Section | None:
 
 
 def _started_from(trials: pd.DataFrame) -> str:
-    """What it means where retrained models started from weights that were not fresh."""
+    """The consequences for retrained models that started from weights that were not fresh."""
     rows = benchmarked(trials)
     sentences = []
     for start, meaning in (
         (
             "pretrained",
-            "from published weights, but for the last layer. Whatever these learned elsewhere of what is "
-            "forgotten here, the retrained model knows too: it shows what training here adds, not what a "
-            "model knows that never saw it",
+            "from published weights, except for the last layer. These may have learned about the forgotten "
+            "images elsewhere, and then the retrained model knows it too: it shows the effect of training "
+            "here, not a model that never saw such images",
         ),
         (
             "checkpoint",
-            "from weights that only its owner knows, because it is a model of the user's own",
+            "from weights that only its owner knows, because it is a user-defined model",
         ),
     ):
         models = rows.loc[rows["retrained_from"] == start, ["dataset", "model"]].drop_duplicates()
@@ -110,7 +110,7 @@ def classes(trials: pd.DataFrame, palette: Mapping[str, str]) -> Section | None:
 
 
 def damage(trials: pd.DataFrame, per_class: pd.DataFrame) -> Section | None:
-    """What happens to the classes that stay, relative to retraining."""
+    """The change of the classes that stay, relative to retraining."""
     frame = few_sources(collateral(trials, per_class))
     frame = frame[frame["method"] != "retrain"]
     if frame.empty:
@@ -127,14 +127,24 @@ def damage(trials: pd.DataFrame, per_class: pd.DataFrame) -> Section | None:
                 charts.collateral(part),
                 f"{name}: test accuracy of the classes that stay, relative to the retrained model. "
                 f"Furthest below is {who} when it forgets {worst['forget']}: {worst['change']:+.1f} points "
-                f"on {worst['class']}.",
+                f"on {worst['class']}. {_collateral_sureness(worst)}",
             )
         )
     return Section("collateral", "Classes that stay", [], blocks, folded=True)
 
 
+def _collateral_sureness(worst: pd.Series) -> str:
+    """The spread of the largest drop, and that it was picked from many."""
+    trials = f"{worst['n']} trials" if worst["n"] > 1 else "one trial"
+    if math.isnan(worst["change_std"]):
+        return f"That is from {trials} without a known spread, and the largest of many drops."
+    return (
+        f"Its standard deviation is {worst['change_std']:.1f} over {trials}; it is the largest of many drops."
+    )
+
+
 def entropy(trials: pd.DataFrame, samples: pd.DataFrame, palette: Mapping[str, str]) -> Section | None:
-    """How sure the models are of the forgotten images."""
+    """The entropies of the models' outputs on the forgotten images."""
     frame = few_sources(per_image(trials, samples, "entropy"))
     if frame.empty:
         return None
@@ -146,8 +156,9 @@ def entropy(trials: pd.DataFrame, samples: pd.DataFrame, palette: Mapping[str, s
         blocks.append(
             picture(
                 charts.distribution(rows, "entropy", palette),
-                f"{name}: entropy of the softmax on the forgotten training images, over the retrained "
-                f"model's in grey; low entropy gives a member away. Medians in nats: {'; '.join(known)}.",
+                f"{name}: entropy of the softmax on the forgotten training images, with the retrained "
+                "model's in grey; low entropy gives a member away. Images of all trials are counted "
+                f"together, so the spread includes that between seeds. Medians in nats: {'; '.join(known)}.",
             )
         )
         if name in differences:
@@ -157,9 +168,10 @@ def entropy(trials: pd.DataFrame, samples: pd.DataFrame, palette: Mapping[str, s
 
 def _entropy_table(name: str, rows: pd.DataFrame) -> Table:
     caption = (
-        f"{name}: entropies less those of the retrained model of the same seed, image by image; medians over "
-        "the seeds. The line of retrain, one seed against another, is what to expect. A large p of the "
-        "signed-rank test does not say that they are equal; the Kolmogorov-Smirnov distance is from 0 to 1."
+        f"{name}: entropies minus those of the retrained model with the same seed, image by image; medians "
+        "over the seeds. The row of retrain compares seeds with each other and shows the expected values. A "
+        "large p of the signed-rank test does not show that they are equal. The Kolmogorov-Smirnov distance "
+        "is between 0 and 1."
     )
     heads = ["Forget set", "Method", "Images", "Median difference (nats)", "Wilcoxon p", "Distance"]
     lines = [
@@ -177,7 +189,7 @@ def _entropy_table(name: str, rows: pd.DataFrame) -> Table:
 
 
 def quality(trials: pd.DataFrame, samples: pd.DataFrame) -> Section | None:
-    """Whether the unlearned models can be told from retrained ones, where there are enough of both."""
+    """Whether unlearned and retrained models can be distinguished, where there are enough of both."""
     scored = few_sources(merge_tuned(forgetting_quality(trials, samples)))
     attacked = few_sources(merge_tuned(u_lira(trials, samples)))
     blocks = [_score_table(name, rows) for name, rows in by_scenario(scored)]
@@ -187,11 +199,11 @@ def quality(trials: pd.DataFrame, samples: pd.DataFrame) -> Section | None:
 
 def _score_table(name: str, rows: pd.DataFrame) -> Table:
     caption = (
-        f"{name}: per forget image, a threshold on the loss tries to tell the unlearned models of all seeds "
-        "from the retrained ones. An F-score of 1 says that they are as hard to tell from these as these "
-        "from each other; the total score multiplies it with train and test accuracy relative to the "
-        f"retrained models. From few models the scores are rough: {FEWEST} are the least, the "
-        "papers take 32 to 512."
+        f"{name}: for each forget image, an attack separates the unlearned models of all seeds from the "
+        "retrained ones by a threshold on the loss. At an F-score of 1 this is as hard as separating "
+        "retrained models from each other. The total score is the F-score times train and test accuracy "
+        "relative to the retrained models. With few models the scores are rough: this report needs at least "
+        f"{FEWEST}, the papers use 32 to 512."
     )
     lines = [
         [row["forget"], variant(*row[VARIANT]), str(row["n"]), *(number(row[m], m) for m in SCORES)]
@@ -203,10 +215,10 @@ def _score_table(name: str, rows: pd.DataFrame) -> Table:
 
 def _attack_table(name: str, rows: pd.DataFrame) -> Table:
     caption = (
-        f"{name}: U-LiRA, an attacker who has unlearned and retrained models of all seeds but one, and tells "
-        "by the confidence in every forget image which kind the models of that seed are. 50 % is chance. The "
-        "± is a standard error over seeds; the line of retrain, odd seeds against even ones, is what chance "
-        "looks like with half as many models."
+        f"{name}: U-LiRA, an attacker who has the unlearned and retrained models of all seeds except one, "
+        "and classifies the models of that seed by their confidence in each forget image. 50 % is chance. "
+        "The ± is a standard error over seeds. The row of retrain compares odd with even seeds: it shows "
+        "chance, with half as many models."
     )
     lines = [
         [
@@ -223,14 +235,14 @@ def _attack_table(name: str, rows: pd.DataFrame) -> Table:
 
 
 def few_sources(frame: pd.DataFrame) -> pd.DataFrame:
-    """Without transferred parameters where they come from several sets, which have their own chapter."""
+    """The rows without parameters transferred from several sets, which have a chapter of their own."""
     moved = frame["regime"].isin(["transferred", BOTH])
     sources = frame["tuned_on"].where(moved).groupby([frame[c] for c in (*SCENARIO, "method")])
     return frame[~moved | (sources.transform("nunique") < 2)]
 
 
 def _main_table(name: str, rows: pd.DataFrame, every: pd.DataFrame) -> Table:
-    """The table of one scenario from its rows of `overall`, and the trials that these are made of."""
+    """The table of a scenario from its rows of `overall` and the trials that they summarise."""
     full = rows["forget_sets"] == rows["forget_sets"].max()
     candidates = rows[full & ~rows["method"].isin(REFERENCES) & (rows["n"] > 0)]
     if candidates.empty:
@@ -252,13 +264,13 @@ def _main_table(name: str, rows: pd.DataFrame, every: pd.DataFrame) -> Table:
 
 
 def _distance_first(text: pd.DataFrame) -> pd.DataFrame:
-    """A table whose second column is the distance, which a phone then shows."""
+    """A table whose second column is the distance, so that a phone shows it."""
     first = ["Method", label("gap")]
     return text[[*first, *(head for head in text.columns if head not in first)]]
 
 
 def _other_metrics(trials: pd.DataFrame) -> Iterator[Table]:
-    """What else was measured in every scenario, folded."""
+    """A folded table of the other metrics for each scenario."""
     for name, rows in by_scenario(benchmarked(trials)):
         others = [metric for metric in metric_names(rows) if metric not in FIGURES]
         if not others:
@@ -275,7 +287,7 @@ def _other_metrics(trials: pd.DataFrame) -> Iterator[Table]:
 
 
 def _levels(trials: pd.DataFrame) -> Iterator[Table]:
-    """Where figures differ, where draws or originals were repeated too, folded."""
+    """A folded table of the levels of spread, for scenarios with several draws or originals."""
     for name, rows in by_scenario(few_sources(apart(trials))):
         heads = ["Forget set", "Method", "Figure", "Trials", "Mean", "± originals", "± draws", "± seeds"]
         lines = [
@@ -289,8 +301,8 @@ def _levels(trials: pd.DataFrame) -> Iterator[Table]:
             for _, row in rows.iterrows()
         ]
         caption = (
-            f"{name}: standard deviations between original models, between draws of the forget set of one "
-            "original, and between method seeds on one draw; each of means over what is to its right"
+            f"{name}: standard deviations between original models, between draws of the forget set of an "
+            "original, and between method seeds on a draw; each is of means over the levels to its right"
         )
         yield table(caption, heads, lines, set(heads[3:]), folded=True)
 
@@ -299,7 +311,7 @@ def _spread_sentence(name: str, rows: pd.DataFrame) -> str:
     methods = rows[~rows["method"].isin(REFERENCES)].dropna(subset=["gap_mean"])
     groups = methods.groupby(VARIANT)["gap_mean"]
     sentence = (
-        f"{name}: mean (marker) and standard deviation (line) per forget set; the bar is retrain. "
+        f"{name}: mean (marker) and standard deviation (line) for each forget set; the bar is retrain. "
         f"{spread_sentence(rows)}"
     )
     wide = (groups.max() - groups.min()).sort_values()
@@ -308,6 +320,6 @@ def _spread_sentence(name: str, rows: pd.DataFrame) -> str:
     key = wide.index[-1]
     low, high = groups.min()[key], groups.max()[key]
     return (
-        f"{sentence} The forget set matters most to {variant(*key)}: its distance to retrain goes from "
+        f"{sentence} The forget set matters most to {variant(*key)}: its distance to retrain ranges from "
         f"{number(float(low))} to {number(float(high))} points."
     )

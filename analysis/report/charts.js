@@ -1,5 +1,5 @@
 "use strict";
-// The figures that move. Each drawer takes a figure's data and returns Plotly's traces and layout.
+// Interactive figures. Each drawer takes a figure's data and returns Plotly's traces and layout.
 
 const palette = () => {
   const style = getComputedStyle(document.documentElement);
@@ -10,7 +10,7 @@ const palette = () => {
   };
 };
 
-// Plotly reads tags and entities in text; a name is a name.
+// Plotly interprets tags and entities in text, so names are escaped.
 const safe = (text) => String(text).replace(/&/g, "&amp;").replace(/</g, "&lt;").replace(/>/g, "&gt;");
 const lines = (parts) => parts.filter(Boolean).map(safe).join("<br>");
 const short = (value) => (value === null || value === undefined ? "\u2013" : String(Number(Number(value).toPrecision(3))));
@@ -41,7 +41,7 @@ function frame(look, more) {
   };
 }
 
-// What a trial is, for the reader who touches its dot.
+// The text of a trial's dot.
 function trialText(study, i) {
   const at = (column) => column.values[i];
   return lines([
@@ -72,13 +72,13 @@ const drawers = {
       array: points.map((p) => (finite(p[high]) ? Math.max(0, p[high] - p[key]) : 0)),
       arrayminus: points.map((p) => (finite(p[low]) ? Math.max(0, p[key] - Math.max(p[low], key === "x" ? p.x / 20 : 0)) : 0)),
     });
-    const one = (bars, i) => ({ ...bars, array: [bars.array[i]], arrayminus: [bars.arrayminus[i]] });
+    const bar = (bars, i) => ({ ...bars, array: [bars.array[i]], arrayminus: [bars.arrayminus[i]] });
     const up = reach("low", "high", "y");
     const along = reach("xlow", "xhigh", "x");
     const traces = points.map((point, i) => ({
       type: "scatter", mode: "markers+text", name: safe(point.name), x: [point.x], y: [point.y],
       text: [safe(point.name)], textposition: point.x > middle ? "top left" : "top right", hovertext: [lines(point.lines)], hoverinfo: "text",
-      error_y: one(up, i), error_x: one(along, i),
+      error_y: bar(up, i), error_x: bar(along, i),
       marker: {
         size: 11, color: tone(point.colour, look), line: { width: 2, color: tone(point.colour, look) },
         symbol: point.hollow ? "circle-open" : "circle",
@@ -232,11 +232,11 @@ const drawers = {
     const gap = gapOf(study);
     const rows = gap.map((_, i) => i).filter((i) => finite(gap[i]) && study.parameters.every((p) => finite(p.values[i])));
     const dimension = (name, values, log) => {
-      const own = rows.map((i) => (log ? Math.log10(values[i]) : values[i]));
-      if (!log) return { label: safe(name), values: own };
-      const [low, high] = [Math.ceil(Math.min(...own)), Math.floor(Math.max(...own))];
+      const scaled = rows.map((i) => (log ? Math.log10(values[i]) : values[i]));
+      if (!log) return { label: safe(name), values: scaled };
+      const [low, high] = [Math.ceil(Math.min(...scaled)), Math.floor(Math.max(...scaled))];
       const ticks = Array.from({ length: Math.max(0, high - low + 1) }, (_, i) => low + i);
-      return { label: safe(name), values: own, tickvals: ticks, ticktext: ticks.map((tick) => short(10 ** tick)) };
+      return { label: safe(name), values: scaled, tickvals: ticks, ticktext: ticks.map((tick) => short(10 ** tick)) };
     };
     return [[{
       type: "parcoords",

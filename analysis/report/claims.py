@@ -1,4 +1,4 @@
-"""The report's chapter of claims: beside retraining, against each other, how robust the best points are."""
+"""The report's chapter of claims: methods against retraining and each other, and robust best points."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ MOST_FOLDED = 24
 
 
 def claims(trials: pd.DataFrame, range_of: RangeOf, palette: Mapping[str, str]) -> Section | None:
-    """What may be claimed of the methods of one plan and scenario, and how sure it is.
+    """The claims that the trials of a plan and scenario support, and how sure they are.
 
     Args:
-        range_of: The range in which a study searched a parameter column, if that is known.
+        range_of: The range in which a study searched a parameter column, if it is known.
         palette: Method -> colour.
     """
     blocks = [*_against_retraining(trials, palette), *against_each_other(trials, palette)]
@@ -35,21 +35,21 @@ def claims(trials: pd.DataFrame, range_of: RangeOf, palette: Mapping[str, str]) 
     if not blocks:
         return None
     text = [
-        "What these trials are enough to say. A figure that looks the same is not shown to be the same, and "
-        "with one run nothing is shown at all; where trials are too few, the number that would do is there. "
-        "Spread over seeds, draws and original models, and over forget sets, answers different questions, "
-        "and each caption says which it is."
+        "These are the claims that the trials support. Values that look the same may still differ, and a "
+        "single run shows nothing. Where there are too few trials, the table gives the number that would "
+        "suffice. Spread over seeds, over draws and original models, and over forget sets answer different "
+        "questions; each caption names its own."
     ]
     if not surroundings:
         text.append(
-            f"How robust the best points are cannot be said: fewer than {FEWEST} trials lie within a tenth "
-            "of the ranges around each, and there is no sensitivity run around one."
+            "The robustness of the best points is unknown: there are fewer than "
+            f"{FEWEST} trials within a tenth of the ranges around each, and no sensitivity run around any."
         )
     return Section("claims", "What can be claimed", text, blocks)
 
 
 def against_each_other(trials: pd.DataFrame, palette: Mapping[str, str]) -> list[Block]:
-    """Ranks, pairs and budgets of the methods over the forget sets, and scenarios, of some trials."""
+    """Ranks, pairs and budgets of the methods over the forget sets and scenarios of some trials."""
     comparison = standing(trials)
     if comparison.ranking is None:
         return []
@@ -77,15 +77,15 @@ def _against_retraining(trials: pd.DataFrame, palette: Mapping[str, str]) -> lis
         blocks.append(
             picture(
                 claims_charts.differences(drawn, palette),
-                f"{name}: mean difference to other retrained models in margins, a mark per forget set; "
-                f"lines are 95 % intervals over {over}, which say nothing of other forget sets. Inside the "
+                f"{name}: mean difference to other retrained models in margins, one mark per forget set. "
+                f"Lines are 95 % intervals over {over}; they do not cover other forget sets. Inside the "
                 "band a mean differs by less than two retrained models typically do; hollow marks have too "
-                f"few runs to say so. {_margin_sentence(drawn)}",
+                f"few runs to show this. {_margin_sentence(drawn)}",
             )
         )
         single = shown(rows).drop(columns=LINE)
         single.insert(0, "Method", [variant(*key) for key in rows[VARIANT].itertuples(index=False)])
-        caption = f"{name}: each forget set by itself. Intervals are Student's at 95 %, over {over}."
+        caption = f"{name}: each forget set separately. Intervals are Student's at 95 %, over {over}."
         heads = list(single.columns)
         figures = {"Difference", "95 % interval", "Margin", "Runs"}
         blocks.append(table(caption, heads, single.to_numpy().tolist(), figures, folded=True))
@@ -93,7 +93,7 @@ def _against_retraining(trials: pd.DataFrame, palette: Mapping[str, str]) -> lis
 
 
 def _searched_first(rows: pd.DataFrame) -> pd.DataFrame:
-    """A line per method: of what it ran with on most forget sets the tuned parameters, then others."""
+    """A line per method: the parameters with the most forget sets, tuned ones before others."""
     sets = rows.groupby(VARIANT)["forget"].nunique().rename("sets").reset_index()
     order = {"tuned": 0, "tuned + transferred": 1}
     sets["order"] = sets["regime"].map(lambda regime: order.get(regime, 2))
@@ -104,7 +104,7 @@ def _searched_first(rows: pd.DataFrame) -> pd.DataFrame:
 
 
 def _verdicts(every: pd.DataFrame) -> str:
-    """Which lines are as retraining in all metrics, and how many claims there are of each kind."""
+    """The lines that are as retraining in all metrics, and the number of claims of each kind."""
     whole = every.groupby(LINE, sort=False)["verdict"].agg(lambda v: set(v) <= {AS_RETRAINING, IDENTICAL})
     keys = whole.index[whole.to_numpy(dtype=bool)].to_frame()[VARIANT]
     names = [variant(*map(str, key)) for key in keys.to_numpy()]
@@ -122,10 +122,10 @@ def _verdicts(every: pd.DataFrame) -> str:
 
 
 def _margin_sentence(rows: pd.DataFrame) -> str:
-    """How wide the margins are, and for how many there is none."""
+    """The width of the margins, or the reason why there is none."""
     known = rows[rows["margin"] > 0]
     if known.empty:
-        return "No margin is known: the retrained models do not vary, or there is one of them."
+        return "No margin is known: the retrained models do not vary, or there is only one."
     spans = [
         f"{title(str(metric))} {number(group['margin'].min())} to {number(group['margin'].max())}"
         for metric, group in known.groupby("metric", sort=False)
@@ -143,23 +143,23 @@ def _ranks_sentence(comparison: Standing, spent: pd.DataFrame) -> str:
     assert ranks is not None
     first = best(comparison)
     text = (
-        f"Mean ranks over {blocks} forget sets by distance to retrain, 1 is nearest; bars join what "
+        f"Mean ranks over {blocks} forget sets by distance to retrain; 1 is nearest. Bars join methods that "
         "Nemenyi's critical difference (5 %, all pairs together) cannot tell apart. "
     )
     if ranks.p >= 0.05:
-        text += f"Friedman's test finds no difference between the methods (p = {ranks.p:.2g})."
+        text += f"Friedman's test detects no difference between the methods (p = {ranks.p:.2g})."
     else:
         text += f"Some methods differ (Friedman, p = {ranks.p:.2g})."
     if first:
         text += f" On these forget sets {first} is nearer to retraining than every other (95 %, over runs)."
     else:
-        text += " None is clearly nearer to retraining than every other, so there is no winner."
+        text += " No method is clearly nearer to retraining than every other, so there is no winner."
     if blocks < LEAST_SETS:
-        text += f" {blocks} forget sets are too few to say anything of others."
+        text += f" {blocks} forget sets are too few for a statement about others."
     if not _is_equal_budget(comparison, spent):
-        text += " The budgets were not equal, see the table: ranks then compare budgets too."
+        text += " The budgets were not equal (see the table), so the ranks also compare budgets."
     if comparison.left_out:
-        text += f" Left out, as run on fewer forget sets: {', '.join(comparison.left_out)}."
+        text += f" Left out, because run on fewer forget sets: {', '.join(comparison.left_out)}."
     return text
 
 
@@ -171,7 +171,7 @@ def _is_equal_budget(comparison: Standing, spent: pd.DataFrame) -> bool:
 def _pairs(comparison: Standing) -> Table:
     heads = [
         "Method",
-        "Beside",
+        "Compared with",
         "Difference (points)",
         "Over runs",
         "Over forget sets",
@@ -193,9 +193,10 @@ def _pairs(comparison: Standing) -> Table:
     clear = int(((comparison.pairs["high"] < 0) | (comparison.pairs["low"] > 0)).sum())
     caption = (
         f"{clear} of {len(rows)} pairs of methods differ in their mean distance to retrain on these forget "
-        "sets. Intervals are a bootstrap's, of all pairs together at 95 %: over runs, the forget sets stay "
-        f"these; over forget sets, they are a sample (from {LEAST_SETS} on; Wilcoxon's p, by Holm's "
-        f"procedure, from {LEAST_BLOCKS} on). Negative: the first is nearer."
+        "sets. Intervals are from a bootstrap, at 95 % for all pairs together. Those over runs apply to "
+        "these forget sets; those over forget sets treat the sets as a sample (with at least "
+        f"{LEAST_SETS} sets; Wilcoxon's p, by Holm's procedure, with at least {LEAST_BLOCKS}). Negative: "
+        "the first method is nearer."
     )
     return table(caption, heads, rows, set(heads[2:]), folded=len(rows) > MOST_FOLDED)
 
@@ -221,9 +222,9 @@ def _budgets(comparison: Standing, spent: pd.DataFrame, trials: pd.DataFrame) ->
         "the same number of trials" if _is_equal_budget(comparison, spent) else "different numbers of trials"
     )
     caption = (
-        f"What each method was given: {equal} per forget set. Seconds are medians over the searches of a "
-        "forget set (unlearning and evaluation of all trials together) and over the benchmark's trials; "
-        "they depend on the machine and on what else ran there."
+        f"The search budget of each method: {equal} per forget set. Seconds are medians over the searches "
+        "of a forget set (unlearning and evaluation of all trials together) and over the benchmark's trials. "
+        "They depend on the machine and its other load."
     )
     heads = ["Method", "Trials of a search", "A search", "One unlearning"]
     return table(caption, heads, rows, set(heads[1:]))
@@ -233,11 +234,11 @@ def _robust(surroundings: list[Neighbourhood], palette: Mapping[str, str]) -> li
     if not surroundings:
         return []
     caption = (
-        "How robust the best points are: the share of the neighbourhood, a tenth of every range to both "
-        "sides on its own scale, that is at most so many points further from retraining than the best. "
-        "Bands are a bootstrap's 95 % intervals, over the trials of a search or the seeds of a sensitivity "
-        f"run. Single trials are noisy and the best of many is lucky, so shares from a search are rather "
-        f"too low. {_cliff_sentence(surroundings)}"
+        "Robustness of the best points: the share of the neighbourhood that is at most the given number of "
+        "points further from retraining than the best. The neighbourhood is a tenth of every range to both "
+        "sides, on the scale of the range. Bands are bootstrap 95 % intervals over the trials of a search or "
+        "the seeds of a sensitivity run. Single trials are noisy and the best of many is lucky, so shares "
+        f"from a search tend to be too low. {_cliff_sentence(surroundings)}"
     )
     return [picture(claims_charts.robustness(surroundings, palette), caption), _robust_table(surroundings)]
 
@@ -250,7 +251,10 @@ def _cliff_sentence(surroundings: list[Neighbourhood]) -> str:
             where = f" in {title(near.parameter)}" if near.parameter else ""
             cliffs.append(f"{near.study.method} forgetting {near.study.forget}{where}")
     if not cliffs:
-        return f"No method is shown to stand on a cliff, with less than half of it within {WITHIN:g} points."
+        return (
+            "No method is shown to be on a cliff, with less than half of the neighbourhood within "
+            f"{WITHIN:g} points."
+        )
     return (
         f"On a cliff, with less than half of the neighbourhood within {WITHIN:g} points: {', '.join(cliffs)}."
     )
@@ -276,8 +280,8 @@ def _robust_table(surroundings: list[Neighbourhood]) -> Table:
             [near.study.method, near.study.forget, source, name, f"{share:.0%}", interval, str(near.trials)]
         )
     caption = (
-        f"The share of each neighbourhood within {WITHIN:g} points of the best, and from how many trials in "
-        "it. One parameter at a time says nothing of several that are wrong together."
+        f"The share of each neighbourhood within {WITHIN:g} points of the best, and the number of trials in "
+        "it. Rows of one parameter do not show the effect of several that are wrong together."
     )
     return table(caption, heads, rows, set(heads[4:]), folded=len(rows) > MOST_FOLDED)
 

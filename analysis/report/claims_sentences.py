@@ -1,4 +1,4 @@
-"""Claims beside retraining in words: cells of tables, and sentences that say how sure they are."""
+"""Claims about methods and retraining in words: cells of tables, and sentences that say how sure they are."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from analysis.text.labels import DASH, number, signed, title
 
 
 def shown(claims: pd.DataFrame) -> pd.DataFrame:
-    """Claims as a table of text: of each method over its forget sets, or of each on one of them.
+    """Claims as a table of text, a row per method or per method and forget set.
 
     Args:
         claims: Rows of `analysis.claims.claims` or `claims_by_forget`.
@@ -32,7 +32,7 @@ def matrix(claims: pd.DataFrame) -> pd.DataFrame:
 
 
 def verdict(row: Mapping[Any, Any]) -> str:
-    """A claim as people read it: `not enough runs to say (12 more would do)`."""
+    """A claim in words: `not enough runs to say (12 more would do)`."""
     if row["verdict"] == DIFFERS and row.get("forget_sets", 1) > 1:
         return f"differs on {_few(row['differing'].split(', '))}"
     if row["verdict"] != TOO_FEW:
@@ -45,19 +45,20 @@ def verdict(row: Mapping[Any, Any]) -> str:
 
 
 def how_to_read(claims: pd.DataFrame, margin: float | None) -> str:
-    """What the claims say and how sure they are, for under a table of them."""
+    """The meaning of the claims and how sure they are, as a caption of their table."""
     over = " or ".join(dict.fromkeys(claims["over"])) or "seeds"
     allowed = (
-        "what two retrained models typically differ by (root mean square, from their spread over seeds)"
+        "the typical difference of two retrained models (root mean square, from their spread over seeds)"
         if margin is None
         else f"{margin:g} in the metric's unit"
     )
     return (
         "As retraining: on every forget set the mean is within the margin of the mean of other retrained "
-        f"models, {allowed}; this is said wrongly in at most 5 % of cases. Differs: a difference on some "
-        "forget set that chance brings in at most 5 % of cases where there is none. Each method and metric "
-        f"is judged by itself, over {over}; the runs that would do are per forget set, for method and "
-        "retraining alike, and lead to an answer with a probability of 80 % if differences stay as they are."
+        f"models; the margin is {allowed}. This verdict is wrong in at most 5 % of cases. Differs: on some "
+        "forget set there is a difference that chance produces in at most 5 % of cases. Each method and "
+        f"metric is judged separately, over {over}. The numbers of further runs are per forget set, for the "
+        "method and for retraining; with them a verdict has a probability of 80 % if the differences stay "
+        "as they are."
     )
 
 

@@ -1,4 +1,4 @@
-"""The report's chapter that sets our benchmark beside the papers' tables."""
+"""The report's chapter that compares our benchmark with the papers' tables."""
 
 from __future__ import annotations
 
@@ -14,18 +14,18 @@ from analysis.studies import VARIANT
 from analysis.text.labels import DASH, number, scaling, title
 
 _TEXT = (
-    "Printed figures beside ours of the same data set, network, task, forget set and method; each regime of "
-    "hyper-parameters is a line of its own. A figure lies within the printed spread when it is no further "
-    "from the printed mean than one printed standard deviation; where none, or zero, is printed, nothing is "
-    "said. A printed spread is over runs on one original model: over draws where a number of images is "
-    "forgotten, a sample of its own in every run, else over seeds. Ours beside it is over the same; where we "
-    "have a single draw it is over seeds, and nothing is said either. Printed times were taken on other "
-    "machines and include the evaluation, so ours do here too, and they are shown without a judgement."
+    "Printed figures next to ours of the same data set, network, task, forget set and method; each regime of "
+    "hyper-parameters has a row of its own. A figure is within the printed spread if it differs from the "
+    "printed mean by at most one printed standard deviation; where no spread, or a spread of zero, is "
+    "printed, there is no verdict. A printed spread is over runs on one original model: over draws where a "
+    "number of images is forgotten (each run draws a sample), otherwise over seeds. Ours is over the same; "
+    "where we have a single draw it is over seeds, and there is no verdict either. Printed times were "
+    "measured on other machines and include the evaluation; ours include it here too and get no verdict."
 )
 
 
 def comparison(trials: pd.DataFrame, samples: pd.DataFrame) -> Section | None:
-    """Every printed table that something was run for: differences, rankings, all cells, what is missing."""
+    """Every printed table with results here: differences, rankings, all cells and missing figures."""
     tables = list(by_table(cells(trials, samples=samples)))
     if not tables:
         return None
@@ -44,13 +44,13 @@ def _printed_table(rows: pd.DataFrame) -> list[Table | Picture]:
     )
     missing = _missing(rows)
     if missing:
-        caption = f"{name}: what was never run or not measured"
+        caption = f"{name}: figures that were never run or not measured"
         blocks.append(table(caption, ["Forget set", "State", "Methods"], missing, folded=True))
     return blocks
 
 
 def _differences(caption: str, rows: pd.DataFrame) -> Table:
-    """One line per method and regime: how far from print, on average over the forget sets."""
+    """A row per method and regime: the distance to the printed figures, mean over the forget sets."""
     compared = rows[(rows["status"] == COMPARED) & rows["difference"].notna()]
     compared = compared.assign(tuned_on=compared["tuned_on"].where(compared["regime"] == "transferred", ""))
     metrics = list(dict.fromkeys([*(m for m in GAP if m in set(compared["metric"])), *compared["metric"]]))
@@ -69,7 +69,7 @@ def _differences(caption: str, rows: pd.DataFrame) -> Table:
         figures = [number(float(far.get(metric, math.nan)), metric) for metric in metrics]
         lines.append([key[0], parameters_of(key), str(group["forget"].nunique()), *figures, inside])
     return table(
-        f"{caption} Mean absolute differences, in points where figures are percent:",
+        f"{caption} Mean absolute differences over the forget sets, in points where figures are percent:",
         heads,
         lines,
         set(heads[2:]),
@@ -77,7 +77,7 @@ def _differences(caption: str, rows: pd.DataFrame) -> Table:
 
 
 def _by_variant(rows: pd.DataFrame) -> list[tuple[tuple[str, ...], pd.DataFrame]]:
-    """Methods in the order of print, each with its regimes in theirs."""
+    """Methods in the order of the printed table, each with its regimes in their order."""
     groups = [(tuple(map(str, key)), group) for key, group in rows.groupby(VARIANT, sort=False)]
     methods = list(dict.fromkeys(rows["method"]))
     return sorted(groups, key=lambda g: (methods.index(g[0][0]), regime_rank(g[0][1]), g[0][2:]))
@@ -106,8 +106,8 @@ def _rankings(rows: pd.DataFrame) -> list[Table | Picture]:
         caption = f"{name_of(rows)}: agreement of the rankings on each forget set"
         rest = [line for line, shown in zip(lines, over, strict=True) if not shown]
         blocks.append(table(caption, heads, rest, set(heads[2:]), folded=True))
-    heads = ["Forget set", "Parameters", "Method", "Rank in print", "Rank here"]
-    heads += ["Distance in print (points)", "Distance here (points)"]
+    heads = ["Forget set", "Parameters", "Method", "Rank in the paper", "Rank here"]
+    heads += ["Distance in the paper (points)", "Distance here (points)"]
     places = [
         [
             forget_sets(row["forget"]),
@@ -123,7 +123,7 @@ def _rankings(rows: pd.DataFrame) -> list[Table | Picture]:
 
 
 def _ranking_sentence(ranked: pd.DataFrame, agreed: pd.DataFrame) -> str:
-    """The ranking over the most forget sets, and of these the one of the most methods."""
+    """A sentence about the ranking over the most forget sets, and of these about that of the most methods."""
     most = agreed[agreed["forget"] == EVERY] if EVERY in set(agreed["forget"]) else agreed
     first = most.sort_values("n", ascending=False, kind="stable").iloc[0]
     keys = ["forget", "regime", "tuned_on"]
@@ -133,7 +133,8 @@ def _ranking_sentence(ranked: pd.DataFrame, agreed: pd.DataFrame) -> str:
     )
     nearest = [methods.nsmallest(1, gap)["method"].iloc[0] for gap in ("printed_gap", "gap")]
     sentence = (
-        f"Methods ranked by distance to retrain {where}: {nearest[0]} is nearest in print, {nearest[1]} here"
+        f"Methods ranked by distance to retrain {where}: {nearest[0]} is nearest in the paper, {nearest[1]} "
+        "here"
     )
     if math.isnan(first["kendall"]):
         return f"{sentence}; {first['n']} method{'s' if first['n'] > 1 else ''} can be ranked on both sides."
@@ -141,7 +142,7 @@ def _ranking_sentence(ranked: pd.DataFrame, agreed: pd.DataFrame) -> str:
 
 
 def _missing(rows: pd.DataFrame) -> list[list[str]]:
-    """Per forget set: the methods that were never run, and the figures that were not measured."""
+    """For each forget set the methods that were never run and the figures that were not measured."""
     lines = []
     for (forget, status), group in rows[rows["status"] != COMPARED].groupby(["forget", "status"], sort=False):
         methods = group.groupby("method", sort=False)["metric"].agg(

@@ -1,4 +1,4 @@
-"""What the plans of some results do otherwise than the print that they repeat, in their own words."""
+"""Differences between the plans of some results and the papers that they repeat, as the plans state them."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from analysis.report.page import Section, table
 from analysis.results.plan_records import plan_records
 
 _TEXT = (
-    "What the plans do otherwise than the papers whose experiments they repeat, as the plans themselves say. "
-    "It is to be read beside every difference to a printed figure."
+    "Differences between the plans and the papers whose experiments they repeat, as the plans state them. "
+    "They may explain a difference to a printed figure."
 )
 
 
 def departures(results: Path | str) -> dict[str, tuple[str, ...]]:
-    """Plan -> its sentences, of the newest record of each plan that ran; without plans that say nothing.
+    """Plan -> its sentences, from the newest record of each plan that ran; plans without any are left out.
 
     Raises:
         AnalysisError: when the records cannot be read. A file that is not a record is left out.
@@ -29,9 +29,9 @@ def chapter(results: Path | str) -> Section | None:
     lines = [[plan, sentence] for plan, every in departures(results).items() for sentence in every]
     if not lines:
         return None
-    return Section(
-        "departures", "Differences from the papers", [_TEXT], [table("", ["Plan", "Otherwise"], lines, set())]
-    )
+    caption = "The statements of each plan; nothing here checks that they are complete"
+    block = table(caption, ["Plan", "Difference"], lines, set())
+    return Section("departures", "Differences from the papers", [_TEXT], [block])
 
 
 def _sentences(plan: dict[str, Any]) -> tuple[str, ...]:

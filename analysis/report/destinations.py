@@ -1,4 +1,4 @@
-"""The report's chapter on where forgotten images go."""
+"""The report's chapter about the classes that forgotten images are assigned to."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ TOO_MANY = 8  # forget sets in one picture
 
 
 def destination_section(trials: pd.DataFrame, samples: pd.DataFrame) -> Section | None:
-    """Which classes the models name for the forget images, beside the retrained model."""
+    """The classes that the models name for the forget images, compared with the retrained model."""
     frame = destinations(trials, samples)
     if frame.empty:
         return None
@@ -27,15 +27,15 @@ def destination_section(trials: pd.DataFrame, samples: pd.DataFrame) -> Section 
         caption = sentence(scenario_label(*map(str, values)), shown)
         blocks.append(picture(destination_charts.destinations(shown), caption))
     text = [
-        "A method that sends the images of a forgotten class to a class that the retrained model does not "
-        "name for them gives away what was forgotten. Mean over the models of each line, in percent of the "
-        "forget images."
+        "A method that assigns the images of a forgotten class to a class that the retrained model does not "
+        "name for them reveals which class was forgotten. Values are means over the models of each line, in "
+        "percent of the forget images."
     ]
     return Section("destinations", "Where forgotten images go", text, blocks, folded=True)
 
 
 def sentence(name: str, rows: pd.DataFrame) -> str:
-    """What the picture of one scenario shows: where retrain sends them, and who does otherwise most."""
+    """A sentence about the picture of one scenario: the method that differs most from retrain."""
     lines = rows.drop_duplicates(LINE)
     methods = lines[~lines["method"].isin(REFERENCES)].dropna(subset=["apart"])
     if methods.empty:
@@ -58,5 +58,5 @@ def _sureness(lines: pd.DataFrame) -> str:
     retrained = lines.loc[lines["method"] == "retrain", "n"]
     fewest = int(retrained.min()) if len(retrained) else 0
     if fewest < 2:
-        return "From one retrained model: how far a second one would be is not known."
-    return f"Retrain is the mean of {fewest} models or more."
+        return "From one retrained model: the distance of a second one is unknown."
+    return f"Retrain is the mean of at least {fewest} models."

@@ -1,4 +1,4 @@
-"""What a page carries in itself, packed: its data, and the library that draws them in a browser."""
+"""The packed content of a page: its data, and the library that draws them in a browser."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ from markupsafe import Markup
 from analysis.errors import AnalysisError
 from analysis.text.names import printable
 
-_DIGITS = 4  # more are seen neither in a picture nor in its hover text
+_DIGITS = 4  # more are visible neither in a picture nor in its hover text
 
 
 def packed(content: str | bytes) -> Markup:
-    """Text as gzip in base 85, for a script element; the same text gives the same. `figures.js` unpacks it.
+    """Text as gzip in base 85, for a script element; equal texts give equal codes. `figures.js` unpacks it.
 
-    The first character is how many zeros fill the last four bytes. Four bytes are five digits, which are the
-    characters from `(` to `|`, with `}` instead of `<`; base64 would be 7 % longer.
+    The first character is the number of zeros that fill up the last four bytes. Four bytes are five digits,
+    which are the characters from `(` to `|`, with `}` instead of `<`; base64 would be 7 % longer.
     """
     raw = content.encode() if isinstance(content, str) else content
     code = gzip.compress(raw, compresslevel=9, mtime=0)
@@ -40,7 +40,7 @@ def packed(content: str | bytes) -> Markup:
 
 
 def as_json(value: object) -> str:
-    """JSON that browsers read: numbers with four digits, null for what is not finite, text that is seen."""
+    """JSON for browsers: numbers with four digits, null for infinite and missing ones, printable text."""
     return json.dumps(_plain(value), separators=(",", ":"), ensure_ascii=False, allow_nan=False)
 
 

@@ -1,9 +1,9 @@
 "use strict";
-// When a figure comes into view, the library and the searches are unpacked, once, and it is drawn.
+// A figure is drawn when it comes into view; the library and the searches are unpacked once.
 
 const ONE_SEARCH = ["slices", "contour", "parallel", "importance"];
 
-// How many zeros fill the last four bytes, then five digits of base 85 for every four bytes, as `analysis.embedded` writes.
+// The format of `analysis.report.embedded`: the number of fill bytes, then five digits of base 85 for every four bytes.
 function bytesOf(text) {
   const bytes = new Uint8Array(((text.length - 1) / 5) * 4);
   const view = new DataView(bytes.buffer);
@@ -63,7 +63,7 @@ class Figure {
     this.choose("y", "Up", names, 1);
   }
 
-  // A list to choose from; a list of one is none.
+  // A list to choose from, unless there is only one option.
   choose(key, name, options, first = 0) {
     this.element.querySelector(`label.${key}`)?.remove();
     this.chosen[key] = first;
@@ -85,9 +85,9 @@ class Figure {
   draw() {
     const given = ONE_SEARCH.includes(this.kind) ? { ...this.chosen, study: this.study } : { ...this.data, studies: this.studies };
     const [traces, layout, width] = drawers[this.kind](given, palette());
-    const room = this.element.clientWidth;
-    if (width > room) layout.width = width; // then the figure scrolls, and its letters stay as they are
-    const narrow = room < 500;
+    const available = this.element.clientWidth;
+    if (width > available) layout.width = width; // then the figure scrolls, and its letters keep their size
+    const narrow = available < 500;
     if (narrow && layout.legend) layout.legend.font = { size: 11 };
     return Plotly.react(this.plot, traces, layout, {
       responsive: !layout.width, displaylogo: false, scrollZoom: false, displayModeBar: narrow ? false : "hover",

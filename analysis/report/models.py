@@ -1,4 +1,4 @@
-"""The report's chapters on models on their way, and on what can be got out of them."""
+"""The report's chapters about models while a method runs, and about images recovered from them."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from analysis.text.labels import mean_std, number, variant
 
 _MOST_SETS = 4  # forget sets with a picture; `unlearn figure` draws all
 _WAY = (
-    "The model as it stands while a method runs, measured on subsets of the large splits: mean and standard "
-    "deviation (band) over repetitions. Dashed is what the retrained model has. A method whose line crosses "
-    "its dashed one on the way may have been stopped too late."
+    "The model while a method runs, measured on subsets of the large splits: mean (line) and standard "
+    "deviation (band) over repetitions. The dashed line is the retrained model. A method whose line crosses "
+    "the dashed one may have been stopped too late."
 )
 _INVERTED = (
-    "Images made by gradient descent from nothing, so that the model takes them for what was forgotten. "
-    "Another network, trained on all images from another seed, says in how many it recognises the class "
-    "(framed). It takes even noise for some class: compare with retrain, not with 0."
+    "Images made by gradient descent, starting from noise, so that the model assigns them to the forgotten "
+    "class. Another network, trained on all images with another seed, counts the images in which it "
+    "recognises the class (framed). It assigns even noise to some class: compare with retrain, not with 0."
 )
 
 
@@ -40,7 +40,7 @@ def on_the_way(trials: pd.DataFrame, progress: pd.DataFrame) -> Section | None:
 
 
 def inverted(trials: pd.DataFrame, inversions: pd.DataFrame) -> Section | None:
-    """What a model still shows of the forgotten class."""
+    """Images of the forgotten class that were recovered from the models."""
     frame = shown(trials, inversions)
     blocks: list[Table | Picture] = []
     for name, every in by_scenario(frame):
@@ -58,7 +58,13 @@ def inverted(trials: pd.DataFrame, inversions: pd.DataFrame) -> Section | None:
             ]
             heads = ["Method", "Recognised (%)", "n"]
             blocks.append(
-                table(f"{title}: share of images in which it is recognised", heads, lines, set(heads[1:]))
+                table(
+                    f"{title}: share of images in which the class is recognised, mean ± standard deviation "
+                    "over n trials",
+                    heads,
+                    lines,
+                    set(heads[1:]),
+                )
             )
     if not blocks:
         return None
@@ -66,10 +72,10 @@ def inverted(trials: pd.DataFrame, inversions: pd.DataFrame) -> Section | None:
 
 
 def _course_sentence(name: str, rows: pd.DataFrame) -> str:
-    """Which method is nearer to retraining somewhere on its way than at its end, and by how much most."""
+    """A sentence about the method that was most nearer to retraining before its end than at its end."""
     methods = rows[~rows["method"].isin(REFERENCES)].dropna(subset=["gap_mean"])
     if methods.empty:
-        return f"{name}: accuracy over the share of the steps."
+        return f"{name}: accuracy over the share of the steps, without a retrained model to compare with."
     ends = methods.sort_values("done", kind="stable").drop_duplicates(VARIANT, keep="last")
     nearest = methods.sort_values("gap_mean", kind="stable").drop_duplicates(VARIANT)
     both = ends.merge(nearest, on=VARIANT, suffixes=("_end", "_best"))
@@ -85,7 +91,7 @@ def _course_sentence(name: str, rows: pd.DataFrame) -> str:
 
 
 def _inverted_sentence(name: str, rows: pd.DataFrame) -> str:
-    """How often the class is recognised in the images of the original, the retrained and the worst method."""
+    """The share of recognised images of the original model, the retrained model and the worst method."""
     models = rows.drop_duplicates(VARIANT)
     methods = models[~models["method"].isin(REFERENCES)]
     known = [
@@ -98,4 +104,7 @@ def _inverted_sentence(name: str, rows: pd.DataFrame) -> str:
         known.append(
             f"at most {top[f'{METRIC}_mean']:.0f} % of a method ({variant(*(top[c] for c in VARIANT))})"
         )
-    return f"{name}: recognised in the images of {', '.join(known)}. Of each line the first model is shown."
+    return (
+        f"{name}: recognised in the images of {', '.join(known)}. Each row shows images of the first model; "
+        "the shares are means over all models of the row."
+    )

@@ -1,4 +1,4 @@
-"""What a result table says: who comes nearest to retraining, and how far that can be told."""
+"""Sentences about a result table: the method nearest to retraining, and how sure that is."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ Summary = Mapping[Line, Mapping[Any, Any]]
 
 
 def main_sentence(name: str, rows: pd.DataFrame, trials: pd.DataFrame, lines: Collection[Line]) -> str:
-    """Who comes nearest, who cannot be told from it, and where retraining and the original model stand.
+    """The nearest method, those that cannot be distinguished from it, retraining and the original model.
 
     Args:
         name: The scenario.
         rows: Its rows of `analysis.breakdown.overall`.
-        trials: The trials that these are made of.
-        lines: Which of the rows may be called nearest.
+        trials: The trials that they summarise.
+        lines: The rows that may be called nearest.
     """
     keys = rows[VARIANT].itertuples(index=False, name=None)
     summary = dict(zip(keys, rows.to_dict("records"), strict=True))
@@ -45,16 +45,16 @@ def main_sentence(name: str, rows: pd.DataFrame, trials: pd.DataFrame, lines: Co
 
 
 def _leading(name: str, alike: Mapping[Line, Difference], summary: Summary, *, several: bool) -> str:
-    """The nearest line, what cannot be told from it, and which of these is the fastest."""
+    """The nearest line, those that cannot be distinguished from it, and the fastest of these."""
     first, *others = alike
     text = f"On {name}: {variant(*first)} comes nearest to retraining: {_gap(summary[first])} points away."
     if several and alike[first].n < 2:
-        return f"{text} One repetition tells no methods apart."
+        return f"{text} One repetition cannot tell methods apart."
     if not others:
         return text
     count = min(alike[key].n for key in others)
     names = [f"{variant(*key)} ({_gap(summary[key])})" for key in others]
-    text += f" {_listed(names)} cannot be told from it by {count} repetitions."
+    text += f" {_listed(names)} cannot be distinguished from it with {count} repetitions."
     seconds = {key: float(summary[key]["unlearn_s_mean"]) for key in alike}
     fastest = min(seconds, key=lambda key: seconds[key])
     if seconds[first] >= 2 * seconds[fastest] > 0:
@@ -67,7 +67,7 @@ def _leading(name: str, alike: Mapping[Line, Difference], summary: Summary, *, s
 
 
 def _retrained(summary: Summary, differences: Mapping[Line, Difference]) -> str:
-    """Which lines are nearer than a second retrained model, and which cannot be told from it."""
+    """The lines that are nearer than a second retrained model, and those that cannot be distinguished."""
     text = f"Retraining again with another seed is itself {_gap(summary[RETRAIN])} points away."
     known = {key: d for key, d in differences.items() if math.isfinite(d.low)}
     nearer = [f"{variant(*key)} by {_interval(d)}" for key, d in known.items() if d.high < 0]
@@ -75,14 +75,14 @@ def _retrained(summary: Summary, differences: Mapping[Line, Difference]) -> str:
     if nearer:
         text += f" Nearer than that: {_listed(nearer)}."
     if alike:
-        text += f" {_listed(alike)} cannot be told from it."
+        text += f" {_listed(alike)} cannot be distinguished from it."
     if known and not nearer and not alike:
         text += " Every method is further away."
     return text
 
 
 def _interval(d: Difference) -> str:
-    """Of a negative difference how much it is less."""
+    """The size of a negative difference, with its interval."""
     return f"{-d.mean:.1f} (95 % interval {-d.high:.1f} to {-d.low:.1f})"
 
 

@@ -1,4 +1,4 @@
-"""The parts a report page is made of: sections of text, tables and pictures, ready for the template."""
+"""The parts of a report page: sections of text, tables and pictures, ready for the template."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Cell:
-    """One cell of a table; `strong` marks the best, `number` aligns it as a figure."""
+    """One cell of a table; `strong` marks the best, `number` aligns the cell to the right."""
 
     text: str
     strong: bool = False
@@ -31,7 +31,7 @@ class Cell:
 
 @dataclass(frozen=True)
 class Table:
-    """A table with a sentence above it; `folded` shows it only on request."""
+    """A table with a sentence above it; a `folded` one is shown on request."""
 
     caption: str
     head: Sequence[str]
@@ -41,7 +41,7 @@ class Table:
 
 @dataclass(frozen=True)
 class Picture:
-    """A figure as a data URI, with one sentence that says what it shows; `inches` is its width."""
+    """A figure as a data URI, with a caption that describes it; `inches` is its width."""
 
     uri: Markup
     caption: str
@@ -53,10 +53,10 @@ class Chart:
     """A figure that the reader's browser draws.
 
     Attributes:
-        kind: The function of `report.js` that draws it.
-        caption: One sentence that says what it shows.
-        data: What that function draws.
-        still: The picture where no script runs and in print.
+        kind: The function of `charts.js` that draws it.
+        caption: A description of the figure, and how sure it is.
+        data: The data for that function.
+        still: The picture for readers without scripts and for printing.
     """
 
     kind: str
@@ -70,9 +70,9 @@ Block = Table | Picture | Chart
 
 @dataclass(frozen=True)
 class Section:
-    """A chapter of the page: its anchor, title, paragraphs, and blocks in the order they are shown.
+    """A chapter of the page: its anchor, title, paragraphs, and blocks in their order.
 
-    `folded` shows it only on request, and in print.
+    A `folded` one is shown on request, and when the page is printed.
     """
 
     anchor: str
@@ -84,7 +84,7 @@ class Section:
 
 @dataclass(frozen=True)
 class Recipe:
-    """How to get the same again: the file of a plan, its text, and the command that runs it."""
+    """How to reproduce the results: the file of a plan, its text, and the command that runs it."""
 
     file: str
     yaml: str
@@ -93,7 +93,7 @@ class Recipe:
 
 @dataclass(frozen=True)
 class Summary:
-    """What a reader sees first: a sentence, what qualifies it, a picture, a row per method, the plan."""
+    """The first screen: a sentence, its qualifications, a picture, a row per method, the plan."""
 
     sentence: str
     text: Sequence[str]
@@ -104,12 +104,12 @@ class Summary:
 
 @dataclass(frozen=True)
 class Part:
-    """What one plan ran on one scenario.
+    """The results of one plan on one scenario.
 
     Attributes:
-        anchor: What the anchors of its chapters begin with.
+        anchor: The prefix of its chapters' anchors.
         lines: Its rows of `analysis.answer.answer`.
-        studies: What its charts draw of searches, by the search's key.
+        studies: The data of its searches for charts, by the search's key.
     """
 
     anchor: str
@@ -121,10 +121,10 @@ class Part:
 
 
 def picture(figure: Figure, caption: str) -> Picture:
-    """A figure as an SVG that stands in the page itself; the same figure gives the same bytes.
+    """A figure as an SVG inside the page; the same figure gives the same bytes.
 
-    Letters are drawn as shapes, so that they look the same everywhere. Where matplotlib's font lacks some, as
-    it does for emoji and Chinese, they are text, and the reader's browser has the fonts.
+    Letters are drawn as shapes, so that they look the same everywhere. Where matplotlib's font lacks some,
+    such as emoji and Chinese characters, they are text, and the browser supplies the fonts.
     """
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
@@ -155,7 +155,7 @@ def table(
     """A table from strings.
 
     Args:
-        numbers: Heads of the columns that hold figures.
+        numbers: Heads of the columns with numbers.
         strong: (row, column) of the cells to mark.
     """
     cells = [

@@ -25,10 +25,11 @@ def fronts(studies: Sequence[tuple[Study, pd.DataFrame]], record: PlanRecord | N
             caption = f"{study.method}, forgetting {study.forget}: {front_sentence(data)}"
             blocks.append(picture(front_plots.front(data), caption))
     text = (
-        "The plan minimises four figures at once: the distances to the retrained model in retain accuracy, "
-        "forget accuracy and MIA, and the method's seconds. A trial is on the front if no other one is at "
-        "least as good in all four. The knee is the trial of the front nearest to the best of each, "
+        "The plan minimises four values at once: the distances to the retrained model in retain accuracy, "
+        "forget accuracy and MIA, and the method's seconds. A trial is on the front if no other trial is at "
+        "least as good in all four. The knee is the trial of the front nearest to the best of each value, "
         "scaled by the range of the trials; the hypervolume is the share of that range that the front "
-        "covers. The benchmark runs the trial with the smallest mean distance."
+        "covers. Trials are single runs, so the front is optimistic. The benchmark runs the trial with the "
+        "smallest mean distance."
     )
     return Section("pareto", "Several objectives", [text], blocks) if blocks else None

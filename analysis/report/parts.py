@@ -1,4 +1,4 @@
-"""The parts of a report: what each plan ran on each scenario, so that no two of them share a table."""
+"""The parts of a report: one for each plan and scenario, so that no two of them share a table."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ class Share:
     """The rows of every table that belong to one part of a report.
 
     Attributes:
-        key: Plan ("" where the runs do not name it), data set, model and task.
+        key: Plan ("" if the runs do not name it), data set, model and task.
     """
 
     key: tuple[str, ...]
@@ -34,7 +34,7 @@ def shares(trials: pd.DataFrame, *details: pd.DataFrame) -> Iterator[Share]:
     """The rows of each plan and scenario; the plan is in the title where a scenario has several.
 
     Args:
-        details: The other tables, in the order in which `Share` has them.
+        details: The other tables, in the order of the fields of `Share`.
     """
     rows = trials.assign(plan=plan_names(trials["run_id"]))
     plans = rows.groupby(PART[1:])["plan"].transform("nunique")

@@ -1,4 +1,4 @@
-"""The report's chapter about published values: whose they are, and for which experiment."""
+"""The report's chapter about published values: their papers and experiments."""
 
 from __future__ import annotations
 
@@ -9,15 +9,15 @@ from analysis.report.page import Section, table
 from analysis.scenarios import by_scenario
 
 _TEXT = (
-    "Published values are those of the experiment of the paper that the plan repeats; in other plans, the "
-    "nearest that any paper has for the task. Where they were published for another data set or network, "
-    "what they do here says nothing about what they did there."
+    "Published values are those of the experiment that the plan repeats; in other plans, the nearest that "
+    "any paper has for the task. Where they were published for another data set or network, the results "
+    "here do not judge the results there."
 )
 _HEADS = ["Method", "Published values", "Paper", "Published for another"]
 
 
 def presets(trials: pd.DataFrame) -> Section | None:
-    """The published values of every method of the benchmark, or that it has none."""
+    """The published values of every method of the benchmark, methods without any included."""
     frame = published_values(trials)
     if frame.empty:
         return None
@@ -36,4 +36,4 @@ def _sentence(name: str, rows: pd.DataFrame) -> str:
     same = int((published["preset_differs"] == "").sum())
     without = sorted(set(rows["method"]) - set(published["method"]))
     none = f" No published values were run for {', '.join(without)}." if without else ""
-    return f"{name}: {same} of {len(published)} presets were published for just this experiment.{none}"
+    return f"{name}: {same} of {len(published)} presets were published for exactly this experiment.{none}"

@@ -1,4 +1,4 @@
-"""The report: one HTML file that holds everything it shows and opens without a network."""
+"""The report: one HTML file that contains everything it shows and opens without a network."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ from analysis.text.names import printable
 
 
 def write_report(results: Locations, out: Path | str | None = None) -> str:
-    """Write the report of some results and return where it is; an older report is replaced at once.
+    """Write the report of some results and return its path; an older report is replaced in one step.
 
     Args:
         results: The results folder or its address in a bucket, or several of them, which are then shown side
@@ -72,7 +72,7 @@ def write_report(results: Locations, out: Path | str | None = None) -> str:
 
 
 def render(results: Locations) -> str:
-    """The report of some results as HTML; several have parts of their own, with the place in their titles.
+    """The report of some results as HTML; of several, each has parts with its location in their titles.
 
     Raises:
         AnalysisError: when the results cannot be read.
@@ -124,27 +124,27 @@ def _finalize(value: object) -> object:
 
 
 def _asset(name: str) -> Markup:
-    """A file of this package that goes into the page as it is."""
+    """A file of this package that is included in the page unchanged."""
     return Markup(files("analysis.report").joinpath(name).read_text(encoding="utf-8"))
 
 
 def _plan_text(text: str) -> Markup:
-    """A plan with its lines; elsewhere a line break in a text is shown as an escape."""
+    """A plan with its line breaks; in other texts a line break is shown as an escape."""
     return Markup("\n").join(printable(line) for line in text.splitlines())
 
 
 def _parts(location: str, trials: pd.DataFrame, seen: set[str], alone: bool) -> list[Part]:
-    """What every plan ran on every scenario, the chapters that have something to show.
+    """The parts of some results, one for each plan and scenario, with the chapters that have content.
 
     Args:
-        seen: The paragraphs that parts before these said; those of these are added.
-        alone: Whether these are the only results that the report is of.
+        seen: The paragraphs of earlier parts; those of these parts are added.
+        alone: Whether these are the only results of the report.
     """
     ranges = load.ranges(location)
     searched = searched_ranges(location, trials, ranges)
     readers = (load.classes, load.samples, load.steps, load.progress, load.inversions)
     tables = [trials, *(read(location) for read in readers)]
-    if not alone:  # the same plan that ran in two places has the same runs
+    if not alone:  # a plan that ran at two locations has the same run ids in both
         tables = [_with_location(table, location) for table in tables]
         searched = {_run_in(run, location): known for run, known in searched.items()}
     lines = answer(tables[0])
@@ -180,20 +180,20 @@ def _with_location(table: pd.DataFrame, location: str) -> pd.DataFrame:
 
 
 def _run_in(run_id: str, location: str) -> str:
-    """A run's name, a slash and what tells it from others; with the place among the latter."""
+    """A run_id, `run/particular`, with the location added to the second part."""
     run, _, particular = run_id.partition("/")
     return f"{run}/{particular} in {location}"
 
 
 def _without_repeats(sections: list[Section], seen: set[str]) -> list[Section]:
-    """Chapters without the paragraphs that an earlier part said, which are then added to these."""
+    """Chapters without paragraphs in `seen`, to which their other paragraphs are added."""
     kept = [replace(section, text=[t for t in section.text if t not in seen]) for section in sections]
     seen.update(text for section in sections for text in section.text)
     return kept
 
 
 def _of(lines: pd.DataFrame, share: Share) -> pd.DataFrame:
-    """The lines of the answer that belong to one part."""
+    """The lines of the answer for one part."""
     return lines[(lines[PART] == list(share.key)).all(axis=1)]
 
 
@@ -204,7 +204,7 @@ def _chapters(
     range_searched: Callable[[Study, str], Range | None],
     record: PlanRecord | None,
 ) -> tuple[list[Section], dict[str, dict[str, Any]]]:
-    """The chapters of one part, and what their charts draw of its searches."""
+    """The chapters of one part, and the data of its searches for charts."""
     searches = list(studies(share.trials))
     known = importances([rows for _, rows in searches], ranges)
     sections = [
@@ -231,7 +231,7 @@ def _chapters(
 
 
 def _common(location: str, trials: pd.DataFrame, alone: bool) -> list[Section]:
-    """The chapters about everything that ran in a place."""
+    """The chapters about all plans and scenarios of a location."""
     sections = [
         departures.chapter(location),
         comparison_sections.comparison(trials, load.samples(location)),

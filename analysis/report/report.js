@@ -1,9 +1,9 @@
 "use strict";
-// Tables that sort and filter, text that is copied, and the contents that say where the reader is.
+// Sorting and filtering of tables, copying of text, and the contents with the reader's position.
 
 const all = (selector, root = document) => [...root.querySelectorAll(selector)];
 
-// What a cell is sorted by: `88.4 ± 0.6` by its mean, `2 h 5 min` in seconds, a dash last, other text as text.
+// The sort key of a cell: the mean of `88.4 ± 0.6`, seconds of `2 h 5 min`, otherwise the text; dashes are last.
 function rank(text) {
   const units = { h: 3600, min: 60, s: 1 };
   const spans = [...text.matchAll(/([\d.]+) (h|min|s)\b/g)];
@@ -66,7 +66,7 @@ function say(text) {
   document.getElementById("status").textContent = text;
 }
 
-// What is wider than the page scrolls by itself, and by the keyboard.
+// Tables wider than the page scroll separately, also with the keyboard.
 function reachable() {
   for (const box of all(".scroll")) {
     const wide = box.scrollWidth > box.clientWidth;
@@ -88,7 +88,7 @@ async function copy(button) {
     await navigator.clipboard.writeText(code.textContent);
     button.textContent = "Copied";
   } catch {
-    getSelection().selectAllChildren(code); // where the browser forbids it, one key is left to press
+    getSelection().selectAllChildren(code); // where the browser forbids it, the reader presses one key
     button.textContent = "Press Ctrl+C";
   }
   say(button.textContent);

@@ -1,4 +1,4 @@
-"""The report's chapters about the runs themselves: what failed, where it ran, what the columns mean."""
+"""The report's chapters about the runs themselves: failures, machines, and the meaning of the columns."""
 
 from __future__ import annotations
 
@@ -22,11 +22,12 @@ def failures(trials: pd.DataFrame) -> Section | None:
     rows = counted.astype(str).to_numpy().tolist()
     share = len(failed) / len(trials)
     text = [f"{len(failed)} of {len(trials)} trials failed ({share:.1%}); they are left out of every mean."]
-    return Section("failures", "Failures", text, [table("", heads, rows, {"Trials"})])
+    caption = "Failed trials by method and reason, the most frequent first; every failed trial is counted"
+    return Section("failures", "Failures", text, [table(caption, heads, rows, {"Trials"})])
 
 
 def provenance(trials: pd.DataFrame) -> Section:
-    """Every run: what it did, when, on which machines, with which versions and seeds."""
+    """A row per run: kinds and numbers of trials, times, machines, versions and seeds."""
     heads = [
         "Run",
         "Kind",
@@ -41,7 +42,7 @@ def provenance(trials: pd.DataFrame) -> Section:
     heads += ["unlearnbench", "torch"]
     rows = []
     busy = trials[["unlearn_s", "eval_s", "overhead_s"]].sum(axis=1) - trials["reused_s"].fillna(0.0)
-    runs = trials["run_id"].str.partition("/")[0]  # without what is particular to each method
+    runs = trials["run_id"].str.partition("/")[0]  # without the part that differs between methods
     for run, frame in sorted(trials.groupby(runs), key=lambda pair: pair[1]["started_at"].min()):
         started, ended = frame["started_at"].min(), frame["finished_at"].max()
         rows.append(
@@ -60,13 +61,16 @@ def provenance(trials: pd.DataFrame) -> Section:
             ]
         )
     numbers = {"Trials", "Started (UTC)", "Wall time", "Time in trials"}
-    return Section(
-        "provenance", "Where the figures come from", [], [table("", heads, rows, numbers)], folded=True
+    caption = (
+        "One row per run, from the rows of its trials. Wall time is from the first start to the last end, "
+        "pauses included"
     )
+    block = table(caption, heads, rows, numbers)
+    return Section("provenance", "Where the figures come from", [], [block], folded=True)
 
 
 def dictionary(columns: pd.DataFrame) -> Section:
-    """What every column of the trials table means."""
+    """The meaning of every column of the trials table."""
     heads = ["Column", "Group", "Type", "Unit", "Meaning"]
     rows = columns[["column", "group", "type", "unit", "description"]].to_numpy().tolist()
     caption = f"All {len(rows)} columns of the trials table"

@@ -28,11 +28,11 @@ Blocks = list[Block]
 def searches(
     studies: Searches, palette: Mapping[str, str], range_of: Callable[[Study, str], Range | None]
 ) -> Section | None:
-    """Best parameters of every search, whether their ranges may be too narrow, and how the search went.
+    """Best parameters of every search, ranges that may be too narrow, and the searches' courses.
 
     Args:
         studies: The searches with their rows.
-        range_of: The range in which a study searched a parameter column, if that is known.
+        range_of: The range in which a study searched a parameter column, if it is known.
     """
     rows: list[list[str]] = []
     still: list[list[str]] = []
@@ -55,12 +55,16 @@ def searches(
         return None
     heads = ["Method", "Forget set", "Trials", "Failed", "Wall time", "Objective (points)", "Best trial"]
     heads += ["Others within a point", "Best parameters"]
-    blocks: Blocks = [table("", heads, rows, set(heads[2:-1]))]
+    caption = (
+        "The best trial of each search on validation images. It was picked for being low among many noisy "
+        "trials, so its objective is too hopeful; trials within a point of it may be as good"
+    )
+    blocks: Blocks = [table(caption, heads, rows, set(heads[2:-1]))]
     if narrow:
-        caption = "Ranges that may be too narrow: the best lies near an end"
-        blocks.append(table(caption, ["Method", "Forget set", "What"], narrow))
+        caption = "Ranges that may be too narrow, because the best value is near an end: a hint, not a test"
+        blocks.append(table(caption, ["Method", "Forget set", "Parameter"], narrow))
     if still:
-        caption = "Parameters that the searches left alone"
+        caption = "Parameters that the searches did not vary, with the values of the best trial"
         blocks.append(table(caption, ["Method", "Forget set", "Values"], still, folded=True))
     done = with_figures(studies)
     blocks += [search_charts.history(done, palette), search_charts.pareto(done, palette)] if done else []
@@ -68,7 +72,7 @@ def searches(
 
 
 def check(trials: pd.DataFrame) -> Section | None:
-    """The winner's curse: the best parameters of each search on seeds that it never saw."""
+    """The winner's curse: the best parameters of each search on seeds that it did not use."""
     curses = winners_curse(trials)
     if not curses:
         return None
@@ -87,17 +91,22 @@ def check(trials: pd.DataFrame) -> Section | None:
         for c in curses
     ]
     text = [
-        "The best of many noisy trials is partly luck, so its parameters ran again on fresh seeds; where "
-        "other draws of the forget set were run, which the search never saw, on these. ± is over them."
+        "The best of many noisy trials is partly luck, so its parameters ran again on fresh seeds, or, where "
+        "the benchmark has them, on draws of the forget set that the search never saw."
     ]
     text += _curse_sentences(curses)
-    return Section("check", "Does the best hold?", text, [table("", heads, rows, set(heads[2:]))])
+    caption = (
+        "Distance to retrain of the best trial of each search, in the search and on fresh seeds or draws, "
+        "with the standard deviation and the 95 % interval of the difference over these"
+    )
+    block = table(caption, heads, rows, set(heads[2:]))
+    return Section("check", "Does the best hold?", text, [block])
 
 
 def sensitivity(
     trials: pd.DataFrame, studies: Searches, ranges: Ranges, palette: Mapping[str, str]
 ) -> Section | None:
-    """One parameter at a time and grids from sensitivity runs; the searches' trials, which move."""
+    """One parameter at a time and grids from sensitivity runs; interactive charts of the searches' trials."""
     blocks: Blocks = []
     for figure in figures(trials):
         values = sense.published(trials, figure.study)
@@ -115,7 +124,7 @@ def sensitivity(
 
 
 def importance(studies: Searches, shares: Sequence[Importance]) -> Section | None:
-    """Importance of the parameters, and for which searches it cannot be told."""
+    """Importance of the parameters, and the searches for which it cannot be estimated."""
     rows, without = [], []
     for (study, _), known in zip(studies, shares, strict=True):
         if known.reason:
@@ -129,15 +138,18 @@ def importance(studies: Searches, shares: Sequence[Importance]) -> Section | Non
     if rows:
         some = [pair for pair, known in zip(studies, shares, strict=True) if not known.reason]
         blocks.append(search_charts.importances(some))
-        caption = "Shares of all searches; the intervals are a bootstrap's over the trials"
+        caption = (
+            "Importance of each parameter in each search; intervals are from a bootstrap over the trials"
+        )
         blocks.append(table(caption, heads, rows, {"Rank", *heads[4:]}, folded=len(rows) > 40))
     if without:
-        blocks.append(table("Searches of which it cannot be told", ["Method", "Forget set", "Why"], without))
+        caption = "Searches for which importance cannot be estimated"
+        blocks.append(table(caption, ["Method", "Forget set", "Reason"], without))
     return Section("importance", "Importance of the hyper-parameters", [], blocks) if blocks else None
 
 
 def with_figures(studies: Searches) -> Searches:
-    """The searches of which some trial was complete."""
+    """The searches with at least one complete trial."""
     return [(study, rows) for study, rows in studies if best(rows) is not None]
 
 
@@ -172,7 +184,8 @@ def _designed(
             low = cells["gap"].nsmallest(1, "mean").iloc[0]
             at = " and ".join(f"{title(name)} = {plain(float(low[name]))}" for name in pair)
             caption = (
-                f"{_name(study)}: distance to retrain on the grid; lowest, {low['mean']:.1f} points, at {at}."
+                f"{_name(study)}: distance to retrain on the grid, mean over seeds; lowest at {at} with "
+                f"{low['mean']:.1f} points. The figure above shows the spread."
             )
             blocks.append(picture(plots.parameter_map(cells["gap"], as_grid=True), caption))
     return blocks
@@ -204,14 +217,14 @@ def _published_sentence(published: Mapping[str, Mapping[float, str]]) -> str:
     ]
     if not values:
         return ""
-    return f" Published (squares; the other parameters of a preset are not those here): {', '.join(values)}."
+    return f" Published (squares; the other parameters of a preset differ from these): {', '.join(values)}."
 
 
 def _curse_sentences(curses: Sequence[WinnersCurse]) -> list[str]:
-    """The search that was most hopeful, and, once each, what the differences are made of."""
+    """A sentence about the most hopeful search, and one for each distinct set of causes."""
     most = max(curses, key=lambda c: (c.difference, c.n))
     worse = "worse" if most.difference > 0 else "better"
-    unclear = ", which these cannot tell from no difference" if most.low <= 0 <= most.high else ""
+    unclear = ", which may be chance (the 95 % interval contains 0)" if most.low <= 0 <= most.high else ""
     sentence = (
         f"{_name(most.study)}: the best of {most.trials} trials had {number(most.searched)} points in the "
         f"search and has {mean_std(most.fresh_mean, most.fresh_std)} on {_fresh(most)} that it never saw, "
@@ -220,27 +233,27 @@ def _curse_sentences(curses: Sequence[WinnersCurse]) -> list[str]:
     if len(curses) > 1:
         hopeful = sum(c.low > 0 for c in curses)
         sentence = (
-            f"{hopeful} of {len(curses)} searches were clearly too hopeful, at 95 %. The most, {sentence}"
+            f"{hopeful} of {len(curses)} searches were clearly too hopeful (95 %). Most of all, {sentence}"
         )
     return [sentence, *dict.fromkeys(map(_curse_parts, curses))]
 
 
 def _curse_parts(c: WinnersCurse) -> str:
-    """What the difference between a search's best and the same on fresh seeds is made of."""
+    """The causes of the difference between a search's best trial and the same parameters on fresh seeds."""
     parts = ["the luck of the pick"]
     if c.over == "draws":
-        parts.append("the images to forget, which are others in every draw")
+        parts.append("the images to forget, which differ between draws")
     if c.searched_split != c.fresh_split:
         measured = f"the search measures {c.searched_split} images, the benchmark {c.fresh_split} images"
         parts.append(f"the images ({measured})")
     if len(parts) == 1:
         return f"Both were measured on {c.fresh_split} images, so the difference is {parts[0]}."
-    number_of = {2: "Two", 3: "Three"}[len(parts)]
-    return f"{number_of} things are in this difference: {', '.join(parts[:-1])}, and {parts[-1]}."
+    number_of = {2: "two", 3: "three"}[len(parts)]
+    return f"This difference has {number_of} causes: {', '.join(parts[:-1])}, and {parts[-1]}."
 
 
 def _evaluated(rows: pd.DataFrame) -> list[str]:
-    """On how many images the trials of searches were evaluated, where that was not all of them."""
+    """The number of images on which trials of searches were evaluated, if it was limited."""
     known = rows.reindex(columns=["eval_limit", "eval_ended"])
     limited = known["eval_limit"].dropna()
     if limited.empty:
@@ -250,8 +263,8 @@ def _evaluated(rows: pd.DataFrame) -> list[str]:
     sentence = f"These trials were evaluated on a fixed choice of at most {most:,} images of each split."
     if ended:
         sentence += (
-            f" {ended} of {len(rows)} were no better than chance on the first few hundred, and were "
-            "evaluated only on these and on the forget set; the column eval_ended says which."
+            f" {ended} of {len(rows)} were not better than chance on the first few hundred images, and were "
+            "evaluated only on these and on the forget set; the column eval_ended marks them."
         )
     return [sentence]
 
@@ -267,7 +280,7 @@ def _finished(frame: pd.DataFrame, *columns: str) -> pd.DataFrame:
 
 
 def _best_tenths(studies: Searches) -> Table:
-    """Where the best tenth of each search's trials lies."""
+    """The ranges of parameters in the best tenth of each search's trials."""
     rows = []
     for study, frame in studies:
         names = varied(frame)
@@ -280,11 +293,15 @@ def _best_tenths(studies: Searches) -> Table:
         ]
         rows.append([study.method, study.forget, str(len(top)), ", ".join(spans)])
     heads = ["Method", "Forget set", "Trials", "Between"]
-    return table("Where the best tenth of each search lies", heads, rows, {"Trials"}, folded=len(rows) > 12)
+    caption = (
+        "The best tenth of each search's trials: smallest and largest value of each parameter. From single "
+        "trials, so an end may be chance"
+    )
+    return table(caption, heads, rows, {"Trials"}, folded=len(rows) > 12)
 
 
 def _too_narrow(study: Study, winner: pd.Series, axes: Mapping[str, Range | None]) -> list[list[str]]:
-    """A line for every parameter whose best lies near an end of its range."""
+    """A line for every parameter whose best value is near an end of its range."""
     warnings = [axis.warning(title(name), float(winner[name])) for name, axis in axes.items() if axis]
     return [[study.method, study.forget, warning] for warning in warnings if warning]
 

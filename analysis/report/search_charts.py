@@ -1,4 +1,4 @@
-"""The figures of searches that the reader's browser draws: their data, and what they show in words."""
+"""The figures of searches that the reader's browser draws: their data and captions."""
 
 from __future__ import annotations
 
@@ -23,8 +23,9 @@ Searches = Sequence[tuple[Study, pd.DataFrame]]
 def history(studies: Searches, palette: Mapping[str, str]) -> Chart:
     """All searches in one picture: each trial's objective, and the best so far."""
     caption = (
-        "Every trial of every search (dots) and the best so far (lines). Touch a dot for its trial; a click "
-        "on a name in the legend hides it, a double click shows it alone."
+        "Every trial of every search (dots) and the best so far (lines). Each dot is a single run, so the "
+        "best so far is partly luck. Point at a dot to see its trial. A click on a name in the legend hides "
+        "a search, a double click hides all others."
     )
     return Chart(
         "history", caption, _chosen(studies), picture(overviews.histories(studies, palette), caption)
@@ -32,31 +33,31 @@ def history(studies: Searches, palette: Mapping[str, str]) -> Chart:
 
 
 def pareto(studies: Searches, palette: Mapping[str, str]) -> Chart:
-    """Distance against seconds over all trials, and the trials that none beats in both."""
+    """Distance against seconds of all trials, and the front of both."""
     caption = (
-        "Distance to retrain against unlearning time of every complete trial. The line joins those that no "
-        "other trial beats in both; they were picked from many, so their distances are too hopeful."
+        "Distance to retrain against unlearning time of every complete trial. The line joins the trials that "
+        "no other trial beats in both; they were picked from many, so their distances are too hopeful."
     )
     if sum(len(rows) for _, rows in studies) > overviews.MOST_DOTS:
-        caption += f" In print, {overviews.MOST_DOTS} trials picked at random, and the line of all."
+        caption += f" A printed page shows {overviews.MOST_DOTS} random trials, and the line of all."
     return Chart("pareto", caption, _chosen(studies), picture(overviews.front(studies, palette), caption))
 
 
 def slices(studies: Searches, palette: Mapping[str, str], ranges: Ranges) -> Chart:
-    """Each metric over each parameter of one search, which the reader chooses."""
+    """Each metric over each parameter of a search that the reader chooses."""
     caption = (
-        "Each figure over each parameter of one search; a dot is a trial, darker ones came later, the dashed "
-        "line is the retrained model. In print: distance to retrain alone."
+        "Each metric over each parameter of one search. A dot is a trial, a single run; darker ones are "
+        "later. The dashed line is the retrained model. A printed page shows only the distance to retrain."
     )
     still = picture(overviews.slices(studies, palette, ranges), caption)
     return Chart("slices", caption, _chosen(studies), still)
 
 
 def contour(studies: Searches) -> Chart:
-    """Distance to retrain over two parameters, between trials as their neighbours have it."""
+    """Distance to retrain over two parameters, interpolated between trials."""
     caption = (
-        "Distance to retrain over two parameters of one search. Between the trials (dots) the colour is a "
-        "mean of them, weighted by nearness; it shows where low values lie, and is not a measurement."
+        "Distance to retrain over two parameters of one search. Between the trials (dots) the colour is "
+        "their mean, weighted by nearness; it shows where low values are, and is not a measurement."
     )
     several = [(study, rows) for study, rows in studies if len(varied(rows)) > 1]
     return Chart("contour", caption, _chosen(several))
@@ -65,17 +66,17 @@ def contour(studies: Searches) -> Chart:
 def parallel(studies: Searches) -> Chart:
     """Every trial of one search as a line over its parameters and its distance."""
     caption = (
-        "Each line is a trial of one search, from parameter to parameter and to its distance to retrain. "
-        "Drag along an axis to keep the lines that pass there."
+        "Each line is a trial of one search, a single run, with its parameters and its distance to retrain. "
+        "Drag along an axis to keep only the lines that cross it there."
     )
     return Chart("parallel", caption, _chosen(studies))
 
 
 def importances(studies: Searches) -> Chart:
-    """How much each parameter of one search decides, with the interval."""
+    """The importance of each parameter of one search, with its interval."""
     caption = (
-        "Which parameters of a search tell its best trials from the others (PED-ANOVA), with 90 % bootstrap "
-        "intervals over the trials."
+        "Importance of the parameters of a search: the share of each in what distinguishes the best trials "
+        "from the others (PED-ANOVA), with 90 % bootstrap intervals over the trials."
     )
     return Chart("importance", caption, _chosen(studies))
 
@@ -83,14 +84,14 @@ def importances(studies: Searches) -> Chart:
 def as_data(
     studies: Searches, palette: Mapping[str, str], ranges: Ranges, shares: Sequence[Importance]
 ) -> dict[str, dict[str, Any]]:
-    """What a browser needs of the searches of one scenario, by their keys.
+    """The data of a scenario's searches for the browser, by their keys.
 
     Args:
-        shares: The importance of each one's parameters.
+        shares: The importance of the parameters of each search.
     """
     labels = shortened([f"{study.method}, forgetting {study.forget}" for study, _ in studies], 60)
     seen: dict[str, int] = {}
-    for i, name in enumerate(labels):  # two runs of one search
+    for i, name in enumerate(labels):  # a search may have run twice
         seen[name] = seen.get(name, 0) + 1
         labels[i] = name if seen[name] == 1 else f"{name}, run {seen[name]}"
     return {
@@ -100,7 +101,7 @@ def as_data(
 
 
 def key_of(study: Study) -> str:
-    """A short name for a search that no other search of the results has."""
+    """A short name for a search, unique among the searches of the results."""
     parts = (study.run_id, study.method, *study.scenario.split(", "), study.scenario_seed)
     return hashlib.sha256("/".join(map(str, parts)).encode()).hexdigest()[:12]
 

@@ -1,4 +1,4 @@
-"""The report's first screen: who comes nearest to retraining, how sure that is, and how to get it again."""
+"""The report's first screen: the method nearest to retraining, how sure that is, and how to reproduce it."""
 
 from __future__ import annotations
 
@@ -26,13 +26,13 @@ Line = Mapping[Any, Any]
 def summary(
     lines: pd.DataFrame, palette: Mapping[str, str], record: PlanRecord | None, folder: str
 ) -> Summary | None:
-    """The first screen of one plan and scenario; None where nothing was measured.
+    """The first screen of one plan and scenario; None if nothing was measured.
 
     Args:
         lines: Its rows of `analysis.answer.answer`.
         palette: Method -> colour.
-        record: Its plan, where the run's record was kept.
-        folder: The results folder, for the command that fills one again.
+        record: Its plan, if the record of the run was kept.
+        folder: The results folder, for the command that repeats the run.
     """
     methods = lines[~lines["method"].isin(REFERENCES)].dropna(subset=["distance"])
     if methods.empty:
@@ -50,7 +50,7 @@ def summary(
 
 
 def matrix(parts: Sequence[tuple[str, pd.DataFrame]]) -> tuple[str, Table] | None:
-    """Every method on every part: who comes nearest in how many, and the table with the nearest marked.
+    """A sentence about the nearest methods of all parts, and the table of every method on every part.
 
     Args:
         parts: Title and rows of `analysis.answer.answer` of each part.
@@ -75,10 +75,10 @@ def matrix(parts: Sequence[tuple[str, pd.DataFrame]]) -> tuple[str, Table] | Non
         "Distance to retrain in points, mean ± standard deviation over the repetitions; smaller is nearer. "
         "It is the mean absolute difference to the retrained model over retain accuracy, forget accuracy "
         "and MIA (the success of a membership inference attack), in percentage points. The last row is "
-        "another retrained model: at or below it a method is as near as retraining itself comes. Bold: the "
-        "nearest method of a column and those tied with it, which differences on the same seed and forget "
-        "set cannot tell from it (95 % intervals; they can be clear where ± overlap). Methods that rank "
-        "first over all columns together stand first."
+        "another retrained model: a method at or below it is as near as retraining itself. Bold: the nearest "
+        "method of a column and those tied with it, whose differences on the same seed and forget set have "
+        "95 % intervals that contain 0 (a difference can be clear even if the ± overlap). Methods are in "
+        "the order of their ranks over all columns."
     )
     heads = ["Method", *(title for title, _ in parts)]
     return _leaders([title for title, _ in parts], by_part), table(
@@ -87,7 +87,7 @@ def matrix(parts: Sequence[tuple[str, pd.DataFrame]]) -> tuple[str, Table] | Non
 
 
 def _leaders(titles: Sequence[str], rows: Sequence[Sequence[Line]]) -> str:
-    """Who comes nearest on each of few parts; on many, who does most often."""
+    """The nearest method of each part; of many parts, how often each method is nearest."""
     named = [(title, ranked[0]) for title, ranked in zip(titles, rows, strict=True) if ranked]
     if len(named) <= MOST_NAMED:
         ties = [sum(row["nearest"] is True for row in ranked) - 1 for ranked in rows if ranked]
@@ -106,7 +106,7 @@ def _leader(title: str, first: Line, ties: int) -> str:
 
 
 def _rank(method: str, rows: Sequence[Line]) -> int:
-    """A method's place among the rows of a part; behind all where it was not run."""
+    """A method's rank among the rows of a part, from 0; behind all if it was not run."""
     return next((i for i, row in enumerate(rows) if row["method"] == method), len(rows))
 
 
@@ -135,7 +135,8 @@ def _text(records: list[dict[Any, Any]], again: Line | None) -> list[str]:
     if alike:
         names = [f"{r['method']} ({mean_std(r['distance'], r['deviation'], 'gap')})" for r in alike]
         sentences.append(
-            f"{_listed(names)} cannot be told from it: the 95 % interval of the difference contains 0."
+            f"{_listed(names)} cannot be distinguished from it: the 95 % interval of the difference "
+            "contains 0."
         )
     elif first["nearest"] is True and len(records) > 1:
         sentences.append(
@@ -143,7 +144,7 @@ def _text(records: list[dict[Any, Any]], again: Line | None) -> list[str]:
             "difference is above 0."
         )
     elif len(records) > 1:
-        sentences.append("One repetition tells no methods apart: this order may be chance.")
+        sentences.append("One repetition cannot tell methods apart: this order may be chance.")
     if again:
         away = mean_std(again["distance"], again["deviation"], "gap")
         text = f"Retraining again with another seed is itself {away} points away"
@@ -154,11 +155,11 @@ def _text(records: list[dict[Any, Any]], again: Line | None) -> list[str]:
 
 
 def _against_retraining(row: Line) -> str:
-    """What may be said of a method and a second retrained model."""
+    """How a method compares with a second retrained model."""
     if pd.isna(row["same_as_retrain"]):
-        return f"whether {row['method']} can be told from that needs more repetitions"
+        return f"a comparison of {row['method']} with that needs more repetitions"
     if row["same_as_retrain"]:
-        return f"{row['method']} cannot be told from that at 95 %"
+        return f"{row['method']} cannot be distinguished from that at 95 %"
     low, high = sorted((abs(row["further_low"]), abs(row["further_high"])))
     which = "nearer" if row["further"] < 0 else "further away"
     return f"{row['method']} is {which} than that by {number(low)} to {number(high)} points (95 % interval)"
@@ -173,8 +174,9 @@ def _search_sentence(row: Line) -> str:
 
 def _search_text() -> list[str]:
     return [
-        "This is the best trial of each search, picked for being low among many, so it is too hopeful. A "
-        "benchmark runs the same parameters on seeds that the search never saw: unlearn benchmark PLAN."
+        "This is the best trial of each search. It was picked for being low among many, so it is too "
+        "hopeful. A benchmark runs the same parameters on seeds that the search never saw: unlearn benchmark "
+        "PLAN."
     ]
 
 
@@ -220,9 +222,9 @@ def _chart(lines: pd.DataFrame, palette: Mapping[str, str]) -> Chart:
 
 
 def _table(lines: pd.DataFrame, *, searched: bool) -> Table:
-    heads = ["Method", label("gap"), "Beside retraining", label("unlearn_s"), "Parameters", "From"]
+    heads = ["Method", label("gap"), "Against retraining", label("unlearn_s"), "Parameters", "From"]
     if searched:
-        heads.remove("Beside retraining")
+        heads.remove("Against retraining")
         heads[-1] = "Forgetting"
     shown = lines.dropna(subset=["distance"]).to_dict("records")
     rows, strong = [], set()
@@ -236,7 +238,7 @@ def _table(lines: pd.DataFrame, *, searched: bool) -> Table:
     caption = "One row per method, nearest first"
     if not searched:
         caption += (
-            ", with those of its parameters that come nearest. Bold: nearest, or cannot be told from it"
+            ", with the parameters that come nearest. Bold: nearest, or cannot be distinguished from it"
         )
     over = "" if searched else f" {spread_sentence(lines)}"
     return table(f"{caption}.{over}", heads, rows, {label("gap"), label("unlearn_s")}, strong)
@@ -248,12 +250,12 @@ def _verdict(row: Line) -> str:
     if pd.isna(row["same_as_retrain"]):
         return "too few repetitions"
     if row["same_as_retrain"]:
-        return "cannot be told from it"
+        return "cannot be distinguished"
     return f"{abs(row['further']):.1f} {'nearer' if row['further'] < 0 else 'further'}"
 
 
 def _source(row: Line) -> str:
-    """Where parameters come from, without the method's name."""
+    """The origin of parameters, without the method's name."""
     if row["regime"] == BOTH:
         return f"searched on {row['tuned_on']}, used on every forget set"
     named = variant(*(str(row[name]) for name in VARIANT)).removeprefix(str(row["method"]))

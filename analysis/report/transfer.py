@@ -1,4 +1,4 @@
-"""The report's chapters about two questions: do parameters transfer, and what do many requests leave?"""
+"""The report's chapters about transferred parameters and about sequences of requests."""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ from analysis.studies import REFERENCES, SCENARIO, VARIANT
 from analysis.text.labels import DASH, label, mean_std, number, signed, variant
 
 _TRANSFER = (
-    "Parameters tuned on one forget set and used on another, against those tuned on that other set itself. "
-    "Positive is what the transfer costs, in points of distance to retrain, with the same seeds on both "
-    "sides. The intervals are Student's, over forget sets per method and, per forget set, over seeds (over "
-    "draws or original models, where there are several)."
+    "Parameters tuned on one forget set and used on another, compared with those tuned on that other set "
+    "itself. A positive value is the cost of the transfer, in points of distance to retrain, with the same "
+    "seeds on both sides. Intervals are Student's: over forget sets for a method, and over seeds for a "
+    "forget set (over draws or original models, where there are several)."
 )
 
 
 def transferred(trials: pd.DataFrame) -> Section | None:
-    """Whether parameters found on one forget set serve the others."""
+    """Whether parameters tuned on one forget set suit the others."""
     frame = transfer.overall(trials)
     if frame.empty:
         return None
@@ -35,15 +35,18 @@ def transferred(trials: pd.DataFrame) -> Section | None:
         blocks.append(_costs(_transfer_sentence(name, ordered), ordered, "Forget sets"))
         at = rows[SCENARIO].iloc[0]
         drawn = cells[(cells[SCENARIO] == at).all(axis=1)]
-        caption = f"{name}: distance to retrain over the set tuned on (rows) and the set forgotten (columns)."
-        blocks.append(picture(charts.transfer(drawn), f"{caption} Bold: tuned on the forget set itself."))
+        caption = (
+            f"{name}: mean distance to retrain by the set tuned on (rows) and the set forgotten (columns). "
+            "Bold: tuned on the forget set itself. The tables give the intervals of the differences."
+        )
+        blocks.append(picture(charts.transfer(drawn), caption))
         single = by_forget[(by_forget[SCENARIO] == at).all(axis=1)]
         blocks.append(_costs(f"{name}: the cost on each forget set", single, "Repetitions", folded=True))
     return Section("transfer", "Do parameters transfer?", [_TRANSFER], blocks)
 
 
 def sequences(trials: pd.DataFrame, steps: pd.DataFrame, palette: Mapping[str, str]) -> Section | None:
-    """What is left of each model after every request of a sequence."""
+    """The state of each model after every request of a sequence."""
     frame = degradation(trials, steps)
     if frame.empty:
         return None
@@ -65,8 +68,8 @@ def sequences(trials: pd.DataFrame, steps: pd.DataFrame, palette: Mapping[str, s
             caption = f"{name}: mean ± standard deviation over seeds after each request"
             blocks.append(table(caption, heads, lines, set(heads[2:]), folded=len(lines) > 24))
     text = [
-        "The model after one request is where the next one starts. After every request it is compared with a "
-        "model that was retrained without all that was to be forgotten so far."
+        "Each request starts from the model that the previous one left. After every request the model is "
+        "compared with one that was retrained without everything to be forgotten so far."
     ]
     return Section("sequence", "One request after another", text, blocks)
 
@@ -91,7 +94,7 @@ def _costs(caption: str, rows: pd.DataFrame, unit: str, *, folded: bool = False)
 
 
 def _transfer_sentence(name: str, rows: pd.DataFrame) -> str:
-    """The cheapest and the dearest transfer of rows in that order."""
+    """A sentence about the cheapest and the most expensive transfer; the rows are in that order."""
     first, last = rows.iloc[0], rows.iloc[-1]
     mean = f"{signed(rows['difference'].mean())} points"
     sentence = f"On {name}: parameters of another forget set cost {mean} on average over {len(rows)} methods"
@@ -104,7 +107,7 @@ def _transfer_sentence(name: str, rows: pd.DataFrame) -> str:
 
 
 def _sequence_sentence(name: str, rows: pd.DataFrame) -> str:
-    """How far the best and the worst method are from retraining after the first and the last request."""
+    """The best and the worst method's distance to retraining after the first and the last request."""
     methods = rows[~rows["method"].isin(REFERENCES)]
     gaps = methods.pivot_table(index=VARIANT, columns="step", values="gap_mean").dropna()
     if gaps.empty:
@@ -117,4 +120,7 @@ def _sequence_sentence(name: str, rows: pd.DataFrame) -> str:
         for key, row in zip(ends.index[extremes], ends.iloc[extremes].to_dict("records"), strict=True)
     ]
     words = "nearest to retraining at the end" if len(courses) == 1 else "nearest and furthest at the end"
-    return f"{name}, {len(gaps.columns)} requests, distance to retrain, {words}: {'; '.join(courses)}."
+    return (
+        f"{name}, {len(gaps.columns)} requests, distance to retrain, {words}: {'; '.join(courses)}. Markers "
+        "are means, lines standard deviations over seeds."
+    )

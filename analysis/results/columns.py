@@ -1,7 +1,7 @@
-"""The columns that tables and figures are made of: the type they have, whatever a file stored them as.
+"""The columns of the tables and their types, independent of the types in which a file stored them.
 
-Results come from several versions, from other people and from damaged disks. A file that holds something
-else than a table of results is refused as a whole, in words that say which column and why.
+Results come from several versions, from other users and from damaged disks. A file that is not a table of
+results is refused as a whole, with an error that names the column and the reason.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ _OPTIONAL = {  # null where a file lacks them
     "progress": _ACCURACIES,
     "inversions": {},
 }
-# What identifies a row, in the order in which people look for it; parameters follow, and then the figures
+# The columns that identify a row, in the order in which users look for them; parameters and figures follow
 _LEADING = (
     *("results", "run_id", "trial_id", "trial_number", "kind", "seed", "scale"),
     *("dataset", "model", "task", "forget", "forget_count", "draw", "scenario_seed", "original_id"),
@@ -63,19 +63,19 @@ _LARGEST = 1e100  # the squares of larger figures are infinite
 
 
 def conformed(table: pa.Table, name: str) -> pa.Table:
-    """A file's columns, each of the type that this package works with.
+    """A file's columns, each with the type that this package uses.
 
     Args:
         table: The file, its partition columns included.
-        name: Which table it belongs to: trials, classes, samples, steps, progress or inversions.
+        name: The table it belongs to: trials, classes, samples, steps, progress or inversions.
 
     Returns:
-        All columns of the file, of text, whole numbers, numbers, flags and times, nothing nested; then those
+        All columns of the file, with text, whole numbers, numbers, flags and times, none nested; then those
         of `declared` that only newer versions write, as nulls.
 
     Raises:
         BadTable: for a file without the columns that every version has, or with nulls in them; for columns
-            of another type; for times beyond the year 9999 and infinite or damaged figures.
+            of another type; for times after the year 9999 and infinite or damaged figures.
     """
     types, optional = declared(name), _OPTIONAL[name]
     identity = types.keys() - optional.keys()
@@ -95,12 +95,12 @@ def conformed(table: pa.Table, name: str) -> pa.Table:
 
 
 def identity(name: str) -> list[str]:
-    """The columns that every file of a table has, beside those of its folders' names."""
+    """The columns that every file of a table has, in addition to those of its folders' names."""
     return list(_IDENTITY[name])
 
 
 def declared(name: str) -> dict[str, pa.DataType]:
-    """The columns of a table that this package works with, partition columns included, and their types."""
+    """The columns of a table that this package uses, partition columns included, and their types."""
     return dict.fromkeys(PARTITIONS, _TEXT) | _IDENTITY[name] | _OPTIONAL[name]
 
 
@@ -122,7 +122,7 @@ def ordered(names: Iterable[str]) -> list[str]:
 
 
 def beyond_calendar(times: pa.ChunkedArray) -> bool:
-    """Whether some time lies outside the years 1 to 9999, which Python's calendar ends with."""
+    """Whether some time is outside the years 1 to 9999, the limits of Python's calendar."""
     if times.type.unit == "ns":  # which ends in the years 1677 and 2262
         return False
     first, last = (bound.cast(times.type) for bound in (_FIRST, _LAST))
@@ -148,7 +148,7 @@ def _typed(table: pa.Table, name: str, type_: pa.DataType | None) -> pa.ChunkedA
 
 
 def _is_damaged(figures: pa.ChunkedArray, *, may_be_infinite: bool) -> bool:
-    """Whether some figure is so large that nothing can have measured it."""
+    """Whether some figure is too large to have been measured."""
     large = pc.greater(pc.abs(figures), _LARGEST)
     if may_be_infinite:  # as a parameter, or the loss of a model that is sure and wrong
         large = pc.and_(large, pc.is_finite(figures))
@@ -156,7 +156,7 @@ def _is_damaged(figures: pa.ChunkedArray, *, may_be_infinite: bool) -> bool:
 
 
 def _flat(type_: pa.DataType) -> pa.DataType | None:
-    """What columns of this type are read as; None where nothing fits."""
+    """The type as which such columns are read; None if there is none."""
     if kinds.is_dictionary(type_):
         return _flat(type_.value_type)
     if kinds.is_string(type_) or kinds.is_large_string(type_) or kinds.is_string_view(type_):

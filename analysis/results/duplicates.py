@@ -1,9 +1,9 @@
-"""Every trial once, in whichever files it lies.
+"""Every trial once, even if several files contain it.
 
-A trial is in two files when somebody copied one, or when a driver that slept was replaced and then finished
-the write that it was in. What holds a result counts before what failed, then what was finished last, then
-the file whose name comes first. A trial's details come from one file of a table: one that the driver of
-its row wrote, if there is any.
+A trial is in two files if a user copied a file, or if a sleeping driver was replaced and then finished its
+write. A complete row takes precedence over a failed one, then the one that finished last, then the one in
+the file whose name comes first. A trial's details come from a single file of a table: one that the driver
+of its row wrote, if there is any.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ KEYS = ["trial_id", "state", "finished_at"]
 
 
 def writer(file: str) -> str:
-    """What the files have in common that one driver wrote for one method: the same name in every table."""
+    """The part of the name that is the same in all files that a driver wrote for a method."""
     return re.sub(r"(\.[0-9]+)?\.parquet$", "", file.partition("/")[2])
 
 
@@ -40,7 +40,7 @@ def distinct_details(
 
     Args:
         tables: By file name.
-        writers: Gives who wrote the row of a trial, see `writers_of`; only called where it is needed.
+        writers: Returns the writers of trials, see `writers_of`; only called if they are needed.
     """
     files = sorted(tables)
     ids = _united(tables, ["trial_id"])["trial_id"]
@@ -48,7 +48,7 @@ def distinct_details(
 
 
 def superseded(keys: pa.Table) -> np.ndarray:
-    """Which rows of a trials table do not count, because another row of the same trial does.
+    """A mask of the rows of a trials table that do not count, because another row of the trial does.
 
     Args:
         keys: `KEYS` of the rows, in the order of their files' names.
@@ -70,11 +70,11 @@ def superseded(keys: pa.Table) -> np.ndarray:
 def foreign(
     ids: pa.ChunkedArray, files: Mapping[str, int], writers: Callable[[], Mapping[str, str]]
 ) -> np.ndarray:
-    """Which rows of another table belong to a trial whose details are taken from another file.
+    """A mask of the rows of another table whose trial's details are taken from another file.
 
     Args:
         ids: The trial_id of every row.
-        files: Files in the order of their names, and how many of the rows are of each.
+        files: Files in the order of their names, with their numbers of rows.
         writers: As for `distinct_details`.
     """
     codes, names = _coded(ids)
@@ -97,7 +97,7 @@ def foreign(
 
 
 def writers_of(trials: Mapping[str, pa.Table]) -> dict[str, str]:
-    """Who wrote the row of each trial, in files where each is once."""
+    """trial_id -> the writer of its row, from files with every trial once."""
     writers = {}
     for file, table in trials.items():
         writers.update(dict.fromkeys(table["trial_id"].to_pylist(), writer(file)))
@@ -105,7 +105,7 @@ def writers_of(trials: Mapping[str, pa.Table]) -> dict[str, str]:
 
 
 def _repeated(ids: pa.ChunkedArray) -> np.ndarray:
-    """Which texts occur more than once; nulls do not."""
+    """A mask of the texts that occur more than once; nulls do not count."""
     codes = _codes(ids.combine_chunks().dictionary_encode())
     counts = np.bincount(codes + 1, minlength=1)
     counts[0] = 0

@@ -1,4 +1,4 @@
-"""What the fields of the files say of their columns: type, unit, description, ranges of the parameters."""
+"""The descriptions in the files' fields: type, unit, description, ranges of the parameters."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from analysis.results.ranges import Range
 
 @dataclass(frozen=True)
 class Described:
-    """A column of a file, what its field says of it, and its ranges, if it is a parameter: by method."""
+    """A column of a file with the description of its field and, for a parameter, its ranges by method."""
 
     name: str
     type: str
@@ -28,7 +28,7 @@ def described(schema: pa.Schema) -> list[Described]:
     """The columns of a file.
 
     Raises:
-        BadTable: where its fields say something that cannot be read.
+        BadTable: for fields with descriptions that cannot be read.
     """
     return [
         Described(field.name, str(field.type), text := metadata(field), _ranges(text)) for field in schema
@@ -36,7 +36,7 @@ def described(schema: pa.Schema) -> list[Described]:
 
 
 def united_fields(files: Iterable[list[Described]]) -> dict[str, Described]:
-    """Every column of any file, as the first that has it describes it."""
+    """Every column of any file, with the description of the first file that has it."""
     fields: dict[str, Described] = {}
     for file in files:
         for field in file:

@@ -1,4 +1,4 @@
-"""Rows of results as DataFrames that hold only what is used, made without a second copy of them."""
+"""Rows of results as DataFrames with only the columns that are used, made without a second copy."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ Wanted = Callable[[str], bool]
 
 
 def every(name: str) -> bool:
-    """Of every column that it is wanted."""
+    """Accepts every column."""
     return True
 
 
@@ -33,7 +33,7 @@ def rows_of(location: str, name: str, wanted: Wanted, kinds: frozenset[str] | No
         kinds: Only trials of these kinds.
 
     Raises:
-        AnalysisError: when the place is missing or cannot be read, or holds a file that is not such a table.
+        AnalysisError: if the location is missing or cannot be read, or a file there is not such a table.
     """
     store, files = files_of(location, name)
     read = read_united(store, name, files, _selection(name, wanted, kinds))
@@ -47,16 +47,16 @@ def rows_of(location: str, name: str, wanted: Wanted, kinds: frozenset[str] | No
 
 @dataclass(frozen=True)
 class Folders:
-    """The trials of a place by the values in their folders' names; files' schemas, the newest first."""
+    """The trials of a location by the values in their folders' names; files' schemas, the newest first."""
 
     tables: dict[tuple[str, ...], pa.Table]
     schemas: Mapping[str, pa.Schema]
 
 
 def by_folder(location: str, wanted: Wanted, kinds: frozenset[str]) -> Folders:
-    """As `rows_of`, but the trials of one method on one data set, network and task at a time.
+    """Like `rows_of`, but the trials of one method on one data set, network and task at a time.
 
-    A method has a tenth of all parameters, so together these take a fraction of the memory of one table.
+    A method has a tenth of all parameters, so these tables take a fraction of the memory of one table.
 
     Raises:
         AnalysisError: as `rows_of`.
@@ -81,7 +81,7 @@ def by_folder(location: str, wanted: Wanted, kinds: frozenset[str]) -> Folders:
 
 
 def _apart(parts: Parts) -> bool:
-    """Whether every file's folders, and nothing in it, say what its trials ran on."""
+    """Whether every file has its data set, network, task and method from its folders alone."""
     keys = set(PARTITIONS)
     return all(
         keys <= partition(file).keys() and not keys & set(part.column_names)
@@ -95,7 +95,7 @@ def _selection(name: str, wanted: Wanted, kinds: frozenset[str] | None) -> Selec
 
 
 def _counted(table: pa.Table, lost: np.ndarray, kinds: frozenset[str] | None) -> pa.Table:
-    """The rows of some kinds that count."""
+    """The rows of some kinds without those in `lost`."""
     if lost.any():
         table = table.filter(pa.array(~lost))
     if kinds is None:
@@ -105,11 +105,11 @@ def _counted(table: pa.Table, lost: np.ndarray, kinds: frozenset[str] | None) ->
 
 
 def as_frame(tables: dict[str, pa.Table], name: str, wanted: Wanted = every) -> pd.DataFrame:
-    """The columns that hold something, or that this package works with, in the order of their meaning.
+    """The columns that have values or that this package uses, in the order of their meaning.
 
     Args:
-        tables: By place, and emptied meanwhile, as they are large. Of several places a column `results` says
-            whose rows they are.
+        tables: By location; emptied meanwhile, because they are large. With several locations a column
+            `results` names that of each row.
     """
     several = len(tables) > 1
     given = {location: tables.pop(location) for location in list(tables)}
@@ -130,7 +130,7 @@ def as_frame(tables: dict[str, pa.Table], name: str, wanted: Wanted = every) -> 
 
 
 def _holds_anything(column: pa.ChunkedArray) -> bool:
-    """Whether some value is neither null nor, of a number, not one, nor, of a text, empty."""
+    """Whether some value is neither null nor NaN nor an empty text."""
     if column.null_count == len(column):
         return False
     if pa.types.is_string(column.type):
@@ -139,13 +139,13 @@ def _holds_anything(column: pa.ChunkedArray) -> bool:
 
 
 def _consumed(table: pa.Table) -> pd.DataFrame:
-    """A table as a DataFrame; its columns are freed one by one."""
+    """A table as a DataFrame; each column is freed once it is converted."""
     frame: pd.DataFrame = table.to_pandas(self_destruct=True)
     return frame
 
 
 def _writers(location: str) -> dict[str, str]:
-    """Which driver's row of each trial counts."""
+    """trial_id -> the writer of the row that counts."""
     store, files = files_of(location, "trials")
     read = partial(read_file, table="trials", columns=("finished_at",))
     return writers_of(distinct_trials(read_each(store, read, files)))

@@ -1,7 +1,7 @@
 """Reading results: the tables of a folder or bucket, the meaning of their columns, the parameters' ranges.
 
-Every file is read by itself and as a whole, and the columns are united, so results of several versions or
-methods lose no column, and a file that is being replaced is no problem. Nothing is ever written.
+Every file is read separately and as a whole, and the columns are united. So results of several versions or
+methods lose no column, and a file may be replaced while it is read. Nothing is ever written.
 """
 
 from __future__ import annotations
@@ -25,9 +25,7 @@ from analysis.results.store import store_at
 from analysis.results.table_files import fields_of, files_of, newest_first, read_each, schema_of
 
 Locations = Path | str | Sequence[Path | str]
-Trials = (
-    pd.DataFrame | Locations
-)  # a table of trials, or where one is, of which then only what is used is read
+Trials = pd.DataFrame | Locations  # a table of trials, or results, of which only the used columns are read
 STAGES = {
     "search": ("search",),
     "benchmark": ("benchmark", "reference"),
@@ -38,22 +36,23 @@ STAGES = {
 def trials(
     results: Locations, stage: str | None = None, columns: Sequence[str] | None = None
 ) -> pd.DataFrame:
-    """All trials, one row each: what identifies a row first, then parameters, outcome, figures, cost.
+    """All trials, one row each: identifying columns first, then parameters, outcome, figures, cost.
 
-    Columns that are empty throughout are left out, but for those that this package's own functions read;
+    Empty columns are left out, except for those that functions of this package read;
     `pandas.read_parquet` on the folder `trials` gives all. Partition columns are plain strings.
 
     Args:
         results: The results folder, or its address in a bucket (`s3://bucket/prefix`, `gs://bucket/prefix`);
-            or several of them, whose rows a column `results` then tells apart.
-        stage: Only the trials of one stage, which must not be mixed in a mean: `search` and `sensitivity` are
-            measured on validation images, `benchmark`, the reference models included, on test images.
-        columns: Only these, which is much faster than all where there are many trials.
+            or several of them; a column `results` then names that of each row.
+        stage: Only the trials of one stage, because stages must not be mixed in a mean: `search` and
+            `sensitivity` are measured on validation images, `benchmark` (with the reference models) on test
+            images.
+        columns: Only these, which is much faster if there are many trials.
 
     Raises:
-        AnalysisError: when a place is missing or cannot be read, holds no trials (of the stage), or holds a
+        AnalysisError: if a location is missing or cannot be read, has no trials (of the stage), or has a
             file that is not a table of results or was written by a newer version; one line that names the
-            file. For a stage that does not exist, and for columns that no file has.
+            file. Also for a stage that does not exist, and for columns that no file has.
     """
     if stage is not None and stage not in STAGES:
         near = get_close_matches(stage, STAGES, 1)
@@ -71,13 +70,13 @@ def trials(
 
 
 def selected(results: Locations, wanted: Callable[[str], bool], stage: str | None = None) -> pd.DataFrame:
-    """The trials of a stage with the columns that a function uses, beside those that every row has.
+    """The trials of a stage with the columns that a function uses and those that every row has.
 
     Args:
-        wanted: Whether it uses a column.
+        wanted: Whether the function uses a column.
 
     Raises:
-        AnalysisError: as `trials`.
+        AnalysisError: as for `trials`.
     """
     frame = _table(results, "trials", wanted, stage)
     if frame.empty:
@@ -86,7 +85,7 @@ def selected(results: Locations, wanted: Callable[[str], bool], stage: str | Non
 
 
 def _no_trials(results: Locations, stage: str | None) -> AnalysisError:
-    """What to say of results without trials of a stage."""
+    """The error for results without trials of a stage."""
     if stage is None or _table(results, "trials", identity("trials").__contains__).empty:
         return AnalysisError(
             f"no trials in {_named(results)}; give the folder that holds 'trials/', or run a search into it "
@@ -96,13 +95,13 @@ def _no_trials(results: Locations, stage: str | None) -> AnalysisError:
 
 
 def searches(results: Locations, columns: Collection[str]) -> tuple[Iterator[pd.DataFrame], Ranges]:
-    """Of the search trials some columns and all parameters, and the declared ranges of these.
+    """Some columns and all parameters of the search trials, and the declared ranges of the parameters.
 
     Returns:
-        The trials of one method on one data set, network and task after the other, and the ranges.
+        A table for each method on each data set, network and task, one after the other, and the ranges.
 
     Raises:
-        AnalysisError: as `trials`.
+        AnalysisError: as for `trials`.
     """
 
     def wanted(name: str) -> bool:
@@ -124,10 +123,10 @@ def searches(results: Locations, columns: Collection[str]) -> tuple[Iterator[pd.
 
 
 def used(trials: Trials, stage: str, columns: Iterable[str]) -> pd.DataFrame:
-    """A table as it is, or of some results the columns of a stage that a function uses.
+    """A table unchanged, or the columns of a stage that a function uses, read from results.
 
     Raises:
-        AnalysisError: as `trials`.
+        AnalysisError: as for `trials`.
     """
     if isinstance(trials, pd.DataFrame):
         return trials
@@ -138,7 +137,7 @@ def classes(results: Locations) -> pd.DataFrame:
     """One row per trial, split and class (correct and total images); empty before the benchmark stage.
 
     Raises:
-        AnalysisError: as `trials`, but results without such rows are no error.
+        AnalysisError: as for `trials`, but not for results without such rows.
     """
     return _table(results, "classes")
 
@@ -147,46 +146,46 @@ def samples(results: Locations, columns: Collection[str] | None = None) -> pd.Da
     """One row per trial and forgotten training image (entropy and loss in nats); may be empty.
 
     Args:
-        columns: Only these, beside those that every row has.
+        columns: Only these and those that every row has.
 
     Raises:
-        AnalysisError: as `trials`, but results without such rows are no error.
+        AnalysisError: as for `trials`, but not for results without such rows.
     """
     return _table(results, "samples", every if columns is None else frozenset(columns).__contains__)
 
 
 def steps(results: Locations) -> pd.DataFrame:
-    """One row per trial and request of the task sequence: the state after it; empty without that task.
+    """One row per trial and request of the task sequence: the state after the request; may be empty.
 
     Raises:
-        AnalysisError: as `trials`, but results without such rows are no error.
+        AnalysisError: as for `trials`, but not for results without such rows.
     """
     return _table(results, "steps")
 
 
 def progress(results: Locations) -> pd.DataFrame:
-    """One row per trial and point at which its model was measured while the method ran; may be empty.
+    """One row per trial and measurement of its model while the method ran; may be empty.
 
     Raises:
-        AnalysisError: as `trials`, but results without such rows are no error.
+        AnalysisError: as for `trials`, but not for results without such rows.
     """
     return _table(results, "progress")
 
 
 def inversions(results: Locations) -> pd.DataFrame:
-    """One row per trial and image that its model takes for what was forgotten, a PNG in base64; may be empty.
+    """One row per trial and image that its model assigns to a forgotten class (PNG, base64); may be empty.
 
     Raises:
-        AnalysisError: as `trials`, but results without such rows are no error.
+        AnalysisError: as for `trials`, but not for results without such rows.
     """
     return _table(results, "inversions")
 
 
 def columns(results: Locations) -> pd.DataFrame:
-    """What the columns of the trials table mean: column, group, type, unit, description.
+    """The meaning of the columns of the trials table: column, group, type, unit, description.
 
     Raises:
-        AnalysisError: as `trials`.
+        AnalysisError: as for `trials`.
     """
     rows = [
         {"column": name, "group": "scenario", "type": "string", "unit": "", "description": text}
@@ -203,16 +202,16 @@ def ranges(results: Locations) -> Ranges:
     """The declared ranges: parameter column -> method -> Range; options without a range are left out.
 
     Raises:
-        AnalysisError: as `trials`.
+        AnalysisError: as for `trials`.
     """
     return _ranges(_fields(results))
 
 
 def locations_of(results: Locations) -> list[str]:
-    """The places that are meant by one or several, as they were given.
+    """One or several locations as a list.
 
     Raises:
-        AnalysisError: for one that is given twice, whose rows would count twice, or none at all.
+        AnalysisError: for no location, or one that is given twice, because its rows would count twice.
     """
     if isinstance(results, (str, Path)):
         return [str(results)]
@@ -242,7 +241,7 @@ def _table(
 
 
 def _fields(results: Locations) -> list[Described]:
-    """The fields of all files of the trials table, each name once, the newest file's of a place first."""
+    """The fields of all files of the trials table, each name once, those of newer files first."""
 
     def read(location: str) -> Iterator[list[Described]]:
         store, written = files_of(location, "trials")

@@ -1,4 +1,4 @@
-"""Parquet files of a store, whole or only their schema, also while a driver replaces them."""
+"""Reading Parquet files of a store, or only their schemas, also while a driver replaces them."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ _DAMAGE = (pa.ArrowException, OSError, ValueError, TypeError, KeyError, Overflow
 
 @dataclass(frozen=True)
 class Selection:
-    """What a reader uses of a table's files.
+    """The rows and columns of a table's files that a reader uses.
 
     Attributes:
         column: Whether it uses a column.
-        kinds: Of which kinds (search, benchmark, ...) the rows are that it uses; None for all.
-        always: The columns that are read even where they hold nothing.
+        kinds: The kinds of rows (search, benchmark, ...) that it uses; None for all.
+        always: The columns that are kept even if they are empty.
     """
 
     column: Callable[[str], bool]
@@ -35,21 +35,21 @@ class Selection:
 
 @dataclass(frozen=True)
 class Content:
-    """What was read of a file (None where it has nothing that was selected), and the schema of all of it."""
+    """The selected part of a file (None if there is none), and the schema of the whole file."""
 
     table: pa.Table | None
     schema: pa.Schema
 
 
 class Schemas:
-    """The schemas of files, and which of their columns are selected; once where many files have the same."""
+    """The schemas of files and their selected columns; equal schemas are decoded once."""
 
     def __init__(self, selection: Selection) -> None:
         self.selection = selection
         self._known: dict[frozenset[tuple[bytes, bytes]], tuple[pa.Schema, list[str]]] = {}
 
     def of(self, opened: pq.ParquetFile) -> tuple[pa.Schema, list[str]]:
-        """The schema of an open file, and the names of its selected columns.
+        """The schema of an open file and the names of its selected columns.
 
         Raises:
             BadTable: for a file with a column twice.
@@ -75,20 +75,21 @@ class NotParquet(BadTable):
 
 
 def data_files(store: Store, table: str) -> dict[str, float]:
-    """The files of a table, as readers of Parquet folders see them (a leading _ or . is no data), and when
-    each was written (Unix time, s).
+    """The files of a table and when each was written (Unix time, s).
+
+    As for all readers of Parquet folders, names that begin with _ or . are not data.
 
     Raises:
-        OSError: when the store cannot be read.
+        OSError: if the store cannot be read.
     """
     return {file: at for file, at in store.files(table).items() if not re.search(r"/[._]", file)}
 
 
 def read_table(store: Store, file: str, columns: Sequence[str] | None = None) -> pa.Table:
-    """A file, without columns from its folders' names; damaged pages do not pass.
+    """A file, without columns from its folders' names; damaged pages are refused.
 
     Args:
-        columns: Only these, as far as the file has them.
+        columns: Only these, if the file has them.
 
     Raises:
         NotParquet: for any other file.
@@ -100,11 +101,11 @@ def read_table(store: Store, file: str, columns: Sequence[str] | None = None) ->
 
 
 def read_selected(store: Store, file: str, schemas: Schemas) -> Content:
-    """The selected rows of a file, with the selected columns that hold anything.
+    """The selected rows of a file, with the selected columns that are not empty.
 
-    Of a file without rows of the selected kinds nothing else is decoded. What the file says of its parts
-    (smallest and largest values, numbers of nulls) is not looked at: pyarrow ends the process where these
-    are damaged.
+    If a file has no rows of the selected kinds, nothing else is decoded. The statistics of the file's parts
+    (smallest and largest values, numbers of nulls) are not used: pyarrow ends the process if they are
+    damaged.
 
     Raises:
         NotParquet: for any other file.
@@ -126,7 +127,7 @@ def read_selected(store: Store, file: str, schemas: Schemas) -> Content:
 
 
 def _of_kind(opened: pq.ParquetFile, schema: pa.Schema, kinds: frozenset[str] | None) -> pa.Array | None:
-    """Of each row of an open file whether it is of some kinds; None where all count, or none can be told."""
+    """A mask of the rows of some kinds in an open file; None if all rows count or the kind is unknown."""
     if kinds is None or "kind" not in schema.names or schema.field("kind").type != pa.string():
         return None
     return pc.is_in(_columns(opened, ["kind"])["kind"], pa.array(sorted(kinds), pa.string()))
@@ -145,16 +146,16 @@ def read_schema(store: Store, file: str) -> pa.Schema:
             schema = pq.read_schema(opened)
     except FileNotFoundError:
         raise
-    except _DAMAGE:  # parts of an object that was replaced meanwhile do not fit
+    except _DAMAGE:  # parts of an object that was replaced meanwhile do not match
         schema = read_table(store, file).schema
     return _checked(schema)
 
 
 def metadata(field: pa.Field) -> dict[str, str]:
-    """What a field says of itself: description, unit, group, ranges.
+    """The metadata of a field: description, unit, group, ranges.
 
     Raises:
-        BadTable: where that is not text.
+        BadTable: if they are not text.
     """
     try:
         return {key.decode(): value.decode() for key, value in (field.metadata or {}).items()}
@@ -164,7 +165,7 @@ def metadata(field: pa.Field) -> dict[str, str]:
 
 @contextmanager
 def _opened(store: Store, file: str) -> Iterator[pq.ParquetFile]:
-    """A file whose damaged pages do not pass; what is damaged in it is NotParquet, also inside."""
+    """An open file that refuses damaged pages; damage raises NotParquet, also inside the context."""
     content = pa.BufferReader(store.read(file))
     try:
         yield pq.ParquetFile(content, page_checksum_verification=True)
@@ -173,7 +174,7 @@ def _opened(store: Store, file: str) -> Iterator[pq.ParquetFile]:
 
 
 def _columns(opened: pq.ParquetFile, names: Sequence[str] | None) -> pa.Table:
-    """Some columns of an open file, or all, checked."""
+    """Some or all columns of an open file, checked."""
     table = opened.read(names, use_threads=False)  # files are many and small
     table.validate(full=True)
     _checked(table.schema)

@@ -1,4 +1,4 @@
-"""The plans behind some results: which one a row belongs to, and each as it ran."""
+"""The plans behind some results: the plan of each row, and each plan as it ran."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ class PlanRecord:
 
 
 def plan_names(run_ids: pd.Series) -> pd.Series:
-    """The plan of each run; an empty name where a run's name does not begin with one."""
+    """The plan of each run; an empty text if a run's name does not begin with a plan."""
     return run_ids.astype(str).str.extract(f"^{_RUN}$", flags=re.DOTALL, expand=False).fillna("").astype(str)
 
 
@@ -72,6 +72,6 @@ def _records(results: Path | str) -> Iterator[PlanRecord]:
 
 
 def _given(values: dict[str, Any]) -> dict[str, Any]:
-    """Without keys that hold nothing, also in the parts."""
+    """The values without empty keys, also in nested parts."""
     parts = {key: _given(value) if isinstance(value, dict) else value for key, value in values.items()}
     return {key: value for key, value in parts.items() if value not in (None, {}, [])}

@@ -1,4 +1,4 @@
-"""The range of a hyper-parameter on its own scale: where in it a value lies, and how near to an end."""
+"""The range of a hyper-parameter on its scale: positions in it, and values near an end."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ class Range:
     log: bool
 
     def position(self, value: float) -> float:
-        """Where a value lies: 0 at the low end, 1 at the high one, below and above them outside.
+        """The position of a value: 0 at the low end, 1 at the high end, below 0 or above 1 outside.
 
-        A value that a logarithmic scale does not have lies infinitely far below.
+        On a logarithmic scale a value of 0 or less is at minus infinity.
         """
         if self.low == self.high:
             return 0.5
@@ -32,7 +32,7 @@ class Range:
         return math.log(value / self.low) / math.log(self.high / self.low) if value > 0 else -math.inf
 
     def value(self, position: float) -> float:
-        """What lies at a position; exactly the ends at 0 and 1."""
+        """The value at a position; exactly the ends at 0 and 1."""
         if position in (0, 1):
             return self.high if position else self.low
         if not self.log:
@@ -47,20 +47,20 @@ class Range:
         return self.low if at <= NEAR else self.high
 
     def warning(self, name: str, best: float) -> str:
-        """One sentence where the best value is near an end of the range, else nothing."""
+        """A sentence if the best value is near an end of the range, otherwise an empty text."""
         end = self.near_end(best)
         if end is None or self.low == self.high:
             return ""
-        return f"the range of {name} may be too narrow: its best {best:.3g} lies within 5 % of {end:.3g}"
+        return f"the range of {name} may be too narrow: its best {best:.3g} is within 5 % of {end:.3g}"
 
 
 Ranges = dict[str, dict[str, Range]]  # column -> method -> what it declares
 
 
 def log_parameters(frame: pd.DataFrame, method: str, ranges: Ranges) -> set[str]:
-    """The varied parameters of some trials of a method that belong on a logarithmic axis.
+    """The varied parameters of some trials of a method that need a logarithmic axis.
 
-    As declared, or by their spread where nothing is declared.
+    These are the declared ones; without a declaration, those whose largest value is 50 times the smallest.
     """
     names = set()
     for name in varied(frame):

@@ -1,4 +1,4 @@
-"""The ranges in which searches varied parameters, from the records that runs keep beside their tables."""
+"""The ranges in which searches varied parameters, from the records that runs keep with their tables."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ Searched = Mapping[str, Mapping[str, Range]]  # run_id of a study -> column -> r
 
 
 def searched_ranges(results: Path | str, trials: pd.DataFrame, declared: Ranges) -> Searched:
-    """The range of each parameter in each search of a table, as far as its records say it.
+    """The range of each parameter in each search of a table, if its records contain it.
 
-    Records of older versions do not name the studies that they are of. One that cannot be read, or is not
-    such a record, says nothing: nothing but warnings depends on it.
+    Records of older versions do not name their studies. A file that cannot be read or is not such a record
+    is ignored, because only warnings depend on it.
 
     Args:
-        declared: Says which parameters have a logarithmic scale.
+        declared: The declared ranges, which name the parameters with a logarithmic scale.
     """
     searches = trials[trials["kind"] == "search"]
     methods = dict(zip(searches["run_id"], searches["method"], strict=True))
@@ -42,7 +42,7 @@ def searched_ranges(results: Path | str, trials: pd.DataFrame, declared: Ranges)
 
 
 def range_of(study: Study, name: str, searched: Searched, declared: Ranges) -> Range | None:
-    """The range that a study searched a parameter in, or else what its method declares."""
+    """The range in which a study searched a parameter, otherwise the one that its method declares."""
     return searched.get(study.run_id, {}).get(name) or declared.get(name, {}).get(study.method)
 
 

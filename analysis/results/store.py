@@ -1,8 +1,8 @@
-"""Where results are: a folder of this machine, or a prefix of a bucket (`s3://`, `gs://`).
+"""Locations of results: a folder of this machine, or a prefix of a bucket (`s3://`, `gs://`).
 
-Both kinds offer the same few operations, by names relative to the place. A write replaces a file as a whole:
-a reader sees the old one or the new one. Endpoint, region and keys of an object store come from the
-environment, as the provider's own tools read them, and appear nowhere else, messages included.
+Both kinds offer the same operations, with names relative to the location. A write replaces a whole file: a
+reader sees the old one or the new one. Endpoint, region and keys of an object store come from the
+environment variables of the provider's tools, and appear nowhere else, not even in messages.
 """
 
 from __future__ import annotations
@@ -37,34 +37,32 @@ _DENIED = "access is denied; the keys in the environment need the right to list,
 _NO_KEYS = (
     "there are no keys in the environment; set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or AWS_PROFILE"
 )
-_REASONS = {  # what an object store says -> what it means to a person
-    r"NO_SUCH_BUCKET|NoSuchBucket|ucket not found": "there is no such bucket; create it or mend its name",
+_REASONS = {  # message of an object store -> explanation for users
+    r"NO_SUCH_BUCKET|NoSuchBucket|ucket not found": "there is no such bucket; create it or correct its name",
     r"INVALID_ACCESS_KEY_ID|SIGNATURE_DOES_NOT_MATCH|InvalidAccessKeyId|UNRECOGNIZED_CLIENT": (
-        "the store does not know the keys in the environment; mend them"
+        "the store does not know the keys in the environment; correct them"
     ),
     r"EXPIRED_TOKEN|ExpiredToken|REQUEST_EXPIRED": "the keys in the environment have expired; get new ones",
     r"ACCESS_DENIED|AccessDenied|PERMISSION_DENIED|HTTP status 403|UNAUTHENTICATED": _DENIED,
     r"HTTP status 301|PERMANENT_REDIRECT": "the bucket is in another region; set AWS_REGION",
-    r"OAuth2 access token": (
-        "there are no credentials of Google Cloud, or none to be had; set GOOGLE_APPLICATION_CREDENTIALS"
-    ),
+    r"OAuth2 access token": ("there are no credentials for Google Cloud; set GOOGLE_APPLICATION_CREDENTIALS"),
     r"AWS Error (NETWORK_CONNECTION|SERVICE_UNAVAILABLE)|curlCode": (
-        "its server does not answer (for an own server, look at AWS_ENDPOINT_URL)"
+        "its server does not answer (for a server other than AWS, check AWS_ENDPOINT_URL)"
     ),
-    r"UNAVAILABLE|DEADLINE_EXCEEDED": "its server does not answer; look at the network",
+    r"UNAVAILABLE|DEADLINE_EXCEEDED": "its server does not answer; check the network",
     r"SLOW_DOWN|THROTTLING|RESOURCE_EXHAUSTED": "the store asks for fewer requests",
 }
 
 
 class Unusable(OSError):
-    """Something in a place that is not a file of results; the message is for people and names it."""
+    """Something in a results location that is not a file of results; the message names it."""
 
 
 class Store(ABC):
-    """The files of a place.
+    """The files of a location.
 
     Attributes:
-        name: As people write it; nothing in it is secret.
+        name: The location as users write it; nothing in it is secret.
     """
 
     def __init__(self, name: str, filesystem: FileSystem, root: str) -> None:
@@ -76,12 +74,12 @@ class Store(ABC):
         return self.name
 
     def at(self, file: str) -> str:
-        """A file as people write it; what a terminal would obey, or could not show, is escaped."""
+        """The address of a file; characters that a terminal would interpret or cannot show are escaped."""
         shown = "".join(c if c.isprintable() else ascii(c)[1:-1] for c in file)
         return f"{self.name.rstrip('/')}/{shown}"
 
     def exists(self) -> bool:
-        """Whether there is anything in the place, or for a folder, the folder itself."""
+        """Whether the folder exists, or the prefix has any objects."""
         from pyarrow.fs import FileType
 
         return bool(self._filesystem.get_file_info(self._root).type == FileType.Directory)
@@ -100,38 +98,38 @@ class Store(ABC):
         return dict(sorted(files.items()))
 
     def open(self, file: str) -> pa.NativeFile:
-        """A file to read parts of; use `read` where it may be replaced meanwhile.
+        """A file to read parts of; use `read` if it may be replaced meanwhile.
 
         Raises:
-            FileNotFoundError: if there is none.
-            OSError: when the place cannot be read.
+            FileNotFoundError: if the file does not exist.
+            OSError: if the location cannot be read.
         """
         return self._filesystem.open_input_file(self._path(file))
 
     def read(self, file: str) -> pa.Buffer:
-        """The whole content of a file, of one moment even while it is being replaced.
+        """The whole content of a file at one moment, even while it is being replaced.
 
         Raises:
-            FileNotFoundError: if there is none.
-            OSError: when the place cannot be read.
+            FileNotFoundError: if the file does not exist.
+            OSError: if the location cannot be read.
         """
         with self.open(file) as opened:
             return opened.read_buffer()
 
     @abstractmethod
     def sweep(self, folders: Iterable[str] = ()) -> None:
-        """Delete temporary files of processes that were killed: at the top, and below some folders."""
+        """Delete temporary files of killed processes at the top and below some folders."""
 
     @abstractmethod
     def write(self, file: str, data: pa.Buffer | bytes) -> None:
-        """Replace a file, or make it; a reader never sees half of it.
+        """Create or replace a file; a reader never sees half of it.
 
         Raises:
-            OSError: when the place cannot be written; the file is then as it was, or already the new one.
+            OSError: if the location cannot be written; the file is then the old one or already the new one.
         """
 
     def delete(self, file: str) -> None:
-        """Delete a file; none there is no error."""
+        """Delete a file; a missing file is ignored."""
         try:
             self._filesystem.delete_file(self._path(file))
         except FileNotFoundError:
@@ -144,7 +142,7 @@ class Store(ABC):
 class Folder(Store):
     """A folder of a local or mounted file system.
 
-    Temporary files lie at its top, outside the tables: some readers take every file that lies in a table.
+    Temporary files are at its top, outside the tables: some readers take every file inside a table's folder.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -153,11 +151,11 @@ class Folder(Store):
         super().__init__(str(folder), LocalFileSystem(), str(folder))
 
     def files(self, folder: str = "") -> dict[str, float]:
-        """As of every store, without what lies in hidden folders.
+        """As for every store, without the content of hidden folders.
 
         Raises:
-            Unusable: for a link to a folder, which would be read twice or without end, a pipe, which would
-                be waited for, and the like.
+            Unusable: for a link to a folder, which would be read twice or without end, and for pipes and
+                other entries that are neither files nor folders.
         """
         written: dict[str, float] = {}
         waiting = [folder]
@@ -181,7 +179,7 @@ class Folder(Store):
         return dict(sorted(written.items()))
 
     def _is_file(self, name: str, entry: os.DirEntry[str]) -> bool:
-        """Whether an entry is a file to list; hidden ones that are none are passed over."""
+        """Whether an entry is a file to list; hidden entries that are not files are ignored."""
         why = _strange(entry)
         if why and not entry.name.startswith("."):
             raise Unusable(f"{self.at(name)} {why}; move it out")
@@ -189,7 +187,7 @@ class Folder(Store):
 
     def open(self, file: str) -> pa.NativeFile:
         mode = Path(self._path(file)).stat().st_mode
-        if not stat.S_ISREG(mode):  # opening a pipe would wait for somebody who writes to it
+        if not stat.S_ISREG(mode):  # opening a pipe would wait for a writer
             raise Unusable(f"{self.at(file)} is not a regular file; move it out")
         return super().open(file)
 
@@ -210,13 +208,13 @@ class Folder(Store):
             delete_abandoned(path)
 
     def _top(self, folder: Path) -> Path:
-        """Where to write what is then renamed into a folder; beside it if that is another file system."""
+        """The folder for temporary files to be renamed into `folder`, on the same file system."""
         top = Path(self._path(""))
         return top if top.stat().st_dev == folder.stat().st_dev else folder
 
 
 def _strange(entry: os.DirEntry[str]) -> str:
-    """What keeps an entry of a folder from being a file of results; nothing if it is one."""
+    """Why an entry of a folder is not a file of results; an empty text if it is one."""
     try:
         entry.name.encode()
     except UnicodeEncodeError:
@@ -235,15 +233,15 @@ class Bucket(Store):
     """A prefix of a bucket; an object becomes visible when its upload is complete."""
 
     def read(self, file: str) -> pa.Buffer:
-        """As of a folder. An object has no handle: a reader asks for the size first and for bytes then, so an
-        object that was replaced in between is read once more."""
+        """As for a folder. An object has no handle: a reader asks first for the size and then for the bytes,
+        so an object that was replaced in between is read again."""
         while True:
             content = super().read(file)
             if self._filesystem.get_file_info(self._path(file)).size in (content.size, None):
                 return content
 
     def sweep(self, folders: Iterable[str] = ()) -> None:
-        """Nothing: what was not uploaded completely is no object."""
+        """Nothing to delete: an incomplete upload is not an object."""
 
     def write(self, file: str, data: pa.Buffer | bytes) -> None:
         with self._filesystem.open_output_stream(self._path(file)) as opened:
@@ -251,10 +249,10 @@ class Bucket(Store):
 
 
 def store_at(location: Path | str) -> Store:
-    """The store at a path or an address; nothing is made there.
+    """The store at a path or an address; nothing is created there.
 
     Raises:
-        AnalysisError: for an address that names no place; one line that never repeats keys.
+        AnalysisError: for an invalid address; one line that never repeats keys.
     """
     text = str(location)
     address = re.match(r"([A-Za-z][A-Za-z0-9+.-]*):(/+)(.*)", text)
@@ -277,7 +275,7 @@ def store_at(location: Path | str) -> Store:
         raise AnalysisError(f"'{text}' names no bucket; write {scheme}://bucket/prefix")
     if not re.fullmatch(r"[a-z0-9][a-z0-9._-]{1,220}", bucket) or any(part in (".", "..") for part in parts):
         raise AnalysisError(
-            f"'{text}' is no address of a place in a bucket; bucket names have small letters, digits, "
+            f"'{text}' is not an address in a bucket; bucket names have lower-case letters, digits, "
             f"'.', '_' and '-', and a prefix has no '.' or '..': {scheme}://bucket/prefix"
         )
     root = "/".join([bucket, *parts])
@@ -285,7 +283,7 @@ def store_at(location: Path | str) -> Store:
 
 
 def _expanded(text: str) -> Path:
-    """A path whose ~ the shell has left alone, as it does in --results=~/results."""
+    """A path with its ~ expanded, which the shell does not do in --results=~/results."""
     try:
         return Path(text).expanduser()
     except RuntimeError as error:
@@ -293,7 +291,7 @@ def _expanded(text: str) -> Path:
 
 
 def reason(error: OSError) -> str:
-    """Why a place cannot be read or written, for a person, without what must stay secret."""
+    """Why a location cannot be read or written, for users, without secrets."""
     if isinstance(error, Unusable):
         return str(error)
     if error.errno in (errno.ENOSPC, errno.EDQUOT):
@@ -309,14 +307,14 @@ def reason(error: OSError) -> str:
 
 
 def _keyless() -> bool:
-    """Whether nothing on this machine says which keys to use."""
+    """Whether this machine has no settings for keys."""
     files = ("~/.aws/credentials", "~/.aws/config")
     named = any(os.environ.get(name) for name in _KEYS_OF_S3)
     return not named and not any(Path(file).expanduser().exists() for file in files)
 
 
 def _s3(bucket: str) -> FileSystem:
-    """A client that gives up after seconds: whoever can wait longer waits where it is seen."""
+    """A client that gives up after seconds; callers that can wait longer show that they wait."""
     from pyarrow.fs import AwsStandardS3RetryStrategy, S3FileSystem, resolve_s3_region
 
     endpoint = os.environ.get("AWS_ENDPOINT_URL_S3") or os.environ.get("AWS_ENDPOINT_URL") or ""
@@ -325,7 +323,7 @@ def _s3(bucket: str) -> FileSystem:
         try:
             region = resolve_s3_region(bucket)
         except OSError:
-            region = None  # the first request says what is wrong
+            region = None  # the first request raises the error
     return S3FileSystem(
         region=region or ("us-east-1" if endpoint else None),
         scheme="http" if endpoint.startswith("http://") else "https",

@@ -1,4 +1,4 @@
-"""The files of a table, read as they are or named in one line; nothing is ever written."""
+"""Reading the files of a table, with errors of one line that name the file; nothing is ever written."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from analysis.results.parquet import data_files, read_schema, read_table
 from analysis.results.store import Store, reason, store_at
 
 T = TypeVar("T")
-_READERS = 16  # files read at once: a bucket answers late, but many at a time
+_READERS = 16  # files read at once: a bucket answers slowly, but many requests at a time
 
 
 def read_existing(store: Store, read: Callable[[Store, str], T], files: Iterable[str]) -> dict[str, T]:
@@ -41,7 +41,7 @@ def read_existing(store: Store, read: Callable[[Store, str], T], files: Iterable
 
 
 def read_each(store: Store, read: Callable[[Store, str], T], files: Iterable[str]) -> dict[str, T]:
-    """As `read_existing`.
+    """Like `read_existing`, for results.
 
     Raises:
         AnalysisError: when the store cannot be read.
@@ -56,12 +56,12 @@ def read_file(store: Store, file: str, table: str, columns: Sequence[str] | None
     """A file of a table, with the columns of its folders' names and those that only newer versions write.
 
     Args:
-        columns: Only these, and those that say which row it is.
+        columns: Only these and those that identify a row.
 
     Raises:
         AnalysisError: for a file that is not such a table, or was written by a newer version.
-        FileNotFoundError: if there is none.
-        OSError: when the store cannot be read.
+        FileNotFoundError: if the file does not exist.
+        OSError: if the store cannot be read.
     """
     wanted = None if columns is None else list(dict.fromkeys([*identity(table), *columns]))
     with naming(store, file):
@@ -71,7 +71,7 @@ def read_file(store: Store, file: str, table: str, columns: Sequence[str] | None
 
 
 def as_declared(store: Store, file: str, table: str, content: pa.Table) -> pa.Table:
-    """What was read of a file, with the columns of its folders' names, each of the type it should have.
+    """The content of a file with the columns of its folders' names, each with its declared type.
 
     Raises:
         AnalysisError: for a file that is not such a table.
@@ -99,7 +99,7 @@ def united(store: Store, table: str, files: Mapping[str, pa.Table]) -> pa.Table:
     """The rows of all files of a table, with every column of any.
 
     Raises:
-        AnalysisError: where files disagree about the type of a column.
+        AnalysisError: if files disagree about the type of a column.
     """
     try:
         return pa.concat_tables(files.values(), promote_options="permissive")
@@ -111,10 +111,10 @@ def united(store: Store, table: str, files: Mapping[str, pa.Table]) -> pa.Table:
 
 
 def check_version(store: Store, file: str, schema: pa.Schema) -> None:
-    """Refuse what a newer version wrote.
+    """Refuse a file of a newer version.
 
     Raises:
-        AnalysisError: if it is such a file.
+        AnalysisError: for such a file.
     """
     if problem := newer(schema):
         raise AnalysisError(f"{store.at(file)} {problem}; upgrade unlearnbench to read it")
@@ -124,7 +124,7 @@ def files_of(location: Path | str, table: str) -> tuple[Store, dict[str, float]]
     """Data files of a table and when each was written.
 
     Raises:
-        AnalysisError: when the place is missing or cannot be read.
+        AnalysisError: if the location is missing or cannot be read.
     """
     store = store_at(location)
     try:
@@ -136,15 +136,15 @@ def files_of(location: Path | str, table: str) -> tuple[Store, dict[str, float]]
 
 
 def newest_first(written: Mapping[str, float]) -> list[str]:
-    """Files in the order of when they were written, the newest first."""
+    """Files by the time when they were written, the newest first."""
     return sorted(written, key=lambda file: written[file], reverse=True)
 
 
 def fields_of(store: Store, schemas: Mapping[str, pa.Schema]) -> Iterator[list[Described]]:
-    """What the fields of files say, of files that say the same only once.
+    """The descriptions in the fields of files; equal schemas are read once.
 
     Raises:
-        AnalysisError: for a file whose fields say something that cannot be read.
+        AnalysisError: for a file whose fields cannot be read.
     """
     different: list[pa.Schema] = []
     for file, schema in schemas.items():
@@ -156,7 +156,7 @@ def fields_of(store: Store, schemas: Mapping[str, pa.Schema]) -> Iterator[list[D
 
 @contextmanager
 def naming(store: Store, file: str) -> Iterator[None]:
-    """Errors of a file with its name and what to do."""
+    """Errors of a file with its name and advice."""
     try:
         yield
     except BadTable as error:

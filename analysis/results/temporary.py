@@ -1,4 +1,4 @@
-"""Files that are written under another name and then renamed, and what killed processes have left of them."""
+"""Temporary files that are renamed when they are complete, and the deletion of abandoned ones."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import IO
 from uuid import uuid4
 
-# The second kind lay beside the file that it was to replace; earlier versions wrote it.
+# Earlier versions wrote the second kind, next to the file to be replaced.
 _NAME = re.compile(
     r"\.unlearn-[0-9a-f]{32}\.tmp|\..+\.(parquet|yaml|html|beat|[0-9a-f]{32})\.[0-9]+", re.DOTALL
 )
@@ -18,7 +18,7 @@ _NAME = re.compile(
 
 @contextmanager
 def temporary(folder: Path) -> Iterator[IO[bytes]]:
-    """A new file in a folder, to write and rename; locked while its process lives, gone in the end."""
+    """A new file in a folder, to write and rename; locked while its process runs, deleted at the end."""
     while True:
         with (folder / f".unlearn-{uuid4().hex}.tmp").open("wb") as opened:
             _lock(opened)
@@ -34,22 +34,22 @@ def temporary(folder: Path) -> Iterator[IO[bytes]]:
 def delete_abandoned(path: Path) -> None:
     """Delete a file if it is a temporary one whose process has ended.
 
-    Where locks do not reach (some network file systems) that of a living process may go; its write then
-    fails, and is tried again.
+    Where locks do not work (some network file systems) the file of a running process may be deleted; its
+    write then fails and is repeated.
     """
     if not _NAME.fullmatch(path.name):
         return
-    with suppress(OSError), path.open("rb") as opened:  # gone by now, or not ours to delete
+    with suppress(OSError), path.open("rb") as opened:  # deleted by now, or without permission
         if _lock(opened, wait=False):
             path.unlink()
 
 
 def _lock(opened: IO[bytes], wait: bool = True) -> bool:
-    """Lock a file until it is closed, if only by the end of the process; whether that could be done."""
+    """Lock a file until it is closed or the process ends; returns whether that succeeded."""
     try:
         import fcntl
 
         fcntl.flock(opened, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
-    except (ImportError, OSError):  # held by another process, or not to be had on this system
+    except (ImportError, OSError):  # held by another process, or not available on this system
         return False
     return True

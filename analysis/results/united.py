@@ -1,7 +1,7 @@
-"""The rows of all files of a table as one table, of which only what a reader uses is decoded.
+"""The rows of all files of a table as one table; only the parts that a reader uses are decoded.
 
-Files of one version agree about their columns, so they are put together first and checked once. Where they do
-not agree, or where something is wrong, every file is looked at by itself, and the error names it.
+Files of one version agree about their columns, so they are put together first and checked once. If they do
+not agree, or if something is wrong, every file is checked separately, and the error names it.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ class United:
     """The rows of a table, in the order of their files' names.
 
     Attributes:
-        files: The files, and how many rows are of each.
+        files: The files and their numbers of rows.
         schemas: The schema of each file, as it was written.
     """
 
@@ -36,7 +36,7 @@ class United:
 
 @dataclass(frozen=True)
 class Parts:
-    """What is selected of each file, of those that have any of it, and the schema of every file."""
+    """The selected parts of the files that have any, and the schema of every file."""
 
     tables: dict[str, pa.Table]
     schemas: Mapping[str, pa.Schema]
@@ -46,8 +46,8 @@ def read_united(store: Store, table: str, files: Iterable[str], selection: Selec
     """The selected rows and columns of all files of a table.
 
     Raises:
-        AnalysisError: for a file that is not such a table, or was written by a newer version; where files
-            disagree about the type of a column; when the store cannot be read.
+        AnalysisError: for a file that is not such a table, or was written by a newer version; if files
+            disagree about the type of a column; if the store cannot be read.
     """
     parts = read_parts(store, files, selection)
     rows = {file: len(part) for file, part in parts.tables.items()}
@@ -58,7 +58,7 @@ def read_parts(store: Store, files: Iterable[str], selection: Selection) -> Part
     """The selected rows and columns of each file, in the order of the files' names.
 
     Raises:
-        AnalysisError: as `read_united`, but nothing is said of the columns' types yet.
+        AnalysisError: as for `read_united`, but the columns' types are not checked yet.
     """
     contents = read_each(store, partial(_read, schemas=Schemas(selection)), sorted(files))
     schemas = {file: content.schema for file, content in contents.items()}
@@ -76,7 +76,7 @@ def together(store: Store, name: str, tables: Mapping[str, pa.Table]) -> pa.Tabl
     """The parts of files as one table, with the columns of their folders' names.
 
     Raises:
-        AnalysisError: for a part that is not of such a table; where parts disagree about a column's type.
+        AnalysisError: for a part that is not of such a table; if parts disagree about a column's type.
     """
     if not tables:
         return nothing(name)
@@ -90,7 +90,7 @@ def together(store: Store, name: str, tables: Mapping[str, pa.Table]) -> pa.Tabl
                 whole = whole.append_column(key, _repeated([v.get(key) for v in folders.values()], lengths))
             return conformed(whole, name)
     except (pa.ArrowException, BadTable):
-        pass  # what is wrong, if anything is, and in which file, is seen file by file
+        pass  # the check of each file below names the file and the error
     each = {file: as_declared(store, file, name, part) for file, part in tables.items()}
     return united(store, name, each)
 

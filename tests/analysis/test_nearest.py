@@ -98,10 +98,10 @@ def test_what_cannot_be_told_from_retraining_is_said_to_be_so() -> None:
         scrub=2.6, ssd=0.2,
     )  # fmt: skip
     assert "scrub (tuned) comes nearest to retraining: 1.5 ± 0.1 points away." in said
-    assert "ssd (tuned) (1.7 ± 0.3) cannot be told from it by 2 repetitions." in said
+    assert "ssd (tuned) (1.7 ± 0.3) cannot be distinguished from it with 2 repetitions." in said
     assert "ssd (tuned) is the fastest: 0.20 s against 2.60 s, 13 times faster than scrub (tuned)." in said
     assert "Retraining again with another seed is itself 3.0 ± 0.6 points away." in said
-    assert said.endswith("scrub (tuned) and ssd (tuned) cannot be told from it.")
+    assert said.endswith("scrub (tuned) and ssd (tuned) cannot be distinguished from it.")
     assert "Nearer" not in said
 
 
@@ -109,11 +109,11 @@ def test_what_is_clearly_nearer_than_a_second_retrained_model_is_named_with_its_
     said = sentence({"retrain": [3.0, 3.2, 3.1], "scrub": [1.0, 1.1, 1.2], "jit": [9.0, 9.1, 9.2]})
     # Differences -2, -2.1 and -1.9: half the interval is 4.302653 * 0.1 / sqrt(3) = 0.248
     assert "Nearer than that: scrub (tuned) by 2.0 (95 % interval 1.8 to 2.2)." in said
-    assert "cannot be told" not in said
+    assert "cannot be distinguished" not in said
 
 
 def test_where_retraining_is_nearest_and_where_one_seed_says_nothing() -> None:
     assert sentence({"retrain": [1.0, 1.1], "jit": [9.0, 9.1]}).endswith("Every method is further away.")
     one = sentence({"retrain": [1.0], "jit": [9.0], "ssd": [8.0]})
-    assert "One repetition tells no methods apart." in one
+    assert "One repetition cannot tell methods apart." in one
     assert one.endswith("is itself 1.0 points away.")

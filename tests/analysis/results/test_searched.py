@@ -73,7 +73,7 @@ def test_the_report_names_a_best_near_the_end_of_the_range_that_was_searched(tmp
     keep(tmp_path, RECORD | {"studies": written, "ids": {"jit": study}}, f"{study}.yaml")
     [line] = said()
     assert line.startswith("jit 8 the range of lr may be too narrow")
-    assert line.endswith("its best 0.0464 lies within 5 % of 0.05")
+    assert line.endswith("its best 0.0464 is within 5 % of 0.05")
 
 
 def test_the_report_says_on_how_many_images_searches_evaluated() -> None:
@@ -88,4 +88,7 @@ def test_the_report_says_on_how_many_images_searches_evaluated() -> None:
     assert line == "These trials were evaluated on a fixed choice of at most 8,167 images of each split."
     some[3]["eval_ended"] = "right about 1.0 % of the first 300 retained images, which is chance"
     (line,) = said(some)
-    assert " 1 of 31 were no better than chance on the first few hundred, and were evaluated only on" in line
+    assert (
+        " 1 of 31 were not better than chance on the first few hundred images, and were evaluated only on"
+        in line
+    )

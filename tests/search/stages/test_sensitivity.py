@@ -55,7 +55,7 @@ def test_a_grid_is_the_product_of_both_lines(plan: Plan) -> None:
 def test_a_best_near_the_end_of_its_range_is_named(plan: Plan) -> None:
     axes = {"lr": Range(1e-6, 5.0, True), "sigma": Range(0.0, 1.0, False)}
     assert list(star(plan, axes, lr=4.9).warnings()) == [
-        "jit on 8: the range of lr may be too narrow: its best 4.9 lies within 5 % of 5"
+        "jit on 8: the range of lr may be too narrow: its best 4.9 is within 5 % of 5"
     ]
 
 
