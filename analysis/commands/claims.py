@@ -1,4 +1,4 @@
-"""`unlearn claims`: which methods are as retraining, which differ, and where there are not enough runs."""
+"""`unlearn claims`: the methods that are as retraining, differ from it, or have too few runs."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ import typer
 
 
 class By(StrEnum):
-    """What a row is: a method over all of its forget sets, or on one of them."""
+    """The meaning of a row: a method over all of its forget sets, or on one of them."""
 
     method = "method"
     forgotten = "class"
 
 
 class Text(StrEnum):
-    """How a table is printed."""
+    """The format of a table."""
 
     markdown = "markdown"
     latex = "latex"
@@ -39,8 +39,8 @@ def claims(
         float | None,
         typer.Option(
             "--margin",
-            help="What still is as retraining, in the metric's unit. [default: what two retrained models "
-            "typically differ by]",
+            help="The difference that is still as retraining, in the metric's unit. [default: the typical "
+            "difference of two retrained models]",
         ),
     ] = None,
     form: Annotated[Text, typer.Option("--format", help="How to print it.")] = Text.markdown,

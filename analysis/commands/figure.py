@@ -1,4 +1,4 @@
-"""`unlearn figure` and `unlearn table`: what results show, as files ready for a paper."""
+"""`unlearn figure` and `unlearn table`: figures and tables of results, ready for a paper."""
 
 from __future__ import annotations
 
@@ -57,9 +57,9 @@ def figure(
     method: Methods = None,
     forget: Forgotten = None,
 ) -> None:
-    """Draw a figure of the results, or of a paper from them, for a paper.
+    """Draw a figure of the results for a paper, or a paper's figure from them.
 
-    A figure that there is for several scenarios, methods or forget sets is a file for each of them.
+    With several scenarios, methods or forget sets, each has a file of its own.
     """
     from analysis.figures.catalogue import figure as draw
     from analysis.figures.plot import Choice
@@ -113,6 +113,6 @@ def _list_figures() -> None:
 
 
 def _print_kinds(kinds: Iterable[tuple[str, str]]) -> None:
-    """A line for each: its name and what it shows."""
+    """Prints a line for each kind: its name and a description."""
     for name, shows in kinds:
         typer.echo(f"{name:<13} {shows}")

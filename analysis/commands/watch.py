@@ -1,4 +1,4 @@
-"""The command `unlearn watch`: how far everything is that runs on some results."""
+"""The command `unlearn watch`: the progress of all runs on some results."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ def watch(
     every: Annotated[float, typer.Option("--every", min=0.2, help="Seconds between two looks.")] = 2.0,
     once: Annotated[bool, typer.Option("--once", help="Print it once, in full, and end.")] = False,
 ) -> None:
-    """Show everything that runs on some results, from any machine.
+    """Show the progress of all runs on some results, from any machine.
 
-    One line per study: a method of a run and what it forgets. What runs comes first. Ctrl-C ends it; the
-    runs go on.
+    One line per study: a method of a run and its forget set. Running studies are first. Ctrl-C ends the
+    display; the runs continue.
     """
     try:
         _watch(results, every, once)
@@ -51,12 +51,12 @@ def _watch(results: str, every: float, once: bool) -> None:
 
 
 def _redraws(console: Console) -> bool:
-    """Whether what is on the screen can be replaced; a log that asks for colours is no such screen."""
+    """Whether the screen can be redrawn; a log that asks for colours cannot."""
     return console.is_terminal and sys.stdout.isatty() and not console.is_dumb_terminal
 
 
 def _show(watched: Watched, results: str, every: float, console: Console) -> None:
-    """The panel, until it is interrupted; what was seen last then stays on the terminal."""
+    """Shows the panel until it is interrupted; its last state then stays on the terminal."""
     from rich.live import Live
     from rich.text import Text
 

@@ -1,5 +1,8 @@
-"""The one way to matplotlib. A notebook's MPLBACKEND or a matplotlibrc that cannot be read end its import,
-although the figures here need neither a backend nor settings: then it is imported without them."""
+"""The import of matplotlib; all drawings use this module.
+
+A notebook's MPLBACKEND or an unreadable matplotlibrc makes the import of matplotlib fail, although the
+figures here need neither a backend nor settings. In that case it is imported without them.
+"""
 
 # ruff: noqa: E402  matplotlib itself is imported before its parts
 
@@ -14,7 +17,7 @@ from pathlib import Path
 
 @contextmanager
 def _without_settings() -> Iterator[None]:
-    """Without what the user set for matplotlib, which it looks for in the current folder, too."""
+    """Without the user's settings for matplotlib, which may also be in the current folder."""
     kept = {name: os.environ.pop(name, None) for name in ("MPLBACKEND", "MATPLOTLIBRC")}
     os.environ["MATPLOTLIBRC"] = os.devnull
     try:
@@ -67,14 +70,14 @@ __all__ = [
 
 
 def lay_out(figure: Figure) -> None:
-    """Lay a figure out, as for an SVG, and leave it so.
+    """Lay a figure out as for an SVG, once.
 
-    To write a figure with a layout engine, matplotlib draws it twice, and lays it out both times.
+    With a layout engine matplotlib draws a figure twice to write it, and lays it out both times.
     """
     engine, resolution = figure.get_layout_engine(), figure.dpi
     if engine is None:
         return
     FigureCanvasSVG(figure)
     engine.execute(figure)
-    figure.dpi = resolution  # which the canvas sets to its own
+    figure.dpi = resolution  # the canvas has changed it
     figure.set_layout_engine("none")

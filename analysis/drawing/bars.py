@@ -38,7 +38,7 @@ def runtime(data: pd.DataFrame, palette: Mapping[str, str] | None = None) -> Fig
 
 @styled
 def dampening(data: pd.DataFrame, parts: pd.DataFrame, palette: Mapping[str, str] | None = None) -> Figure:
-    """Seconds of each method, and below what those of SSD go to, without and with a stored importance.
+    """Seconds of each method, and below them the parts of those of SSD, without and with a stored importance.
 
     Args:
         data: Rows of one scenario from `analysis.measured.seconds`.
@@ -66,7 +66,7 @@ def dampening(data: pd.DataFrame, parts: pd.DataFrame, palette: Mapping[str, str
 
 
 def _stacked(axes: Axes, y: float, row: Mapping[Any, Any], parts: Iterable[str]) -> float:
-    """A bar of several parts; where it ends."""
+    """Draws a bar of several parts and returns its end."""
     left = 0.0
     for part in parts:
         axes.barh(y, row[part], 0.34, left=left, color=_PARTS[part][1])
@@ -96,7 +96,7 @@ def _seconds(axes: Axes, data: pd.DataFrame, palette: Mapping[str, str] | None) 
 
 @styled
 def measures(data: pd.DataFrame) -> Figure:
-    """Accuracies of each method as bars, and beside them its attack's difference to retrain and F-score.
+    """Accuracies of each method as bars, next to its attack's difference to retrain and its F-score.
 
     Args:
         data: Rows of one scenario from `analysis.measured.measures`.

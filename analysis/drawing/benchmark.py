@@ -38,7 +38,7 @@ def breakdown(
 
     Args:
         data: Rows of one scenario from `analysis.breakdown.by_class`.
-        metrics: The metrics to show, which `data` must hold.
+        metrics: The metrics to show; columns of `data`.
         palette: Method -> colour; by default from the methods in `data`.
     """
     data = _short(data)
@@ -80,11 +80,11 @@ def breakdown(
 
 @styled
 def distribution(data: pd.DataFrame, column: str, palette: Mapping[str, str] | None = None) -> Figure:
-    """What each model says of the forgotten images, over what the retrained model says in grey.
+    """Each model's figure of the forgotten images, in front of the retrained model's in grey.
 
     Args:
         data: Rows of one scenario from `analysis.breakdown.per_image`.
-        column: The figure that was taken of every image: entropy or loss.
+        column: The figure of every image: entropy or loss.
         palette: Method -> colour.
     """
     data = _short(data)
@@ -173,7 +173,7 @@ def transfer(data: pd.DataFrame, across: int = 3) -> Figure:
 
     Args:
         data: Rows of one scenario from `analysis.searches.transfer.matrix`.
-        across: Panels beside each other.
+        across: Panels next to each other.
     """
     data = _short(data)
     methods = list(dict.fromkeys(data["method"]))
@@ -219,7 +219,7 @@ def transfer(data: pd.DataFrame, across: int = 3) -> Figure:
 
 @styled
 def sequence(data: pd.DataFrame, palette: Mapping[str, str] | None = None) -> Figure:
-    """What is left after each request: a panel per metric, a line per method, its deviation as a bar.
+    """The state after each request: a panel per metric, a line per method, its deviation as a bar.
 
     Args:
         data: Rows of one scenario and sequence from `analysis.sequence.degradation`.
@@ -260,12 +260,12 @@ def sequence(data: pd.DataFrame, palette: Mapping[str, str] | None = None) -> Fi
 
 
 def _short(data: pd.DataFrame) -> pd.DataFrame:
-    """The same rows with names that fit beside axes and into legends."""
+    """The same rows with names short enough for axes and legends."""
     return data.assign(**{name: shortened(data[name]) for name in _NAMES if name in data})
 
 
 def _height(names: Iterable[str]) -> float:
-    """Inches that names take below an axis when they are tilted, beyond what is left for a short one."""
+    """The additional inches below an axis that tilted names need, compared with short ones."""
     return 0.046 * max(0, max(map(len, names)) - 6)
 
 

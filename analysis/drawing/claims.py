@@ -16,7 +16,7 @@ from analysis.statistics.ranks import Ranking, groups
 from analysis.studies import VARIANT
 from analysis.text.labels import shortened, title, variant
 
-_FURTHEST = 6.0  # margins; what lies beyond stands at the edge
+_FURTHEST = 6.0  # margins; values beyond are drawn at the edge
 _MOST_LINES = 24
 _BAND = "#b4bac2"
 
@@ -72,8 +72,7 @@ def differences(claims: pd.DataFrame, palette: Mapping[str, str] | None = None) 
 
 @styled
 def critical_differences(ranking: Ranking, palette: Mapping[str, str] | None = None) -> Figure:
-    """Mean ranks on a line, the best on the left; bars join methods that cannot be told apart (Demsar "
-    "2006)."""
+    """Mean ranks on a line, the best on the left (Demsar, 2006); bars join methods that are not distinct."""
     names = list(ranking.ranks.index)
     shades = palette or colours(map(str, names))
     bars, count = groups(ranking), len(names)
@@ -115,10 +114,10 @@ def critical_differences(ranking: Ranking, palette: Mapping[str, str] | None = N
 
 @styled
 def robustness(neighbourhoods: Sequence[Neighbourhood], palette: Mapping[str, str] | None = None) -> Figure:
-    """The share of each neighbourhood that stays within so many points of the best: a panel per source.
+    """The share of each neighbourhood within a number of points of the best: a panel per source.
 
-    A line per search, or per parameter of a sensitivity run; bands are 95 % intervals, the dashed line is
-    what the table counts within.
+    A line per search, or per parameter of a sensitivity run. Bands are 95 % intervals; the dashed line marks
+    the distance that the table uses.
     """
     sources = [name for name in ("trials", "sensitivity") if any(n.source == name for n in neighbourhoods)]
     shades = palette or colours(n.study.method for n in neighbourhoods)
@@ -152,7 +151,7 @@ def robustness(neighbourhoods: Sequence[Neighbourhood], palette: Mapping[str, st
 
 
 def _in_margins(value: float, margin: float) -> float:
-    """A difference in margins, at most as far as the axis goes."""
+    """A difference in margins, limited to the ends of the axis."""
     if not math.isfinite(value):
         return math.nan
     if margin > 0:

@@ -1,4 +1,4 @@
-"""Drawings of how a model fares while a method runs."""
+"""Drawings of a model's accuracy while a method runs."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ _DASHED = (0, (5, 3))
 def course(data: pd.DataFrame, by: Sequence[str], x: str = "done") -> Figure:
     """Retain and forget accuracy while a method runs: a line and its deviation, the retrained model dashed.
 
-    Accuracy on synthetic images stands beside where it was measured. A dotted line marks the point with the
-    least distance to retrain: where it would have been best to stop.
+    Accuracy on synthetic images is drawn if it was measured. A dotted line marks the point with the least
+    distance to retrain, the best point to stop.
 
     Args:
         data: Rows of one scenario and forget set from `analysis.course`.
-        by: The columns of which each value has a panel: those of a method's variant, or a parameter.
-        x: What the lines are over: `done`, or a column of `data` that counts steps.
+        by: The columns whose values have a panel each: those of a method's variant, or a parameter.
+        x: The horizontal axis: `done`, or a column of `data` that counts steps.
     """
     keys = list(data[list(by)].drop_duplicates().itertuples(index=False, name=None))
     across = min(3, len(keys))

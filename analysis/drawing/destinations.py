@@ -1,4 +1,4 @@
-"""Drawing where forgotten images go."""
+"""Drawing the classes that models name for forgotten images."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def destinations(data: pd.DataFrame) -> Figure:
     figure, grid = panels(len(sets), 1, 7.2, height)
     for [axes], name, table in zip(grid, sets, tables, strict=True):
         cells = table.to_numpy(dtype=float)
-        some = np.where(cells >= _SHOWN, cells, np.nan)  # what is none stays white
+        some = np.where(cells >= _SHOWN, cells, np.nan)  # smaller shares stay white
         image = axes.imshow(some, cmap=SEQUENTIAL, vmin=0, vmax=100, aspect="auto")
         axes.grid(False)
         axes.spines[:].set_visible(False)

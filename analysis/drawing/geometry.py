@@ -51,7 +51,7 @@ def planes(examples: Sequence[Plane], reach: float) -> Figure:
     """A row of classifiers for each forgotten point (JiT, figure 2).
 
     Args:
-        reach: The surfaces go from -reach to reach in both coordinates.
+        reach: The surfaces are from -reach to reach in both coordinates.
     """
     figure, grid = panels(len(examples), 4, 1.8, 1.9)
     ends = (-reach, reach, -reach, reach)

@@ -1,4 +1,4 @@
-"""Drawings of the images that models take for what was forgotten."""
+"""Drawings of the images that models assign to a forgotten class."""
 
 from __future__ import annotations
 

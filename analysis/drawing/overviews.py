@@ -1,4 +1,4 @@
-"""Drawings of several searches at once, and of the answer: what stands in print for the figures that move."""
+"""Drawings of several searches at once, and of the answer: the printed versions of interactive figures."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ def answer(lines: pd.DataFrame, palette: Mapping[str, str]) -> Figure:
 
 @styled
 def histories(studies: Searches, palette: Mapping[str, str]) -> Figure:
-    """The best so far of several searches, their trials as dots behind it; the first twelve of them."""
+    """The best so far of the first twelve searches, with their trials as dots."""
     shown = studies[:MOST]
     across = min(3, len(shown))
     figure, grid = panels(-(-len(shown) // across), across, 7.2 / across, 1.7, sharey=True)
@@ -83,7 +83,7 @@ def histories(studies: Searches, palette: Mapping[str, str]) -> Figure:
 
 @styled
 def front(studies: Searches, palette: Mapping[str, str]) -> Figure:
-    """Distance to retrain against unlearning time and the front of both; of many trials a random thousand."""
+    """Distance to retrain against unlearning time and the front of both; at most a thousand random trials."""
     figure, [[axes]] = panels(1, 1, 7.2, 3.2)
     done = [
         complete(rows[["state", "method", "unlearn_s", "gap"]]).drop(columns="state") for _, rows in studies
@@ -128,14 +128,14 @@ def slices(studies: Searches, palette: Mapping[str, str], ranges: Ranges) -> Fig
 
 
 def _dots(axes: Axes, x: pd.Series, y: pd.Series, tone: str, **look: Any) -> None:
-    """Dots; all of an axes as one image where there are many, so that the drawing stays small."""
+    """Dots; as one image if there are many, so that the drawing stays small."""
     axes.plot(x, y, "o", ms=3.2, alpha=0.45, mew=0, color=tone, zorder=-1, **look)
     if len(x) > _FEW_DOTS:
         axes.set_rasterization_zorder(0)
 
 
 def _reach(row: Mapping[Any, Any], middle: str, low: str, high: str) -> Any:
-    """How far an interval goes to both sides of its mean, to nothing below 0."""
+    """The lengths of an interval to both sides of its mean, limited to positive values."""
     ends = [float(row[low]), float(row[high])]
     if not all(map(math.isfinite, ends)):
         return None

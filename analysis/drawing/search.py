@@ -1,7 +1,7 @@
 """Drawings of a search and of sensitivity: each takes data from this package and returns a Figure.
 
-Nothing is computed here but positions; `analysis.studies`, `analysis.searches.sensitivity` and
-`analysis.searches.importance` give the data. `analysis.drawing.benchmark` draws the benchmark's results.
+Only positions are computed here; `analysis.studies`, `analysis.searches.sensitivity` and
+`analysis.searches.importance` provide the data. `analysis.drawing.benchmark` draws the benchmark's results.
 """
 
 from __future__ import annotations
@@ -63,7 +63,7 @@ def against_parameters(
 
     Args:
         data: Metric -> rows from `analysis.searches.sensitivity.observations`.
-        targets: Metric -> what the retrained model has.
+        targets: Metric -> the retrained model's value.
         log: Parameters with a logarithmic axis.
     """
     names = list(dict.fromkeys(name for rows in data.values() for name in rows["parameter"]))
@@ -95,14 +95,15 @@ def sensitivity_curves(
 ) -> Figure:
     """Each metric over one parameter at a time, mean and standard deviation over seeds.
 
-    The dashed line is the retrained model, the dotted upright one the centre, where the others stay. A star
-    is the best trial of the search; published values stand at the foot, as the others were not as here.
+    The dashed line is the retrained model. The dotted vertical line is the centre, at which the other
+    parameters are fixed. A star is the best trial of the search. Published values are at the foot, because
+    their other parameters differ from the centre.
 
     Args:
         data: Metric -> rows from `analysis.searches.sensitivity.curves`.
         log: Parameters with a logarithmic axis.
-        best: Parameter or metric -> what the best trial of the search has, if that is the centre.
-        published: Parameter -> published values; those beyond the line are left out.
+        best: Parameter or metric -> the value of the search's best trial, if that is the centre.
+        published: Parameter -> published values; those outside the line's range are left out.
     """
     names = list(dict.fromkeys(name for rows in data.values() for name in rows["parameter"]))
     figure, grid = panels(
@@ -135,7 +136,7 @@ def grid_lines(
 
     Args:
         data: Metric -> cells from `analysis.searches.sensitivity.grid`.
-        targets: Metric -> what the retrained model has.
+        targets: Metric -> the retrained model's value.
         log: Parameters with a logarithmic axis.
     """
     x, y = list(next(iter(data.values())).columns[:2])
@@ -171,7 +172,7 @@ def parameter_map(
 
     Args:
         data: From `analysis.searches.sensitivity.scatter` or `grid`: two parameter columns, then `mean`.
-        metric: What `mean` is, for the label.
+        metric: The metric of `mean`, for the label.
         log: Parameters with a logarithmic axis.
         best: Parameter column -> value of the point to mark with a star.
         as_grid: Whether the rows are the cells of a grid.

@@ -1,4 +1,4 @@
-"""How figures look: colours, markers, fonts, axes. No data passes through here."""
+"""The style of figures: colours, markers, fonts, axes."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ SEQUENTIAL, DIVERGING = "viridis_r", "PuOr"
 _OF_THE_SESSION = ("backend", "backend_fallback", "interactive", "toolbar", "timezone", "date.epoch")
 RC: dict[Any, Any] = {
     **{name: value for name, value in rcParamsDefault.items() if name not in _OF_THE_SESSION},
-    "text.parse_math": False,  # a $ in a name is a $
+    "text.parse_math": False,  # a $ in a name is not mathematics
     "svg.hashsalt": "unlearnbench",  # the same figure gives the same bytes
     "font.family": ["DejaVu Sans"],
     "font.size": 9.0,
@@ -66,7 +66,7 @@ styled = rc_context(RC)  # a decorator for draw functions
 
 @contextmanager
 def page(width: float | None) -> Iterator[None]:
-    """Figures that are drawn within are as wide as a column of a paper (inches); None: each as it is."""
+    """Figures drawn in this context have the width of a paper's column (inches); None: their default."""
     token = _page.set(width)
     try:
         yield
@@ -89,7 +89,7 @@ def panels(
 
 
 def colours(methods: Iterable[str]) -> dict[str, str]:
-    """A colour per method; give it all methods of the results, so that every figure agrees."""
+    """A colour per method; pass all methods of the results, so that all figures agree."""
     others = sorted(set(methods) - set(REFERENCES))
     return _REFERENCE | {name: _WHEEL[i % len(_WHEEL)] for i, name in enumerate(others)}
 
@@ -100,7 +100,7 @@ def colour(method: str, given: Mapping[str, str] | None, methods: Iterable[str])
 
 
 def log_axis(axes: Axes, axis: str = "x") -> None:
-    """A logarithmic axis with plain labels at sensible places."""
+    """A logarithmic axis with plain labels at round values."""
     getattr(axes, f"set_{axis}scale")("log")
     line = axes.xaxis if axis == "x" else axes.yaxis
     low, high = sorted(line.get_view_interval())
@@ -112,7 +112,7 @@ def log_axis(axes: Axes, axis: str = "x") -> None:
 
 
 def plain(value: float) -> str:
-    """A tick as people write it: 0.05, 300, 1e-6."""
+    """A number in short form: 0.05, 300, 1e-6."""
     if value == 0:
         return "0"
     if not math.isfinite(value):
@@ -124,7 +124,7 @@ def plain(value: float) -> str:
 
 
 def legend_below(figure: Figure, handles: list[Any], labels: list[str], columns: int = 4) -> None:
-    """One legend for the whole figure under its axes, where it covers nothing."""
+    """One legend for the whole figure, below its axes."""
     names = shortened(labels, 48)
     fitting = int(15 * figure.get_figwidth()) // (5 + max(map(len, names), default=0))  # 15 letters an inch
     columns = max(1, min(columns, fitting, len(names)))

@@ -1,4 +1,4 @@
-"""Drawings of matplotlib as small SVGs that stand in a page."""
+"""Drawings of matplotlib as small SVGs inside a page."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ _STYLE = r' style="([^"]*)"'
 _ROUNDED = r' (?:d|[xy]|width|height)="[^"]*"|translate\([^)]*\)'
 _NEEDLESS = r"\.0+(?!\d)|(?<=\.\d)0(?!\d)|(?<=[A-Za-z]) | (?=[A-Za-z])| $"  # in a path
 _UNSEEN = 16  # of 255, between two colours
-_AS_THEY_ARE = " !'()*+,/:;<=>?@[]^`{|}$"  # in an address, beside letters, digits and _.-~
+_AS_THEY_ARE = " !'()*+,/:;<=>?@[]^`{|}$"  # in an address, in addition to letters, digits and _.-~
 
 
 def smaller(svg: str) -> str:
     """The same drawing in a third of the bytes.
 
-    matplotlib indents, has six decimals of a point, and names every group, also those that nothing refers to.
+    matplotlib indents, writes six decimals of a point, and names every group, even if nothing refers to it.
     """
     svg = re.sub(r"^.*?(?=<svg )|<!--.*?-->|<metadata>.*?</metadata>", "", svg, flags=re.DOTALL)
     svg = re.sub(r"\s*\n\s*", " ", svg).replace("> <", "><").replace(" />", "/>")
@@ -41,7 +41,7 @@ def smaller(svg: str) -> str:
 
 
 def _named_styles(svg: str) -> str:
-    """Styles that many elements have stand once, in the style sheet that every drawing of matplotlib has."""
+    """Moves styles of several elements into the style sheet that every drawing of matplotlib has."""
     counted = Counter(re.findall(_STYLE, svg)).most_common()
     names = {style: f"c{i}" for i, (style, count) in enumerate(counted) if count > 2}
     rules = "".join(f".{name}{{{style}}}" for style, name in names.items())
@@ -57,7 +57,7 @@ def svg_uri(svg: str) -> Markup:
 
 
 def _fewer_colours(code: str) -> str:
-    """A PNG in base64 with a palette, a third as large, where no colour changes so much that it is seen."""
+    """A PNG in base64 with a palette, a third as large, unless a colour would change visibly."""
     image = Image.open(io.BytesIO(base64.b64decode(code)))
     few = image.quantize(128, method=Image.Quantize.FASTOCTREE)
     change = np.asarray(image.convert("RGBA"), int) - np.asarray(few.convert("RGBA"), int)

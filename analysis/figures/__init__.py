@@ -1,4 +1,4 @@
-"""Every figure by name, each with the numbers that it shows: from results alone, ready for a paper."""
+"""Every figure by name with its numbers, made from results alone and ready for a paper."""
 
 from analysis.figures.benchmarks import breakdown as breakdown
 from analysis.figures.benchmarks import collateral as collateral

@@ -1,4 +1,4 @@
-"""Figures of the benchmark stage: methods beside the original and the retrained model."""
+"""Figures of the benchmark stage: methods compared with the original and the retrained model."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def breakdown(results: Path | str, choice: Choice | None = None) -> Plots:
 
     Args:
         results: A folder, or the address of a prefix in a bucket.
-        choice: Which of its trials count.
+        choice: The trials that count.
 
     Raises:
         AnalysisError: if there is nothing to draw, or the results cannot be read.
@@ -76,14 +76,14 @@ def entropy(results: Path | str, choice: Choice | None = None) -> Plots:
 def losses(results: Path | str, choice: Choice | None = None) -> Plots:
     """Loss on the forgotten images before and after unlearning (Akbari et al., figure 4); as for `breakdown`.
 
-    The paper draws the test images beside them, which no model has seen. Here the retrained model's losses on
-    the forgotten images themselves take that part, because it has not seen these.
+    The paper compares them with the test images, which no model has seen. Here the comparison is with the
+    retrained model's losses on the forgotten images themselves, which that model has not seen.
     """
     return _per_image("loss", "cross-entropy of the true label", Results(results, choice), name="losses")
 
 
 def destinations(results: Path | str, choice: Choice | None = None) -> Plots:
-    """Which classes the models name for the forgotten images, beside retrain; as for `breakdown`."""
+    """The classes that the models name for the forgotten images, with retrain; as for `breakdown`."""
     source = Results(results, choice)
     frame = spread.destinations(source.trials, source.samples)
     text = "classes that the models name for the forget images, in percent, mean over the models of a line."
@@ -106,7 +106,7 @@ def dampening(results: Path | str, choice: Choice | None = None) -> Plots:
     """Seconds of every method, and the parts of those of SSD (SSD, figure 2); as for `breakdown`.
 
     The importance of all training images is the same for every forget set. The paper counts it in its bars
-    and says what is left where it was stored when the original was trained, so there is a bar for each.
+    and gives the rest if it was stored when the original was trained, so there is a bar for each case.
     """
     source = Results(results, choice)
     parts = shares.parts(source.trials)
@@ -115,8 +115,8 @@ def dampening(results: Path | str, choice: Choice | None = None) -> Plots:
     )
     known = frame.groupby(SCENARIO)["all_s"].transform("count") > 0
     text = (
-        "median seconds of one unlearning, and below what the seconds of SSD go to, in the mean, also with "
-        "the importance of all images stored beforehand."
+        "median seconds of one unlearning, and below them the mean parts of the seconds of SSD, with and "
+        "without an importance of all images that was stored beforehand."
     )
 
     def draw(rows: pd.DataFrame) -> Figure:
@@ -142,7 +142,7 @@ def measures(results: Path | str, choice: Choice | None = None) -> Plots:
 
 
 def sequence(results: Path | str, choice: Choice | None = None) -> Plots:
-    """What is left after each request (Chundawat et al.: zero-shot, figure 9); as for `breakdown`."""
+    """The state after each request (Chundawat et al.: zero-shot, figure 9); as for `breakdown`."""
     source = Results(results, choice)
 
     def made() -> Iterator[Plot]:
@@ -173,7 +173,7 @@ def gkt(results: Path | str, choice: Choice | None = None) -> Plots:
 
 
 def inversion(results: Path | str, choice: Choice | None = None) -> Plots:
-    """Images that models take for what was forgotten (zero-shot, figure 3); arguments as for `breakdown`."""
+    """Images that models assign to a forgotten class (zero-shot, figure 3); arguments as for `breakdown`."""
     source = Results(results, choice)
 
     def made() -> Iterator[Plot]:
@@ -221,7 +221,7 @@ def _each(
 
 
 def _scenarios(frame: pd.DataFrame) -> Iterator[tuple[list[str], str, pd.DataFrame]]:
-    """The parts of a file's name, a name for people, and the rows of each scenario."""
+    """For each scenario the parts of a file's name, a display name and the rows."""
     for values, rows in frame.groupby(SCENARIO, sort=False):
         key = list(map(str, values))
         yield key, scenario_label(*key), rows.reset_index(drop=True)

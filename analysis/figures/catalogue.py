@@ -1,4 +1,4 @@
-"""The figures that there are: by the names of what they show, and by their numbers in the papers."""
+"""The available figures, by descriptive names and by their numbers in the papers."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ from analysis.figures.plot import Choice, Plots
 
 @dataclass(frozen=True)
 class Kind:
-    """A figure that there is.
+    """An available figure.
 
     Attributes:
-        shows: What it shows, in a few words.
+        shows: A description in a few words.
         make: Draws it from a results path and a choice, one plot for each scenario or search.
     """
 
@@ -51,7 +51,7 @@ FIGURES = {
     "sensitivity": Kind("metrics over one parameter at a time", searches.sensitivity),
     "stopping": Kind("GKT over its batches, per threshold", searches.stopping),
 }
-# What a paper's figure is made from: the figure above, and for the sensitivity plots their one metric
+# A paper's figure -> the figure above that shows the same; sensitivity plots have a single metric
 PRINTED = {
     "jit-4": ("JiT, figure 4", FIGURES["entropy"]),
     "jit-5": ("JiT, figure 5", FIGURES["runtime"]),
@@ -86,13 +86,13 @@ def figure(
     """A figure by its name, drawn from results.
 
     Args:
-        name: What it shows, such as `sensitivity`, or a paper and a number, such as `jit-7`.
+        name: A name such as `sensitivity`, or a paper and a number, such as `jit-7`.
         results: A folder, or the address of a prefix in a bucket.
-        choice: Which of its trials count.
-        width: Inches, such as 3.25 for one column of two and 6.75 for both; by default as each figure is.
+        choice: The trials that count.
+        width: Inches, such as 3.25 for one column of two and 6.75 for both; by default that of each figure.
 
     Raises:
-        AnalysisError: for a name that there is not, or if the results hold nothing to draw.
+        AnalysisError: for an unknown name, or if the results have no data for the figure.
     """
     kinds = FIGURES | {printed: kind for printed, (_, kind) in PRINTED.items()}
     if name not in kinds:

@@ -1,4 +1,4 @@
-"""Figures of claims: differences to retraining, ranks, and how robust the best points are."""
+"""Figures of claims: differences to retraining, ranks, and the robustness of the best points."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def equality(results: Path | str, choice: Choice | None = None) -> Plots:
 
     Args:
         results: A folder, or the address of a prefix in a bucket.
-        choice: Which of its trials count.
+        choice: The trials that count.
 
     Raises:
         AnalysisError: if there is nothing to draw, or the results cannot be read.
@@ -40,8 +40,8 @@ def equality(results: Path | str, choice: Choice | None = None) -> Plots:
         for name, rows in by_scenario(claims):
             caption = (
                 f"{name}: mean difference to other retrained models in margins, a mark per forget set, with "
-                "95 % intervals; within the band a mean differs by less than two retrained models typically "
-                "do, hollow marks have too few runs to say so."
+                "95 % intervals. Within the band a mean differs by less than two retrained models typically "
+                "do; hollow marks have too few runs to show this."
             )
             drawn = claims_charts.differences(rows, palette)
             yield Plot(_named("equality", rows), caption, rows, drawn)
@@ -71,7 +71,7 @@ def ranks(results: Path | str, choice: Choice | None = None) -> Plots:
 
 
 def robustness(results: Path | str, choice: Choice | None = None) -> Plots:
-    """The share of the neighbourhood of each best point that stays near the best; as for `equality`."""
+    """The share of each best point's neighbourhood that is near the best; as for `equality`."""
     source = Results(results, choice)
     searched = searched_ranges(results, source.trials, source.ranges)
     palette = colours(source.trials["method"])
@@ -84,7 +84,8 @@ def robustness(results: Path | str, choice: Choice | None = None) -> Plots:
             if surroundings:
                 caption = (
                     f"{name}: share of the neighbourhood (a tenth of every range to both sides) that is at "
-                    "most so many points further from retraining than the best, with 95 % intervals."
+                    "most the given number of points further from retraining than the best, with 95 % "
+                    "intervals."
                 )
                 drawn = claims_charts.robustness(surroundings, palette)
                 yield Plot(_named("robustness", rows), caption, _shares(surroundings), drawn)

@@ -18,7 +18,7 @@ def pareto(results: Path | str, choice: Choice | None = None) -> Plots:
 
     Args:
         results: A folder, or the address of a prefix in a bucket.
-        choice: Which of its trials count.
+        choice: The trials that count.
 
     Raises:
         AnalysisError: if there is nothing to draw, or the results cannot be read.

@@ -1,4 +1,4 @@
-"""A figure with the numbers that it shows, and the results that figures are made from."""
+"""A figure with its numbers, and the results from which figures are made."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ FORMATS = ("pdf", "svg", "png")
 
 @dataclass(frozen=True)
 class Choice:
-    """Which of the results a figure shows; an empty field takes all.
+    """The part of the results that a figure shows; an empty field selects all.
 
     Attributes:
-        methods: Names of methods; the original and the retrained model always stay.
+        methods: Names of methods; the original and the retrained model are always included.
         forget: Forget sets, as the table names them.
     """
 
@@ -40,7 +40,7 @@ class Choice:
         """The chosen rows of a table of trials.
 
         Raises:
-            AnalysisError: for a name that the table does not hold.
+            AnalysisError: for a name that is not in the table.
         """
         for field in fields(self):
             names = set(getattr(self, field.name))
@@ -61,7 +61,7 @@ class Results:
 
     Args:
         path: A folder, or the address of a prefix in a bucket.
-        choice: Which trials count.
+        choice: The trials that count.
     """
 
     def __init__(self, path: Path | str, choice: Choice | None = None) -> None:
@@ -99,10 +99,10 @@ class Results:
 
 @dataclass(frozen=True, eq=False)
 class Plot:
-    """A figure, the numbers that it shows, and a sentence that says what they are.
+    """A figure, its numbers, and a caption that describes them.
 
     Attributes:
-        name: The figure's name and what sets it apart from others of that name, such as
+        name: The figure's name and the scenario or search that it shows, such as
             `sensitivity-digits-cnn2-full_class-8-jit`.
     """
 
@@ -112,13 +112,13 @@ class Plot:
     figure: Figure
 
     def save(self, path: Path | str, dpi: int = 300) -> Path:
-        """Write the figure; the ending of the name says the format.
+        """Write the figure; the ending of the file's name selects the format.
 
         Args:
             dpi: Dots per inch, for PNG.
 
         Raises:
-            AnalysisError: for another ending, or where nothing can be written.
+            AnalysisError: for another ending, or if the file cannot be written.
         """
         path = Path(path)
         form = path.suffix.removeprefix(".").lower()
@@ -134,7 +134,7 @@ class Plot:
         from analysis.drawing.backend import rc_context
         from analysis.drawing.style import RC
 
-        # Journals take outlines of fonts (type 42) only; a date would make two runs differ
+        # Journals accept only outlines of fonts (type 42); a date would make two runs differ
         settings = {**RC, "pdf.fonttype": 42, "ps.fonttype": 42}
         no_date = {"pdf": {"CreationDate": None}, "svg": {"Date": None}}.get(form, {})
         stream = io.BytesIO()
@@ -152,14 +152,14 @@ class Plot:
 
 
 class Plots(tuple[Plot, ...]):
-    """Figures of one name, one for each scenario or search; a notebook shows them below each other."""
+    """Figures of one name, for each scenario or search; a notebook shows them below each other."""
 
     def _repr_html_(self) -> str:
         return "".join(plot._repr_html_() for plot in self)
 
 
 def named(name: str, *parts: str) -> str:
-    """A name that is also one of a file: the parts joined by hyphens."""
+    """A name that is also valid for a file: the parts joined by hyphens."""
     return "-".join([name, *(re.sub(r"[^\w.+@]+", "_", part) for part in parts if part)])
 
 
@@ -167,7 +167,7 @@ def plots(name: str, made: Iterator[Plot], needs: str, results: Results) -> Plot
     """All figures of a name.
 
     Raises:
-        AnalysisError: if there is nothing to draw, with what to run first.
+        AnalysisError: if there is nothing to draw; it names the command to run first.
     """
     every = Plots(made)
     if not every:

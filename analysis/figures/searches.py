@@ -1,4 +1,4 @@
-"""Figures of searches and sensitivity runs: how the hyper-parameters decide."""
+"""Figures of searches and sensitivity runs: the effect of the hyper-parameters."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def history(results: Path | str, choice: Choice | None = None) -> Plots:
 
     Args:
         results: A folder, or the address of a prefix in a bucket.
-        choice: Which of its trials count.
+        choice: The trials that count.
 
     Raises:
         AnalysisError: if there is nothing to draw, or the results cannot be read.
@@ -66,14 +66,14 @@ def slices(results: Path | str, choice: Choice | None = None) -> Plots:
 
 
 def importance(results: Path | str, choice: Choice | None = None) -> Plots:
-    """Which parameters decide (PED-ANOVA), with bootstrap intervals; arguments as for `history`."""
+    """Importance of the parameters (PED-ANOVA), with bootstrap intervals; arguments as for `history`."""
     source = Results(results, choice)
 
     def made() -> Iterator[Plot]:
         for study, frame in studies(source.trials):
             answer = shares(frame, source.ranges)
             if not answer.reason:
-                caption = f"{_who(study)}: share of what tells the best trials from the others (PED-ANOVA)."
+                caption = f"{_who(study)}: importance of the parameters for the best trials (PED-ANOVA)."
                 drawn = drawings.importance(answer.table)
                 yield Plot(_named("importance", study), caption, answer.table, drawn)
 
@@ -115,8 +115,8 @@ def sensitivity(
 def stopping(results: Path | str, choice: Choice | None = None) -> Plots:
     """GKT over its pseudo-batches, for each threshold of its gate (zero-shot, figure 5).
 
-    Arguments as for `history`. From a sensitivity analysis over `threshold`, whose trials are measured on
-    their way.
+    Arguments as for `history`. The data are from a sensitivity analysis over `threshold`, whose trials are
+    measured while they run.
     """
     source = Results(results, choice)
 

@@ -1,4 +1,4 @@
-"""A figure as journals want it: small serif letters, and the papers' symbols for what they name."""
+"""A figure in the style of journals: small serif letters and the papers' symbols."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ SYMBOLS = {
     "param_threshold": r"$\epsilon$",
     "param_temperature": r"$T$",
 }
-_FAMILY = "STIXGeneral"  # a Times that matplotlib brings along
+_FAMILY = "STIXGeneral"  # a Times that matplotlib includes
 _POINTS = 8.0
 
 

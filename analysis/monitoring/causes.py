@@ -1,4 +1,4 @@
-"""What errors of the same cause share."""
+"""Errors in one line, and the text that errors of the same cause share."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ _LONGEST = 300
 
 
 def error_line(error: object) -> str:
-    """An error as a row holds it, in one line of bearable length."""
+    """An error as one line of limited length."""
     text = " ".join(str(error or "no reason was recorded").split())
     return text if len(text) <= _LONGEST else f"{text[: _LONGEST - 3]}..."
 

@@ -1,4 +1,4 @@
-"""Text in the columns of a terminal: cut with a sign where it does not fit, and bars of progress."""
+"""Text for columns of a terminal: shortened with an ellipsis if it does not fit, and progress bars."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ _MORE = "\N{HORIZONTAL ELLIPSIS}"
 
 
 def cut_end(text: str, width: int) -> str:
-    """A text that fits; one that does not ends in an ellipsis."""
+    """The text, or its beginning with an ellipsis if it does not fit."""
     if cell_len(text) <= width:
         return text
     return set_cell_size(text, max(width - 1, 0)).rstrip() + _MORE
 
 
 def cut_middle(text: str, width: int) -> str:
-    """A text that fits; one that does not keeps its beginning and its end, which tells it from others."""
+    """The text, or its beginning and end if it does not fit; the end distinguishes it from others."""
     if cell_len(text) <= width:
         return text
     end = text
@@ -25,6 +25,6 @@ def cut_middle(text: str, width: int) -> str:
 
 
 def bar(done: float, total: float, width: int) -> str:
-    """How much is done, in blocks."""
+    """The share that is done as a bar of blocks."""
     full = int(width * done / total) if total else 0
     return "\N{FULL BLOCK}" * full + "\N{LIGHT SHADE}" * (width - full)

@@ -1,4 +1,4 @@
-"""Which drivers are at work on some results, from the claims and heartbeats that they keep there."""
+"""The drivers at work on some results, from their claims and heartbeats in the results location."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from analysis.results.store import Store
 
 FOLDER = "_runs/leases"
 STALE_S = 30.0  # as drivers wait for each other
-_BEATS_S = 11.0  # two beats of a driver that lives, and a second
+_BEATS_S = 11.0  # two beats of a running driver, and a second
 _CLAIM = re.compile(rf"{FOLDER}/(?P<run>.+)\.(?P<token>[0-9a-f]{{32}})", re.DOTALL)
 
 
@@ -23,8 +23,8 @@ class Driver:
     """A process that writes a run, or the shard `index` of `count` of it.
 
     Attributes:
-        since: When it began, by its own clock; None if it does not say.
-        here: Whether it runs on this machine, where its process can be seen.
+        since: Its start by the clock of its machine; None if unknown.
+        here: Whether it runs on this machine, where its process is visible.
     """
 
     run: str
@@ -41,11 +41,11 @@ class Driver:
 
 
 class Pulse:
-    """Tells drivers that live from those that do not, over several looks at the same results.
+    """Finds the running drivers in several looks at the same results.
 
-    Those of this machine are known by their processes. Those of other machines are known by their beats
-    alone, on this machine's clock: one that is met for the first time is taken for alive, and so is one whose
-    beat has moved within `STALE_S`.
+    A driver on this machine is judged by its process. One on another machine is judged by its beats alone,
+    with this machine's clock: it counts as running when it is first seen, and while its beat has changed
+    within `STALE_S`.
     """
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
@@ -54,13 +54,13 @@ class Pulse:
         self._moved: set[str] = set()
 
     def living(self, store: Store, files: Collection[str]) -> list[Driver]:
-        """The drivers that live as far as is known.
+        """The drivers that count as running.
 
         Args:
-            files: Names of the files below `_runs`, claims among them.
+            files: Names of the files below `_runs`, claims included.
 
         Raises:
-            OSError: when the store cannot be read.
+            OSError: if the store cannot be read.
         """
         drivers = [driver for file in files if (driver := _driver(store, file))]
         now = self._clock()
@@ -75,10 +75,10 @@ class Pulse:
         return [d for d in drivers if d.here or now - self._beats[d.token][1] < STALE_S]
 
     def certain(self, store: Store, sleep: Callable[[float], None] = time.sleep) -> list[Driver]:
-        """The drivers that live for certain: waits for a beat of those on other machines, if there are any.
+        """The drivers that certainly run: waits for a beat of those on other machines, if there are any.
 
         Raises:
-            OSError: when the store cannot be read.
+            OSError: if the store cannot be read.
         """
         until = self._clock() + _BEATS_S
         while True:
@@ -90,7 +90,7 @@ class Pulse:
 
 
 def _driver(store: Store, file: str) -> Driver | None:
-    """The driver that a claim is of; None where it has ended, or no claim can be read."""
+    """The driver of a claim; None if it has ended or the claim cannot be read."""
     name = _CLAIM.fullmatch(file)
     if name is None:
         return None

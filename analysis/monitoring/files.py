@@ -1,4 +1,4 @@
-"""What a run keeps beside its tables: the plan as it was run, and how many trials of what it is to do."""
+"""The records that runs keep with their tables: the plan as it ran, and the planned numbers of trials."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ _RUN = re.compile(r"(?P<plan>.+)-(?P<stage>search|benchmark|sensitivity)-[0-9a-f
 
 @dataclass(frozen=True)
 class Wanted:
-    """A study that a run is to do.
+    """A planned study of a run.
 
     Attributes:
-        run_ids: What the rows of it carry as their run_id.
-        forget: The forget sets, several in a benchmark alone.
-        trials: How many; None where the run does not say.
+        run_ids: The run_ids of its rows.
+        forget: The forget sets; only a benchmark has several.
+        trials: The planned number; None if unknown.
     """
 
     method: str
@@ -36,10 +36,10 @@ class Wanted:
 
 @dataclass(frozen=True)
 class RunFile:
-    """What the newest record of a run says; empty where it says nothing.
+    """The newest record of a run; fields are empty if the record lacks them.
 
     Attributes:
-        shards: Among how many drivers the work is divided.
+        shards: The number of drivers that share the work.
         studies: In the order of the plan.
     """
 
@@ -55,26 +55,26 @@ class RunFile:
 
 
 def run_of(file: str) -> str:
-    """The run that a record is of, by its name; empty for another file."""
+    """The run of a record, from the file's name; empty for other files."""
     name = _FILE.fullmatch(file)
     return name["run"] if name else ""
 
 
 def parts_of(run: str) -> tuple[str, str]:
-    """The plan's name and the stage in a run's name; all of it and nothing where it has no such parts."""
+    """The plan's name and the stage in a run's name; without them, the whole name and an empty stage."""
     named = _RUN.fullmatch(run)
     return (named["plan"], named["stage"]) if named else (run, "")
 
 
 def newest(files: Iterable[str]) -> dict[str, str]:
-    """Run -> the file of its newest record, by the times in the names, which outlast copies."""
+    """Run -> the file of its newest record, by the times in the names, which survive copying."""
     named = [(file, name) for file in files if (name := _FILE.fullmatch(file))]
     named.sort(key=lambda pair: (pair[1]["life"] or "", pair[0]))
     return {name["run"]: file for file, name in named}
 
 
 def parsed(file: str, content: bytes) -> RunFile:
-    """What a record says, whose name is one of `newest`; of one that is damaged or old, its name alone."""
+    """A record whose name is from `newest`; of a damaged or old one, only the parts of its name."""
     name = _FILE.fullmatch(file)
     assert name is not None
     plan, stage = parts_of(name["run"])

@@ -1,4 +1,4 @@
-"""How far runs are, drawn as lines for a terminal, or in full for a file or another program."""
+"""The progress of runs as lines for a terminal, or in full for a file or another program."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _MACHINES = 3
 
 @dataclass(frozen=True)
 class _Column:
-    """A column of the panel; `least` cells at least, and more where the terminal is wide."""
+    """A column of the panel; it may be shortened to `least` cells if the terminal is narrow."""
 
     title: str
     cells: Sequence[str]
@@ -38,9 +38,9 @@ class _Column:
 
 
 def lines(view: View, location: str, width: int, height: int) -> list[str]:
-    """The panel: no line is wider, and no more lines are given, than asked for.
+    """The panel, within the given width and height.
 
-    What runs comes first, then what was stopped, then what is finished, the latest before the others.
+    Running studies are first, then stopped ones, then finished ones, the latest first in each group.
     """
     studies = _ordered(view.studies)
     below = [*_failures(view, _CAUSES), *_machines(view, _MACHINES)]
@@ -59,7 +59,7 @@ def lines(view: View, location: str, width: int, height: int) -> list[str]:
 
 
 def report(view: View, location: str) -> list[str]:
-    """Everything, without limits of width and height, for where there is no terminal."""
+    """All lines without limits of width and height, for output that is not a terminal."""
     studies = _ordered(view.studies)
     described = [_in_full(study) for _, study in studies.iterrows()]
     head = [_summary(view, studies, location), *_best(studies)]
@@ -67,7 +67,7 @@ def report(view: View, location: str) -> list[str]:
 
 
 def _ordered(studies: pd.DataFrame) -> pd.DataFrame:
-    """What runs first; among what is alike, the studies of the run that was met last."""
+    """Running studies first; among those of one state, the studies of the latest run."""
     age = {run: -number for number, run in enumerate(dict.fromkeys(studies["run"]))}
     pairs = zip(studies["state"], studies["run"], strict=True)
     keys = [(_ORDER[state], age[run]) for state, run in pairs]
@@ -122,7 +122,7 @@ def _columns(studies: pd.DataFrame) -> list[_Column]:
 
 
 def _runs(studies: pd.DataFrame) -> list[str]:
-    """Plan and stage, without what the names of all plans begin with."""
+    """Plan and stage, without the common beginning of the plans' names."""
     plans = [printable(plan) for plan in studies["plan"]]
     alike = "".join(
         letters[0] for letters in takewhile(lambda c: len(set(c)) == 1, zip(*plans, strict=False))
@@ -132,7 +132,7 @@ def _runs(studies: pd.DataFrame) -> list[str]:
 
 
 def _table(columns: Sequence[_Column], width: int) -> list[str]:
-    """Columns beside each other; those that may be cut are, the widest first, until all fit."""
+    """Columns next to each other; those that may be shortened are, the widest first, until all fit."""
     widths = [column.width for column in columns]
     spare = width - sum(widths) - len(columns) + 1
     while spare < 0:
@@ -214,7 +214,7 @@ def _failures(view: View, most: int) -> list[str]:
 
 
 def _machines(view: View, most: int) -> list[str]:
-    """Where trials run now, and with which share of a GPU."""
+    """The machines on which trials run now, with their share of a GPU."""
     if not view.drivers:
         return []
     used, texts = run_state.machines(view.trials, view.at), []

@@ -1,4 +1,4 @@
-"""Whether a process of this machine still runs, when its number may have been used again."""
+"""Whether a process of this machine still runs, although its number may have been reused."""
 
 from __future__ import annotations
 
@@ -29,8 +29,8 @@ def has_ended(machine: str, pid: int, started: str) -> bool:
     """Whether a process is known to have ended; it can only be known on the machine where it ran.
 
     Args:
-        machine: What `this_machine` gave there.
-        started: What `start_of` gave for it then.
+        machine: The value of `this_machine` on its machine.
+        started: The value of `start_of` when it started.
     """
     if not machine or machine != this_machine():
         return False

@@ -1,6 +1,6 @@
-"""How far runs are: studies, speed and time left, from trials, the runs' own records and living drivers.
+"""The progress of runs: studies, speed and time left, from trials, the runs' records and running drivers.
 
-Everything here is calculation; `analysis.monitoring.watched` reads.
+This module only calculates; `analysis.monitoring.watched` reads.
 """
 
 from __future__ import annotations
@@ -24,9 +24,9 @@ COLUMNS = (
     *("objective", "gap", "started_at", "finished_at", "host", "device", "gpu_fraction", "version"),
     "eval_ended",
 )
-WINDOW_S = 300.0  # what "now" means for a speed
-_ENOUGH = 3  # trials of a run from which something can be told about its speed: the first ones are slow
-_RECENT = 20  # trials of a study that say how long its next ones take
+WINDOW_S = 300.0  # the period for current speeds
+_ENOUGH = 3  # trials of a run before its speed is estimated: the first ones are slow
+_RECENT = 20  # trials of a study that predict the time of its next ones
 _STUDY_MOST = 8  # trials of one search study at once
 _STUDIES = {
     **dict.fromkeys(("run", "stage", "plan", "dataset", "model", "task", "method", "forget"), "str"),
@@ -49,19 +49,19 @@ _RUNS = {
 def study_table(
     trials: pd.DataFrame, runs: Mapping[str, RunFile], drivers: Sequence[Driver], now: datetime
 ) -> pd.DataFrame:
-    """A row per study: a method of a run and what it forgets; of a benchmark, a method on all forget sets.
+    """A row per study: a method of a run on a forget set; in a benchmark, a method on all forget sets.
 
     Args:
         trials: Every trial once, with `COLUMNS` and those of the folders' names.
         runs: The newest record of each run.
-        drivers: Those that live.
+        drivers: The running ones.
 
     Returns:
-        run, stage, plan, dataset, model, task, method, forget; done, wanted (missing where no record says
-        it), failed and pruned trials; gap: the lowest in a search, the lowest mean over seeds in a benchmark;
-        per_minute: trials per minute in the last five minutes, or of a study that has ended, in all of its
-        time; seconds per trial; left_s: seconds until it is done, while a driver is at work; state: running,
-        finished, stopped (its driver has gone), or unknown where no record says how much there is to do.
+        run, stage, plan, dataset, model, task, method, forget; done, wanted (missing if no record names it),
+        failed and pruned trials; gap: the lowest in a search, the lowest mean over seeds in a benchmark;
+        per_minute: trials per minute in the last five minutes, or, for a study that has ended, over its
+        whole time; seconds per trial; left_s: seconds until it is done, while a driver is at work; state:
+        running, finished, stopped (its driver has ended), or unknown if no record names its trials.
     """
     rows = [study for run in _runs(trials, runs, drivers) for study in _studies(*run, now=now)]
     return pd.DataFrame(rows, columns=list(_STUDIES)).astype(_STUDIES)
@@ -72,12 +72,12 @@ def run_table(
 ) -> pd.DataFrame:
     """A row per run, the latest last.
 
-    Args: as of `study_table`.
+    Args: as for `study_table`.
 
     Returns:
-        run, plan, stage, dataset, model, task, methods; trials in the table, wanted (missing where no record
-        says it) and failed; state, as of `study_table`; shards: `2 of 4` where a run is divided and so many
-        drivers live; hosts of living drivers; per_minute; left_s; started, finished: of the first and the
+        run, plan, stage, dataset, model, task, methods; trials in the table, wanted (missing if no record
+        names it) and failed; state, as for `study_table`; shards: `2 of 4` for a divided run, of which two
+        drivers run; hosts of running drivers; per_minute; left_s; started, finished: of the first and the
         last trial; version of unlearnbench.
     """
     rows = [_run(*run, now=now) for run in _runs(trials, runs, drivers)]
@@ -89,7 +89,7 @@ def run_table(
 
 
 def failures(trials: pd.DataFrame) -> pd.DataFrame:
-    """Failed trials by cause, the most frequent first: error (the first of it), trials, methods."""
+    """Failed trials by cause, the most frequent first: error (of the first trial), trials, methods."""
     failed = trials[trials["state"] == "failed"]
     errors = failed["error"].fillna("")
     rows = [
@@ -105,8 +105,11 @@ def failures(trials: pd.DataFrame) -> pd.DataFrame:
 
 
 def machines(trials: pd.DataFrame, now: datetime) -> pd.DataFrame:
-    """Where trials ended in the last five minutes: host, device, gpu_fraction (missing or 0 on a CPU),
-    trials, methods."""
+    """Where trials ended in the last five minutes.
+
+    Returns:
+        host, device, gpu_fraction (missing or 0 on a CPU), trials, methods.
+    """
     recent = trials[trials["finished_at"] > now - pd.Timedelta(seconds=WINDOW_S)]
     keys = ["host", "device", "gpu_fraction"]
     rows = [
@@ -121,7 +124,7 @@ _Run = tuple[RunFile, pd.DataFrame, list[Driver]]
 
 
 def _runs(trials: pd.DataFrame, runs: Mapping[str, RunFile], drivers: Sequence[Driver]) -> Iterator[_Run]:
-    """Every run that something is known of, with its rows and its living drivers."""
+    """Every known run with its rows and its running drivers."""
     rows = trials.assign(run=trials["run_id"].str.replace("/.*", "", regex=True))
     rows["seconds"] = (rows["finished_at"] - rows["started_at"]).dt.total_seconds()
     tables = {str(run): part for run, part in rows.groupby("run")}
@@ -133,7 +136,7 @@ def _runs(trials: pd.DataFrame, runs: Mapping[str, RunFile], drivers: Sequence[D
 
 
 def _completed(run: RunFile, rows: pd.DataFrame) -> RunFile:
-    """What the rows of a run say that its record does not."""
+    """A run's record, with missing fields filled from its rows."""
     if rows.empty:
         return run
     first = rows.iloc[0]
@@ -241,7 +244,7 @@ def _per_minute(rows: pd.DataFrame, now: datetime, is_over: bool) -> float:
 
 
 def _window(rows: pd.DataFrame, now: datetime, seconds: float) -> tuple[pd.DataFrame, float]:
-    """The rows that ended in the last so many seconds, and how many of these the run was at work."""
+    """The rows that ended in the last seconds, and the part of that time in which the run was at work."""
     recent = rows[rows["finished_at"] > now - pd.Timedelta(seconds=seconds)]
     return recent, seconds if recent.empty else min(seconds, _span(recent, now))
 
@@ -253,7 +256,7 @@ def _span(rows: pd.DataFrame, end: datetime) -> float:
 def _left(
     run: RunFile, studies: Sequence[Mapping[str, Any]], rows: pd.DataFrame, now: datetime
 ) -> Sequence[float]:
-    """Seconds until each study is done, from its own trials' seconds; those of all where it has none yet."""
+    """Seconds until each study is done, from the seconds of its trials; of all trials if it has none yet."""
     unknown = [math.nan] * len(studies)
     if len(rows) < _ENOUGH or any(study["wanted"] is None for study in studies):
         return unknown
@@ -273,8 +276,10 @@ def _left(
 
 
 def best(studies: pd.DataFrame) -> pd.Series | None:
-    """The study with the lowest gap so far; those of a search, which all have the same kind of figure, where
-    there are any."""
+    """The study with the lowest gap so far, among those of searches if there are any.
+
+    The gaps of searches and of benchmarks are different figures and must not be compared.
+    """
     methods = studies[studies["gap"].notna() & ~studies["method"].isin(REFERENCES)]
     searched = methods[methods["stage"] == "search"]
     rows = searched if len(searched) else methods

@@ -1,4 +1,4 @@
-"""When work that shares some workers will be done, from how much of it is left."""
+"""The time until work that shares some workers is done, from the work that is left."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ from collections.abc import Sequence
 
 
 def in_turn(work: Sequence[float], capacity: float, most: float = math.inf) -> list[float]:
-    """Seconds until each study is done, where the next trial goes to the one with the fewest running ones.
+    """Seconds until each study is done, if each new trial belongs to the study with the fewest running ones.
 
-    So the first studies have a worker each while there are fewer workers than studies; in the end, those
-    with slow trials are alone, and have all workers, or as many as one study may have.
+    So the first studies have a worker each while there are fewer workers than studies. In the end only
+    studies with slow trials are left; they share all workers, up to the limit of a study.
 
     Args:
-        work: Seconds of work that are left of each study, in their order.
+        work: Seconds of work that are left for each study, in their order.
         capacity: Trials that run at once.
         most: Trials of one study that may run at once.
 
@@ -37,6 +37,6 @@ def in_turn(work: Sequence[float], capacity: float, most: float = math.inf) -> l
 
 
 def together(work: Sequence[float], capacity: float) -> list[float]:
-    """Seconds until each study is done, where the last round of trials has one of each, as in a benchmark."""
+    """Seconds until each study is done, if the last round has a trial of each, as in a benchmark."""
     whole = sum(work) / capacity
     return [whole if seconds else 0.0 for seconds in work]

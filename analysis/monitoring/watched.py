@@ -1,4 +1,4 @@
-"""Reading how far runs are, again and again and cheaply: what has not changed is not read again."""
+"""Reading the progress of runs repeatedly at low cost: unchanged files are not read again."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class View:
-    """What was seen of some results at one moment; see `analysis.monitoring.state` for the tables."""
+    """The state of some results at one moment; see `analysis.monitoring.state` for the tables."""
 
     at: datetime
     trials: pd.DataFrame
@@ -45,10 +45,10 @@ class View:
 
 
 class _Kept(Generic[T]):
-    """What was read from files.
+    """The contents of files that were read before.
 
-    A file is read again once it has changed, and once more at the look after that: the clock of some stores
-    has whole seconds, and in one of them a file can be replaced twice.
+    A file is read again after it has changed, and once more at the next look: the clock of some stores has
+    whole seconds, and a file can be replaced twice within a second.
     """
 
     def __init__(self, read: Callable[[Store, str], T]) -> None:
@@ -72,13 +72,13 @@ class _Kept(Generic[T]):
 
 
 class Watched:
-    """Some results that are looked at several times.
+    """Some results that are read several times.
 
     Args:
         results: A folder or the address of a bucket.
 
     Raises:
-        AnalysisError: for an address that names no place.
+        AnalysisError: for an invalid address.
     """
 
     def __init__(self, results: Path | str) -> None:
@@ -90,14 +90,14 @@ class Watched:
         )
 
     def look(self, *, certain: bool = False) -> View:
-        """What is there now.
+        """The current state.
 
         Args:
-            certain: Wait until it is known of the drivers on other machines whether they live, some seconds;
-                else those that were not seen before are taken for alive.
+            certain: Wait some seconds until it is known whether drivers on other machines run; otherwise
+                those that were not seen before count as running.
 
         Raises:
-            AnalysisError: when the results cannot be read, or a file is not a table of results.
+            AnalysisError: if the results cannot be read, or a file is not a table of results.
         """
         store = self._store
         try:
@@ -122,22 +122,22 @@ def _frame(store: Store, tables: Mapping[str, pa.Table]) -> pd.DataFrame:
 
 
 def status(results: Path | str) -> pd.DataFrame:
-    """How far every study is that ran or runs on some results; see `analysis.monitoring.state.study_table`.
+    """The progress of every study of some results; see `analysis.monitoring.state.study_table`.
 
-    Where drivers of other machines are said to be at work, this waits some seconds for a sign of life.
+    If drivers on other machines may be at work, this waits some seconds for their heartbeats.
 
     Raises:
-        AnalysisError: when the results cannot be read.
+        AnalysisError: if the results cannot be read.
     """
     return Watched(results).look(certain=True).studies
 
 
 def runs(results: Path | str) -> pd.DataFrame:
-    """What ran or runs on some results, a row per run; see `analysis.monitoring.state.run_table`.
+    """The progress of every run of some results; see `analysis.monitoring.state.run_table`.
 
-    Where drivers of other machines are said to be at work, this waits some seconds for a sign of life.
+    If drivers on other machines may be at work, this waits some seconds for their heartbeats.
 
     Raises:
-        AnalysisError: when the results cannot be read.
+        AnalysisError: if the results cannot be read.
     """
     return Watched(results).look(certain=True).runs
