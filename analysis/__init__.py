@@ -1,4 +1,4 @@
-"""Reading the results: tables, breakdowns, sensitivity and the report, from Parquet files alone.
+"""Analysis of results: tables, breakdowns, sensitivity and the report, from Parquet files alone.
 
 Importing this package is light; the names below load on first use.
 """

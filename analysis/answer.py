@@ -1,6 +1,6 @@
-"""The answer of some results: one row per method, how near it comes to retraining and at what cost.
+"""The answer of some results: a row per method with its distance to retraining and its cost.
 
-The summary of the report and the line that a terminal prints at the end are both made of it.
+The summary of the report and the last lines in the terminal are made from it.
 """
 
 from __future__ import annotations
@@ -32,20 +32,20 @@ COLUMNS = [
 def answer(trials: pd.DataFrame) -> pd.DataFrame:
     """One row per method of each plan and scenario, nearest to the retrained model first.
 
-    Of several choices of parameters (published, tuned, transferred) a method's row is the one that comes
-    nearest on the most forget sets. Where no benchmark ran, it is the best trial of each search, and the
-    distance is too hopeful: it was picked for being low.
+    Among several choices of parameters (published, tuned, transferred), a method's row is the nearest of
+    those with the most forget sets. If no benchmark ran, it is the best trial of each search, and the
+    distance is too hopeful because it was picked for being low.
 
     Returns:
         dataset, model, task, method (with the references original and retrain), regime, preset; distance
         (mean distance to retrain, points) and deviation (as in `analysis.breakdown.overall`), n (trials);
         same_as_retrain (whether the 95 % interval of the difference to a second retrained model contains 0;
-        NA where there is none); seconds (mean time of unlearning); parameters (as text); plan ("" where the
-        runs do not name it); stage (benchmark or search); tuned_on; forget (sets averaged); nearest (nearest
-        or cannot be told from it; NA where too little was run to judge); low, high, seconds_low and
-        seconds_high (Student's 95 % interval of the means); further, further_low and further_high
-        (distance less that of a second retrained model, points, with its interval); forget_sets, originals,
-        draws and seeds (how many of each `n` consists of).
+        NA if there is none); seconds (mean time of unlearning); parameters (as text); plan ("" if the runs
+        do not name it); stage (benchmark or search); tuned_on; forget (sets averaged); nearest (nearest or
+        not distinguishable from it; NA with too few repetitions); low, high, seconds_low and seconds_high
+        (Student's 95 % interval of the means); further, further_low and further_high (distance minus that of
+        a second retrained model, points, with its interval); forget_sets, originals, draws and seeds (the
+        numbers of each in `n`).
     """
     rows = trials.assign(plan=plan_names(trials["run_id"]))
     records: list[dict[str, Any]] = []
@@ -60,7 +60,7 @@ def answer(trials: pd.DataFrame) -> pd.DataFrame:
 
 
 def parameters_text(rows: pd.DataFrame, names: list[str]) -> str:
-    """Parameters as `lr = 0.1, epochs = 5`; where rows differ in one, its ends."""
+    """Parameters as `lr = 0.1, epochs = 5`; if rows differ in a parameter, its smallest and largest value."""
     texts = []
     for name in names:
         values = list(dict.fromkeys(rows[name].dropna()))
@@ -74,7 +74,7 @@ def parameters_text(rows: pd.DataFrame, names: list[str]) -> str:
 
 
 def _order(line: Mapping[str, Any]) -> tuple[bool, bool, float]:
-    """Lines over fewer forget sets than others after these, lines without a figure last."""
+    """A sort key: lines over fewer forget sets after others, lines without a figure last."""
     distance = line["distance"]
     return not math.isfinite(distance), line["partial"], distance
 
@@ -150,7 +150,7 @@ def _of_search(rows: pd.DataFrame) -> list[dict[str, Any]]:
 
 
 def _further(difference: Difference | None) -> dict[str, Any]:
-    """What is said of a line beside a second retrained model."""
+    """The columns that compare a line with a second retrained model."""
     if difference is None or not math.isfinite(difference.low):
         return {"same_as_retrain": None}
     return {
@@ -169,7 +169,7 @@ def _interval(far: pd.Series) -> tuple[float, float]:
 
 
 def _searched(rows: pd.DataFrame) -> dict[str, list[str]]:
-    """The parameters that the searches of each method varied."""
+    """Method -> the parameters that its searches varied."""
     by_method: dict[str, list[str]] = {}
     for study, frame in studies(rows):
         names = by_method.setdefault(study.method, [])

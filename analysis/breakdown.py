@@ -1,8 +1,8 @@
-"""The result tables: per method, per forgotten class, and what happens to the classes that stay.
+"""The result tables: per method, per forgotten class, and for the classes that stay.
 
-All take the rows of the benchmark stage (kinds `benchmark` and `reference`). Where several runs measured the
-same thing (scenario, forget set, method, regime, preset, set tuned on), the latest run counts and the others
-are left out, so no seed is counted twice and no two choices of parameters are averaged on one forget set.
+All take the rows of the benchmark stage (kinds `benchmark` and `reference`). If several runs measured the
+same thing (scenario, forget set, method, regime, preset, set tuned on), only the latest run counts. So no
+seed is counted twice, and no two choices of parameters are averaged on one forget set.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from analysis.studies import REFERENCES, SCENARIO, VARIANT, complete, numbered
 FIGURES = ("retain_acc", "forget_acc", "mia", "gap", "unlearn_s")
 REGIMES = ["", "published", "default", "tuned", "transferred", "tuned + transferred"]
 BOTH = "tuned + transferred"
-COLUMNS = [  # what `benchmarked` works with, beside what every row has
+COLUMNS = [  # the columns that `benchmarked` uses, in addition to those of every row
     *(*SCENARIO, "forget", *VARIANT, *UNIT, "preset_paper", "preset_differs"),
     *("run_id", "trial_id", "kind", "state", "finished_at"),
 ]
@@ -29,14 +29,14 @@ def benchmarked(trials: pd.DataFrame) -> pd.DataFrame:
     """The rows of the benchmark stage that count, failed ones included.
 
     Work that a run did twice, with the same seed on the same draw and original, counts once; otherwise it
-    would be a deviation of 0.
+    would have a deviation of 0.
 
-    A trial whose values were found on several forget sets, or equal published ones, ran once; it is a row
-    here for each of these claims, which never share a line of a table.
+    A trial whose values were tuned on several forget sets, or equal published ones, ran once. Here it is a
+    row for each of these regimes, which never share a line of a table.
 
     `regime`, `preset`, `tuned_on` and `draw` are never null. Files from before the column `tuned_on` had one
-    searched forget set per run, so there it is the one with tuned rows; before the column `draw` all had the
-    first.
+    searched forget set per run, so it is the set with tuned rows. Files from before the column `draw` only
+    have the first draw.
     """
     rows = trials[trials["kind"].isin(["benchmark", "reference"])].reset_index(drop=True)
     texts = ["regime", "tuned_on", "preset", "preset_paper", "preset_differs"]
@@ -56,10 +56,10 @@ def benchmarked(trials: pd.DataFrame) -> pd.DataFrame:
 
 
 def with_both(rows: pd.DataFrame, within: Sequence[str] = SCENARIO) -> pd.DataFrame:
-    """Rows of the benchmark stage, and again those of each set tuned on with its transferred ones as one.
+    """Rows of the benchmark stage, with tuned and transferred ones added again as a joint regime.
 
-    The added regime `tuned + transferred` is how the papers choose parameters: on one forget set, for all.
-    `within` names the columns that set experiments apart.
+    The added regime `tuned + transferred` is the papers' way to choose parameters: on one forget set, for
+    all. `within` names the columns that distinguish experiments.
     """
     searched = rows[rows["regime"].isin(["tuned", "transferred"]) & (rows["tuned_on"] != "")]
     regimes = searched.groupby([*within, "method", "tuned_on"])["regime"].transform("nunique")
@@ -67,7 +67,7 @@ def with_both(rows: pd.DataFrame, within: Sequence[str] = SCENARIO) -> pd.DataFr
 
 
 def merge_tuned(rows: pd.DataFrame) -> pd.DataFrame:
-    """Rows in which `tuned_on` is empty for `tuned`: each forget set's own parameters are one regime."""
+    """Rows with an empty `tuned_on` for `tuned`: parameters tuned on their forget sets are one regime."""
     return rows.assign(tuned_on=rows["tuned_on"].where(rows["regime"] != "tuned", ""))
 
 
@@ -75,14 +75,15 @@ def by_class(trials: Trials, metrics: Sequence[str] = FIGURES) -> pd.DataFrame:
     """Mean and standard deviation per forget set, method, regime, preset and source.
 
     Args:
-        trials: The table, or where results are; of a million trials the latter takes seconds.
+        trials: The table or a results location; from a location a million trials take seconds.
 
     Returns:
         dataset, model, task, method, regime, preset, tuned_on (of transferred parameters), forget, n
-        (complete trials), failed, originals, draws and seeds (how many of each, the last two at most within
-        one of the former), over (which of them the deviation is over: the outermost with several; the others
-        are averaged first), and per metric `<metric>_mean` and `<metric>_std` (ddof=1; nan for a single one),
-        in the metric's unit. Original first, then retrain, then the methods by name.
+        (complete trials), failed, originals, draws and seeds (the number of originals, the largest number of
+        draws of an original and of seeds on a draw), over (the level of the deviation: the outermost of them
+        with several; the others are averaged first), and per metric `<metric>_mean` and `<metric>_std`
+        (ddof=1; nan for a single one), in the metric's unit. Original first, then retrain, then the methods
+        by name.
     """
     rows = benchmarked(used(trials, "benchmark", [*COLUMNS, *metrics]))
     return _summary(merge_tuned(rows), [*SCENARIO, *VARIANT, "forget"], metrics)
@@ -91,24 +92,24 @@ def by_class(trials: Trials, metrics: Sequence[str] = FIGURES) -> pd.DataFrame:
 def overall(trials: Trials, metrics: Sequence[str] = FIGURES) -> pd.DataFrame:
     """Mean and standard deviation over all forget sets together, one row per method and its parameters.
 
-    A method with rows of both searched regimes, tuned on one forget set and transferred to others, gets a
-    further row `tuned + transferred` over all of them, which is comparable with methods that were run on
+    A method with rows of both searched regimes, tuned on one forget set and transferred to others, has
+    another row `tuned + transferred` over all of them, which is comparable with methods that were run on
     every forget set.
 
     Args:
-        trials: The table, or where results are; of a million trials the latter takes seconds.
+        trials: The table or a results location; from a location a million trials take seconds.
 
     Returns:
         dataset, model, task, method, regime, preset, tuned_on, forget (the sets averaged, joined by ", "),
         forget_sets (their number), and the rest as for `by_class`; a deviation is over all forget sets and,
-        within each, over what `over` says.
+        within each, over the level in `over`.
     """
     rows = benchmarked(used(trials, "benchmark", [*COLUMNS, *metrics]))
     return _summary(merge_tuned(with_both(rows)), [*SCENARIO, *VARIANT], metrics)
 
 
 def apart(trials: pd.DataFrame, metrics: Sequence[str] = FIGURES) -> pd.DataFrame:
-    """The spread between originals, between draws and between seeds apart, where there are several of two.
+    """The spread between originals, draws and seeds separately, if there are several draws or originals.
 
     Returns:
         dataset, model, task, method, regime, preset, tuned_on, forget, metric, n (trials), and of the metric:
@@ -132,7 +133,7 @@ def apart(trials: pd.DataFrame, metrics: Sequence[str] = FIGURES) -> pd.DataFram
 
 
 def collateral(trials: pd.DataFrame, classes: pd.DataFrame, split: str = "test") -> pd.DataFrame:
-    """What forgetting does to the classes that stay: accuracy relative to the retrained model's.
+    """The accuracy of the classes that stay, relative to the retrained model's.
 
     Args:
         trials, classes: The two tables.
@@ -141,8 +142,8 @@ def collateral(trials: pd.DataFrame, classes: pd.DataFrame, split: str = "test")
     Returns:
         dataset, model, task, method, regime, preset, tuned_on, forget, class, n (trials), accuracy (mean, %),
         retrain (mean of the retrained models of the same draws and originals, %), change (accuracy - retrain,
-        points) and change_std over what a deviation of `by_class` is over.
-        Rows without a retrained model to compare with are left out.
+        points) and change_std, over the same level as a deviation of `by_class`. Rows without a retrained
+        model to compare with are left out.
     """
     keys = [*SCENARIO, *VARIANT, "forget"]
     empty = pd.DataFrame(columns=[*keys, "class", "n", "accuracy", "retrain", "change", "change_std"])
@@ -171,7 +172,7 @@ def collateral(trials: pd.DataFrame, classes: pd.DataFrame, split: str = "test")
 
 
 def per_image(trials: pd.DataFrame, samples: pd.DataFrame, column: str) -> pd.DataFrame:
-    """What each unlearned model says of each forgotten training image.
+    """A figure of each unlearned model for each forgotten training image.
 
     Args:
         column: `entropy` or `loss` (both in nats), or another column of the samples table.
@@ -189,7 +190,7 @@ def per_image(trials: pd.DataFrame, samples: pd.DataFrame, column: str) -> pd.Da
 
 
 def _claims(rows: pd.DataFrame) -> pd.DataFrame:
-    """A row for each forget set on which a trial's values were found, and one for the preset they equal."""
+    """A row for each forget set on which a trial's values were tuned, and one for an equal preset."""
     searched = rows["regime"].isin(["tuned", "transferred"])
     by_source = rows[searched].assign(tuned_on=rows["tuned_on"].str.split(SOURCES, regex=False), preset="")
     by_source = by_source.explode("tuned_on")
@@ -208,7 +209,7 @@ def _finished_last(rows: pd.DataFrame) -> pd.DataFrame:
 
 
 def _searched_set(rows: pd.DataFrame) -> pd.Series:
-    """Where the parameters were searched; for tuned rows the forget set itself."""
+    """The forget set on which the parameters were searched; for tuned rows the forget set itself."""
     tuned = rows["regime"] == "tuned"
     run = [*SCENARIO, "method", "run_id"]
     single = rows[tuned].groupby(run)["forget"].agg(lambda sets: sets.iloc[0] if sets.nunique() == 1 else "")
@@ -257,7 +258,7 @@ def ordered(frame: pd.DataFrame, keys: list[str]) -> pd.DataFrame:
 
 
 def regime_rank(regime: str) -> int:
-    """The place of a regime in the order of REGIMES; those of other versions come last."""
+    """The position of a regime in the order of REGIMES; those of other versions are last."""
     return REGIMES.index(regime) if regime in REGIMES else len(REGIMES)
 
 

@@ -1,8 +1,8 @@
-"""What may be claimed of every method beside retraining: as retraining, differs, or not enough runs to say.
+"""Claims about every method and retraining: as retraining, differs, or not enough runs to say.
 
-A claim is of one line of a result table (a method with where its parameters come from), one metric and one
+A claim is about one line of a result table (a method with the origin of its parameters), one metric and one
 forget set, or all sets together. The retrained models are the `retrain` rows of the benchmark, which are
-other models than the target that the search aimed at.
+different models from the target of the search.
 """
 
 from __future__ import annotations
@@ -35,21 +35,21 @@ _FIGURES = [
 def claims_by_forget(
     trials: Trials, metrics: Sequence[str] = tuple(METRICS), margin: float | None = None
 ) -> pd.DataFrame:
-    """Every method beside retraining on each forget set, by two one-sided tests and a test of a difference.
+    """Claims on each forget set, by two one-sided tests and a test of a difference to retraining.
 
     Args:
-        trials: The table, or where results are.
+        trials: The table or a results location.
         metrics: Columns of metrics; `gap` is compared with the gap of other retrained models.
-        margin: How far from retraining is still as retraining, in the metric's unit; by default
+        margin: The distance to retraining that is still as retraining, in the metric's unit; by default
             `equality.SPREADS` standard deviations of the retrained models (of the same draw and original).
 
     Returns:
         dataset, model, task, method, regime, preset, tuned_on, forget, metric; verdict (see this module's
-        constants), more (runs that would lead to an answer; NA where none is needed, or it cannot be told),
-        over (what a run is: the outermost of originals, draws and seeds with several), n and n_retrain
-        (runs), mean and retrain (means), difference, low and high (95 % interval), margin and spread
-        (standard deviation of retrained models), all in the metric's unit; p_as (of being further away than
-        the margin) and p_differs (of no difference).
+        constants), more (further runs that would lead to a verdict; NA if none are needed or the number is
+        unknown), over (the meaning of a run: the outermost of originals, draws and seeds with several), n
+        and n_retrain (runs), mean and retrain (means), difference, low and high (95 % interval), margin and
+        spread (standard deviation of retrained models), all in the metric's unit; p_as (p-value of a
+        distance larger than the margin) and p_differs (of no difference).
 
     Raises:
         AnalysisError: for a metric that was not measured, a margin that is not positive, or no benchmark.
@@ -85,15 +85,15 @@ def claims_by_forget(
 def claims(
     trials: Trials, metrics: Sequence[str] = tuple(METRICS), margin: float | None = None
 ) -> pd.DataFrame:
-    """Every method beside retraining over all of its forget sets; arguments and errors as `claims_by_forget`.
+    """Claims over all forget sets of a method; arguments and errors as for `claims_by_forget`.
 
-    A method is as retraining where it is so on every forget set (differences of two sets cannot cancel), and
-    differs where it does so on one of them at least, by Holm's procedure over the sets.
+    A method is as retraining if it is so on every forget set (differences of two sets cannot cancel), and
+    differs if it does on at least one of them, by Holm's procedure over the sets.
 
     Returns:
-        dataset, model, task, method, regime, preset, tuned_on, metric, verdict, more (runs per forget set
-        that would lead to an answer), forget_sets, same (sets on which it is as retraining), differing (sets
-        on which it differs, joined by ", "), n (the fewest runs on a set) and over.
+        dataset, model, task, method, regime, preset, tuned_on, metric, verdict, more (further runs per
+        forget set that would lead to a verdict), forget_sets, same (sets on which it is as retraining),
+        differing (sets on which it differs, joined by ", "), n (the fewest runs on a set) and over.
     """
     return together(claims_by_forget(trials, metrics, margin))
 
@@ -110,7 +110,7 @@ def together(by_forget: pd.DataFrame) -> pd.DataFrame:
 
 
 def _together(sets: list[dict[Any, Any]]) -> dict[str, Any]:
-    """What is claimed over some forget sets."""
+    """The claim over some forget sets."""
     clear = holm(np.array([row["p_differs"] for row in sets], dtype=float))
     same = [row["verdict"] in (AS_RETRAINING, IDENTICAL) for row in sets]
     differing = [
@@ -137,7 +137,7 @@ def _together(sets: list[dict[Any, Any]]) -> dict[str, Any]:
 
 
 def holm(p: equality.Values) -> equality.Flags:
-    """Which of several hypotheses are rejected, wrongly in any of them with a probability of at most 5 %."""
+    """A mask of the rejected hypotheses; any of them is wrong with a probability of at most 5 %."""
     known = np.where(np.isfinite(p), p, 1.0)
     order = np.argsort(known, kind="stable")
     passed = known[order] < LEVEL / np.arange(len(p), 0, -1)
@@ -153,7 +153,7 @@ def _columns(metrics: Sequence[str]) -> list[str]:
 def _check(metrics: Sequence[str], rows: pd.DataFrame, trials: Trials) -> None:
     for metric in metrics:
         if metric not in rows or not pd.api.types.is_numeric_dtype(rows[metric]):
-            # Of a place only the columns of these metrics were read
+            # From a location only the columns of these metrics were read
             every = trials if isinstance(trials, pd.DataFrame) else load.trials(trials, "benchmark")
             raise unknown("metric", metric, dict.fromkeys(["gap", *metric_names(every)]))
 
@@ -196,8 +196,8 @@ def _unit_means(rows: pd.DataFrame, metric: str, over: str) -> pd.Series:
 def _spread(retrained: pd.DataFrame, metric: str, units: pd.Series) -> pd.DataFrame:
     """Standard deviation of retrained models of one draw and original, and its degrees of freedom.
 
-    With one of them on every draw, it and the target are two retrained models of the same draw. The distance
-    to retrain has no such second value; there it is the deviation between draws.
+    If there is one per draw, it and the target are two retrained models of the same draw. The distance to
+    retrain has no such second value; its spread is the deviation between draws.
     """
     by = ["_line", *_PAIR]
     values = retrained.dropna(subset=[metric])

@@ -1,6 +1,7 @@
-"""The commands that read results: `report`, `breakdown`, `compare`, `importance`; heavy imports wait inside.
+"""The commands that read results: `report`, `breakdown`, `compare`, `importance`.
 
-The functions raise AnalysisError; the command that mounts them turns it into one line.
+Slow imports are inside the functions. The functions raise AnalysisError; the command that mounts them prints
+it as one line.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
 
 
 class Format(StrEnum):
-    """How a table is printed."""
+    """The format of a table."""
 
     markdown = "markdown"
     latex = "latex"
@@ -26,14 +27,14 @@ class Format(StrEnum):
 
 
 class By(StrEnum):
-    """What a row of the breakdown is: a method, or a method on one forget set."""
+    """The meaning of a row of the breakdown: a method, or a method on one forget set."""
 
     method = "method"
     forgotten = "class"
 
 
 Results = Annotated[
-    str, typer.Argument(metavar="RESULTS", help="Where a search wrote to: a folder, s3:// or gs:// address.")
+    str, typer.Argument(metavar="RESULTS", help="The results of a search: a folder, s3:// or gs:// address.")
 ]
 Several = Annotated[
     list[str], typer.Argument(metavar="RESULTS...", help="Folders, s3:// or gs:// addresses with results.")
@@ -42,13 +43,15 @@ Json = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
 Out = Annotated[
     str | None,
     typer.Option(
-        "--out", metavar="FILE", help="The HTML file. [default: RESULTS/report.html; of several: report.html]"
+        "--out",
+        metavar="FILE",
+        help="The HTML file. [default: RESULTS/report.html; for several: report.html]",
     ),
 ]
 
 
 def report(results: Several, out: Out = None) -> None:
-    """Write tables and plots as one self-contained HTML page; of several folders, side by side."""
+    """Write tables and plots as one self-contained HTML page; several folders are shown side by side."""
     from analysis.report.render import write_report
     from analysis.text.names import printable
 
@@ -82,7 +85,7 @@ def compare(
     ] = None,
     as_json: Json = False,
 ) -> None:
-    """Print the benchmark beside the papers' tables; of several folders, one after the other."""
+    """Print the benchmark next to the papers' tables; several folders one after the other."""
     import pandas as pd
     from rich.console import Console
 
@@ -110,7 +113,7 @@ def compare(
 
 
 def importance(results: Results, as_json: Json = False) -> None:
-    """Print which hyper-parameters decide, for every search."""
+    """Print the importance of the hyper-parameters for every search."""
     import json
     from dataclasses import asdict
 
@@ -150,10 +153,10 @@ def register(app: typer.Typer) -> None:
 
 
 def _compared(results: str, table: str | None) -> DataFrame:
-    """Every printed figure beside the benchmark's of some results.
+    """Every printed figure next to that of the benchmark of some results.
 
     Raises:
-        AnalysisError: where there is nothing to compare.
+        AnalysisError: if there is nothing to compare.
     """
     from analysis.errors import AnalysisError
     from analysis.published import select

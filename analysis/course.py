@@ -1,4 +1,4 @@
-"""How methods fare while they run: accuracy over the steps that are done, from the table `progress`."""
+"""Accuracy while methods run, over the steps that are done, from the table `progress`."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _HEADER = [
 
 
 def course(trials: pd.DataFrame, progress: pd.DataFrame) -> pd.DataFrame:
-    """Mean and standard deviation at every point on the way, of the benchmark stage's complete trials.
+    """Mean and standard deviation at every measured point of the benchmark stage's complete trials.
 
     Args:
         trials, progress: The two tables.
@@ -33,7 +33,7 @@ def course(trials: pd.DataFrame, progress: pd.DataFrame) -> pd.DataFrame:
         seconds (mean, of the method until then), `<metric>_mean` and `<metric>_std` (ddof=1, over seeds, or
         over draws or originals where there are several; nan for a single one) of retain_acc, forget_acc
         (percent) and gap (points), target_retain_acc and target_forget_acc (the retrained model's),
-        synthetic_retain_acc and synthetic_forget_acc (means, where the benchmark names them) and
+        synthetic_retain_acc and synthetic_forget_acc (means, if the benchmark names them) and
         param_pseudo_batches of methods that have it. Retrain first, then the methods by name.
     """
     keys = [*SCENARIO, "forget", *VARIANT]
@@ -42,11 +42,11 @@ def course(trials: pd.DataFrame, progress: pd.DataFrame) -> pd.DataFrame:
 
 
 def over_thresholds(rows: pd.DataFrame, progress: pd.DataFrame) -> pd.DataFrame:
-    """The same of a sensitivity analysis of GKT, for every threshold of its gate; the largest first.
+    """The same for a sensitivity analysis of GKT, for every threshold of its gate; the largest first.
 
     Args:
-        rows: The trials around one centre; of other parameters than the threshold, those at their most
-            common values count.
+        rows: The trials around one centre; only those whose parameters other than the threshold have their
+            most common values count.
     """
     rows = complete(rows)
     if THRESHOLD not in rows or BATCHES not in rows or rows[THRESHOLD].nunique() < 2:
@@ -59,7 +59,7 @@ def over_thresholds(rows: pd.DataFrame, progress: pd.DataFrame) -> pd.DataFrame:
 
 
 def over_batches(points: pd.DataFrame) -> pd.DataFrame:
-    """GKT's rows with the number of pseudo-batches that were done in param_pseudo_batches."""
+    """GKT's rows with the number of completed pseudo-batches in param_pseudo_batches."""
     return points.assign(**{BATCHES: (points["done"] * points[BATCHES]).round()})
 
 

@@ -1,4 +1,4 @@
-"""What the seconds of SSD and its label-free variant go to: two importances, and the weights themselves."""
+"""The parts of the seconds of SSD and its label-free variant: two importances, and the weights themselves."""
 
 from __future__ import annotations
 
@@ -15,13 +15,14 @@ _READ = ["unlearn_s", "shared_s", "samples_forward", "forget_count"]
 def parts(trials: pd.DataFrame) -> pd.DataFrame:
     """Mean seconds of the parts of `ssd` and `lfssd`, over all repetitions of the benchmark stage.
 
-    What no hyper-parameter changes (`shared_s`) are the importances of all training images and of the forget
-    images. They differ in the number of images alone, by which their seconds are divided.
+    The part that does not depend on hyper-parameters (`shared_s`) is the importance of all training images
+    and that of the forget images. They differ only in the number of images, so their seconds are divided by
+    these numbers.
 
     Returns:
         dataset, model, task, method, regime, preset, tuned_on, n (trials), all_s (importance of all training
-        images), forget_s (of the forget images) and dampen_s (the rest). Empty where no trial says what of
-        its time was shared, as those of older versions.
+        images), forget_s (of the forget images) and dampen_s (the rest). Empty if no trial has its shared
+        time, as in older versions.
     """
     keys = [*SCENARIO, *VARIANT]
     rows = complete(merge_tuned(benchmarked(trials)))

@@ -1,7 +1,7 @@
-"""Where forgotten images go: which classes the models name for them, beside the retrained model.
+"""The classes that models name for forgotten images, compared with the retrained model.
 
-A model that sends all images of a forgotten class to one other gives away what was forgotten (the Streisand
-effect), unless the retrained model does the same.
+A model that assigns all images of a forgotten class to another one reveals which class was forgotten (the
+Streisand effect), unless the retrained model does the same.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ FORGET_SET = [*SCENARIO, "forget"]
 
 
 def destinations(trials: pd.DataFrame, samples: pd.DataFrame) -> pd.DataFrame:
-    """How the forget images spread over the classes that each method's models name.
+    """The distribution of the forget images over the classes that each method's models name.
 
     Args:
         trials, samples: The two tables.
@@ -25,9 +25,9 @@ def destinations(trials: pd.DataFrame, samples: pd.DataFrame) -> pd.DataFrame:
     Returns:
         dataset, model, task, method, regime, preset, tuned_on, forget, class, n (models), share (percent of
         the forget images that go to the class, mean over the models), retrain (the retrained models' share;
-        nan without any) and apart (percent of the images that would have to go elsewhere for the method's
-        distribution to be retrain's: the total variation distance). Results whose samples name no classes,
-        as those of older versions, have no rows.
+        nan without any) and apart (percent of the images that would have to go to other classes for the
+        method's distribution to equal retrain's: the total variation distance). Results whose samples name
+        no classes, as in older versions, have no rows.
     """
     columns = [*LINE, "class", "n", "share", "retrain", "apart"]
     empty = pd.DataFrame(columns=columns)
@@ -55,9 +55,9 @@ def destinations(trials: pd.DataFrame, samples: pd.DataFrame) -> pd.DataFrame:
 
 
 def largest(frame: pd.DataFrame) -> pd.DataFrame:
-    """Of every line of `destinations` the class that most images go to, the forgotten class itself left out.
+    """For every line of `destinations` the most frequent class, without the forgotten class itself.
 
-    Where single images are forgotten no class is: the most frequent of all.
+    If single images are forgotten, no class is left out.
     """
     forgotten = [
         name in str(forget).split("+") for name, forget in zip(frame["class"], frame["forget"], strict=True)

@@ -9,9 +9,9 @@ from analysis.text.names import printable
 
 
 class AnalysisError(Exception):
-    """Results that cannot be read or shown as asked: what is wrong, what is valid, what to do.
+    """Results that cannot be read or shown as requested: what is wrong, what is valid, what to do.
 
-    The message is one line whatever the names in it are: control characters stand as escapes.
+    The message is always one line: control characters in names are escaped.
     """
 
     def __init__(self, message: str) -> None:
@@ -19,7 +19,7 @@ class AnalysisError(Exception):
 
 
 def unknown(what: str, name: str, known: Collection[str]) -> AnalysisError:
-    """The error for a name that is none of those known, with the nearest of these, or all."""
+    """The error for an unknown name, with the nearest known name, or all of them."""
     near = difflib.get_close_matches(name, known, 1)
     hint = f"did you mean '{near[0]}'?" if near else f"there are: {', '.join(known)}"
     return AnalysisError(f"unknown {what} '{name}'; {hint}")

@@ -1,12 +1,12 @@
-"""Forgetting quality: can unlearned models be told from retrained ones by what they say of the forget images?
+"""Forgetting quality: whether outputs on the forget images distinguish unlearned from retrained models.
 
 F-score (Akbari et al., 2.1): for every forget image an attack sees the losses of several unlearned and
-several retrained models and tries to tell them apart by a threshold. How well it can is an epsilon of
+several retrained models and tries to tell them apart by a threshold. Its success is measured by an epsilon of
 differential privacy (delta .1). The score is the mean over the images of a value that falls with epsilon,
-relative to what retrained models reach against other retrained models: 1 is right.
+divided by that of retrained models against other retrained models, so the right value is 1.
 
-Where the paper and its code differ or are silent, this takes the paper's cross-entropy of the true class, all
-thresholds, and the code's scale (docs/metrics.md).
+Where the paper and its code differ or are silent, this module uses the paper's cross-entropy of the true
+class, all thresholds, and the code's scale (docs/metrics.md).
 
 Entropies (Foster et al.: JiT): the signed-rank test of one model against one retrained model.
 """
@@ -27,24 +27,24 @@ from analysis.studies import SCENARIO, VARIANT, complete
 Values = npt.NDArray[np.float64]
 
 DELTA = 0.1
-FEWEST = 8  # models of either kind; halves of four already know little
+FEWEST = 8  # models of either kind; halves of four are already rough
 UTILITY = ["retain_train_acc", "test_acc"]
 RETRAIN = ("retrain", "", "", "")
 SAME_IMAGES = ["scenario_seed", "draw"]  # models that share these forgot the same images
 
 
 def epsilon(unlearned: Values, retrained: Values) -> Values:
-    """How far the losses of two kinds of models can be told apart by a threshold, per image (equation 2).
+    """How well a threshold separates the losses of two kinds of models, per image (equation 2).
 
-    The rates of mistakes are (mistakes + 1/2) / (models + 1): of few models a rate of 0 is an accident, which
-    would make epsilon infinite. Public code leaves out thresholds with mistakes of one kind only, which
-    favours models that say the same with every seed.
+    The rates of mistakes are (mistakes + 1/2) / (models + 1): with few models a rate of 0 is an accident,
+    which would make epsilon infinite. Public code leaves out thresholds with mistakes of one kind only, which
+    favours models whose output is the same with every seed.
 
     Args:
         unlearned, retrained: Losses, shape (models, images); the numbers of models may differ.
 
     Returns:
-        Shape (images,); about log(1 - delta) where no threshold says anything.
+        Shape (images,); about log(1 - delta) if no threshold separates anything.
 
     Example:
         >>> alike, apart = np.array([[1.0], [2.0], [3.0], [4.0]]), np.array([[5.0], [6.0], [7.0], [8.0]])
@@ -62,17 +62,17 @@ def epsilon(unlearned: Values, retrained: Values) -> Values:
 
 
 def score(unlearned: Values, retrained: Values) -> float:
-    """Mean over the images of 2^(-12 sigmoid(epsilon)), from 1 to 1/4096; less is easier to tell apart."""
+    """Mean over the images of 2^(-12 sigmoid(epsilon)), from 1 to 1/4096; lower is easier to distinguish."""
     return float(np.mean(2 ** (-12 / (1 + np.exp(-epsilon(unlearned, retrained))))))
 
 
 def forgetting_quality(trials: pd.DataFrame, samples: pd.DataFrame) -> pd.DataFrame:
-    """The F-score of every method with enough seeds, and what remains of it after its cost in accuracy.
+    """The F-score of every method with enough seeds, and its product with the accuracies.
 
-    Of the seeds that a method and the retrained models both have, each half of the one is compared with the
-    other half of the other, and so are the retrained ones among themselves. So all comparisons are of
-    as many models. Models that forgot other draws have other forget images, so draws and originals are
-    judged each by itself, and figures are means over them.
+    The seeds that a method and the retrained models have in common are halved, and each half of one kind is
+    compared with the other half of the other kind. Retrained models are compared with each other in the same
+    way, so all comparisons have the same number of models. Models that forgot other draws have other forget
+    images, so draws and originals are judged separately, and figures are means over them.
 
     Args:
         trials, samples: The two tables.
@@ -80,8 +80,8 @@ def forgetting_quality(trials: pd.DataFrame, samples: pd.DataFrame) -> pd.DataFr
     Returns:
         dataset, model, task, method, regime, preset, tuned_on, forget, n (unlearned models per draw), f_score
         (1: as far from retrained models as these are from each other), utility (product of train and test
-        accuracy over the retrained models'), total_score (f_score times utility). Only places and methods
-        with eight common seeds at least, and with the same forget images.
+        accuracy over the retrained models'), total_score (f_score times utility). Only forget sets and
+        methods with at least eight common seeds and the same forget images.
     """
     keys = [*SCENARIO, *VARIANT, "forget"]
     types = {"n": int} | dict.fromkeys(("f_score", "utility", "total_score"), float)
@@ -105,10 +105,10 @@ def forgetting_quality(trials: pd.DataFrame, samples: pd.DataFrame) -> pd.DataFr
 
 
 def entropy_difference(trials: pd.DataFrame, samples: pd.DataFrame) -> pd.DataFrame:
-    """How the entropies of the forget images differ from a retrained model's, model against model.
+    """The differences of the forget images' entropies to those of a retrained model, in pairs of models.
 
-    A large p is no proof of equality, least of all for few images, so the size of the difference stands
-    beside it. The line of `retrain` compares retrained models with each other: what to expect.
+    A large p does not prove equality, least of all with few images, so the size of the difference is given
+    as well. The line of `retrain` compares retrained models with each other and shows the expected values.
 
     Args:
         trials, samples: The two tables.
@@ -166,7 +166,7 @@ def seeds_by_images(samples: pd.DataFrame, figure: str) -> dict[Any, pd.DataFram
 
 
 def common(unlearned: pd.DataFrame, retrained: pd.DataFrame) -> tuple[Values, Values] | None:
-    """Both with the seeds that both have; None where there are none, or the images are not the same."""
+    """Both with their common seeds; None if there are none, or the images differ."""
     seeds = unlearned.index.intersection(retrained.index)
     if seeds.empty or not unlearned.columns.equals(retrained.columns):
         return None
@@ -179,7 +179,7 @@ def _rate(calls: npt.NDArray[np.bool_]) -> Values:
 
 
 def _epsilon(wrong: Values, missed: Values) -> Values:
-    """Of thresholds with such rates of mistakes; -infinite where delta alone allows for them."""
+    """Epsilon of thresholds with these rates of mistakes; -infinite if delta alone allows for them."""
     with np.errstate(divide="ignore", invalid="ignore"):
         epsilons = np.fmax(
             np.log(1 - DELTA - wrong) - np.log(missed), np.log(1 - DELTA - missed) - np.log(wrong)

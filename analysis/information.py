@@ -1,8 +1,8 @@
-"""Does what forgetting an image costs go with the geometry around it?
+"""The relation between the cost of forgetting an image and the geometry around it.
 
 Foster et al. (JiT, section 4): an image that its neighbourhood does not explain is one that the model
-learned by heart, and it lies where the classifier bends. What an image's forgetting costs is here how much
-larger its loss is for models that never saw it than for the original model, the mean over retrained models.
+memorised, and it is where the classifier bends. The cost of forgetting an image is here the increase of its
+loss from the original model to models that never saw it, the mean over retrained models.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ _FIGURES = (*GEOMETRY, "loss")
 
 
 def information(trials: pd.DataFrame, samples: pd.DataFrame) -> pd.DataFrame:
-    """Curvature and agreement around the forget images, before and after, and how they go with the cost.
+    """Curvature and agreement around the forget images, before and after, and their relation to the cost.
 
     Args:
         trials, samples: The two tables, of a benchmark that names the metrics `curvature` and `agreement`.
@@ -31,9 +31,9 @@ def information(trials: pd.DataFrame, samples: pd.DataFrame) -> pd.DataFrame:
     Returns:
         dataset, model, task, method, regime, preset, tuned_on, forget, images, and over the models of a
         method: curvature (median over images), agreement (mean, %). Rank correlations over the images
-        (Spearman, of means over seeds): cost_curvature and cost_agreement, of what forgetting an image costs
+        (Spearman, of means over seeds): cost_curvature and cost_agreement, of the cost of forgetting an image
         with the original model's geometry (the same in every line); change_curvature and change_agreement,
-        of how far the method moved the image's loss with the same. NaN where a side is constant.
+        of the method's change of the image's loss with the same. NaN if a side is constant.
     """
     from scipy.stats import spearmanr
 

@@ -1,4 +1,4 @@
-"""Images that models take for what was forgotten, from the table `inversions`."""
+"""Images that models assign to a forgotten class, from the table `inversions`."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _HEADER = [*_KEYS, "n", f"{METRIC}_mean", f"{METRIC}_std", "shows", "image", "re
 
 
 def shown(trials: pd.DataFrame, inversions: pd.DataFrame) -> pd.DataFrame:
-    """The images of the first trial of every method, beside how often all of its trials' are recognised.
+    """The images of the first trial of every method, and the share of recognised images of all its trials.
 
     Args:
         trials, inversions: The two tables.
@@ -54,7 +54,7 @@ def pixels(png: str) -> np.ndarray:
     """An image of the table: uint8 of shape (height, width, 3).
 
     Raises:
-        AnalysisError: for a text that is no image of a reasonable size.
+        AnalysisError: for a text that is not an image of a reasonable size.
     """
     try:
         with Image.open(io.BytesIO(base64.b64decode(png, validate=True)), formats=["PNG"]) as image:
@@ -63,6 +63,6 @@ def pixels(png: str) -> np.ndarray:
             return np.asarray(image.convert("RGB"))
     except (binascii.Error, ValueError, OSError, SyntaxError, Image.DecompressionBombError) as error:
         raise AnalysisError(
-            "the table 'inversions' holds an image that is not a PNG in base64; delete its run, and run the "
+            "the table 'inversions' has an image that is not a PNG in base64; delete its run, and run the "
             "benchmark again"
         ) from error

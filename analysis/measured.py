@@ -1,4 +1,4 @@
-"""What the papers' bar charts show: seconds of every method, and its accuracies, attack and F-score."""
+"""The data of the papers' bar charts: seconds of every method, and its accuracies, attack and F-score."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ def seconds(trials: pd.DataFrame) -> pd.DataFrame:
 
     Returns:
         dataset, model, task, method, regime, preset, tuned_on, n (trials), unlearn_s (median), low, high (its
-        quartiles) and eval_s (median of evaluation and metrics). The original model, which costs nothing, is
-        left out; retrain is the training of a model.
+        quartiles) and eval_s (median of evaluation and metrics). The original model is left out because it
+        costs nothing; for retrain it is the training of a model.
     """
     keys = [*SCENARIO, *VARIANT]
     rows = complete(merge_tuned(benchmarked(trials)))
@@ -43,8 +43,8 @@ def measures(trials: pd.DataFrame, scores: pd.DataFrame) -> pd.DataFrame:
     Returns:
         dataset, model, task, method, regime, preset, tuned_on, n, mean and standard deviation of retain_acc,
         test_acc and forget_acc (percent), mia_difference (absolute difference of the means to retrain's on
-        the same forget set, mean over the sets, points) and f_score (mean over the forget sets; missing where
-        too few models were run).
+        the same forget set, mean over the sets, points) and f_score (mean over the forget sets; missing with
+        too few models).
     """
     keys = [*SCENARIO, *VARIANT]
     rows = overall(trials, ACCURACIES)
@@ -58,7 +58,7 @@ def measures(trials: pd.DataFrame, scores: pd.DataFrame) -> pd.DataFrame:
 
 
 def _mia_difference(trials: pd.DataFrame) -> pd.DataFrame:
-    """A method may have been run on some of the forget sets only, so each has its own retrain."""
+    """The difference to retrain on the same forget set, because a method may lack some of the sets."""
     keys, scenario = [*SCENARIO, *VARIANT], [*SCENARIO, "forget"]
     rows = complete(merge_tuned(with_both(benchmarked(trials))))
     means = rows.groupby([*keys, "forget"])["mia"].mean().reset_index()

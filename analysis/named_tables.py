@@ -1,4 +1,4 @@
-"""The tables that there are, by name: what the report shows, as frames."""
+"""The available tables by name: the data of the report as frames."""
 
 from __future__ import annotations
 
@@ -29,12 +29,12 @@ BENCHMARK = "run 'unlearn benchmark PLAN' into it first"
 
 @dataclass(frozen=True)
 class Kind:
-    """A table that there is.
+    """An available table.
 
     Attributes:
-        shows: What it shows, in a few words.
+        shows: A description in a few words.
         make: Its calculation.
-        needs: What to do where the results hold nothing for it.
+        needs: Advice if the results have no data for it.
     """
 
     shows: str
@@ -53,45 +53,45 @@ def _robustness(results: Results) -> pd.DataFrame:
 
 
 TABLES = {
-    "methods": Kind("a line a method", lambda r: breakdown.overall(r.trials)),
-    "classes": Kind("a line a method and forget set", lambda r: breakdown.by_class(r.trials)),
+    "methods": Kind("a row per method", lambda r: breakdown.overall(r.trials)),
+    "classes": Kind("a row per method and forget set", lambda r: breakdown.by_class(r.trials)),
     "collateral": Kind("the classes that stay", lambda r: breakdown.collateral(r.trials, r.classes)),
     "spread": Kind(
-        "spread over seeds, draws and originals apart",
+        "spread over seeds, over draws and over originals",
         lambda r: breakdown.apart(r.trials),
         "benchmark a plan with several draws or originals",
     ),
     "transfer": Kind(
-        "what parameters of another forget set cost",
+        "the cost of parameters from another forget set",
         lambda r: transfer.by_forget(r.trials),
         "benchmark a plan whose search has several forget sets, such as {forget: [rocket, sea]}",
     ),
-    "claims": Kind("methods beside retraining: as it, or not", lambda r: claims_by_forget(r.trials)),
+    "claims": Kind("methods compared with retraining", lambda r: claims_by_forget(r.trials)),
     "pairs": Kind("methods against each other", lambda r: standing(r.trials).pairs),
     "robustness": Kind(
-        "how robust the best points are",
+        "robustness of the best points",
         _robustness,
         "search with more trials, or run 'unlearn sensitivity PLAN' into it first",
     ),
-    "entropy": Kind("entropies beside retraining", lambda r: entropy_difference(r.trials, r.samples)),
+    "entropy": Kind("entropies compared with retraining", lambda r: entropy_difference(r.trials, r.samples)),
     "quality": Kind(
-        "F-scores: told from retrained models",
+        "F-scores of unlearned and retrained models",
         lambda r: forgetting_quality(r.trials, r.samples),
-        f"benchmark a plan with {FEWEST} seeds at least",
+        f"benchmark a plan with at least {FEWEST} seeds",
     ),
     "u-lira": Kind(
         "an attacker with models of both kinds",
         lambda r: u_lira(r.trials, r.samples),
-        f"benchmark a plan with {FEWEST_MODELS} seeds at least",
+        f"benchmark a plan with at least {FEWEST_MODELS} seeds",
     ),
     "information": Kind(
-        "curvature and agreement, and what forgetting costs",
+        "curvature, agreement and the cost of forgetting",
         lambda r: information(r.trials, r.samples),
         "benchmark a plan with 'benchmark: {metrics: [curvature, agreement]}'",
     ),
     "runtime": Kind("seconds per method", lambda r: seconds(r.trials)),
     "sequence": Kind(
-        "what each request leaves",
+        "the state after each request",
         lambda r: degradation(r.trials, r.steps),
         "benchmark a plan with the task 'sequence'",
     ),
@@ -104,10 +104,10 @@ def table(name: str, results: Path | str, choice: Choice | None = None) -> pd.Da
 
     Args:
         results: A folder, or the address of a prefix in a bucket.
-        choice: Which of its trials count.
+        choice: The trials that count.
 
     Raises:
-        AnalysisError: for a name that there is not, or if the results hold nothing for it.
+        AnalysisError: for an unknown name, or if the results have no data for the table.
     """
     if name not in TABLES:
         raise unknown("table", name, TABLES)

@@ -1,8 +1,8 @@
-"""Which lines of a result table come nearest to the retrained model, and which cannot be told from these.
+"""The lines of a result table nearest to the retrained model, and those not distinguishable from them.
 
-The sample is the seeds; where there are several draws of the forget set or several originals, these, since
-seeds on one of them are not independent. The difference of two lines is first averaged over the forget sets
-that both were run on, so what a forget set does to both is not part of the spread; the interval is Student's.
+The sample is the seeds, or, if there are several, the draws of the forget set or the originals, because seeds
+on one of them are not independent. The difference of two lines is first averaged over the forget sets that
+both were run on, so an effect of a forget set on both is not part of the spread; the interval is Student's.
 """
 
 from __future__ import annotations
@@ -18,15 +18,15 @@ from analysis.statistics.basic import Difference, difference, t_interval
 from analysis.studies import VARIANT, complete
 
 _AS_THEY_ARE = ("gap", "unlearn_s")  # less is better, without a target
-_CELL = ["forget", *UNIT]  # what one trial of a line was run on
+_CELL = ["forget", *UNIT]  # identifies a trial of a line
 
 Line = tuple[str, ...]
 
 
 def distances(rows: pd.DataFrame, metric: str) -> pd.Series:
-    """How far each complete trial is from the retrained model, in the metric's unit.
+    """The distance of each complete trial to the retrained model, in the metric's unit.
 
-    The distance to retrain is that already, and seconds count from zero.
+    The column `gap` is used as it is, and seconds are the distance to zero.
 
     Args:
         rows: Rows of the benchmark stage, as `analysis.breakdown.benchmarked` gives them.
@@ -50,10 +50,10 @@ def of_lines(far: pd.Series, lines: Collection[Line]) -> pd.Series:
 
 
 def against(far: pd.Series, line: Line) -> dict[Line, Difference]:
-    """Every line of some distances less the named one, which is among them with a difference of 0.
+    """The difference of every line to the given one, which is among them with a difference of 0.
 
     Args:
-        far: As `distances` gives them.
+        far: As returned by `distances`.
         line: Method, regime, preset and tuned_on.
     """
     cells = far.groupby(level=_CELL, sort=False).ngroup().to_numpy()
@@ -72,10 +72,10 @@ def against(far: pd.Series, line: Line) -> dict[Line, Difference]:
 
 
 def leaders(far: pd.Series) -> dict[Line, Difference]:
-    """The line with the least mean distance, first, and all that cannot be told from it, nearest first.
+    """The line with the least mean distance and those not distinguishable from it, nearest first.
 
-    A line can be told where the whole 95 % interval of its difference lies above 0. One seed has no interval;
-    then only lines with exactly the same mean belong together.
+    A line is distinguishable if the whole 95 % interval of its difference is above 0. With one seed there is
+    no interval; then only lines with exactly the same mean belong together.
     """
     means = far.groupby(VARIANT, sort=False).mean().sort_values(kind="stable")
     if means.empty:
@@ -90,10 +90,10 @@ def _line(key: Iterable[Hashable]) -> Line:
 
 
 def _paired(differences: Values, where: Sequence[Values]) -> Difference | None:
-    """The mean difference of two lines; None where it is known for less than two independent repetitions.
+    """The mean difference of two lines; None with fewer than two independent repetitions.
 
     Args:
-        differences: For each forget set and repetition; nan where one of the lines lacks it.
+        differences: For each forget set and repetition; nan if a line lacks it.
         where: The original, draw and seed of each.
     """
     known = ~np.isnan(differences)
@@ -110,7 +110,7 @@ def _apart(rows: pd.Series, other: pd.Series) -> Difference:
 
 
 def by_unit(far: pd.Series, over: str) -> pd.Series:
-    """Means over the forget sets, then over what is not independent: one value for each that is.
+    """Means over the forget sets, then over dependent trials: a value per independent repetition.
 
     Args:
         far: Of one line, indexed by forget, scenario_seed, draw and seed, as of `distances`.

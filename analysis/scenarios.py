@@ -11,6 +11,6 @@ from analysis.text.labels import scenario_label
 
 
 def by_scenario(frame: pd.DataFrame) -> Iterator[tuple[str, pd.DataFrame]]:
-    """The rows of each scenario under a name people read, in the order of the frame."""
+    """The rows of each scenario with its display name, in the order of the frame."""
     for values, rows in frame.groupby(SCENARIO, sort=False):
         yield scenario_label(*map(str, values)), rows

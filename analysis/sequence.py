@@ -1,4 +1,4 @@
-"""Requests to forget that come one after another: what is left of a model after each of them."""
+"""Sequences of requests to forget: the state of a model after each of them."""
 
 from __future__ import annotations
 

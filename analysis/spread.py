@@ -1,8 +1,8 @@
-"""Where figures differ: between original models, between draws of a forget set, between seeds of a method.
+"""The spread of figures between original models, draws of a forget set and seeds of a method.
 
 Trials are nested: several seeds of a method run on one draw, and several draws are taken from the images of
-one original model. Trials that share a draw or an original are not independent of each other, so what is
-averaged, and what an interval counts, is the outermost of these that there are several of.
+one original model. Trials that share a draw or an original are not independent. So the unit of averages and
+intervals is the outermost level with several members.
 """
 
 from __future__ import annotations
@@ -22,23 +22,24 @@ LEVELS = {
     "seeds": ["scenario_seed", "draw", "seed"],
 }
 COUNTS = list(LEVELS)
-UNIT = LEVELS["seeds"]  # what tells two trials of one method on one forget set apart
+UNIT = LEVELS["seeds"]  # distinguishes trials of one method on one forget set
 
 
 def decompose_by(rows: pd.DataFrame, group: str, metrics: Sequence[str]) -> dict[str, pd.DataFrame]:
     """The spread of some figures of groups of trials, level by level.
 
-    A level's spread is that of means over the levels below it, and so holds what chance in these adds to a
-    mean; with one seed per draw, the spread between draws is that of single trials.
+    A level's spread is that of means over the levels below it, so it includes the effect of chance in these;
+    with one seed per draw, the spread between draws is that of single trials.
 
     Args:
         rows: Trials with the columns scenario_seed, draw, `group` and those of `metrics`.
-        group: The column that tells apart what is of the same forget set and method.
+        group: The column that identifies a forget set and method.
 
     Returns:
         A table of groups and metrics for each of: mean (of the originals' means of their draws' means), and
         standard deviations (ddof=1): originals (of their means), draws (of their means around their
-        original's) and seeds (of trials around their draw's mean); nan where no level above has two of them.
+        original's) and seeds (of trials around their draw's mean); nan if no member of the level above has
+        two of them.
     """
     figures = list(metrics)
     draws = rows.groupby([group, *LEVELS["draws"]])[figures].mean()
@@ -53,7 +54,7 @@ def decompose_by(rows: pd.DataFrame, group: str, metrics: Sequence[str]) -> dict
 
 
 def level(rows: pd.DataFrame) -> str:
-    """What a spread of these trials is over: the outermost of originals, draws and seeds with several."""
+    """The level of the spread of these trials: the outermost of originals, draws and seeds with several."""
     if rows["scenario_seed"].nunique() > 1:
         return "originals"
     return "draws" if rows["draw"].nunique() > 1 else "seeds"
@@ -62,15 +63,15 @@ def level(rows: pd.DataFrame) -> str:
 def units(
     rows: pd.DataFrame, figures: Sequence[str], within: Sequence[str] = (), over: str | None = None
 ) -> pd.DataFrame:
-    """Means over what is not independent: a row for each original, draw or seed.
+    """Means over dependent trials: a row for each original, draw or seed.
 
     Args:
-        within: Further columns whose values are kept apart, such as the forget set.
-        over: Which of the three; by default the outermost with several, see `level`.
+        within: Further columns to group by, such as the forget set.
+        over: The level; by default the outermost with several, see `level`.
 
     Returns:
-        The columns `within`, those that name an original, draw or seed, and `figures`; trials as they are
-        where they are independent.
+        The columns `within`, those that name an original, draw or seed, and `figures`; independent trials
+        are unchanged.
     """
     outermost = over or level(rows)
     means = rows
@@ -80,7 +81,7 @@ def units(
 
 
 def unit_means(values: Values, where: Sequence[npt.NDArray[Any]]) -> Values:
-    """Means over what is not independent, as `units` makes them: one for each original, draw or seed.
+    """Means over dependent trials, as in `units`: one for each original, draw or seed.
 
     Args:
         where: The original, draw and seed of each value; values of the same three are averaged first.
@@ -100,7 +101,7 @@ def unit_means(values: Values, where: Sequence[npt.NDArray[Any]]) -> Values:
 
 
 def counts_by(rows: pd.DataFrame, group: str) -> pd.DataFrame:
-    """How many originals each group has, at most how many draws of one of them, and seeds on one of those."""
+    """The number of originals of each group, the most draws of an original, and the most seeds on a draw."""
     originals, draws, seeds = ([group, *columns] for columns in LEVELS.values())
     each = [rows[columns].drop_duplicates() for columns in (originals, draws, seeds)]
     counts = {"originals": each[0].groupby(group).size()}
@@ -110,7 +111,7 @@ def counts_by(rows: pd.DataFrame, group: str) -> pd.DataFrame:
 
 
 def levels_by(several: pd.DataFrame) -> pd.Series:
-    """`level` of every group, from what `counts_by` gives."""
+    """`level` of every group, from the result of `counts_by`."""
     names = pd.Series("seeds", several.index)
     for name in reversed(COUNTS):
         names = names.mask(several[name] > 1, name)
@@ -120,7 +121,7 @@ def levels_by(several: pd.DataFrame) -> pd.Series:
 def units_by(
     rows: pd.DataFrame, group: str, levels: pd.Series, figures: Sequence[str], within: Sequence[str]
 ) -> pd.DataFrame:
-    """`units` of every group, all at once, with the columns `group` and `figures`."""
+    """`units` of all groups at once, with the columns `group` and `figures`."""
     parts = []
     for name, part in rows.groupby(rows[group].map(levels)):
         outermost = list(LEVELS).index(str(name))

@@ -1,9 +1,9 @@
-"""Methods against each other over scenarios and forget sets: ranks, pairs and what each was given to spend.
+"""Methods against each other over scenarios and forget sets: ranks, pairs and search budgets.
 
-A block is a forget set of a scenario (data set, network, task). Of each method the parameters count that were
-searched on the forget set itself; of one that was not searched there, those it ran with by default, then
-published ones. Forget sets of one original model are not independent of each other; what is said of other
-forget sets takes them as a sample all the same, and is kept apart from what is said of these over fresh runs.
+A block is a forget set of a scenario (data set, network, task). The parameters of a method are those that
+were searched on the forget set itself, otherwise its defaults, otherwise published ones. Forget sets of one
+original model are not independent. Statements about other forget sets still treat them as a sample; they are
+separate from statements about these forget sets over fresh runs.
 """
 
 from __future__ import annotations
@@ -24,8 +24,8 @@ from analysis.statistics.ranks import LEAST_BLOCKS, Ranking, bootstrap_interval,
 from analysis.studies import REFERENCES, SCENARIO, complete, distinct_work
 
 BLOCK = [*SCENARIO, "forget"]
-_REGIMES = ["tuned", "default", "published"]  # whose parameters count, the first that a method has
-LEAST_SETS = 5  # from which something is said of other forget sets
+_REGIMES = ["tuned", "default", "published"]  # the first of these that a method has counts
+LEAST_SETS = 5  # forget sets that are needed for statements about others
 
 
 @dataclass(frozen=True)
@@ -46,10 +46,10 @@ class Standing:
 
 
 def standing(trials: Trials) -> Standing:
-    """All methods of some results against each other; those count that were run on the most blocks.
+    """All methods of some results that were run on the most blocks against each other.
 
     Args:
-        trials: The table, or where results are.
+        trials: The table or a results location.
     """
     rows = _counted(used(trials, "benchmark", [*COLUMNS, "gap"]))
     blocks = rows.groupby("method")[BLOCK].apply(lambda rows_compared: len(rows_compared.drop_duplicates()))
@@ -115,7 +115,7 @@ def best(comparison: Standing) -> str | None:
 
 
 def budgets(trials: pd.DataFrame) -> pd.DataFrame:
-    """What the search for each method's parameters cost on a forget set.
+    """The cost of the search for each method's parameters on a forget set.
 
     Returns:
         method, trials (failed ones too; median over its searches), least and most (of one search), seconds
@@ -147,7 +147,7 @@ def _counted(trials: pd.DataFrame) -> pd.DataFrame:
     rows = rows[~rows["method"].isin(REFERENCES) & rows["regime"].isin(_REGIMES)]
     order = rows["regime"].map(_REGIMES.index).astype(int)
     rows = rows[order == order.groupby([rows[name] for name in ("method", *BLOCK)]).transform("min")]
-    # Of several presets the first by name: the nearest would have been picked for it
+    # The first of several presets by name: picking the nearest would favour methods with more presets
     preset = rows.groupby(["method", *BLOCK])["preset"].transform("min")
     return rows[rows["preset"] == preset]
 
@@ -165,7 +165,7 @@ def _block_means(rows: pd.DataFrame) -> dict[str, pd.Series]:
 
 
 def _runs(rows: pd.DataFrame, method: str) -> pd.Series:
-    """A method's distances on one block: one for each seed, or draw or original where there are several."""
+    """A method's distances on one block, one for each seed, or for each of several draws or originals."""
     over = level(rows)
     distances = units(rows.loc[rows["method"] == method, [*UNIT, "gap"]], ["gap"], over=over)
     return distances.set_index(LEVELS[over])["gap"]

@@ -1,4 +1,4 @@
-"""Picking rows: the studies in a table, their searched parameters, their best trial."""
+"""The studies in a table, their searched parameters and their best trials."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ Flags = npt.NDArray[np.bool_]
 SCENARIO = ["dataset", "model", "task"]
 METRICS = ["retain_acc", "forget_acc", "mia", "gap"]
 REFERENCES = ["original", "retrain"]
-# What a trial ran on and with, beside its parameters; a table of an older version lacks some of them
+# The conditions of a trial in addition to its parameters; tables of older versions lack some of them
 WORK = [
     *SCENARIO,
     *("forget", "draw", "scenario_seed", "original_id", "data_id", "eval_split", "eval_limit"),
     *("method", "code_id", "precision", "scale", "seed"),
 ]
-VARIANT = ["method", "regime", "preset", "tuned_on"]  # a method with where its parameters come from
+VARIANT = ["method", "regime", "preset", "tuned_on"]  # a method with the origin of its parameters
 
 
 @dataclass(frozen=True)
@@ -49,7 +49,7 @@ def studies(trials: pd.DataFrame, kind: str = "search") -> Iterator[tuple[Study,
 
 
 def by_study(trials: pd.DataFrame) -> tuple[pd.DataFrame, list[tuple[Study, slice]]]:
-    """Trials of one kind in the order of their studies and numbers, and which of them are of each study."""
+    """Trials of one kind in the order of their studies and numbers, and the rows of each study."""
     keys = [*SCENARIO, "forget", "scenario_seed", "method", "run_id"]
     number = trials.groupby(keys, dropna=False, sort=True).ngroup().to_numpy()
     order = np.lexsort((trials["trial_number"].to_numpy(), number))
@@ -62,16 +62,16 @@ def by_study(trials: pd.DataFrame) -> tuple[pd.DataFrame, list[tuple[Study, slic
 
 
 def complete(frame: pd.DataFrame) -> pd.DataFrame:
-    """The trials that finished with figures."""
+    """The trials that finished with results."""
     return frame[frame["state"] == "complete"]
 
 
 def distinct_work(rows: pd.DataFrame) -> pd.DataFrame:
-    """The rows with every piece of work once, in their order.
+    """The rows without repeated work, in their order.
 
     Trials of the same method with the same parameters and seed, on the same forget set, images and original
-    model, are one, whichever run, regime or set tuned on they stand under. A result counts before a failure,
-    then what was finished last.
+    model, are the same work, even if they are of different runs, regimes or sets tuned on. A complete trial
+    takes precedence over a failed one, then the trial that finished last.
     """
     names = [name for name in rows.columns if name in WORK or name.startswith("param_")]
     alike = numbered(rows)[names].apply(lambda c: rounded(c) if pd.api.types.is_float_dtype(c) else c)
@@ -83,20 +83,20 @@ def distinct_work(rows: pd.DataFrame) -> pd.DataFrame:
 
 
 def numbered(rows: pd.DataFrame) -> pd.DataFrame:
-    """Rows in which every draw has its number; files from before there were several have none."""
+    """Rows with a number for every draw; older files have only the first draw, without a number."""
     return rows.assign(draw=rows["draw"].astype("Int64").fillna(0).astype(int) if "draw" in rows else 0)
 
 
 def rounded(values: pd.Series) -> pd.Series:
-    """To nine digits, so that two ways to compute a step of a range give one value."""
+    """Values with nine digits, so that rounding errors do not make equal steps of a range different."""
     return values.map(lambda v: float(f"{v:.9g}") if pd.notna(v) else v)
 
 
 def varied(frame: pd.DataFrame) -> list[str]:
     """The numeric parameter columns that take more than one value in a study, all of them finite.
 
-    Trials with published values (`preset`) may differ in parameters that the search never touched, so they
-    are looked at only when there is nothing else.
+    Trials with published values (`preset`) may differ in parameters that the search never varied, so they
+    only count if there are no others.
     """
     names = numeric_parameters(frame)
     moved = differing(numbers(frame, names), published(frame))
@@ -104,7 +104,7 @@ def varied(frame: pd.DataFrame) -> list[str]:
 
 
 def numeric_parameters(frame: pd.DataFrame) -> list[str]:
-    """The parameter columns that hold numbers."""
+    """The parameter columns with numbers."""
     return [
         str(name)
         for name, dtype in frame.dtypes.items()
@@ -115,21 +115,21 @@ def numeric_parameters(frame: pd.DataFrame) -> list[str]:
 
 
 def numbers(frame: pd.DataFrame, names: list[str]) -> Numbers:
-    """Some columns, trials x columns; what is missing is not a number."""
+    """Some columns as an array of trials x columns; missing values are NaN."""
     return frame[names].to_numpy(dtype=float, na_value=np.nan)
 
 
 def published(frame: pd.DataFrame) -> Flags:
-    """Which trials have published values."""
+    """A mask of the trials with published values."""
     return ~_empty(frame["preset"])
 
 
 def differing(values: Numbers, published: Flags) -> Flags:
-    """Which columns `varied` names, of the trials of one study.
+    """A mask of the columns that `varied` names, for the trials of one study.
 
     Args:
         values: Trials x columns.
-        published: Of each trial.
+        published: Whether each trial has published values.
     """
     drawn = values[~published] if (~published).sum() > 1 else values
     missing = np.isnan(drawn)
@@ -156,7 +156,7 @@ def chosen(frame: pd.DataFrame) -> list[str]:
 
 
 def _drawn(frame: pd.DataFrame) -> Flags:
-    """Which trials of a study have no published values, or all, where these are not several."""
+    """A mask of the trials of a study without published values; of all trials if fewer than two have none."""
     searched = ~published(frame)
     return searched if searched.sum() > 1 else np.ones(len(frame), dtype=bool)
 
@@ -166,15 +166,15 @@ def _empty(texts: pd.Series) -> Flags:
 
 
 def parameters(row: pd.Series) -> dict[str, object]:
-    """The hyper-parameters of one trial without the prefix; those it does not have are left out."""
+    """The hyper-parameters of one trial without the prefix; missing ones are left out."""
     values = {str(k).removeprefix("param_"): v for k, v in row.items() if str(k).startswith("param_")}
     return {name: value for name, value in values.items() if not pd.isna(value)}
 
 
 def best(frame: pd.DataFrame) -> pd.Series | None:
-    """The complete trial with the lowest objective (the earliest of equals), or None where there is none.
+    """The complete trial with the lowest objective (the earliest of equals), or None if there is none.
 
-    One whose evaluation ended early is best only where there is no other.
+    A trial whose evaluation ended early is best only if there is no other.
     """
     objective = frame["objective"].to_numpy(dtype=float, na_value=np.nan)
     whole = (frame["state"] == "complete").to_numpy(dtype=bool, na_value=False) & ~np.isnan(objective)
@@ -194,7 +194,7 @@ def fully_evaluated(frame: pd.DataFrame) -> pd.DataFrame:
 
 
 def progress(frame: pd.DataFrame) -> pd.DataFrame:
-    """How a search went on: trial_number, state, objective and best so far, in points, one row per trial."""
+    """The course of a search: trial_number, state, objective and best so far, in points, a row per trial."""
     used = [name for name in ("trial_number", "state", "objective", "eval_ended") if name in frame]
     ordered = frame[used].sort_values("trial_number").reset_index(drop=True)
     rows = ordered[["trial_number", "state", "objective"]].copy()
@@ -205,7 +205,7 @@ def progress(frame: pd.DataFrame) -> pd.DataFrame:
 
 
 def metric_names(frame: pd.DataFrame) -> list[str]:
-    """Every metric that was measured: those for which some retrained model has a target."""
+    """The metrics that were measured: those with a target from some retrained model."""
     columns = frame.columns[frame.notna().any()]
     names = [str(name).removeprefix("target_") for name in columns if str(name).startswith("target_")]
     return [name for name in names if name in frame and pd.api.types.is_numeric_dtype(frame[name])]

@@ -1,13 +1,13 @@
-"""U-LiRA: an attacker who has models of both kinds tells an unlearned model from retrained ones.
+"""U-LiRA: an attacker with models of both kinds distinguishes an unlearned model from retrained ones.
 
 Hayes et al., 2024 (after Carlini et al., 2022): for every forget image, normal distributions are fitted to
 the logit-scaled confidences log(p / (1 - p)) of the true class of K models that the same method unlearned
 and of K retrained models; a model that had no part in the fit is called unlearned where its confidence is
-likelier under the first. 50 % is chance: the attacker cannot tell it from a retrained model.
+likelier under the first. 50 % is chance: the attacker cannot distinguish it from a retrained model.
 
-Each seed's two models are left out in turn. As models are few, the variance of a kind is one for all images,
-as Carlini et al. advise below 64 models. Public code fits the normal distributions to whether an
-answer is correct; the definition's confidences are used here, from the loss in the samples table.
+Each seed's two models are left out in turn. Because there are few models, all images of a kind share one
+variance, as Carlini et al. advise below 64 models. Public code fits the normal distributions to the
+correctness of answers; this module uses the definition's confidences, from the loss in the samples table.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ Values = npt.NDArray[np.float64]
 
 FEWEST = 4  # models of either kind; with one left out, three for a variance
 _LEAST_LOSS = 1e-16  # rounding of a probability of 1; confidences end at 36.8
-_LEAST_DEVIATION = 1e-6  # of models that all say the same
+_LEAST_DEVIATION = 1e-6  # of models with equal outputs
 
 
 def confidence(loss: Values) -> Values:
@@ -39,16 +39,16 @@ def confidence(loss: Values) -> Values:
 
 
 def scores(unlearned: Values, retrained: Values) -> tuple[Values, Values]:
-    """Log-likelihood ratios of models that are left out with the other kind's of the same position.
+    """Log-likelihood ratios of models that are left out together with the other kind's at the same position.
 
     Args:
-        unlearned, retrained: Confidences, both of shape (models, images); as many models, three at least.
+        unlearned, retrained: Confidences, both of shape (models, images), with at least three models.
 
     Returns:
-        For unlearned and for retrained models, of shape (models, images); above 0 says unlearned.
+        For unlearned and for retrained models, of shape (models, images); above 0 means unlearned.
     """
     if unlearned.shape != retrained.shape or len(unlearned) < 3:
-        raise ValueError("the attack needs as many models of either kind, three at least")
+        raise ValueError("the attack needs equal numbers of unlearned and retrained models, at least three")
     ratios = []
     for model in range(len(unlearned)):
         fits = [_fit(np.delete(kind, model, axis=0)) for kind in (unlearned, retrained)]
@@ -63,10 +63,10 @@ def scores(unlearned: Values, retrained: Values) -> tuple[Values, Values]:
 
 
 def u_lira(trials: pd.DataFrame, samples: pd.DataFrame) -> pd.DataFrame:
-    """How well every method's models are told from retrained ones, from the benchmark's seeds.
+    """How well every method's models are distinguished from retrained ones, from the benchmark's seeds.
 
-    Of the seeds that a method and the retrained models both have. Draws and originals, whose forget images
-    or models differ, are judged each by itself, and figures are means over them.
+    Only seeds that a method and the retrained models have in common count. Draws and originals differ in
+    forget images or models, so they are judged separately, and figures are means over them.
 
     Args:
         trials, samples: The two tables.
@@ -74,9 +74,9 @@ def u_lira(trials: pd.DataFrame, samples: pd.DataFrame) -> pd.DataFrame:
     Returns:
         dataset, model, task, method, regime, preset, tuned_on, forget, n (models of either kind), images,
         and in percent: accuracy (of the calls; 50 is chance), accuracy_se (standard error over the pairs of
-        models that were left out; over images it would be far smaller, and say nothing of other models),
-        auc (of the ratios of all images and models). For `retrain` the models of odd and of even seeds
-        are told apart: what to expect of chance.
+        models that were left out; over images it would be far smaller, and not apply to other models),
+        auc (of the ratios of all images and models). For `retrain` the models of odd and even seeds are
+        compared, which shows the values that chance gives.
     """
     keys = [*SCENARIO, *VARIANT, "forget"]
     figures = ["accuracy", "accuracy_se", "auc"]
@@ -102,14 +102,14 @@ def u_lira(trials: pd.DataFrame, samples: pd.DataFrame) -> pd.DataFrame:
 
 
 def _fit(models: Values) -> tuple[Values, float]:
-    """Mean of every image, and the standard deviation around it that all images share."""
+    """Mean of every image, and the common standard deviation around the means."""
     mean = models.mean(axis=0)
     spread = ((models - mean) ** 2).sum() / ((len(models) - 1) * models.shape[1])
     return mean, max(float(np.sqrt(spread)), _LEAST_DEVIATION)
 
 
 def _log_density(x: Values, mean: Values, deviation: float) -> Values:
-    """Of a normal distribution, less a constant."""
+    """The logarithm of a normal density without its constant."""
     return -(((x - mean) / deviation) ** 2) / 2 - np.log(deviation)  # type: ignore[no-any-return]
 
 
@@ -124,12 +124,12 @@ def _figures(unlearned: Values, retrained: Values) -> tuple[float, float, float]
 
 
 def _calls(ratios: Values) -> Values:
-    """1 where a ratio says unlearned, half where it says nothing."""
+    """1 if a ratio means unlearned, one half if it is 0, otherwise 0."""
     return (np.sign(ratios) + 1) / 2
 
 
 def _auc(higher: Values, lower: Values) -> float:
-    """Share of pairs in which the first is the larger one; ties count half."""
+    """Share of pairs in which the first is larger; ties count half."""
     from scipy.stats import rankdata
 
     ranks = rankdata(np.concatenate([higher, lower]))[: len(higher)]

@@ -70,7 +70,7 @@ def test_the_grid_frames_what_is_recognised_and_says_how_often() -> None:
 
 @pytest.mark.parametrize("text", ["", "no base64!", base64.b64encode(b"no picture").decode(), png(1)[:40]])
 def test_what_is_no_picture_is_refused_in_one_line(text: str) -> None:
-    with pytest.raises(AnalysisError, match="'inversions' holds an image that is not a PNG"):
+    with pytest.raises(AnalysisError, match="'inversions' has an image that is not a PNG"):
         pixels(text)
 
 

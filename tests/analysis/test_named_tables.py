@@ -35,7 +35,7 @@ def test_a_choice_holds_for_tables(results: Path) -> None:
 def test_unknown_tables_and_missing_rows_are_refused(results: Path, tmp_path: Path) -> None:
     with pytest.raises(AnalysisError, match="unknown table 'method'; did you mean 'methods'"):
         table("method", results)
-    with pytest.raises(AnalysisError, match="benchmark a plan with 8 seeds at least"):
+    with pytest.raises(AnalysisError, match="benchmark a plan with at least 8 seeds"):
         table("quality", results)
     with pytest.raises(AnalysisError, match="the task 'sequence'"):
         table("sequence", results)

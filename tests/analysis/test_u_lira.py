@@ -88,5 +88,5 @@ def test_without_samples_or_retrained_models_there_is_no_line() -> None:
 
 
 def test_fewer_than_three_models_are_refused() -> None:
-    with pytest.raises(ValueError, match="three at least"):
+    with pytest.raises(ValueError, match="at least three"):
         scores(np.zeros((2, 4)), np.zeros((2, 4)))
