@@ -115,29 +115,29 @@ def measured(method: str, number: int, **values: Any) -> Row:
     """A row of the benchmark stage."""
     kind = "reference" if method in ("original", "retrain") else "benchmark"
     regime = "" if kind == "reference" else "tuned"
-    place = {"kind": kind, "regime": regime, "run_id": "bench-1", "seed": number, "eval_split": "test"}
-    return trial(number, method=method, **{**place, **values})
+    fields = {"kind": kind, "regime": regime, "run_id": "bench-1", "seed": number, "eval_split": "test"}
+    return trial(number, method=method, **{**fields, **values})
 
 
 def frame(rows: Iterable[Row]) -> pd.DataFrame:
-    """Rows as the trials table of a results folder would give them."""
-    found = pd.DataFrame(list(rows))
-    return found.reindex(columns=[*PARTITIONS, *TRIALS])
+    """Rows as a trials table, with the types of a results folder."""
+    table = pd.DataFrame(list(rows))
+    return table.reindex(columns=[*PARTITIONS, *TRIALS])
 
 
 def write(folder: Path, rows: Iterable[Row], table: str = "trials", version: int = 1) -> list[Path]:
     """Write rows as a search does: one file per run and partition, with metadata in the schema."""
     files: dict[Path, list[Row]] = {}
     for row in rows:
-        place = Path(*(f"{key}={row[key]}" for key in PARTITIONS))
-        files.setdefault(folder / table / place / f"{row['run_id']}.parquet", []).append(row)
-    for path, own in files.items():
+        folders = Path(*(f"{key}={row[key]}" for key in PARTITIONS))
+        files.setdefault(folder / table / folders / f"{row['run_id']}.parquet", []).append(row)
+    for path, file_rows in files.items():
         path.parent.mkdir(parents=True, exist_ok=True)
         schema = pa.schema(
             [_field(name, kind) for name, kind in FIELDS[table].items()],
             metadata={b"unlearnbench.schema": str(version).encode()},
         )
-        cells = [{name: row.get(name) for name in FIELDS[table]} for row in own]
+        cells = [{name: row.get(name) for name in FIELDS[table]} for row in file_rows]
         pq.write_table(pa.Table.from_pylist(cells, schema=schema), path)
     return list(files)
 
@@ -164,7 +164,7 @@ def sensitivity_rows(
 ) -> list[Row]:
     """A star around lr = 0.1, sigma = 0.5 with two seeds; the second seed adds 2."""
     points = [(lr, 0.5) for lr in (0.01, 0.1, 1.0)] + [(0.1, sigma) for sigma in (0.1, 0.5, 0.9)]
-    found: Mapping[tuple[float, float, int], Row] = {
+    trials: Mapping[tuple[float, float, int], Row] = {
         (lr, sigma, seed): trial(
             2 * i + seed, kind="sensitivity", regime="", run_id="sense-1", seed=seed,
             param_lr=lr, param_sigma=sigma, gap=metric(lr, sigma) + 2 * (seed - 1),
@@ -172,7 +172,7 @@ def sensitivity_rows(
         for i, (lr, sigma) in enumerate(points)
         for seed in (1, 2)
     }  # fmt: skip
-    return list(found.values())
+    return list(trials.values())
 
 
 def benchmark_rows() -> list[Row]:
@@ -180,26 +180,29 @@ def benchmark_rows() -> list[Row]:
     rows = []
     for forget in ("2", "8", "10"):
         for seed in (1, 2):
-            place = {"forget": forget, "seed": seed}
-            rows.append(measured("original", seed, **place, gap=60.0, retain_acc=96.0, unlearn_s=0.0))
-            rows.append(measured("retrain", seed, **place, gap=1.0, retain_acc=95.0, unlearn_s=9.0))
+            fields = {"forget": forget, "seed": seed}
+            rows.append(measured("original", seed, **fields, gap=60.0, retain_acc=96.0, unlearn_s=0.0))
+            rows.append(measured("retrain", seed, **fields, gap=1.0, retain_acc=95.0, unlearn_s=9.0))
             regime = "tuned" if forget == "8" else "transferred"
-            rows.append(measured("jit", seed, **place, regime=regime, gap=10.0 + 2 * seed, param_lr=0.1))
+            rows.append(measured("jit", seed, **fields, regime=regime, gap=10.0 + 2 * seed, param_lr=0.1))
     return rows
 
 
 def class_rows(rows: Iterable[Row]) -> list[Row]:
-    """Classes A and B stay, 50 images each; right are 40 and 45 of retrain, 30 and 45 of jit."""
+    """Classes A and B stay, 50 images each; retrain has 40 and 45 right, jit 30 and 45."""
     right = {"retrain": (40, 45), "jit": (30, 45), "original": (50, 50)}
-    found = []
+    counts = []
     for row in rows:
-        own = {key: row[key] for key in (*PARTITIONS, "run_id", "trial_id", "forget")}
+        identity = {key: row[key] for key in (*PARTITIONS, "run_id", "trial_id", "forget")}
         for name, correct in zip("AB", right[row["method"]], strict=True):
-            found.append(
-                own | {"split": "test", "class": name, "forgotten": False, "correct": correct, "total": 50}
+            counts.append(
+                identity
+                | {"split": "test", "class": name, "forgotten": False, "correct": correct, "total": 50}
             )
-        found.append(own | {"split": "test", "class": "F", "forgotten": True, "correct": 0, "total": 50})
-    return found
+        counts.append(
+            identity | {"split": "test", "class": "F", "forgotten": True, "correct": 0, "total": 50}
+        )
+    return counts
 
 
 def sample_rows(rows: Iterable[Row]) -> list[Row]:
@@ -228,20 +231,20 @@ def transfer_rows(gaps: Mapping[tuple[str, str], Iterable[float]], method: str =
 
 def step_rows(row: Row, *states: Mapping[str, Any]) -> list[Row]:
     """The steps of a trial of the task sequence."""
-    own = {key: row[key] for key in (*PARTITIONS, "run_id", "trial_id", "forget")}
+    identity = {key: row[key] for key in (*PARTITIONS, "run_id", "trial_id", "forget")}
     requests = row["forget"].split(">")
     return [
-        {**own, "step": i, "request": request, **state}
+        {**identity, "step": i, "request": request, **state}
         for i, (request, state) in enumerate(zip(requests, states, strict=True), 1)
     ]
 
 
 def progress_rows(row: Row, points: int = 4, **values: Any) -> list[Row]:
-    """The points of a trial on its way, evenly spaced: retain accuracy rises to 80, forget accuracy to 20."""
-    own = {key: row[key] for key in (*PARTITIONS, "run_id", "trial_id", "forget")}
+    """Evenly spaced points of a trial while it runs: retain accuracy rises to 80, forget accuracy to 20."""
+    identity = {key: row[key] for key in (*PARTITIONS, "run_id", "trial_id", "forget")}
     shares = [i / points for i in range(1, points + 1)]
     return [
-        {**own, "done": share, "seconds": share * row["unlearn_s"], "retain_acc": 80 * share,
+        {**identity, "done": share, "seconds": share * row["unlearn_s"], "retain_acc": 80 * share,
          "forget_acc": 20 * share, "mia": 5.0, "gap": 10 * share, **values}
         for share in shares
     ]  # fmt: skip
@@ -251,19 +254,19 @@ def printed_rows(
     method: str, forget: str, figures: tuple[float, float, float], seeds: int = 2, **values: Any
 ) -> list[Row]:
     """Benchmark rows on JiT's table 8 with given retain accuracy, forget accuracy and MIA."""
-    place = {"dataset": "cifar100", "model": "vgg11_133m", "forget": forget, **values}
+    fields = {"dataset": "cifar100", "model": "vgg11_133m", "forget": forget, **values}
     named = dict(zip(("retain_acc", "forget_acc", "mia"), figures, strict=True))
     run = {"tuned_on": forget} if method not in ("original", "retrain") else {}
-    tag = "/".join(map(str, place.values()))
+    tag = "/".join(map(str, fields.values()))
     return [
-        measured(method, seed, **{**run, **named, **place}, trial_id=f"{method}/{tag}/{seed}")
+        measured(method, seed, **{**run, **named, **fields}, trial_id=f"{method}/{tag}/{seed}")
         for seed in range(1, seeds + 1)
     ]
 
 
 @pytest.fixture(scope="session")
 def results(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A whole results folder: search, benchmark, sensitivity, classes, samples. Only to be read."""
+    """A whole results folder: search, benchmark, sensitivity, classes, samples. Tests must not change it."""
     folder = tmp_path_factory.mktemp("results")
     done = benchmark_rows()
     write(folder, [*search_rows(), *sensitivity_rows(), *done])

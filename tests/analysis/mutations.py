@@ -1,4 +1,4 @@
-"""Results folders as they should not be: bytes, columns, values and names, changed at random."""
+"""Invalid results folders: bytes, columns, values and names changed at random."""
 
 from __future__ import annotations
 
@@ -77,7 +77,7 @@ def _rename(files: Files, file: str, rng: random.Random) -> None:
 
 
 def _add(files: Files, file: str, rng: random.Random) -> None:
-    """A stranger's file beside it, or a folder that is called like one."""
+    """Adds a foreign file next to it, or a folder with the name of a file."""
     folder, name = file.rpartition("/")[0], rng.choice(NAMES)
     files[f"{folder}/{rng.choice((name, f'{name}.parquet', f'{name}.parquet/part'))}"] = rng.choice(GARBAGE)
 
@@ -155,7 +155,7 @@ def _describe(table: pa.Table, rng: random.Random) -> pa.Table:
 
 
 def _rows(table: pa.Table, rng: random.Random) -> pa.Table:
-    """Some rows only, none, or some twice."""
+    """Keeps some rows or none, or repeats some."""
     return table.take([rng.randrange(len(table)) for _ in range(rng.choice((0, 1, 2, 9)))])
 
 

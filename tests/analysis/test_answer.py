@@ -1,4 +1,4 @@
-"""The answer: one row per method, with what may be said of it."""
+"""The answer: a row per method, with its comparison to retraining."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ def lines(method: str, gaps: list[float], **values: Any) -> list[Row]:
     ]
 
 
-def test_methods_stand_in_the_order_of_their_distance_with_what_may_be_said() -> None:
-    found = answer(
+def test_methods_are_in_the_order_of_their_distance_with_verdicts() -> None:
+    table = answer(
         frame(
             [
                 *lines("retrain", [2.0, 1.0, 3.0], unlearn_s=30.0),
@@ -30,8 +30,8 @@ def test_methods_stand_in_the_order_of_their_distance_with_what_may_be_said() ->
             ]
         )
     ).set_index("method")
-    assert list(found.index) == ["retrain", "jit", "ssd"]
-    jit, ssd = found.loc["jit"], found.loc["ssd"]
+    assert list(table.index) == ["retrain", "jit", "ssd"]
+    jit, ssd = table.loc["jit"], table.loc["ssd"]
     assert (jit["distance"], jit["n"], jit["seconds"]) == (pytest.approx(2.0667, abs=1e-3), 3, 1.0)
     assert jit["low"] < jit["distance"] < jit["high"]
     assert bool(jit["same_as_retrain"])
@@ -39,13 +39,13 @@ def test_methods_stand_in_the_order_of_their_distance_with_what_may_be_said() ->
     assert ssd["further_low"] > 0
     assert bool(jit["nearest"])
     assert not bool(ssd["nearest"])
-    assert found["same_as_retrain"].isna()["retrain"]
+    assert table["same_as_retrain"].isna()["retrain"]
 
 
-def test_one_repetition_claims_nothing() -> None:
-    found = answer(frame([*lines("retrain", [1.0]), *lines("jit", [1.0]), *lines("ssd", [1.0])]))
-    assert found["same_as_retrain"].isna().all()
-    assert found["nearest"].isna().all()
+def test_a_single_repetition_claims_nothing() -> None:
+    table = answer(frame([*lines("retrain", [1.0]), *lines("jit", [1.0]), *lines("ssd", [1.0])]))
+    assert table["same_as_retrain"].isna().all()
+    assert table["nearest"].isna().all()
 
 
 def test_a_methods_row_is_its_nearest_choice_on_the_most_forget_sets() -> None:
@@ -62,20 +62,20 @@ def test_a_methods_row_is_its_nearest_choice_on_the_most_forget_sets() -> None:
 def test_where_only_searches_ran_it_is_the_best_trial_of_each() -> None:
     rows = [trial(i, gap=float(9 - i), param_lr=0.1 * (i + 1)) for i in range(4)]
     rows += [trial(i, gap=20.0 + i, method="ssd") for i in range(2)]
-    found = answer(frame([*rows, trial(9, state="failed", error="x")]))
-    assert found["stage"].unique().tolist() == ["search"]
-    assert list(found["method"]) == ["jit", "ssd"]
-    assert found["distance"].tolist() == [6.0, 20.0]
-    assert found["parameters"].iloc[0] == "lr = 0.4"
-    assert found["same_as_retrain"].isna().all()
-    assert found["nearest"].isna().all()
+    table = answer(frame([*rows, trial(9, state="failed", error="x")]))
+    assert table["stage"].unique().tolist() == ["search"]
+    assert list(table["method"]) == ["jit", "ssd"]
+    assert table["distance"].tolist() == [6.0, 20.0]
+    assert table["parameters"].iloc[0] == "lr = 0.4"
+    assert table["same_as_retrain"].isna().all()
+    assert table["nearest"].isna().all()
 
 
-def test_plans_in_one_folder_stand_apart() -> None:
+def test_plans_in_a_folder_are_separate() -> None:
     runs = ("one-benchmark-0123abcd/89abcdef", "two-benchmark-0123abce/89abcdef")
     rows = [r for i, run in enumerate(runs) for r in lines("jit", [1.0 + i, 1.0 + i], run_id=run)]
-    found = answer(frame(rows))
-    assert found[["plan", "distance"]].to_numpy().tolist() == [["one", 1.0], ["two", 2.0]]
+    table = answer(frame(rows))
+    assert table[["plan", "distance"]].to_numpy().tolist() == [["one", 1.0], ["two", 2.0]]
 
 
 def test_the_plan_of_a_run_is_in_its_name() -> None:

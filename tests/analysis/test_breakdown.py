@@ -22,21 +22,21 @@ from tests.analysis.conftest import (
 
 
 def test_by_class_has_mean_and_deviation_over_seeds_in_the_papers_order() -> None:
-    found = by_class(frame([*search_rows(), *benchmark_rows()]))
-    places = list(zip(found["method"], found["regime"], found["forget"], strict=True))
+    table = by_class(frame([*search_rows(), *benchmark_rows()]))
+    places = list(zip(table["method"], table["regime"], table["forget"], strict=True))
     references = [(m, "", f) for m in ("original", "retrain") for f in ("2", "8", "10")]
-    own = [("jit", "tuned", "8"), ("jit", "transferred", "2"), ("jit", "transferred", "10")]
-    assert places == references + own
-    tuned = found.iloc[6]
+    variants = [("jit", "tuned", "8"), ("jit", "transferred", "2"), ("jit", "transferred", "10")]
+    assert places == references + variants
+    tuned = table.iloc[6]
     assert (tuned["gap_mean"], tuned["n"], tuned["failed"]) == (13.0, 2, 0)
     assert tuned["gap_std"] == pytest.approx(math.sqrt(2))  # of 12 and 14, ddof = 1
 
 
 def test_overall_adds_both_searched_regimes_together() -> None:
-    found = overall(frame(benchmark_rows())).set_index(["method", "regime"])
-    assert found.loc[("jit", "tuned"), ["forget", "n"]].tolist() == ["8", 2]
-    assert found.loc[("jit", "transferred"), ["forget", "n"]].tolist() == ["2, 10", 4]
-    both = found.loc[("jit", "tuned + transferred")]
+    table = overall(frame(benchmark_rows())).set_index(["method", "regime"])
+    assert table.loc[("jit", "tuned"), ["forget", "n"]].tolist() == ["8", 2]
+    assert table.loc[("jit", "transferred"), ["forget", "n"]].tolist() == ["2, 10", 4]
+    both = table.loc[("jit", "tuned + transferred")]
     assert both[["forget", "forget_sets", "n", "gap_mean"]].tolist() == ["2, 8, 10", 3, 6, 13.0]
 
 
@@ -57,8 +57,8 @@ def test_of_two_runs_of_the_same_thing_the_later_counts() -> None:
         measured("jit", 1, gap=7.0, run_id="bench-2", started_at=late),
         measured("jit", 1, gap=5.0, run_id="bench-0", forget="2"),
     ]
-    found = by_class(frame(rows)).set_index("forget")
-    assert found["gap_mean"].to_dict() == {"2": 5.0, "8": 7.0}
+    table = by_class(frame(rows)).set_index("forget")
+    assert table["gap_mean"].to_dict() == {"2": 5.0, "8": 7.0}
     assert set(benchmarked(frame(rows))["run_id"]) == {"bench-2", "bench-0"}
 
 
@@ -72,7 +72,7 @@ def test_work_that_a_run_did_twice_counts_once() -> None:
 
 
 def test_a_trial_that_stands_for_several_claims_is_a_row_of_each() -> None:
-    """Values that searches on 8 and on 2 both found, and that equal a published preset, ran once per set."""
+    """Values of the searches on 8 and on 2 that also equal a published preset ran once per set."""
     shared = {"tuned_on": "8 | 2", "preset": "vgg"}
     rows = [
         measured("jit", 1, gap=4.0, **shared),
@@ -111,25 +111,25 @@ def test_scenarios_and_presets_are_kept_apart() -> None:
         measured("jit", 1, task="random", forget="100", gap=3.0, forget_split="train"),
         measured("jit", 1, dataset="mnist", regime=None, preset=None, gap=4.0),
     ]
-    found = overall(frame(rows))
-    assert sorted(found["gap_mean"]) == [1.0, 2.0, 3.0, 4.0]
+    table = overall(frame(rows))
+    assert sorted(table["gap_mean"]) == [1.0, 2.0, 3.0, 4.0]
 
 
 def test_without_a_benchmark_the_tables_are_empty_but_have_their_columns() -> None:
-    found = by_class(frame(search_rows()))
-    assert found.empty
-    assert {"method", "forget", "gap_mean", "gap_std"} <= set(found.columns)
+    table = by_class(frame(search_rows()))
+    assert table.empty
+    assert {"method", "forget", "gap_mean", "gap_std"} <= set(table.columns)
     assert overall(frame(search_rows())).empty
 
 
 def test_collateral_is_the_change_to_retrain_per_class_that_stays() -> None:
     rows = benchmark_rows()
-    found = collateral(frame(rows), _table(class_rows(rows)))
-    assert set(found["class"]) == {"A", "B"}  # the forgotten class is no collateral
-    jit = found[(found["method"] == "jit") & (found["forget"] == "8")].set_index("class")
+    table = collateral(frame(rows), _table(class_rows(rows)))
+    assert set(table["class"]) == {"A", "B"}  # without the forgotten class
+    jit = table[(table["method"] == "jit") & (table["forget"] == "8")].set_index("class")
     assert jit["change"].to_dict() == {"A": pytest.approx(-20.0), "B": pytest.approx(0.0)}
     assert jit.loc["A", ["accuracy", "retrain", "n"]].tolist() == [60.0, 80.0, 2]
-    original = found[(found["method"] == "original") & (found["class"] == "A")]
+    original = table[(table["method"] == "original") & (table["class"] == "A")]
     assert original["change"].tolist() == pytest.approx([20.0] * 3)
 
 
@@ -141,9 +141,9 @@ def test_collateral_without_retrain_or_classes_is_empty() -> None:
 
 def test_entropies_carry_the_regime_of_their_trial() -> None:
     rows = benchmark_rows()
-    found = per_image(frame(rows), _table(sample_rows(rows)), "entropy")
-    assert len(found) == len(rows) * 10
-    assert set(found.loc[found["method"] == "jit", "regime"]) == {"tuned", "transferred"}
+    table = per_image(frame(rows), _table(sample_rows(rows)), "entropy")
+    assert len(table) == len(rows) * 10
+    assert set(table.loc[table["method"] == "jit", "regime"]) == {"tuned", "transferred"}
     assert per_image(frame(rows), _table([]), "entropy").empty
 
 
@@ -153,10 +153,10 @@ def _table(rows: list) -> object:
     return pd.DataFrame(rows)
 
 
-def test_parameters_from_several_sets_are_never_averaged_on_one_forget_set() -> None:
+def test_parameters_from_several_sets_are_never_averaged_on_a_forget_set() -> None:
     gaps = {("8", "8"): [1.0], ("2", "8"): [5.0], ("10", "8"): [9.0], ("2", "2"): [3.0], ("8", "2"): [7.0]}
-    found = by_class(frame(transfer_rows(gaps))).set_index(["regime", "tuned_on", "forget"])["gap_mean"]
-    assert found.to_dict() == {
+    table = by_class(frame(transfer_rows(gaps))).set_index(["regime", "tuned_on", "forget"])["gap_mean"]
+    assert table.to_dict() == {
         ("tuned", "", "8"): 1.0, ("transferred", "2", "8"): 5.0, ("transferred", "10", "8"): 9.0,
         ("tuned", "", "2"): 3.0, ("transferred", "8", "2"): 7.0,
     }  # fmt: skip
@@ -170,13 +170,13 @@ def test_parameters_from_several_sets_are_never_averaged_on_one_forget_set() -> 
 def test_older_rows_get_the_set_that_their_run_searched() -> None:
     rows = frame(benchmark_rows())
     for older in (rows, rows.drop(columns="tuned_on")):
-        found = benchmarked(older)
-        assert set(found.loc[found["method"] == "jit", "tuned_on"]) == {"8"}
-        assert set(found.loc[found["method"] != "jit", "tuned_on"]) == {""}
+        table = benchmarked(older)
+        assert set(table.loc[table["method"] == "jit", "tuned_on"]) == {"8"}
+        assert set(table.loc[table["method"] != "jit", "tuned_on"]) == {""}
     two = rows[rows["forget"] != "8"].assign(run_id="bench-2")  # without the run's tuned rows
     assert set(benchmarked(two)["tuned_on"]) == {""}
 
 
-def test_a_place_gives_what_its_table_gives(results: Path) -> None:
+def test_a_location_and_its_table_give_the_same(results: Path) -> None:
     for table in (overall, by_class):
         pd.testing.assert_frame_equal(table(results), table(load.trials(results)))

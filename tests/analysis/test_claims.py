@@ -1,4 +1,4 @@
-"""Claims beside retraining: which runs are compared, what is said of them, and how often it is wrong."""
+"""Claims about methods and retraining: the runs compared, the verdicts, and their rate of errors."""
 
 from __future__ import annotations
 
@@ -42,58 +42,58 @@ def runs(
 RETRAINED = [94.0, 96.0, 95.0, 93.0, 97.0, 95.5, 94.5, 95.0, 96.5, 93.5]
 
 
-def one(rows: list[Row], metric: str = "retain_acc", margin: float | None = None) -> pd.Series:
-    found = claims_by_forget(frame(rows), [metric], margin)
-    assert len(found) == 1
-    return found.iloc[0]
+def claim_of(rows: list[Row], metric: str = "retain_acc", margin: float | None = None) -> pd.Series:
+    judged = claims_by_forget(frame(rows), [metric], margin)
+    assert len(judged) == 1
+    return judged.iloc[0]
 
 
 def test_each_verdict_with_its_figures() -> None:
     spread = float(np.std(RETRAINED, ddof=1))
-    same = one([*runs("retrain", RETRAINED), *runs("jit", [v + 0.1 for v in RETRAINED])])
+    same = claim_of([*runs("retrain", RETRAINED), *runs("jit", [v + 0.1 for v in RETRAINED])])
     assert same["verdict"] == AS_RETRAINING
     assert same["margin"] == pytest.approx(2**0.5 * spread)
     assert (same["n"], same["n_retrain"], same["over"]) == (10, 10, "seeds")
     assert same["difference"] == pytest.approx(0.1)
     assert same["low"] < 0 < same["high"]
     assert pd.isna(same["more"])
-    far = one([*runs("retrain", RETRAINED), *runs("jit", [v - 9 for v in RETRAINED])])
+    far = claim_of([*runs("retrain", RETRAINED), *runs("jit", [v - 9 for v in RETRAINED])])
     assert far["verdict"] == DIFFERS
-    few = one([*runs("retrain", RETRAINED[:4]), *runs("jit", [94.2, 95.1, 94.0, 95.5])])
+    few = claim_of([*runs("retrain", RETRAINED[:4]), *runs("jit", [94.2, 95.1, 94.0, 95.5])])
     assert few["verdict"] == TOO_FEW
     assert 1 <= few["more"] < 100
 
 
-def test_one_seed_is_never_a_claim() -> None:
+def test_a_single_seed_is_never_a_claim() -> None:
     for retrained, method in ((RETRAINED, [95.0]), ([95.0], RETRAINED), ([95.0], [20.0]), ([95.0], [95.0])):
-        found = one([*runs("retrain", retrained), *runs("jit", method)])
-        assert found["verdict"] == TOO_FEW
-        assert pd.isna(found["more"])
-        assert pd.isna(found["p_as"])
-        assert "one run shows no spread" in verdict(found)
+        claim = claim_of([*runs("retrain", retrained), *runs("jit", method)])
+        assert claim["verdict"] == TOO_FEW
+        assert pd.isna(claim["more"])
+        assert pd.isna(claim["p_as"])
+        assert "one run shows no spread" in verdict(claim)
 
 
 def test_values_that_never_vary_are_a_fact_and_no_test() -> None:
-    found = one([*runs("retrain", [0.0] * 3), *runs("jit", [0.0] * 3)])
-    assert found["verdict"] == IDENTICAL
-    assert one([*runs("retrain", [0.0] * 3), *runs("jit", [1.0] * 3)])["verdict"] == TOO_FEW
-    assert one([*runs("retrain", [0.0] * 4), *runs("jit", [1.0] * 4)])["verdict"] == DIFFERS
+    claim = claim_of([*runs("retrain", [0.0] * 3), *runs("jit", [0.0] * 3)])
+    assert claim["verdict"] == IDENTICAL
+    assert claim_of([*runs("retrain", [0.0] * 3), *runs("jit", [1.0] * 3)])["verdict"] == TOO_FEW
+    assert claim_of([*runs("retrain", [0.0] * 4), *runs("jit", [1.0] * 4)])["verdict"] == DIFFERS
 
 
-def test_a_margin_of_ones_own() -> None:
+def test_a_user_defined_margin() -> None:
     rows = [*runs("retrain", RETRAINED), *runs("jit", [v - 3 for v in RETRAINED])]
-    assert one(rows)["verdict"] == DIFFERS
-    assert one(rows, margin=5.0)["verdict"] == AS_RETRAINING
-    assert one(rows, margin=5.0)["margin"] == 5.0
+    assert claim_of(rows)["verdict"] == DIFFERS
+    assert claim_of(rows, margin=5.0)["verdict"] == AS_RETRAINING
+    assert claim_of(rows, margin=5.0)["margin"] == 5.0
     for wrong in (0.0, -1.0, float("nan")):
         with pytest.raises(AnalysisError, match="give a positive number"):
-            one(rows, margin=wrong)
+            claim_of(rows, margin=wrong)
     with pytest.raises(AnalysisError, match="retain_acc"):
-        one(rows, metric="retain_ac")
+        claim_of(rows, metric="retain_ac")
 
 
 def test_pairs_share_their_draw() -> None:
-    """What a draw does to both sides is no part of the spread, and the margin is from retraining it again."""
+    """An effect of a draw on both sides is not part of the spread; the margin is from retraining it again."""
     rng = np.random.default_rng(0)
     rows = []
     for draw in range(12):
@@ -101,28 +101,28 @@ def test_pairs_share_their_draw() -> None:
         for method, off in (("retrain", 0.0), ("jit", 0.2)):
             values = list(level + off + rng.normal(0, 1.0, 3))
             rows += runs(method, values, draw=draw)
-    found = one(rows)
-    assert (found["over"], found["n"], found["verdict"]) == ("draws", 36, AS_RETRAINING)
-    assert found["spread"] == pytest.approx(1.0, abs=0.4)
-    assert found["high"] - found["low"] < 2
+    claim = claim_of(rows)
+    assert (claim["over"], claim["n"], claim["verdict"]) == ("draws", 36, AS_RETRAINING)
+    assert claim["spread"] == pytest.approx(1.0, abs=0.4)
+    assert claim["high"] - claim["low"] < 2
 
 
-def test_with_one_retrained_model_a_draw_the_target_is_the_second() -> None:
+def test_with_a_single_retrained_model_per_draw_the_target_is_the_second() -> None:
     rng = np.random.default_rng(1)
     rows = []
     for draw in range(40):
         target = 10.0 * draw + rng.normal()
         rows += runs("retrain", [10.0 * draw + rng.normal()], draw=draw, target_retain_acc=target)
         rows += runs("jit", [10.0 * draw + rng.normal()], draw=draw, target_retain_acc=target)
-    found = one(rows)
-    assert found["spread"] == pytest.approx(1.0, abs=0.3)
-    assert found["verdict"] == AS_RETRAINING
+    claim = claim_of(rows)
+    assert claim["spread"] == pytest.approx(1.0, abs=0.3)
+    assert claim["verdict"] == AS_RETRAINING
 
 
 def test_draws_without_a_retrained_model_are_left_out() -> None:
     rows = [*runs("retrain", RETRAINED, draw=0), *runs("jit", RETRAINED, draw=0), *runs("jit", [0.0], draw=1)]
-    found = one(rows)
-    assert (found["over"], found["n"]) == ("seeds", 10)
+    claim = claim_of(rows)
+    assert (claim["over"], claim["n"]) == ("seeds", 10)
     assert claims_by_forget(frame(runs("jit", RETRAINED)), ["retain_acc"]).empty
 
 
@@ -138,13 +138,13 @@ def test_forget_sets_cannot_cancel_each_other() -> None:
     assert alike["verdict"] == AS_RETRAINING
 
 
-def test_holms_procedure_by_hand() -> None:
+def test_holms_procedure_step_by_step() -> None:
     assert holm(np.array([0.04, 0.01, np.nan, 0.013])).tolist() == [False, True, False, True]
     assert holm(np.array([0.02, 0.02, 0.02])).tolist() == [False, False, False]
     assert holm(np.array([])).tolist() == []
 
 
-def test_what_is_said_over_all_sets_is_rarely_wrong() -> None:
+def test_claims_over_all_sets_are_rarely_wrong() -> None:
     """120 benchmarks of four forget sets: at the margin on one of them, and without any difference."""
     rng, sets, seeds = np.random.default_rng(3), list("1234"), 8
     base = {"regime": "tuned", "kind": "benchmark", "state": "complete", "scenario_seed": 0, "draw": 0}
@@ -165,8 +165,8 @@ def test_what_is_said_over_all_sets_is_rarely_wrong() -> None:
         tuned_on=rows["forget"],
         regime=rows["regime"].where(rows["method"] != "retrain", ""),
     )
-    found = together(claims_by_forget(rows, ["retain_acc"]))
-    share = found.groupby("method")["verdict"].value_counts(normalize=True).unstack(fill_value=0.0)
+    claim = together(claims_by_forget(rows, ["retain_acc"]))
+    share = claim.groupby("method")["verdict"].value_counts(normalize=True).unstack(fill_value=0.0)
     assert share.loc["jit", AS_RETRAINING] <= 0.05 + 0.04
     assert share.loc["ssd", DIFFERS] <= 0.05 + 3 * (0.05 / 120) ** 0.5
     assert share.loc["jit", DIFFERS] > 0.3
@@ -202,7 +202,7 @@ def test_the_command_prints_verdicts_and_how_to_read_them(tmp_path: Path) -> Non
 
 def test_a_row_of_each_forget_set_in_words() -> None:
     rows = [*runs("retrain", RETRAINED), *runs("jit", [v - 9 for v in RETRAINED])]
-    found = claims_by_forget(frame(rows), ["retain_acc"])
-    [line] = shown(found).to_dict("records")
+    claim = claims_by_forget(frame(rows), ["retain_acc"])
+    [line] = shown(claim).to_dict("records")
     assert (line["Verdict"], line["Difference"], line["Runs"]) == ("differs", "-9.0", "10 and 10")
-    assert "over seeds" in how_to_read(found, None)
+    assert "over seeds" in how_to_read(claim, None)

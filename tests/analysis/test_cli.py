@@ -46,7 +46,7 @@ def test_importance_prints_shares_or_the_reason(app: typer.Typer, results: Path,
     assert "no parameter was varied" in run(app, "importance", tmp_path)
 
 
-def test_json_is_one_document_of_rows(app: typer.Typer, results: Path, tmp_path: Path) -> None:
+def test_json_is_a_document_of_rows(app: typer.Typer, results: Path, tmp_path: Path) -> None:
     rows = json.loads(run(app, "breakdown", results, "--json", "--by", "method"))
     assert len(rows) == 5
     assert all(isinstance(row["gap_mean"], float) or row["gap_mean"] is None for row in rows)
@@ -82,16 +82,16 @@ def test_compare_sets_several_folders_side_by_side(
     app: typer.Typer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     places = [tmp_path / "a", tmp_path / "b"]
-    for number, place in enumerate(places):
-        write(place, printed_rows("jit", "rocket", (66.0 + number, 14.0, 2.9)))
+    for number, folder in enumerate(places):
+        write(folder, printed_rows("jit", "rocket", (66.0 + number, 14.0, 2.9)))
     head, *lines = run(app, "compare", *places, "--table", "jit-table8").splitlines()
     assert head.startswith("results\t")
-    assert {line.split("\t")[0] for line in lines} == {str(place) for place in places}
+    assert {line.split("\t")[0] for line in lines} == {str(folder) for folder in places}
     assert len(lines) == 2 * 236
     monkeypatch.setenv("FORCE_COLOR", "1")
     monkeypatch.setenv("COLUMNS", "200")
     shown = run(app, "compare", *places)
-    assert all(f"{place}: JiT, table 8" in shown for place in places)
+    assert all(f"{folder}: JiT, table 8" in shown for folder in places)
 
 
 def test_compare_shows_the_table_in_a_terminal(
@@ -120,8 +120,8 @@ def test_compare_says_what_could_be_run_or_was_meant(tmp_path: Path) -> None:
 def test_names_in_the_terminal_are_text(
     app: typer.Typer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    place = {"dataset": "cifar100@\x1b[2J", "regime": "published", "preset": "[red] :apple:"}
-    rows = printed_rows("jit", "rocket", (66.0, 14.0, 2.9), **place)
+    fields = {"dataset": "cifar100@\x1b[2J", "regime": "published", "preset": "[red] :apple:"}
+    rows = printed_rows("jit", "rocket", (66.0, 14.0, 2.9), **fields)
     write(tmp_path, [*rows, trial(0, forget="[/x]\x1b[31m")])
     monkeypatch.setenv("FORCE_COLOR", "1")
     monkeypatch.setenv("COLUMNS", "160")

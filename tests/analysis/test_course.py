@@ -23,14 +23,14 @@ def test_each_point_has_mean_and_deviation_over_seeds() -> None:
     trials, progress = tables([measured("jit", seed, tuned_on="8") for seed in (1, 2)])
     last = progress["trial_id"] == trials["trial_id"].iloc[1]
     progress.loc[last, "retain_acc"] += 4.0
-    found = course(trials, progress)
-    assert found["done"].tolist() == [0.25, 0.5, 0.75, 1.0]
-    assert found["retain_acc_mean"].tolist() == [22.0, 42.0, 62.0, 82.0]
-    assert found["retain_acc_std"].tolist() == pytest.approx([math.sqrt(8)] * 4)
-    assert found["forget_acc_std"].tolist() == [0.0] * 4
-    assert found["n"].tolist() == [2] * 4
-    assert found["seconds"].tolist() == pytest.approx([0.125, 0.25, 0.375, 0.5])
-    assert found["target_retain_acc"].tolist() == [95.0] * 4
+    points = course(trials, progress)
+    assert points["done"].tolist() == [0.25, 0.5, 0.75, 1.0]
+    assert points["retain_acc_mean"].tolist() == [22.0, 42.0, 62.0, 82.0]
+    assert points["retain_acc_std"].tolist() == pytest.approx([math.sqrt(8)] * 4)
+    assert points["forget_acc_std"].tolist() == [0.0] * 4
+    assert points["n"].tolist() == [2] * 4
+    assert points["seconds"].tolist() == pytest.approx([0.125, 0.25, 0.375, 0.5])
+    assert points["target_retain_acc"].tolist() == [95.0] * 4
 
 
 def test_with_several_originals_the_deviation_is_over_these() -> None:
@@ -48,8 +48,8 @@ def test_with_several_originals_the_deviation_is_over_these() -> None:
 
 def test_forget_sets_and_methods_stay_apart_and_retrain_comes_first() -> None:
     rows = [measured("jit", 1, forget=f, tuned_on=f) for f in ("10", "9")]
-    found = course(*tables([*rows, measured("retrain", 1, forget="9")]))
-    order = list(dict.fromkeys(zip(found["forget"], found["method"], strict=True)))
+    points = course(*tables([*rows, measured("retrain", 1, forget="9")]))
+    order = list(dict.fromkeys(zip(points["forget"], points["method"], strict=True)))
     assert order == [("9", "retrain"), ("9", "jit"), ("10", "jit")]
 
 
@@ -58,10 +58,10 @@ def test_only_complete_trials_of_the_benchmark_count_and_points_without_figures_
     others = [measured("jit", 2, tuned_on="8", state="failed"), trial(3)]
     trials, progress = tables([kept, *others])
     progress.loc[0, ["retain_acc", "forget_acc", "gap"]] = float("nan")
-    found = course(trials, progress)
-    assert found["done"].tolist() == [0.5, 0.75, 1.0]
-    assert set(found["n"]) == {1}
-    assert found["retain_acc_std"].isna().all()
+    points = course(trials, progress)
+    assert points["done"].tolist() == [0.5, 0.75, 1.0]
+    assert set(points["n"]) == {1}
+    assert points["retain_acc_std"].isna().all()
 
 
 def test_without_points_the_table_has_its_columns_and_no_rows() -> None:
@@ -77,10 +77,10 @@ def test_a_line_over_thresholds_keeps_the_other_parameters_at_the_centre() -> No
         return trial(number, method="gkt", kind="sensitivity", run_id="s", regime="", **given)
 
     rows = [gkt(i, t) for i, t in enumerate((0.001, 0.01, 0.1))] + [gkt(3, 0.01, lr=0.5)]
-    found = over_batches(over_thresholds(*tables(rows)))
-    assert list(dict.fromkeys(found[THRESHOLD])) == [0.1, 0.01, 0.001]
-    assert set(found["n"]) == {1}
-    assert found[BATCHES].tolist() == [10.0, 20.0, 30.0, 40.0] * 3
+    points = over_batches(over_thresholds(*tables(rows)))
+    assert list(dict.fromkeys(points[THRESHOLD])) == [0.1, 0.01, 0.001]
+    assert set(points["n"]) == {1}
+    assert points[BATCHES].tolist() == [10.0, 20.0, 30.0, 40.0] * 3
     assert over_thresholds(*tables(rows[:1])).empty
 
 
@@ -88,9 +88,9 @@ def test_accuracy_on_synthetic_images_is_drawn_where_it_was_measured() -> None:
     trials, progress = tables([measured("gkt", 1, tuned_on="8")])
     assert len(course_charts.course(course(trials, progress), VARIANT).axes[0].lines) == 5
     progress["synthetic_retain_acc"] = [10.0, 20.0, 30.0, 40.0]
-    found = course(trials, progress)
-    assert found["synthetic_forget_acc"].isna().all()
-    lines = course_charts.course(found, VARIANT).axes[0].lines
+    points = course(trials, progress)
+    assert points["synthetic_forget_acc"].isna().all()
+    lines = course_charts.course(points, VARIANT).axes[0].lines
     assert [10, 20, 30, 40] in [list(line.get_ydata()) for line in lines]  # type: ignore[arg-type]
 
 

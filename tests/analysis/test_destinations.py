@@ -1,4 +1,4 @@
-"""Where forgotten images go: shares by hand, the distance from retrain, the picture and its sentence."""
+"""Classes of forgotten images: shares of an example, the distance to retrain, the picture, its sentence."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from analysis.drawing.destinations import destinations as drawn
 from analysis.report.destinations import destination_section
 from tests.analysis.conftest import trial
 
-SAID = {
+NAMED = {
     "retrain": ["3", "3", "9", "8"],
     "ssd": ["3", "1", "1", "1"],
     "original": ["8", "8", "8", "8"],
@@ -19,16 +19,16 @@ SAID = {
 
 
 def tables(**more: list[str]) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Trials with one model per method, and what each says of the images; `method__2` is its second model."""
+    """Trials with one model per method, and the classes it names; `method__2` is a second model."""
     trials, samples = [], []
-    for seed, (name, classes) in enumerate({**SAID, **more}.items()):
+    for seed, (name, classes) in enumerate({**NAMED, **more}.items()):
         method = name.partition("__")[0]
         kind = "benchmark" if method == "ssd" else "reference"
         regime = "tuned" if kind == "benchmark" else ""
-        one = trial(
+        row = trial(
             method=method, kind=kind, regime=regime, seed=seed, trial_id=f"t{seed}", run_id="r", tuned_on=""
         )
-        trials.append(one)
+        trials.append(row)
         samples += [
             {"trial_id": f"t{seed}", "run_id": "r", "forget": "8", "image": i, "predicted": name}
             for i, name in enumerate(classes)
@@ -38,33 +38,33 @@ def tables(**more: list[str]) -> tuple[pd.DataFrame, pd.DataFrame]:
     )
 
 
-def shares(found: pd.DataFrame, method: str) -> dict[str, float]:
-    own = found[found["method"] == method]
-    return dict(zip(own["class"], own["share"], strict=True))
+def shares(table: pd.DataFrame, method: str) -> dict[str, float]:
+    rows = table[table["method"] == method]
+    return dict(zip(rows["class"], rows["share"], strict=True))
 
 
-def test_shares_and_the_distance_by_hand() -> None:
-    found = destinations(*tables())
-    assert shares(found, "ssd") == {"1": 75, "3": 25, "8": 0, "9": 0}
-    assert shares(found, "retrain") == {"1": 0, "3": 50, "8": 25, "9": 25}
-    apart = found.groupby("method")["apart"].first()
+def test_shares_and_the_distance_of_a_small_example() -> None:
+    table = destinations(*tables())
+    assert shares(table, "ssd") == {"1": 75, "3": 25, "8": 0, "9": 0}
+    assert shares(table, "retrain") == {"1": 0, "3": 50, "8": 25, "9": 25}
+    apart = table.groupby("method")["apart"].first()
     assert apart["ssd"] == (75 + 25 + 25 + 25) / 2
     assert apart["retrain"] == 0
     assert apart["original"] == 75
-    assert found.groupby("method")["n"].first().eq(1).all()
+    assert table.groupby("method")["n"].first().eq(1).all()
 
 
 def test_every_model_counts_alike() -> None:
-    found = destinations(*tables(retrain__2=["3", "3", "3", "3"]))
-    assert shares(found, "retrain")["3"] == 75
-    assert found.loc[found["method"] == "retrain", "n"].eq(2).all()
+    table = destinations(*tables(retrain__2=["3", "3", "3", "3"]))
+    assert shares(table, "retrain")["3"] == 75
+    assert table.loc[table["method"] == "retrain", "n"].eq(2).all()
 
 
-def test_without_a_retrained_model_there_is_no_distance() -> None:
+def test_without_a_retrained_model_the_distance_is_missing() -> None:
     trials, samples = tables()
-    found = destinations(trials[trials["method"] != "retrain"], samples)
-    assert found["retrain"].isna().all()
-    assert found["apart"].isna().all()
+    table = destinations(trials[trials["method"] != "retrain"], samples)
+    assert table["retrain"].isna().all()
+    assert table["apart"].isna().all()
     section = destination_section(trials[trials["method"] != "retrain"], samples)
     assert section is not None
     assert "there is no retrained model" in str(section)
@@ -82,7 +82,7 @@ def test_older_results_have_no_chapter(missing: str) -> None:
     assert destination_section(trials, samples) is None
 
 
-def test_the_class_that_most_go_to_is_not_the_forgotten_one() -> None:
+def test_the_class_that_most_go_to_is_not_the_forgotten_class() -> None:
     top = largest(destinations(*tables()))
     assert dict(zip(top["method"], top["class"], strict=True))["ssd"] == "1"
     assert dict(zip(top["method"], top["class"], strict=True))["retrain"] == "3"

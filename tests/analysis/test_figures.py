@@ -1,4 +1,4 @@
-"""Every figure by name: its numbers, its files, and what it refuses."""
+"""Every figure by name: its numbers, its files, and its errors."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def everything(tmp_path_factory: pytest.TempPathFactory, results: Path) -> Path:
     write(folder, [row for request in requests for row in step_rows(request, *states)], "steps")
     gkt = [measured("gkt", seed, run_id="bench-gkt", task="sub_class", tuned_on="8") for seed in (1, 2)]
     write(folder, gkt)
-    write(folder, [row for one in gkt for row in progress_rows(one)], "progress")
+    write(folder, [row for trial_row in gkt for row in progress_rows(trial_row)], "progress")
     for name in ("trials", "classes", "samples"):
         for file in (results / name).rglob("*.parquet"):
             copy = folder / file.relative_to(results)
@@ -94,9 +94,9 @@ def test_runtime_is_the_median_with_its_quartiles(tmp_path: Path) -> None:
 
 def dampened(method: str, number: int, **values: Any) -> Row:
     """SSD: 2,000 training images of which 100 are forgotten, 10 ms each, and .5 s for the weights."""
-    place = {"run_id": f"bench-{method}", "forget": "8", "tuned_on": "8", "forget_count": 100}
+    fields = {"run_id": f"bench-{method}", "forget": "8", "tuned_on": "8", "forget_count": 100}
     spent = {"unlearn_s": 21.5 + number, "shared_s": 21.0 + number, "samples_forward": 2100}
-    return measured(method, number, **{**place, **spent, **values})
+    return measured(method, number, **{**fields, **spent, **values})
 
 
 def test_the_seconds_of_ssd_are_taken_apart_and_counted_without_the_stored_part(tmp_path: Path) -> None:

@@ -46,7 +46,7 @@ def test_what_costs_more_lies_where_the_model_bends() -> None:
     assert set(table["images"]) == {IMAGES}
 
 
-def test_without_geometry_or_an_original_there_is_no_line() -> None:
+def test_without_geometry_or_an_original_the_table_is_empty() -> None:
     assert information(frame(TRIALS), samples().drop(columns=["curvature"])).empty
     assert information(frame(TRIALS), pd.DataFrame()).empty
     assert information(frame(TRIALS[2:]), samples()).empty

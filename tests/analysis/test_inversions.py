@@ -22,7 +22,7 @@ def png(value: int, side: int = 4) -> str:
 
 
 def tables(shares: dict[tuple[str, int], float], images: int = 4) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """(Method, seed) -> percent recognised; the images of a trial are as grey as its seed says."""
+    """(Method, seed) -> percent recognised; the grey of a trial's images depends on its seed."""
     rows: list[Row] = []
     pictures = []
     for (method, seed), share in shares.items():
@@ -30,8 +30,8 @@ def tables(shares: dict[tuple[str, int], float], images: int = 4) -> tuple[pd.Da
         rows.append(row)
         for i in range(images):
             taken = "8" if i < images * share / 100 else "3"
-            own = {name: row[name] for name in ("run_id", "trial_id", "forget")}
-            pictures.append({**own, "image": i, "shows": "8", "recognised": taken, "png": png(seed)})
+            selected = {name: row[name] for name in ("run_id", "trial_id", "forget")}
+            pictures.append({**selected, "image": i, "shows": "8", "recognised": taken, "png": png(seed)})
     return frame(rows).assign(inversion=list(shares.values())), pd.DataFrame(pictures)
 
 
@@ -39,9 +39,9 @@ SHARES = {("jit", 2): 100.0, ("jit", 1): 50.0, ("retrain", 1): 25.0, ("original"
 
 
 def test_the_first_model_is_shown_beside_the_mean_of_all() -> None:
-    found = shown(*tables(SHARES))
-    assert list(dict.fromkeys(found["method"])) == ["original", "retrain", "jit"]
-    jit = found[found["method"] == "jit"]
+    table = shown(*tables(SHARES))
+    assert list(dict.fromkeys(table["method"])) == ["original", "retrain", "jit"]
+    jit = table[table["method"] == "jit"]
     assert len(jit) == 4
     assert {pixels(text)[0, 0, 0] for text in jit["png"]} == {1}
     assert jit["inversion_mean"].iloc[0] == 75.0
@@ -94,16 +94,16 @@ def test_the_chapter_names_the_references_and_the_method_that_shows_most() -> No
 def test_the_chapter_on_the_way_names_who_was_nearer_before_its_end() -> None:
     rows = [measured(method, 1, tuned_on="8") for method in ("jit", "ssd")]
     points = pd.DataFrame([point for row in rows for point in progress_rows(row)])
-    own = points["trial_id"] == rows[0]["trial_id"]
-    points.loc[own, "gap"] = [8.0, 2.0, 6.0, 7.0]
-    points.loc[~own, "gap"] = [8.0, 6.0, 4.0, 3.0]
+    selected = points["trial_id"] == rows[0]["trial_id"]
+    points.loc[selected, "gap"] = [8.0, 2.0, 6.0, 7.0]
+    points.loc[~selected, "gap"] = [8.0, 6.0, 4.0, 3.0]
     section = on_the_way(frame(rows), points)
     assert section is not None
     [picture] = section.blocks
     assert picture.caption.endswith(
         "jit (tuned) is 2.0 points from retrain after 50 % of its steps and 7.0 at its end."
     )
-    points.loc[own, "gap"] = [8.0, 6.0, 4.0, 3.0]
+    points.loc[selected, "gap"] = [8.0, 6.0, 4.0, 3.0]
     section = on_the_way(frame(rows), points)
     assert section is not None
     assert section.blocks[0].caption.endswith("every method is nearest to retrain at its end.")

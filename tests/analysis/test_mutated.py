@@ -1,4 +1,4 @@
-"""Whatever lies in a results folder, readers show it or say in one line which file is in the way."""
+"""Readers show any results folder, or name the file in the way in an error of one line."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ def outcome(read: Callable[[Path], object], folder: Path) -> str:
 
 
 @pytest.mark.parametrize("thousand", range(THOUSANDS))
-def test_mutated_tables_are_read_or_refused_in_one_line(files: Files, tmp_path: Path, thousand: int) -> None:
+def test_mutated_tables_are_read_or_refused_in_a_line(files: Files, tmp_path: Path, thousand: int) -> None:
     outcomes: Counter[str] = Counter()
     for seed in range(1000 * thousand, 1000 * (thousand + 1)):
         changed = mutated(files, random.Random(seed))

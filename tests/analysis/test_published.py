@@ -19,7 +19,7 @@ def cell(table: str, forget: str, method: str, metric: str, **where: str) -> tup
 
 
 @pytest.mark.parametrize(
-    ("place", "figures"),
+    ("key", "figures"),
     [  # read from the papers by eye
         (("jit-table6", "rocket", "finetune", "mia"), (19.0, 8.7)),
         (("jit-table6", "sea", "boundary_shrink", "runtime_s"), (1414.41, 146.2)),
@@ -41,9 +41,9 @@ def cell(table: str, forget: str, method: str, metric: str, **where: str) -> tup
         (("ssd-table5", "sea", "ssd", "mia", "vit_b16"), (82.20, 0.0)),
     ],
 )
-def test_figures_are_those_of_the_papers(place: tuple[str, ...], figures: tuple[float, float]) -> None:
-    where = {"model": place[4]} if len(place) > 4 else {}
-    assert cell(*place[:4], **where) == pytest.approx(figures)
+def test_figures_are_those_of_the_papers(key: tuple[str, ...], figures: tuple[float, float]) -> None:
+    where = {"model": key[4]} if len(key) > 4 else {}
+    assert cell(*key[:4], **where) == pytest.approx(figures)
 
 
 def test_names_are_ours() -> None:
@@ -132,9 +132,9 @@ def test_scaled_and_other_forms_are_seen_through(ours: tuple[str, str], printed:
 
 
 def test_original_accuracy_is_that_of_every_printed_original_model() -> None:
-    found = original_accuracy("cifar100@1000", "vgg11_133m").set_index(["id", "forget"])
-    assert set(found.loc["jit-table8"].index) == CIFAR100
-    figures = found[["paper", "table", "retain_acc", "forget_acc"]]
+    original = original_accuracy("cifar100@1000", "vgg11_133m").set_index(["id", "forget"])
+    assert set(original.loc["jit-table8"].index) == CIFAR100
+    figures = original[["paper", "table", "retain_acc", "forget_acc"]]
     assert figures.loc[("jit-table8", "rocket")].tolist() == ["jit", "table8", 66.63, 77.0]
     assert figures.loc[("jit-table2b", "rocket")].tolist() == ["jit", "table2b", 66.3, 77.0]  # as printed
     assert set(original_accuracy("cifar100", "vit_b16")["id"]) == {

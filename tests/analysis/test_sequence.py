@@ -8,13 +8,17 @@ from analysis.drawing import benchmark as charts
 from analysis.sequence import degradation
 from tests.analysis.conftest import frame, measured, step_rows, trial
 
-PLACE = {"task": "sequence", "forget": "0>2>4"}
+SEQUENCE = {"task": "sequence", "forget": "0>2>4"}
 
 
 def table() -> tuple[pd.DataFrame, pd.DataFrame]:
     rows = [
         measured(
-            method, seed, **PLACE, trial_id=f"{method}{seed}", tuned_on="" if method == "retrain" else "0>2>4"
+            method,
+            seed,
+            **SEQUENCE,
+            trial_id=f"{method}{seed}",
+            tuned_on="" if method == "retrain" else "0>2>4",
         )
         for method in ("jit", "retrain")
         for seed in (1, 2)
@@ -38,11 +42,11 @@ def table() -> tuple[pd.DataFrame, pd.DataFrame]:
 
 
 def test_each_step_has_mean_and_deviation_over_seeds() -> None:
-    found = degradation(*table())
-    assert list(zip(found["method"], found["step"], strict=True)) == [
+    result = degradation(*table())
+    assert list(zip(result["method"], result["step"], strict=True)) == [
         (method, step) for method in ("retrain", "jit") for step in (1, 2, 3)
     ]
-    third = found.iloc[5]
+    third = result.iloc[5]
     assert third[["request", "n", "forget", "regime", "tuned_on"]].tolist() == ["4", 2, "0>2>4", "tuned", ""]
     assert third[["retain_acc_mean", "gap_mean"]].tolist() == [73.5, 9.0]
     assert third["gap_std"] == pytest.approx(np.std([6.0, 12.0], ddof=1))
@@ -52,8 +56,8 @@ def test_with_several_originals_the_deviation_is_over_these() -> None:
     trials, steps = table()
     second = trials.assign(scenario_seed=1, trial_id=trials["trial_id"] + ":1")
     more = steps.assign(trial_id=steps["trial_id"] + ":1", gap=steps["gap"] + 4.0)
-    found = degradation(pd.concat([trials, second]), pd.concat([steps, more]))
-    third = found.iloc[5]
+    result = degradation(pd.concat([trials, second]), pd.concat([steps, more]))
+    third = result.iloc[5]
     assert third[["n", "gap_mean"]].tolist() == [4, 11.0]
     assert third["gap_std"] == pytest.approx(np.std([9.0, 13.0], ddof=1))
 
@@ -61,20 +65,20 @@ def test_with_several_originals_the_deviation_is_over_these() -> None:
 def test_failed_trials_and_searches_are_left_out() -> None:
     trials, steps = table()
     trials.loc[trials["trial_id"] == "jit2", "state"] = "failed"
-    searched = trial(0, **PLACE, trial_id="s")
+    searched = trial(0, **SEQUENCE, trial_id="s")
     steps = pd.concat([steps, pd.DataFrame(step_rows(searched, *[{"gap": 99.0}] * 3))])
-    found = degradation(pd.concat([trials, frame([searched])]), steps)
-    assert found.loc[found["method"] == "jit", "n"].tolist() == [1, 1, 1]
-    assert found["gap_mean"].max() < 99
+    result = degradation(pd.concat([trials, frame([searched])]), steps)
+    assert result.loc[result["method"] == "jit", "n"].tolist() == [1, 1, 1]
+    assert result["gap_mean"].max() < 99
 
 
 def test_without_steps_it_is_empty() -> None:
     assert degradation(frame([measured("jit", 1)]), pd.DataFrame()).empty
 
 
-def test_steps_of_trials_that_are_not_there_are_left_out() -> None:
+def test_steps_of_missing_trials_are_left_out() -> None:
     _, steps = table()
-    degraded = degradation(frame([measured("jit", 1, **PLACE, trial_id="another")]), steps)
+    degraded = degradation(frame([measured("jit", 1, **SEQUENCE, trial_id="another")]), steps)
     assert degraded.empty
     assert "gap_mean" in degraded
 

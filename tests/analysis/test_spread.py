@@ -1,4 +1,4 @@
-"""The spread between originals, draws and seeds, against numbers calculated by hand."""
+"""The spread between originals, draws and seeds, against calculated numbers."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ def nested(values: dict[tuple[int, int], list[float]]) -> pd.DataFrame:
     return pd.DataFrame(
         [
             {"scenario_seed": original, "draw": draw, "seed": seed, "gap": value, "mia": 10 * value}
-            for (original, draw), own in values.items()
-            for seed, value in enumerate(own, 1)
+            for (original, draw), values_of in values.items()
+            for seed, value in enumerate(values_of, 1)
         ]
     )
 
@@ -35,7 +35,7 @@ def decompose(rows: pd.DataFrame, metrics: list[str]) -> pd.DataFrame:
 BALANCED = nested({(0, 0): [1, 3], (0, 1): [4, 8], (1, 0): [10, 10], (1, 1): [15, 17]})
 
 
-def test_each_level_is_measured_around_the_one_above() -> None:
+def test_each_level_is_measured_around_the_level_above() -> None:
     gap = decompose(BALANCED, ["gap", "mia"]).loc["gap"]
     assert gap["mean"] == 8.5
     assert gap["originals"] == pytest.approx(math.sqrt(2 * 4.5**2))  # of 4 and 13
@@ -70,7 +70,7 @@ def test_a_figure_that_a_trial_lacks_is_left_out() -> None:
 
 
 @pytest.mark.parametrize(
-    ("values", "outermost", "own", "several"),
+    ("values", "outermost", "units_expected", "several"),
     [
         ({(0, 0): [1, 3]}, "seeds", [1, 3], (1, 1, 2)),
         ({(0, 0): [1]}, "seeds", [1], (1, 1, 1)),
@@ -79,26 +79,29 @@ def test_a_figure_that_a_trial_lacks_is_left_out() -> None:
         ({(0, 0): [1, 3], (1, 0): [4, 8]}, "originals", [2, 6], (2, 1, 2)),
     ],
 )
-def test_what_is_independent_is_the_outermost_of_which_there_are_several(
-    values: dict, outermost: str, own: list[float], several: tuple[int, int, int]
+def test_independent_units_are_the_outermost_level_with_several(
+    values: dict, outermost: str, units_expected: list[float], several: tuple[int, int, int]
 ) -> None:
     rows = nested(values)
     assert level(rows) == outermost
-    assert units(rows, ["gap"])["gap"].tolist() == own
-    assert unit_means(rows["gap"].to_numpy(float), [rows[name].to_numpy() for name in UNIT]).tolist() == own
+    assert units(rows, ["gap"])["gap"].tolist() == units_expected
+    assert (
+        unit_means(rows["gap"].to_numpy(float), [rows[name].to_numpy() for name in UNIT]).tolist()
+        == units_expected
+    )
     assert tuple(counts_by(rows.assign(line=0), "line").loc[0]) == several
 
 
 def drawn_rows(gaps: dict[tuple[int, int], list[float]], method: str = "jit", **values: object) -> list[dict]:
     """Trials on 100 random images: (original, draw) -> the distance to retrain of its seeds."""
-    place = {"task": "random", "forget": "100", "forget_split": "train", **values}
+    fields = {"task": "random", "forget": "100", "forget_split": "train", **values}
     return [
         measured(
-            method, seed + 1000 * draw, scenario_seed=original, draw=draw, gap=gap, **place,
+            method, seed + 1000 * draw, scenario_seed=original, draw=draw, gap=gap, **fields,
             trial_id=f"{method}:{values.get('forget', '100')}:{original}:{draw}:{seed}",
         )
-        for (original, draw), own in gaps.items()
-        for seed, gap in enumerate(own, 1)
+        for (original, draw), draw_gaps in gaps.items()
+        for seed, gap in enumerate(draw_gaps, 1)
     ]  # fmt: skip
 
 
@@ -119,7 +122,7 @@ def test_draws_with_the_same_method_seed_are_not_the_same_work() -> None:
     assert (line["n"], line["over"]) == (3, "originals")
 
 
-def test_over_several_forget_sets_each_draw_of_each_set_is_one() -> None:
+def test_over_several_forget_sets_each_draw_of_each_set_counts_once() -> None:
     rows = [
         *drawn_rows({(0, 0): [1, 3], (0, 1): [4, 8]}),
         *drawn_rows({(0, 0): [10, 10], (0, 1): [20, 20]}, forget="20"),
@@ -129,7 +132,7 @@ def test_over_several_forget_sets_each_draw_of_each_set_is_one() -> None:
     assert line["gap_std"] == pytest.approx(pd.Series([2, 6, 10, 20]).std())
 
 
-def test_the_levels_stand_apart_where_there_are_several() -> None:
+def test_several_levels_are_reported_separately() -> None:
     rows = drawn_rows({(0, 0): [1, 3], (0, 1): [4, 8]})
     [line] = apart(frame(rows), ["gap"]).to_dict("records")
     assert (line["method"], line["metric"], line["n"], line["mean"]) == ("jit", "gap", 4, 4.0)
@@ -150,8 +153,8 @@ def test_classes_that_stay_are_compared_with_retraining_of_the_same_draw() -> No
     table = pd.DataFrame(class_rows(rows))
     better = table["trial_id"].str.contains(":0:1:") & (table["class"] == "A")
     table.loc[better, "correct"] += 5  # on the second draw both are 10 points better
-    found = collateral(frame(rows), table).set_index(["method", "class"])
-    assert found.loc[("jit", "A"), ["n", "accuracy", "retrain", "change", "change_std"]].tolist() == [
+    result = collateral(frame(rows), table).set_index(["method", "class"])
+    assert result.loc[("jit", "A"), ["n", "accuracy", "retrain", "change", "change_std"]].tolist() == [
         2, 65.0, 85.0, -20.0, 0.0,
     ]  # fmt: skip
 
@@ -191,7 +194,7 @@ def test_many_groups_at_once_are_decomposed_as_each_by_itself() -> None:
     rows = pd.concat(
         [rows, pd.DataFrame([{"line": 7, "scenario_seed": 0, "draw": 0, "seed": 1, "gap": 2.0}])]
     )
-    found = decompose_by(rows, "line", ["gap", "mia"])
-    for line, own in rows.groupby("line"):
-        together = pd.DataFrame({name: part.loc[line] for name, part in found.items()})
-        pd.testing.assert_frame_equal(together, decompose(own, ["gap", "mia"]), check_names=False)
+    result = decompose_by(rows, "line", ["gap", "mia"])
+    for line, group in rows.groupby("line"):
+        together = pd.DataFrame({name: part.loc[line] for name, part in result.items()})
+        pd.testing.assert_frame_equal(together, decompose(group, ["gap", "mia"]), check_names=False)

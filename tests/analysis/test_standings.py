@@ -1,4 +1,4 @@
-"""Methods against each other: whose trials count, who is named best, and what each was given."""
+"""Methods against each other: the trials that count, the best method, and the budgets."""
 
 from __future__ import annotations
 
@@ -24,14 +24,14 @@ def runs(method: str, level: float, seeds: int = 4, sets: tuple[str, ...] = SETS
 
 
 def test_a_clear_winner_is_named_and_forget_sets_count_as_blocks() -> None:
-    found = standing(
+    result = standing(
         frame([*runs("jit", 2.0, seed=1), *runs("ssd", 6.0, seed=2), *runs("scrub", 9.0, seed=3)])
     )
-    assert found.ranking is not None
-    assert found.ranking.ranks.to_dict() == {"jit": 1.0, "ssd": 2.0, "scrub": 3.0}
-    assert found.figures.shape == (6, 3)
-    assert best(found) == "jit"
-    first = found.pairs.iloc[0]
+    assert result.ranking is not None
+    assert result.ranking.ranks.to_dict() == {"jit": 1.0, "ssd": 2.0, "scrub": 3.0}
+    assert result.figures.shape == (6, 3)
+    assert best(result) == "jit"
+    first = result.pairs.iloc[0]
     assert (first["method"], first["other"], first["nearer"]) == ("jit", "ssd", 1.0)
     assert first["low"] < first["difference"] < first["high"] < 0
     assert first["sets_low"] < first["difference"] < first["sets_high"] < 0
@@ -47,16 +47,16 @@ def test_no_winner_where_the_interval_does_not_say_so() -> None:
 
 
 def test_few_forget_sets_say_nothing_of_others() -> None:
-    found = standing(frame([*runs("jit", 2.0, sets=SETS[:4]), *runs("ssd", 6.0, sets=SETS[:4])]))
-    assert found.pairs[["sets_low", "sets_high", "p"]].isna().all(axis=None)
-    assert found.pairs["high"].iloc[0] < 0
+    result = standing(frame([*runs("jit", 2.0, sets=SETS[:4]), *runs("ssd", 6.0, sets=SETS[:4])]))
+    assert result.pairs[["sets_low", "sets_high", "p"]].isna().all(axis=None)
+    assert result.pairs["high"].iloc[0] < 0
 
 
 def test_methods_on_fewer_forget_sets_are_left_out() -> None:
     rows = [*runs("jit", 2.0), *runs("ssd", 6.0), *runs("scrub", 1.0, sets=SETS[:2])]
-    found = standing(frame(rows))
-    assert found.left_out == ("scrub",)
-    assert list(found.figures.columns) == ["jit", "ssd"]
+    result = standing(frame(rows))
+    assert result.left_out == ("scrub",)
+    assert list(result.figures.columns) == ["jit", "ssd"]
     assert standing(frame(runs("jit", 2.0))).ranking is None
     assert standing(frame([trial(0)])).ranking is None
 
@@ -73,8 +73,8 @@ def test_tuned_parameters_count_before_others_whatever_they_came_to() -> None:
         }
         for row in runs("jit", 2.0)
     ]
-    found = standing(frame([*runs("jit", 2.0), *presets, *runs("ssd", 6.0)]))
-    assert found.figures["jit"].mean() > 2
+    result = standing(frame([*runs("jit", 2.0), *presets, *runs("ssd", 6.0)]))
+    assert result.figures["jit"].mean() > 2
 
 
 def test_budgets_are_per_search() -> None:

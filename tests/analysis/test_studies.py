@@ -8,7 +8,7 @@ from analysis.studies import chosen, studies, varied
 from tests.analysis.conftest import frame, measured
 
 
-def test_options_that_were_searched_are_told_from_those_that_only_published_values_set() -> None:
+def test_searched_options_differ_from_those_that_only_published_values_set() -> None:
     frame = pd.DataFrame(
         {
             "preset": ["as_coded", "", "", ""],
@@ -24,5 +24,5 @@ def test_options_that_were_searched_are_told_from_those_that_only_published_valu
     assert chosen(frame.iloc[:0]) == []
 
 
-def test_there_may_be_no_studies() -> None:
+def test_a_table_may_have_no_studies() -> None:
     assert list(studies(frame([measured("jit", 1)]))) == []

@@ -1,4 +1,4 @@
-"""U-LiRA against likelihoods of SciPy, model by model and image by image, and against what must come out."""
+"""U-LiRA against likelihoods of SciPy, model by model and image by image, and in cases with known results."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from tests.analysis.conftest import frame
 from tests.analysis.test_forgetting import rows, samples
 
 
-def by_hand(unlearned: np.ndarray, retrained: np.ndarray, kind: int, model: int, image: int) -> float:
+def directly(unlearned: np.ndarray, retrained: np.ndarray, kind: int, model: int, image: int) -> float:
     """The ratio of one model and image, by SciPy's densities."""
     densities = []
     for models in (unlearned, retrained):
@@ -33,7 +33,7 @@ def test_ratios_are_those_of_scipys_densities() -> None:
     both = scores(unlearned, retrained)
     for kind in (0, 1):
         expected = [
-            [by_hand(unlearned, retrained, kind, model, image) for image in range(7)] for model in range(5)
+            [directly(unlearned, retrained, kind, model, image) for image in range(7)] for model in range(5)
         ]
         assert both[kind] == pytest.approx(np.array(expected))
 
@@ -63,7 +63,7 @@ TRIALS = [*rows("retrain", 16), *rows("finetune", 16), *rows("scrub", 16), *rows
 SHIFT = {"retrain": 4.0, "finetune": 8.0, "scrub": 4.0, "neggrad": 8.0}
 
 
-def test_another_kind_of_model_is_told_apart_and_retrained_ones_are_not() -> None:
+def test_another_kind_of_model_is_distinguished_and_retrained_models_are_not() -> None:
     table = u_lira(frame(TRIALS), samples(TRIALS, SHIFT)).set_index("method")
     assert set(table.index) == {"retrain", "finetune", "scrub"}  # too few models of neggrad
     assert table.at["finetune", "accuracy"] > 90
@@ -81,7 +81,7 @@ def test_models_that_all_say_the_same_leave_a_finite_answer() -> None:
     assert np.isfinite(scores(same, same + 1)[0]).all()
 
 
-def test_without_samples_or_retrained_models_there_is_no_line() -> None:
+def test_without_samples_or_retrained_models_the_table_is_empty() -> None:
     assert u_lira(frame(TRIALS), pd.DataFrame()).empty
     alone = rows("finetune", 8)
     assert u_lira(frame(alone), samples(alone, SHIFT)).empty

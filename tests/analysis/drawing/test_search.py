@@ -32,7 +32,7 @@ def shown(figure: Figure) -> list[Axes]:
 
 
 def legend(figure: Figure) -> list[str]:
-    return [text.get_text() for one in figure.legends for text in one.get_texts()]
+    return [text.get_text() for text_of in figure.legends for text in text_of.get_texts()]
 
 
 def test_progress_has_trials_best_so_far_and_failures() -> None:
@@ -91,7 +91,7 @@ def test_curves_show_the_best_trial_and_published_values_that_lie_on_them() -> N
     assert {"best trial", "published value"} <= set(legend(figure))
 
 
-def test_grid_lines_have_one_line_per_value_of_the_second_parameter() -> None:
+def test_grid_lines_have_a_line_per_value_of_the_second_parameter() -> None:
     data = frame(sensed(GRID))
     figure = plots.grid_lines({"gap": sense.grid(data)}, {"gap": 0.0}, LOG)
     [axes] = shown(figure)

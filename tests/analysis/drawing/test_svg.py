@@ -54,8 +54,8 @@ def test_an_image_has_a_palette_where_that_is_not_seen(grey: bool, fewer: bool) 
     Image.fromarray(np.broadcast_to(pixels, (40, 40, 3))).save(stream, "png")
     code = base64.b64encode(stream.getvalue()).decode()
     drawn = svg(f'<image xlink:href="data:image/png;base64,{code}"/>')
-    found = re.findall(r"base64,([^\"]*)", drawn)[0]
-    image = Image.open(io.BytesIO(base64.b64decode(found)))
+    images = re.findall(r"base64,([^\"]*)", drawn)[0]
+    image = Image.open(io.BytesIO(base64.b64decode(images)))
     assert (image.mode == "P") == fewer
     assert np.abs(np.asarray(image.convert("RGB"), int) - pixels).max() <= 16
 

@@ -1,4 +1,4 @@
-"""Text that fits, with a sign where something is missing."""
+"""Text that fits, with an ellipsis where something is missing."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Who is at work: processes of this machine are looked at, those of others are listened to."""
+"""Drivers at work: those of this machine by their processes, those of others by their heartbeats."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ TOKEN = "0123456789abcdef0123456789abcdef"
 
 
 def claim(folder: Path, run: str = "p-search-00000000", beat: bytes = b"", **values: Any) -> None:
-    """A claim as a driver writes it, of this process if nothing else is said."""
+    """A claim as a driver writes it, by default of this process."""
     content = {
         "token": TOKEN, "run": run, "shard": {"index": 1, "count": 1}, "division": "", "host": "laptop",
         "machine": processes.this_machine(), "pid": os.getpid(), "started": processes.start_of(os.getpid()),
@@ -60,7 +60,7 @@ def test_another_machines_driver_is_alive_while_its_beat_moves_by_our_clock(tmp_
     assert not living(pulse, tmp_path)
 
 
-def test_one_look_waits_for_a_beat_and_no_longer(tmp_path: Path) -> None:
+def test_a_single_look_waits_for_a_beat_and_no_longer(tmp_path: Path) -> None:
     now, beats = 0.0, iter(range(100))
     claim(tmp_path, machine="far away", beat=b"7")
 

@@ -21,16 +21,16 @@ from tests.analysis.monitoring.test_state import trials
 
 
 def view(count: int, running: Sequence[int] = (), rows: Sequence[Row] = ()) -> View:
-    """So many runs of one study of ten trials each, half done, or done where they do not run."""
-    found, records, drivers = list(rows), {}, []
+    """Runs with one study of ten trials each; running ones are half done, the others are done."""
+    trial_rows, records, drivers = list(rows), {}, []
     for n in range(count):
         run = f"plan-{n}-search-0123abc{n % 10}"
         done = 5 if n in running else 10
-        found += [trial(i, run_id=f"{run}/1", method=f"method{n}", gap=20.0 - i) for i in range(done)]
+        trial_rows += [trial(i, run_id=f"{run}/1", method=f"method{n}", gap=20.0 - i) for i in range(done)]
         studies = (Wanted(f"method{n}", (f"{run}/1",), ("8",), 10),)
         records[run] = RunFile(run, f"plan-{n}", "search", "digits", "cnn2", "full_class", "", 1, studies)
         drivers += [Driver(run, "t", f"host{n}")] if n in running else []
-    return View(START + timedelta(seconds=20), trials(found), records, tuple(drivers))
+    return View(START + timedelta(seconds=20), trials(trial_rows), records, tuple(drivers))
 
 
 def test_what_runs_comes_first_and_what_does_not_fit_is_counted() -> None:
@@ -95,7 +95,7 @@ def app() -> typer.Typer:
     return made
 
 
-def test_the_command_prints_once_where_there_is_no_terminal(app: typer.Typer, results: Path) -> None:
+def test_the_command_prints_once_without_a_terminal(app: typer.Typer, results: Path) -> None:
     done = CliRunner().invoke(app, ["watch", str(results)], catch_exceptions=False)
     assert done.exit_code == 0
     assert "best so far: jit, gap 5.00" in done.output

@@ -5,12 +5,12 @@ import pytest
 from analysis.monitoring.time_left import in_turn, together
 
 
-def test_studies_share_the_workers_until_the_slow_one_is_alone() -> None:
+def test_studies_share_the_workers_until_the_slow_study_is_alone() -> None:
     # two workers each until the first is done after 5 s, then all four for the 30 s that are left
     assert in_turn([10.0, 40.0], capacity=4) == pytest.approx([5.0, 12.5])
 
 
-def test_one_study_has_no_more_workers_than_it_may() -> None:
+def test_a_study_has_no_more_workers_than_its_limit() -> None:
     assert in_turn([10.0, 40.0], capacity=20, most=8) == pytest.approx([1.25, 5.0])
 
 

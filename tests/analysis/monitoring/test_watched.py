@@ -1,15 +1,17 @@
-"""Looking at results again and again: what is there now, and what has not changed read once."""
+"""Reading results repeatedly: the current state, and unchanged files read once."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
+import pyarrow as pa
 import pytest
 
 from analysis.errors import AnalysisError
 from analysis.monitoring import watched
 from analysis.results import table_files
-from analysis.results.store import store_at
+from analysis.results.store import Store, store_at
 from tests import s3
 from tests.analysis.conftest import trial, write
 from tests.analysis.monitoring.test_drivers import claim
@@ -19,7 +21,7 @@ def test_only_changed_files_are_read_again(tmp_path: Path, monkeypatch: pytest.M
     read: list[str] = []
     original = table_files.read_table
 
-    def noted(store, file, columns=None):  # type: ignore[no-untyped-def]
+    def noted(store: Store, file: str, columns: Sequence[str] | None = None) -> pa.Table:
         read.append(file.rpartition("/")[2])
         return original(store, file, columns)
 
@@ -42,7 +44,7 @@ def test_only_changed_files_are_read_again(tmp_path: Path, monkeypatch: pytest.M
     assert len(results.look().trials) == 2
 
 
-def test_a_run_and_its_driver_are_seen_before_there_is_a_table(tmp_path: Path) -> None:
+def test_a_run_and_its_driver_are_shown_before_its_table_exists(tmp_path: Path) -> None:
     claim(tmp_path)
     assert watched.runs(tmp_path)[["run", "state", "trials"]].to_numpy().tolist() == [
         ["p-search-00000000", "running", 0]
@@ -50,7 +52,7 @@ def test_a_run_and_its_driver_are_seen_before_there_is_a_table(tmp_path: Path) -
     assert watched.status(tmp_path).empty
 
 
-def test_a_missing_folder_and_foreign_files_are_one_line(tmp_path: Path) -> None:
+def test_a_missing_folder_and_foreign_files_are_errors_of_a_line(tmp_path: Path) -> None:
     with pytest.raises(AnalysisError, match=r"no results folder .*; give the folder that a search wrote to"):
         watched.runs(tmp_path / "missing")
     [path] = write(tmp_path, [trial(0)])

@@ -1,4 +1,4 @@
-"""What plans say of themselves is read from the records of their runs."""
+"""Plans' differences from the papers are read from the records of their runs."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def test_what_is_not_a_record_says_nothing(tmp_path: Path, record: Any) -> None:
     assert chapter(tmp_path) is None
 
 
-def test_a_record_that_cannot_be_read_does_not_hide_an_older_one(tmp_path: Path) -> None:
+def test_an_unreadable_record_does_not_hide_an_older_record(tmp_path: Path) -> None:
     write(tmp_path, "mine-search-0123abcd.b.yaml", "{", at=2)
     write(tmp_path, "mine-search-0123abcd.a.yaml", plan("Ten seeds."), at=1)
     assert departures(tmp_path) == {"mine": ("Ten seeds.",)}

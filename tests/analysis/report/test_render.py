@@ -44,17 +44,17 @@ def page(results: Path) -> str:
 
 @pytest.fixture
 def undrawn(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Figures are made but not rendered, which takes most of a report's time."""
+    """Figures are made but not rendered, because rendering takes most of a report's time."""
     monkeypatch.setattr("analysis.report.page._svg", lambda figure, letters: "<svg/>")
 
 
 def sections(page: str) -> list[str]:
-    """The chapters, without what precedes their names where there are several parts."""
+    """The chapters' names, without the prefix of their part."""
     return re.findall(r'<section id="(?:part\d+-)?(\w+)"', page)
 
 
 def test_it_loads_nothing_from_anywhere(page: str) -> None:
-    """What its script asks for, a browser says: `test_report_page`."""
+    """`test_report_page` checks the requests of its script in a browser."""
     assert set(re.findall(r'src="([^"]{5})', page)) == {"data:"}
     assert all(link.startswith("#") for link in re.findall(r'href="([^"]*)"', page))
     assert "url(" not in page
@@ -63,7 +63,7 @@ def test_it_loads_nothing_from_anywhere(page: str) -> None:
     assert "<link" not in page
 
 
-def test_every_chapter_is_there_and_linked(page: str) -> None:
+def test_every_chapter_is_present_and_linked(page: str) -> None:
     expected = [
         "answer",
         "results",
@@ -77,9 +77,9 @@ def test_every_chapter_is_there_and_linked(page: str) -> None:
         "importance",
     ]
     expected += ["entropy", "failures", "provenance", "columns"]
-    found = sections(page)
-    assert found == [name for name in expected if name != "check"]  # the benchmark ran other parameters
-    assert set(re.findall(r'href="#(\w+)"', page)) == {*found, "main"}
+    names = sections(page)
+    assert names == [name for name in expected if name != "check"]  # the benchmark ran other parameters
+    assert set(re.findall(r'href="#(\w+)"', page)) == {*names, "main"}
 
 
 def test_the_main_table_holds_the_figures_and_marks_the_best(page: str) -> None:
@@ -91,7 +91,7 @@ def test_the_main_table_holds_the_figures_and_marks_the_best(page: str) -> None:
     assert "jit (tuned on 8 + transferred) comes nearest to retraining: 13.0 ± 1.1 points away" in main
 
 
-def test_failures_versions_and_column_meanings_are_told(page: str) -> None:
+def test_failures_versions_and_column_meanings_are_shown(page: str) -> None:
     assert "weights are not finite" in page
     assert "1 of 59 trials failed (1.7%)" in page
     assert "laptop" in page
@@ -102,8 +102,8 @@ def test_every_figure_says_what_it_shows(page: str) -> None:
     captions = re.findall(r"<figcaption>(.+?)</figcaption>", page, re.S)
     assert len(captions) == page.count("<figure") > 5
     assert all(len(text) > 40 for text in captions)
-    said = "Over lr the distance to retrain is lowest at 0.01 (2.5 points), 11.5 at the centre,"
-    assert any(said in text for text in captions)
+    sentence = "Over lr the distance to retrain is lowest at 0.01 (2.5 points), 11.5 at the centre,"
+    assert any(sentence in text for text in captions)
 
 
 def test_the_check_on_fresh_seeds_names_both_sources(tmp_path: Path) -> None:
@@ -122,9 +122,9 @@ def test_the_check_on_fresh_seeds_names_both_sources(tmp_path: Path) -> None:
 
 
 def test_the_check_on_other_draws_names_them_as_a_source(tmp_path: Path) -> None:
-    place = {"task": "random", "forget": "40"}
-    fresh = [measured("jit", n, gap=6.0 + n, draw=n, trial_id=f"draw{n}", **place) for n in (0, 1, 2)]
-    write(tmp_path, [trial(0, gap=4.0, **place), *fresh])
+    fields = {"task": "random", "forget": "40"}
+    fresh = [measured("jit", n, gap=6.0 + n, draw=n, trial_id=f"draw{n}", **fields) for n in (0, 1, 2)]
+    write(tmp_path, [trial(0, gap=4.0, **fields), *fresh])
     section = check(load.trials(tmp_path))
     assert section is not None
     text = " ".join(section.text)
@@ -149,9 +149,9 @@ def test_the_check_on_other_draws_names_them_as_a_source(tmp_path: Path) -> None
 )
 def test_chapters_without_data_are_left_out(tmp_path: Path, rows: list, missing: set[str]) -> None:
     write(tmp_path, rows)
-    found = sections(render(tmp_path))
-    assert not missing & set(found)
-    assert {"provenance", "columns"} <= set(found)
+    names = sections(render(tmp_path))
+    assert not missing & set(names)
+    assert {"provenance", "columns"} <= set(names)
 
 
 @pytest.mark.usefixtures("undrawn")
@@ -172,7 +172,7 @@ def test_several_scenarios_get_a_table_each_and_random_its_note(tmp_path: Path) 
 
 
 @pytest.mark.usefixtures("undrawn")
-def test_two_plans_on_one_scenario_share_no_table(tmp_path: Path) -> None:
+def test_two_plans_on_a_scenario_share_no_table(tmp_path: Path) -> None:
     runs = {"one": 3.0, "two": 4.0}
     rows = [
         measured("jit", i, gap=gap, trial_id=f"{plan}{i}", run_id=f"{plan}-benchmark-0123abcd")
@@ -224,7 +224,7 @@ def test_a_search_alone_says_that_its_best_is_too_hopeful(tmp_path: Path) -> Non
 
 
 @pytest.mark.usefixtures("undrawn")
-def test_one_repetition_claims_nothing(tmp_path: Path) -> None:
+def test_a_single_repetition_claims_nothing(tmp_path: Path) -> None:
     write(tmp_path, [measured(m, 1, gap=gap) for m, gap in (("retrain", 1.0), ("jit", 1.0), ("ssd", 2.0))])
     first = chapter(render(tmp_path), "answer")
     assert "One repetition cannot tell methods apart" in first
@@ -234,24 +234,24 @@ def test_one_repetition_claims_nothing(tmp_path: Path) -> None:
 
 @pytest.mark.usefixtures("undrawn")
 def test_what_else_was_measured_and_forgetting_quality_have_their_tables(tmp_path: Path) -> None:
-    place = {"retain_train_acc": 90.0, "test_acc": 80.0, "target_test_acc": 81.0}
+    fields = {"retain_train_acc": 90.0, "test_acc": 80.0, "target_test_acc": 81.0}
     rows = [
-        measured(m, seed, trial_id=f"{m}{seed}", **place) for m in ("retrain", "jit") for seed in range(8)
+        measured(m, seed, trial_id=f"{m}{seed}", **fields) for m in ("retrain", "jit") for seed in range(8)
     ]
     page = render_with(tmp_path, rows)
     results = page.split('<section id="results">')[1].split("</section>")[0]
     assert "every other metric" in results
     assert "80.0 ± 0.0" in results
     quality = page.split('<section id="quality">')[1].split("</section>")[0]
-    told = re.findall(r"<td>(retrain|jit \(tuned\))" + r"<td class=number>([\d.]+)" * 4, quality)
-    assert told[0] == ("retrain", "8", "1.00", "1.00", "1.00")
+    cells = re.findall(r"<td>(retrain|jit \(tuned\))" + r"<td class=number>([\d.]+)" * 4, quality)
+    assert cells[0] == ("retrain", "8", "1.00", "1.00", "1.00")
     # Of jit every threshold is wrong about nobody, of retrain about a half at best
     ours, theirs = (2 ** (-12 / (1 + rate / 0.8)) for rate in (0.1, 0.9))
-    assert told[1] == ("jit (tuned)", "8", f"{ours / theirs:.2f}", "1.00", f"{ours / theirs:.2f}")
+    assert cells[1] == ("jit (tuned)", "8", f"{ours / theirs:.2f}", "1.00", f"{ours / theirs:.2f}")
 
 
 def render_with(folder: Path, rows: list) -> str:
-    """The report of some trials whose models all say the same of every forgotten image, jit another thing."""
+    """The report of some trials whose models have the same loss for every forgotten image, except for jit."""
     write(folder, rows)
     loss = {"retrain": 1.0, "jit": 2.0}
     write(folder, [row | {"loss": loss[row["method"]]} for row in sample_rows(rows)], "samples")
@@ -264,7 +264,7 @@ NASTY = [r"5$ \frac{ 6$", "two\nlines \x1b[31m", "=_\N{RED APPLE}^ تفاح", "l
 
 @pytest.fixture(scope="module")
 def nasty(tmp_path_factory: pytest.TempPathFactory) -> str:
-    """The drawn report of results in which names are anything but names."""
+    """The drawn report of results with names that contain markup, mathematics and control characters."""
     folder = tmp_path_factory.mktemp("nasty")
     rows = [
         measured(m, 1, forget=name, tuned_on=name, preset=p, regime=r, trial_id=f"{m}{name}{r}")
@@ -336,8 +336,8 @@ def test_settings_of_matplotlib_change_no_figure() -> None:
 
 @pytest.fixture
 def made(page: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Reports are written, and not made again for that."""
-    monkeypatch.setattr(report, "render", lambda place: page)
+    """Reports are written without being rendered again."""
+    monkeypatch.setattr(report, "render", lambda results: page)
 
 
 @pytest.mark.usefixtures("made")
@@ -351,7 +351,7 @@ def test_it_is_written_whole_and_beside_nothing(tmp_path: Path) -> None:
 
 
 @pytest.mark.usefixtures("made")
-def test_a_place_that_cannot_be_written_is_one_line(tmp_path: Path) -> None:
+def test_a_file_that_cannot_be_written_is_an_error_of_a_line(tmp_path: Path) -> None:
     write(tmp_path, [measured("jit", 1)])
     (tmp_path / "file").write_text("")
     with pytest.raises(AnalysisError, match=r"cannot write the report .*--out"):
@@ -382,8 +382,8 @@ def test_the_papers_tables_stand_beside_ours(tmp_path: Path) -> None:
 
 @pytest.mark.usefixtures("undrawn")
 def test_a_scaled_experiment_says_so_in_title_and_chapters(tmp_path: Path) -> None:
-    place = {"dataset": "cifar100@1000", "model": "vgg11@64"}
-    write(tmp_path, printed_rows("jit", "rocket", (66.0, 14.0, 3.0), **place))
+    fields = {"dataset": "cifar100@1000", "model": "vgg11@64"}
+    write(tmp_path, printed_rows("jit", "rocket", (66.0, 14.0, 3.0), **fields))
     page = render(tmp_path)
     assert "<h1>Unlearning on cifar100@1000 with vgg11@64 (scaled)</h1>" in page
     for name in ("results", "comparison"):
@@ -393,7 +393,7 @@ def test_a_scaled_experiment_says_so_in_title_and_chapters(tmp_path: Path) -> No
 
 
 @pytest.mark.usefixtures("undrawn")
-def test_the_cost_of_transferred_parameters_is_said_in_one_sentence(tmp_path: Path) -> None:
+def test_the_cost_of_transferred_parameters_is_a_sentence(tmp_path: Path) -> None:
     gaps = {("8", "8"): [1.0, 1.0], ("2", "8"): [3.0, 5.0], ("2", "2"): [2.0, 2.0], ("8", "2"): [2.0, 4.0]}
     write(tmp_path, transfer_rows(gaps))
     page = render(tmp_path)
@@ -429,7 +429,7 @@ def test_results_of_older_versions_have_no_new_chapters(tmp_path: Path) -> None:
     assert not {"comparison", "transfer", "sequence"} & set(sections(render(tmp_path)))
 
 
-def test_what_a_retrained_model_started_from_is_said_where_it_was_not_fresh() -> None:
+def test_the_start_of_a_retrained_model_is_named_where_it_was_not_fresh() -> None:
     vit = {"dataset": "cifar10", "model": "vit_b16"}
     rows = [
         measured("jit", 1, retrained_from="fresh"),
@@ -437,16 +437,18 @@ def test_what_a_retrained_model_started_from_is_said_where_it_was_not_fresh() ->
         measured("jit", 1, model="mine", retrained_from="checkpoint", trial_id="c"),
         measured("jit", 1, model="old", trial_id="d"),
     ]
-    (_, pretrained), (_, own) = (text.split(" ", 1) for text in said(rows))
+    (_, pretrained), (_, user_defined) = (text.split(" ", 1) for text in start_sentences(rows))
     assert pretrained.startswith(
         "cifar10, vit_b16 the retrained model started from published weights, except for"
     )
-    assert own.startswith("digits, mine the retrained model started from weights that only its owner knows")
-    assert said(rows[:1]) == said(rows[3:]) == []
+    assert user_defined.startswith(
+        "digits, mine the retrained model started from weights that only its owner knows"
+    )
+    assert start_sentences(rows[:1]) == start_sentences(rows[3:]) == []
 
 
-def said(rows: list[dict]) -> list[str]:
-    """The sentences of the chapter of results about starts."""
+def start_sentences(rows: list[dict]) -> list[str]:
+    """The sentences about starting weights in the chapter of results."""
     section = benchmark_sections.results(frame(rows))
     assert section is not None
     return [s for text in section.text for s in text.replace(" On ", "\nOn ").split("\n") if "started" in s]

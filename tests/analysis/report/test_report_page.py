@@ -1,4 +1,4 @@
-"""The report in a real Chromium: what it draws, asks for, and does when it is touched."""
+"""The report in a real Chromium: its drawings, requests and reactions to the reader."""
 
 from __future__ import annotations
 
@@ -200,7 +200,7 @@ def test_print_shows_still_pictures_and_folded_chapters(report: Path, visit: Vis
     assert opened.page.locator("#part1-entropy img").is_visible()
 
 
-def test_without_scripts_still_pictures_and_tables_are_there(report: Path, visit: Visiting) -> None:
+def test_without_scripts_still_pictures_and_tables_are_shown(report: Path, visit: Visiting) -> None:
     opened = visit(report, java_script_enabled=False)
     assert opened.page.locator("figure.answer .still").first.is_visible()
     assert opened.page.locator("#part1-results td").first.is_visible()

@@ -32,22 +32,22 @@ from tests.analysis.conftest import (
 
 
 def test_every_row_once_and_partitions_as_strings(results: Path) -> None:
-    found = load.trials(results)
+    trials = load.trials(results)
     expected = len(search_rows()) + len(sensitivity_rows()) + len(benchmark_rows())
-    assert len(found) == expected == found["trial_id"].nunique()
-    assert set(found["method"]) == {"jit", "original", "retrain"}
-    assert type(found["dataset"].iloc[0]) is str
-    assert found["method"].dtype != "category"
+    assert len(trials) == expected == trials["trial_id"].nunique()
+    assert set(trials["method"]) == {"jit", "original", "retrain"}
+    assert type(trials["dataset"].iloc[0]) is str
+    assert trials["method"].dtype != "category"
 
 
-def test_columns_that_only_one_file_has_are_kept(tmp_path: Path) -> None:
+def test_columns_of_a_single_file_are_kept(tmp_path: Path) -> None:
     [first] = write(tmp_path, [trial()])
     [second] = write(tmp_path, [trial(1, method="other")])
     table = pq.read_table(first, partitioning=None)
     pq.write_table(table.drop_columns(["param_sigma"]), first)
-    found = load.trials(tmp_path).set_index("method")
-    assert found["param_sigma"].isna()["jit"]
-    assert found.loc["other", "param_sigma"] == 0.5
+    trials = load.trials(tmp_path).set_index("method")
+    assert trials["param_sigma"].isna()["jit"]
+    assert trials.loc["other", "param_sigma"] == 0.5
     assert second.exists()
 
 
@@ -79,9 +79,9 @@ def test_tables_of_the_benchmark_stage_may_be_missing(tmp_path: Path) -> None:
 
 
 def test_columns_and_ranges_come_from_the_files(results: Path) -> None:
-    found = load.columns(results).set_index("column")
-    assert found.loc["mia", ["unit", "group", "description"]].tolist() == ["%", "test", "what mia means"]
-    assert "dataset" in found.index
+    trials = load.columns(results).set_index("column")
+    assert trials.loc["mia", ["unit", "group", "description"]].tolist() == ["%", "test", "what mia means"]
+    assert "dataset" in trials.index
     assert load.ranges(results)["param_lr"] == {"jit": load.Range(1e-5, 1.0, True)}
     assert "param_mode" not in load.ranges(results)
 
@@ -104,7 +104,9 @@ def _newer(folder: Path) -> None:
         (_newer, ["newer unlearnbench", "version 2", "upgrade"]),
     ],
 )
-def test_errors_are_one_line_that_says_what_to_do(tmp_path: Path, prepare, words: list[str]) -> None:
+def test_errors_are_a_line_that_says_what_to_do(
+    tmp_path: Path, prepare: Callable[[Path], object], words: list[str]
+) -> None:
     folder = tmp_path / "results"
     folder.mkdir()
     prepare(folder)
@@ -213,11 +215,11 @@ def test_columns_of_other_types_and_versions_are_read_as_what_they_are(
 ) -> None:
     [path] = write(tmp_path, [trial(0), trial(1)])
     pq.write_table(change(pq.read_table(path, partitioning=None)), path)
-    found = load.trials(tmp_path)
-    assert found["state"].isin(["complete", "failed"]).all()
-    assert found["gap"].dtype == "float64"
-    assert str(found["finished_at"].dtype) == "datetime64[us, UTC]"
-    assert set(found["tuned_on"].isna()) <= {True}
+    trials = load.trials(tmp_path)
+    assert trials["state"].isin(["complete", "failed"]).all()
+    assert trials["gap"].dtype == "float64"
+    assert str(trials["finished_at"].dtype) == "datetime64[us, UTC]"
+    assert set(trials["tuned_on"].isna()) <= {True}
 
 
 def test_a_file_outside_the_folders_of_data_set_and_method_is_named(tmp_path: Path) -> None:
@@ -255,9 +257,9 @@ def test_columns_that_are_empty_throughout_are_left_out_but_for_those_our_functi
     write(
         tmp_path, [trial(0, param_n=None, param_mode="", error=None), trial(1, param_n=None, param_mode="")]
     )
-    found = load.trials(tmp_path)
-    assert not {"param_n", "param_mode", "param_clip", "target_test_acc"} & set(found)
-    assert {"param_lr", "error", "tuned_on", "started_at"} <= set(found)
+    trials = load.trials(tmp_path)
+    assert not {"param_n", "param_mode", "param_clip", "target_test_acc"} & set(trials)
+    assert {"param_lr", "error", "tuned_on", "started_at"} <= set(trials)
 
 
 def test_a_stage_is_apart_with_its_references(results: Path, tmp_path: Path) -> None:
@@ -272,23 +274,23 @@ def test_a_stage_is_apart_with_its_references(results: Path, tmp_path: Path) -> 
 
 def test_only_the_columns_that_are_named(results: Path) -> None:
     whole = load.trials(results, "search")
-    found = load.trials(results, "search", ["gap", "param_sigma", "method"])
-    pd.testing.assert_frame_equal(found, whole[["gap", "param_sigma", "method"]])
+    trials = load.trials(results, "search", ["gap", "param_sigma", "method"])
+    pd.testing.assert_frame_equal(trials, whole[["gap", "param_sigma", "method"]])
     with pytest.raises(AnalysisError, match="has a column 'gab'; did you mean 'gap'"):
         load.trials(results, columns=["gab"])
 
 
-def test_files_that_disagree_about_a_type_are_read_as_the_wider_one(tmp_path: Path) -> None:
+def test_files_that_disagree_about_a_type_are_read_as_the_wider_type(tmp_path: Path) -> None:
     [first] = write(tmp_path, [trial()])
     write(tmp_path, [trial(1, method="other")])
     table = pq.read_table(first, partitioning=None)
     at = table.column_names.index("param_sigma")
     pq.write_table(table.set_column(at, "param_sigma", pa.array([2], pa.int64())), first)
-    found = load.trials(tmp_path).set_index("method")["param_sigma"]
-    assert found.to_dict() == {"jit": 2.0, "other": 0.5}
+    trials = load.trials(tmp_path).set_index("method")["param_sigma"]
+    assert trials.to_dict() == {"jit": 2.0, "other": 0.5}
 
 
-def test_several_folders_are_one_table_that_says_whose_rows_they_are(results: Path, tmp_path: Path) -> None:
+def test_several_folders_are_a_table_that_names_their_locations(results: Path, tmp_path: Path) -> None:
     write(tmp_path, [trial(0, param_clip=True)])
     places = [results, str(tmp_path)]
     both = load.trials(places)
@@ -328,8 +330,8 @@ def test_steps_are_read_like_the_other_tables_and_may_be_absent(tmp_path: Path) 
     write(tmp_path, [row])
     assert load.steps(tmp_path).empty
     write(tmp_path, step_rows(row, {"gap": 1.0}, {"gap": 2.0}), "steps")
-    found = load.steps(tmp_path)
-    assert found[["method", "task", "request", "step", "gap"]].to_numpy().tolist() == [
+    trials = load.steps(tmp_path)
+    assert trials[["method", "task", "request", "step", "gap"]].to_numpy().tolist() == [
         ["jit", "sequence", "0", 1, 1.0], ["jit", "sequence", "2", 2, 2.0],
     ]  # fmt: skip
 
@@ -340,10 +342,10 @@ def bucket(results: Path) -> Iterator[str]:
     with s3.running() as server, pytest.MonkeyPatch.context() as patch:
         for name, value in {**s3.KEYS, "AWS_ENDPOINT_URL": server.endpoint}.items():
             patch.setenv(name, value)
-        place = f"s3://{s3.BUCKET}/some/where"
+        address = f"s3://{s3.BUCKET}/some/where"
         for file in store_at(results).files():
-            store_at(place).write(file, store_at(results).read(file))
-        yield place
+            store_at(address).write(file, store_at(results).read(file))
+        yield address
 
 
 def test_a_home_folder_that_the_shell_left_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -369,21 +371,21 @@ def test_a_report_lies_where_the_results_do(
     assert write_report(bucket) == f"{bucket}/report.html"
     page = store_at(bucket).read("report.html").to_pybytes()
     assert page.rstrip().endswith(b"</html>")
-    assert len(load.trials(bucket)) > 0, "the report is no data"
+    assert len(load.trials(bucket)) > 0, "the report is not a table"
     assert write_report(bucket, tmp_path / "page.html") == str(tmp_path / "page.html")
     assert (tmp_path / "page.html").read_bytes()[:200] == page[:200]
 
 
 @pytest.mark.parametrize(
-    ("place", "words"),
+    ("address", "words"),
     [
         ("s3://results/nowhere", "no results folder s3://results/nowhere"),
         ("s3:/results", "names no bucket"),
         ("http://host/results", "give a folder, s3://bucket/prefix or gs://bucket/prefix"),
     ],
 )
-def test_a_bucket_that_cannot_be_read_is_one_line(bucket: str, place: str, words: str) -> None:
+def test_a_bucket_that_cannot_be_read_is_an_error_of_a_line(bucket: str, address: str, words: str) -> None:
     with pytest.raises(AnalysisError) as caught:
-        load.trials(place)
+        load.trials(address)
     assert words in str(caught.value)
     assert "\n" not in str(caught.value)

@@ -29,7 +29,7 @@ def test_near_an_end_is_within_five_percent_on_the_scale(
 
 
 def test_the_warning_names_parameter_best_and_end() -> None:
-    said = "the range of lr may be too narrow: its best 4.9 is within 5 % of 5"
-    assert Range(1e-6, 5.0, True).warning("lr", 4.9) == said
+    warning = "the range of lr may be too narrow: its best 4.9 is within 5 % of 5"
+    assert Range(1e-6, 5.0, True).warning("lr", 4.9) == warning
     assert Range(1e-6, 5.0, True).warning("lr", 0.1) == ""
     assert Range(1.0, 1.0, False).warning("lr", 1.0) == ""

@@ -1,4 +1,4 @@
-"""What a search's ranges were, by the records beside its tables."""
+"""The ranges of a search, from the records next to its tables."""
 
 from __future__ import annotations
 
@@ -54,40 +54,40 @@ def test_what_is_no_such_record_says_nothing(tmp_path: Path, content: object) ->
 
 
 def test_the_report_names_a_best_near_the_end_of_the_range_that_was_searched(tmp_path: Path) -> None:
-    """The best rate, 10^-1.333, is in the middle of what is declared; the search went to .05 only."""
+    """The best rate, 10^-1.333, is in the middle of the declared range, but the search ended at .05."""
     study = "a.b-search-1_0f"
     write(tmp_path, [row | {"run_id": study} for row in search_rows()])
 
-    def said() -> list[str]:
+    def warnings() -> list[str]:
         trials = load.trials(tmp_path)
         searched = searched_ranges(tmp_path, trials, DECLARED)
-        found = list(studies(trials))
-        section = searches(found, {}, lambda *at: range_of(*at, searched, DECLARED))
+        searched_studies = list(studies(trials))
+        section = searches(searched_studies, {}, lambda *at: range_of(*at, searched, DECLARED))
         assert section is not None
         tables = [block for block in section.blocks if isinstance(block, Table)]
         warned = [table for table in tables if "too narrow" in table.caption]
         return [" ".join(cell.text for cell in row) for table in warned for row in table.rows]
 
-    assert said() == []
+    assert warnings() == []
     written = {"jit": {"ranges": {"lr": [1e-5, 0.05]}}}
     keep(tmp_path, RECORD | {"studies": written, "ids": {"jit": study}}, f"{study}.yaml")
-    [line] = said()
+    [line] = warnings()
     assert line.startswith("jit 8 the range of lr may be too narrow")
     assert line.endswith("its best 0.0464 is within 5 % of 0.05")
 
 
 def test_the_report_says_on_how_many_images_searches_evaluated() -> None:
-    def said(rows: list[Row]) -> list[str]:
+    def warnings(rows: list[Row]) -> list[str]:
         section = searches(list(studies(pd.DataFrame(rows))), {}, lambda *at: None)
         assert section is not None
         return list(section.text)
 
-    assert said(search_rows()) == []
+    assert warnings(search_rows()) == []
     some = [row | {"eval_limit": 8_167, "eval_ended": ""} for row in search_rows()]
-    (line,) = said(some)
+    (line,) = warnings(some)
     assert line == "These trials were evaluated on a fixed choice of at most 8,167 images of each split."
     some[3]["eval_ended"] = "right about 1.0 % of the first 300 retained images, which is chance"
-    (line,) = said(some)
+    (line,) = warnings(some)
     assert (
         " 1 of 31 were not better than chance on the first few hundred images, and were evaluated only on"
         in line
