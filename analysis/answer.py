@@ -11,7 +11,7 @@ from typing import Any
 
 import pandas as pd
 
-from analysis.breakdown import benchmarked, merge_tuned, overall, with_both
+from analysis.breakdown import benchmarked, merge_tuned, overall, with_joint_regime
 from analysis.drawing.style import plain
 from analysis.nearest import Line, against, by_unit, distances, leaders, of_lines
 from analysis.results.plan_records import plan_names
@@ -88,7 +88,7 @@ def _of_benchmark(rows: pd.DataFrame) -> list[dict[str, Any]]:
     most = methods["forget_sets"].max()
     ranked = methods.sort_values(["forget_sets", "gap_mean"], ascending=[False, True], kind="stable")
     chosen = pd.concat([ranked.drop_duplicates("method"), summary[summary["method"].isin(REFERENCES)]])
-    every = merge_tuned(with_both(benchmarked(rows)))
+    every = merge_tuned(with_joint_regime(benchmarked(rows)))
     every = every[pd.MultiIndex.from_frame(every[VARIANT]).isin(_lines(chosen))]
     far, seconds = distances(every, "gap"), distances(every, "unlearn_s")
     full = _lines(chosen[~chosen["method"].isin(REFERENCES) & (chosen["forget_sets"] == most)])

@@ -17,12 +17,12 @@ from analysis.studies import REFERENCES, SCENARIO, VARIANT, complete, numbered
 
 FIGURES = ("retain_acc", "forget_acc", "mia", "gap", "unlearn_s")
 REGIMES = ["", "published", "default", "tuned", "transferred", "tuned + transferred"]
-BOTH = "tuned + transferred"
+JOINT_REGIME = "tuned + transferred"
 COLUMNS = [  # the columns that `benchmarked` uses, in addition to those of every row
     *(*SCENARIO, "forget", *VARIANT, *UNIT, "preset_paper", "preset_differs"),
     *("run_id", "trial_id", "kind", "state", "finished_at"),
 ]
-SOURCES = " | "  # between the forget sets in `tuned_on` on which a search found the same values
+SOURCES = " | "  # separates the forget sets in `tuned_on` whose searches chose the same values
 
 
 def benchmarked(trials: pd.DataFrame) -> pd.DataFrame:
@@ -55,7 +55,7 @@ def benchmarked(trials: pd.DataFrame) -> pd.DataFrame:
     return rows[~again.sort_index()].reset_index(drop=True)
 
 
-def with_both(rows: pd.DataFrame, within: Sequence[str] = SCENARIO) -> pd.DataFrame:
+def with_joint_regime(rows: pd.DataFrame, within: Sequence[str] = SCENARIO) -> pd.DataFrame:
     """Rows of the benchmark stage, with tuned and transferred ones added again as a joint regime.
 
     The added regime `tuned + transferred` is the papers' way to choose parameters: on one forget set, for
@@ -63,7 +63,7 @@ def with_both(rows: pd.DataFrame, within: Sequence[str] = SCENARIO) -> pd.DataFr
     """
     searched = rows[rows["regime"].isin(["tuned", "transferred"]) & (rows["tuned_on"] != "")]
     regimes = searched.groupby([*within, "method", "tuned_on"])["regime"].transform("nunique")
-    return pd.concat([rows, searched[regimes > 1].assign(regime=BOTH, preset="")], ignore_index=True)
+    return pd.concat([rows, searched[regimes > 1].assign(regime=JOINT_REGIME, preset="")], ignore_index=True)
 
 
 def merge_tuned(rows: pd.DataFrame) -> pd.DataFrame:
@@ -105,10 +105,10 @@ def overall(trials: Trials, metrics: Sequence[str] = FIGURES) -> pd.DataFrame:
         within each, over the level in `over`.
     """
     rows = benchmarked(used(trials, "benchmark", [*COLUMNS, *metrics]))
-    return _summary(merge_tuned(with_both(rows)), [*SCENARIO, *VARIANT], metrics)
+    return _summary(merge_tuned(with_joint_regime(rows)), [*SCENARIO, *VARIANT], metrics)
 
 
-def apart(trials: pd.DataFrame, metrics: Sequence[str] = FIGURES) -> pd.DataFrame:
+def spread_levels(trials: pd.DataFrame, metrics: Sequence[str] = FIGURES) -> pd.DataFrame:
     """The spread between originals, draws and seeds separately, if there are several draws or originals.
 
     Returns:

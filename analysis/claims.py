@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from analysis.breakdown import COLUMNS, benchmarked, merge_tuned, ordered, with_both
+from analysis.breakdown import COLUMNS, benchmarked, merge_tuned, ordered, with_joint_regime
 from analysis.errors import AnalysisError, unknown
 from analysis.results import load
 from analysis.results.load import Trials, used
@@ -56,7 +56,7 @@ def claims_by_forget(
     """
     if margin is not None and not margin > 0:
         raise AnalysisError(f"the margin is {margin:g}; give a positive number, in the unit of the metric")
-    rows = complete(merge_tuned(with_both(benchmarked(used(trials, "benchmark", _columns(metrics))))))
+    rows = complete(merge_tuned(with_joint_regime(benchmarked(used(trials, "benchmark", _columns(metrics))))))
     _check(metrics, rows, trials)
     keys = [*LINE, "forget"]
     methods = rows[~rows["method"].isin(REFERENCES)]

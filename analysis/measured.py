@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pandas as pd
 
-from analysis.breakdown import benchmarked, merge_tuned, ordered, overall, with_both
+from analysis.breakdown import benchmarked, merge_tuned, ordered, overall, with_joint_regime
 from analysis.studies import SCENARIO, VARIANT, complete
 
 ACCURACIES = ("retain_acc", "test_acc", "forget_acc")
@@ -60,7 +60,7 @@ def measures(trials: pd.DataFrame, scores: pd.DataFrame) -> pd.DataFrame:
 def _mia_difference(trials: pd.DataFrame) -> pd.DataFrame:
     """The difference to retrain on the same forget set, because a method may lack some of the sets."""
     keys, scenario = [*SCENARIO, *VARIANT], [*SCENARIO, "forget"]
-    rows = complete(merge_tuned(with_both(benchmarked(trials))))
+    rows = complete(merge_tuned(with_joint_regime(benchmarked(trials))))
     means = rows.groupby([*keys, "forget"])["mia"].mean().reset_index()
     retrain = means[means["method"] == "retrain"].set_index(scenario)["mia"].rename("retrain")
     means = means.join(retrain, on=scenario)

@@ -58,7 +58,7 @@ TABLES = {
     "collateral": Kind("the classes that stay", lambda r: breakdown.collateral(r.trials, r.classes)),
     "spread": Kind(
         "spread over seeds, over draws and over originals",
-        lambda r: breakdown.apart(r.trials),
+        lambda r: breakdown.spread_levels(r.trials),
         "benchmark a plan with several draws or originals",
     ),
     "transfer": Kind(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Any
@@ -92,11 +92,6 @@ def colours(methods: Iterable[str]) -> dict[str, str]:
     """A colour per method; pass all methods of the results, so that all figures agree."""
     others = sorted(set(methods) - set(REFERENCES))
     return _REFERENCE | {name: _WHEEL[i % len(_WHEEL)] for i, name in enumerate(others)}
-
-
-def colour(method: str, given: Mapping[str, str] | None, methods: Iterable[str]) -> str:
-    """The colour of a method, from the given mapping or from the methods at hand."""
-    return (given or colours(methods)).get(method, FAINT)
 
 
 def log_axis(axes: Axes, axis: str = "x") -> None:

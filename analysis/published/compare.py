@@ -14,7 +14,7 @@ from collections.abc import Collection, Mapping
 import numpy as np
 import pandas as pd
 
-from analysis.breakdown import BOTH, COLUMNS, benchmarked, merge_tuned, regime_rank, with_both
+from analysis.breakdown import COLUMNS, JOINT_REGIME, benchmarked, merge_tuned, regime_rank, with_joint_regime
 from analysis.forgetting import UTILITY, forgetting_quality
 from analysis.published import AGGREGATE, as_printed, published
 from analysis.results.load import Trials, used
@@ -72,7 +72,7 @@ def cells(
     trials = used(trials, "benchmark", [*COLUMNS, "unlearn_s", "eval_s", *UTILITY, *metrics])
     measured = _ours(trials)
     places = measured[[*OURS, *SCENARIO]].drop_duplicates()
-    rows = with_both(_printed(measured, wanted, [*SCENARIO, "method"]), [*OURS, "task"])
+    rows = with_joint_regime(_printed(measured, wanted, [*SCENARIO, "method"]), [*OURS, "task"])
     rows = _standing_for(_as_sampled(rows, samples_of), wanted)
     rows = _printed(rows, wanted, [*SCENARIO, "forget", "method"])
     found = wanted.merge(places, on=SCENARIO, how="left")
@@ -113,7 +113,9 @@ def ranking(compared: pd.DataFrame) -> pd.DataFrame:
     """
     gaps = _gaps(compared)
     several = gaps.groupby(_PLACE)["forget"].transform("nunique") > 1
-    over = merge_tuned(with_both(gaps[several], _PLACE)).groupby([*_PLACE, "regime", "tuned_on", "method"])
+    over = merge_tuned(with_joint_regime(gaps[several], _PLACE)).groupby(
+        [*_PLACE, "regime", "tuned_on", "method"]
+    )
     means = over[["printed_gap", "gap"]].mean().assign(sets=over["forget"].nunique()).reset_index()
     most = means.groupby([*_PLACE, "regime", "tuned_on"])["sets"].transform("max")
     means = means[(means["sets"] == most) & (most > 1)].assign(forget=EVERY)
@@ -196,7 +198,7 @@ def _standing_for(rows: pd.DataFrame, wanted: pd.DataFrame) -> pd.DataFrame:
 
     A figure of a forget set that print does not name has those of whichever sets were run here.
     """
-    found = [rows[rows["regime"] != BOTH]]
+    found = [rows[rows["regime"] != JOINT_REGIME]]
     several = wanted[wanted["forget"].str.contains(AGGREGATE)]
     for *place, forget in several[[*SCENARIO, "forget"]].drop_duplicates().itertuples(index=False):
         sets = forget.split(AGGREGATE)

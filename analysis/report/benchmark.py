@@ -8,16 +8,16 @@ from collections.abc import Iterator, Mapping
 import pandas as pd
 
 from analysis.breakdown import (
-    BOTH,
     FIGURES,
-    apart,
+    JOINT_REGIME,
     benchmarked,
     by_class,
     collateral,
     merge_tuned,
     overall,
     per_image,
-    with_both,
+    spread_levels,
+    with_joint_regime,
 )
 from analysis.drawing import benchmark as charts
 from analysis.forgetting import FEWEST, entropy_difference, forgetting_quality
@@ -37,10 +37,10 @@ SCORES = ("f_score", "utility", "total_score")
 
 def results(trials: pd.DataFrame) -> Section | None:
     """The main table of every scenario: mean ± std, distance to retrain, the best marked."""
-    frame = few_sources(overall(trials))
+    frame = without_multiple_sources(overall(trials))
     if frame.empty:
         return None
-    every = dict(by_scenario(merge_tuned(with_both(benchmarked(trials)))))
+    every = dict(by_scenario(merge_tuned(with_joint_regime(benchmarked(trials)))))
     blocks = [
         _main_table(name, rows.reset_index(drop=True), every[name]) for name, rows in by_scenario(frame)
     ]
@@ -98,7 +98,7 @@ def classes(trials: pd.DataFrame, palette: Mapping[str, str]) -> Section | None:
         return None
     blocks: list[Table | Picture] = []
     for name, rows in by_scenario(frame):
-        drawn = few_sources(rows)
+        drawn = without_multiple_sources(rows)
         if rows["forget"].nunique() <= TOO_MANY:
             blocks.append(picture(charts.breakdown(drawn, palette=palette), _spread_sentence(name, drawn)))
         text = _distance_first(shown(rows))
@@ -111,7 +111,7 @@ def classes(trials: pd.DataFrame, palette: Mapping[str, str]) -> Section | None:
 
 def damage(trials: pd.DataFrame, per_class: pd.DataFrame) -> Section | None:
     """The change of the classes that stay, relative to retraining."""
-    frame = few_sources(collateral(trials, per_class))
+    frame = without_multiple_sources(collateral(trials, per_class))
     frame = frame[frame["method"] != "retrain"]
     if frame.empty:
         return None
@@ -145,11 +145,13 @@ def _collateral_sureness(worst: pd.Series) -> str:
 
 def entropy(trials: pd.DataFrame, samples: pd.DataFrame, palette: Mapping[str, str]) -> Section | None:
     """The entropies of the models' outputs on the forgotten images."""
-    frame = few_sources(per_image(trials, samples, "entropy"))
+    frame = without_multiple_sources(per_image(trials, samples, "entropy"))
     if frame.empty:
         return None
     blocks: list[Table | Picture] = []
-    differences = dict(by_scenario(few_sources(merge_tuned(entropy_difference(trials, samples)))))
+    differences = dict(
+        by_scenario(without_multiple_sources(merge_tuned(entropy_difference(trials, samples))))
+    )
     for name, rows in by_scenario(frame):
         groups = rows.groupby(VARIANT, sort=False)["entropy"]
         known = [f"{variant(*map(str, key))}: {values.median():.2g}" for key, values in groups]
@@ -190,8 +192,8 @@ def _entropy_table(name: str, rows: pd.DataFrame) -> Table:
 
 def quality(trials: pd.DataFrame, samples: pd.DataFrame) -> Section | None:
     """Whether unlearned and retrained models can be distinguished, where there are enough of both."""
-    scored = few_sources(merge_tuned(forgetting_quality(trials, samples)))
-    attacked = few_sources(merge_tuned(u_lira(trials, samples)))
+    scored = without_multiple_sources(merge_tuned(forgetting_quality(trials, samples)))
+    attacked = without_multiple_sources(merge_tuned(u_lira(trials, samples)))
     blocks = [_score_table(name, rows) for name, rows in by_scenario(scored)]
     blocks += [_attack_table(name, rows) for name, rows in by_scenario(attacked)]
     return Section("quality", "Compared with retrained models", [], blocks, folded=True) if blocks else None
@@ -234,9 +236,9 @@ def _attack_table(name: str, rows: pd.DataFrame) -> Table:
     return table(caption, heads, lines, set(heads[2:]))
 
 
-def few_sources(frame: pd.DataFrame) -> pd.DataFrame:
+def without_multiple_sources(frame: pd.DataFrame) -> pd.DataFrame:
     """The rows without parameters transferred from several sets, which have a chapter of their own."""
-    moved = frame["regime"].isin(["transferred", BOTH])
+    moved = frame["regime"].isin(["transferred", JOINT_REGIME])
     sources = frame["tuned_on"].where(moved).groupby([frame[c] for c in (*SCENARIO, "method")])
     return frame[~moved | (sources.transform("nunique") < 2)]
 
@@ -275,7 +277,7 @@ def _other_metrics(trials: pd.DataFrame) -> Iterator[Table]:
         others = [metric for metric in metric_names(rows) if metric not in FIGURES]
         if not others:
             continue
-        frame = few_sources(overall(rows, others))
+        frame = without_multiple_sources(overall(rows, others))
         text = shown(frame)
         heads = list(text.columns)
         figures = {label(m) for m in others} | {"n", "Failed"}
@@ -288,7 +290,7 @@ def _other_metrics(trials: pd.DataFrame) -> Iterator[Table]:
 
 def _levels(trials: pd.DataFrame) -> Iterator[Table]:
     """A folded table of the levels of spread, for scenarios with several draws or originals."""
-    for name, rows in by_scenario(few_sources(apart(trials))):
+    for name, rows in by_scenario(without_multiple_sources(spread_levels(trials))):
         heads = ["Forget set", "Method", "Figure", "Trials", "Mean", "± originals", "± draws", "± seeds"]
         lines = [
             [

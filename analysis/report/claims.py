@@ -9,7 +9,7 @@ import pandas as pd
 
 from analysis.claims import AS_RETRAINING, DIFFERS, IDENTICAL, LINE, TOO_FEW, claims_by_forget, together
 from analysis.drawing import claims as claims_charts
-from analysis.report.benchmark import few_sources
+from analysis.report.benchmark import without_multiple_sources
 from analysis.report.claims_sentences import how_to_read, shown
 from analysis.report.page import Block, Section, Table, picture, table
 from analysis.scenarios import by_scenario
@@ -64,7 +64,7 @@ def against_each_other(trials: pd.DataFrame, palette: Mapping[str, str]) -> list
 
 def _against_retraining(trials: pd.DataFrame, palette: Mapping[str, str]) -> list[Block]:
     measured = [metric for metric in METRICS if metric in trials and trials[metric].notna().any()]
-    judged = few_sources(claims_by_forget(trials, measured))
+    judged = without_multiple_sources(claims_by_forget(trials, measured))
     blocks: list[Block] = []
     for name, rows in by_scenario(judged):
         every = together(rows)

@@ -40,7 +40,13 @@ def _printed_table(rows: pd.DataFrame) -> list[Table | Picture]:
     text = cell_table(rows)
     heads = list(text.columns)
     blocks.append(
-        table(f"{name}: every compared figure", heads, text.to_numpy().tolist(), set(heads[4:]), folded=True)
+        table(
+            f"{name}: every compared figure, with standard deviations where known",
+            heads,
+            text.to_numpy().tolist(),
+            set(heads[4:]),
+            folded=True,
+        )
     )
     missing = _missing(rows)
     if missing:
@@ -103,7 +109,9 @@ def _rankings(rows: pd.DataFrame) -> list[Table | Picture]:
     main = [line for line, shown in zip(lines, over | ~over.any(), strict=True) if shown]
     blocks: list[Table | Picture] = [table(_ranking_sentence(ranked, agreed), heads, main, set(heads[2:]))]
     if over.any():
-        caption = f"{name_of(rows)}: agreement of the rankings on each forget set"
+        caption = (
+            f"{name_of(rows)}: agreement of the rankings on each forget set; of few methods, maybe chance"
+        )
         rest = [line for line, shown in zip(lines, over, strict=True) if not shown]
         blocks.append(table(caption, heads, rest, set(heads[2:]), folded=True))
     heads = ["Forget set", "Parameters", "Method", "Rank in the paper", "Rank here"]
@@ -118,7 +126,9 @@ def _rankings(rows: pd.DataFrame) -> list[Table | Picture]:
         ]
         for _, row in ranked.iterrows()
     ]
-    caption = f"{name_of(rows)}: methods ranked by distance to retrain"
+    caption = (
+        f"{name_of(rows)}: methods ranked by mean distance to retrain; the order of near values may be chance"
+    )
     return [*blocks, table(caption, heads, places, set(heads[3:]), folded=True)]
 
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import pandas as pd
 
-from analysis.breakdown import BOTH
+from analysis.breakdown import JOINT_REGIME
 from analysis.drawing import overviews
 from analysis.drawing.style import FAINT
 from analysis.report.page import Chart, Recipe, Summary, Table, picture, table
@@ -256,7 +256,7 @@ def _verdict(row: Line) -> str:
 
 def _source(row: Line) -> str:
     """The origin of parameters, without the method's name."""
-    if row["regime"] == BOTH:
+    if row["regime"] == JOINT_REGIME:
         return f"searched on {row['tuned_on']}, used on every forget set"
     named = variant(*(str(row[name]) for name in VARIANT)).removeprefix(str(row["method"]))
     return named.strip(" ()")

@@ -10,7 +10,7 @@ from typing import Any
 import pandas as pd
 
 from analysis.answer import PART
-from analysis.breakdown import BOTH
+from analysis.breakdown import JOINT_REGIME
 from analysis.studies import REFERENCES
 from analysis.text.labels import DASH, mean_std, number, scenario_label, shortened
 from analysis.text.names import printable
@@ -86,7 +86,7 @@ def _notes(rows: pd.DataFrame, usual: str) -> Iterator[str]:
 def _source(row: Line) -> str:
     """Where the values of a line come from, in two or three words."""
     regime, tuned_on = str(row["regime"]), row["tuned_on"]
-    if regime in (BOTH, "transferred"):
+    if regime in (JOINT_REGIME, "transferred"):
         return f"tuned on {tuned_on}" if tuned_on else "tuned"
     return regime
 

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from analysis.breakdown import apart, by_class, collateral, overall
+from analysis.breakdown import by_class, collateral, overall, spread_levels
 from analysis.spread import UNIT, counts_by, decompose_by, level, unit_means, units
 from analysis.text.labels import repetitions
 from tests.analysis.conftest import class_rows, frame, measured
@@ -134,12 +134,12 @@ def test_over_several_forget_sets_each_draw_of_each_set_counts_once() -> None:
 
 def test_several_levels_are_reported_separately() -> None:
     rows = drawn_rows({(0, 0): [1, 3], (0, 1): [4, 8]})
-    [line] = apart(frame(rows), ["gap"]).to_dict("records")
+    [line] = spread_levels(frame(rows), ["gap"]).to_dict("records")
     assert (line["method"], line["metric"], line["n"], line["mean"]) == ("jit", "gap", 4, 4.0)
     assert line["draws"] == pytest.approx(math.sqrt(8))
     assert line["seeds"] == pytest.approx(math.sqrt((2 + 8) / 2))
     assert math.isnan(line["originals"])
-    assert apart(frame(drawn_rows({(0, 0): [1, 3]}))).empty
+    assert spread_levels(frame(drawn_rows({(0, 0): [1, 3]}))).empty
 
 
 def test_tables_without_the_column_have_the_first_draw() -> None:
