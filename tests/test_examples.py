@@ -98,6 +98,7 @@ def analysed(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
 
 
 @OWN_RAY
+@pytest.mark.timeout(900)
 def test_a_sensitivity_analysis_with_the_tables_and_the_picture_of_its_results(
     analysed: tuple[Path, str],
 ) -> None:
