@@ -13,10 +13,10 @@ from contextlib import contextmanager, suppress
 from typing import Any
 
 from cluster.addresses import LOCAL
+from cluster.capacity import machines, usable
 from cluster.errors import ASKS_FOR_A_TOKEN, ClusterError, one_line
 from cluster.isolation import isolated_job, pythonpath_without_here, token_of_its_own
 from cluster.processes import children, copies, end, of_session
-from cluster.room import machines, usable
 from cluster.scratch import scratch, session_base
 from cluster.services import needed_services
 from cluster.signals import kept_from_ray

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 from ray import tune
 
+from cluster.capacity import Slot
 from cluster.isolation import importable
-from cluster.room import Place
 from cluster.tasks import shared
 from search.engine.background import Background
 from search.engine.gpu_use import keep_to, watched
@@ -51,16 +51,16 @@ class TrialActor(tune.Trainable):
         from search.engine.shared_work import works
 
         importable(code)
-        torch.set_num_threads(config["place"].cpus)
+        torch.set_num_threads(config["slot"].cpus)
         self._packed = packed or {}
         self._data = data or {}
         self._prepared: dict[str, Any] = {}
         self._assignments: list[Assignment] = config["assignments"]
-        self._place: Place = config["place"]
-        self._device = torch.device(gpu if self._place.gpus else "cpu")
+        self._slot: Slot = config["slot"]
+        self._device = torch.device(gpu if self._slot.gpus else "cpu")
         self._work: Background | None = None
         self._works = works(ledger)
-        keep_to(self._place.gpus, self._device)
+        keep_to(self._slot.gpus, self._device)
         self._warm_up(self._assignments[0])
 
     def _warm_up(self, first: Assignment) -> None:
@@ -72,11 +72,11 @@ class TrialActor(tune.Trainable):
 
     @classmethod
     def default_resource_request(cls, config: dict[str, Any]) -> tune.PlacementGroupFactory:
-        return tune.PlacementGroupFactory([config["place"].resources])
+        return tune.PlacementGroupFactory([config["slot"].resources])
 
     def reset_config(self, new_config: dict[str, Any]) -> bool:
         self.cleanup()
-        self._assignments, self._place = new_config["assignments"], new_config["place"]
+        self._assignments, self._slot = new_config["assignments"], new_config["slot"]
         return True
 
     def cleanup(self) -> None:
@@ -141,10 +141,10 @@ class TrialActor(tune.Trainable):
                 work=self._works,
             )
         done = finished(result)
-        if self._place.measures and result.state == "complete":
+        if self._slot.measures and result.state == "complete":
             done.trial.update(gpu.footprint())
         if result.out_of_memory:
-            done.trial["gpu_out_of_memory"] = self._place.gpus
+            done.trial["gpu_out_of_memory"] = self._slot.gpus
         return done
 
     def _finished(
@@ -173,9 +173,9 @@ class TrialActor(tune.Trainable):
             prepared,
             {
                 **a.identity,
-                "energy_j": cost.energy_j if self._place.gpus >= 1 else None,
-                "gpu_fraction": self._place.gpus,
-                "gpu_kind": self._place.kind if self._place.gpus else None,
+                "energy_j": cost.energy_j if self._slot.gpus >= 1 else None,
+                "gpu_fraction": self._slot.gpus,
+                "gpu_kind": self._slot.kind if self._slot.gpus else None,
                 "started_at": started,
                 "overhead_s": seconds - cost.spent_s,
                 # Not the clock a second time, which may have been set back meanwhile

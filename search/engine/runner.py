@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from cluster.addresses import LOCAL
+from cluster.capacity import Capacity
 from cluster.demand import demand
-from cluster.room import Room
 from cluster.scratch import scratch, session_base
 from cluster.services import callbacks_uncounted
 from cluster.signals import answered
@@ -36,7 +36,7 @@ _TUNE_SETTINGS = {
     "RAY_AIR_NEW_OUTPUT": "0",
     "TUNE_DISABLE_SIGINT_HANDLER": "1",
 }
-_NO_LIMIT = 100_000  # trials at once, as far as Tune is concerned: the searcher knows the room there is
+_NO_LIMIT = 100_000  # trials at once, as far as Tune is concerned: the searcher knows the capacity
 
 
 @dataclass(frozen=True)
@@ -89,14 +89,14 @@ def run(
 
     logging.getLogger("ray.tune").setLevel(logging.CRITICAL)
     deadline = time.monotonic() + timeout if timeout is not None else None
-    room = Room(slots, shares)
+    capacity = Capacity(slots, shares)
     hands = trial_timeout is None  # with a limit it must be clear which trial it is that hangs
 
     def wanted() -> list[dict[str, float]]:
-        return room.wanted(sum(source.at_once for source in sources))
+        return capacity.wanted(sum(source.at_once for source in sources))
 
     with scratch(session_base()) as folder, shared_work(sources, report, tell) as (ledger, reported):
-        searcher = TableSearcher(sources, results, room, shares, deadline, reported, hands, observer)
+        searcher = TableSearcher(sources, results, capacity, shares, deadline, reported, hands, observer)
         stopping = Stopping(searcher, tell)
         trainable = tune.with_parameters(
             TrialActor,

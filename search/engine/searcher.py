@@ -18,7 +18,7 @@ from typing import Any
 from ray.tune.schedulers import FIFOScheduler
 from ray.tune.search import Searcher
 
-from cluster.room import Place, Room, Wait
+from cluster.capacity import Capacity, Slot, Wait
 from search.engine.observer import Nobody, Observer
 from search.engine.placement import Learned
 from search.errors import RunError
@@ -38,7 +38,7 @@ class _Hand:
 
     source: Source
     trials: list[Assignment]
-    place: Place
+    slot: Slot
 
 
 class TableSearcher(Searcher):
@@ -50,8 +50,8 @@ class TableSearcher(Searcher):
     Args:
         sources: Where trials come from; the run ends when all are exhausted.
         results: The tables to write.
-        room: Where trials may start.
-        shares: What is known of the memory that trials need; the room goes by it.
+        capacity: The slots in which trials may start.
+        shares: The known memory use of trials, which the capacity follows.
         deadline: `time.monotonic()` after which nothing new is handed out; None for never.
         report: Called after every finished trial.
         hands: Whether one worker may get several short trials at once.
@@ -62,7 +62,7 @@ class TableSearcher(Searcher):
         self,
         sources: Sequence[Source],
         results: Results,
-        room: Room,
+        capacity: Capacity,
         shares: Learned,
         deadline: float | None,
         report: Callable[[Source, dict[str, Any]], None],
@@ -77,7 +77,7 @@ class TableSearcher(Searcher):
         self._results = results
         self._deadline = deadline
         self._report = report
-        self._room = room
+        self._capacity = capacity
         self._shares = shares
         self._hands = hands
         self._observer = observer or Nobody()
@@ -150,34 +150,34 @@ class TableSearcher(Searcher):
             if first is None:
                 continue
             offered = True
-            place = self._room.take(first.work)
-            if isinstance(place, Place):
+            slot = self._capacity.take(first.work)
+            if isinstance(slot, Slot):
                 self._waits = None
-                trials = [first, *self._more(source, first, place)]
-                self._running[trial_id] = _Hand(source, trials, place)
+                trials = [first, *self._more(source, first, slot)]
+                self._running[trial_id] = _Hand(source, trials, slot)
                 self._observer.handed(trial_id, source, first)
-                return {"assignments": trials, "place": place}
+                return {"assignments": trials, "slot": slot}
             source.lost(first)
-            if place is Wait.WHOLE_GPU:  # smaller ones would keep every GPU from becoming free
+            if slot is Wait.WHOLE_GPU:  # smaller ones would keep every GPU from becoming free
                 self._waits = source
                 return None
         return None if self._running or offered else str(Searcher.FINISHED)
 
-    def _more(self, source: Source, first: Assignment, place: Place) -> Iterator[Assignment]:
+    def _more(self, source: Source, first: Assignment, slot: Slot) -> Iterator[Assignment]:
         """Further trials for the worker that gets the first one, where they are short.
 
         Tune's own work between two hands would cost as much as they do. Never for a single worker, whose
         sampler then learns from every trial before the next.
         """
-        workers = self._room.size()
-        if not self._hands or source.prunes or place.measures or workers == 1 or not self._count:
+        workers = self._capacity.size()
+        if not self._hands or source.prunes or slot.measures or workers == 1 or not self._count:
             return
         worthwhile = math.ceil(HAND_S / max(self._seconds / self._count, 1e-3))
         for _ in range(min(worthwhile, MAX_RUNNING // workers) - 1):
             following = source.ask()
             if following is None:
                 return
-            if place.gpus and following.work != first.work:
+            if slot.gpus and following.work != first.work:
                 source.lost(following)
                 return
             yield following
@@ -196,7 +196,7 @@ class TableSearcher(Searcher):
         """Trials that wait for a machine of a kind that is gone: they are to be stopped, and come again."""
         try:
             waiting = {name: hand for name, hand in self._running.items() if name not in self._begun}
-            found = [name for name, hand in waiting.items() if self._room.gone(hand.place)]
+            found = [name for name, hand in waiting.items() if self._capacity.lost(hand.slot)]
         except Exception as error:
             self._fail(error)
             return []
@@ -211,7 +211,7 @@ class TableSearcher(Searcher):
         if trial_id not in self._running:
             return
         hand = self._running.pop(trial_id)
-        self._room.free(hand.place)
+        self._capacity.free(hand.slot)
         begun, withdrawn = trial_id in self._begun, trial_id in self._withdrawn
         self._begun.discard(trial_id)
         self._withdrawn.discard(trial_id)
@@ -251,7 +251,7 @@ class TableSearcher(Searcher):
         """
         self._return(hand)
         self._dead_starts += 1
-        if self._dead_starts >= max(_DEAD_STARTS, 2 * self._room.size()):
+        if self._dead_starts >= max(_DEAD_STARTS, 2 * self._capacity.size()):
             raise RunError(
                 f"the last {self._dead_starts} workers died before they could run a trial: {reason}; "
                 "fix that, and the same command goes on"

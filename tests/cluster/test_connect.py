@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 
 from cluster import connect
+from cluster.capacity import Machines
 from cluster.connect import _check_gpus, _why, session
 from cluster.errors import ClusterError
-from cluster.room import Machines
 from cluster.slots import Slots, slots
 
 
@@ -64,10 +64,10 @@ def test_a_session_where_no_trial_could_ever_start_is_refused(monkeypatch: pytes
     """A GPU that CUDA_VISIBLE_DEVICES names and nobody has: trials would wait for it without end."""
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "0")
     wanted = slots(1, 1, 1.0)
-    monkeypatch.setattr("cluster.room.machines", lambda cpus: [Machines("cpu", 0, 2)])
+    monkeypatch.setattr("cluster.capacity.machines", lambda cpus: [Machines("cpu", 0, 2)])
     with pytest.raises(ClusterError, match=r"Ray sees none .*CUDA_VISIBLE_DEVICES is '0'.*use 0"):
         _check_gpus(wanted)
-    monkeypatch.setattr("cluster.room.machines", lambda cpus: [Machines("A100", 2, 8)])
+    monkeypatch.setattr("cluster.capacity.machines", lambda cpus: [Machines("A100", 2, 8)])
     _check_gpus(wanted)
     with pytest.raises(ClusterError, match="Ray sees 2 x A100"):
         _check_gpus(Slots(1, 1, {"H100": 0.5}))
@@ -81,7 +81,7 @@ def test_a_second_interrupt_at_the_end_leaves_no_process(monkeypatch: pytest.Mon
     monkeypatch.setattr(connect, "_init", lambda *_, **__: None)
     monkeypatch.setattr(connect, "of_session", lambda folder: ["a raylet"])
     monkeypatch.setattr(connect, "end", ended.extend)
-    monkeypatch.setattr("cluster.room.machines", lambda cpus: [Machines("cpu", 0, 2)])
+    monkeypatch.setattr("cluster.capacity.machines", lambda cpus: [Machines("cpu", 0, 2)])
     monkeypatch.setattr("ray.shutdown", interrupted)
     with pytest.raises(KeyboardInterrupt), session(Slots(1, 1, 0)):
         pass

@@ -106,7 +106,7 @@ def test_a_worker_that_starts_late_is_waited_for_while_others_work(
     class LateTrialActor(actors.TrialActor):
         def setup(self, config: dict[str, Any], *args: Any, **kwargs: Any) -> None:
             super().setup(config, *args, **kwargs)
-            while config["place"].slot == 1 and not others_work.exists():
+            while config["slot"].number == 1 and not others_work.exists():
                 time.sleep(0.05)
 
     seen: set[int] = set()

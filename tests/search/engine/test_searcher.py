@@ -12,7 +12,7 @@ import pytest
 from ray.tune.search import Searcher
 
 from benchmarks.scenarios.scenario import Scenario
-from cluster.room import Machines, Room
+from cluster.capacity import Capacity, Machines
 from cluster.slots import Slots
 from search.engine.observer import Nobody, Observer
 from search.engine.placement import Learned
@@ -58,7 +58,7 @@ def searcher(
     deadline: float | None = None,
     report: Callable[..., None] = lambda source, row: None,
     workers: int = 8,
-    there: Machines | list[Machines] = Machines("cpu", 0, 8),  # noqa: B008
+    machines: Machines | list[Machines] = Machines("cpu", 0, 8),  # noqa: B008
     observer: Observer | None = None,
 ) -> tuple[TableSearcher, FakeResults]:
     results = FakeResults(error)
@@ -66,8 +66,8 @@ def searcher(
         source.results = results
     slots = Slots(workers, 1, "auto")
     shares = Learned(slots.shares, lambda line: None)
-    room = Room(slots, shares, lambda: there if isinstance(there, list) else [there])
-    s = TableSearcher(sources, results, room, shares, deadline, report, observer=observer)  # type: ignore[arg-type]
+    capacity = Capacity(slots, shares, lambda: machines if isinstance(machines, list) else [machines])
+    s = TableSearcher(sources, results, capacity, shares, deadline, report, observer=observer)  # type: ignore[arg-type]
     return s, results
 
 
@@ -257,7 +257,7 @@ GPUS = Machines("H200", 1, 16)
 def on_gpu(handed: dict[str, Any] | str | None, **found: Any) -> dict[str, Any]:
     """What a worker on a GPU returns."""
     assert isinstance(handed, dict)
-    (a,), place = handed["assignments"], handed["place"]
+    (a,), slot = handed["assignments"], handed["slot"]
     row = {
         **a.identity,
         "method": a.method,
@@ -267,8 +267,8 @@ def on_gpu(handed: dict[str, Any] | str | None, **found: Any) -> dict[str, Any]:
         "unlearn_s": 1.0,
         "eval_s": 1.0,
         "param_batch_size": a.work.batch_size,
-        "gpu_kind": place.kind,
-        "gpu_fraction": place.gpus,
+        "gpu_kind": slot.kind,
+        "gpu_fraction": slot.gpus,
         **found,
     }
     return {"objective": 0.0, "payload": pickle.dumps([Finished(row)])}
@@ -278,50 +278,50 @@ ALONE = {"gpu_peak_mb": 1_000.0, "gpu_total_mb": 16_000.0, "gpu_busy": 20.0}
 
 
 def test_the_first_trial_is_measured_alone_and_the_others_share() -> None:
-    s, _ = searcher(work("jit", 20), workers=16, there=GPUS)
+    s, _ = searcher(work("jit", 20), workers=16, machines=GPUS)
     first = s.suggest("0")
     assert isinstance(first, dict)
-    assert first["place"].gpus == 1
+    assert first["slot"].gpus == 1
     assert s.suggest("1") is None
     s.on_trial_complete("0", on_gpu(first, **ALONE))
     shares = []
     while isinstance(handed := s.suggest(str(len(shares) + 1)), dict):
-        shares.append(handed["place"].gpus)
+        shares.append(handed["slot"].gpus)
     assert shares == [0.2] * 5
 
 
 def test_what_is_to_be_measured_goes_before_what_would_keep_the_gpu_from_becoming_free() -> None:
-    s, _ = searcher(work("jit", 9), work("ssd", 9), workers=16, there=GPUS)
+    s, _ = searcher(work("jit", 9), work("ssd", 9), workers=16, machines=GPUS)
     first = s.suggest("0")
     s.on_trial_complete("0", on_gpu(first, **ALONE))
     second = s.suggest("1")
     assert isinstance(second, dict)
-    assert (second["assignments"][0].method, second["place"].measures) == ("jit", False)
+    assert (second["assignments"][0].method, second["slot"].measures) == ("jit", False)
     assert s.suggest("2") is None, "ssd waits for a whole GPU, and jit with it"
     s.on_trial_complete("1", on_gpu(second))
     third = s.suggest("3")
     assert isinstance(third, dict)
-    assert (third["assignments"][0].method, third["place"].measures) == ("ssd", True)
+    assert (third["assignments"][0].method, third["slot"].measures) == ("ssd", True)
 
 
 def test_trials_that_wait_for_a_machine_that_is_gone_come_again_elsewhere(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("cluster.room._LOOK_EVERY_S", 0.0)
-    there: list[Machines] = []
-    s, results = searcher(work("jit", 1), there=there)
+    monkeypatch.setattr("cluster.capacity._REFRESH_S", 0.0)
+    machines: list[Machines] = []
+    s, results = searcher(work("jit", 1), machines=machines)
     for n in range(20):  # none is a dead worker, which would be a reason to give up
-        there[:] = [GPUS, Machines("cpu", 0, 8)]
+        machines[:] = [GPUS, Machines("cpu", 0, 8)]
         first = s.suggest(str(n))
         assert isinstance(first, dict)
-        assert first["place"].kind == "H200"
+        assert first["slot"].kind == "H200"
         assert s.withdraw() == []
-        del there[0]
+        del machines[0]
         assert s.withdraw() == [str(n)]
         s.on_trial_complete(str(n))
     again = s.suggest("last")
     assert isinstance(again, dict)
-    assert again["place"].kind == "cpu"
+    assert again["slot"].kind == "cpu"
     assert again["assignments"][0].trial_id == first["assignments"][0].trial_id
     assert s.withdraw() == []
     assert results.written == []
@@ -330,19 +330,19 @@ def test_trials_that_wait_for_a_machine_that_is_gone_come_again_elsewhere(
 def test_trials_that_run_are_not_withdrawn_nor_those_that_have_nowhere_else_to_go(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("cluster.room._LOOK_EVERY_S", 0.0)
-    there = [GPUS, Machines("cpu", 0, 8)]
-    s, _ = searcher(work("jit", 2), there=there)
+    monkeypatch.setattr("cluster.capacity._REFRESH_S", 0.0)
+    machines = [GPUS, Machines("cpu", 0, 8)]
+    s, _ = searcher(work("jit", 2), machines=machines)
     s.suggest("0")
-    there.clear()
+    machines.clear()
     assert s.withdraw() == [], "a cluster that grows may bring another one"
     s.began("0")
-    there.append(Machines("cpu", 0, 8))
+    machines.append(Machines("cpu", 0, 8))
     assert s.withdraw() == []
 
 
 def test_out_of_memory_is_tried_again_with_more_and_that_is_kept() -> None:
-    s, results = searcher(work("jit", 4), workers=16, there=GPUS)
+    s, results = searcher(work("jit", 4), workers=16, machines=GPUS)
     s.on_trial_complete("0", on_gpu(s.suggest("0"), **ALONE))
     small = s.suggest("1")
     assert isinstance(small, dict)
@@ -351,19 +351,19 @@ def test_out_of_memory_is_tried_again_with_more_and_that_is_kept() -> None:
     again = s.suggest("2")
     assert isinstance(again, dict)
     assert again["assignments"][0].trial_id == small["assignments"][0].trial_id
-    assert again["place"].gpus == 0.5
+    assert again["slot"].gpus == 0.5
     s.on_trial_complete("2", on_gpu(again))
     assert results.written[-1]["attempts"] == 2
     assert results.written[-1]["gpu_out_of_memory"] == 0.2
     other = s.suggest("3")
     assert isinstance(other, dict)
-    assert other["place"].gpus == 0.5
+    assert other["slot"].gpus == 0.5
     s.on_trial_complete("3", on_gpu(other, state="failed", error="the weights are not finite"))
     assert results.written[-1]["state"] == "failed", "another failure is one"
 
 
 def test_out_of_memory_with_a_whole_gpu_is_a_failed_trial() -> None:
-    s, results = searcher(work("jit", 1), there=GPUS)
+    s, results = searcher(work("jit", 1), machines=GPUS)
     s.on_trial_complete("0", on_gpu(s.suggest("0"), state="failed", gpu_out_of_memory=1.0))
     assert [row["state"] for row in results.written] == ["failed"]
 
