@@ -1,11 +1,10 @@
-"""What Ray does beside its work that no run needs: services of its own, and counts of what is used."""
+"""Turns off the parts of Ray that no run needs: some of its services, and its count of callbacks."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from typing import Any
-from unittest.mock import patch
 
 
 @contextmanager
@@ -14,29 +13,46 @@ def needed_services() -> Iterator[None]:
     of its agent.
 
     Each is a Python process that imports for a second of processor time or more, while workers do the same.
-    Nothing asks them for anything: a session of this machine does not grow, its logs stay in their files,
-    and it has no dashboard. Ray has no option for that. Another version of Ray may have no such functions;
-    it then starts them all, which costs time alone.
+    A session of this machine does not use them: it does not grow, its logs stay in their files, and it has
+    no dashboard. Ray has no option for that. Another version of Ray may lack these functions; it then starts
+    all of its services, which only costs time.
     """
     from ray._private import node, services, utils
 
-    instead: list[tuple[Any, str, Any]] = [
+    replacements: list[tuple[Any, str, Any]] = [
         (node.Node, "start_monitor", lambda node: None),
         (node.Node, "start_log_monitor", lambda node: None),
         (services, "start_api_server", lambda *_, **__: ("", None)),
-        # What a Ray without its dashboard's dependencies answers; the agent then serves the raylet alone
+        # The answer of a Ray without its dashboard's dependencies; the agent then only serves the raylet
         (utils, "get_dashboard_dependency_error", lambda: ImportError("not wanted")),
     ]
     with ExitStack() as stack:
-        for owner, name, function in instead:
-            if hasattr(owner, name):
-                stack.enter_context(patch.object(owner, name, function))
+        for owner, name, function in replacements:
+            stack.enter_context(replaced(owner, name, function))
         yield
 
 
-def callbacks_uncounted() -> AbstractContextManager[object]:
-    """Ray Tune counts the callbacks that a run uses; for that it imports wandb and mlflow, where they are
-    installed, which takes seconds. Nothing of the counts is sent."""
+def callbacks_uncounted() -> AbstractContextManager[None]:
+    """Ray Tune counts the callbacks that a run uses. For that it imports wandb and mlflow, where they are
+    installed, which takes seconds. The counts are not sent anywhere."""
     from ray.air._internal import usage
 
-    return patch.object(usage, "tag_callbacks", lambda callbacks: False, create=True)
+    return replaced(usage, "tag_callbacks", lambda callbacks: False)
+
+
+@contextmanager
+def replaced(owner: Any, name: str, function: Any) -> Iterator[None]:
+    """While it is open, `owner` has this function by this name; nothing changes where it has none.
+
+    Args:
+        owner: A module or a class.
+    """
+    if name not in vars(owner):
+        yield
+        return
+    original = vars(owner)[name]
+    setattr(owner, name, function)
+    try:
+        yield
+    finally:
+        setattr(owner, name, original)
