@@ -1,1 +1,1 @@
-"""Where trials run: the only room that imports Ray's core."""
+"""Where trials run: the only package that imports Ray's core."""

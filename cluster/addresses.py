@@ -1,4 +1,4 @@
-"""What an address may be, apart from what it takes to go there."""
+"""Names of addresses, without the imports that connecting needs."""
 
 from __future__ import annotations
 

@@ -13,9 +13,9 @@ if TYPE_CHECKING:
     from cluster.jobs import Job, Parcel
 
 _HEAD = typer.Option(
-    "http://127.0.0.1:8265", "--address", help="Ray's dashboard; elsewhere than here through a tunnel."
+    "http://127.0.0.1:8265", "--address", help="Ray's dashboard; on another machine, open a tunnel to it."
 )
-_ID = typer.Argument(..., metavar="ID", help="What `unlearn submit` printed.")
+_ID = typer.Argument(..., metavar="ID", help="The id that `unlearn submit` printed.")
 _SHOWN = 3  # failed checks in the error line
 
 
@@ -28,10 +28,10 @@ def register(
     """Add this package's commands.
 
     Args:
-        probe: Writes and reads a results place, and raises what went wrong.
-        models: Gives the folder of trained models, and raises what keeps one from being stored there.
-        parcel: The plan of a file or a name, checked, to be sent; whether it may name code of the user's,
-            and what the command line changes of it.
+        probe: Writes to a results location and reads from it; raises an error if either fails.
+        models: Returns the folder of trained models; raises an error if a model cannot be stored there.
+        parcel: Returns the plan of a file or a name, checked and ready to be sent. Its arguments are the
+            plan, whether it may import user code, and the changes from the command line.
     """
     register_files(app)
 
@@ -40,25 +40,24 @@ def register(
         address: str = typer.Option(
             "local", "--address", help="local, auto (the cluster this machine is in) or ray://HOST:10001."
         ),
-        results: str = typer.Option("", "--results", help="A results place to write to and to read from."),
-        timeout: float = typer.Option(60, "--timeout", min=5, help="Wait so many seconds for a cluster."),
+        results: str = typer.Option("", "--results", help="A results location to write to and to read from."),
+        timeout: float = typer.Option(60, "--timeout", min=5, help="Seconds to wait for a cluster."),
         as_json: bool = typer.Option(False, "--json", help="Print one JSON document."),
     ) -> None:
         """Check this machine or a cluster before a long run."""
         import json
-        from dataclasses import asdict
 
         from cluster.doctor import examine, reachable, storable
 
-        found = examine(address, timeout)
-        found += [storable(models)] if address == "local" else []
-        found += [reachable(results, probe)] if results else []
+        findings = examine(address, timeout)
+        findings += [storable(models)] if address == "local" else []
+        findings += [reachable(results, probe)] if results else []
         if as_json:
-            typer.echo(json.dumps([asdict(one) for one in found], indent=2, ensure_ascii=False))
+            typer.echo(json.dumps([finding.values() for finding in findings], indent=2, ensure_ascii=False))
         else:
-            for line in _by_node(found):
+            for line in _by_node(findings):
                 typer.echo(line)
-        _fail(found)
+        _fail(findings)
 
     @app.command()
     def submit(
@@ -70,7 +69,7 @@ def register(
         scale: float | None = typer.Option(None, "--scale", help="Run this share of the work."),
         trials: int | None = typer.Option(None, "--trials", min=1, help="Trials per method and forget set."),
         workers: int | None = typer.Option(None, "--workers", min=1, help="Trials at once."),
-        env: list[str] = typer.Option([], "--env", help="A variable of this environment to pass on."),  # noqa: B008
+        env: list[str] = typer.Option([], "--env", help="A variable of this environment for the job."),  # noqa: B008
         allow_code: bool = typer.Option(
             False, "--allow-code", help="Let the plan import the module that it names."
         ),
@@ -94,7 +93,7 @@ def register(
         if "://" not in job.results:
             typer.echo(f"unlearn job fetch {job.id} --to results{more}")
 
-    jobs = typer.Typer(help="Watch, stop and fetch what was submitted.", rich_markup_mode=None)
+    jobs = typer.Typer(help="Watch and stop submitted plans, and fetch their results.", rich_markup_mode=None)
     app.add_typer(jobs, name="job")
 
     @jobs.command("list")
@@ -103,33 +102,33 @@ def register(
         from cluster.jobs import Jobs
 
         for job in Jobs(address).all():
-            typer.echo(_told(job))
+            typer.echo(_summary(job))
 
     @jobs.command()
     def status(job: str = _ID, address: str = _HEAD) -> None:
-        """Say how a job stands, and why it failed."""
+        """Show the status of a job, and why it failed."""
         from cluster.jobs import Jobs
 
-        typer.echo(_told(Jobs(address).get(job)))
+        typer.echo(_summary(Jobs(address).get(job)))
 
     @jobs.command()
     def logs(
         job: str = _ID,
-        follow: bool = typer.Option(False, "-f", "--follow", help="Go on until the job ends."),
+        follow: bool = typer.Option(False, "-f", "--follow", help="Continue until the job ends."),
         address: str = _HEAD,
     ) -> None:
-        """Show what a job prints."""
+        """Show the output of a job."""
         from cluster.jobs import Jobs
 
-        found = Jobs(address)
+        client = Jobs(address)
         if follow:
-            typer.echo(_told(found.follow(job, lambda piece: typer.echo(piece, nl=False))))
+            typer.echo(_summary(client.follow(job, lambda piece: typer.echo(piece, nl=False))))
         else:
-            typer.echo(found.logs(job), nl=False)
+            typer.echo(client.logs(job), nl=False)
 
     @jobs.command()
     def stop(job: str = _ID, address: str = _HEAD) -> None:
-        """Stop a job; submitting its plan again goes on."""
+        """Stop a job; submitting its plan again resumes it."""
         from cluster.jobs import Jobs
 
         ran = Jobs(address).stop(job)
@@ -138,10 +137,10 @@ def register(
     @jobs.command()
     def fetch(
         job: str = _ID,
-        to: Path = typer.Option(..., "--to", help="A folder here; newer files replace those in it."),  # noqa: B008
+        to: Path = typer.Option(..., "--to", help="A local folder; newer files replace those in it."),  # noqa: B008
         address: str = _HEAD,
     ) -> None:
-        """Copy a job's results from a folder on the head to one here."""
+        """Copy a job's results from a folder on the head to a local one."""
         from cluster.jobs import Jobs
 
         count, size = Jobs(address).fetch(job, to.expanduser())
@@ -149,7 +148,7 @@ def register(
 
     @jobs.command(hidden=True)
     def send(folder: Path) -> None:
-        """Print a results folder's files as lines of text, for fetch."""
+        """Print the files of a results folder as lines of text, for fetch."""
         from cluster.sending import send
 
         for line in send(folder):
@@ -168,48 +167,50 @@ def register_files(app: typer.Typer) -> None:
         from cluster.files import shipped, summary, write
 
         if name:
-            typer.echo(f"written: {write(name, to.expanduser())}; its first lines say what to change")
+            typer.echo(f"written: {write(name, to.expanduser())}; its first lines list the values to change")
             return
         for file, path in shipped().items():
             typer.echo(f"{file:15}  {summary(path)}")
 
     @app.command()
     def nodes(path: Path = typer.Argument(..., metavar="FILE", help="Your copy of a cluster file.")) -> None:  # noqa: B008
-        """Show what a cluster file would start, and start nothing."""
+        """Show the machines that a cluster file would start, without starting them."""
         from cluster.nodes import nodes as read
 
         for line in read(path).lines():
             typer.echo(line)
 
 
-def _by_node(found: Sequence[Finding]) -> list[str]:
-    """A line for each finding, under the name of its node where it has one."""
-    nodes = list(dict.fromkeys(finding.node for finding in found))
-    width = max(len(finding.name) for finding in found)
+def _by_node(findings: Sequence[Finding]) -> list[str]:
+    """A line for each finding, under the name of its node if it has one."""
+    nodes = list(dict.fromkeys(finding.node for finding in findings))
+    width = max(len(finding.name) for finding in findings)
     lines = []
     for node in nodes:
         if node:
             lines.append(f"node {node}")
         lines += [
-            f"{one.level:4}  {one.name:{width}}  {one.found}" + (f" -> {one.advice}" if one.advice else "")
-            for one in found
-            if one.node == node
+            f"{f.level:4}  {f.name:{width}}  {f.text}" + (f" -> {f.advice}" if f.advice else "")
+            for f in findings
+            if f.node == node
         ]
     return lines
 
 
-def _fail(found: Sequence[Finding]) -> None:
+def _fail(findings: Sequence[Finding]) -> None:
     from cluster.errors import ClusterError
 
-    failed = [one for one in found if one.level == "FAIL"]
-    if failed:
-        where = [f"node {one.node}: " if one.node else "" for one in failed]
-        told = [f"{w}{one.name}: {one.found}; {one.advice}" for w, one in zip(where, failed, strict=True)]
-        more = f"; and {len(told) - _SHOWN} more, see above" if len(told) > _SHOWN else ""
-        raise ClusterError("; ".join(told[:_SHOWN]) + more)
+    failures = [
+        (f"node {f.node}: " if f.node else "") + f"{f.name}: {f.text}; {f.advice}"
+        for f in findings
+        if f.level == "FAIL"
+    ]
+    if failures:
+        more = f"; and {len(failures) - _SHOWN} more, see above" if len(failures) > _SHOWN else ""
+        raise ClusterError("; ".join(failures[:_SHOWN]) + more)
 
 
-def _told(job: Job) -> str:
+def _summary(job: Job) -> str:
     """One line about a job."""
     import time
 

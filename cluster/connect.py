@@ -1,4 +1,4 @@
-"""A Ray session: our own on this machine, quiet and gone when the work is done, or that of a cluster."""
+"""A Ray session: a local one, quiet and ended when the work is done, or that of a cluster."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from typing import Any
 from cluster.addresses import LOCAL
 from cluster.capacity import machines, usable
 from cluster.errors import ASKS_FOR_A_TOKEN, ClusterError, one_line
-from cluster.isolation import isolated_job, pythonpath_without_here, token_of_its_own
+from cluster.isolation import absolute_pythonpath, isolated_job, session_token
 from cluster.processes import children, copies, end, of_session
 from cluster.scratch import scratch, session_base
 from cluster.services import needed_services
@@ -24,10 +24,10 @@ from cluster.slots import Slots, cores
 
 _REACH_S = 5.0
 _TOO_SLOW = "timed out during startup"  # in Ray's words
-_STARTS = 3  # Ray gives up its own start after half a minute, which a busy machine may need longer for
-# Read by Ray when it starts: no usage report, no repeated-line folding, no accelerator warning; no worker
-# before there is work, as Ray would start one per core and, when work comes before they are up, others; and
-# what trials print is kept to some megabytes, in files that are overwritten in turn.
+_STARTS = 3  # Ray gives up a start after half a minute; a busy machine may need longer
+# Read by Ray when it starts: no usage report, no repeated-line folding, no accelerator warning; no workers
+# before there is work, as Ray would start one per core, and others when work comes before they are ready; and
+# the output of trials is limited to some megabytes, in files that are overwritten in turn.
 _QUIET = {
     "RAY_USAGE_STATS_ENABLED": "0",
     "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
@@ -40,17 +40,17 @@ _QUIET = {
 
 @contextmanager
 def session(wanted: Slots, imports: Sequence[str] = ()) -> Iterator[None]:
-    """A Ray session for these slots, left or shut down at the end.
+    """A Ray session for these slots. At the end, a local session is shut down; a cluster is disconnected.
 
-    On this machine it has room for exactly the workers wanted; more of them than cores then share the cores.
-    Its token is known to its own processes alone, and its files go when it ends.
+    A local session has capacity for exactly the workers wanted; if there are more workers than cores, they
+    share the cores. Only its processes know its token, and its files are deleted when it ends.
 
     Args:
         imports: Modules that this process needs next; they are imported while Ray's processes start.
 
     Raises:
         ClusterError: if Ray does not start, or nothing answers at the address; if this machine has none of
-            the GPUs that are asked for.
+            the GPUs that are requested.
     """
     os.environ.update({k: v for k, v in _QUIET.items() if k not in os.environ})
     import ray
@@ -71,8 +71,8 @@ def _session_here(wanted: Slots) -> Iterator[None]:
     import ray
 
     session_cores = wanted.workers * wanted.cpus if wanted.workers else cores()
-    with scratch(session_base()) as folder, token_of_its_own(), pythonpath_without_here():
-        inner = folder / "r"  # Ray lets everybody write to it
+    with scratch(session_base()) as folder, session_token(), absolute_pythonpath():
+        inner = folder / "r"  # Ray makes it writable for everybody
         before = children()
         for left in reversed(range(_STARTS)):
             try:
@@ -80,7 +80,7 @@ def _session_here(wanted: Slots) -> Iterator[None]:
                     _init(LOCAL, num_cpus=session_cores, include_dashboard=False, _temp_dir=str(inner))
                 break
             except KeyboardInterrupt:
-                end([*copies(but=before), *of_session(folder)])
+                end([*copies(excluded=before), *of_session(folder)])
                 raise
             except Exception as error:
                 end(of_session(folder))
@@ -93,7 +93,7 @@ def _session_here(wanted: Slots) -> Iterator[None]:
             processes = of_session(folder)
             try:
                 ray.shutdown()
-            finally:  # also where a second Ctrl-C cuts it short
+            finally:  # also if a second Ctrl-C interrupts the shutdown
                 end(processes)
 
 
@@ -123,27 +123,27 @@ def _init(address: str, **options: Any) -> None:
 
 def _import(modules: Sequence[str]) -> None:
     for name in modules:
-        with suppress(Exception):  # raised once more where the module is used
+        with suppress(Exception):  # raised again where the module is used
             importlib.import_module(name)
 
 
 def running() -> bool:
-    """Whether a session is open in this process; does not import Ray to find out."""
+    """Whether a session is open in this process. Does not import Ray."""
     ray = sys.modules.get("ray")
     return ray is not None and bool(ray.is_initialized())
 
 
 def reach(address: str) -> None:
-    """Fail within seconds where nothing listens; Ray itself would try for minutes.
+    """Fail within seconds if nothing listens; Ray itself would try for minutes.
 
     Raises:
-        ClusterError: there, and for what is no address.
+        ClusterError: if nothing listens, or for a text that is not an address.
     """
     host, _, port = address.rpartition("://")[2].rpartition(":")
     if not port.isdecimal():
         if address != "auto":
             raise ClusterError(
-                f"'{address}' is no address of a cluster; valid are local, auto, HOST:6379, "
+                f"'{address}' is not the address of a cluster; valid are local, auto, HOST:6379, "
                 "and for the doctor ray://HOST:10001"
             )
         return
@@ -156,9 +156,9 @@ def reach(address: str) -> None:
 
 
 def _same_token(address: str) -> None:
-    """Fail where this process shows a token to a cluster that has none: there no actor of it would live.
+    """Fail if this process sends a token to a cluster that has none: its actors would die there.
 
-    That happens with --address auto, where Ray itself has left a token on this machine: the cluster is older.
+    That happens with --address auto, if Ray stored a token on this machine after the cluster was started.
     """
     if os.environ.get("RAY_AUTH_MODE") != "token":
         return
@@ -169,8 +169,8 @@ def _same_token(address: str) -> None:
         ray.get(probe.remote().__ray_ready__.remote())
     except ray.exceptions.ActorDiedError as error:
         raise ClusterError(
-            f"the cluster at '{address}' runs without the token that is shown to it; start it again, now "
-            "that there is one, or set RAY_AUTH_MODE=disabled"
+            f"the cluster at '{address}' does not use the token that this machine has; restart the "
+            "cluster so that it does, or set RAY_AUTH_MODE=disabled"
         ) from error
 
 
@@ -179,20 +179,20 @@ def _why(address: str, error: BaseException) -> str:
         return f"the cluster at '{address}' {ASKS_FOR_A_TOKEN}"
     advice = "see `unlearn doctor`" if address == LOCAL else "is `ray start` running there?"
     if "Version mismatch" in str(error):
-        advice = "install the same versions of Ray and Python here and there"
+        advice = "install the same versions of Ray and Python on both machines"
     if _TOO_SLOW in str(error):
-        advice = "this machine seems to have too much to do; try again when it has less"
+        advice = "this machine seems to be overloaded; try again when it is less busy"
     return f"no Ray session at '{address}': {one_line(error).rstrip('.')}; {advice}"
 
 
 def _check_gpus(wanted: Slots) -> None:
-    """Fail where no trial could ever start: no machine is added to a session of this machine's own."""
-    here = machines(wanted.cpus)
-    if usable(here, wanted):
+    """Fail if no trial could ever start: no machine is added to a local session."""
+    groups = machines(wanted.cpus)
+    if usable(groups, wanted):
         return
-    kinds = ", ".join(f"{m.gpus} x {m.kind}" for m in here if m.gpus) or "none"
+    kinds = ", ".join(f"{m.gpus} x {m.kind}" for m in groups if m.gpus) or "none"
     visible = os.environ.get("CUDA_VISIBLE_DEVICES")
     hint = "" if visible is None else f" (CUDA_VISIBLE_DEVICES is '{visible}')"
     raise ClusterError(
-        f"{wanted.gpus} GPU per trial was asked for, but Ray sees {kinds} on this machine{hint}; use 0"
+        f"{wanted.gpus} GPU per trial was requested, but Ray sees {kinds} on this machine{hint}; use 0"
     )

@@ -1,4 +1,4 @@
-"""What a cluster that grows is asked for: room for the trials that could run, for as long as they could."""
+"""The resources to request from a cluster that grows: for all trials that could run, while they could run."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from typing import Any
 
-_LOOK_EVERY_S = 1.0
+_POLL_S = 1.0
 _RENEW_S = 15.0
 _ACTOR = {"name": "demand", "namespace": "unlearnbench"}
 
@@ -17,13 +17,13 @@ Bundle = dict[str, float]
 
 @contextmanager
 def demand(wanted: Callable[[], list[Bundle]]) -> Iterator[None]:
-    """Tell the cluster's autoscaler, if it has one, what is wanted, until the end of the block.
+    """Request resources from the cluster's autoscaler, if it has one, until the end of the block.
 
-    Trials wait in the driver, where no autoscaler sees them; without this it would start no machine.
+    Trials wait in the driver, where no autoscaler sees them; without a request it would not start machines.
 
     Args:
-        wanted: What all trials that could run now would ask for, those that run included; called every
-            second, in a thread.
+        wanted: Returns the resources of all trials that could run now, including those that run. Called
+            every second, in a thread.
     """
     ended = threading.Event()
     thread = threading.Thread(target=_keep_asking, args=(wanted, ended), daemon=True)
@@ -41,10 +41,10 @@ def _keep_asking(wanted: Callable[[], list[Bundle]], ended: threading.Event) -> 
     asked: list[Bundle] = []
     when, over = 0.0, False
     while not over:
-        over = ended.wait(_LOOK_EVERY_S)
+        over = ended.wait(_POLL_S)
         bundles = [] if over else wanted()
         if bundles != asked or (bundles and time.monotonic() - when > _RENEW_S):
-            with suppress(RayError):  # asked again soon; trials run meanwhile on what is there
+            with suppress(RayError):  # repeated soon; meanwhile trials run on the existing machines
                 _ask(bundles)
                 asked, when = bundles, time.monotonic()
 
@@ -53,7 +53,7 @@ def _ask(bundles: list[Bundle]) -> None:
     import ray
 
     context = ray.get_runtime_context()
-    # Beside the driver, on the head as a rule: it must not keep a machine that could leave
+    # On the driver's machine, usually the head: it must not keep a machine that could be released
     here = {"label_selector": {"ray.io/node-id": context.get_node_id()}}
     options = {**_ACTOR, **here, "get_if_exists": True, "lifetime": "detached", "num_cpus": 0}
     asker: Any = ray.remote(Asker).options(**options).remote()
@@ -62,11 +62,10 @@ def _ask(bundles: list[Bundle]) -> None:
 
 
 class Asker:
-    """Adds up what the drivers of a cluster want: Ray keeps one request for all, even of the dead.
+    """Adds up the requests of a cluster's drivers: Ray keeps a single request, even after a driver has died.
 
     Args:
-        forget_s: Seconds after which a driver that says nothing more is forgotten. With nobody left this
-            ends itself.
+        forget_s: Seconds after which a silent driver is forgotten. When no driver is left, this actor ends.
     """
 
     def __init__(self, forget_s: float = 4 * _RENEW_S) -> None:
@@ -76,7 +75,7 @@ class Asker:
         threading.Thread(target=self._forget, daemon=True).start()
 
     def want(self, driver: str, bundles: list[Bundle]) -> int:
-        """What a driver wants from now on; gives how many drivers want anything."""
+        """Replace the request of a driver; returns the number of drivers that request anything."""
         with self._lock:
             self._wanted[driver] = (time.monotonic(), bundles)
             return self._request()
@@ -100,5 +99,5 @@ class Asker:
             for driver, (when, bundles) in self._wanted.items()
             if bundles and now - when < self._forget_s
         }
-        request_resources(bundles=[one for _, bundles in self._wanted.values() for one in bundles])
+        request_resources(bundles=[bundle for _, bundles in self._wanted.values() for bundle in bundles])
         return len(self._wanted)

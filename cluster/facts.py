@@ -1,4 +1,4 @@
-"""The facts of a machine, gathered on it. This module travels to nodes as code, so it needs no package."""
+"""The facts of a machine, gathered on it. Nodes get this code by value: only the standard library is used."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ from pathlib import Path
 from typing import Any
 
 PACKAGES = ("unlearnbench", "ray", "torch", "optuna", "pyarrow", "pandas")
-KNOWN_PORTS = {6379: "GCS", 8265: "dashboard", 10001: "client server"}  # Ray's own choices
-METRICS = "metrics"  # what Prometheus is told: figures only, and without a token
+KNOWN_PORTS = {6379: "GCS", 8265: "dashboard", 10001: "client server"}  # Ray's defaults
+METRICS = "metrics"  # for Prometheus: figures only, and without a token
 _LISTENING = "0A"  # the state of a listening socket in /proc/net/tcp
-# What stands in the command lines of Ray's servers; the first that fits, as a raylet's names its agents too
+# Parts of the command lines of Ray's servers; the first match counts, as a raylet's names its agents too
 _SERVERS = {
     "gcs_server": "GCS",
     "raylet/raylet": "raylet",
@@ -44,7 +44,7 @@ _SERVERS = {
 
 @dataclass(frozen=True)
 class Gpu:
-    """A GPU as its driver tells it; memory in MiB."""
+    """A GPU as its driver describes it; memory in MiB."""
 
     name: str
     memory: int
@@ -57,11 +57,11 @@ class Listener:
     """A listening TCP socket.
 
     Attributes:
-        address: What it is bound to; 0.0.0.0 and :: are every interface.
-        pid: Its process, None where that belongs to another user.
-        process: The program, "" where it is not known.
-        server: Which of Ray's servers it is, "" for anything else.
-        token: Whether that process asks for Ray's token; None where it is not known.
+        address: The address that it is bound to; 0.0.0.0 and :: are every interface.
+        pid: Its process; None if that belongs to another user.
+        process: The program; "" if it is unknown.
+        server: The kind of Ray's server; "" for other programs.
+        token: Whether that process requires Ray's token; None if that is unknown.
     """
 
     address: str
@@ -74,23 +74,23 @@ class Listener:
     @property
     def loopback(self) -> bool:
         """Whether only this machine can reach it."""
-        found = ipaddress.ip_address(self.address)
-        mapped = getattr(found, "ipv4_mapped", None)
-        return (mapped or found).is_loopback
+        address = ipaddress.ip_address(self.address)
+        mapped = getattr(address, "ipv4_mapped", None)
+        return (mapped or address).is_loopback
 
 
 @dataclass(frozen=True)
 class Facts:
-    """What matters of a machine before a long run. Sizes in bytes.
+    """The facts of a machine that matter before a long run. Sizes in bytes.
 
     Attributes:
-        versions: Python and packages, None where one is not installed.
-        shared: Size of /dev/shm, None where there is none.
-        folder: Where Ray keeps its session.
-        open_files: The limit of open files, as far as a process may raise its own.
-        gpu_error: Why the GPUs cannot be asked, though there are some.
-        driver_cuda: The newest CUDA that the driver runs, None without one.
-        torch_cuda: The CUDA that torch was built for, None for a build without.
+        versions: Versions of Python and packages; None for a package that is not installed.
+        shared: Size of /dev/shm; None if there is none.
+        folder: The folder of Ray's session.
+        open_files: The limit of open files to which a process may raise its limit.
+        gpu_error: Why the GPUs cannot be queried, although there are some.
+        driver_cuda: The newest CUDA that the driver supports; None without a driver.
+        torch_cuda: The CUDA that torch was built for; None for a build without CUDA.
     """
 
     host: str
@@ -113,7 +113,7 @@ def facts(folder: str) -> Facts:
     """The facts of this machine; takes some tenths of a second, and imports nothing heavy.
 
     Args:
-        folder: Where Ray keeps its session.
+        folder: The folder of Ray's session.
     """
     total, free = _memory()
     gpus, error = _gpus()
@@ -146,8 +146,8 @@ class Reporter:
 
 
 def listeners(proc: Path = Path("/proc")) -> list[Listener]:
-    """The listening TCP sockets of this machine, or of its container; empty where there is no /proc."""
-    sockets = [found for table in ("tcp", "tcp6") for found in _sockets(proc / "net" / table)]
+    """The listening TCP sockets of this machine, or of its container; empty if there is no /proc."""
+    sockets = [socket for table in ("tcp", "tcp6") for socket in _sockets(proc / "net" / table)]
     owners = _owners(proc, {inode for _, _, inode in sockets}) if sockets else {}
     return [
         _listener(address, port, owners.get(inode), *_process(proc, owners.get(inode)))
@@ -164,10 +164,10 @@ def _listener(
 
 
 def _sockets(table: Path) -> Iterator[tuple[str, int, str]]:
-    """Address, port and inode of the listening sockets in a table of the kernel's."""
+    """Address, port and inode of the listening sockets in a table of the kernel."""
     try:
         lines = table.read_text().splitlines()[1:]
-    except OSError:  # no such kernel, or one without IPv6
+    except OSError:  # another kernel, or no IPv6
         return
     for line in lines:
         fields = line.split()
@@ -177,24 +177,24 @@ def _sockets(table: Path) -> Iterator[tuple[str, int, str]]:
 
 
 def _address(text: str) -> str:
-    """An address as the kernel prints it: words of 32 bits, each as a number of this machine's byte order."""
+    """An address in the kernel's notation: words of 32 bits, each a number in this machine's byte order."""
     words = [int(text[i : i + 8], 16) for i in range(0, len(text), 8)]
     return str(ipaddress.ip_address(struct.pack(f"={len(words)}I", *words)))
 
 
 def _owners(proc: Path, inodes: set[str]) -> dict[str, int]:
-    """Socket -> the first process that holds it, of those that may be looked into."""
-    found: dict[str, int] = {}
+    """Inode of a socket -> the first readable process that has it open."""
+    owners: dict[str, int] = {}
     for pid in sorted(int(entry.name) for entry in proc.iterdir() if entry.name.isdigit()):
         for target in _open_by(proc / str(pid) / "fd"):
             inode = target.removeprefix("socket:[").removesuffix("]")
             if target.startswith("socket:[") and inode in inodes:
-                found.setdefault(inode, pid)
-    return found
+                owners.setdefault(inode, pid)
+    return owners
 
 
 def _open_by(folder: Path) -> Iterator[str]:
-    """What a process has open; nothing where it is another user's, or gone."""
+    """The open files of a process; empty if it belongs to another user or has ended."""
     try:
         links = list(folder.iterdir())
     except OSError:
@@ -205,7 +205,7 @@ def _open_by(folder: Path) -> Iterator[str]:
 
 
 def _process(proc: Path, pid: int | None) -> tuple[str, str, bool | None]:
-    """Name, which of Ray's servers it is, and whether it was started with token authentication."""
+    """Name of a process, its kind of Ray's server, and whether it was started with token authentication."""
     if pid is None:
         return "", "", None
     try:
@@ -219,30 +219,30 @@ def _process(proc: Path, pid: int | None) -> tuple[str, str, bool | None]:
 
 
 def _environment(proc: Path, pid: int) -> bytes:
-    """The variables that a process was started with.
+    """The environment variables with which a process was started.
 
-    One that gave itself a title, as Ray's agents do, has written over the first of them: it got them from its
-    parent, as it was when that started it.
+    A process that has set its title, as Ray's agents do, has overwritten the first of them. Then these are
+    the variables of its parent, which passed them on.
     """
-    own = (proc / str(pid) / "environ").read_bytes()
-    if not own.startswith(b"\0"):
-        return own
+    variables = (proc / str(pid) / "environ").read_bytes()
+    if not variables.startswith(b"\0"):
+        return variables
     parent = int((proc / str(pid) / "stat").read_text().rpartition(")")[2].split()[1])
     return _environment(proc, parent)
 
 
 def _versions() -> dict[str, str | None]:
-    found: dict[str, str | None] = {"python": platform.python_version()}
+    versions: dict[str, str | None] = {"python": platform.python_version()}
     for name in PACKAGES:
         try:
-            found[name] = importlib.metadata.version(name)
+            versions[name] = importlib.metadata.version(name)
         except importlib.metadata.PackageNotFoundError:
-            found[name] = None
-    return found
+            versions[name] = None
+    return versions
 
 
 def _memory() -> tuple[int, int]:
-    """Total and free memory of the machine, or of the container where that has less."""
+    """Total and free memory of the machine, or of the container if that has less."""
     page = os.sysconf("SC_PAGE_SIZE")
     total = os.sysconf("SC_PHYS_PAGES") * page
     try:
@@ -264,7 +264,7 @@ def _memory() -> tuple[int, int]:
 
 
 def _open_files() -> int:
-    """Ray raises the limit of its processes as far as they may."""
+    """The hard limit, to which Ray raises the limit of its processes."""
     import resource
 
     hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
@@ -272,7 +272,7 @@ def _open_files() -> int:
 
 
 def _gpus() -> tuple[list[Gpu], str]:
-    """The GPUs by the driver's own tool, and what it says if it fails where there are some."""
+    """The GPUs according to the driver's tool, and its error if it fails although there are some."""
     devices = list(Path("/dev").glob("nvidia[0-9]*"))
     question = "--query-gpu=name,memory.total,memory.used,driver_version"
     try:
@@ -282,7 +282,7 @@ def _gpus() -> tuple[list[Gpu], str]:
             text=True,
             timeout=10,
         )
-    except OSError:  # not there, or in a folder that this user may not look into
+    except OSError:  # not installed, or in a folder that this user may not read
         return [], "nvidia-smi is not installed" if devices else ""
     except subprocess.TimeoutExpired:
         return [], "nvidia-smi does not answer"
@@ -292,13 +292,13 @@ def _gpus() -> tuple[list[Gpu], str]:
 
 
 def gpu_of(line: str) -> Gpu:
-    """A GPU from a line of nvidia-smi's."""
+    """A GPU from a line of nvidia-smi."""
     name, memory, used, driver = (part.strip() for part in line.rsplit(",", 3))
     return Gpu(name, _number(memory), _number(used), driver)
 
 
 def _number(text: str) -> int:
-    """A figure of nvidia-smi's; it has none for some, such as the memory of a GPU split by MIG."""
+    """A figure of nvidia-smi; 0 for a missing one, such as the memory of a GPU split by MIG."""
     return int(text) if text.isdigit() else 0
 
 
@@ -312,9 +312,9 @@ def _driver_cuda() -> str | None:
 
 
 def _torch_cuda() -> str | None:
-    """Read from the file that torch keeps it in: importing torch takes seconds."""
-    found = importlib.util.find_spec("torch")
-    path = Path(found.origin).with_name("version.py") if found and found.origin else None
+    """The CUDA that torch was built for, read from torch's version file: importing torch takes seconds."""
+    spec = importlib.util.find_spec("torch")
+    path = Path(spec.origin).with_name("version.py") if spec and spec.origin else None
     if path is None or not path.exists():
         return None
     cuda = runpy.run_path(str(path)).get("cuda")

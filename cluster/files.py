@@ -1,4 +1,4 @@
-"""The cluster files that ship with the package: which there are, and a copy of one to change."""
+"""The cluster files that ship with the package: their names, and a copy of one to edit."""
 
 from __future__ import annotations
 
@@ -16,16 +16,16 @@ def shipped() -> dict[str, Path]:
 
 
 def summary(path: Path) -> str:
-    """What a file is for: its first line of comment."""
+    """The purpose of a file: its first comment line."""
     first = next(line for line in path.read_text().splitlines() if line.startswith("# "))
     return first.removeprefix("# ")
 
 
 def write(name: str, folder: Path) -> Path:
-    """Copy a file into a folder, which is made if need be; gives the copy's path.
+    """Copy a file into a folder, which is created if needed; returns the copy's path.
 
     Raises:
-        ClusterError: an unknown name, or a file of that name that is there already.
+        ClusterError: for an unknown name, or if the folder has a file of that name.
     """
     files = shipped()
     if name not in files:

@@ -1,8 +1,8 @@
 """How large a share of a GPU a trial needs, learned from the first trial of its kind.
 
-Ray reserves whatever share it is told and enforces nothing, so the share has to be right: as many trials on
-one GPU as fit into its memory and as keep it busy. A share is always 1/k; with other shares Ray may wait for
-ever for room that is there.
+Ray reserves the requested share but does not enforce it, so the share has to be right: as many trials on
+a GPU as fit into its memory and as keep it busy. A share is always 1/k; with other shares Ray may wait
+forever although there is capacity.
 """
 
 from __future__ import annotations
@@ -13,18 +13,18 @@ from dataclasses import dataclass, replace
 
 from cluster.errors import ClusterError
 
-MARGIN = 0.1  # of a GPU's memory stays free, for what fragments and for what the measured trial did not need
+MARGIN = 0.1  # of a GPU's memory: for fragmentation, and trials that need more than the measured one
 _SMALLEST = 1e-3  # share of a GPU
-MOST_PER_GPU = 8  # trials; time-slicing between more costs more than it brings
+MOST_PER_GPU = 8  # trials; time-slicing between more costs more than it gains
 CPU = "cpu"  # the kind of machine without a GPU
 
 
 @dataclass(frozen=True)
 class Work:
-    """What decides how much memory a trial needs.
+    """A kind of trials that need the same amount of memory.
 
     Attributes:
-        batch_size: Images per step, if the method has one.
+        batch_size: Images per step, if the method has a batch size.
     """
 
     method: str
@@ -35,12 +35,12 @@ class Work:
 
 @dataclass(frozen=True)
 class Footprint:
-    """What a trial took while it had a whole GPU for itself.
+    """The resources that a trial used while it had a whole GPU for itself.
 
     Attributes:
-        peak_mb: MiB at its peak, with the CUDA context.
-        total_mb: MiB of the GPU.
-        busy: Share of the time in which the GPU computed.
+        peak_mb: Peak memory in MiB, with the CUDA context.
+        total_mb: Memory of the GPU in MiB.
+        busy: Share of the time in which the GPU computed, from 0 to 1.
     """
 
     peak_mb: float
@@ -50,7 +50,7 @@ class Footprint:
 
 @dataclass(frozen=True)
 class Share:
-    """A share 1/k of a GPU, and why."""
+    """A share 1/k of a GPU, and the reason for it."""
 
     per_gpu: int
     why: str
@@ -72,8 +72,8 @@ def share_of(footprint: Footprint) -> Share:
     return Share(per_gpu, why)
 
 
-def by_hand(gpus: float) -> Share:
-    """The share that a plan asks for.
+def fixed_share(gpus: float) -> Share:
+    """The share that a plan sets.
 
     Raises:
         ClusterError: if it is not 1/k.
@@ -90,16 +90,16 @@ class Shares:
     """The share of each kind of work on each kind of GPU, learned as trials end.
 
     Args:
-        given: What a plan says by hand: kind of GPU -> share, or "" -> share for all; empty to learn.
+        given: The shares that a plan sets: kind of GPU -> share, or "" -> share for all; empty to learn them.
     """
 
     def __init__(self, given: Mapping[str, float] = {}) -> None:
-        self._given = {kind: by_hand(gpus) for kind, gpus in given.items() if gpus}
+        self._given = {kind: fixed_share(gpus) for kind, gpus in given.items() if gpus}
         self._footprints: dict[tuple[str, Work], Footprint] = {}
         self._at_most: dict[tuple[str, Work], int] = {}
 
     def of(self, work: Work, kind: str) -> Share | None:
-        """Its share, or None as long as it is to be measured on a whole GPU."""
+        """The share of a kind of work, or None while it still has to be measured on a whole GPU."""
         share = self._given.get(kind) or self._given.get("") or self._learned(work, kind)
         most = self._at_most.get((kind, work))
         if share and most and most < share.per_gpu:
@@ -107,11 +107,11 @@ class Shares:
         return share
 
     def measured(self, work: Work, kind: str, footprint: Footprint) -> None:
-        """A trial of this work had a whole GPU, and this is what it took."""
+        """Record the footprint of a trial of this work that had a whole GPU."""
         self._footprints[kind, work] = footprint
 
     def too_small(self, work: Work, kind: str, share: float) -> bool:
-        """Memory ran out at this share; whether there is a larger one to try."""
+        """Record that memory ran out at this share; returns whether there is a larger share to try."""
         per_gpu = round(1 / share)
         if per_gpu == 1:
             return False
@@ -120,11 +120,11 @@ class Shares:
         return True
 
     def _learned(self, work: Work, kind: str) -> Share | None:
-        """From the nearest measured batch: memory grows with the batch at most in proportion."""
+        """The share from the nearest measured batch size: memory grows at most in proportion to it."""
         peaks = {
             known.batch_size: footprint
-            for (where, known), footprint in self._footprints.items()
-            if where == kind and replace(known, batch_size=work.batch_size) == work
+            for (measured_on, known), footprint in self._footprints.items()
+            if measured_on == kind and replace(known, batch_size=work.batch_size) == work
         }
         if not peaks:
             return None
@@ -138,6 +138,6 @@ class Shares:
 
 
 def spread(workers: int, gpus: int, most: int) -> list[int]:
-    """How many workers each GPU gets, as evenly as possible: [2, 2, 1, 1] for six on four."""
+    """The number of workers on each GPU, as even as possible: [2, 2, 1, 1] for six on four."""
     workers = min(workers, gpus * most)
     return [workers // gpus + (gpu < workers % gpus) for gpu in range(gpus)]

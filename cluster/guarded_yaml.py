@@ -1,4 +1,4 @@
-"""YAML of strangers: no text of a few bytes may take gigabytes, or more of the stack than there is."""
+"""Untrusted YAML: a text of a few bytes must not take gigabytes of memory, or overflow the stack."""
 
 from __future__ import annotations
 
@@ -8,23 +8,23 @@ import yaml
 from yaml.composer import ComposerError
 
 DEEPEST = 40  # levels
-MOST_VALUES = 20_000  # aliases counted as what they stand for
+MOST_VALUES = 20_000  # an alias counts as all the values that it stands for
 
 
 class GuardedLoader(yaml.SafeLoader):
-    """A loader that refuses documents which are nested too deeply, or grow too large by aliases."""
+    """A loader that refuses documents that are nested too deeply, or that aliases make too large."""
 
     def __init__(self, stream: Any) -> None:
         super().__init__(stream)
         self._depth = 0
         self._values = 0
-        self._sizes: dict[str, int] = {}  # of what an anchor stands for
+        self._sizes: dict[str, int] = {}  # values that an anchor stands for
 
     def compose_node(self, parent: yaml.Node | None, index: Any) -> yaml.Node | None:
         event: Any = self.peek_event()
         alias = isinstance(event, yaml.AliasEvent)
         if alias and event.anchor in self.anchors and event.anchor not in self._sizes:
-            self._refuse(f"'*{event.anchor}' stands for itself", event)
+            self._refuse(f"'*{event.anchor}' refers to itself", event)
         before = self._values
         self._values += self._sizes.get(event.anchor, 1) if alias else 1
         self._depth += 1

@@ -1,4 +1,4 @@
-"""What keeps a session apart from its surroundings: its token, and where its workers look for modules."""
+"""Isolates a session from its surroundings: its token, and where its workers look for modules."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from pathlib import Path
 from typing import Any
 
 _ROOT = Path(__file__).resolve().parent.parent
-_LAST = "UNLEARN_PATH_LAST"  # set by the command: folders of PYTHONPATH that would hide our packages
+_LAST = "UNLEARN_PATH_LAST"  # set by `unlearn`: folders of PYTHONPATH that would hide our packages
 
 
 def isolated_job() -> Any:
     """A `JobConfig` that does not put the driver's folders in front of the workers' path.
 
-    Ray adds the current folder and the script's: a `numpy.py` there would be run by every worker.
+    Ray adds the current folder and the script's: every worker would run a `numpy.py` from there.
     """
     from ray.job_config import JobConfig
 
@@ -30,31 +30,35 @@ def isolated_job() -> Any:
 
 
 def importable(folders: Iterable[str]) -> None:
-    """Let this process import modules of some folders, where none of that name is found before them."""
+    """Let this process import modules from folders that are searched last."""
     inherited = os.environ.get(_LAST, "").split(os.pathsep)
-    # Ours first: an editable install finds our packages after everything on the path
+    # _ROOT first: an editable install searches for our packages after everything on the path
     for folder in (str(_ROOT), *folders, *inherited):
         if folder and folder not in sys.path:
             sys.path.append(folder)
 
 
 @contextmanager
-def pythonpath_without_here() -> Iterator[None]:
-    """PYTHONPATH without its empty entries, which stand for the current folder, for processes started now."""
+def absolute_pythonpath() -> Iterator[None]:
+    """PYTHONPATH without empty entries, which mean the current folder, for processes that start now."""
     entries = os.environ.get("PYTHONPATH", "").split(os.pathsep)
     with _environment({"PYTHONPATH": os.pathsep.join(filter(None, entries)) or None}):
         yield
 
 
 @contextmanager
-def token_of_its_own() -> Iterator[None]:
-    """A new token for the Ray session that is started now, in the environment alone.
+def session_token() -> Iterator[None]:
+    """A new token for the Ray session that is started now, only in the environment.
 
-    Ray itself would write one to `~/.ray`, readable by other users, and leave it there.
+    Ray itself would write a token to `~/.ray`, readable by other users, and leave it there.
     """
-    own = {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": secrets.token_hex(32), "RAY_AUTH_TOKEN_PATH": None}
+    variables = {
+        "RAY_AUTH_MODE": "token",
+        "RAY_AUTH_TOKEN": secrets.token_hex(32),
+        "RAY_AUTH_TOKEN_PATH": None,
+    }
     try:
-        with _environment(own):
+        with _environment(variables):
             _read_again()
             yield
     finally:
@@ -62,7 +66,7 @@ def token_of_its_own() -> Iterator[None]:
 
 
 def _read_again() -> None:
-    """Ray keeps the mode and the token that it read first."""
+    """Ray caches the mode and the token that it read first."""
     from ray import _raylet
 
     compiled: Any = _raylet
@@ -72,7 +76,7 @@ def _read_again() -> None:
 
 @contextmanager
 def _environment(values: Mapping[str, str | None]) -> Iterator[None]:
-    """The environment with other values, None for a variable that is not to be set."""
+    """The environment with other values; None unsets a variable."""
     before = {name: os.environ.get(name) for name in values}
 
     def put(changes: Mapping[str, str | None]) -> None:

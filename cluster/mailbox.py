@@ -1,4 +1,4 @@
-"""How far tasks in worker processes are: each leaves its latest line of text for the driver to collect."""
+"""Progress of tasks in worker processes: each leaves its latest line of text for the driver to collect."""
 
 from __future__ import annotations
 
@@ -8,16 +8,16 @@ from typing import Any
 
 
 class Mailbox:
-    """The driver's side; a small actor beside the driver keeps what is not collected yet."""
+    """The driver's side; a small actor next to the driver keeps the lines that are not collected yet."""
 
     def __init__(self, letters: Any) -> None:
         self.letters = letters  # the actor, for the workers' `Letters.leave`
         self._asked: Any = None
 
     def collect(self) -> dict[int, str]:
-        """The latest line of every sender with a new one; does not wait for it.
+        """The latest line of every sender that has a new one; does not wait for lines.
 
-        A mailbox whose process has died gives no more of them: work goes on without.
+        After the mailbox's process has died there are no more lines, but the work continues.
         """
         import ray
 
@@ -37,7 +37,7 @@ class Mailbox:
 
 
 class Letters:
-    """In the process of the actor."""
+    """The actor's side."""
 
     def __init__(self) -> None:
         self._lines: dict[int, str] = {}
@@ -52,7 +52,7 @@ class Letters:
 
 @contextmanager
 def mailbox() -> Iterator[Mailbox]:
-    """A mailbox on the driver's machine, which may outlive those of the workers."""
+    """A mailbox on the driver's machine, which may outlive the workers' machines."""
     import ray
     from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 

@@ -1,4 +1,4 @@
-"""What a cluster file would start, read without starting it: machines, cost drivers and room for trials."""
+"""The machines that a cluster file would start, read without starting it: costs and slots for trials."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ class Group:
     """Machines of one kind.
 
     Attributes:
-        least: How many run for as long as the cluster does.
-        most: How many may run at once: the cap on cost.
+        least: Machines that run for as long as the cluster.
+        most: Machines that may run at once, which limits the cost.
         machine: The type to look up in a price list.
-        cpus: Of one machine, for trials; None where Ray finds out for itself.
-        gpus: Of one machine, for trials; None likewise.
-        price: What kind of price it has; empty where it is the user's own.
+        cpus: CPUs of each machine, for trials; None if Ray detects them.
+        gpus: GPUs of each machine, for trials; None if Ray detects them.
+        price: The kind of price; empty for machines that you own.
     """
 
     name: str
@@ -42,7 +42,7 @@ class Group:
         count = str(self.most) if self.least == self.most else f"{self.least} to {self.most}"
         parts = [f"{count} x {self.machine}", *([self.price] if self.price else [])]
         parts += [
-            f"{unit} for trials: {'as found' if number is None else f'{number:g}'}"
+            f"{unit} for trials: {'as detected' if number is None else f'{number:g}'}"
             for unit, number in (("CPUs", self.cpus), ("GPUs", self.gpus))
         ]
         return f"{self.name}: {', '.join(parts)}"
@@ -53,8 +53,8 @@ class Nodes:
     """All machines of a cluster file.
 
     Attributes:
-        leave: When they do.
-        results: Where the driver on them will write; None where the caller says it.
+        leave: When they are released.
+        results: The location to which the driver on them will write; None if the caller chooses it.
     """
 
     groups: tuple[Group, ...]
@@ -62,18 +62,18 @@ class Nodes:
     results: str | None = None
 
     def lines(self) -> Iterator[str]:
-        """For a person to read before starting it."""
+        """A summary to read before starting the cluster."""
         yield from map(str, self.groups)
         yield f"at most {sum(g.most for g in self.groups)} machines; {self.leave}"
         yield f"trials at once: {_slots(self.groups)}"
 
 
 def nodes(path: Path) -> Nodes:
-    """What a file for ray up, KubeRay or Slurm would start.
+    """The machines that a file for ray up, KubeRay or Slurm would start.
 
     Raises:
-        ClusterError: a file that cannot be read, that Ray's own check refuses, that is none of the three
-            kinds, or in which something is still to be filled in.
+        ClusterError: for a file that cannot be read, that Ray's check refuses, that is not for any of the
+            three, or that contains values to fill in.
     """
     try:
         text = path.read_text()
@@ -81,18 +81,18 @@ def nodes(path: Path) -> Nodes:
         raise ClusterError(f"{path} cannot be read: {error}") from None
     slurm = re.search(r"^#SBATCH ", text, flags=re.MULTILINE)
     try:
-        found = _slurm(text) if slurm else _yaml(path, text)
+        result = _slurm(text) if slurm else _yaml(path, text)
     except (KeyError, IndexError, TypeError, ValueError, AttributeError, OverflowError) as error:
         raise ClusterError(
-            f"{path} is not complete: {type(error).__name__} at {error}; compare it with the shipped one "
+            f"{path} is not complete: {type(error).__name__} at {error}; compare it with the shipped file "
             "(unlearn files)"
         ) from None
     unset = [number for number, line in enumerate(text.splitlines(), 1) if _UNSET in _code(line)]
     if unset:
         raise ClusterError(f"{path}: fill in {_UNSET} on line {', '.join(map(str, unset))}")
-    if found.results == "":
+    if result.results == "":
         raise ClusterError(f"{path}: {_RESULTS} is empty; set it to s3://bucket/folder or gs://bucket/folder")
-    return found
+    return result
 
 
 def _yaml(path: Path, text: str) -> Nodes:
@@ -108,8 +108,8 @@ def _yaml(path: Path, text: str) -> Nodes:
         if document.get("kind") == "RayCluster":
             return _kuberay(document["spec"])
     raise ClusterError(
-        f"{path} starts no machines; a file for ray up has 'provider', one for KubeRay a RayJob or "
-        "RayCluster, one for Slurm lines with #SBATCH"
+        f"{path} does not start machines; a file for ray up has the key 'provider', a file for KubeRay has a "
+        "RayJob or RayCluster, and a file for Slurm has lines with #SBATCH"
     )
 
 
@@ -117,7 +117,7 @@ def checked(config: dict[str, Any]) -> dict[str, Any]:
     """A ray up configuration with Ray's defaults filled in, as Ray itself would use it.
 
     Raises:
-        ValueError, AssertionError or jsonschema's ValidationError: what Ray says about it.
+        ValueError, AssertionError or jsonschema's ValidationError: Ray's objection.
     """
     from ray.autoscaler._private.util import prepare_config, validate_config
 
@@ -129,30 +129,30 @@ def checked(config: dict[str, Any]) -> dict[str, Any]:
 def _ray_up(path: Path, config: dict[str, Any]) -> Nodes:
     try:
         prepared = checked(config)
-    except Exception as error:  # of many kinds, all of them about the file
+    except Exception as error:  # of many types, all of them about the file
         why = getattr(error, "message", None) or str(error)
         raise ClusterError(f"{path}: Ray refuses it: {why}") from None
     leave = f"idle workers leave after {prepared['idle_timeout_minutes']:g} minutes"
     options = " ".join(prepared["docker"].get("run_options", []))
     results = re.search(rf"\b{_RESULTS}=(\S*)", options)
-    place = results[1] if results else ""
+    location = results[1] if results else ""
     provider = prepared["provider"]
     if provider["type"] == "local":
         workers = len(provider["worker_ips"])
         return Nodes(
             (
-                Group("head", 1, 1, "own machine", 0, 0),
-                Group("worker", workers, workers, "own machine", None, None),
+                Group("head", 1, 1, "your machine", 0, 0),
+                Group("worker", workers, workers, "your machine", None, None),
             ),
-            "they stay until ray down",
-            place,
+            "they run until `ray down`",
+            location,
         )
     head = prepared["head_node_type"]
     groups = [
         _machine(name, kind, kind["node_config"], head=name == head)
         for name, kind in prepared["available_node_types"].items()
     ]
-    return Nodes(tuple(groups), leave, place)
+    return Nodes(tuple(groups), leave, location)
 
 
 def _machine(name: str, kind: dict[str, Any], launch: dict[str, Any], *, head: bool) -> Group:
@@ -196,18 +196,18 @@ def _slurm(text: str) -> Nodes:
     options = dict(re.findall(r"^#SBATCH --([a-z-]+)=(\S+)", text, flags=re.MULTILINE))
     least, _, most = options["nodes"].partition("-")
     group = Group("nodes", int(least), int(most or least), "node", None, None)
-    return Nodes((group,), f"{options['time']} at a time, then back into the queue until it is done")
+    return Nodes((group,), f"{options['time']} at a time, then requeued until the plan is done")
 
 
 def _slots(groups: Sequence[Group]) -> str:
-    """Room for trials on all machines, in terms of what the plan says about one."""
+    """The number of slots for trials on all machines, as a formula of the plan's keys for one trial."""
     if any(group.cpus is None for group in groups):
-        return "as many as the plan's cpus_per_trial and gpus_per_trial leave room for"
+        return "as many as the plan's cpus_per_trial and gpus_per_trial allow"
     cpus, gpus = (
         sum(group.most * (getattr(group, unit) or 0) for group in groups) for unit in ("cpus", "gpus")
     )
     on_cpus = f"{cpus:g} / cpus_per_trial"
-    return f"the lesser of {on_cpus} and {gpus:g} / gpus_per_trial" if gpus else on_cpus
+    return f"the smaller of {on_cpus} and {gpus:g} / gpus_per_trial" if gpus else on_cpus
 
 
 def _code(line: str) -> str:

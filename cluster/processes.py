@@ -1,4 +1,4 @@
-"""The processes of a Ray session that was started here: none of them outlives it."""
+"""The processes of a local Ray session: none of them outlives it."""
 
 from __future__ import annotations
 
@@ -12,42 +12,42 @@ _END_S = 5.0
 
 
 def children() -> set[psutil.Process]:
-    """What this process has started."""
+    """The processes that this one has started."""
     return set(psutil.Process().children())
 
 
 def of_session(folder: Path) -> list[psutil.Process]:
-    """What this process started with a folder in its command line, and everything below that.
+    """Children of this process with the folder in their command line, and all of their descendants.
 
-    Ray's agents have a title in place of their command line; they are children of its raylet.
+    Ray's agents have a title in place of their command line; they are children of Ray's raylet.
     """
-    found: list[psutil.Process] = []
+    processes: list[psutil.Process] = []
     for child in children():
         with suppress(psutil.Error):  # it has ended meanwhile
             if str(folder) in " ".join(child.cmdline()):
-                found += [child, *child.children(recursive=True)]
-    return found
+                processes += [child, *child.children(recursive=True)]
+    return processes
 
 
-def copies(but: Set[psutil.Process]) -> list[psutil.Process]:
-    """What this process has started that is still a copy of it, with its command line.
+def copies(excluded: Set[psutil.Process]) -> list[psutil.Process]:
+    """Children of this process that are still copies of it, with its command line.
 
-    A start that a signal interrupts may leave such a process, which becomes one of Ray's a moment later.
+    A start that a signal interrupts may leave such a child, which becomes a process of Ray a moment later.
 
     Args:
-        but: Copies that were there before, which may be the user's.
+        excluded: Children that existed before, which may be the user's.
     """
-    own = psutil.Process().cmdline()
-    found: list[psutil.Process] = []
-    for child in children() - but:
+    command_line = psutil.Process().cmdline()
+    processes: list[psutil.Process] = []
+    for child in children() - excluded:
         with suppress(psutil.Error):
-            if child.cmdline() == own:
-                found.append(child)
-    return found
+            if child.cmdline() == command_line:
+                processes.append(child)
+    return processes
 
 
 def end(processes: Sequence[psutil.Process]) -> None:
-    """Kill those that still run, and wait until they are gone."""
+    """Kill the processes that still run, and wait until they have ended."""
     for process in processes:
         with suppress(psutil.NoSuchProcess):
             process.kill()

@@ -1,4 +1,4 @@
-"""Folders of a process's own for what is needed while it runs: gone with it, or swept by the next one."""
+"""Temporary folders of a process, deleted when it ends; if it is killed, the next process deletes them."""
 
 from __future__ import annotations
 
@@ -12,26 +12,26 @@ from pathlib import Path
 
 from cluster.errors import ClusterError
 
-_PREFIX = "unl-"  # short, as it goes into Ray's paths
-_MARK = ".unlearn-scratch"  # only folders that hold this file are ever swept
+_PREFIX = "unl-"  # short, because it is a part of Ray's paths
+_MARK = ".unlearn-scratch"  # only folders with this file are ever deleted
 _LEAST_FREE = 100 * 2**20  # bytes: logs, and the sockets' folder
-# The kernel takes socket paths of 107 bytes at most, and Ray puts this below the folder that it is given
+# The kernel limits socket paths to 107 bytes, and Ray puts this below the folder that it is given
 _IN_A_SESSION = "/r/session_2026-11-25_21-46-56_092702_4194304/sockets/plasma_store.1"
 _LONGEST = 107 - len(_IN_A_SESSION) - len(f"/{_PREFIX}12345678")
 
 
 @contextmanager
 def scratch(base: Path) -> Iterator[Path]:
-    """A new folder below another, that only this user may read, removed at the end.
+    """A new folder below `base`, readable for this user only, deleted at the end.
 
-    Those that killed processes left there go first.
+    Folders that killed processes left there are deleted first.
     """
     sweep(base)
     folder = Path(tempfile.mkdtemp(prefix=_PREFIX, dir=base))
     lock = os.open(folder, os.O_RDONLY)
     try:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        (folder / _MARK).touch()  # from here on it may be swept, and it is locked by now
+        (folder / _MARK).touch()  # from here on `sweep` may delete it, and it is locked by now
         yield folder
     finally:
         shutil.rmtree(folder, ignore_errors=True)
@@ -39,14 +39,14 @@ def scratch(base: Path) -> Iterator[Path]:
 
 
 def sweep(base: Path) -> None:
-    """Remove such folders of this user's below another that no process holds any more."""
+    """Delete this user's scratch folders below `base` whose process has ended."""
     for mark in base.glob(f"{_PREFIX}*/{_MARK}"):
         folder = mark.parent
         try:
             if folder.lstat().st_uid != os.getuid():
                 continue
             lock = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
-        except OSError:  # gone meanwhile, or not a folder of ours
+        except OSError:  # deleted meanwhile, or not a folder
             continue
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -58,28 +58,28 @@ def sweep(base: Path) -> None:
 
 
 def session_base() -> Path:
-    """Where a Ray session of this machine's own may lie: RAY_TMPDIR, or the first usable of the usual places.
+    """The folder for a local Ray session: RAY_TMPDIR, or the first usable one of the usual folders.
 
     Raises:
-        ClusterError: naming what is wrong with each.
+        ClusterError: if none is usable; the message gives the reason for each.
     """
     given = os.environ.get("RAY_TMPDIR")
-    named = [given] if given else [os.environ.get("TMPDIR", ""), "/tmp", "/var/tmp", "/dev/shm"]
+    bases = [given] if given else [os.environ.get("TMPDIR", ""), "/tmp", "/var/tmp", "/dev/shm"]
     problems = {}
-    for name in filter(None, named):
+    for name in filter(None, bases):
         problem = unusable(Path(name))
         if not problem:
             return Path(name).absolute()
         problems[name] = problem
-    told = ", ".join(f"{name} {problem}" for name, problem in problems.items())
+    reasons = ", ".join(f"{name} {problem}" for name, problem in problems.items())
     raise ClusterError(
-        f"no folder is fit for Ray's session: {told}; set RAY_TMPDIR to a folder that you can write to, "
+        f"no folder is suitable for Ray's session: {reasons}; set RAY_TMPDIR to a writable folder "
         f"with a path of {_LONGEST} ASCII letters at most"
     )
 
 
 def unusable(folder: Path) -> str:
-    """Why a Ray session cannot lie below a folder; empty where it can."""
+    """Why a Ray session cannot be below a folder; empty if it can."""
     path = os.fsencode(folder.absolute())
     if not path.isascii():
         return "is not ASCII"

@@ -1,8 +1,8 @@
-"""A results folder as lines of text, and back: the way home of the results of a job, through its log.
+"""A results folder as lines of text, and back: how the results of a job are downloaded through a log.
 
-A job writes on the head, and what reaches the head from outside is the dashboard's port alone. So a second
-job prints the files there (`unlearn job send FOLDER`), and a `Receiver` puts them together again here. What
-comes is data from another machine: names and sums are checked before a file is written.
+A job writes on the head, and only the dashboard's port of the head can be reached from outside. So a second
+job prints the files there (`unlearn job send FOLDER`), and a `Receiver` assembles them again here. The lines
+are data from another machine: names and checksums are checked before a file is written.
 """
 
 from __future__ import annotations
@@ -22,14 +22,14 @@ from typing import IO
 from cluster.errors import ClusterError
 
 SUFFIXES = (".parquet", ".yaml", ".html")
-_CHUNK = 12_000  # bytes per line; Ray hands a log on in pieces of 20,000 characters
+_CHUNK = 12_000  # bytes per line; Ray forwards a log in pieces of 20,000 characters
 _FILE, _DATA, _DONE, _END = "unlearn-file ", "unlearn-data ", "unlearn-done ", "unlearn-end "
 _ABANDONED_S = 3600.0
 _PART = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._=@%+-]{0,254}")
 
 
 def send(folder: Path) -> Iterator[str]:
-    """The lines that carry the results in a folder; links and temporary files stay where they are.
+    """The lines that carry the results in a folder; links and temporary files are left out.
 
     Raises:
         ClusterError: if there is no such folder.
@@ -41,7 +41,7 @@ def send(folder: Path) -> Iterator[str]:
         if path.suffix not in SUFFIXES or path.name.startswith(".") or path.is_symlink():
             continue
         try:
-            file = path.open("rb")  # from here on it is the same file, also when another takes its name
+            file = path.open("rb")  # from here on it is the same file, even if another one replaces it
         except FileNotFoundError:
             continue
         yield _FILE + json.dumps(path.relative_to(folder).as_posix())
@@ -56,14 +56,14 @@ def send(folder: Path) -> Iterator[str]:
 
 
 class Receiver:
-    """Writes what `send` sent into a folder: each file beside its place, and there once its sum is right.
+    """Writes the files that `send` sent into a folder; a file gets its name once its checksum is right.
 
-    Lines of anything else, such as Ray's own, are passed over.
+    All other lines, such as Ray's, are ignored.
 
     Attributes:
-        count: Files that came whole.
+        count: Files that arrived whole.
         size: Bytes of them.
-        complete: Whether all of them came.
+        complete: Whether all files arrived.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -77,7 +77,7 @@ class Receiver:
         self._digest = hashlib.sha256()
 
     def __enter__(self) -> Receiver:
-        """Start, with what killed fetches left in the folder swept: parts that nobody writes to any more."""
+        """Start, and delete the abandoned parts of files that killed fetches left in the folder."""
         for part in self.folder.rglob(".*"):
             name, _, process = part.name.rpartition(".")
             if process.isdecimal() and Path(name).suffix in SUFFIXES:
@@ -95,7 +95,7 @@ class Receiver:
         """Take a piece of the log; lines may be cut anywhere.
 
         Raises:
-            ClusterError: for a name that does not belong into a results folder, or a wrong sum.
+            ClusterError: for a name that does not belong in a results folder, or a wrong checksum.
         """
         *lines, self._rest = (self._rest + text).split("\n")
         for line in lines:
@@ -118,36 +118,36 @@ class Receiver:
 
     def _begin(self, name: object) -> None:
         self._drop()
-        self._path = place_of(self.folder, name)
+        self._path = target_path(self.folder, name)
         self._path.parent.mkdir(parents=True, exist_ok=True)
-        self._file = self._beside().open("wb")
+        self._file = self._temporary().open("wb")
         self._digest = hashlib.sha256()
 
     def _finish(self, digest: str) -> None:
         assert self._file is not None
         if digest != self._digest.hexdigest():
-            raise ClusterError(f"{self._path.name} came damaged; fetch again")
+            raise ClusterError(f"{self._path.name} arrived damaged; fetch again")
         self.size += self._file.tell()
         self.count += 1
         self._file.flush()
         os.fsync(self._file.fileno())
         self._file.close()
         self._file = None
-        self._beside().replace(self._path)
+        self._temporary().replace(self._path)
 
     def _drop(self) -> None:
-        """Leave no part of a file behind."""
+        """Delete the part of an unfinished file."""
         if self._file is not None:
             self._file.close()
             self._file = None
-            self._beside().unlink(missing_ok=True)
+            self._temporary().unlink(missing_ok=True)
 
-    def _beside(self) -> Path:
+    def _temporary(self) -> Path:
         return self._path.with_name(f".{self._path.name}.{os.getpid()}")
 
 
-def place_of(folder: Path, name: object) -> Path:
-    """Where a file of that name goes, which came from another machine.
+def target_path(folder: Path, name: object) -> Path:
+    """The path for a file of that name, which came from another machine.
 
     Raises:
         ClusterError: unless it is a plain relative name of a results file, and stays inside the folder.
@@ -157,7 +157,7 @@ def place_of(folder: Path, name: object) -> Path:
     plain = all(_PART.fullmatch(part) for part in parts) and path.suffix in SUFFIXES
     if not plain or not path.resolve().is_relative_to(folder.resolve()):
         raise ClusterError(
-            f"the cluster sent a file named {name!r}, which does not belong into a results folder; "
-            "nothing of it was written"
+            f"the cluster sent a file named {name!r}, which does not belong in a results folder; "
+            "it was not written"
         )
     return path

@@ -1,6 +1,7 @@
-"""Values that the workers of a run share: one of a machine computes it, the others wait for it.
+"""Values that the workers of a run share: one worker of a machine computes a value, the others wait for it.
 
-Whatever goes wrong here, a worker computes its value itself: a run is slower then, and not another one.
+If anything fails here, a worker computes its value itself: the run is then slower, but its results are the
+same.
 """
 
 from __future__ import annotations
@@ -13,21 +14,21 @@ from dataclasses import dataclass, field
 from typing import Any, Literal, TypeVar
 
 T = TypeVar("T")
-_SHARE = 0.3  # of a machine's object store, which holds the data sets and the models, too
-_WAIT_S = 10.0  # for another worker, before a worker asks again
+_SHARE = 0.3  # of a machine's object store, which also holds the data sets and the models
+_WAIT_S = 10.0  # for another worker, until a worker asks again
 _ANSWER_S = 60.0  # after which the ledger counts as lost
-_LOOK_EVERY_S = 1.0  # whether a computing worker is alive
-_TRIES = 5  # to get a value that others lose again and again
+_POLL_S = 1.0  # interval of checks whether a computing worker is alive
+_TRIES = 5  # to get a value that is repeatedly lost
 
 
 @dataclass(frozen=True)
 class Name:
-    """A value, and the group that it is freed with.
+    """The name of a value, and the group with which it is freed.
 
     Attributes:
-        key: All that decides it, but for the machine.
-        group, part: It is not wanted any more when its group ends, or its part of the group, if it has one.
-        text: As a person reads it.
+        key: A digest of everything that determines the value, except for the machine.
+        group, part: The value is freed when its group ends or, if it has a part, when that part ends.
+        text: The name in messages.
     """
 
     key: str
@@ -48,24 +49,24 @@ class _Entry:
 
 
 class Ledger:
-    """In the process of an actor: who computes which value, and where those that are ready lie.
+    """The actor's side: the worker that computes each value, and the references of finished values.
 
     Args:
-        share: The most that values take of each machine's object store.
+        share: The share of each machine's object store that values may take.
     """
 
     def __init__(self, share: float = _SHARE) -> None:
         self._share = share
-        self._entries: dict[tuple[str, str], _Entry] = {}  # by machine and key; the last used one is the last
+        self._entries: dict[tuple[str, str], _Entry] = {}  # by machine and key, the last used one last
         self._given_up: set[str] = set()
         self._lines: dict[str, str] = {}
         self._reported: set[str] = set()
 
     async def want(self, machine: str, name: Name, token: str, worker: Any) -> tuple[str, str, list[Any]]:
-        """What a worker is to do: take a value that is ready, compute it, ask again, or go on alone.
+        """The action for a worker: take a finished value, compute it, ask again, or compute it for itself.
 
         Args:
-            token: A new one; it stands for the computation, should this be the worker that does it.
+            token: A new token, which identifies the computation if this worker does it.
         """
         key = (machine, name.key)
         with suppress(TimeoutError):
@@ -84,8 +85,8 @@ class Ledger:
             return "take", entry.token, [entry.reference]
         return ("wait" if entry.state == "computing" else "alone"), entry.token, []
 
-    async def room(self, machine: str, name: Name, token: str, size: int) -> bool:
-        """Whether a value of so many bytes may be stored; others that were used long ago make room for it."""
+    async def reserve(self, machine: str, name: Name, token: str, size: int) -> bool:
+        """Whether a value of so many bytes may be stored; the least recently used values are freed for it."""
         entry = self._computing(machine, name, token)
         if entry is None:
             return False
@@ -113,16 +114,16 @@ class Ledger:
             self._change(entry, "ready")
 
     async def missing(self, machine: str, name: Name, token: str) -> None:
-        """A value is not to be had, or not to be used: its computation has failed, or its owner has died."""
+        """A value is unavailable or invalid: its computation has failed, or its owner has died."""
         key = (machine, name.key)
         entry = self._entries.get(key)
         if entry is not None and entry.token == token:
             self._remove(key, entry)
 
     async def give_up(self, machine: str, name: Name, token: str) -> None:
-        """A worker does not wait for an answer any more, and so will not compute what it may be asked to.
+        """A worker no longer waits for an answer, so it will not compute the value even if it is asked to.
 
-        That may be answered already, or only when the worker that computes now has failed.
+        The answer may be under way, or may come only after the worker that computes now has failed.
         """
         self._given_up.add(token)
         await self.missing(machine, name, token)
@@ -168,13 +169,13 @@ class Ledger:
         self._lines.setdefault(
             text,
             f"{text} takes {size / 2**20:.0f} MiB, more than the {limit / 2**20:.0f} MiB of the object store "
-            "that are for shared values, so every trial computes it; give Ray's object store more memory",
+            "reserved for shared values, so every trial computes it; give Ray's object store more memory",
         )
 
     async def _watch(self, key: tuple[str, str], entry: _Entry, worker: Any) -> None:
-        """Free a value to be computed by others when the worker that computes it dies.
+        """Let others compute a value when the worker that computes it dies.
 
-        Its answer may come late or at once, depending on whether it is busy; only its death tells something.
+        A busy worker answers late, so only the error of a dead one counts.
         """
         import ray
 
@@ -186,16 +187,16 @@ class Ledger:
                     del self._entries[key]
                 entry.changed.set()
                 return
-            except ray.exceptions.RayError:  # out of reach for now
+            except ray.exceptions.RayError:  # unreachable for now
                 pass
-            await asyncio.sleep(_LOOK_EVERY_S)
+            await asyncio.sleep(_POLL_S)
 
 
 class SharedValues:
-    """A worker's side. To be made in the process of an actor.
+    """A worker's side; create it in the process of an actor.
 
     Args:
-        ledger: The actor, as `ledger` gives it.
+        ledger: The actor, see `Sharing.ledger`.
     """
 
     def __init__(self, ledger: Any) -> None:
@@ -213,13 +214,13 @@ class SharedValues:
         pack: Callable[[T], tuple[Any, int]],
         unpack: Callable[[Any], T],
     ) -> tuple[T, bool]:
-        """A value, computed here or by another worker of this machine, and whether it was another.
+        """A value, computed here or by another worker of this machine, and whether it was another worker.
 
         Args:
-            pack: Makes of a value what is sent, and says how many bytes that is.
+            pack: Returns the form of a value that is sent, and its size in bytes.
 
         Raises:
-            Exception: what `compute` and `unpack` raise.
+            Exception: the errors of `compute` and `unpack`.
         """
         token, packed = self._find(name)
         if packed is not None:
@@ -241,7 +242,7 @@ class SharedValues:
             self._ask("missing", name, answer[1])
 
     def _find(self, name: Name) -> tuple[str | None, list[Any] | None]:
-        """A token where the value is to be computed for all, or the value; neither: for this worker alone."""
+        """A token to compute the value for all, or the value; neither if this worker computes for itself."""
         import ray
 
         lost = 0
@@ -249,10 +250,10 @@ class SharedValues:
             answer = self._want(name)
             if answer is None or answer[0] == "alone":
                 break
-            what, token, references = answer
-            if what == "compute":
+            action, token, references = answer
+            if action == "compute":
                 return token, None
-            if what == "take":
+            if action == "take":
                 try:
                     return None, [ray.get(references[0], timeout=_ANSWER_S)]
                 except ray.exceptions.RayError:  # its owner died, or it was lost with a machine
@@ -261,7 +262,7 @@ class SharedValues:
         return None, None
 
     def _want(self, name: Name) -> tuple[str, str, list[Any]] | None:
-        """The ledger's answer; without one, nobody must wait for this worker to compute the value for all."""
+        """The ledger's answer; after a timeout, no other worker must wait for this one's value."""
         ledger, token = self._ledger, uuid.uuid4().hex
         answer: tuple[str, str, list[Any]] | None = self._ask("want", name, token, self._worker)
         if answer is None and ledger is not None:
@@ -269,28 +270,28 @@ class SharedValues:
         return answer
 
     def _offer(self, name: Name, token: str, pack: Callable[[], tuple[Any, int]]) -> None:
-        """Share a value that was computed here. Unless that works, others must not go on waiting for it."""
+        """Share a value that was computed here; if that fails, others must stop waiting for it."""
         import ray
 
         ledger = self._ledger
         try:
             packed, size = pack()
-            room = self._ask("room", name, token, size)
-            if room:
+            reserved = self._ask("reserve", name, token, size)
+            if reserved:
                 self._ask("ready", name, token, [ray.put(packed)])
-            elif room is None:  # it did not answer in time, and may be alive
+            elif reserved is None:  # it did not answer in time, and may be alive
                 ledger.missing.remote(self._machine, name, token)
-        except Exception:  # no memory for the arrays, no room on the disk: torch's and Ray's errors alike
+        except Exception:  # no memory for the arrays or a full disk: errors of torch and of Ray
             self._ask("missing", name, token)
 
-    def _ask(self, what: str, name: Name, *more: Any) -> Any:
-        """The ledger's answer; None where it has none any more."""
+    def _ask(self, question: str, name: Name, *more: Any) -> Any:
+        """The ledger's answer; None after the ledger has died or has not answered in time."""
         import ray
 
         if self._ledger is None:
             return None
         try:
-            answer = getattr(self._ledger, what).remote(self._machine, name, *more)
+            answer = getattr(self._ledger, question).remote(self._machine, name, *more)
             return ray.get(answer, timeout=_ANSWER_S)
         except ray.exceptions.RayError:
             self._ledger = None
@@ -305,15 +306,15 @@ class Sharing:
         self._asked: Any = None
 
     def end(self, group: str, part: str | None = None) -> None:
-        """No trial wants the values of a group any more, or of a part of it."""
+        """Free the values of a group, or of a part of it: no trial needs them any more."""
         self.ledger.end.remote(group, part)
 
     def lines(self, *, wait: bool = False) -> list[str]:
-        """Messages for the user; does not wait for them unless asked to."""
+        """Messages for the user; waits for them only if `wait` is set."""
         import ray
 
         self._asked = self._asked or self.ledger.lines.remote()
-        ready, _ = ray.wait([self._asked], timeout=_LOOK_EVERY_S if wait else 0)
+        ready, _ = ray.wait([self._asked], timeout=_POLL_S if wait else 0)
         if not ready:
             return []
         self._asked = None
@@ -326,7 +327,7 @@ class Sharing:
 
 @contextmanager
 def sharing(share: float = _SHARE) -> Iterator[Sharing]:
-    """A ledger on the driver's machine; with it go all values."""
+    """A ledger on the driver's machine; when it ends, all values are freed."""
     import ray
     from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 

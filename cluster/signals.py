@@ -1,4 +1,4 @@
-"""Ctrl-C and the signals that ask a process to end: all of them are answered alike, also where Ray runs."""
+"""Ctrl-C and the signals that ask a process to end: all are answered in the same way, also while Ray runs."""
 
 from __future__ import annotations
 
@@ -18,20 +18,20 @@ def interrupt(signum: int, frame: FrameType | None) -> None:
     """The answer that Python itself gives to Ctrl-C.
 
     Raises:
-        KeyboardInterrupt: always, wherever the main thread is.
+        KeyboardInterrupt: always, in the main thread.
     """
     raise KeyboardInterrupt(signal.Signals(signum).name)
 
 
 def leave_to_system() -> None:
-    """From here on they end the process at once and without a word: the last one was said."""
+    """From here on the signals end the process at once and silently: its last message is printed."""
     for number in _handlers():
         signal.signal(number, signal.SIG_DFL)
 
 
 @contextmanager
 def answered(answer: Answer) -> Iterator[None]:
-    """All of them get this answer; those that the process was started to ignore, as by nohup, stay ignored.
+    """Answer all of the signals; those that the process was started to ignore, as by nohup, stay ignored.
 
     Only the main thread may set handlers; elsewhere nothing changes.
     """
@@ -53,10 +53,10 @@ def answered(answer: Answer) -> Iterator[None]:
 
 @contextmanager
 def kept_from_ray() -> Iterator[None]:
-    """Around the start of a session, which takes SIGTERM for itself and answers it with a stack trace.
+    """Restore the handlers after the start of a session, in which Ray answers SIGTERM with a stack trace.
 
-    The session's processes are in the terminal's group, but what the terminal sends to all of it is for
-    this process to answer: Ctrl-C does not reach them by Ray's doing, the other two by ours.
+    The session's processes are in the terminal's process group, but only this process must answer the
+    signals that the terminal sends to all of it. Ray blocks Ctrl-C for them; this blocks the other two.
 
     Raises:
         KeyboardInterrupt: for a SIGTERM meanwhile, which Ray turns into an exit.
@@ -78,7 +78,7 @@ def kept_from_ray() -> Iterator[None]:
 
 
 def _leave_dead_terminal() -> None:
-    """Print into nothing where the terminal is gone: an error there would hide how the run ended."""
+    """Print to /dev/null after the terminal was closed: an error there would hide how the run ended."""
     for stream in (1, 2):
         try:
             os.write(stream, b"")
@@ -88,5 +88,5 @@ def _leave_dead_terminal() -> None:
 
 def _handlers() -> dict[signal.Signals, Callable[..., object] | int]:
     """The handlers of the signals that are not ignored."""
-    found = {number: signal.getsignal(number) for number in ENDING}
-    return {n: handler for n, handler in found.items() if handler not in (signal.SIG_IGN, None)}
+    handlers = {number: signal.getsignal(number) for number in ENDING}
+    return {n: handler for n, handler in handlers.items() if handler not in (signal.SIG_IGN, None)}

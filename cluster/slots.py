@@ -1,4 +1,4 @@
-"""The resources that a run asks for, checked before Ray starts."""
+"""The resources that a run requests, checked before Ray starts."""
 
 from __future__ import annotations
 
@@ -9,21 +9,21 @@ from pathlib import Path
 
 from cluster.addresses import LOCAL
 from cluster.errors import ClusterError
-from cluster.gpu import by_hand
+from cluster.gpu import fixed_share
 
 
 @dataclass(frozen=True)
 class Slots:
-    """What a run may use.
+    """The resources that a run may use.
 
     Attributes:
-        workers: Trials at once; None for as many as there is room for, also on machines that come later.
-        cpus: Cores of each.
-        gpus: "auto" to learn the share of a GPU that each needs, a share 1/k for all, 0 for none, or a share
-            per kind of GPU, where "cpu" stands for machines without one.
-        device: What torch calls a GPU.
-        address: "local" for a session of its own, else that of a cluster.
-        code: Folders from which workers may import modules of the user's.
+        workers: Trials at once; None for as many as the machines allow, including machines that join later.
+        cpus: Cores of each trial.
+        gpus: "auto" to learn the share of a GPU that each trial needs, a share 1/k for all, 0 for none, or a
+            share per kind of GPU, where "cpu" stands for machines without GPUs.
+        device: torch's name of a GPU.
+        address: "local" for a local session, otherwise the address of a cluster.
+        code: Folders from which workers may import user code.
     """
 
     workers: int | None
@@ -35,7 +35,7 @@ class Slots:
 
     @property
     def shares(self) -> dict[str, float]:
-        """Kind of GPU -> share, "" standing for all; empty where shares are to be learned."""
+        """Kind of GPU -> share, with "" for all kinds; empty if shares are to be learned."""
         if isinstance(self.gpus, Mapping):
             return dict(self.gpus)
         return {} if self.gpus == "auto" else {"": float(self.gpus)}
@@ -48,16 +48,16 @@ def slots(
     address: str = LOCAL,
     code: Sequence[str] = (),
 ) -> Slots:
-    """What a plan asks for, checked as far as that can be done before Ray is there.
+    """The resources that a plan requests, checked as far as that is possible before Ray has started.
 
     Raises:
-        ClusterError: if this machine, which is to run it, has too few cores or GPUs; or for a share that is
-            not 1/k; or for an address that no run can be driven over.
+        ClusterError: if the run is local and this machine has too few cores or GPUs; for a share that is not
+            1/k; or for an address of Ray's client.
     """
     wanted = Slots(workers, cpus, gpus, address=address, code=tuple(code))
     for share in wanted.shares.values():
         if share:
-            by_hand(share)
+            fixed_share(share)
     if address.startswith("ray://"):
         raise ClusterError(
             f"Ray Tune cannot be driven over Ray's client ({address}); use `unlearn submit PLAN`, or run "
@@ -66,9 +66,9 @@ def slots(
     if address != LOCAL:
         return wanted
     if any(wanted.shares.values()) and not gpu_count():
-        raise ClusterError(f"{gpus} GPU per trial was asked for, but no GPU is visible; use 0")
+        raise ClusterError(f"{gpus} GPU per trial was requested, but no GPU is visible; use 0")
     if cpus > cores():
-        raise ClusterError(f"{cpus} CPUs per trial were asked for, but there are only {cores()}")
+        raise ClusterError(f"{cpus} CPUs per trial were requested, but there are only {cores()}")
     return wanted
 
 

@@ -1,7 +1,7 @@
-"""The facts of every node of a running cluster, gathered by a process of its own.
+"""The facts of every node of a running cluster, gathered by a separate process.
 
-Ray can wait without end, or end the process, where a cluster does not answer. So it is that process which
-connects, and whoever asks waits for as long as it likes.
+Ray can wait forever, or end the process, if a cluster does not answer. So a separate process connects, and
+the caller waits for it with a time limit.
 """
 
 from __future__ import annotations
@@ -24,14 +24,14 @@ _PINGS = 5
 
 @dataclass(frozen=True)
 class Node:
-    """A node as Ray knows it, and as it describes itself.
+    """A node as Ray describes it, with the facts gathered on it.
 
     Attributes:
-        id: Ray's.
-        object_store: Bytes of Ray's object store there.
-        facts: None where the node did not answer; `error` then says what happened.
+        id: Ray's id of the node.
+        object_store: Bytes of Ray's object store on it.
+        facts: None if the node did not answer; `error` then gives the reason.
         offset: Seconds by which its clock is ahead of this machine's.
-        precision: Half of the fastest round trip, in seconds: the offset is known to that.
+        precision: Uncertainty of the offset in seconds: half of the fastest round trip.
     """
 
     id: str
@@ -50,8 +50,8 @@ def survey(address: str, limit: float = 60) -> list[Node]:
     """Every living node of a cluster, the head first.
 
     Args:
-        address: `auto`, `ray://HOST:10001`, or from a node of the cluster `HOST:6379`.
-        limit: Seconds until this gives up.
+        address: `auto`, `ray://HOST:10001` or, from a node of the cluster, `HOST:6379`.
+        limit: Seconds to wait for the cluster.
 
     Raises:
         ClusterError: if there is no cluster at that address, or it does not answer in time.
@@ -67,13 +67,13 @@ def survey(address: str, limit: float = 60) -> list[Node]:
     except subprocess.TimeoutExpired:
         raise ClusterError(f"the cluster did not answer within {limit:g} s (--timeout); {advice}") from None
     if done.returncode:
-        said = (done.stdout + done.stderr).strip().splitlines() or ["it said nothing"]
-        raise ClusterError(f"the cluster cannot be asked: {said[-1].strip()}; {advice}")
+        output = (done.stdout + done.stderr).strip().splitlines() or ["there is no error message"]
+        raise ClusterError(f"the cluster cannot be examined: {output[-1].strip()}; {advice}")
     return TypeAdapter(list[Node]).validate_json(done.stdout.splitlines()[-1])
 
 
 def _ask(address: str, limit: float) -> list[Node]:
-    """Runs in the process of its own."""
+    """The nodes with their facts; runs in the separate process."""
     import ray
 
     from cluster import facts
@@ -85,45 +85,45 @@ def _ask(address: str, limit: float) -> list[Node]:
     reporter: Any = ray.remote(num_cpus=0, max_restarts=0)(facts.Reporter)
     actors = []
     for node in known:
-        where = ray.util.scheduling_strategies.NodeAffinitySchedulingStrategy(node["NodeID"], soft=False)
-        actors.append(reporter.options(scheduling_strategy=where).remote())
+        on_node = ray.util.scheduling_strategies.NodeAffinitySchedulingStrategy(node["NodeID"], soft=False)
+        actors.append(reporter.options(scheduling_strategy=on_node).remote())
     asked = [actor.facts.remote(_session_folder(node)) for actor, node in zip(actors, known, strict=True)]
     ray.wait(asked, num_returns=len(asked), timeout=max(1.0, until - time.monotonic() - 10))
-    return [_answer(*one) for one in zip(known, actors, asked, strict=True)]
+    return [_answer(*request) for request in zip(known, actors, asked, strict=True)]
 
 
 def _answer(known: dict[str, Any], actor: Any, asked: Any) -> Node:
     import ray
 
-    found = known["Resources"]
+    resources = known["Resources"]
     node = Node(
         id=known["NodeID"],
         address=known["NodeManagerAddress"],
         head=_is_head(known),
-        cpus=found.get("CPU", 0),
-        gpus=found.get("GPU", 0),
-        object_store=int(found.get("object_store_memory", 0)),
+        cpus=resources.get("CPU", 0),
+        gpus=resources.get("GPU", 0),
+        object_store=int(resources.get("object_store_memory", 0)),
     )
     try:
-        told = ray.get(asked, timeout=0.1)
+        facts = ray.get(asked, timeout=0.1)
         offset, precision = _offset(actor)
     except ray.exceptions.GetTimeoutError:
         return replace(node, error="no worker started there in time")
     except ray.exceptions.RayError as error:
         return replace(node, error=str(error).strip().splitlines()[-1])
-    return replace(node, facts=told, offset=offset, precision=precision)
+    return replace(node, facts=facts, offset=offset, precision=precision)
 
 
 def _offset(actor: Any) -> tuple[float, float]:
-    """By how much the clock of an actor is ahead, and how well that is known: the fastest of some pings."""
+    """Seconds by which an actor's clock is ahead, and their uncertainty, from the fastest of some pings."""
     import ray
 
     best = (0.0, float("inf"))
     for _ in range(_PINGS):
         sent = time.time()
-        there = ray.get(actor.clock.remote(), timeout=5)
-        back = time.time()
-        best = min(best, (there - (sent + back) / 2, (back - sent) / 2), key=lambda pair: pair[1])
+        clock = ray.get(actor.clock.remote(), timeout=5)
+        received = time.time()
+        best = min(best, (clock - (sent + received) / 2, (received - sent) / 2), key=lambda pair: pair[1])
     return best
 
 
@@ -132,7 +132,7 @@ def _is_head(node: dict[str, Any]) -> bool:
 
 
 def _session_folder(node: dict[str, Any]) -> str:
-    """Where Ray keeps the session of a node: its sockets lie in it."""
+    """The folder of a node's Ray session, which contains its sockets."""
     return str(os.path.dirname(os.path.dirname(node["RayletSocketName"])))  # noqa: PTH120
 
 

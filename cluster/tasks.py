@@ -1,4 +1,4 @@
-"""Functions run in parallel by the workers of a session, and what they share through its object store."""
+"""Functions that a session's workers run in parallel, and values that they share through its object store."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from cluster.slots import Slots
 A = TypeVar("A")
 R = TypeVar("R")
 Tell = Callable[[str], None]
-_HEAR_EVERY_S = 0.5
+_POLL_S = 0.5
 
 
 def in_parallel(
@@ -25,16 +25,16 @@ def in_parallel(
 ) -> Iterator[tuple[A, R]]:
     """Call a function on every item in worker processes; yields pairs as they finish.
 
-    Each call has the cores of a trial. It is run again, twice at most, when its machine dies.
+    Each call has the cores of a trial. It is repeated, twice at most, when its machine dies.
 
     Args:
-        function: Its second argument takes lines of text that say how far it is.
+        function: Its second argument takes lines of text about its progress.
         hear: Called here with an item and the latest of its lines, while the caller waits for the next pair.
         gpus: Whether each call has a whole GPU, see `on_gpus`.
 
     Raises:
-        GpusGone: when calls wait for a GPU and there is none any more.
-        Whatever the function raised, as itself.
+        GpusGone: if calls wait for a GPU and there is none any more.
+        Exception: the error that the function raised.
     """
     import ray
 
@@ -46,7 +46,7 @@ def in_parallel(
         }
         try:
             while pending:
-                ready, _ = ray.wait(list(pending), num_returns=1, timeout=_HEAR_EVERY_S)
+                ready, _ = ray.wait(list(pending), num_returns=1, timeout=_POLL_S)
                 if not ready and gpus and not on_gpus(slots):
                     raise GpusGone
                 at_work = dict(pending.values())
@@ -74,28 +74,28 @@ def _in_worker(
     return function(item, tell)
 
 
-def first_machine(slots: Slots, tell: Callable[[str], None]) -> None:
-    """Wait for a machine with the cores of a trial; a cluster without any starts one for that.
+def first_machine(slots: Slots, notify: Callable[[str], None]) -> None:
+    """Wait for a machine with the cores of a trial; a cluster without machines starts one for that.
 
-    Whether there are GPUs is known only then.
+    Only then it is known whether there are GPUs.
 
     Args:
-        tell: Called when it has to wait.
+        notify: Receives a message if this has to wait.
     """
     import ray
 
     if any(node["Alive"] and node["Resources"].get("CPU", 0) >= slots.cpus for node in ray.nodes()):
         return
-    tell(f"no machine of the cluster has a trial's {slots.cpus} CPU yet; waiting for one (Ctrl-C ends this)")
+    notify(f"no machine of the cluster has a trial's {slots.cpus} CPU yet; waiting for one (Ctrl-C to stop)")
     ray.get(ray.remote(num_cpus=slots.cpus)(_nothing).remote())
 
 
 def _nothing() -> None:
-    """Fits wherever a trial fits."""
+    """Runs on any machine that can run a trial."""
 
 
 def on_gpus(slots: Slots) -> bool:
-    """Whether work of a run is done on GPUs: some may be used, and some are there or may come."""
+    """Whether a run works on GPUs: it may use some, and there are some or some may be added."""
     import ray
 
     if slots.gpus == "auto":
@@ -104,21 +104,21 @@ def on_gpus(slots: Slots) -> bool:
 
 
 def share(value: Any) -> Any:
-    """A reference to a value in the object store; each machine fetches it once, when it is first wanted."""
+    """A reference to a value in the object store; each machine fetches it once, when it is first needed."""
     import ray
 
     return ray.put(value)
 
 
 def shared(reference: Any) -> Any:
-    """The value of a reference; arrays in it lie in the machine's shared memory."""
+    """The value of a reference; its arrays are in the machine's shared memory."""
     import ray
 
     return ray.get(reference)
 
 
 def kill(actor: Any) -> None:
-    """End an actor's process, whatever it is doing."""
+    """End an actor's process, even if it is busy."""
     import ray
 
     ray.kill(actor, no_restart=True)

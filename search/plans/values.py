@@ -8,7 +8,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainValidat
 
 from benchmarks.hyperparameters import number
 from cluster.errors import ClusterError
-from cluster.gpu import by_hand
+from cluster.gpu import fixed_share
 from search.plans import limits
 
 
@@ -33,7 +33,7 @@ def share_of_gpu(value: Any) -> float:
         raise ValueError("write auto, 0, a share 1/k of a GPU, or one per kind such as {H100: 0.25, cpu: 0}")
     if share != 0:
         try:
-            by_hand(share)
+            fixed_share(share)
         except ClusterError as error:
             raise ValueError(str(error)) from None
     return float(share)

@@ -1,4 +1,4 @@
-"""The shipped cluster files: valid by the rules of those who read them, safe by default, and installed."""
+"""The shipped cluster files: valid for the programs that read them, safe by default, and installed."""
 
 from __future__ import annotations
 
@@ -84,9 +84,9 @@ def test_nothing_personal_and_nothing_secret(name: str) -> None:
 
 def test_one_version_of_ray_everywhere() -> None:
     for name in FILES:
-        found = re.findall(r"ray(?::|2?==|Version: \"|)(2\.\d+\.\d+)", text(name))
-        assert found, name
-        assert set(found) == {RAY}, name
+        versions = re.findall(r"ray(?::|2?==|Version: \"|)(2\.\d+\.\d+)", text(name))
+        assert versions, name
+        assert set(versions) == {RAY}, name
     floor = re.search(r"ray\[tune\]>=([\d.]+)", (ROOT / "pyproject.toml").read_text())
     assert floor is not None
     assert tuple(map(int, RAY.split("."))) >= tuple(map(int, floor[1].split(".")))
@@ -114,8 +114,8 @@ def test_files_are_listed_and_written_out_once(tmp_path: Path) -> None:
     register_files(app)
     listed = CliRunner().invoke(app, ["files"]).stdout
     assert [line.split()[0] for line in listed.splitlines()] == FILES
-    said = CliRunner().invoke(app, ["files", "slurm.sbatch", "--to", str(tmp_path / "new")]).stdout
-    assert said.startswith(f"written: {tmp_path}/new/slurm.sbatch;")
+    output = CliRunner().invoke(app, ["files", "slurm.sbatch", "--to", str(tmp_path / "new")]).stdout
+    assert output.startswith(f"written: {tmp_path}/new/slurm.sbatch;")
     assert (tmp_path / "new" / "slurm.sbatch").read_text() == text("slurm.sbatch")
     with pytest.raises(ClusterError, match=r"slurm\.sbatch exists and is not overwritten"):
         write("slurm.sbatch", tmp_path / "new")
@@ -130,31 +130,31 @@ def test_files_are_listed_and_written_out_once(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("name", CLOUD)
 def test_nodes_of_a_cloud(name: str, tmp_path: Path) -> None:
-    head, worker, most, room = nodes(filled(name, tmp_path)).lines()
+    head, worker, most, at_once = nodes(filled(name, tmp_path)).lines()
     assert re.fullmatch(r"head: 1 x \S+, on demand, CPUs for trials: 0, GPUs for trials: 0", head)
     assert re.fullmatch(r"worker: 0 to 4 x \S+, spot, CPUs for trials: 16, GPUs for trials: 1", worker)
     assert most == "at most 5 machines; idle workers leave after 5 minutes"
-    assert room == "trials at once: the lesser of 64 / cpus_per_trial and 4 / gpus_per_trial"
+    assert at_once == "trials at once: the smaller of 64 / cpus_per_trial and 4 / gpus_per_trial"
 
 
 @pytest.mark.parametrize("name", KUBERAY)
 def test_nodes_of_kuberay(name: str, tmp_path: Path) -> None:
-    head, worker, most, room = nodes(filled(name, tmp_path)).lines()
+    head, worker, most, at_once = nodes(filled(name, tmp_path)).lines()
     assert head.startswith("head: 1 x pod (cpu 8, memory 32Gi), not on spot, CPUs for trials: 0,")
     assert worker.startswith("gpu: 0 to 4 x pod (cpu 15, memory 56Gi, nvidia.com/gpu 1), spot allowed,")
     assert most == "at most 5 machines; idle workers leave after 5 minutes"
-    assert room == "trials at once: the lesser of 60 / cpus_per_trial and 4 / gpus_per_trial"
+    assert at_once == "trials at once: the smaller of 60 / cpus_per_trial and 4 / gpus_per_trial"
 
 
 def test_nodes_of_ones_own(tmp_path: Path) -> None:
     assert list(nodes(filled("on-premise.yaml", tmp_path)).lines())[1:] == [
-        "worker: 1 x own machine, CPUs for trials: as found, GPUs for trials: as found",
-        "at most 2 machines; they stay until ray down",
-        "trials at once: as many as the plan's cpus_per_trial and gpus_per_trial leave room for",
+        "worker: 1 x your machine, CPUs for trials: as detected, GPUs for trials: as detected",
+        "at most 2 machines; they run until `ray down`",
+        "trials at once: as many as the plan's cpus_per_trial and gpus_per_trial allow",
     ]
     first, most, _ = nodes(shipped()["slurm.sbatch"]).lines()
     assert first.startswith("nodes: 2 x node,")
-    assert most == "at most 2 machines; 12:00:00 at a time, then back into the queue until it is done"
+    assert most == "at most 2 machines; 12:00:00 at a time, then requeued until the plan is done"
 
 
 @pytest.mark.parametrize("name", RAY_UP + KUBERAY)
@@ -172,13 +172,13 @@ def test_what_is_no_cluster_file_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ClusterError, match="cannot be read"):
         nodes(path)
     path.write_text("name: rocket\n")
-    with pytest.raises(ClusterError, match="starts no machines"):
+    with pytest.raises(ClusterError, match="does not start machines"):
         nodes(path)
     path.write_text("a: [\n")
     with pytest.raises(ClusterError, match="not valid YAML"):
         nodes(path)
     for text, why in (
-        ("provider: &a [*a]", "stands for itself"),
+        ("provider: &a [*a]", "refers to itself"),
         ("provider: " + "[" * 100, "nested more than 40 levels"),
         (
             "a: &a [x, x]\n"
@@ -339,8 +339,8 @@ def documents(name: str) -> dict[str, dict[str, Any]]:
 
 
 def main_document(name: str) -> dict[str, Any]:
-    (found,) = [d for d in documents(name).values() if d["kind"] in ("RayJob", "RayCluster")]
-    return found
+    (cluster,) = [d for d in documents(name).values() if d["kind"] in ("RayJob", "RayCluster")]
+    return cluster
 
 
 def cluster_spec(name: str) -> dict[str, Any]:
@@ -359,8 +359,8 @@ def pods(name: str) -> dict[str, dict[str, Any]]:
 
 @pytest.fixture(scope="module")
 def kuberay() -> dict[str, jsonschema.Draft202012Validator]:
-    """KubeRay's own schemas, in which what they do not know is an error (a server prunes it silently)."""
-    found = {}
+    """KubeRay's schemas, in which unknown keys are errors (a server drops them silently)."""
+    validators = {}
     for kind, file in (("RayJob", "ray.io_rayjobs.yaml"), ("RayCluster", "ray.io_rayclusters.yaml")):
         path = SCHEMAS / file
         if not path.exists():
@@ -369,8 +369,8 @@ def kuberay() -> dict[str, jsonschema.Draft202012Validator]:
         (version,) = [v for v in definition["spec"]["versions"] if v["name"] == "v1"]
         schema = version["schema"]["openAPIV3Schema"]
         _forbid_unknown(schema)
-        found[kind] = jsonschema.Draft202012Validator(schema)
-    return found
+        validators[kind] = jsonschema.Draft202012Validator(schema)
+    return validators
 
 
 def _forbid_unknown(schema: Any) -> None:
@@ -392,7 +392,7 @@ def test_kuberay_accepts_it(name: str, kuberay: dict[str, jsonschema.Draft202012
 
 
 @pytest.mark.parametrize(
-    ("place", "key"),
+    ("position", "key"),
     [
         ("spec", "shutdownAfterJobFinish"),
         ("spec.rayClusterSpec", "rayversion"),
@@ -407,11 +407,11 @@ def test_kuberay_accepts_it(name: str, kuberay: dict[str, jsonschema.Draft202012
     ],
 )
 def test_kuberay_refuses_a_typo(
-    place: str, key: str, kuberay: dict[str, jsonschema.Draft202012Validator]
+    position: str, key: str, kuberay: dict[str, jsonschema.Draft202012Validator]
 ) -> None:
     document = copy.deepcopy(main_document("rayjob.yaml"))
     at: Any = document
-    for part in place.split("."):
+    for part in position.split("."):
         at = at[int(part) if part.isdigit() else part]
     at[key] = "x"
     with pytest.raises(jsonschema.ValidationError, match=f"'{key}' was unexpected"):
@@ -511,7 +511,7 @@ def test_the_network_policy_is_about_these_pods_and_lets_names_be_resolved(name:
         for rule in (policy["ingress"][0]["from"], policy["egress"][0]["to"]):
             assert rule[0]["podSelector"]["matchLabels"].items() <= labels
     assert {(p["port"], p["protocol"]) for p in policy["egress"][1]["ports"]} == {(53, "UDP"), (53, "TCP")}
-    # From outside the cluster's own pods only the operator comes in, and only to the dashboard's port.
+    # From outside the cluster's pods only the operator has access, and only to the dashboard's port.
     assert len(policy["ingress"]) == len(head["ingress"]) == 1
     assert [p["port"] for p in head["ingress"][0]["ports"]] == [8265]
     assert {p["port"] for rule in head["egress"] for p in rule["ports"]} == {443, 6443}
@@ -550,14 +550,17 @@ def tool(name: str, *args: str, given: str) -> subprocess.CompletedProcess[str]:
 
 def test_the_dockerfile() -> None:
     content = text("Dockerfile")
-    found = tool("hadolint", "--no-color", given=content)
-    assert found.returncode == 0, found.stdout
+    checked = tool("hadolint", "--no-color", given=content)
+    assert checked.returncode == 0, checked.stdout
     assert tool("hadolint", given=content.replace("COPY ", "COPPY ", 1)).returncode != 0
     assert tool("hadolint", given=content.replace(f":{RAY}-py311\n", "\n")).returncode != 0
     words = [line.split() for line in content.splitlines() if line and not line.startswith((" ", "#"))]
     assert [w[1] for w in words if w[0] == "FROM"] == [f"rayproject/ray:{RAY}-py311"]
     assert [w[1] for w in words if w[0] == "USER"][-1] == "1000:100"
-    assert ["ENTRYPOINT", "[]"] in words  # ray up gives `bash` to the image, and an entry point would take it
+    assert [
+        "ENTRYPOINT",
+        "[]",
+    ] in words  # ray up runs `bash`, which an entry point would receive
     for source in [s for w in words if w[0] == "COPY" for s in w[2:-1]]:
         assert (ROOT / source).exists(), source
     packages = {p.name for p in ROOT.iterdir() if (p / "__init__.py").exists()} - {"tests"}
@@ -566,8 +569,8 @@ def test_the_dockerfile() -> None:
 
 def test_the_slurm_script_is_sound_shell() -> None:
     content = text("slurm.sbatch")
-    found = tool("shellcheck", "--color=never", given=content)
-    assert found.returncode == 0, found.stdout
+    checked = tool("shellcheck", "--color=never", given=content)
+    assert checked.returncode == 0, checked.stdout
     assert tool("shellcheck", given=content.replace('"$ended"', "$ended")).returncode != 0
     options = dict(re.findall(r"^#SBATCH --([a-z-]+)(?:=(\S+))?", content, flags=re.MULTILINE))
     assert options["ntasks-per-node"] == "1"
@@ -576,7 +579,7 @@ def test_the_slurm_script_is_sound_shell() -> None:
 
 
 @pytest.mark.parametrize(
-    ("args", "env", "said"),
+    ("args", "env", "message"),
     [
         ([], {"UNLEARN_RESULTS": "r"}, "no command"),
         (["run", "plan"], {}, "UNLEARN_RESULTS is empty"),
@@ -587,11 +590,11 @@ def test_the_slurm_script_is_sound_shell() -> None:
         ),
     ],
 )
-def test_the_slurm_script_refuses_at_once(args: list[str], env: dict[str, str], said: str) -> None:
+def test_the_slurm_script_refuses_at_once(args: list[str], env: dict[str, str], message: str) -> None:
     refused = bash(text("slurm.sbatch"), *args, HOME="/nowhere", **env)
     assert refused.returncode == 2
     assert refused.stderr.startswith("error: ")
-    assert said in refused.stderr
+    assert message in refused.stderr
 
 
 # docs/cluster.md
@@ -622,10 +625,12 @@ def test_the_seconds_and_hours_of_the_page_are_those_of_their_sources() -> None:
     printed = pd.read_csv(ROOT / "analysis" / "published" / "published.csv")
     printed = printed[(printed.paper == "jit") & (printed.metric == "runtime_s")]
     for table, hours, count in (("table8", "138 GPU-hours", 10), ("table6", "894 GPU-hours", 9)):
-        one = printed[printed.table == table].groupby("method")["mean"].mean().drop(["original", "retrain"])
-        assert len(one) == count
-        assert f"{one.mean():,.1f} on average" in PAGE
-        assert f"{250 * 12 * one.mean() / 3600:.0f} GPU-hours" == hours
+        seconds = (
+            printed[printed.table == table].groupby("method")["mean"].mean().drop(["original", "retrain"])
+        )
+        assert len(seconds) == count
+        assert f"{seconds.mean():,.1f} on average" in PAGE
+        assert f"{250 * 12 * seconds.mean() / 3600:.0f} GPU-hours" == hours
         assert hours in PAGE
 
     ten = set(printed[printed.table == "table8"].method) - {"original", "retrain"}

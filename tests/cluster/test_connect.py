@@ -61,13 +61,13 @@ def test_an_address_where_nothing_answers_is_said_within_seconds() -> None:
 
 
 def test_a_session_where_no_trial_could_ever_start_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A GPU that CUDA_VISIBLE_DEVICES names and nobody has: trials would wait for it without end."""
+    """CUDA_VISIBLE_DEVICES names a GPU that does not exist: trials would wait for it forever."""
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "0")
     wanted = slots(1, 1, 1.0)
-    monkeypatch.setattr("cluster.capacity.machines", lambda cpus: [Machines("cpu", 0, 2)])
+    monkeypatch.setattr(connect, "machines", lambda cpus: [Machines("cpu", 0, 2)])
     with pytest.raises(ClusterError, match=r"Ray sees none .*CUDA_VISIBLE_DEVICES is '0'.*use 0"):
         _check_gpus(wanted)
-    monkeypatch.setattr("cluster.capacity.machines", lambda cpus: [Machines("A100", 2, 8)])
+    monkeypatch.setattr(connect, "machines", lambda cpus: [Machines("A100", 2, 8)])
     _check_gpus(wanted)
     with pytest.raises(ClusterError, match="Ray sees 2 x A100"):
         _check_gpus(Slots(1, 1, {"H100": 0.5}))
@@ -81,20 +81,20 @@ def test_a_second_interrupt_at_the_end_leaves_no_process(monkeypatch: pytest.Mon
     monkeypatch.setattr(connect, "_init", lambda *_, **__: None)
     monkeypatch.setattr(connect, "of_session", lambda folder: ["a raylet"])
     monkeypatch.setattr(connect, "end", ended.extend)
-    monkeypatch.setattr("cluster.capacity.machines", lambda cpus: [Machines("cpu", 0, 2)])
+    monkeypatch.setattr(connect, "machines", lambda cpus: [Machines("cpu", 0, 2)])
     monkeypatch.setattr("ray.shutdown", interrupted)
     with pytest.raises(KeyboardInterrupt), session(Slots(1, 1, 0)):
         pass
     assert ended == ["a raylet"]
 
 
-def test_versions_that_do_not_fit_are_all_told() -> None:
+def test_versions_that_do_not_fit_are_all_reported() -> None:
     from ray._private.utils import check_version_info
 
     with pytest.raises(RuntimeError) as mismatch:
         check_version_info({"ray_version": "2.9.1", "python_version": "3.8.0"}, "10.0.0.7:6379")
-    told = _why("auto", mismatch.value)
-    assert "Ray: 2.9.1 Python: 3.8.0 This process" in told
-    assert f"Ray: {importlib.metadata.version('ray')} " in told
-    assert told.endswith("install the same versions of Ray and Python here and there")
-    assert "\n" not in told
+    reason = _why("auto", mismatch.value)
+    assert "Ray: 2.9.1 Python: 3.8.0 This process" in reason
+    assert f"Ray: {importlib.metadata.version('ray')} " in reason
+    assert reason.endswith("install the same versions of Ray and Python on both machines")
+    assert "\n" not in reason

@@ -1,4 +1,4 @@
-"""A cluster that grows, for real: Ray's autoscaler over its own provider of pretended machines."""
+"""A cluster that really grows: Ray's autoscaler with a provider of simulated machines."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ search: {forget: "8", trials: 6}
 
 @pytest.fixture(scope="module")
 def without_token() -> Iterator[None]:
-    """A head would else ask for the token that a run on this machine has left, and its nodes have none."""
+    """Otherwise a head would require the token that a run left on this machine, which its nodes lack."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("RAY_AUTH_MODE", "disabled")
         yield
@@ -59,7 +59,7 @@ def plugin(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 def address(
     without_token: None, data_home: Path, plugin: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[str]:
-    """A head without room for trials, and an autoscaler that may start two machines of one core."""
+    """A head without slots for trials, and an autoscaler that may start two machines of one core."""
     with closing(socket.create_server(("127.0.0.1", 0))) as free:
         port = free.getsockname()[1]
     node = {"node_config": {}, "min_workers": 0}
@@ -91,7 +91,7 @@ def address(
         "RAY_FAKE_CLUSTER": "1",
         "RAY_USAGE_STATS_ENABLED": "0",
         "AUTOSCALER_UPDATE_INTERVAL_S": "1",
-        # Pretended machines have no address of their own by which the autoscaler would hear of them
+        # Simulated machines have no address by which the autoscaler would notice them
         "AUTOSCALER_HEARTBEAT_TIMEOUT_S": "100000",
     }
     with (path.parent / "head.log").open("w") as log:
@@ -108,7 +108,7 @@ def address(
         yield f"127.0.0.1:{port}"
     finally:
         ray.shutdown()
-        for process in psutil.process_iter(["cmdline"]):  # parts of machines that ended are no children
+        for process in psutil.process_iter(["cmdline"]):  # parts of ended machines are not children
             if any(f"127.0.0.1:{port}" in word for word in process.info["cmdline"] or []):
                 with suppress(psutil.NoSuchProcess):
                     process.kill()
@@ -129,12 +129,12 @@ def workers() -> int:
 
 
 def requested() -> list[dict[str, float]]:
-    """What Ray's autoscaler is asked for beside the tasks and actors that it sees."""
+    """The requests to Ray's autoscaler in addition to the tasks and actors that it sees."""
     return list(json.loads(_internal_kv_get(AUTOSCALER_RESOURCE_REQUEST_CHANNEL) or "[]"))
 
 
 def asker() -> bool:
-    """Whether the actor that asks is there."""
+    """Whether the actor that requests machines runs."""
     named = ray.util.list_named_actors(all_namespaces=True)
     return {"name": "demand", "namespace": "unlearnbench"} in named
 
@@ -142,7 +142,7 @@ def asker() -> bool:
 def test_a_search_starts_the_machines_that_it_may_have(address: str, plugin: Path, tmp_path: Path) -> None:
     (tmp_path / "plan.yaml").write_text(PLAN)
     hold = plugin / "hold"
-    hold.touch()  # or the first machine might be done before the second is there
+    hold.touch()  # or the first machine might be done before the second has started
     command = "from search.cli import main; main()"
     options = ["search", str(tmp_path / "plan.yaml"), "--address", address, "--results", str(tmp_path / "r")]
     with (tmp_path / "log").open("w") as log:
@@ -171,7 +171,7 @@ def test_a_token_that_the_cluster_does_not_know_is_told(address: str) -> None:
         text=True,
         timeout=120,
     )
-    assert "runs without the token that is shown to it" in done.stderr.splitlines()[-1]
+    assert "does not use the token that this machine has" in done.stderr.splitlines()[-1]
     assert done.stdout == ""
 
 
@@ -192,9 +192,9 @@ def test_drivers_are_added_up_and_the_dead_forgotten(address: str) -> None:
     two = ray.remote(Asker).options(num_cpus=0).remote(forget_s=4.0)
     assert ray.get(two.want.remote("a", [{"CPU": 0.5}])) == 1
     assert ray.get(two.want.remote("b", [{"CPU": 0.25}])) == 2
-    assert sorted(one["CPU"] for one in requested()) == [0.25, 0.5]
+    assert sorted(bundle["CPU"] for bundle in requested()) == [0.25, 0.5]
     assert ray.get(two.want.remote("b", [])) == 1
     assert requested() == [{"CPU": 0.5}]
     until(lambda: requested() == [], "that it forgets a silent driver", 20)
     with pytest.raises(ray.exceptions.RayActorError):
-        until(lambda: not ray.get(two.want.remote("c", [{"CPU": 0.5}])), "its own end", 20)
+        until(lambda: not ray.get(two.want.remote("c", [{"CPU": 0.5}])), "the end of the actor", 20)

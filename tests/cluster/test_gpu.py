@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cluster.errors import ClusterError
-from cluster.gpu import MOST_PER_GPU, Footprint, Shares, Work, by_hand, share_of, spread
+from cluster.gpu import MOST_PER_GPU, Footprint, Shares, Work, fixed_share, share_of, spread
 
 JIT = Work("jit", "vgg11", "cifar100")
 
@@ -30,22 +30,22 @@ def test_as_many_share_a_gpu_as_fit_and_keep_it_busy(
 @pytest.mark.parametrize("gpus", [0.4, 0.3, 0.75, 2, -1])
 def test_a_share_that_ray_may_hang_on_is_refused(gpus: float) -> None:
     with pytest.raises(ClusterError, match="use 1/k"):
-        by_hand(gpus)
+        fixed_share(gpus)
 
 
 def test_shares_by_hand_may_be_rounded() -> None:
-    assert by_hand(0.333).per_gpu == 3
-    assert by_hand(0.1).gpus == 0.1
+    assert fixed_share(0.333).per_gpu == 3
+    assert fixed_share(0.1).gpus == 0.1
 
 
 def test_a_share_is_learned_for_each_kind_of_gpu() -> None:
     shares = Shares()
     assert shares.of(JIT, "A100") is None
     shares.measured(JIT, "A100", Footprint(9_000, 40_000, 0.1))
-    found = shares.of(JIT, "A100")
-    assert found
-    assert found.per_gpu == 4
-    assert "9,000 of 40,000 MiB" in found.why
+    share = shares.of(JIT, "A100")
+    assert share
+    assert share.per_gpu == 4
+    assert "9,000 of 40,000 MiB" in share.why
     assert shares.of(JIT, "H200") is None
 
 
@@ -77,7 +77,7 @@ def test_out_of_memory_halves_how_many_share_until_one_has_it_all() -> None:
 
 @given(st.integers(1, 200), st.integers(1, 16), st.integers(1, 8))
 def test_workers_are_spread_before_they_share(workers: int, gpus: int, most: int) -> None:
-    found = spread(workers, gpus, most)
-    assert len(found) == gpus
-    assert sum(found) == min(workers, gpus * most)
-    assert max(found) - min(found) <= 1
+    workers_on = spread(workers, gpus, most)
+    assert len(workers_on) == gpus
+    assert sum(workers_on) == min(workers, gpus * most)
+    assert max(workers_on) - min(workers_on) <= 1

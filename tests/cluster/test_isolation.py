@@ -1,4 +1,4 @@
-"""A session's token is in the environment of its processes alone, and for as long as it lasts."""
+"""A session's token is only in the environment of its processes, and only while it lasts."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from cluster.isolation import importable, pythonpath_without_here, token_of_its_own
+from cluster.isolation import absolute_pythonpath, importable, session_token
 
 
 def test_a_token_is_for_one_session_and_leaves_no_trace(
@@ -20,13 +20,13 @@ def test_a_token_is_for_one_session_and_leaves_no_trace(
         return AuthenticationTokenLoader.instance().get_raw_token(ignore_auth_mode=True)
 
     monkeypatch.setenv("HOME", str(tmp_path))
-    monkeypatch.setenv("RAY_AUTH_TOKEN", "f" * 64)  # of a cluster that the user works with too
+    monkeypatch.setenv("RAY_AUTH_TOKEN", "f" * 64)  # of a cluster that the user also uses
     monkeypatch.delenv("RAY_AUTH_MODE", raising=False)
-    with token_of_its_own():
+    with session_token():
         first = os.environ["RAY_AUTH_TOKEN"]
         assert get_authentication_mode() == AuthenticationMode.TOKEN
         assert first == token() != "f" * 64
-    with token_of_its_own():
+    with session_token():
         assert os.environ["RAY_AUTH_TOKEN"] == token() != first
     assert os.environ["RAY_AUTH_TOKEN"] == token() == "f" * 64
     assert "RAY_AUTH_MODE" not in os.environ
@@ -51,6 +51,6 @@ def test_an_empty_entry_of_pythonpath_is_not_the_current_folder(
         monkeypatch.delenv("PYTHONPATH", raising=False)
     else:
         monkeypatch.setenv("PYTHONPATH", given)
-    with pythonpath_without_here():
+    with absolute_pythonpath():
         assert os.environ.get("PYTHONPATH") == seen
     assert os.environ.get("PYTHONPATH") == given

@@ -1,4 +1,4 @@
-"""What travels to a cluster and back, and what is refused before anything is sent."""
+"""The files that are sent to a cluster and back, and the requests that are refused before sending."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ import requests
 
 from cluster.errors import ClusterError
 from cluster.jobs import Jobs, Parcel, _check, _pack, entrypoint
-from cluster.sending import Receiver, place_of, send
+from cluster.sending import Receiver, send, target_path
 from tests.cluster.files import files
 
 TOKEN = "0123456789abcdef" * 4
@@ -25,24 +25,24 @@ TOKEN = "0123456789abcdef" * 4
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    """A results folder with what must travel and what must not."""
-    place = tmp_path / "results"
-    inside = place / "trials" / "dataset=cifar100@500" / "model=import%3Amy.nets%3Abuild"
+    """A results folder with files that must be sent and files that must not."""
+    results = tmp_path / "results"
+    inside = results / "trials" / "dataset=cifar100@500" / "model=import%3Amy.nets%3Abuild"
     inside.mkdir(parents=True)
     (inside / "run-1.parquet").write_bytes(os.urandom(50_000))
-    (place / "report.html").write_bytes(b"")
-    (place / "_runs").mkdir()
-    (place / "_runs" / "run-1.yaml").write_text("name: run")
+    (results / "report.html").write_bytes(b"")
+    (results / "_runs").mkdir()
+    (results / "_runs" / "run-1.yaml").write_text("name: run")
     (inside / ".run-1.parquet.17").write_bytes(b"half")
-    (place / "secret.txt").write_text("stays")
-    (place / "passwords.html").symlink_to("/etc/passwd")
-    return place
+    (results / "secret.txt").write_text("stays")
+    (results / "passwords.html").symlink_to("/etc/passwd")
+    return results
 
 
 def test_results_travel_as_lines_whole_and_alone(folder: Path, tmp_path: Path) -> None:
     text = "(pid=1) a line of Ray's\n" + "".join(f"{line}\nnoise\n" for line in send(folder))
     with Receiver(tmp_path / "here") as receiver:
-        for i in range(0, len(text), 777):  # a log comes in pieces that are cut anywhere
+        for i in range(0, len(text), 777):  # a log arrives in pieces that are cut anywhere
             assert not receiver.complete
             receiver.feed(text[i : i + 777])
     sent = {
@@ -100,9 +100,9 @@ def test_parts_that_a_killed_fetch_left_are_swept(tmp_path: Path) -> None:
 def test_names_from_another_machine_stay_inside_the_folder(tmp_path: Path, name: object) -> None:
     (tmp_path / "to").mkdir()
     (tmp_path / "to" / "link").symlink_to(tmp_path)
-    with pytest.raises(ClusterError, match="does not belong into a results folder"):
-        place_of(tmp_path / "to", name)
-    assert place_of(tmp_path / "to", "trials/a=b%3A@5/x.parquet").is_relative_to(tmp_path / "to")
+    with pytest.raises(ClusterError, match="does not belong in a results folder"):
+        target_path(tmp_path / "to", name)
+    assert target_path(tmp_path / "to", "trials/a=b%3A@5/x.parquet").is_relative_to(tmp_path / "to")
 
 
 def test_the_command_of_a_job_is_safe_in_a_shell() -> None:
@@ -122,7 +122,7 @@ def test_what_cannot_be_submitted_is_told_before_anything_is_sent(
     monkeypatch.delenv("RAY_AUTH_MODE", raising=False)
     monkeypatch.setenv("HOME", str(tmp_path))
     for address, message in {
-        "127.0.0.1:8265": "is no address of a Ray dashboard",
+        "127.0.0.1:8265": "is not the address of a Ray dashboard",
         "http://10.0.0.1:8265": "neither https nor RAY_AUTH_MODE=token",
         "http://head.example.org:8265": "use a tunnel",
         "http://127.0.0.1:1": "no Ray dashboard answers at http://127.0.0.1:1 .*refused",
@@ -138,7 +138,7 @@ def test_what_cannot_be_submitted_is_told_before_anything_is_sent(
 
 @pytest.fixture
 def proxy(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
-    """A proxy that http_proxy names, and no_proxy does not rule out; the requests that reached it."""
+    """A proxy that http_proxy names and no_proxy does not exclude; the requests that reached it."""
     seen: list[str] = []
 
     class Handler(http.server.BaseHTTPRequestHandler):
@@ -175,7 +175,7 @@ def test_a_proxy_gets_a_token_only_where_the_user_says_so(
 ) -> None:
     with pytest.raises(ClusterError, match="through the proxy of http_proxy, which could read the token"):
         Jobs("http://192.0.2.7:8265")
-    _check("https://192.0.2.7:8265")  # a tunnel that the proxy cannot look into
+    _check("https://192.0.2.7:8265")  # a tunnel that the proxy cannot read
     monkeypatch.setenv("no_proxy", "192.0.2.7")
     _check("http://192.0.2.7:8265")
     monkeypatch.setenv("no_proxy", "")

@@ -49,11 +49,11 @@ BIN = Path(sys.executable).parent
 def free_ports(count: int) -> list[int]:
     with contextlib.ExitStack() as stack:
         sockets = [stack.enter_context(socket.create_server(("127.0.0.1", 0))) for _ in range(count)]
-        return [found.getsockname()[1] for found in sockets]
+        return [bound.getsockname()[1] for bound in sockets]
 
 
 class Head(NamedTuple):
-    """Where a cluster is reached: its dashboard, Ray's client server, and the head itself."""
+    """The addresses of a cluster: its dashboard, Ray's client server, and the head itself."""
 
     dashboard: str
     client: str
@@ -74,7 +74,7 @@ def cluster(data_home: Path) -> Iterator[Head]:
         "RAY_AUTH_MODE": "token",
         "RAY_AUTH_TOKEN": TOKEN,
         "RAY_USAGE_STATS_ENABLED": "0",
-        "RAY_CLIENT_SERVER_CHECK_CHANNEL_TIMEOUT_S": "60",  # a busy machine takes long to start one
+        "RAY_CLIENT_SERVER_CHECK_CHANNEL_TIMEOUT_S": "60",  # starting a server takes long on a busy machine
     }
     command = [BIN / "ray", "start", "--head", "--block", f"--port={gcs}", "--node-ip-address=127.0.0.1"]
     command += ["--dashboard-host=127.0.0.1", f"--dashboard-port={dashboard}", f"--temp-dir={home}/r"]
@@ -90,9 +90,9 @@ def cluster(data_home: Path) -> Iterator[Head]:
         family = [process, *process.children(recursive=True)] if process.is_running() else []
         process.send_signal(signal.SIGTERM)
         _, alive = psutil.wait_procs(family, timeout=15)
-        for one in alive:
+        for process in alive:
             with contextlib.suppress(psutil.NoSuchProcess):
-                one.kill()
+                process.kill()
         psutil.wait_procs(alive, timeout=5)
         log.close()
         shutil.rmtree(home, ignore_errors=True)
@@ -119,7 +119,7 @@ def wait_until_up(process: psutil.Popen, address: str, client: int, log: Path) -
 
 @pytest.fixture
 def here(tmp_path: Path) -> Path:
-    """The folder a user submits from, with a plan."""
+    """The folder from which a user submits, with a plan."""
     (tmp_path / "tiny.yaml").write_text(PLAN)
     return tmp_path
 
@@ -134,8 +134,8 @@ def variables(here: Path, environment: dict[str, str]) -> dict[str, str]:
 
 @pytest.fixture
 def unlearn(here: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> Unlearn:
-    """The command in this process, with its exit code and what it prints; Ray knows before that there is a
-    token, as it reads that once and not again when the command finds one."""
+    """The command in this process: its exit code and its output. Ray knows of a token beforehand, because it
+    reads the mode only once, and not again when the command finds a token."""
 
     def call(address: str, *arguments: object, **environment: str) -> tuple[Any, str, str]:
         monkeypatch.setattr(sys, "argv", ["unlearn", *map(str, arguments), "--address", address])
@@ -171,44 +171,44 @@ def unlearn_by_itself(
 
 
 def test_a_plan_runs_as_a_job_and_its_results_come_home(head: str, here: Path, unlearn: Unlearn) -> None:
-    name = f"plan{here.name[-1]}"  # of a first try there may be jobs
+    name = f"plan{here.name[-1]}"  # a first try may have left jobs
     (here / "plan.yaml").write_text(PLAN.replace("tiny", name))
-    place = here / "on the head"
+    results = here / "on the head"
     status, out, err = unlearn_by_itself(
-        *(here, head, "submit", "plan.yaml", "--results", place, "--workers", 1, "--env", "MY_KEY"),
+        *(here, head, "submit", "plan.yaml", "--results", results, "--workers", 1, "--env", "MY_KEY"),
         MY_KEY="a-secret",
     )
     assert status == 0, err
     assert out.startswith(f"submitted: {name}-1 ")
     assert f"unlearn job logs -f {name}-1 --address {head}" in out
-    status, _, again = unlearn(head, "submit", "plan.yaml", "--results", place)
+    status, _, again = unlearn(head, "submit", "plan.yaml", "--results", results)
     assert status == 2
     assert f"is already running as '{name}-1'" in again
     status, log, err = unlearn(head, "job", "logs", "-f", f"{name}-1")
     assert status == 0, err
     assert re.search(rf"^{name}-1  succeeded  \d+\.\d min  .*on the head$", log, flags=re.MULTILINE), log
 
-    status, told, err = unlearn(head, "job", "fetch", f"{name}-1", "--to", "here")
+    status, fetched, err = unlearn(head, "job", "fetch", f"{name}-1", "--to", "here")
     assert status == 0, err
-    there = {name: content for name, content in files(place).items() if "/." not in f"/{name}"}
+    on_head = {name: content for name, content in files(results).items() if "/." not in f"/{name}"}
     assert {
         name: content
-        for name, content in there.items()
+        for name, content in on_head.items()
         if Path(name).suffix in (".parquet", ".yaml", ".html")
     }
     assert files(here / "here") == {
-        n: c for n, c in there.items() if n.endswith((".parquet", ".yaml", ".html"))
+        n: c for n, c in on_head.items() if n.endswith((".parquet", ".yaml", ".html"))
     }
     assert len(pd.read_parquet(here / "here" / "trials").query("kind == 'search'")) == 3
-    assert "a-secret" not in out + log + told
+    assert "a-secret" not in out + log + fetched
 
-    before = pd.read_parquet(place / "trials").trial_id.sort_values().tolist()
-    status, out, err = unlearn(head, "submit", "plan.yaml", "--results", place)
+    before = pd.read_parquet(results / "trials").trial_id.sort_values().tolist()
+    status, out, err = unlearn(head, "submit", "plan.yaml", "--results", results)
     assert (status, out.split()[1]) == (0, f"{name}-2"), err
     status, log, err = unlearn(head, "job", "logs", "-f", f"{name}-2")
     assert f"{name}-2  succeeded" in log
-    after = pd.read_parquet(place / "trials").trial_id.sort_values().tolist()
-    assert after == before  # the second job found everything done
+    after = pd.read_parquet(results / "trials").trial_id.sort_values().tolist()
+    assert after == before  # everything was done before the second job
 
 
 def test_why_a_job_failed_is_one_line(head: str, here: Path, unlearn: Unlearn) -> None:
@@ -270,7 +270,7 @@ def test_the_doctor_looks_through_the_client_server(cluster: Head, here: Path, u
     assert "1 node, 2 CPUs, 0 GPUs" in lines[0]
     port = cluster.client.rpartition(":")[
         2
-    ]  # open beyond the loopback, as Ray gives the node its own address
+    ]  # open beyond the loopback, because Ray gives the node its address
     assert not [line for line in lines if f":{port} " in line and not line.startswith("ok ")]
     assert [line for line in lines if line.startswith("ok    results")]
     assert [line for line in lines if line.startswith("ok    clock")]

@@ -1,4 +1,4 @@
-"""What a session started is ended with it, and nothing else."""
+"""The processes of a session are ended with it, and no others."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from cluster.processes import children, copies, end, of_session
 
 
 def test_no_process_outlives_its_session(tmp_path: Path) -> None:
-    """Also those of two generations: Ray's agents, which go on for a minute when their raylet has ended."""
+    """Grandchildren too: Ray's agents run for a minute after their raylet has ended."""
     grandchild = "import subprocess, sys; subprocess.run(['sleep', '60'])"
     process = psutil.Popen([sys.executable, "-c", grandchild, str(tmp_path)])
     while not process.children():
@@ -32,12 +32,12 @@ def test_no_process_outlives_its_session(tmp_path: Path) -> None:
 
 
 def test_a_process_that_is_not_yet_what_it_is_to_become_is_ended_too(tmp_path: Path) -> None:
-    """As it is left by a signal in the middle of a start; those from before are the user's."""
+    """A signal during a start may leave such a copy; earlier copies are the user's."""
     users, before = _copy(), children()
     started = _copy()
     assert of_session(tmp_path) == []
-    assert copies(but=before) == [started]
-    end(copies(but=before))
+    assert copies(excluded=before) == [started]
+    end(copies(excluded=before))
     assert not started.is_running()
     assert users.is_running()
     end([users])

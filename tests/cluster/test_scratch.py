@@ -1,4 +1,4 @@
-"""Folders for what is needed while a process runs: private, gone at its end, swept after a kill."""
+"""Temporary folders of a process: private, deleted at its end, or by the next process after a kill."""
 
 from __future__ import annotations
 
@@ -27,17 +27,17 @@ def test_a_folder_is_this_users_alone_and_goes_at_the_end(tmp_path: Path) -> Non
         (folder / "deep").mkdir()
         assert folder.stat().st_mode & 0o077 == 0
         sweep(tmp_path)
-        assert (folder / "deep").exists()  # it is held
+        assert (folder / "deep").exists()  # it is locked
         raise ValueError
     assert not list(tmp_path.iterdir())
 
 
 def test_the_next_process_sweeps_what_a_killed_one_left_and_nothing_else(tmp_path: Path) -> None:
-    (tmp_path / "unl-my-own").mkdir()
+    (tmp_path / "unl-users").mkdir()
     subprocess.run([sys.executable, "-c", _KILLED, str(tmp_path)], check=False)
     assert len(list(tmp_path.glob("unl-*/socket"))) == 1
     with scratch(tmp_path) as folder:
-        assert {path.name for path in tmp_path.iterdir()} == {"unl-my-own", folder.name}
+        assert {path.name for path in tmp_path.iterdir()} == {"unl-users", folder.name}
 
 
 @pytest.mark.parametrize(
@@ -56,8 +56,8 @@ def test_a_folder_that_ray_cannot_use_is_passed_over_or_named(
     monkeypatch.delenv("RAY_TMPDIR", raising=False)
     monkeypatch.setenv("TMPDIR", folder)
     assert session_base() == Path("/tmp")
-    monkeypatch.setenv("RAY_TMPDIR", folder)  # the user's word on this very question
-    with pytest.raises(ClusterError, match="set RAY_TMPDIR to a folder that you can write to") as error:
+    monkeypatch.setenv("RAY_TMPDIR", folder)  # the user's choice
+    with pytest.raises(ClusterError, match="set RAY_TMPDIR to a writable folder") as error:
         session_base()
     assert f"{folder} " in str(error.value)
     assert problem in str(error.value)

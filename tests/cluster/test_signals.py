@@ -1,4 +1,4 @@
-"""Ctrl-C and its kin reach Python, are answered alike, and leave what was ignored ignored."""
+"""Ctrl-C and similar signals reach Python, are answered in the same way, and stay ignored if they were."""
 
 from __future__ import annotations
 

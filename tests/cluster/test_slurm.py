@@ -1,7 +1,7 @@
-"""The Slurm script as it ships, on a Slurm of two nodes made for it.
+"""The shipped Slurm script, on a Slurm of two nodes that is created for the tests.
 
-Each node is a network, process and mount namespace, with an address, processes, /dev/shm and a disk of
-its own, as a machine has them. What Ray does on one (`ray stop` ends every Ray) touches nothing else here.
+Each node is a network, process and mount namespace, with a separate address, processes, /dev/shm and disk,
+like a machine. Ray's actions on a node (`ray stop` ends every Ray) do not affect anything else.
 """
 
 from __future__ import annotations
@@ -59,7 +59,7 @@ NodeName=n2 NodeAddr=10.77.0.12 CPUs=1 RealMemory=2000
 PartitionName=all Nodes=ALL Default=YES MaxTime=INFINITE State=UP
 """
 
-# Runs as the first process of a namespace of its own; all that it starts ends with it.
+# Runs as the first process of a new namespace; its children end with it.
 BOX = """
 set -euo pipefail
 cd "$1"
@@ -89,24 +89,24 @@ set -euo pipefail
 hostname "n$2"
 mount -t tmpfs -o size=8g tmpfs /dev/shm
 mount -t tmpfs tmpfs "$1/local"
-mount -t tmpfs tmpfs /sys/fs/cgroup  # of control groups none is used, and none of this machine is touched
+mount -t tmpfs tmpfs /sys/fs/cgroup  # no control groups are used, and those of this machine stay untouched
 ip link set lo up
 ip address add "10.77.0.1$2/24" dev eth0
 ip link set eth0 up
 slurmd -D -N "n$2" &
-wait  # and so the shell, as the first process here, takes in the orphans that Ray leaves
+wait  # so that the shell, as the first process here, adopts the orphans that Ray leaves
 """
 
 
 @dataclass(frozen=True)
 class Slurm:
-    """A running Slurm of two nodes; `folder` is what all of them see."""
+    """A running Slurm of two nodes, which share `folder`."""
 
     folder: Path
     init: int
 
     def run(self, *words: str, **env: str) -> str:
-        """A command inside; gives what it prints."""
+        """Run a command inside; returns its output."""
         inside = [
             f"--target={self.init}",
             f"--wd={self.folder}",
@@ -127,12 +127,12 @@ class Slurm:
         return done.stdout
 
     def submit(self, *words: str, nodes: int = 2, **env: str) -> str:
-        """The shipped script with these arguments; gives the job's number."""
+        """Submit the shipped script with these arguments; returns the job's number."""
         script = str(shipped()["slurm.sbatch"])
         return self.run("sbatch", "--parsable", f"--nodes={nodes}", script, *words, **env).strip()
 
     def show(self, job: str) -> dict[str, str]:
-        """How a job stands."""
+        """The state of a job."""
         shown = self.run("scontrol", "show", "job", job, "--oneliner")
         return dict(word.partition("=")[::2] for word in shown.split() if "=" in word)
 
@@ -141,7 +141,7 @@ class Slurm:
         return path.read_text() if path.exists() else ""
 
     def wait(self, job: str, states: set[str], seconds: float) -> dict[str, str]:
-        """Until a job is in one of these states; what it printed is told if that takes too long."""
+        """Wait until a job is in one of these states; after too long, fail with its output."""
         end = time.monotonic() + seconds
         while (shown := self.show(job))["JobState"] not in states:
             late = time.monotonic() > end or shown["JobState"] in ("COMPLETED", "FAILED")
@@ -180,8 +180,8 @@ def slurm() -> Iterator[Slurm]:
         pytest.skip(f"no {', '.join(missing)} here; apt-get install slurm-wlm munge iproute2")
     unshare = ["unshare", "--fork", "--mount-proc", "--kill-child", *NAMESPACES]
     if subprocess.run([*unshare, "true"], capture_output=True).returncode:
-        pytest.skip("no namespaces of one's own may be made here")
-    folder = Path("/tmp") / f"slurm{os.getpid()}"  # short: sockets lie in it
+        pytest.skip("namespaces cannot be created here")
+    folder = Path("/tmp") / f"slurm{os.getpid()}"  # short, because it contains sockets
     for name in ("state", "spool-n1", "spool-n2", "local", "home/.ray", "plugin"):
         (folder / name).mkdir(parents=True)
     add_methods(folder / "plugin")
@@ -224,7 +224,7 @@ def _ready(folder: Path, box: subprocess.Popen[bytes]) -> Slurm:
 
 @pytest.fixture(autouse=True)
 def free(slurm: Slurm) -> Iterator[None]:
-    """Both nodes are free again after a test, also after one that failed."""
+    """Both nodes are free again after a test, even if it failed."""
     yield
     slurm.run("scancel", "--user=root")
     end = time.monotonic() + 240
@@ -251,12 +251,12 @@ search: {forget: "8", trials: 4, presets: false}
 def rows(results: Path) -> pd.DataFrame:
     import pandas as pd
 
-    place = results / "trials"
-    return pd.read_parquet(place) if any(place.rglob("*.parquet")) else pd.DataFrame()
+    trials = results / "trials"
+    return pd.read_parquet(trials) if any(trials.rglob("*.parquet")) else pd.DataFrame()
 
 
 def refused(slurm: Slurm, address: str, port: int) -> bool:
-    """Whether nobody listens there."""
+    """Whether no process listens at the address."""
     script = f"import socket; socket.create_connection(('{address}', {port}), 5)"
     try:
         slurm.run(sys.executable, "-c", script)
@@ -275,20 +275,20 @@ def until_it_says(slurm: Slurm, job: str, words: str, seconds: float) -> None:
 
 def test_a_locked_cluster_of_both_nodes_whose_time_limit_is_a_resume(slurm: Slurm, tmp_path: Path) -> None:
     (slurm.folder / "plan.yaml").write_text(PLAN)
-    results = tmp_path / "results"  # a second try begins with an empty table
+    results = tmp_path / "results"  # a second try starts with an empty table
     hold = slurm.folder / "plugin" / "hold"
     hold.touch()  # trials of `slow` last as long as it exists
     job = slurm.submit("search", "plan.yaml", UNLEARN_RESULTS=str(results))
     until_it_says(slurm, job, "Running command on head node", 180)
 
-    # No dashboard for others, and no way in without the token.
+    # The dashboard is closed to others, and nothing is open without the token.
     port = 20000 + int(job) % 10000
     assert not refused(slurm, "10.77.0.11", port)
     assert refused(slurm, "10.77.0.11", 8265)
     ask = ["ray", "status", "--address", f"10.77.0.11:{port}"]
-    end = time.monotonic() + 120  # what Ray tells is some seconds old
-    while (told := slurm.run(*ask, RAY_AUTH_MODE="token")).count(" 1 node_") != 2:
-        assert time.monotonic() < end, f"not both nodes: {told}"
+    end = time.monotonic() + 120  # Ray's figures are some seconds old
+    while (status := slurm.run(*ask, RAY_AUTH_MODE="token")).count(" 1 node_") != 2:
+        assert time.monotonic() < end, f"not both nodes: {status}"
     with pytest.raises(AssertionError, match=r"(?i)unauthenticated|authentication"):
         slurm.run(*ask, RAY_AUTH_MODE="disabled")
 
@@ -296,7 +296,7 @@ def test_a_locked_cluster_of_both_nodes_whose_time_limit_is_a_resume(slurm: Slur
     while not len(rows(results)):
         assert time.monotonic() < end, slurm.log(job)
         time.sleep(0.3)
-    slurm.run("scancel", "--batch", "--signal=USR1", job)  # what Slurm sends two minutes before the limit
+    slurm.run("scancel", "--batch", "--signal=USR1", job)  # Slurm sends this two minutes before the limit
     shown = slurm.wait(job, {"PENDING"}, 120)
     hold.unlink()
     assert shown["Restarts"] == "1"
@@ -315,7 +315,7 @@ def test_a_locked_cluster_of_both_nodes_whose_time_limit_is_a_resume(slurm: Slur
 
 
 RAY_THAT_STAYS = """#!/usr/bin/env bash
-# In the place of ray: the head does its work, the other node never hears that it is over.
+# A replacement of ray: the head works, the other node never notices the end.
 [[ $1 == symmetric-run ]] || exit 0
 [[ $(hostname) == n1 ]] || exec sleep infinity
 while [[ $1 != -- ]]; do shift; done
@@ -326,7 +326,7 @@ echo "the driver has run"
 exit 3
 """
 RAY_AT_WORK = """#!/usr/bin/env bash
-# In the place of ray: its command never ends.
+# A replacement of ray: its command never ends.
 [[ $1 == symmetric-run ]] || exit 0
 echo "Running command on head node"
 exec sleep infinity
@@ -334,7 +334,7 @@ exec sleep infinity
 
 
 def with_in_their_place(slurm: Slurm, **scripts: str) -> str:
-    """A path on which these scripts are found before the commands whose names they have."""
+    """A path on which these scripts precede the commands of the same names."""
     bin_ = Path(tempfile.mkdtemp(dir=slurm.folder))
     for name, text in scripts.items():
         (bin_ / name).write_text(text)

@@ -68,9 +68,9 @@ class Worker:
         values = self.works._values
         ask = values._ask
 
-        def unanswered(what: str, *more: object) -> object:
-            if what != "room":
-                return ask(what, *more)
+        def unanswered(question: str, *more: object) -> object:
+            if question != "reserve":
+                return ask(question, *more)
             values._ledger = None
             return None
 

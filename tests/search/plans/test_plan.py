@@ -324,7 +324,7 @@ LAUGHS = "a: &a [x, x, x, x, x, x, x, x, x]\n" + "".join(
     ("text", "message"),
     [
         (LAUGHS, r"p:5: not valid YAML: there are more than 20000 values"),
-        ("name: &x [*x]", r"p:1: not valid YAML: '\*x' stands for itself"),
+        ("name: &x [*x]", r"p:1: not valid YAML: '\*x' refers to itself"),
         ("name: " + "[" * 100, r"p:1: not valid YAML: it is nested more than 40 levels deep"),
         ("name: !!python/object:os.system x", r"p:1: not valid YAML: .* a tag has no meaning in a plan"),
         ('name: "\\e[31m"', r"p:1: '\\x1b\[31m' holds a control character"),
