@@ -1,4 +1,4 @@
-"""The work of several workers while a person waits for it: one line for each piece that goes on."""
+"""The progress of several workers while a user waits: one line for each current piece of work."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ from search.display.screen import display
 if TYPE_CHECKING:
     from rich.console import Console, RenderableType
 
-_SPARE = 3  # lines of the terminal that are left alone: the title, what is not shown, the cursor
+_SPARE = 3  # lines of the terminal that are reserved: the title, the count of hidden lines, the cursor
 
 
 class Board:
-    """Lines about pieces of work, by key; each stands until its work is done.
+    """Lines about pieces of work, by key; each is shown until its work is done.
 
     Args:
-        title: What is done, such as "preparing models".
-        console: None: nobody looks.
-        total: How many pieces there are.
+        title: The kind of work, such as "preparing models".
+        console: None to show nothing.
+        total: The number of pieces.
     """
 
     def __init__(self, title: str, total: int, console: Console | None) -> None:
@@ -32,7 +32,7 @@ class Board:
         self._total = total
         self._done = 0
         self._console = console or Console(quiet=True)
-        self._lines: dict[str, tuple[str, float]] = {}  # the latest, and since when there are any
+        self._lines: dict[str, tuple[str, float]] = {}  # the latest line, and the time of the first
         self._began = time.monotonic()
         self._display = display(self._console, self._draw, self.lines)
 
@@ -49,17 +49,17 @@ class Board:
         self._display.__exit__(kind, error, trace)
 
     def hear(self, key: str, line: str) -> None:
-        """How far a piece of work is."""
+        """Replace the line about a piece of work."""
         _, since = self._lines.get(key, ("", time.monotonic()))
-        self._lines = {**self._lines, key: (line, since)}  # a new one: another thread reads
+        self._lines = {**self._lines, key: (line, since)}  # a new dict, because another thread reads it
 
     def done(self, key: str) -> None:
-        """A piece of work is done."""
+        """Record that a piece of work is done."""
         self._lines = {name: line for name, line in self._lines.items() if name != key}
         self._done += 1
 
     def lines(self, most: int | None = None) -> Sequence[str]:
-        """The title, and a line for each piece of work that goes on, at most so many."""
+        """The title, and a line for each current piece of work, at most `most`."""
         now, lines = time.monotonic(), self._lines
         shown = [f"  {line} ({duration(now - since)})" for line, since in lines.values()]
         waiting = self._total - self._done - len(shown)

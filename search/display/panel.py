@@ -1,4 +1,4 @@
-"""The live view of a run, as lines that fit a terminal: one for each study, what runs first."""
+"""The live view of a run, as lines that fit a terminal: one for each study, running studies first."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ _WITH_BAR = 70  # columns of a terminal
 
 @dataclass(frozen=True)
 class StudyLine:
-    """How far a study is.
+    """The progress of a study.
 
     Attributes:
-        gap: Of its best trial; None before there is one.
-        parameters: Those that are searched, of its best trial.
-        busy: Whether one of its trials has run for some seconds.
+        gap: The gap of its best trial; None before there is a trial.
+        parameters: The searched hyper-parameters of its best trial.
+        busy: Whether a trial of it has run for some seconds.
     """
 
     name: str
@@ -36,14 +36,14 @@ class StudyLine:
 
 
 def panel(head: Sequence[str], studies: Sequence[StudyLine], width: int, height: int) -> list[str]:
-    """Lines no wider than `width`, no more than `height`, in which what is cut ends in an ellipsis.
+    """At most `height` lines of at most `width` columns; lines that are cut end in an ellipsis.
 
-    Studies with a trial that takes long come first, then those that are not finished. Those that do not fit
-    are summed up in the last line.
+    Studies with a long-running trial come first, then the other unfinished ones. The last line sums up the
+    studies that do not fit.
     """
     ordered = sorted(studies, key=lambda s: (s.done >= s.total, not s.busy))
-    room = max(height - len(head) - 1, 2)
-    shown = ordered if len(ordered) <= room else ordered[: room - 1]
+    limit = max(height - len(head) - 1, 2)
+    shown = ordered if len(ordered) <= limit else ordered[: limit - 1]
     lines = [*head, *_table(shown, width)]
     hidden = ordered[len(shown) :]
     if hidden:
@@ -61,16 +61,17 @@ def parameters(row: Mapping[str, Any], names: Sequence[str]) -> str:
 
 
 def short_names(names: Sequence[str]) -> list[str]:
-    """Names without the words behind the dot that all of them have, but for the last.
+    """Names without the words after the dot that all of them share; the last word stays.
 
     `jit · digits full_class 8` becomes `jit · 8`.
     """
     parts = [name.partition(" · ") for name in names]
-    places = [place.split(" ") for _, _, place in parts]
-    columns = zip(*(place[:-1] for place in places), strict=False)
+    scenarios = [scenario.split(" ") for _, _, scenario in parts]
+    columns = zip(*(words[:-1] for words in scenarios), strict=False)
     alike = len(list(takewhile(lambda words: len(set(words)) == 1, columns)))
     return [
-        f"{head}{dot}{' '.join(place[alike:])}" for (head, dot, _), place in zip(parts, places, strict=True)
+        f"{head}{dot}{' '.join(words[alike:])}"
+        for (head, dot, _), words in zip(parts, scenarios, strict=True)
     ]
 
 
@@ -94,7 +95,7 @@ def _table(studies: Sequence[StudyLine], width: int) -> list[str]:
 
 
 def _sum(studies: Sequence[StudyLine]) -> str:
-    done, total = (sum(getattr(study, what) for study in studies) for what in ("done", "total"))
+    done, total = (sum(getattr(study, count) for study in studies) for count in ("done", "total"))
     gaps = [study.gap for study in studies if study.gap is not None]
     best = f", best gap {min(gaps):.2f}" if gaps else ""
     return f"  and {len(studies)} more: {done}/{total} trials{best}"

@@ -1,4 +1,4 @@
-"""What a person sees while trials run: a live table in a terminal, plain lines elsewhere."""
+"""The progress of trials: a live table in a terminal, plain lines elsewhere."""
 
 from __future__ import annotations
 
@@ -15,22 +15,22 @@ from benchmarks.durations import duration
 from benchmarks.errors import printable
 from search.display.panel import StudyLine, panel, parameters
 from search.display.screen import display, print_plainly, redraws
-from search.display.time_left import Batch, Left, time_left
+from search.display.time_left import Left, Remaining, time_left
 from search.results.rows import spent
 from search.studies.assignments import Assignment, Source
 
 if TYPE_CHECKING:
     from rich.console import Console, RenderableType
 
-_LONG_S = 5.0  # a trial that has run for so long is worth the first line
-_SURE = 10  # trials after which what passes between them is known, too
-_SLOWEST = 3.0  # times what trials themselves take
-_ENOUGH = 0.2  # of a trial, after which its share says how long it takes
+_LONG_S = 5.0  # a study with a trial that has run for so long is listed first
+_SURE = 10  # trials after which the time between trials is known, too
+_SLOWEST = 3.0  # the most that the time between trials may multiply the estimate
+_ENOUGH = 0.2  # the share of a trial after which its duration can be estimated
 
 
 @dataclass(frozen=True)
-class _Hand:
-    """Trials that a worker has: since when, whether it is ready, and the share that is done."""
+class _RunningBatch:
+    """Trials that a worker has, since when, whether the worker is ready, and the share that is done."""
 
     source: Source
     first: Assignment
@@ -47,8 +47,8 @@ class Progress:
     """Trials done, the best so far and the time left of every source.
 
     Args:
-        title: What runs, for the first line.
-        earlier: Rows that tell how long trials of a method take.
+        title: The stage, for the first line.
+        earlier: Rows of earlier trials, for the duration of each method's trials.
     """
 
     def __init__(
@@ -60,11 +60,11 @@ class Progress:
         self._open = ExitStack()
         self._began = time.monotonic()
         self._failed = self._pruned = 0
-        self._running: dict[str, _Hand] = {}
+        self._running: dict[str, _RunningBatch] = {}
         self._at_once: deque[int] = deque(maxlen=50)
         self._seconds: dict[str, list[float]] = {}  # method -> of its finished trials
         self._first: float | None = None  # when the first trial ended
-        self._finished: list[float] = []  # seconds of those that ended since
+        self._finished: list[float] = []  # seconds of the trials that ended since
         for row in earlier:
             self._learn(row)
 
@@ -85,28 +85,28 @@ class Progress:
         print_plainly(self._console, f"{self._title}: {self._summary()} in {seconds}{self._best()}")
 
     def say(self, line: str) -> None:
-        """Something happened that is worth a line; it stays above the live table."""
+        """Print a line, which stays above the live table."""
         print_plainly(self._console, line)
 
-    def handed(self, name: str, source: Source, first: Assignment) -> None:
-        """A worker was given trials."""
-        self._running = {**self._running, name: _Hand(source, first, time.monotonic())}
+    def assigned(self, name: str, source: Source, first: Assignment) -> None:
+        """Record that a worker got trials."""
+        self._running = {**self._running, name: _RunningBatch(source, first, time.monotonic())}
         self._at_once.append(len(self._running))
 
     def runs(self, name: str, share: float) -> None:
-        """A worker is ready, or a running trial says what share of it is done."""
+        """Record that a worker is ready, or that this share of its trial is done."""
         if name in self._running:
-            hand = self._running[name]
-            since = hand.since if hand.ready else time.monotonic()
-            hand = replace(hand, ready=True, since=since, share=max(share, hand.share))
-            self._running = {**self._running, name: hand}
+            batch = self._running[name]
+            since = batch.since if batch.ready else time.monotonic()
+            batch = replace(batch, ready=True, since=since, share=max(share, batch.share))
+            self._running = {**self._running, name: batch}
 
     def ended(self, name: str) -> None:
-        """A worker's trials are over."""
-        self._running = {other: hand for other, hand in self._running.items() if other != name}
+        """Record that a worker's trials have ended."""
+        self._running = {other: batch for other, batch in self._running.items() if other != name}
 
     def update(self, _source: Source, row: Row) -> None:
-        """A trial has finished."""
+        """Record a finished trial."""
         self._failed += row["state"] == "failed"
         self._pruned += row["state"] == "pruned"
         seconds = self._learn(row)
@@ -116,55 +116,55 @@ class Progress:
             self._finished.append(seconds)
 
     def line(self) -> str:
-        """How far everything is, in one line."""
+        """The progress of the stage, in one line."""
         return f"{self._title}: {', '.join([self._summary(), *self._state()])}"
 
     def lines(self, width: int, height: int) -> list[str]:
         """The live table."""
         counts = self._summary(with_best=False)
         state, *running = self._state()
-        busy = {id(h.source) for h in self._running.values() if time.monotonic() - h.since > _LONG_S}
+        busy = {id(b.source) for b in self._running.values() if time.monotonic() - b.since > _LONG_S}
         studies = [self._study(source, busy=id(source) in busy) for source in self._sources]
         return panel([f"{self._title}: {counts}, {state}", *running], studies, width, height)
 
     def left(self) -> Left:
         """Seconds until everything is done."""
-        now, hands = time.monotonic(), list(self._running.values())
+        now, batches = time.monotonic(), list(self._running.values())
         studies = [
-            [self._batch(method, count, [h for h in hands if h.source is source and h.first.method == method])
-             for method, count in source.left.items()]
+            [self._remaining(source, method, count) for method, count in source.left.items()]
             for source in self._sources
-        ]  # fmt: skip
+        ]
         workers = max(self._at_once, default=1)
         left = time_left(studies, workers)
         if self._first is None or len(self._finished) < _SURE:
             return left
-        at_work = sum(self._finished) + sum(now - max(hand.since, self._first) for hand in hands)
+        at_work = sum(self._finished) + sum(now - max(batch.since, self._first) for batch in batches)
         slower = (now - self._first) * workers / max(at_work, 1e-3)
         return replace(left, seconds=left.seconds * min(max(slower, 1.0), _SLOWEST))
 
-    def _batch(self, method: str, count: int, hands: Sequence[_Hand]) -> Batch:
+    def _remaining(self, source: Source, method: str, count: int) -> Remaining:
+        batches = [b for b in self._running.values() if b.source is source and b.first.method == method]
         now, taken = time.monotonic(), self._seconds.get(method)
         if taken:
             mean = sum(taken) / len(taken)
-            spent = sum(h.share * mean if h.share else min(now - h.since, mean) for h in hands)
-            return Batch(count, mean, spent=spent)
-        shares = [(now - h.since, h.share) for h in hands if h.share >= _ENOUGH]
-        if not shares:  # the first trial of a worker is slow, so how long it has run for tells nothing
-            return Batch(count, 0.0, known=False)
-        return Batch(count, max(s / share for s, share in shares), spent=sum(s for s, _ in shares))
+            spent = sum(b.share * mean if b.share else min(now - b.since, mean) for b in batches)
+            return Remaining(count, mean, spent=spent)
+        shares = [(now - b.since, b.share) for b in batches if b.share >= _ENOUGH]
+        if not shares:  # a worker's first trial is slow, so its running time is not informative
+            return Remaining(count, 0.0, known=False)
+        return Remaining(count, max(s / share for s, share in shares), spent=sum(s for s, _ in shares))
 
     def _learn(self, row: Row) -> float:
-        """How long a trial took; what failed says nothing of the others."""
+        """The seconds of a trial; those of a failed one are not used for the other trials."""
         seconds = spent(row) + float(row.get("overhead_s") or 0.0)
         if row["state"] != "failed":
             self._seconds.setdefault(row["method"], []).append(seconds)
         return seconds
 
     def _summary(self, *, with_best: bool = True) -> str:
-        done, total = (sum(getattr(s, what) for s in self._sources) for what in ("done", "total"))
+        done, total = (sum(getattr(s, count) for s in self._sources) for count in ("done", "total"))
         text = f"{done}/{total} trials"
-        ended = [f"{n} {what}" for n, what in ((self._failed, "failed"), (self._pruned, "pruned")) if n]
+        ended = [f"{n} {state}" for n, state in ((self._failed, "failed"), (self._pruned, "pruned")) if n]
         if ended:
             text += f" ({', '.join(ended)})"
         top = self._top()
@@ -178,25 +178,25 @@ class Progress:
         return min(((s, row) for s, row in bests if row), key=lambda pair: pair[1]["gap"], default=None)
 
     def _best(self) -> str:
-        """With which parameters the best gap was reached."""
+        """The parameters with which the best gap was reached."""
         top = self._top()
         if top is None or not top[0].searched:
             return ""
         return f": {parameters(top[1], top[0].searched)}"
 
     def _state(self) -> list[str]:
-        """The time left, and what runs."""
-        hands = list(self._running.values())
-        if self._first is None and not any(hand.ready for hand in hands):
-            count = "a worker" if len(hands) == 1 else f"{len(hands) or ''} workers".strip()
+        """The time left, and the running trials."""
+        batches = list(self._running.values())
+        if self._first is None and not any(batch.ready for batch in batches):
+            count = "a worker" if len(batches) == 1 else f"{len(batches) or ''} workers".strip()
             return [f"starting {count} for {duration(time.monotonic() - self._began)}"]
         left = self.left()
         text = f"{duration(left.seconds)} left"
         if left.least:
             text = f"at least {text}" if left.seconds else "time left unknown"
-        shares = sorted((h for h in hands if h.share), key=lambda h: -h.share)
-        others = Counter(hand.name for hand in hands if not hand.share)
-        names = [f"{printable(h.name)} {100 * h.share:.0f} %" for h in shares]
+        shares = sorted((b for b in batches if b.share), key=lambda b: -b.share)
+        others = Counter(batch.name for batch in batches if not batch.share)
+        names = [f"{printable(b.name)} {100 * b.share:.0f} %" for b in shares]
         names += [printable(name) + (f" ({count})" if count > 1 else "") for name, count in others.items()]
         return [text, f"running: {', '.join(names)}"] if names else [text]
 

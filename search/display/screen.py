@@ -1,4 +1,4 @@
-"""What a person sees while something goes on: redrawn in a terminal, plain lines of text elsewhere."""
+"""The display of work in progress: redrawn in a terminal, plain lines of text elsewhere."""
 
 from __future__ import annotations
 
@@ -16,17 +16,18 @@ if TYPE_CHECKING:
     from rich.console import Console, RenderableType
 
 LINE_EVERY_S = 4.5
-SLOWER_AFTER_S = 90.0  # whoever has waited for so long knows that it runs
+SLOWER_AFTER_S = 90.0  # by then users know that the work continues
 SLOW_EVERY_S = 10.0
 
 Lines = Callable[[], Sequence[str]]
 
 
 def terminal(*, quiet: bool = False, stderr: bool = False) -> Console:
-    """Where lines go to unless somebody wants them elsewhere; names in them are text, not markup.
+    """The default console; names in its lines are text, not markup.
 
-    A notebook gets text, too: rich would make every line an HTML element of its own. What is no terminal is
-    never taken for one, although FORCE_COLOR, which notebooks and many build servers set, asks rich to.
+    Notebooks get text, too: rich would make every line a separate HTML element. Only a terminal is treated
+    as a terminal, although FORCE_COLOR, which notebooks and many build servers set, asks rich to do so
+    everywhere.
     """
     from rich.console import Console
 
@@ -43,18 +44,18 @@ def terminal(*, quiet: bool = False, stderr: bool = False) -> Console:
 
 
 def redraws(console: Console) -> bool:
-    """Whether what is on the screen can be replaced; a notebook keeps every frame."""
+    """Whether lines on the screen can be replaced; a notebook keeps every frame."""
     return console.is_terminal and not console.is_jupyter and not console.is_dumb_terminal
 
 
 def display(
     console: Console, draw: Callable[[], RenderableType], lines: Lines
 ) -> AbstractContextManager[object]:
-    """Shows how something goes on as long as the context is open.
+    """Shows the progress of work while the context is open.
 
     Args:
-        draw: What a terminal shows, asked once a second; nothing of it stays.
-        lines: What is printed elsewhere, see `printed`.
+        draw: Returns the view for a terminal; called once a second. The view is removed at the end.
+        lines: Returns the lines that are printed elsewhere, see `printed`.
     """
     if not redraws(console):
         return printed(console, lines)
@@ -65,7 +66,7 @@ def display(
 
 @contextmanager
 def printed(console: Console, lines: Lines) -> Iterator[None]:
-    """Prints lines every five seconds, after a while every ten, as long as the context is open."""
+    """Prints lines every five seconds, after a while every ten, while the context is open."""
     ended, began = threading.Event(), time.monotonic()
 
     def run() -> None:
@@ -84,7 +85,7 @@ def printed(console: Console, lines: Lines) -> Iterator[None]:
 
 @contextmanager
 def activity(console: Console, text: str) -> Iterator[None]:
-    """Says what is being done, at once, and for how long already where it takes more than a moment."""
+    """Shows the current work at once, and its duration if it takes more than a moment."""
     from rich.text import Text
 
     now = _timed(text)
@@ -96,7 +97,7 @@ def activity(console: Console, text: str) -> Iterator[None]:
 
 @contextmanager
 def patience(console: Console, text: str) -> Iterator[None]:
-    """Says what is being done only where it takes more than a moment."""
+    """Shows the current work only if it takes more than a moment."""
     now = _timed(text)
     with printed(console, lambda: [now()]):
         yield
@@ -104,14 +105,14 @@ def patience(console: Console, text: str) -> Iterator[None]:
 
 @contextmanager
 def announced(console: Console, text: str) -> Iterator[None]:
-    """As `activity`, in lines that stay, for what may show a progress bar of its own."""
+    """Like `activity`, in lines that stay, for work that may show its own progress bar."""
     print_plainly(console, f"{text} ...")
     with patience(console, text):
         yield
 
 
 class Latest:
-    """What one thing after another is being done, in the words last heard, and for how long in all."""
+    """Shows the latest line about the current work, and the duration of all work so far."""
 
     def __init__(self, console: Console, line: str) -> None:
         from rich.text import Text
@@ -135,7 +136,7 @@ class Latest:
         self._display.__exit__(kind, error, trace)
 
     def hear(self, line: str) -> None:
-        """What is being done now."""
+        """Replace the line about the current work."""
         self._line = line
 
     def _now(self) -> str:
@@ -143,7 +144,7 @@ class Latest:
 
 
 def print_plainly(console: Console, line: str) -> None:
-    """A line in which nothing is markup: names stand in it."""
+    """Print a line without markup, because it contains names."""
     console.print(line, markup=False, emoji=False, highlight=False)
 
 

@@ -1,4 +1,4 @@
-"""When a run will be done, from how long trials of each method take."""
+"""The time left of a run, from the duration of each method's trials."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from search.studies.study import MAX_RUNNING
 
 
 @dataclass(frozen=True)
-class Batch:
-    """Trials of one method that are not finished.
+class Remaining:
+    """The unfinished trials of a method.
 
     Attributes:
-        trials: How many.
-        seconds: What one of them takes.
-        known: Whether that is known; they count for nothing otherwise.
-        spent: Seconds that have gone into those that run.
+        trials: Their number.
+        seconds: The duration of a trial.
+        known: Whether the duration is known; otherwise these trials are not counted.
+        spent: Seconds that running trials have taken so far.
     """
 
     trials: int
@@ -32,29 +32,29 @@ class Batch:
 
 @dataclass(frozen=True)
 class Left:
-    """Seconds that are left; without those of trials whose speed is not known, and then the least."""
+    """The seconds left; a lower bound if there are trials whose duration is unknown."""
 
     seconds: float
     least: bool
 
 
-def time_left(studies: Sequence[Sequence[Batch]], workers: int) -> Left:
+def time_left(studies: Sequence[Sequence[Remaining]], workers: int) -> Left:
     """Seconds until all trials are done.
 
-    Workers share all studies, see `analysis.monitoring.time_left.in_turn`; a study has at most as many
+    Workers share all studies, see `analysis.monitoring.time_left.in_turn`; a study uses at most as many
     as it has trials.
 
     Args:
-        studies: The batches of each.
+        studies: The remaining trials of each study, by method.
         workers: Trials that run at once.
     """
     workers = max(workers, 1)
-    waiting = [[batch for batch in study if batch.trials] for study in studies]
-    work = [sum(batch.work for batch in study if batch.known) for study in waiting]
+    waiting = [[method for method in study if method.trials] for study in studies]
+    work = [sum(method.work for method in study if method.known) for study in waiting]
     last = [
-        seconds / min(workers, sum(batch.trials for batch in study))
+        seconds / min(workers, sum(method.trials for method in study))
         for seconds, study in zip(work, waiting, strict=True)
         if study
     ]
     seconds = max([*in_turn(work, workers, MAX_RUNNING), *last], default=0.0)
-    return Left(seconds, any(not batch.known for study in waiting for batch in study))
+    return Left(seconds, any(not method.known for study in waiting for method in study))

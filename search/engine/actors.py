@@ -26,15 +26,15 @@ from search.studies.pruning import QUARTERS
 if TYPE_CHECKING:
     from benchmarks.trial.run import TrialResult
 
-_SAY_EVERY_S = 2.0
+_REPORT_EVERY_S = 2.0
 
 
 class TrialActor(tune.Trainable):
-    """One step is a hand of trials, mostly one; Tune gives the warm process hand after hand.
+    """A step is a batch of trials, usually one; Tune gives the warm process batch after batch.
 
-    What `setup` receives lies in Ray's object store once per machine; images are read from there. The trials
-    run in a thread, so that a step of Tune can also end with a report from inside a trial: how far it is or,
-    where it may be pruned, its gap so far and the row to write if it is.
+    Ray's object store contains the arguments of `setup` once per machine; images are read from there. The
+    trials run in a thread, so that a step of Tune can also end with a report from inside a trial: its
+    progress or, if it may be pruned, its gap so far and the row to write if it is pruned.
     """
 
     def setup(
@@ -64,10 +64,10 @@ class TrialActor(tune.Trainable):
         self._warm_up(self._assignments[0])
 
     def _warm_up(self, first: Assignment) -> None:
-        """Load, import and measure what trials share, so that it is not part of the first one's time."""
+        """Load, import and measure what trials share, which does not count as time of the first trial."""
 
         prepared = self._scenario(first.scenario.key)
-        with suppress(Exception):  # the trial says what is wrong
+        with suppress(Exception):  # the trial reports the error
             prepared.targets(first.held_out, first.metrics or None, first.evaluate)
 
     @classmethod
@@ -106,13 +106,13 @@ class TrialActor(tune.Trainable):
         started, clock = datetime.datetime.now(datetime.UTC), time.perf_counter()
         prepared = self._scenario(a.scenario.key)
         gaps: dict[str, float] = {}
-        said = time.monotonic()
+        reported = time.monotonic()
 
         def finished(result: TrialResult) -> Finished:
             return self._finished(a, prepared, result, gaps, started, time.perf_counter() - clock)
 
         def observe(share: float, measure: Callable[[], TrialResult]) -> None:
-            nonlocal said
+            nonlocal reported
             quarter = int(4 * share + 1e-9)
             if a.prunable and quarter in QUARTERS and QUARTERS[quarter] not in gaps:
                 now = measure()
@@ -121,8 +121,8 @@ class TrialActor(tune.Trainable):
                 if_pruned = finished(replace(now, state="pruned", error=reason, metrics={}))
                 report = {"quarter": quarter, "gap": gap, "payload": pickle.dumps([if_pruned])}
                 work.report({"share": share, **report}, wait=True)
-            elif time.monotonic() - said > _SAY_EVERY_S:
-                said = time.monotonic()
+            elif time.monotonic() - reported > _REPORT_EVERY_S:
+                reported = time.monotonic()
                 work.report({"share": share})
 
         with watched(self._device) as gpu:

@@ -1,4 +1,4 @@
-"""Work in a thread that reports while it runs, and waits for an answer where it may be ended."""
+"""Work in a thread that reports while it runs, and can be ended where it waits for an answer."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from typing import Any
 
 
 class Ended(Exception):
-    """Raised in the thread, from `report`, once the work is not wanted any more."""
+    """Raised in the thread, by `report`, after the work was stopped."""
 
 
 class Background:
-    """A function in a thread of its own, for a caller that takes one report at a time.
+    """A function in a separate thread, for a caller that takes a report at a time.
 
     Args:
-        work: Called in the thread with this object; what it returns is the last report.
+        work: Called in the thread with this object; its return value is the last report.
     """
 
     def __init__(self, work: Callable[[Background], Any]) -> None:
@@ -29,10 +29,10 @@ class Background:
         self._thread.start()
 
     def next(self) -> tuple[bool, Any]:
-        """Let it go on, and wait for its next report: whether that is the last one, and what it says.
+        """Let the work continue and wait for its next report: whether it is the last one, and the report.
 
         Raises:
-            Exception: what the work raised.
+            Exception: the error of the work.
         """
         if self._waits:
             self._waits = False
@@ -44,22 +44,22 @@ class Background:
         return kind == "returned", report
 
     def stop(self) -> None:
-        """End it at its next report, at once if it waits for an answer, and wait until it has ended."""
+        """End the work at its next report, at once if it waits for an answer, and wait until it has ended."""
         self._stopped = True
         self._answers.put(False)
         self._thread.join()
 
     def report(self, report: Any, *, wait: bool = False) -> None:
-        """In the thread: say something, and wait until the caller lets the work go on.
+        """In the thread: send a report and, with `wait`, wait until the caller lets the work continue.
 
         Raises:
-            Ended: when the caller does not.
+            Ended: if the caller stops the work.
         """
         if self._stopped:
-            raise Ended("not wanted any more")
+            raise Ended("the work was stopped")
         self._reports.put(("question" if wait else "statement", report))
         if wait and not self._answers.get():
-            raise Ended("not wanted any more")
+            raise Ended("the work was stopped")
 
     def _run(self) -> None:
         try:

@@ -1,4 +1,4 @@
-"""Why trials failed: told once as it happens, counted by cause at the end, and the end of what only fails."""
+"""Failed trials: reported once per cause, and counted at the end; a stage that only fails is stopped."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from analysis.monitoring.causes import cause, error_line
 from analysis.results.layout import Row
 from search.errors import RunError
 
-ALIKE = 10  # failed trials at the start of a stage, all for one cause, after which it goes no further
-_SHOWN = 10  # causes that are told
+ALIKE = 10  # failed trials at the start of a stage, all with the same cause, after which it is stopped
+_SHOWN = 10  # causes that are reported
 _ADVICE = "; the same command with --retry-failed runs them again"
 
 
@@ -18,47 +18,47 @@ class Failures:
     """The failed trials of a stage.
 
     Args:
-        stage: What runs, for messages.
-        tell: Called with one line for the first trial that fails for a cause.
+        stage: The name of the stage, for messages.
+        notify: Receives a line for the first trial that fails for a cause.
     """
 
-    def __init__(self, stage: str, tell: Callable[[str], None]) -> None:
+    def __init__(self, stage: str, notify: Callable[[str], None]) -> None:
         self._stage = stage
-        self._tell = tell
+        self._notify = notify
         self._failed: list[Row] = []
         self._causes: set[str] = set()
         self._others = False
 
     def see(self, row: Row) -> None:
-        """A trial has ended.
+        """Record a trial that has ended.
 
         Raises:
-            RunError: when all trials so far failed for the same cause, and these are enough to know.
+            RunError: if the first `ALIKE` trials all failed for the same cause.
         """
         if row["state"] != "failed":
             self._others = True
             return
         self._failed.append(row)
-        found = cause(row.get("error"))
-        if found not in self._causes and len(self._causes) < _SHOWN:
-            self._tell(f"failed: {row['method']} on {row['forget']}: {error_line(row.get('error'))}")
-        self._causes.add(found)
+        reason = cause(row.get("error"))
+        if reason not in self._causes and len(self._causes) < _SHOWN:
+            self._notify(f"failed: {row['method']} on {row['forget']}: {error_line(row.get('error'))}")
+        self._causes.add(reason)
         if len(self._failed) >= ALIKE and len(self._causes) == 1 and not self._others:
             raise RunError(
-                f"{self._stage}: stopped, because its first {len(self._failed)} trials failed alike: "
-                f"{error_line(self._failed[0].get('error'))}{_ADVICE}"
+                f"{self._stage}: stopped, because its first {len(self._failed)} trials failed with the same "
+                f"error: {error_line(self._failed[0].get('error'))}{_ADVICE}"
             )
 
     def summary(self) -> list[str]:
-        """A line per cause, the most frequent first; empty where one line was told for one trial."""
+        """A line per cause, the most frequent first; empty for a single failed trial, which was reported."""
         return [f"failed: {line}" for line in by_cause(self._failed)] if len(self._failed) > 1 else []
 
 
 def require_success(stage: str, rows: Iterable[Row]) -> None:
-    """Fail where every trial failed; those of reference models are no success of a method.
+    """Fail if every trial of a method failed; trials of reference models do not count as success.
 
     Raises:
-        RunError: with the causes.
+        RunError: with the causes, if every trial failed.
     """
     tried = [row for row in rows if row["kind"] != "reference"]
     if tried and all(row["state"] == "failed" for row in tried):
@@ -67,7 +67,7 @@ def require_success(stage: str, rows: Iterable[Row]) -> None:
 
 
 def only_failed(stage: str, rows: Iterable[Row]) -> list[str]:
-    """A line for each method of which no trial succeeded."""
+    """A line for each method without a successful trial."""
     of_method: dict[str, list[Row]] = {}
     for row in rows:
         of_method.setdefault(row["method"], []).append(row)
@@ -79,7 +79,7 @@ def only_failed(stage: str, rows: Iterable[Row]) -> list[str]:
 
 
 def by_cause(failed: Iterable[Row]) -> list[str]:
-    """How many trials failed for each cause, the first error of it, and the methods it met."""
+    """A line per cause: the number of failed trials, the first error, and the methods."""
     groups: dict[str, list[Row]] = {}
     for row in failed:
         groups.setdefault(cause(row.get("error")), []).append(row)

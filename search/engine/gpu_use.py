@@ -1,4 +1,4 @@
-"""A worker on a GPU that it shares: it keeps to its share of the memory, and measures what a trial takes."""
+"""A worker on a shared GPU: it keeps to its share of the memory, and measures the use of a trial."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     import torch
 
-CONTEXT_MB = 512  # of a process on a GPU, beside what torch allocates; about that on recent ones
-_LOOK_EVERY_S = 0.1
+CONTEXT_MB = 512  # of a process, in addition to torch's memory
+_SAMPLE_EVERY_S = 0.1
 
 
 def keep_to(share: float, device: torch.device) -> None:
-    """Let torch run out of memory at the end of this process's share, before it takes others'."""
+    """Limit torch to this process's share of the memory, so that it does not use that of others."""
     import torch
 
     if device.type == "cuda" and share < 1:
@@ -27,13 +27,13 @@ def keep_to(share: float, device: torch.device) -> None:
 
 @dataclass
 class Usage:
-    """What was seen of a GPU while one trial ran on it."""
+    """The use of a GPU during a trial: `busy` are percentages over time."""
 
     device: torch.device
     busy: list[float] = field(default_factory=list)
 
     def footprint(self) -> dict[str, float]:
-        """The columns of the trials table; memory since torch's marks were last reset, with the context."""
+        """The columns of the trials table; memory, with the CUDA context, since torch's last reset."""
         import torch
 
         if self.device.type != "cuda":
@@ -47,7 +47,7 @@ class Usage:
 
 @contextmanager
 def watched(device: torch.device) -> Iterator[Usage]:
-    """Watch how busy a GPU is while the body runs."""
+    """Measure the utilization of a GPU while the body runs."""
     import torch
 
     usage = Usage(device)
@@ -56,11 +56,11 @@ def watched(device: torch.device) -> Iterator[Usage]:
         return
     done = threading.Event()
 
-    def look() -> None:
-        while not done.wait(_LOOK_EVERY_S):
+    def sample() -> None:
+        while not done.wait(_SAMPLE_EVERY_S):
             usage.busy.append(float(torch.cuda.utilization(device)))
 
-    thread = threading.Thread(target=look, daemon=True)
+    thread = threading.Thread(target=sample, daemon=True)
     thread.start()
     try:
         yield usage

@@ -6,10 +6,10 @@ import ctypes
 
 
 def give_back_memory() -> None:
-    """Return to the system what trials have freed.
+    """Return the memory that trials have freed to the system.
 
-    glibc keeps up to 64 MiB for every thread there ever was, of which each trial is one. Other C libraries
-    have no such call, nor the need.
+    glibc keeps up to 64 MiB for every thread that ever ran, and every trial is a thread. Other C libraries do
+    not have this call, and do not need it.
     """
     trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
     if trim is not None:

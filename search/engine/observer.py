@@ -1,4 +1,4 @@
-"""Who wants to know what trials are doing while they run."""
+"""The interface for observers of running trials."""
 
 from __future__ import annotations
 
@@ -8,22 +8,22 @@ from search.studies.assignments import Assignment, Source
 
 
 class Observer(Protocol):
-    """Told of every hand of trials that a worker is given, under the hand's name."""
+    """Notified of every batch of trials that a worker gets, by the batch's name."""
 
-    def handed(self, name: str, source: Source, first: Assignment) -> None:
-        """A worker was given trials, mostly one, and may have to be started for them."""
+    def assigned(self, name: str, source: Source, first: Assignment) -> None:
+        """A worker got trials, usually one; it may have to be started for them."""
 
     def runs(self, name: str, share: float) -> None:
-        """Its worker is ready and at work; the share of a long trial that is done."""
+        """The batch's worker is ready; `share` of a long trial is done."""
 
     def ended(self, name: str) -> None:
-        """All of its trials are over, or its worker is."""
+        """All trials of the batch have ended, or its worker has."""
 
 
 class Nobody:
-    """Does not want to know."""
+    """An observer that ignores everything."""
 
-    def handed(self, name: str, source: Source, first: Assignment) -> None: ...
+    def assigned(self, name: str, source: Source, first: Assignment) -> None: ...
 
     def runs(self, name: str, share: float) -> None: ...
 

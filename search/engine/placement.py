@@ -1,4 +1,4 @@
-"""What the table says about GPUs: how much memory each kind of work took, so that a resumed run knows it."""
+"""Shares of GPUs learned from the table, so that a resumed run knows each kind of work's memory use."""
 
 from __future__ import annotations
 
@@ -9,15 +9,19 @@ from cluster.gpu import Footprint, Shares, Work
 
 
 class Learned(Shares):
-    """Shares that learn from rows of the trials table, and say what they learned."""
+    """Shares that learn from rows of the trials table, and report the result.
 
-    def __init__(self, given: Mapping[str, float], say: Callable[[str], None]) -> None:
+    Args:
+        given: See `Shares`.
+        notify: Receives a line about each share that was learned."""
+
+    def __init__(self, given: Mapping[str, float], notify: Callable[[str], None]) -> None:
         super().__init__(given)
-        self._say = say
-        self._said: set[str] = set()
+        self._notify = notify
+        self._reported: set[str] = set()
 
     def learn(self, row: Row) -> None:
-        """What a trial's row tells about the memory of its kind of work."""
+        """Learn the memory use of a kind of work from a trial's row."""
         kind = row.get("gpu_kind")
         if not kind:
             return
@@ -28,15 +32,15 @@ class Learned(Shares):
             self.measured(
                 work, kind, Footprint(row["gpu_peak_mb"], row["gpu_total_mb"], row["gpu_busy"] / 100)
             )
-            self._tell(work, kind)
+            self._report(work, kind)
 
-    def _tell(self, work: Work, kind: str) -> None:
+    def _report(self, work: Work, kind: str) -> None:
         share = self.of(work, kind)
         line = f"{work.method} with {work.model} on {work.dataset}: "
         line += f"{share.per_gpu} at once on each {kind}; {share.why}" if share else ""
-        if share and line not in self._said:
-            self._said.add(line)
-            self._say(line)
+        if share and line not in self._reported:
+            self._reported.add(line)
+            self._notify(line)
 
 
 def _work(row: Row) -> Work:

@@ -1,4 +1,4 @@
-"""A point that is run with several seeds is one trial: its figures are the means over them."""
+"""The row of a point that is run with several seeds: its figures are the means over the seeds."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ _PEAKS = ("peak_memory_mb", "gpu_peak_mb", "gpu_busy")
 
 
 def averaged(rows: Sequence[Row]) -> Row:
-    """The row of a point, from those of its seeds; the first that failed, if any did.
+    """The row of a point from the rows of its seeds; the first failed row, if there is one.
 
-    Figures, seconds and joules are means, what a seed lacks is missing, and peaks of memory are the highest.
+    Figures, seconds and joules are means, and missing if a seed lacks them; peaks are maxima.
     """
     failed = next((row for row in rows if row["state"] != "complete"), None)
     if failed is not None:

@@ -27,7 +27,7 @@ from search.studies.assignments import Source
 
 # Read by Tune. Its loggers, its snapshots of the run's state and its change of folder cost more per trial
 # than everything else it does, and the table makes all three superfluous. Its answer to Ctrl-C takes many
-# seconds, says nothing and knows no other signal; see search/engine/stopping.py.
+# seconds, prints nothing and ignores other signals; see search/engine/stopping.py.
 _TUNE_SETTINGS = {
     "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",
     "TUNE_GLOBAL_CHECKPOINT_S": "1000000",
@@ -41,7 +41,7 @@ _NO_LIMIT = 100_000  # trials at once, as far as Tune is concerned: the searcher
 
 @dataclass(frozen=True)
 class Outcome:
-    """How a run ended: trials in the table, trials wanted, and whether time or a person cut it off."""
+    """How a run ended: trials in the table, trials wanted, and whether a time limit or the user ended it."""
 
     done: int
     total: int
@@ -63,17 +63,17 @@ def run(
     timeout: float | None = None,
     trial_timeout: float | None = None,
     observer: Observer | None = None,
-    tell: Callable[[str], None] = lambda line: None,
+    notify: Callable[[str], None] = lambda line: None,
 ) -> Outcome:
-    """Run trials until every source is exhausted, time is up, or a person ends it, see `Stopping`.
+    """Run trials until every source is exhausted, time is up, or the user ends the run, see `Stopping`.
 
     Args:
-        shares: What is known of the memory that trials need on a GPU; it learns from this run.
+        shares: The known memory use of trials on a GPU; it learns from this run.
         report: Called after every finished trial.
-        observer: Told what runs.
-        timeout: Seconds after which no trial is started; those that run are finished.
+        observer: Notified of running trials.
+        timeout: Seconds after which no trial is started; running trials are finished.
         trial_timeout: Seconds after which a single trial is killed and recorded as failed.
-        tell: Called with a line where a person ends the run.
+        notify: Receives a message when the user ends the run.
 
     Raises:
         ResultsError: when a row cannot be written; rows written before are kept.
@@ -90,14 +90,14 @@ def run(
     logging.getLogger("ray.tune").setLevel(logging.CRITICAL)
     deadline = time.monotonic() + timeout if timeout is not None else None
     capacity = Capacity(slots, shares)
-    hands = trial_timeout is None  # with a limit it must be clear which trial it is that hangs
+    batching = trial_timeout is None  # with a limit, the hanging trial must be known
 
     def wanted() -> list[dict[str, float]]:
         return capacity.wanted(sum(source.at_once for source in sources))
 
-    with scratch(session_base()) as folder, shared_work(sources, report, tell) as (ledger, reported):
-        searcher = TableSearcher(sources, results, capacity, shares, deadline, reported, hands, observer)
-        stopping = Stopping(searcher, tell)
+    with scratch(session_base()) as folder, shared_work(sources, report, notify) as (ledger, reported):
+        searcher = TableSearcher(sources, results, capacity, shares, deadline, reported, batching, observer)
+        stopping = Stopping(searcher, notify)
         trainable = tune.with_parameters(
             TrialActor,
             packed=shared.packed,
@@ -134,5 +134,5 @@ def run(
                 raise RunError(f"Ray Tune stopped: {error}; finished trials are kept") from error
     if searcher.failure is not None:
         raise searcher.failure
-    done, total = (sum(getattr(source, what) for source in sources) for what in ("done", "total"))
+    done, total = (sum(getattr(source, count) for source in sources) for count in ("done", "total"))
     return Outcome(done, total, searcher.stopped, searcher.interrupted)

@@ -1,7 +1,7 @@
-"""The Ray Tune searcher: hands out trials of many sources over the same workers, and writes the table.
+"""The Ray Tune searcher: assigns trials of many sources to the same workers, and writes the table.
 
-Tune aborts the whole run when a searcher raises, so nothing here does: a failure is kept, no further trial is
-handed out, and the runner reports it.
+Tune aborts the whole run when a searcher raises an error, so this one does not: it keeps the failure, assigns
+no further trial, and the runner reports the failure.
 """
 
 from __future__ import annotations
@@ -27,14 +27,14 @@ from search.results.writer import Finished, Results
 from search.studies.assignments import Assignment, Source
 from search.studies.study import MAX_RUNNING
 
-_DEAD_STARTS = 3  # in a row at least, and two for every slot, before a run is given up
+_DEAD_STARTS = 3  # in a row at least, and two for every slot, before a run is aborted
 _LONGEST = 400
-HAND_S = 0.5  # seconds of work that make the 0.04 s between two hands small
+BATCH_S = 0.5  # seconds of work, compared with which the 0.04 s between two batches are short
 
 
 @dataclass(frozen=True)
-class _Hand:
-    """Trials that one worker runs, where they came from and where they run."""
+class _Batch:
+    """Trials that a worker runs together, with their source and their slot."""
 
     source: Source
     trials: list[Assignment]
@@ -44,18 +44,18 @@ class _Hand:
 class TableSearcher(Searcher):
     """Takes the next trial from the source with the fewest running ones.
 
-    A row is durable before its source is told. A trial whose worker died is handed out again, and so is one
-    whose share of a GPU was too small.
+    A row is durable before its source learns of it. A trial whose worker died is assigned again, and so is a
+    trial whose share of a GPU was too small.
 
     Args:
-        sources: Where trials come from; the run ends when all are exhausted.
+        sources: The sources of trials; the run ends when all are exhausted.
         results: The tables to write.
         capacity: The slots in which trials may start.
         shares: The known memory use of trials, which the capacity follows.
-        deadline: `time.monotonic()` after which nothing new is handed out; None for never.
+        deadline: `time.monotonic()` after which no trial is assigned; None for never.
         report: Called after every finished trial.
-        hands: Whether one worker may get several short trials at once.
-        observer: Told what runs.
+        batching: Whether a worker may get several short trials at once.
+        observer: Notified of running trials.
     """
 
     def __init__(
@@ -66,7 +66,7 @@ class TableSearcher(Searcher):
         shares: Learned,
         deadline: float | None,
         report: Callable[[Source, dict[str, Any]], None],
-        hands: bool = True,
+        batching: bool = True,
         observer: Observer | None = None,
     ) -> None:
         super().__init__(metric="objective", mode="min")
@@ -79,16 +79,16 @@ class TableSearcher(Searcher):
         self._report = report
         self._capacity = capacity
         self._shares = shares
-        self._hands = hands
+        self._batching = batching
         self._observer = observer or Nobody()
         self._seconds, self._count = 0.0, 0
-        self._running: dict[str, _Hand] = {}
+        self._running: dict[str, _Batch] = {}
         self._overdue: set[str] = set()
         self._begun: set[str] = set()
         self._withdrawn: set[str] = set()
-        self._deaths: dict[str, str] = {}  # why workers died, until their trials are dealt with
+        self._deaths: dict[str, str] = {}  # why workers died, until their trials are complete
         self._dead_starts = 0  # in a row
-        self._waits: Source | None = None  # for a GPU that is free of others
+        self._waits: Source | None = None  # for a GPU without other trials
 
     @property
     def idle(self) -> bool:
@@ -96,7 +96,7 @@ class TableSearcher(Searcher):
         return not self._running
 
     def interrupt(self) -> None:
-        """Hand out no further trial."""
+        """Assign no further trial."""
         self.interrupted = True
 
     def suggest(self, trial_id: str) -> dict[str, Any] | str | None:  # type: ignore[override]
@@ -109,13 +109,13 @@ class TableSearcher(Searcher):
         """Nothing: `hopeless` has seen the result."""
 
     def hopeless(self, trial_id: str, result: dict[str, Any]) -> bool:
-        """Whether a trial that reports from its middle is to end; its row is then the one it reported."""
+        """Whether to end a trial that reports an intermediate result; its row is then the reported one."""
         try:
-            hand = self._running[trial_id]
+            batch = self._running[trial_id]
             self._observer.runs(trial_id, result["share"])
             if "quarter" not in result:
                 return False
-            return hand.source.hopeless(hand.trials[0], result["quarter"], result["gap"])
+            return batch.source.hopeless(batch.trials[0], result["quarter"], result["gap"])
         except Exception as error:
             self._fail(error)
             return True
@@ -130,11 +130,11 @@ class TableSearcher(Searcher):
             self._fail(problem)
 
     def __getstate__(self) -> dict[str, Any]:
-        """Nothing: Tune pickles its searcher beside every run, and nobody is to unpickle this one."""
+        """Nothing: Tune pickles its searcher in every run, and this one must not be unpickled."""
         return {}
 
     def save(self, checkpoint_path: str) -> None:
-        """Nothing: the table holds all that a resumed run needs."""
+        """Nothing: the table contains everything that a resumed run needs."""
 
     def restore(self, checkpoint_path: str) -> None:
         """Nothing: studies are rebuilt from the table."""
@@ -154,25 +154,25 @@ class TableSearcher(Searcher):
             if isinstance(slot, Slot):
                 self._waits = None
                 trials = [first, *self._more(source, first, slot)]
-                self._running[trial_id] = _Hand(source, trials, slot)
-                self._observer.handed(trial_id, source, first)
+                self._running[trial_id] = _Batch(source, trials, slot)
+                self._observer.assigned(trial_id, source, first)
                 return {"assignments": trials, "slot": slot}
             source.lost(first)
-            if slot is Wait.WHOLE_GPU:  # smaller ones would keep every GPU from becoming free
+            if slot is Wait.WHOLE_GPU:  # smaller trials would keep every GPU busy
                 self._waits = source
                 return None
         return None if self._running or offered else str(Searcher.FINISHED)
 
     def _more(self, source: Source, first: Assignment, slot: Slot) -> Iterator[Assignment]:
-        """Further trials for the worker that gets the first one, where they are short.
+        """Further trials for the worker that gets the first one, if they are short.
 
-        Tune's own work between two hands would cost as much as they do. Never for a single worker, whose
-        sampler then learns from every trial before the next.
+        Otherwise Tune's work between two batches would take as long as the trials. A single worker never gets
+        several, so that the sampler learns from every trial before the next.
         """
         workers = self._capacity.size()
-        if not self._hands or source.prunes or slot.measures or workers == 1 or not self._count:
+        if not self._batching or source.prunes or slot.measures or workers == 1 or not self._count:
             return
-        worthwhile = math.ceil(HAND_S / max(self._seconds / self._count, 1e-3))
+        worthwhile = math.ceil(BATCH_S / max(self._seconds / self._count, 1e-3))
         for _ in range(min(worthwhile, MAX_RUNNING // workers) - 1):
             following = source.ask()
             if following is None:
@@ -183,35 +183,35 @@ class TableSearcher(Searcher):
             yield following
 
     def overdue(self, trial_id: str) -> None:
-        """A trial has run for too long and is about to be killed."""
+        """Record that a trial has run for too long and is about to be killed."""
         self._overdue.add(trial_id)
 
     def began(self, trial_id: str) -> None:
-        """A trial's worker is ready: it has imported and loaded all it needs."""
+        """Record that a trial's worker is ready: it has imported and loaded everything it needs."""
         self._begun.add(trial_id)
         self._observer.runs(trial_id, 0.0)
         self._dead_starts = 0
 
     def withdraw(self) -> list[str]:
-        """Trials that wait for a machine of a kind that is gone: they are to be stopped, and come again."""
+        """Trials that wait for a kind of machine that has left: they are stopped, and assigned again."""
         try:
-            waiting = {name: hand for name, hand in self._running.items() if name not in self._begun}
-            found = [name for name, hand in waiting.items() if self._capacity.lost(hand.slot)]
+            waiting = {name: batch for name, batch in self._running.items() if name not in self._begun}
+            stranded = [name for name, batch in waiting.items() if self._capacity.lost(batch.slot)]
         except Exception as error:
             self._fail(error)
             return []
-        self._withdrawn.update(found)
-        return found
+        self._withdrawn.update(stranded)
+        return stranded
 
     def died(self, trial_id: str, reason: str) -> None:
-        """A trial's worker has died; told before the trial is complete."""
+        """Record why a trial's worker has died; called before the trial is complete."""
         self._deaths[trial_id] = reason
 
     def _complete(self, trial_id: str, result: dict[str, Any] | None) -> None:
         if trial_id not in self._running:
             return
-        hand = self._running.pop(trial_id)
-        self._capacity.free(hand.slot)
+        batch = self._running.pop(trial_id)
+        self._capacity.free(batch.slot)
         begun, withdrawn = trial_id in self._begun, trial_id in self._withdrawn
         self._begun.discard(trial_id)
         self._withdrawn.discard(trial_id)
@@ -220,67 +220,67 @@ class TableSearcher(Searcher):
             return
         if result is None or "payload" not in result:
             if withdrawn:
-                self._return(hand)
+                self._return(batch)
                 return
             if not begun:
-                self._not_started(hand, reason)
+                self._not_started(batch, reason)
                 return
-            finished = self._lost(hand, reason, trial_id in self._overdue)
+            finished = self._lost(batch, reason, trial_id in self._overdue)
         else:
-            # Tune keeps every trial's last result for good; what is in the table need not be there too.
+            # Tune keeps every trial's last result forever; rows in the table need not stay in it.
             finished = pickle.loads(result.pop("payload"))
-            self._seconds += sum(spent(one.trial) for one in finished)
+            self._seconds += sum(spent(ended.trial) for ended in finished)
             self._count += len(finished)
-        for one in finished:
-            self._shares.learn(one.trial)
-        finished = [one for one in finished if not self._needs_more_memory(hand, one.trial)]
-        for one in finished:
-            hand.source.annotate(one.trial)
+        for ended in finished:
+            self._shares.learn(ended.trial)
+        finished = [ended for ended in finished if not self._needs_more_memory(batch, ended.trial)]
+        for ended in finished:
+            batch.source.annotate(ended.trial)
         self._results.append(finished)
-        done = {one.trial["trial_id"]: one.trial for one in finished}
-        for assignment in hand.trials:
+        done = {ended.trial["trial_id"]: ended.trial for ended in finished}
+        for assignment in batch.trials:
             if assignment.trial_id in done:
-                hand.source.tell(assignment, done[assignment.trial_id])
-                self._report(hand.source, done[assignment.trial_id])
+                batch.source.tell(assignment, done[assignment.trial_id])
+                self._report(batch.source, done[assignment.trial_id])
 
-    def _not_started(self, hand: _Hand, reason: str) -> None:
+    def _not_started(self, batch: _Batch, reason: str) -> None:
         """Return trials whose worker died before it could run them; their parameters are not to blame.
 
         Raises:
             RunError: where no worker starts any more.
         """
-        self._return(hand)
+        self._return(batch)
         self._dead_starts += 1
         if self._dead_starts >= max(_DEAD_STARTS, 2 * self._capacity.size()):
             raise RunError(
                 f"the last {self._dead_starts} workers died before they could run a trial: {reason}; "
-                "fix that, and the same command goes on"
+                "fix that, and the same command resumes"
             )
 
-    def _return(self, hand: _Hand) -> None:
-        for assignment in hand.trials:
-            hand.source.lost(assignment)
+    def _return(self, batch: _Batch) -> None:
+        for assignment in batch.trials:
+            batch.source.lost(assignment)
 
-    def _lost(self, hand: _Hand, reason: str, overdue: bool) -> list[Finished]:
-        """Return lost trials to their source; those that hung or were tried often enough are failed rows."""
+    def _lost(self, batch: _Batch, reason: str, overdue: bool) -> list[Finished]:
+        """Return lost trials to their source; after a hang or the last attempt, they become failed rows."""
         spent = []
-        for assignment in hand.trials:
+        for assignment in batch.trials:
             again = None if overdue else assignment.again()
             if again is not None:
-                hand.source.lost(again)
+                batch.source.lost(again)
                 continue
             times = f"its worker died {assignment.attempt} times: {reason}"
             late = "it was killed, because it ran for longer than resources.trial_timeout"
             spent.append(Finished(lost_row(assignment, late if overdue else times)))
         return spent
 
-    def _needs_more_memory(self, hand: _Hand, row: dict[str, Any]) -> bool:
-        """Whether a trial ran out of memory at less than a whole GPU; it is then handed out again."""
+    def _needs_more_memory(self, batch: _Batch, row: dict[str, Any]) -> bool:
+        """Whether a trial ran out of memory at less than a whole GPU; it is then assigned again."""
         share = row.get("gpu_out_of_memory")
-        assignment = next(a for a in hand.trials if a.trial_id == row["trial_id"])
+        assignment = next(a for a in batch.trials if a.trial_id == row["trial_id"])
         if row["state"] != "failed" or not share or share >= 1 or share == assignment.out_of_memory:
             return False
-        hand.source.lost(assignment.with_more_memory(share))
+        batch.source.lost(assignment.with_more_memory(share))
         return True
 
     def _fail(self, error: BaseException) -> str:
@@ -289,18 +289,18 @@ class TableSearcher(Searcher):
 
 
 class Pruning(FIFOScheduler):
-    """First come, first served; ends the trials that the searcher gives up, and tells it of deaths."""
+    """First come, first served; ends hopeless trials, and reports deaths to the searcher."""
 
     def __init__(self, searcher: TableSearcher) -> None:
         super().__init__()
         self._searcher = searcher
 
     def choose_trial_to_run(self, tune_controller: Any) -> None:
-        """No trial in particular, which makes Tune give a free worker to a trial that has none.
+        """Choose no trial, so that Tune gives a free worker to a trial that has none.
 
-        The first pending trial may be one whose worker is starting. Given a free one, it would lose its own,
-        and as the next trial would start another, which is lost in the same way, only one worker would ever
-        run where a start takes longer than a trial.
+        The worker of the first pending trial may be starting. If that trial got a free worker, Tune would end
+        the starting one. The next trial would start another, which Tune would end in the same way, so only
+        one worker would ever run if a start takes longer than a trial.
         """
         withdrawn = self._searcher.withdraw()
         for trial in list(tune_controller.get_live_trials()) if withdrawn else ():
@@ -312,7 +312,7 @@ class Pruning(FIFOScheduler):
         return str(FIFOScheduler.STOP if hopeless else FIFOScheduler.CONTINUE)
 
     def on_trial_error(self, tune_controller: Any, trial: Any) -> None:
-        """Comes before the searcher hears that the trial is over, which does not hear why."""
+        """Report the reason; Tune calls the searcher later, without it."""
         self._searcher.died(trial.trial_id, death(trial.error_file))
 
     def __getstate__(self) -> dict[str, Any]:
@@ -324,7 +324,7 @@ def death(file: str | None) -> str:
     """Why a worker died, in one line, from the file that Tune writes for its trial."""
     with suppress(OSError):
         lines = [line for line in Path(file or "").read_text(errors="replace").splitlines() if line.strip()]
-        told = [line for line in lines if not line.startswith(("\t", "Failure #"))]
-        if told:
-            return " ".join(told[-1].split())[:_LONGEST]
+        reasons = [line for line in lines if not line.startswith(("\t", "Failure #"))]
+        if reasons:
+            return " ".join(reasons[-1].split())[:_LONGEST]
     return "Ray does not say why"

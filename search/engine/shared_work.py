@@ -1,4 +1,4 @@
-"""Shared work of trials in Ray: tensors travel as plain arrays, through the object store of each machine."""
+"""Shared work of trials in Ray: tensors are sent as plain arrays, through each machine's object store."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from cluster.shared_values import Name, SharedValues
 
 
 class WorkerWorks(Works):
-    """Shared values of all workers of a machine. On a CPU they are read where they lie, without a copy."""
+    """Shared values of all workers of a machine. On a CPU they are read in place, without a copy."""
 
     def __init__(self, values: SharedValues) -> None:
         super().__init__()
@@ -26,7 +26,7 @@ class WorkerWorks(Works):
         kept: list[Work] = []
 
         def read_or_computed() -> Work:
-            with suppress(CacheError):  # which `unlearn prepare` tells
+            with suppress(CacheError):  # `unlearn prepare` reports it
                 kept.extend(filter(None, [read(key, device)]))
             return kept[0] if kept else compute()
 
@@ -40,7 +40,7 @@ class WorkerWorks(Works):
 
 
 def works(ledger: Any) -> WorkerWorks | None:
-    """The shared values of a run, in the process of a worker; None where its methods share none."""
+    """The shared values of a run, in the process of a worker; None if its methods share nothing."""
     return None if ledger is None else WorkerWorks(SharedValues(ledger))
 
 
@@ -49,7 +49,7 @@ def _name(key: Key) -> Name:
 
 
 def _packed(work: Work) -> tuple[Any, int]:
-    """A value as arrays, and how many bytes they are."""
+    """A value as arrays, and its size in bytes."""
     size = sum(tensor.nbytes for tensor in tensors(work.value))
     return (_arrays(work.value), work.spent), size
 
@@ -59,7 +59,7 @@ def _unpacked(sent: Any, device: torch.device) -> Work:
 
 
 class _Bytes:
-    """A tensor on the way: its bytes, because NumPy lacks some of torch's types."""
+    """A tensor to send, as bytes, because NumPy lacks some of torch's types."""
 
     def __init__(self, tensor: torch.Tensor) -> None:
         self.dtype, self.shape = tensor.dtype, tuple(tensor.shape)

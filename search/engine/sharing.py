@@ -1,4 +1,4 @@
-"""The driver's part in what trials share: whether there is anything, when it is over, what is to be said."""
+"""The driver's part in shared work of trials: whether there is any, when it is freed, and its messages."""
 
 from __future__ import annotations
 
@@ -17,13 +17,15 @@ Report = Callable[[Source, Row], None]
 
 @contextmanager
 def shared_work(
-    sources: Sequence[Source], report: Report, tell: Callable[[str], None]
+    sources: Sequence[Source], report: Report, notify: Callable[[str], None]
 ) -> Iterator[tuple[Any, Report]]:
-    """The ledger of what trials share, None where their methods share nothing, and what to call after each.
+    """The ledger of shared work and the function to call after each trial.
+
+    The ledger is None if the methods share nothing.
 
     Args:
         report: Called after every finished trial.
-        tell: Called with a line where a value cannot be shared.
+        notify: Receives a message if a value cannot be shared.
     """
     names = {name for source in sources for name, left in source.left.items() if left}
     if not any(methods.get(name).shares_work for name in names):
@@ -35,15 +37,15 @@ def shared_work(
             report(source, row)
             _end(values, sources, source, row)
             for line in values.lines():
-                tell(line)
+                notify(line)
 
         yield values.ledger, reported
         for line in values.lines(wait=True):
-            tell(line)
+            notify(line)
 
 
 def _end(values: Sharing, sources: Sequence[Source], source: Source, row: Row) -> None:
-    """Free what no trial wants any more after the one of a row."""
+    """Free the values that no trial needs after the trial of this row."""
     method = row["method"]
     if not any(each.left.get(method) for each in sources):
         values.end(method)

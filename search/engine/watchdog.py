@@ -1,4 +1,4 @@
-"""Watches workers: when one is ready for its trial, and when a trial hangs, which cannot be asked to stop."""
+"""Watches workers: reports when a worker is ready for its trial, and kills hanging trials."""
 
 from __future__ import annotations
 
@@ -13,25 +13,25 @@ from cluster.tasks import kill
 
 
 class Watchdog(Callback):
-    """Says when trials begin, and kills the process of one that has run for too long.
+    """Reports the start of trials, and kills the process of a trial that has run for too long.
 
     Args:
         limit: Seconds; None for no limit.
         began: Called with a trial's id once its worker has started and is ready to run it.
-        overdue: Called with the trial's id before its process is killed.
+        overdue: Called with a trial's id before its process is killed.
     """
 
     def __init__(
         self, limit: float | None, began: Callable[[str], None], overdue: Callable[[str], None]
     ) -> None:
         self._limit = math.inf if limit is None else limit
-        self._tell_began = began
+        self._report_began = began
         self._overdue = overdue
         self._began: dict[str, tuple[float, Any]] = {}
 
     def on_trial_start(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
         self._began[trial.trial_id] = (time.monotonic(), trial)
-        self._tell_began(trial.trial_id)
+        self._report_began(trial.trial_id)
 
     def on_trial_complete(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
         self._began.pop(trial.trial_id, None)

@@ -59,7 +59,7 @@ def test_a_damaged_or_cut_log_leaves_no_half_file(folder: Path, tmp_path: Path) 
     data = max(i for i, line in enumerate(lines) if line.startswith("unlearn-data"))
     damaged = [*lines]
     damaged[data] = damaged[data][:20] + ("A" if damaged[data][20] != "A" else "B") + damaged[data][21:]
-    with pytest.raises(ClusterError, match="came damaged"), Receiver(tmp_path / "a") as receiver:
+    with pytest.raises(ClusterError, match="arrived damaged"), Receiver(tmp_path / "a") as receiver:
         receiver.feed("\n".join(damaged) + "\n")
     assert not any(name.endswith("run-1.parquet") for name in files(tmp_path / "a"))
     with Receiver(tmp_path / "b") as receiver:
@@ -67,7 +67,7 @@ def test_a_damaged_or_cut_log_leaves_no_half_file(folder: Path, tmp_path: Path) 
     assert not receiver.complete
     assert not any("run-1.parquet" in name for name in files(tmp_path / "b"))
     del lines[data]
-    with pytest.raises(ClusterError, match="came damaged"), Receiver(tmp_path / "c") as receiver:
+    with pytest.raises(ClusterError, match="arrived damaged"), Receiver(tmp_path / "c") as receiver:
         receiver.feed("\n".join(lines) + "\n")
 
 

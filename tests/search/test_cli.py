@@ -178,7 +178,7 @@ def test_a_search_is_interrupted_then_killed_and_resumed_to_exactly_all_trials(
     os.killpg(process.pid, signal.SIGINT)  # as a terminal does: to the whole group
     out, err = process.communicate(timeout=120)
     assert process.returncode == 130
-    assert "stopping: trials that run have 10 s to finish; Ctrl-C again to stop at once" in out
+    assert "stopping: running trials have 10 s to finish; Ctrl-C again to stop at once" in out
     message = re.fullmatch(r"error: interrupted: (\d+) of 1000 trials are done and kept in .*\n", err)
     assert message, err
     assert "the same command again goes on" in err

@@ -180,7 +180,7 @@ def test_a_search_that_only_fails_stops_says_why_and_can_be_tried_again(
 
     console = Console(record=True, file=io.StringIO(), width=300)
     shown = partial(quiet_session, results=tmp_path, slots=ray_session, console=console, shared=prepared)
-    with pytest.raises(RunError, match="search: stopped, because its first 10 trials failed alike: Arithm"):
+    with pytest.raises(RunError, match="because its first 10 trials failed with the same error: Arithm"):
         search(shown(exploding(40)))
     told = [line for line in console.export_text().splitlines() if line.startswith("failed: ")]
     assert told == ["failed: jit on 8: " + told[0].removeprefix("failed: jit on 8: ")]

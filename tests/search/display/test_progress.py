@@ -67,7 +67,7 @@ def finish(
 ) -> None:
     """The next trial of a source runs, by the only worker, and ends."""
     (method,) = source.methods
-    shown.handed("hand", source, assignment(method))
+    shown.assigned("hand", source, assignment(method))
     shown.runs("hand", 0.0)
     clock[0] += seconds
     shown.ended("hand")
@@ -85,8 +85,8 @@ def finish(
 def test_plain_lines_from_the_start_to_the_end(clock: list[float]) -> None:
     console, source = kept(), Fake()
     with Progress("search", [source], console) as shown:
-        shown.handed("a", source, assignment())
-        shown.handed("b", source, assignment())
+        shown.assigned("a", source, assignment())
+        shown.assigned("b", source, assignment())
         clock[0] += 30
         assert shown.line() == "search: 0/10 trials, starting 2 workers for 30 s"
         shown.ended("b")
@@ -109,7 +109,7 @@ def test_shares_stand_beside_the_names_of_what_they_belong_to(clock: list[float]
             ("c", "ssd", 0.0),
             ("d", "ssd", 0.0),
         ):
-            shown.handed(name, source, assignment(method))
+            shown.assigned(name, source, assignment(method))
             shown.runs(name, share)
         assert shown.line().endswith("running: gkt on 8 75 %, jit on 8 40 %, ssd on 8 (2)")
         shown.ended("b")
@@ -134,7 +134,7 @@ def test_a_method_without_a_finished_trial_makes_it_a_lower_bound(clock: list[fl
     fast, slow = Fake(), Fake("gkt · digits full_class 8", methods={"gkt": 10})
     with Progress("search", [fast, slow], kept()) as shown:
         finish(shown, fast, clock, 1)
-        shown.handed("a", slow, assignment("gkt"))
+        shown.assigned("a", slow, assignment("gkt"))
         shown.runs("a", 0.0)
         assert "at least 9 s left" in shown.line()
         clock[0] += 30
@@ -146,7 +146,7 @@ def test_a_method_without_a_finished_trial_makes_it_a_lower_bound(clock: list[fl
 def test_a_resumed_run_knows_the_speed_from_its_rows(clock: list[float]) -> None:
     source = Fake(done=8)
     with Progress("search", [source], kept(), [row(seconds=30.0), row("failed", seconds=1.0)]) as shown:
-        shown.handed("a", source, assignment())
+        shown.assigned("a", source, assignment())
         shown.runs("a", 0.0)
         assert shown.left().seconds == 60.0
 

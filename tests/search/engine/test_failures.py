@@ -40,7 +40,7 @@ def test_a_stage_ends_after_its_first_ten_trials_failed_alike() -> None:
     for number in range(ALIKE - 1):
         failures.see(row(NEGATIVE.format(number)))
     with pytest.raises(
-        RunError, match=r"search: stopped, because its first 10 trials failed alike: ValueError"
+        RunError, match=r"search: stopped, because its first 10 trials failed with the same error: ValueError"
     ):
         failures.see(row(NEGATIVE.format(10)))
 

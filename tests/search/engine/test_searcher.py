@@ -71,12 +71,12 @@ def searcher(
     return s, results
 
 
-def result(handed: dict[str, Any] | str | None, seconds: float = 0.1) -> dict[str, Any]:
-    """What a worker returns for what it was handed."""
-    assert isinstance(handed, dict)
+def result(assigned: dict[str, Any] | str | None, seconds: float = 0.1) -> dict[str, Any]:
+    """What a worker returns for what it was assigned."""
+    assert isinstance(assigned, dict)
     rows = [
         {"trial_id": a.trial_id, "state": "complete", "unlearn_s": seconds, "eval_s": 0.0}
-        for a in handed["assignments"]
+        for a in assigned["assignments"]
     ]
     return {"objective": 0.0, "payload": pickle.dumps([Finished(row) for row in rows])}
 
@@ -84,11 +84,16 @@ def result(handed: dict[str, Any] | str | None, seconds: float = 0.1) -> dict[st
 def test_sources_take_turns_and_the_end_is_said_once_all_is_done() -> None:
     jit, ssd = work("jit", 2), work("ssd", 2)
     s, results = searcher(jit, ssd)
-    handed = [s.suggest(str(i)) for i in range(4)]
-    assert [h["assignments"][0].method for h in handed if isinstance(h, dict)] == ["jit", "ssd", "jit", "ssd"]
+    assigned = [s.suggest(str(i)) for i in range(4)]
+    assert [h["assignments"][0].method for h in assigned if isinstance(h, dict)] == [
+        "jit",
+        "ssd",
+        "jit",
+        "ssd",
+    ]
     assert s.suggest("4") is None, "not finished while trials run: one may be lost and come back"
     for i in range(4):
-        s.on_trial_complete(str(i), result(handed[i]))
+        s.on_trial_complete(str(i), result(assigned[i]))
     assert s.suggest("5") == Searcher.FINISHED
     assert len(results.written) == 4
 
@@ -97,8 +102,8 @@ def test_an_observer_hears_of_a_hand_from_its_start_to_its_end() -> None:
     heard: list[tuple[Any, ...]] = []
 
     class Log(Nobody):
-        def handed(self, name: str, source: Source, first: Assignment) -> None:
-            heard.append(("handed", name, source, first.method))
+        def assigned(self, name: str, source: Source, first: Assignment) -> None:
+            heard.append(("assigned", name, source, first.method))
 
         def runs(self, name: str, share: float) -> None:
             heard.append(("runs", name, share))
@@ -108,19 +113,19 @@ def test_an_observer_hears_of_a_hand_from_its_start_to_its_end() -> None:
 
     jit = work("jit", 1)
     s, _ = searcher(jit, observer=Log())
-    handed = s.suggest("a")
+    assigned = s.suggest("a")
     s.began("a")
     s.hopeless("a", {"share": 0.4})
-    s.on_trial_complete("a", result(handed))
-    assert heard == [("handed", "a", jit, "jit"), ("runs", "a", 0.0), ("runs", "a", 0.4), ("ended", "a")]
+    s.on_trial_complete("a", result(assigned))
+    assert heard == [("assigned", "a", jit, "jit"), ("runs", "a", 0.0), ("runs", "a", 0.4), ("ended", "a")]
 
 
 def test_a_trial_whose_worker_dies_is_tried_again_and_in_the_end_recorded_as_failed() -> None:
     s, results = searcher(work("jit", 1))
     for attempt in range(1, MAX_ATTEMPTS + 1):
-        handed = s.suggest(str(attempt))
-        assert isinstance(handed, dict)
-        assert handed["assignments"][0].attempt == attempt
+        assigned = s.suggest(str(attempt))
+        assert isinstance(assigned, dict)
+        assert assigned["assignments"][0].attempt == attempt
         s.began(str(attempt))
         s.died(str(attempt), "SIGSEGV")
         s.on_trial_complete(str(attempt), error=True)
@@ -134,9 +139,9 @@ def test_a_trial_whose_worker_dies_is_tried_again_and_in_the_end_recorded_as_fai
 def test_a_worker_that_dies_before_it_could_start_leaves_no_row_and_in_the_end_none_is_started() -> None:
     s, results = searcher(work("jit", 5), workers=2)
     for number in range(4):
-        handed = s.suggest(str(number))
-        assert isinstance(handed, dict)
-        assert handed["assignments"][0].attempt == 1
+        assigned = s.suggest(str(number))
+        assert isinstance(assigned, dict)
+        assert assigned["assignments"][0].attempt == 1
         s.died(str(number), "ModuleNotFoundError: No module named 'x'")
         s.on_trial_complete(str(number), error=True)
     assert s.suggest("4") == Searcher.FINISHED
@@ -148,10 +153,10 @@ def test_a_worker_that_dies_before_it_could_start_leaves_no_row_and_in_the_end_n
 def test_workers_that_start_in_between_are_a_reason_to_go_on() -> None:
     s, results = searcher(work("jit", 12), workers=1)
     for number in range(10):
-        handed = s.suggest(str(number))
+        assigned = s.suggest(str(number))
         if number % 2:
             s.began(str(number))
-            s.on_trial_complete(str(number), result(handed))
+            s.on_trial_complete(str(number), result(assigned))
         else:
             s.on_trial_complete(str(number), error=True)
     assert s.failure is None
@@ -169,11 +174,11 @@ def test_why_a_worker_died_is_one_line_of_what_ray_says(tmp_path: Path) -> None:
 
 def test_an_interrupted_searcher_hands_out_nothing_and_says_when_nothing_runs() -> None:
     s, results = searcher(work("jit", 5))
-    handed = s.suggest("0")
+    assigned = s.suggest("0")
     s.interrupt()
     assert s.suggest("1") == Searcher.FINISHED
     assert not s.idle
-    s.on_trial_complete("0", result(handed))
+    s.on_trial_complete("0", result(assigned))
     assert s.idle
     assert len(results.written) == 1
 
@@ -217,31 +222,31 @@ def test_unknown_trials_are_none_of_its_business_and_nothing_of_it_is_pickled() 
     assert vars(pickle.loads(pickle.dumps(s))) == {}
 
 
-def handed(workers: int, seconds: float, count: int = 40) -> list[int]:
+def batch_sizes(workers: int, seconds: float, count: int = 40) -> list[int]:
     """Sizes of the hands that a run of equal trials gets, in order."""
     s, results = searcher(work("jit", count), workers=workers)
     sizes = []
-    while isinstance(hand := s.suggest(str(len(sizes))), dict):
-        s.on_trial_complete(str(len(sizes)), result(hand, seconds))
-        sizes.append(len(hand["assignments"]))
+    while isinstance(batch := s.suggest(str(len(sizes))), dict):
+        s.on_trial_complete(str(len(sizes)), result(batch, seconds))
+        sizes.append(len(batch["assignments"]))
     assert sum(sizes) == count == len(results.written)
     return sizes
 
 
 def test_short_trials_are_handed_out_together_but_never_to_a_single_worker() -> None:
-    assert max(handed(workers=2, seconds=0.1)) == 4
-    assert handed(workers=2, seconds=0.3)[1:3] == [2, 2]
-    assert set(handed(workers=2, seconds=5.0)) == {1}
-    assert set(handed(workers=1, seconds=0.001)) == {1}
-    assert set(handed(workers=8, seconds=0.001)) == {1}, "more would pass the cap of a study"
+    assert max(batch_sizes(workers=2, seconds=0.1)) == 4
+    assert batch_sizes(workers=2, seconds=0.3)[1:3] == [2, 2]
+    assert set(batch_sizes(workers=2, seconds=5.0)) == {1}
+    assert set(batch_sizes(workers=1, seconds=0.001)) == {1}
+    assert set(batch_sizes(workers=8, seconds=0.001)) == {1}, "more would pass the cap of a study"
 
 
 def test_a_lost_hand_comes_back_trial_by_trial() -> None:
     s, results = searcher(work("jit", 12), workers=2)
     s.on_trial_complete("0", result(s.suggest("0")))
-    hand = s.suggest("1")
-    assert isinstance(hand, dict)
-    assert len(hand["assignments"]) == 4
+    batch = s.suggest("1")
+    assert isinstance(batch, dict)
+    assert len(batch["assignments"]) == 4
     s.began("1")
     s.on_trial_complete("1", error=True)
     number = 2
@@ -254,10 +259,10 @@ def test_a_lost_hand_comes_back_trial_by_trial() -> None:
 GPUS = Machines("H200", 1, 16)
 
 
-def on_gpu(handed: dict[str, Any] | str | None, **found: Any) -> dict[str, Any]:
+def on_gpu(assigned: dict[str, Any] | str | None, **found: Any) -> dict[str, Any]:
     """What a worker on a GPU returns."""
-    assert isinstance(handed, dict)
-    (a,), slot = handed["assignments"], handed["slot"]
+    assert isinstance(assigned, dict)
+    (a,), slot = assigned["assignments"], assigned["slot"]
     row = {
         **a.identity,
         "method": a.method,
@@ -285,8 +290,8 @@ def test_the_first_trial_is_measured_alone_and_the_others_share() -> None:
     assert s.suggest("1") is None
     s.on_trial_complete("0", on_gpu(first, **ALONE))
     shares = []
-    while isinstance(handed := s.suggest(str(len(shares) + 1)), dict):
-        shares.append(handed["slot"].gpus)
+    while isinstance(assigned := s.suggest(str(len(shares) + 1)), dict):
+        shares.append(assigned["slot"].gpus)
     assert shares == [0.2] * 5
 
 

@@ -44,7 +44,7 @@ def test_the_loop_is_left_once_nothing_runs(searcher: Any, told: list[str]) -> N
     stop.answer(signal.SIGINT, None)
     assert searcher.interrupted
     assert heard.wait(60)
-    assert told == ["stopping: trials that run have 10 s to finish; Ctrl-C again to stop at once"]
+    assert told == ["stopping: running trials have 10 s to finish; Ctrl-C again to stop at once"]
     stop.on_step_end(2, [])
     searcher.idle = True
     with pytest.raises(KeyboardInterrupt):
