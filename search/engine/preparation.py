@@ -1,4 +1,4 @@
-"""The models that a run needs: trained in parallel, or found in the cache, and packed for the workers."""
+"""The models that a run needs: trained in parallel or read from the cache, and packed for the workers."""
 
 from __future__ import annotations
 
@@ -27,12 +27,12 @@ if TYPE_CHECKING:
     from benchmarks.trial.packed import Packed
     from benchmarks.weights.checkpoint import Checkpoint, Preprocessing
 
-_Role = Literal["original", "own", "retrained", "own_retrained", "recorded"]
+_Role = Literal["original", "user", "retrained", "user_retrained", "recorded"]
 
 
 @dataclass(frozen=True)
-class OwnModels:
-    """The user's own models, where they take the place of models that are trained here."""
+class UserModels:
+    """Models of the user, which replace models that would be trained here."""
 
     original: CachedModel | None = None
     retrained: CachedModel | None = None
@@ -42,7 +42,7 @@ class OwnModels:
         return self.original.preprocessing if self.original else None
 
 
-NONE = OwnModels()
+NO_USER_MODELS = UserModels()
 
 
 @dataclass(frozen=True)
@@ -58,9 +58,9 @@ class Needed:
     """A model that a run needs.
 
     Attributes:
-        role: "original", "own" (the user's, in its place), "retrained", "own_retrained" or "recorded" (the
-            steps of the original's training).
-        reference: Which of several retrained models it is, from 0.
+        role: "original", "user" (the user's model in place of the original), "retrained", "user_retrained" or
+            "recorded" (the steps of the original's training).
+        reference: Index of the retrained model, from 0.
     """
 
     role: _Role
@@ -69,31 +69,31 @@ class Needed:
 
     @property
     def name(self) -> str:
-        """The model as people read it."""
-        if self.role == "own":
+        """The model's name in messages."""
+        if self.role == "user":
             return "your checkpoint"
-        if self.role == "own_retrained":
+        if self.role == "user_retrained":
             return f"your model without {self.scenario.forget}"
         return role_name(self.role, self.scenario, self.reference)
 
     def id(self, recipe: Recipe, preprocessing: Preprocessing | None) -> str | None:
-        """Its name in the model cache; None for the user's own."""
+        """Its name in the model cache; None for the user's models."""
         from benchmarks.training.model_ids import model_id
 
-        if self.role == "own" or self.role == "own_retrained":
+        if self.role == "user" or self.role == "user_retrained":
             return None
         return model_id(self.role, self.scenario, recipe, preprocessing, self.reference)
 
 
 @dataclass(frozen=True)
 class Trained:
-    """A model that a run needed: trained for it, found in the cache, or the user's own.
+    """A model that a run needed: trained for it, read from the cache, or the user's.
 
     Attributes:
         epochs: Epochs of the recipe.
-        report: What the model cache says of it: test accuracy and, if it was trained here, the epoch that
-            was kept and the seconds.
-        from_cache: Whether it was there already.
+        report: The figures of the model cache: test accuracy and, if the model was trained here, the epoch
+            that was kept and the seconds.
+        from_cache: Whether the cache already had it.
     """
 
     needed: Needed
@@ -106,18 +106,18 @@ class Trained:
         return self.needed.name
 
     def __str__(self) -> str:
-        s, found = self.needed.scenario, self.report
+        s, report = self.needed.scenario, self.report
         parts = []
-        if "steps" in found:
-            parts.append(f"{found['steps']} training steps")
-        if "test_acc" in found:
-            parts.append(f"test accuracy {found['test_acc']:.1f} %")
-            if "seconds" in found:
-                parts.append(f"best of {self.epochs} epochs was {found['best_epoch']}")
+        if "steps" in report:
+            parts.append(f"{report['steps']} training steps")
+        if "test_acc" in report:
+            parts.append(f"test accuracy {report['test_acc']:.1f} %")
+            if "seconds" in report:
+                parts.append(f"best of {self.epochs} epochs was {report['best_epoch']}")
         if self.from_cache:
             parts.append("from the cache")
-        elif "seconds" in found:
-            parts.append(f"trained in {found['seconds']:.1f} s")
+        elif "seconds" in report:
+            parts.append(f"trained in {report['seconds']:.1f} s")
         return f"{s.model} on {s.dataset}, {self.name}: {', '.join(parts)}"
 
 
@@ -126,53 +126,53 @@ def prepare(
     recipe: Recipe,
     eval_limit: int | None,
     slots: Slots,
-    tell: Callable[[Trained], None],
+    report: Callable[[Trained], None],
     *,
     console: Console | None = None,
     record: bool = False,
     keep_retrained: bool = False,
     references: int = 1,
-    own: OwnModels = NONE,
+    user_models: UserModels = NO_USER_MODELS,
     warn: Tell = lambda line: None,
 ) -> Shared:
-    """Train what is not in the model cache, in parallel, and evaluate the original and the retrained ones.
+    """Train the models that are not in the cache, in parallel; evaluate the original and the retrained ones.
 
     Args:
-        tell: Called for every model, trained now or found in the cache.
-        console: Shows how far they are; None where nobody looks.
+        report: Called for every model, trained now or read from the cache.
+        console: Shows the progress; None to show nothing.
         record: Also record the training steps of every forget set, in one more training each.
         keep_retrained: Also send the retrained models' weights to the workers.
-        references: How many retrained models each scenario is to have.
-        own: Models to use in place of those that are trained here.
-        warn: Called with a line for every sign that a model of the user's is not what it is taken for.
+        references: Number of retrained models of each scenario.
+        user_models: Models to use in place of trained ones.
+        warn: Receives a line for every sign that a user's model is not the expected one.
 
     Raises:
-        GpusGone: when the cluster's machines with GPUs leave meanwhile.
+        GpusGone: if the cluster's machines with GPUs leave meanwhile.
     """
     wanted = distinct(scenarios)
     data = {name: share(load(name)) for name in sorted({s.dataset for s in wanted})}
     gpus = on_gpus(slots)
     device = slots.device if gpus else "cpu"
-    training = models_of(wanted, originals(wanted), own, record, references)
-    if own.original is None:
+    training = models_of(wanted, originals(wanted), user_models, record, references)
+    if user_models.original is None:
         cached = _all_cached(
             wanted, recipe, eval_limit, device, slots.cpus, record, keep_retrained, references
         )
         if cached:
             for model in training:
-                report = cached[model.scenario.key].reports[model.role, model.reference]  # type: ignore[index]
-                tell(Trained(model, recipe.epochs, report, from_cache=True))
-            return Shared(_together(one.packed for one in cached.values()), data)
-    common = _Common(recipe, slots.cpus, device, data, _cache_place(), own)
-    sent = {} if slots.address == LOCAL else _sent(training, recipe, own.preprocessing)
+                figures = cached[model.scenario.key].reports[model.role, model.reference]  # type: ignore[index]
+                report(Trained(model, recipe.epochs, figures, from_cache=True))
+            return Shared(_together(scenario.packed for scenario in cached.values()), data)
+    common = _Common(recipe, slots.cpus, device, data, _cache_identity(), user_models)
+    sent = {} if slots.address == LOCAL else _sent(training, recipe, user_models.preprocessing)
     jobs = [_Training(common, model, sent) for model in training]
     with Board("preparing models", len(jobs), console) as board:
         for job, trained in in_parallel(_train, jobs, slots, partial(_hear, board), gpus):
             board.done(job.name)
-            if trained.elsewhere is not None:
-                _keep(trained.elsewhere)
-                sent = {**sent, trained.id: share(trained.elsewhere)}
-            tell(Trained(job.model, recipe.epochs, trained.report, trained.from_cache))
+            if trained.model is not None:
+                _keep(trained.model)
+                sent = {**sent, trained.id: share(trained.model)}
+            report(Trained(job.model, recipe.epochs, trained.report, trained.from_cache))
             for line in trained.warnings:
                 warn(line)
     packing = [_Packing(common, s, eval_limit, record, keep_retrained, references, sent) for s in wanted]
@@ -196,9 +196,9 @@ def _all_cached(
     keep_retrained: bool,
     references: int,
 ) -> dict[str, CachedScenario]:
-    """Every scenario, by its key, if none needs a worker to be prepared; else nothing."""
+    """Every scenario by its key; empty if a scenario needs a worker to be prepared."""
     ready: dict[str, CachedScenario] = {}
-    read = lru_cache(maxsize=4)(arrays_of)  # the original, in turn with the retrained models, stays
+    read = lru_cache(maxsize=4)(arrays_of)  # originals alternate with retrained models
     for s in scenarios:
         cached = cached_scenario(
             s,
@@ -218,11 +218,13 @@ def _all_cached(
 
 
 def _together(packed: Iterable[Packed]) -> dict[str, Packed]:
-    """Scenarios by key; those of one original model share its weights, which travel to a worker once."""
+    """Scenarios by key; scenarios of an original model share its weights, which a worker gets once."""
     known: dict[str, Any] = {}
     return {
-        one.scenario.key: _with_original(one, known.setdefault(one.original_id, one.original))
-        for one in packed
+        scenario.scenario.key: _with_original(
+            scenario, known.setdefault(scenario.original_id, scenario.original)
+        )
+        for scenario in packed
     }
 
 
@@ -231,7 +233,7 @@ def _hear(board: Board, job: _Training | _Packing, line: str) -> None:
 
 
 def _with_original(packed: Packed, weights: Any) -> Packed:
-    """The same scenario with weights that others share."""
+    """The scenario with weights that it shares with other scenarios."""
     steps = tuple(_with_original(step, weights) for step in packed.steps)
     return replace(packed, original=weights, steps=steps)
 
@@ -239,7 +241,7 @@ def _with_original(packed: Packed, weights: Any) -> Packed:
 def models_of(
     scenarios: Sequence[Scenario],
     firsts: Sequence[Scenario],
-    own: OwnModels,
+    user_models: UserModels,
     record: bool,
     references: int,
 ) -> list[Needed]:
@@ -247,11 +249,13 @@ def models_of(
 
     Args:
         firsts: A scenario for each original model.
-        record: Also the recorded steps of every forget set.
-        references: How many retrained models each has.
+        record: Whether to add the recorded steps of every forget set.
+        references: Number of retrained models of each scenario.
     """
-    models = [Needed("own", scenarios[0])] if own.original else [Needed("original", s) for s in firsts]
-    without: _Role = "own_retrained" if own.retrained else "retrained"
+    models = (
+        [Needed("user", scenarios[0])] if user_models.original else [Needed("original", s) for s in firsts]
+    )
+    without: _Role = "user_retrained" if user_models.retrained else "retrained"
     steps = distinct(s for w in scenarios for s in w.steps)
     models += [Needed(without, s, i) for s in steps for i in range(references)]
     if record:
@@ -262,7 +266,7 @@ def models_of(
 def originals(scenarios: Iterable[Scenario]) -> list[Scenario]:
     """A scenario for each original model, in the order of their seeds.
 
-    The images that a file lists are in the training of its original model, whatever they are.
+    An original model is trained on all the images that its forget file lists.
     """
     models: dict[tuple[int, bytes], Scenario] = {}
     for s in scenarios:
@@ -274,32 +278,32 @@ def distinct(scenarios: Iterable[Scenario]) -> list[Scenario]:
     return list({scenario.key: scenario for scenario in scenarios}.values())
 
 
-def own_models(
-    original: Checkpoint | None, retrained: Checkpoint | None, scenarios: Sequence[Scenario], tell: Tell
-) -> OwnModels:
-    """The user's own models, read and checked for the network of some scenarios; none where there are none.
+def load_user_models(
+    original: Checkpoint | None, retrained: Checkpoint | None, scenarios: Sequence[Scenario], notify: Tell
+) -> UserModels:
+    """The user's models, read and checked for the network of the scenarios; empty without checkpoints.
 
     Args:
-        tell: Called with a line for what was done to the weights to make them fit.
+        notify: Receives a line about each change of the weights that makes them fit.
 
     Raises:
         DataError: for weights that do not fit, with their file.
     """
     if original is None or not scenarios:
-        return NONE
+        return NO_USER_MODELS
     from benchmarks.training.models import own_model
 
-    models = [own_model(scenarios[0], given, tell) if given else None for given in (original, retrained)]
-    return OwnModels(*models)
+    models = [own_model(scenarios[0], given, notify) if given else None for given in (original, retrained)]
+    return UserModels(*models)
 
 
 def _sent(training: Iterable[Needed], recipe: Recipe, preprocessing: Preprocessing | None) -> dict[str, Any]:
-    """References to those models that are in the cache here, for machines with caches of their own."""
+    """References to the models in this machine's cache, for machines with other caches."""
     from benchmarks.training.cache import stored
 
     names = filter(None, (model.id(recipe, preprocessing) for model in training))
-    found = {name: stored(name) for name in names}
-    return {name: share(model) for name, model in found.items() if model is not None}
+    models = {name: stored(name) for name in names}
+    return {name: share(model) for name, model in models.items() if model is not None}
 
 
 def _keep(model: Stored) -> None:
@@ -310,11 +314,11 @@ def _keep(model: Stored) -> None:
 
 @dataclass(frozen=True)
 class _Common:
-    """What all jobs of a preparation know.
+    """The settings that all jobs of a preparation share.
 
     Attributes:
         data: Name -> reference to a data set.
-        cache: Which folder the driver's model cache is.
+        cache: Identity of the driver's model cache, see `_cache_identity`.
     """
 
     recipe: Recipe
@@ -322,15 +326,15 @@ class _Common:
     device: str
     data: dict[str, Any]
     cache: tuple[str, int, int]
-    own: OwnModels
+    user_models: UserModels
 
     def start(self, scenario: Scenario, models: dict[str, Any]) -> Any:
-        """Make this process ready for a scenario: its data, models known elsewhere; the device to use."""
+        """Prepare this process for a scenario, with its data and the driver's models; returns the device."""
         import torch
 
         torch.set_num_threads(self.cpus)
         provide(shared(self.data[scenario.dataset]))
-        if _cache_place() != self.cache:
+        if _cache_identity() != self.cache:
             for model in models.values():
                 _keep(shared(model))
         return torch.device(self.device)
@@ -363,46 +367,46 @@ class _Packing:
 
 
 @dataclass(frozen=True)
-class _TrainedThere:
-    """What a training job tells; the model itself if the driver does not see the folder it lies in."""
+class _TrainingResult:
+    """The result of a training job, with the model itself if the driver uses another model cache."""
 
     id: str
     report: dict[str, Any]
-    elsewhere: Stored | None = None
+    model: Stored | None = None
     from_cache: bool = False
     warnings: tuple[str, ...] = ()
 
 
-def _train(job: _Training, say: Tell) -> _TrainedThere:
+def _train(job: _Training, say: Tell) -> _TrainingResult:
     say(f"{job.name}: reading the data")
     from benchmarks.training.cache import stored
     from benchmarks.training.models import TRAINED, retrained_model
 
     common, role, scenario = job.common, job.model.role, job.model.scenario
     device = common.start(scenario, job.models)
-    if role == "own" or role == "own_retrained":
+    if role == "user" or role == "user_retrained":
         say(f"{job.name}: evaluating")
         return _judged(job, device)
     if role == "retrained":
-        taken = common.own.preprocessing
-        model = retrained_model(scenario, common.recipe, device, say, taken, job.model.reference)
+        preprocessing = common.user_models.preprocessing
+        model = retrained_model(scenario, common.recipe, device, say, preprocessing, job.model.reference)
     else:
         model = TRAINED[role](scenario, common.recipe, device, say)
-    seen = _cache_place() == common.cache
-    return _TrainedThere(model.id, model.report, None if seen else stored(model.id), model.from_cache)
+    same_cache = _cache_identity() == common.cache
+    return _TrainingResult(model.id, model.report, None if same_cache else stored(model.id), model.from_cache)
 
 
-def _judged(job: _Training, device: torch.device) -> _TrainedThere:
-    """How well a model of the user's own does."""
+def _judged(job: _Training, device: torch.device) -> _TrainingResult:
+    """The test accuracy of a user's model."""
     from benchmarks.training.models import test_predictions
     from benchmarks.trial.sanity import near_chance
 
-    scenario, original = job.model.scenario, job.model.role == "own"
-    model = job.common.own.original if original else job.common.own.retrained
+    scenario, original = job.model.scenario, job.model.role == "user"
+    model = job.common.user_models.original if original else job.common.user_models.retrained
     assert model is not None
     test = test_predictions("original" if original else "retrained", scenario, model, device)
     warning = near_chance(test, scenario.classes) if original else None
-    return _TrainedThere(
+    return _TrainingResult(
         model.id,
         {"test_acc": 100 * float(test.correct.mean())},
         warnings=(warning,) if warning else (),
@@ -411,31 +415,31 @@ def _judged(job: _Training, device: torch.device) -> _TrainedThere:
 
 def _pack(job: _Packing, say: Tell) -> tuple[Packed, tuple[str, ...]]:
     say(f"{job.scenario.forget}: reading the data")
-    from benchmarks.trial.prepared import prepare as prepare_one
+    from benchmarks.trial.prepared import prepare as prepare_scenario
     from benchmarks.trial.sanity import compared
 
-    ready = prepare_one(
+    ready = prepare_scenario(
         job.scenario,
         recipe=job.common.recipe,
         eval_limit=job.eval_limit,
         record=job.record,
         keep_retrained=job.keep_retrained,
         references=job.references,
-        original=job.common.own.original,
-        retrained=job.common.own.retrained,
+        original=job.common.user_models.original,
+        retrained=job.common.user_models.retrained,
         device=job.common.start(job.scenario, job.models),
         progress=say,
     )
-    if job.common.own.original is None:
+    if job.common.user_models.original is None:
         return ready.packed, ()
     return ready.packed, tuple(compared(ready.references("validation"), ready.references("test")))
 
 
-def _cache_place() -> tuple[str, int, int]:
-    """Tells two model caches apart, on one machine or on two."""
+def _cache_identity() -> tuple[str, int, int]:
+    """The identity of this process's model cache: machine, device and inode of its folder."""
     from benchmarks.training.cache import model_folder
 
     folder = model_folder()
     folder.mkdir(parents=True, exist_ok=True)
-    found = folder.stat()
-    return platform.node(), found.st_dev, found.st_ino
+    status = folder.stat()
+    return platform.node(), status.st_dev, status.st_ino

@@ -1,4 +1,4 @@
-"""What lies beside the weights of a model that is taken home: how it was made, and how it does."""
+"""The card next to the weights of an exported model: its origin and its figures."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def model_card(
     """The card of an unlearned model, as JSON values.
 
     Figures have the names and units of the table of trials, for the unlearned, the retrained and the original
-    model, on test images. `parameters_from` says where the hyper-parameters come from.
+    model, on test images. `parameters_from` is the source of the hyper-parameters.
     """
     from benchmarks.metrics import measure
 
@@ -73,7 +73,7 @@ def model_card(
 
 
 def described(plan: Plan, scenario: Scenario) -> dict[str, Any]:
-    """Which plan and which scenario a model belongs to."""
+    """The plan and the scenario of a model."""
     return {
         "plan": plan.name,
         "scale": plan.scale,
@@ -88,7 +88,7 @@ def described(plan: Plan, scenario: Scenario) -> dict[str, Any]:
 
 
 def original_of(plan: Plan, original_id: str) -> dict[str, Any]:
-    """The original model: the user's checkpoint, or one of the model cache."""
+    """The original model: the user's checkpoint, or a model of the cache."""
     from benchmarks.weights.checkpoint import file_digest
 
     checkpoint = plan.original()
@@ -103,7 +103,7 @@ def original_of(plan: Plan, original_id: str) -> dict[str, Any]:
 
 
 def provenance(device: torch.device) -> dict[str, Any]:
-    """When, with what and on what a model was made."""
+    """The time, the versions and the device with which a model was made."""
     import torch
 
     cuda = device.type == "cuda"
@@ -119,7 +119,7 @@ def provenance(device: torch.device) -> dict[str, Any]:
 
 
 def _with_relearning(prepared: Prepared, original: Any) -> Any:
-    """The original's evaluation as metrics that train a model take it."""
+    """The original's evaluation, for metrics that train a model."""
     from dataclasses import replace
 
     last = prepared.steps[-1]

@@ -1,4 +1,4 @@
-"""The hyper-parameters to apply a method with: of a search, of a trial, of a paper, declared or given."""
+"""The hyper-parameters to apply a method with: from a search, a trial or a paper, declared, or given."""
 
 from __future__ import annotations
 
@@ -28,10 +28,10 @@ _KINDS = ("best", "published", "default", "preset:NAME", "trial:ID", "NAME=VALUE
 
 @dataclass(frozen=True)
 class Chosen:
-    """Hyper-parameters, and where they come from.
+    """Hyper-parameters and their source.
 
     Attributes:
-        values: All of them.
+        values: All hyper-parameters.
         source: best, trial, published, default or given.
         phrase: The source in words: "the best of 60 trials of the search".
         details: The source as plain values, for a record.
@@ -50,32 +50,32 @@ def chosen(
     params: str | Mapping[str, Any] | None,
     results: Path | str | None,
 ) -> Chosen:
-    """The hyper-parameters that are asked for.
+    """The hyper-parameters that `params` names.
 
     Args:
-        forget: The forget set that they are for, as its scenario names it.
+        forget: The forget set for which they are used, by its scenario's name.
         params: `best` (of the plan's search in `results`), `published` (the values that a benchmark of the
-            plan would run), `default`, `preset:NAME`, `trial:ID`, or values: `NAME=VALUE,...` or a mapping,
-            beside which the others keep their defaults. None: the best if there is a search, else the
-            published values, else the defaults.
-        results: Where searches are; None: nowhere.
+            plan would run), `default`, `preset:NAME`, `trial:ID`, or values: `NAME=VALUE,...` or a mapping;
+            the others have their defaults. None: the best if there is a search, otherwise the published
+            values, otherwise the defaults.
+        results: The location of searches; None if there are none.
 
     Raises:
-        PlanError, UnknownName, InvalidParameters: for what cannot be asked for.
-        RunError: for a search or a trial that is not there.
+        PlanError, UnknownName, InvalidParameters: for invalid `params`.
+        RunError: for a search or a trial that does not exist.
     """
     if params is None:
         return _best(plan, method, forget, results) or _published(plan, method) or _default(method)
     if isinstance(params, Mapping):
         return _given(method, params)
     if params == "best":
-        found = _best(plan, method, forget, results)
-        if found is None:
+        searched = _best(plan, method, forget, results)
+        if searched is None:
             raise RunError(
                 f"no complete trial in {results} is of plan '{plan.name}', '{method.name}' on {forget}; run "
                 "`unlearn search` with this plan first, or take --params published, default or NAME=VALUE"
             )
-        return found
+        return searched
     if params == "published":
         values = _published(plan, method)
         if values is None:
@@ -97,36 +97,36 @@ def chosen(
 
 
 def names_trial(params: object) -> bool:
-    """Whether hyper-parameters are asked for as those of one trial."""
+    """Whether `params` names a trial."""
     return isinstance(params, str) and params.startswith(_TRIAL)
 
 
 def trial(plan: Plan, method: Method, forget: str | None, params: str, results: Path | str | None) -> Row:
-    """The row of `trial:ID`; an ID that is only a number is one of the plan's search on a forget set.
+    """The row of `trial:ID`; a number is a trial of the plan's search on the forget set.
 
     Raises:
-        RunError: if there is none, or it is of another method.
+        RunError: if there is no such trial, or it is of another method.
     """
     wanted = params.removeprefix(_TRIAL)
     if wanted.isdecimal():
         if forget is None:
             raise PlanError(
-                f"'{params}' is a trial of several searches; name one with --forget, or the whole ID"
+                f"'{params}' is a trial of several searches; choose one with --forget, or use the whole ID"
             )
         row = next(
             (r for r in _searched(plan, method, forget, results) if str(r["trial_number"]) == wanted), None
         )
     else:
         run = wanted.partition("/")[0]
-        found = finished_trials(results, run) if results is not None else []
-        row = next((r for r in found if r["trial_id"] == wanted), None)
+        trials = finished_trials(results, run) if results is not None else []
+        row = next((r for r in trials if r["trial_id"] == wanted), None)
     if row is None:
         raise RunError(
             f"there is no trial '{wanted}' in {results}; its trials are named in the column trial_id"
         )
     if row["method"] != method.name:
         raise RunError(
-            f"trial '{wanted}' is one of '{row['method']}'; apply that method, or take another trial"
+            f"trial '{wanted}' is a trial of '{row['method']}'; apply that method, or choose another trial"
         )
     return row
 
@@ -138,7 +138,7 @@ def of_trial(method: Method, row: Row) -> Chosen:
 
 
 def _best(plan: Plan, method: Method, forget: str, results: Path | str | None) -> Chosen | None:
-    """The best of the search on this forget set, or on the only one that was searched."""
+    """The best trial of the search on this forget set, or on the only searched one."""
     sets = [scenario.forget for scenario in plan.searched()]
     searched = forget if forget in sets else sets[0] if len(sets) == 1 else None
     if searched is None or method not in plan.algorithms():
@@ -159,7 +159,7 @@ def _best(plan: Plan, method: Method, forget: str, results: Path | str | None) -
 
 
 def _searched(plan: Plan, method: Method, forget: str, results: Path | str | None) -> list[dict[str, Any]]:
-    """The trials of one study of the plan's search."""
+    """The trials of a study of the plan's search."""
     if results is None or method not in plan.algorithms():
         return []
     identity = search_identity(plan)
@@ -174,12 +174,12 @@ def _published(plan: Plan, method: Method) -> Chosen | None:
 
 
 def _of_entry(entry: Entry) -> Chosen:
-    whose = PAPERS.get(entry.preset_paper, entry.preset_paper)
+    citation = PAPERS.get(entry.preset_paper, entry.preset_paper)
     other = f", for another {entry.preset_differs}" if entry.preset_differs else ""
     details = {
         "preset": entry.preset,
         "paper": entry.preset_paper,
-        "citation": whose,
+        "citation": citation,
         "differs": entry.preset_differs,
     }
     phrase = f"published values (preset {entry.preset}{other})"
@@ -202,13 +202,13 @@ def _pairs(text: str) -> dict[str, Any]:
     for part in text.split(","):
         name, equals, value = (piece.strip() for piece in part.partition("="))
         if not (name and equals and value):
-            raise PlanError(f"'{part}' in --params gives no value; write NAME=VALUE, several joined by ','")
+            raise PlanError(f"'{part}' in --params has no value; write NAME=VALUE, several joined by ','")
         pairs[name] = truth[value.lower()] if value.lower() in truth else number(value)
     return pairs
 
 
 def _values_of(method: Method, row: Row) -> dict[str, Any]:
-    """All hyper-parameters of a row; one that a later version declared has its default."""
+    """All hyper-parameters of a row; those that a later version declared have their defaults."""
     every = declared(method.Params)
     given = {p.name: row.get(f"param_{p.name}") for p in every}
     values = {p.name: given[p.name] for p in every if p.optional or given[p.name] is not None}

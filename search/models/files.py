@@ -1,4 +1,4 @@
-"""A model to take home: a file with its weights, and its card beside it as JSON."""
+"""Writes an exported model: a file with its weights, and next to it its card as JSON."""
 
 from __future__ import annotations
 
@@ -20,22 +20,22 @@ _CARD = ".json"
 
 
 def check_target(path: Path, as_state_dict: bool = False, overwrite: bool = False) -> None:
-    """Refuse a file that could not be written, before anything is trained.
+    """Check before the training that a file can be written.
 
     Raises:
-        ResultsError: for a file that is there already, or that has an ending of the other format.
+        ResultsError: for a file that exists, or that has the suffix of the other format.
     """
     if as_state_dict == (path.suffix == _SAFETENSORS):
         raise ResultsError(
-            f"{path} would hold a state dict of torch; name it .pt, or leave out --torch"
+            f"{path} would contain a state dict of torch; name it .pt, or omit --torch"
             if as_state_dict
-            else f"{path} would hold safetensors; name it {path.stem}{_SAFETENSORS}, or add --torch for a "
+            else f"{path} would contain safetensors; name it {path.stem}{_SAFETENSORS}, or add --torch for a "
             "state dict of torch"
         )
     for file in (path, path.with_suffix(_CARD)):
         if file.is_dir() or (file.exists() and not overwrite):
-            what = "is a folder; name a file" if file.is_dir() else "is there already; add --overwrite"
-            raise ResultsError(f"{file} {what}, or choose another name with --to")
+            problem = "is a folder; name a file" if file.is_dir() else "exists; add --overwrite"
+            raise ResultsError(f"{file} {problem}, or choose another name with --to")
 
 
 def write_model(
@@ -44,13 +44,13 @@ def write_model(
     card: Mapping[str, Any],
     as_state_dict: bool = False,
 ) -> Path:
-    """Write weights, and beside them the card with the file's name, format and hash; the card's path.
+    """Write weights, and next to them the card with the file's name, format and hash; returns its path.
 
     Args:
         as_state_dict: Write a plain dict of tensors by torch.save in place of safetensors.
 
     Raises:
-        ResultsError: if the disk does not take them.
+        ResultsError: if the files cannot be written.
     """
     from benchmarks.weights.files import safetensors_of, state_dict_of
 

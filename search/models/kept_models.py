@@ -1,4 +1,4 @@
-"""The models of a plan as files of their own: the original and the retrained ones, each with a card."""
+"""Exports the models of a plan: the original and the retrained ones, each with a card."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from search.engine.preparation import distinct, originals, own_models
+from search.engine.preparation import distinct, load_user_models, originals
 from search.models.cards import described
 from search.models.files import write_model
 from search.version import package_version
@@ -20,13 +20,13 @@ if TYPE_CHECKING:
 
 
 def write_models(plan: Plan, scenarios: Sequence[Scenario], folder: Path) -> list[Path]:
-    """Write the models that were trained for some scenarios of a plan, which is done already.
+    """Write the trained models of some scenarios of a plan; they must be in the model cache.
 
-    They are named as in the model cache, so the same model is the same file. Weights have the names of the
-    plan's checkpoint, if it has one; models that the user brought are not written.
+    The files have the names of the model cache, so the same model is the same file. Weights have the names
+    of the plan's checkpoint, if it has one; models of the user are not written.
 
     Returns:
-        The files with weights; each has its card beside it.
+        The files with weights; each has its card next to it.
 
     Raises:
         ResultsError: if the folder cannot be written.
@@ -39,16 +39,16 @@ def write_models(plan: Plan, scenarios: Sequence[Scenario], folder: Path) -> lis
         pass
 
     device, recipe = torch.device("cpu"), plan.recipe()
-    own = own_models(plan.original(), plan.retrained_model(), scenarios, silent)
+    user_models = load_user_models(plan.original(), plan.retrained_model(), scenarios, silent)
     files: list[Path] = []
-    if own.original is None:
+    if user_models.original is None:
         for scenario in originals(scenarios):
             model = original_model(scenario, recipe, device, silent)
             files.append(_write(plan, "original", scenario, model, folder))
-    if own.retrained is None:
+    if user_models.retrained is None:
         for step in distinct(step for scenario in scenarios for step in scenario.steps):
             for i in range(plan.reference_count()):
-                model = retrained_model(step, recipe, device, silent, own.preprocessing, i)
+                model = retrained_model(step, recipe, device, silent, user_models.preprocessing, i)
                 files.append(_write(plan, "retrained", step, model, folder))
     return files
 
@@ -64,14 +64,14 @@ def _write(plan: Plan, role: Role, scenario: Scenario, model: CachedModel, folde
 
 
 def _card(plan: Plan, role: Role, scenario: Scenario, model: CachedModel) -> dict[str, Any]:
-    """How a model was trained and how it does; an original model belongs to every forget set."""
-    which = described(plan, scenario)
+    """The origin and the figures of a model; an original model belongs to every forget set."""
+    identity = described(plan, scenario)
     if role == "original":
-        which = {name: value for name, value in which.items() if name not in ("task", "forget", "draw")}
+        identity = {name: value for name, value in identity.items() if name not in ("task", "forget", "draw")}
     return {
         "model": role,
         "model_id": model.id,
-        **which,
+        **identity,
         "recipe": asdict(plan.recipe()),
         "preprocessing": model.preprocessing and asdict(model.preprocessing),
         "trained": model.report,

@@ -19,7 +19,7 @@ from benchmarks.datasets import load_present
 from benchmarks.errors import DataError
 from benchmarks.methods import methods
 from benchmarks.training.cache import descriptions
-from search.engine.preparation import distinct, models_of, originals, own_models
+from search.engine.preparation import distinct, load_user_models, models_of, originals
 from search.plans import published
 from search.plans.entries import Entry, merged
 from search.plans.identity import benchmark_identity, search_identity
@@ -223,12 +223,12 @@ def wall_seconds(parts: Sequence[tuple[int, Estimate | None]], workers: int) -> 
 
 def _models(plan: Plan, missing: bool) -> Iterator[Model]:
     scenarios, recipe = distinct(plan.scenarios()), plan.recipe()
-    user_models = own_models(plan.original(), plan.retrained_model(), scenarios, lambda line: None)
+    user_models = load_user_models(plan.original(), plan.retrained_model(), scenarios, lambda line: None)
     # Which images an original model learns from is not known without the data: then one for each seed
     firsts = list({s.seed: s for s in scenarios}.values()) if missing else originals(scenarios)
     cached = dict(descriptions())
     for model in models_of(scenarios, firsts, user_models, plan.needs_recording(), plan.reference_count()):
-        if model.role == "own" or model.role == "own_retrained":
+        if model.role == "user" or model.role == "user_retrained":
             yield Model(model.name, 0, True, None)
             continue
         available = None if missing else model.id(recipe, user_models.preprocessing) in cached

@@ -78,10 +78,10 @@ class Session:
     def prepare(self, scenarios: Sequence[Scenario]) -> preparation.Shared:
         """The models of some scenarios, trained now or taken from the cache; starts Ray if need be."""
         missing = [scenario for scenario in scenarios if scenario.key not in self.shared.packed]
-        user_models = preparation.NONE
+        user_models = preparation.NO_USER_MODELS
         if missing and self.plan.original() is not None:
             with activity(self.console, "Reading your checkpoint"):
-                user_models = preparation.own_models(
+                user_models = preparation.load_user_models(
                     self.plan.original(), self.plan.retrained_model(), missing, self.console.print
                 )
         if not running():
@@ -99,7 +99,7 @@ class Session:
         with patience(self.console, "Waiting for a machine of the cluster"):
             first_machine(slots, self.console.print)
 
-    def _train(self, scenarios: Sequence[Scenario], user_models: preparation.OwnModels) -> None:
+    def _train(self, scenarios: Sequence[Scenario], user_models: preparation.UserModels) -> None:
         """Add scenarios to the shared ones, with their models."""
         plan, trained_before = self.plan, len(self.trained)
 
@@ -118,7 +118,7 @@ class Session:
                 keep_retrained=plan.needs_retrained(),
                 references=plan.reference_count(),
                 console=self.console,
-                own=user_models,
+                user_models=user_models,
                 warn=self.console.print,
             )
 

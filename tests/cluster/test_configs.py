@@ -586,7 +586,7 @@ def test_the_slurm_script_is_sound_shell() -> None:
         (
             ["run", "plan"],
             {"UNLEARN_RESULTS": "r"},
-            "no token in /nowhere/.ray/auth_token; make one",
+            "no token in /nowhere/.ray/auth_token; create it",
         ),
     ],
 )

@@ -96,12 +96,13 @@ def test_a_network_that_cannot_be_trained_is_refused_when_the_plan_is_read(
 
 
 def test_weights_are_checked_before_anything_is_trained() -> None:
-    from search.engine.preparation import NONE, own_models
+    from search.engine.preparation import NO_USER_MODELS, load_user_models
 
     with pytest.raises(DataError, match=r"m.pt holds other objects than tensors"):
-        own_models(Checkpoint(Path("m.pt")), None, [SCENARIO], print)
-    assert own_models(None, None, [SCENARIO], print) == NONE
-    assert own_models(Checkpoint(Path("m.pt")), None, [], print) == NONE  # everything is prepared
+        load_user_models(Checkpoint(Path("m.pt")), None, [SCENARIO], print)
+    assert load_user_models(None, None, [SCENARIO], print) == NO_USER_MODELS
+    # Without scenarios, all of which are prepared
+    assert load_user_models(Checkpoint(Path("m.pt")), None, [], print) == NO_USER_MODELS
 
 
 def test_a_model_that_knows_nothing_is_told_when_it_is_judged() -> None:
@@ -111,11 +112,13 @@ def test_a_model_that_knows_nothing_is_told_when_it_is_judged() -> None:
     from search.engine import preparation
 
     torch.save(build_network(SCENARIO, 1).state_dict(), "m.pt")
-    models = preparation.own_models(Checkpoint(Path("m.pt")), Checkpoint(Path("m.pt")), [SCENARIO], print)
+    models = preparation.load_user_models(
+        Checkpoint(Path("m.pt")), Checkpoint(Path("m.pt")), [SCENARIO], print
+    )
     common = preparation._Common(None, 1, "cpu", {}, ("", 0, 0), models)  # type: ignore[arg-type]
     jobs = [
         preparation._Training(common, preparation.Needed(role, SCENARIO), {})
-        for role in ("own", "own_retrained")
+        for role in ("user", "user_retrained")
     ]
     original, retrained = (preparation._judged(job, torch.device("cpu")) for job in jobs)
     [line] = original.warnings

@@ -43,7 +43,7 @@ def test_cached_scenarios_of_one_original_hold_its_weights_once() -> None:
     for scenario in scenarios:
         prepare(scenario, recipe=Recipe(epochs=1), eval_limit=100)
     threads = torch.get_num_threads()
-    found = preparation._all_cached(scenarios, Recipe(epochs=1), 100, "cpu", threads, False, False, 1)
-    first, second = (found[scenario.key].packed for scenario in scenarios)
+    cached = preparation._all_cached(scenarios, Recipe(epochs=1), 100, "cpu", threads, False, False, 1)
+    first, second = (cached[scenario.key].packed for scenario in scenarios)
     assert first.original is second.original
     assert first.retrained_logits is not second.retrained_logits

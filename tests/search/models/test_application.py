@@ -188,11 +188,11 @@ def test_what_cannot_be_asked_for_is_refused_with_what_to_do(searched: Path) -> 
     _refused(UnknownName, "unknown preset of jit 'cnn3'; did you mean 'cnn2'", params="preset:cnn3")
     _refused(UnknownName, "unknown source of parameters 'bets'; did you mean 'best'", params="bets")
     _refused(BenchmarkError, "unknown hyper-parameter 'l'", params="l=3")
-    _refused(PlanError, "'lr=' in --params gives no value", params="lr=")
+    _refused(PlanError, "'lr=' in --params has no value", params="lr=")
     _refused(PlanError, "no values of 'salun' are published", params="published", method="salun")
     _refused(UnknownName, "unknown method 'jitt'; did you mean 'jit'", method="jitt")
     _refused(PlanError, "the plan has several methods; choose one with --method: jit, finetune", method=None)
-    _refused(PlanError, "'retrain' is a reference and unlearns nothing", method="retrain")
+    _refused(PlanError, "'retrain' is a reference and does not unlearn", method="retrain")
     several = parse(TEXT.replace('"8"', '["3", "8"]'))[0]
     _refused(PlanError, "the plan forgets 3, 8; choose one with --forget", plan=several)
     images = parse(TEXT.replace("full_class", "random").replace('"8"', "40"))[0]
@@ -205,19 +205,19 @@ def test_a_method_that_fails_is_told(home: Plan) -> None:
 
 def test_a_trial_of_another_method_is_refused(home: Plan, searched: Path) -> None:
     ids = [row["trial_id"] for row in _rows(home, searched)]
-    _refused(RunError, "is one of 'jit'", method="finetune", params=f"trial:{ids[0]}", results=searched)
+    _refused(RunError, "is a trial of 'jit'", method="finetune", params=f"trial:{ids[0]}", results=searched)
 
 
 def test_an_existing_file_stays(tmp_path: Path) -> None:
     file = tmp_path / "m.safetensors"
     check_target(file)
     file.with_suffix(".json").write_text("mine")
-    with pytest.raises(ResultsError, match=r"m\.json is there already; add --overwrite"):
+    with pytest.raises(ResultsError, match=r"m\.json exists; add --overwrite"):
         check_target(file)
     check_target(file, overwrite=True)
     with pytest.raises(ResultsError, match=r"name it m\.safetensors, or add --torch"):
         check_target(tmp_path / "m.pt")
-    with pytest.raises(ResultsError, match=r"name it \.pt, or leave out --torch"):
+    with pytest.raises(ResultsError, match=r"name it \.pt, or omit --torch"):
         check_target(file, as_state_dict=True, overwrite=True)
     (tmp_path / "folder.safetensors").mkdir()
     with pytest.raises(ResultsError, match="is a folder"):
@@ -277,7 +277,7 @@ def test_a_checkpoint_comes_back_under_its_own_names(theirs: Mapping[str, Path],
     assert (card["forget_count"], card["retrained_from"]) == (4, "checkpoint")
     again = CliRunner().invoke(cli.app, command)
     assert isinstance(again.exception, SearchError)
-    assert "is there already" in str(again.exception)
+    assert "exists; add --overwrite" in str(again.exception)
 
 
 def test_a_sequence_ends_with_the_model_after_the_last_request(home: Plan) -> None:
