@@ -22,7 +22,7 @@ import pytest
 
 UNLEARN = [sys.executable, "-P", "-c", "from unlearnbench.command import main; main()"]
 SMALL_STORE = 80 * 2**20  # bytes
-# Files of a user's own, in the folder where a search is started: neither driver nor workers run them
+# Files of a user in the folder where a search is started: neither driver nor workers run them
 HOSTILE = ("analysis", "benchmarks", "cluster", "numpy", "pyarrow", "pydantic", "search", "statistics")
 SHIFT = "seconds-of-the-clock"  # in the folder of the plug-in
 PLAN = """
@@ -47,14 +47,14 @@ def trials() -> int:
 
 @pytest.fixture(scope="session")
 def kills() -> int:
-    """How often a driver is killed; `make faults` sets 20."""
+    """Number of times a driver is killed; `make faults` sets 20."""
     return int(os.environ.get("FAULT_KILLS", "1"))
 
 
 @contextmanager
 def installed(folder: Path) -> Iterator[Path]:
-    """Every process started inside knows the methods beside this file; the folder holds the files that tell
-    them what to do."""
+    """Every process that is started inside knows the methods of `methods.py`; the folder contains the files
+    that control them."""
     add_methods(folder)
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("PYTHONPATH", str(folder), prepend=os.pathsep)
@@ -63,7 +63,7 @@ def installed(folder: Path) -> Iterator[Path]:
 
 
 def add_methods(folder: Path) -> None:
-    """Make a folder a plug-in with the methods beside this file, for processes that have it on their path."""
+    """Make a folder a plug-in with the methods of `methods.py`, for processes that have it on their path."""
     shutil.copy(Path(__file__).with_name("methods.py"), folder / "faulty.py")
     info = folder / "faulty-1.0.dist-info"
     info.mkdir()
@@ -103,7 +103,7 @@ def removed(path: Path) -> Iterator[Path]:
 
 @dataclass
 class Run:
-    """A plan, where its results go, and its driver."""
+    """A plan, the location of its results, and its driver."""
 
     folder: Path
     command: list[str]
@@ -140,10 +140,10 @@ class Run:
     def until(self, ready: Callable[[], Any], what: str, timeout: float = 240) -> Any:
         """Wait for something to become true."""
         began = time.monotonic()
-        while not (found := ready()):
+        while not (result := ready()):
             assert time.monotonic() - began < timeout, f"{what} did not come: {self.log()}"
             time.sleep(0.1)
-        return found
+        return result
 
     def until_rows(self, count: int) -> None:
         self.until(lambda: len(self.rows()) >= count, f"row {count}")
@@ -187,7 +187,7 @@ def new_run(tmp_path: Path, trials: int) -> Iterator[Callable[..., Run]]:
 
 @pytest.fixture
 def reader() -> Iterator[Callable[[Run], None]]:
-    """Reads a run's table in a loop, beside the test; in the end it must have met nothing unreadable."""
+    """Reads a run's table in a loop during the test; no read may fail."""
     over = threading.Event()
     with ThreadPoolExecutor(1) as thread:
         reads: list[Future[int]] = []
@@ -198,32 +198,32 @@ def reader() -> Iterator[Callable[[Run], None]]:
 
 
 def read_until(over: threading.Event, run: Run) -> int:
-    """Read again and again; how often there were rows to read."""
+    """Read repeatedly; returns how often there were rows to read."""
     reads = rows = 0
     while not over.wait(0.2):
         if any((run.results / "trials").rglob("*.parquet")):
-            found = len(run.rows())
-            assert found >= rows, f"{rows} rows became {found}"
-            reads, rows = reads + 1, found
+            count = len(run.rows())
+            assert count >= rows, f"{rows} rows became {count}"
+            reads, rows = reads + 1, count
     return reads
 
 
 def workers(of: int) -> list[psutil.Process]:
     """The warm workers among a process's descendants."""
-    found = []
+    processes = []
     for process in psutil.Process(of).children(recursive=True):
         try:
             title = " ".join(process.cmdline())
             if "TrialActor" in title or "_Inner.train" in title:  # between trials, in one
-                found.append(process)
+                processes.append(process)
         except psutil.Error:
             continue
-    return found
+    return processes
 
 
 @pytest.fixture(scope="package")
 def head(plugin: Path) -> Iterator[Any]:
-    """A cluster of one node, with room for one trial and a small object store."""
+    """A cluster of one node, with capacity for one trial and a small object store."""
     from ray.cluster_utils import Cluster
 
     node = {"num_cpus": 1, "object_store_memory": SMALL_STORE, "include_dashboard": False}

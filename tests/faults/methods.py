@@ -1,7 +1,7 @@
-"""Methods that misbehave, for the tests beside this file; workers find them as a plug-in.
+"""Methods that misbehave, for the tests of this package; workers load them as a plug-in.
 
-What they are to do is in files of the folder that FAULTY_FOLDER names, so that it can change while a cluster
-and its workers live on.
+Files in the folder that FAULTY_FOLDER names control them, so that their behaviour can change while a cluster
+and its workers run.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ class Strength:
 
 
 class Shaking(Method):
-    """Adds noise to the weights: the shortest trial there is."""
+    """Adds noise to the weights: the shortest possible trial."""
 
     summary = "noise on the weights"
     source = "tests"
@@ -45,12 +45,12 @@ class Shaking(Method):
         return model
 
     def misbehave(self, params: Strength) -> None:
-        """Whatever the method does wrong."""
+        """The misbehaviour of the method."""
 
 
 @register
 class Slow(Shaking):
-    """Takes a while, and lasts as long as the file HOLD exists."""
+    """Takes a while, and as long as the file HOLD exists."""
 
     name = "slow"
 
@@ -62,7 +62,7 @@ class Slow(Shaking):
 
 @register
 class Stuck(Shaking):
-    """Never returns for some values, and does not even let go of the interpreter."""
+    """Never returns for some values, and does not release the interpreter's lock."""
 
     name = "stuck"
 
@@ -70,12 +70,12 @@ class Stuck(Shaking):
         if params.lr > 0.5:
             import re
 
-            re.match(r"(a+)+$", "a" * 64 + "b")  # backtracks for ages inside one call of C
+            re.match(r"(a+)+$", "a" * 64 + "b")  # backtracks for ages inside a single call of C
 
 
 @register
 class Loud(Shaking):
-    """Prints as many MiB as it is told."""
+    """Prints as many MiB as FAULTY_MB says."""
 
     name = "loud"
 
@@ -87,8 +87,8 @@ class Loud(Shaking):
 
 @register
 class Hungry(Shaking):
-    """Waits until four processes have run one of its trials each; from then on it runs out of memory where
-    more processes are on a GPU than the file MOST says, for which it waits."""
+    """Waits until four processes have run one of its trials each; then runs out of memory if more processes
+    are on a GPU than the file MOST, for which it waits, allows."""
 
     name = "hungry"
 

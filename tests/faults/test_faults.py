@@ -1,4 +1,4 @@
-"""What a long run meets: parts of it die, disks fill, trials hang. Real processes; see `make faults`."""
+"""Faults of a long run: parts of it die, disks fill, trials hang. Real processes; see `make faults`."""
 
 from __future__ import annotations
 
@@ -150,7 +150,7 @@ def test_a_clock_that_jumps(on_cluster: New, plugin: Path, trials: int) -> None:
 def test_a_search_that_begins_while_the_only_machine_with_gpus_dies(
     on_cluster: New, trials: int, cluster: Any
 ) -> None:
-    """Ray counts it for up to 15 seconds more, and what was asked of it would wait without end."""
+    """Ray counts it for up to 15 more seconds, and requests to it would wait forever."""
     doomed = cluster.add_node(num_cpus=1, num_gpus=1, object_store_memory=SMALL_STORE)
     run = on_cluster("slow")
     run.start()
@@ -211,19 +211,19 @@ def test_a_bucket_whose_server_is_down_for_a_while(
         monkeypatch.setenv("AWS_ENDPOINT_URL", server.endpoint)
         for name, value in s3.KEYS.items():
             monkeypatch.setenv(name, value)
-        place = f"s3://{s3.BUCKET}/faults"
-        run = on_cluster("slow", "--results", place)
+        location = f"s3://{s3.BUCKET}/faults"
+        run = on_cluster("slow", "--results", location)
         run.start()
-        run.until(lambda: store_at(place).files("trials"), "the first rows")
+        run.until(lambda: store_at(location).files("trials"), "the first rows")
         server.shut()
         run.until(lambda: "trying again" in run.log(), "the message about the server")
         time.sleep(away)
         server.open()
         run.finish()
         assert "could be written again" in run.log()
-        rows = load.trials(place)
+        rows = load.trials(location)
         [plan] = [
-            yaml.safe_load(store_at(place).read(f).to_pybytes()) for f in store_at(place).files("_runs")
+            yaml.safe_load(store_at(location).read(f).to_pybytes()) for f in store_at(location).files("_runs")
         ]
     assert sorted(rows.trial_number) == list(range(trials))
     assert rows.state.eq("complete").all()
@@ -235,7 +235,7 @@ def test_a_second_driver_on_the_same_plan(on_cluster: New, reader: Reader, trial
     first = run.start()
     reader(run)
     run.until_rows(trials // 4)
-    hold.touch()  # or the first might be done before the second has looked
+    hold.touch()  # or the first might be done before the second has read the results
     second = run.start()
     assert second.wait(120) == 2
     hold.unlink()

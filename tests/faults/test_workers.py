@@ -1,4 +1,4 @@
-"""What befalls the workers of a session of its own: they are killed, and they print without end."""
+"""Faults of the workers of a local session: they are killed, and they print endlessly."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def test_workers_that_are_killed_in_a_trial(new_run: New, reader: Reader, trials
     reader(run)
     for share in (4, 2):
         run.until_rows(trials // share)
-        hold.touch()  # or all trials might be done before one is found
+        hold.touch()  # or all trials might be done before a worker is seen
         random.choice(run.until(lambda: workers(driver.pid), "a worker")).kill()
         hold.unlink()
     run.finish()

@@ -1,4 +1,4 @@
-"""Real Ray Tune, real Optuna, real trials: the ways in which the obvious build fails do not happen here."""
+"""Real Ray Tune, real Optuna, real trials: the faults of an obvious implementation do not occur."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ SCENARIO = Scenario("digits", "cnn2", "full_class", "8")
 
 
 def nothing(source: Source, row: Row) -> None:
-    """A report that says nothing."""
+    """A silent report."""
 
 
 def jit(number: int, run_id: str = "run", method: str = "jit", **params: Any) -> Assignment:
@@ -62,15 +62,15 @@ def known(slots: Slots) -> Learned:
 
 
 def workers() -> set[int]:
-    """Processes of trial actors that live now, below this one."""
-    found = set()
+    """Live processes of trial actors below this one."""
+    actors = set()
     for process in psutil.Process().children(recursive=True):
         try:
             if "TrialActor" in " ".join(process.cmdline()) + process.name():
-                found.add(process.pid)
+                actors.add(process.pid)
         except psutil.Error:
             continue
-    return found
+    return actors
 
 
 def test_every_trial_completes_and_bad_ones_are_rows_too_on_the_same_warm_workers(
@@ -90,7 +90,7 @@ def test_every_trial_completes_and_bad_ones_are_rows_too_on_the_same_warm_worker
     for row in rows:
         took = (row["finished_at"] - row["started_at"]).total_seconds()
         parts = row["unlearn_s"] + row["eval_s"] + row["overhead_s"]
-        assert took == pytest.approx(parts, abs=2e-6), "a clock that is set back gives no negative seconds"
+        assert took == pytest.approx(parts, abs=2e-6), "no negative seconds after a clock was set back"
     assert 1 <= len(seen) <= 2, "a failed trial must not cost its worker"
     chosen = best(rows)
     assert chosen is not None
@@ -100,7 +100,7 @@ def test_every_trial_completes_and_bad_ones_are_rows_too_on_the_same_warm_worker
 def test_a_worker_that_starts_late_is_waited_for_while_others_work(
     prepared: preparation.Shared, ray_session: Slots, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Tune itself gives the trial of a starting worker to a free one, and ends the starting one."""
+    """Tune gives the trial of a starting worker to a free one, and ends the starting worker."""
     others_work = tmp_path / "others-work"
 
     class LateTrialActor(actors.TrialActor):
@@ -120,7 +120,7 @@ def test_a_worker_that_starts_late_is_waited_for_while_others_work(
     two = replace(ray_session, workers=2)
     rows = run([jit(n) for n in range(24)], prepared, two, tmp_path / "results", report)
     assert [row["state"] for row in rows] == ["complete"] * 24
-    assert len(seen) == 2, "no worker was started in place of another"
+    assert len(seen) == 2, "no worker replaced another"
     times = sorted((row["started_at"], row["finished_at"]) for row in rows)
     assert any(later[0] < earlier[1] for earlier, later in itertools.pairwise(times)), "both ran trials"
 
@@ -144,7 +144,7 @@ def test_a_killed_worker_costs_nothing_but_time(
 
 
 class _Unloadable:
-    """Stands for what workers cannot load: a module that is missing there, a file of another version."""
+    """Stands for anything that workers cannot load, such as a missing module or a file of another version."""
 
     def __reduce__(self) -> Any:
         return __import__, ("no_such_module",)
@@ -182,8 +182,8 @@ def test_a_search_that_only_fails_stops_says_why_and_can_be_tried_again(
     shown = partial(quiet_session, results=tmp_path, slots=ray_session, console=console, shared=prepared)
     with pytest.raises(RunError, match="because its first 10 trials failed with the same error: Arithm"):
         search(shown(exploding(40)))
-    told = [line for line in console.export_text().splitlines() if line.startswith("failed: ")]
-    assert told == ["failed: jit on 8: " + told[0].removeprefix("failed: jit on 8: ")]
+    messages = [line for line in console.export_text().splitlines() if line.startswith("failed: ")]
+    assert messages == ["failed: jit on 8: " + messages[0].removeprefix("failed: jit on 8: ")]
     before = pd.read_parquet(tmp_path / "trials")
     assert 10 <= len(before) < 20
     with pytest.raises(RunError, match=r"search: all \d+ trials failed: \d+ x ArithmeticError"):
@@ -211,7 +211,7 @@ def test_studies_of_a_plan_stay_apart_share_workers_and_resume(
         assert sorted(rows.trial_number) == list(range(6))
     assert not table.trial_id.duplicated().any()
     assert set(table.eval_split) == {"validation"}
-    assert table.param_epochs[table.method == "finetune"].eq(1).all(), "the plan's fixed value holds"
+    assert table.param_epochs[table.method == "finetune"].eq(1).all(), "the plan's fixed value applies"
     assert table.param_sigma[table.method == "finetune"].isna().all()
     before = {p: p.stat().st_mtime_ns for p in (tmp_path / "trials").rglob("*.parquet")}
     search(whole)
@@ -231,8 +231,8 @@ def test_studies_of_a_plan_stay_apart_share_workers_and_resume(
     retrains = bench[(bench.method == "retrain") & (bench.forget == "8")]
     assert retrains.gap.gt(0).any(), "a retrained model of another seed is not the target itself"
     classes = pd.read_parquet(tmp_path / "classes")
-    one = classes[(classes.trial_id == bench.trial_id.iloc[0]) & (classes.split == "test")]
-    assert one.total.sum() == 360
+    rows = classes[(classes.trial_id == bench.trial_id.iloc[0]) & (classes.split == "test")]
+    assert rows.total.sum() == 360
     samples = pd.read_parquet(tmp_path / "samples")
     assert samples.groupby("trial_id").size().max() <= 130
     points = pd.read_parquet(tmp_path / "progress")
@@ -321,12 +321,12 @@ def test_draws_and_originals_are_measured_apart_and_continue_what_was_there(
 def test_a_benchmark_measures_the_metrics_that_its_plan_names(
     plan: Plan, ray_session: Slots, tmp_path: Path
 ) -> None:
-    own = {"forget": ("8",), "seeds": 1, "beside": (), "metrics": ("mia_confidence", "anamnesis_index")}
+    benchmark = {"forget": ("8",), "seeds": 1, "beside": (), "metrics": ("mia_confidence", "anamnesis_index")}
     small = plan.model_copy(
         update={
             "methods": ("finetune",),
             "search": plan.search.model_copy(update={"trials": 1}),
-            "benchmark": plan.benchmark.model_copy(update=own),  # type: ignore[union-attr]
+            "benchmark": plan.benchmark.model_copy(update=benchmark),  # type: ignore[union-attr]
         }
     )
     both = quiet_session(small, tmp_path, ray_session)
@@ -379,7 +379,7 @@ def test_a_sequence_writes_how_it_went_on(plan: Plan, ray_session: Slots, tmp_pa
 def test_one_worker_and_a_seed_repeat_exactly(
     plan: Plan, prepared: preparation.Shared, ray_session: Slots, tmp_path: Path
 ) -> None:
-    """Everything but times and places."""
+    """Everything except for times and locations."""
     only_jit = plan.model_copy(update={"methods": ("jit",), "search": plan.search.model_copy(
         update={"trials": 14, "space": {}})})  # fmt: skip
     tables = []

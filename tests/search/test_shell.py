@@ -1,4 +1,4 @@
-"""What people type out of habit: -h, --version, Tab."""
+"""Habits of the shell: -h, --version, Tab."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ Typed = Callable[..., tuple[int, str, str]]
 
 @pytest.fixture
 def typed(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Typed:
-    """The command in this process: its exit code and what it prints."""
+    """The command in this process: its exit code and its output."""
 
     def call(*arguments: str) -> tuple[int, str, str]:
         monkeypatch.setattr(sys, "argv", ["unlearn", *arguments])
@@ -34,7 +34,7 @@ def typed(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -
 
 @pytest.fixture
 def offered(typed: Typed, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], list[str]]:
-    """What Tab offers after some words, asked for as the script for bash asks."""
+    """The offers of Tab after some words, requested like the script for bash."""
 
     def ask(line: str) -> list[str]:
         words = line.split(" ")
@@ -123,7 +123,7 @@ def test_a_completion_imports_nothing_heavy() -> None:
 
 
 def test_bash_itself_completes(tmp_path: Path) -> None:
-    """The script that is installed, in a real bash: what Tab makes of `unlearn list plans jit-table8`."""
+    """The installed script in a real bash: the completion of `unlearn list plans jit-table8`."""
     command = tmp_path / "unlearn"
     command.write_text(f"#!/bin/sh\nexec {sys.executable} -c 'from search.cli import main; main()' \"$@\"\n")
     command.chmod(0o755)
@@ -159,4 +159,4 @@ def test_other_shells_are_answered_with_what_names_mean(
     status, out, _ = typed()
     assert status == 0
     assert out.startswith(expected)
-    assert len(out.splitlines()) == 1, "what is wrapped is taken for another name"
+    assert len(out.splitlines()) == 1, "a wrapped name would be taken for two"

@@ -1,4 +1,4 @@
-"""What a start leaves out: services of Ray that nobody asks for anything, and torch in the driver."""
+"""Things that a start omits: unused services of Ray, and torch in the driver."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Ten studies at 80x24: one line each, what runs first, nothing cut without a sign."""
+"""Ten studies at 80x24: a line each, running studies first, and cut lines end in an ellipsis."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a person sees: plain lines where the output is no terminal, a live table where it is one."""
+"""The progress of a run: plain lines if the output is not a terminal, otherwise a live table."""
 
 from __future__ import annotations
 
@@ -67,10 +67,10 @@ def finish(
 ) -> None:
     """The next trial of a source runs, by the only worker, and ends."""
     (method,) = source.methods
-    shown.assigned("hand", source, assignment(method))
-    shown.runs("hand", 0.0)
+    shown.assigned("batch", source, assignment(method))
+    shown.runs("batch", 0.0)
     clock[0] += seconds
-    shown.ended("hand")
+    shown.ended("batch")
     source.done += 1
     source.best = {
         "gap": 10.0 / source.done,
@@ -120,7 +120,7 @@ def test_shares_stand_beside_the_names_of_what_they_belong_to(clock: list[float]
 
 
 def test_the_time_left_goes_by_each_methods_own_speed(clock: list[float]) -> None:
-    """Fast trials of 1 s are done, of the slow ones 9 of 10 are left, of 20 s: 180 s, not 9 times 3 s."""
+    """Fast trials of 1 s are done, and 9 of 10 slow ones of 20 s are left: 180 s, not 9 times 3 s."""
     fast, slow = Fake(), Fake("gkt · digits full_class 8", methods={"gkt": 10})
     with Progress("search", [fast, slow], kept()) as shown:
         finish(shown, slow, clock, 20)
@@ -139,7 +139,7 @@ def test_a_method_without_a_finished_trial_makes_it_a_lower_bound(clock: list[fl
         assert "at least 9 s left" in shown.line()
         clock[0] += 30
         shown.runs("a", 0.5)
-        assert "9 min 39 s left" in shown.line()  # its share says that one takes 60 s, of which 30 are over
+        assert "9 min 39 s left" in shown.line()  # by its share, a trial takes 60 s, of which 30 have passed
         assert "at least" not in shown.line()
 
 

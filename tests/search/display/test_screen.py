@@ -1,4 +1,4 @@
-"""Nothing is silent: plain lines where the output is kept, something that moves in a terminal."""
+"""Work is always visible: plain lines if the output is kept, a moving display in a terminal."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def test_what_takes_long_says_so_at_once_and_again(soon: None) -> None:
     assert 2 <= len(lines) - 1 <= 5
     assert lines[1] == "Starting [red] Ray ... 0 s"
     time.sleep(0.2)
-    assert printed(console) == lines, "it goes on when the work is done"
+    assert printed(console) == lines, "it continues after the work is done"
 
 
 def test_what_is_quick_is_one_line() -> None:
@@ -61,7 +61,7 @@ def test_a_terminal_keeps_nothing_and_a_notebook_is_none() -> None:
 
 def test_colours_asked_for_make_no_terminal_of_a_notebook_or_a_log(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("FORCE_COLOR", "1")
-    assert redraws(Console(file=io.StringIO())), "what rich makes of it"
+    assert redraws(Console(file=io.StringIO())), "by rich's rules"
     assert not redraws(terminal())
 
 
@@ -87,7 +87,7 @@ def test_a_board_in_a_small_terminal_says_what_it_leaves_out_and_cuts_with_a_sig
     for number in range(9):
         board.hear(str(number), f"retrained without {number}: epoch 1/20, validation 99.0 %, 12 s left")
     with console.capture() as captured:
-        console.print(Group(board._draw()))  # a text alone would lose its rules of wrapping
+        console.print(Group(board._draw()))  # a text without a group would lose its wrapping
     lines = captured.get().splitlines()
     assert len(lines) == 7
     assert lines[-1].strip() == "and 4 more"

@@ -1,4 +1,4 @@
-"""The time left by hand: slow methods come last, and a few trials do not fill all workers."""
+"""The time left, calculated manually: slow methods come last, and a few trials do not fill all workers."""
 
 from __future__ import annotations
 

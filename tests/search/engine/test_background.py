@@ -1,4 +1,4 @@
-"""Work in a thread: reports one at a time, questions that hold it up, and an end from outside."""
+"""Work in a thread: single reports, reports that wait for an answer, and an end from outside."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ def test_reports_come_in_order_and_the_last_one_is_what_the_work_returns() -> No
         return "end"
 
     background = Background(work)
-    found = [background.next() for _ in range(4)]
-    assert found == [(False, 0), (False, 1), (False, 2), (True, "end")]
+    steps = [background.next() for _ in range(4)]
+    assert steps == [(False, 0), (False, 1), (False, 2), (True, "end")]
 
 
 def test_a_question_holds_the_work_up_until_the_next_step() -> None:

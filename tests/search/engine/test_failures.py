@@ -1,4 +1,4 @@
-"""Why trials failed: said once, counted by cause, and the end of a stage in which nothing succeeds."""
+"""Failed trials: reported once, counted by cause; a stage without success is stopped."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ NEGATIVE = "ValueError: lr is -{0}.5e-3 at 0x7f12ab{0:04x} (sgd.py:61)"
 
 
 def test_the_first_trial_of_each_cause_is_told_at_once_and_all_are_counted() -> None:
-    told: list[str] = []
-    failures = Failures("search", told.append)
+    messages: list[str] = []
+    failures = Failures("search", messages.append)
     failures.see(row(state="complete"))
     for number in range(3):
         failures.see(row(NEGATIVE.format(number)))
     failures.see(row("TypeError: no\nnumber", "ssd"))
     failures.see(row(NEGATIVE.format(9), "ssd"))
-    assert told == [
+    assert messages == [
         f"failed: jit on apple [red]: {NEGATIVE.format(0)}",
         "failed: ssd on apple [red]: TypeError: no number",
     ]
@@ -56,12 +56,12 @@ def test_one_that_ends_otherwise_lets_it_go_on(other: dict[str, Any]) -> None:
 
 
 def test_many_causes_stay_readable() -> None:
-    told: list[str] = []
-    failures = Failures("search", told.append)
+    messages: list[str] = []
+    failures = Failures("search", messages.append)
     for letter in "abcdefghijklmno":
         failures.see(row(f"{letter}Error: " + "x" * 1000))
-    assert len(told) == 10
-    assert max(map(len, told)) < 350
+    assert len(messages) == 10
+    assert max(map(len, messages)) < 350
     assert failures.summary()[-1] == "failed: 5 for 5 other causes"
 
 

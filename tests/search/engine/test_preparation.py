@@ -1,4 +1,4 @@
-"""Workers' news reaches the driver, and what was there already is said to be from the cache."""
+"""Workers' progress reaches the driver, and cached models are reported as such."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from cluster.slots import Slots
 from search.display import screen as display
 from search.engine import preparation
 
-# Which no other test trains by, and so long that a worker is heard of while it trains
+# No other test uses this recipe, and it is so long that its progress is printed
 RECIPE = Recipe(epochs=60, batch_size=96)
 
 

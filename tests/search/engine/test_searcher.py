@@ -1,4 +1,4 @@
-"""The searcher never raises, loses nothing and writes before it tells."""
+"""The searcher never raises errors, loses no trial, and writes rows before it reports them."""
 
 from __future__ import annotations
 
@@ -34,11 +34,11 @@ class FakeResults:
     def append(self, finished: list[Finished]) -> None:
         if self.error:
             raise self.error
-        self.written += [one.trial for one in finished]
+        self.written += [result.trial for result in finished]
 
 
 class FixedListWithOrder(FixedList):
-    """Checks that a row is written before its source hears of it."""
+    """Checks that a row is written before its source learns of it."""
 
     results: FakeResults
 
@@ -72,7 +72,7 @@ def searcher(
 
 
 def result(assigned: dict[str, Any] | str | None, seconds: float = 0.1) -> dict[str, Any]:
-    """What a worker returns for what it was assigned."""
+    """The result of a worker for its assigned trials."""
     assert isinstance(assigned, dict)
     rows = [
         {"trial_id": a.trial_id, "state": "complete", "unlearn_s": seconds, "eval_s": 0.0}
@@ -91,7 +91,7 @@ def test_sources_take_turns_and_the_end_is_said_once_all_is_done() -> None:
         "jit",
         "ssd",
     ]
-    assert s.suggest("4") is None, "not finished while trials run: one may be lost and come back"
+    assert s.suggest("4") is None, "not finished while trials run: a trial may be lost and assigned again"
     for i in range(4):
         s.on_trial_complete(str(i), result(assigned[i]))
     assert s.suggest("5") == Searcher.FINISHED
@@ -196,7 +196,7 @@ def test_a_row_that_cannot_be_written_ends_the_run_without_raising() -> None:
 
 def test_a_report_or_a_source_that_raises_does_not_escape() -> None:
     def broken(source: Any, row: Any) -> None:
-        raise ValueError("screen gone")
+        raise ValueError("screen closed")
 
     s, results = searcher(work("jit", 2), report=broken)
     s.on_trial_complete("1", result(s.suggest("1")))
@@ -223,7 +223,7 @@ def test_unknown_trials_are_none_of_its_business_and_nothing_of_it_is_pickled() 
 
 
 def batch_sizes(workers: int, seconds: float, count: int = 40) -> list[int]:
-    """Sizes of the hands that a run of equal trials gets, in order."""
+    """Sizes of the batches in a run of equal trials, in order."""
     s, results = searcher(work("jit", count), workers=workers)
     sizes = []
     while isinstance(batch := s.suggest(str(len(sizes))), dict):
@@ -259,8 +259,8 @@ def test_a_lost_hand_comes_back_trial_by_trial() -> None:
 GPUS = Machines("H200", 1, 16)
 
 
-def on_gpu(assigned: dict[str, Any] | str | None, **found: Any) -> dict[str, Any]:
-    """What a worker on a GPU returns."""
+def on_gpu(assigned: dict[str, Any] | str | None, **more: Any) -> dict[str, Any]:
+    """The result of a worker on a GPU."""
     assert isinstance(assigned, dict)
     (a,), slot = assigned["assignments"], assigned["slot"]
     row = {
@@ -274,7 +274,7 @@ def on_gpu(assigned: dict[str, Any] | str | None, **found: Any) -> dict[str, Any
         "param_batch_size": a.work.batch_size,
         "gpu_kind": slot.kind,
         "gpu_fraction": slot.gpus,
-        **found,
+        **more,
     }
     return {"objective": 0.0, "payload": pickle.dumps([Finished(row)])}
 
@@ -364,7 +364,7 @@ def test_out_of_memory_is_tried_again_with_more_and_that_is_kept() -> None:
     assert isinstance(other, dict)
     assert other["slot"].gpus == 0.5
     s.on_trial_complete("3", on_gpu(other, state="failed", error="the weights are not finite"))
-    assert results.written[-1]["state"] == "failed", "another failure is one"
+    assert results.written[-1]["state"] == "failed", "another failure is recorded"
 
 
 def test_out_of_memory_with_a_whole_gpu_is_a_failed_trial() -> None:

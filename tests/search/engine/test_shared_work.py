@@ -1,4 +1,4 @@
-"""What the workers of a run share, with real workers: computed once, whatever becomes of one of them."""
+"""Shared values of a run, with real workers: computed once, even if a worker fails."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
 import ray
@@ -31,13 +32,15 @@ VALUE = {
 
 @ray.remote(num_cpus=0)
 class Worker:
-    """As a trial actor: its work runs in a thread, while the actor itself answers."""
+    """Like a trial actor: its work runs in a thread, while the actor itself answers."""
 
-    def join(self, ledger) -> None:
+    def join(self, ledger: Any) -> None:
         self.works = WorkerWorks(SharedValues(ledger))
 
-    def get(self, log: Path, name: str = "value", *, seconds: float = 0.0, error: str = "", size: int = 0):
-        """What a trial gets; every computation leaves a line in a file."""
+    def get(
+        self, log: Path, name: str = "value", *, seconds: float = 0.0, error: str = "", size: int = 0
+    ) -> tuple[Any, Any, bool]:
+        """The value for a trial; every computation leaves a line in a file."""
 
         def compute() -> Work:
             with log.open("a") as file:
@@ -50,21 +53,21 @@ class Worker:
         work, reused = self.works.get(key(name), compute, CPU)
         return work.value, work.spent, reused
 
-    def get_without_an_answer(self, log: Path):
-        """Compute a value alone, since the ledger does not answer in time."""
+    def get_without_an_answer(self, log: Path) -> tuple[Any, Any, bool]:
+        """Compute a value alone, because the ledger does not answer in time."""
         values = self.works._values
         ask = values._ask
 
-        def unanswered(what: str, *more: object) -> object:
-            ask(what, *more)
+        def unanswered(question: str, *more: object) -> object:
+            ask(question, *more)
             values._ledger = None
             return None
 
         values._ask = unanswered
         return self.get(log)
 
-    def fail_to_send(self, log: Path, error: Exception | None = None):
-        """Compute a value that cannot be sent: for an error, or as the ledger does not answer in time."""
+    def fail_to_send(self, log: Path, error: Exception | None = None) -> tuple[int, bool]:
+        """Compute a value that cannot be sent: after an error, or if the ledger does not answer in time."""
         values = self.works._values
         ask = values._ask
 
@@ -101,7 +104,7 @@ Team = Callable[..., AbstractContextManager[tuple[Sharing, list]]]
 
 @pytest.fixture(scope="module")
 def started(ray_session: Slots) -> Iterator[list]:
-    """Workers that tests leave to those after them, as each is a process that imports torch."""
+    """Workers that tests share, because each is a process that imports torch."""
     workers: list = []
     yield workers
     for worker in workers:
@@ -110,7 +113,7 @@ def started(ray_session: Slots) -> Iterator[list]:
 
 @pytest.fixture
 def team(started: list) -> Team:
-    """Some workers with a ledger of their own; new ones where an earlier test killed some."""
+    """Some workers with a new ledger; new workers if an earlier test killed some."""
 
     @contextmanager
     def opened(count: int = 2, share: float = 0.3) -> Iterator[tuple[Sharing, list]]:
@@ -124,7 +127,7 @@ def team(started: list) -> Team:
     return opened
 
 
-def alive(worker) -> bool:
+def alive(worker: Any) -> bool:
     try:
         return bool(ray.get(worker.__ray_ready__.remote()))
     except ray.exceptions.ActorDiedError:
@@ -146,7 +149,7 @@ def until(log: Path) -> None:
 
 
 def until_freed(values: Sharing) -> None:
-    """An asynchronous actor may answer a question before it does what it was told earlier."""
+    """Wait for it: an asynchronous actor may answer a question before it has done earlier work."""
     deadline = time.monotonic() + 20
     while states(values):
         assert time.monotonic() < deadline, "the values are not freed"
@@ -157,7 +160,7 @@ def states(values: Sharing) -> dict[str, str]:
     return ray.get(values.ledger.stored.remote())
 
 
-def same(first, second) -> bool:
+def same(first: Any, second: Any) -> bool:
     if isinstance(first, torch.Tensor):
         return first.dtype == second.dtype and torch.equal(first, second)
     if isinstance(first, dict):
@@ -220,7 +223,7 @@ def test_what_one_fails_to_compute_the_next_one_tries(team: Team, log: Path) -> 
 
 
 @pytest.mark.parametrize("error", [RuntimeError("cannot allocate memory"), None], ids=["error", "silence"])
-def test_what_cannot_be_sent_is_not_waited_for(team: Team, log: Path, error) -> None:
+def test_what_cannot_be_sent_is_not_waited_for(team: Team, log: Path, error: Exception | None) -> None:
     with team() as (_, workers):
         assert ray.get(workers[0].fail_to_send.remote(log, error)) == (1, False)
         assert not ray.get(workers[1].get.remote(log), timeout=120)[2]
@@ -253,9 +256,9 @@ def test_a_worker_that_gave_up_while_another_computed_is_not_asked_to() -> None:
 def test_the_value_that_was_used_longest_ago_makes_room(team: Team, log: Path) -> None:
     memory = ray.nodes()[0]["Resources"]["object_store_memory"]
     with team(1, share=2.5e6 / memory) as (values, (worker,)):
-        for name in ("one", "two", "one", "three"):
+        for name in ("first", "second", "first", "third"):
             ray.get(worker.get.remote(log, name, size=10**6))
-        assert set(states(values)) == {"'one' of ssd", "'three' of ssd"}
+        assert set(states(values)) == {"'first' of ssd", "'third' of ssd"}
         assert computed(log) == 3
 
 

@@ -1,4 +1,4 @@
-"""The first signal lets trials finish, the second does not."""
+"""The first signal lets trials finish, the second one stops them."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from search.engine.stopping import Stopping
 
 
 class FakeSearcher:
-    """One trial runs until it is said to be idle."""
+    """A trial runs until `idle` is set."""
 
     interrupted = idle = False
 
@@ -23,7 +23,7 @@ class FakeSearcher:
 
 
 @pytest.fixture
-def told() -> list[str]:
+def messages() -> list[str]:
     return []
 
 
@@ -32,11 +32,11 @@ def searcher() -> Any:
     return FakeSearcher()
 
 
-def test_the_loop_is_left_once_nothing_runs(searcher: Any, told: list[str]) -> None:
+def test_the_loop_is_left_once_nothing_runs(searcher: Any, messages: list[str]) -> None:
     heard = threading.Event()
 
     def hear(line: str) -> None:
-        told.append(line)
+        messages.append(line)
         heard.set()
 
     stop = Stopping(searcher, hear)
@@ -44,7 +44,7 @@ def test_the_loop_is_left_once_nothing_runs(searcher: Any, told: list[str]) -> N
     stop.answer(signal.SIGINT, None)
     assert searcher.interrupted
     assert heard.wait(60)
-    assert told == ["stopping: running trials have 10 s to finish; Ctrl-C again to stop at once"]
+    assert messages == ["stopping: running trials have 10 s to finish; Ctrl-C again to stop at once"]
     stop.on_step_end(2, [])
     searcher.idle = True
     with pytest.raises(KeyboardInterrupt):
@@ -52,10 +52,10 @@ def test_the_loop_is_left_once_nothing_runs(searcher: Any, told: list[str]) -> N
 
 
 def test_a_second_signal_and_the_end_of_the_wait_leave_it_at_once(
-    searcher: Any, told: list[str], monkeypatch: pytest.MonkeyPatch
+    searcher: Any, messages: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(stopping, "GRACE_S", -1.0)
-    stop = Stopping(searcher, told.append)
+    stop = Stopping(searcher, messages.append)
     stop.answer(signal.SIGHUP, None)
     with pytest.raises(KeyboardInterrupt):
         stop.on_step_end(1, [])

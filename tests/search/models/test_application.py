@@ -1,4 +1,4 @@
-"""Applying one method for good: which values, the weights that come out, and the card beside them."""
+"""The export of an unlearned model: its hyper-parameters, its weights, and its card."""
 
 from __future__ import annotations
 
@@ -58,11 +58,11 @@ def home() -> Plan:
 @pytest.fixture(scope="module")
 def searched(tmp_path_factory: pytest.TempPathFactory, home: Plan) -> Path:
     """Results with three real trials of JiT on 8, as a search of the plan writes them."""
-    place = tmp_path_factory.mktemp("results")
+    results_path = tmp_path_factory.mktemp("results")
     identity = search_identity(home)
     prepared = prepare(home.scenario("8"), recipe=home.recipe())
     now = datetime.datetime.now(datetime.UTC)
-    with Results(place, identity.run_id) as results:
+    with Results(results_path, identity.run_id) as results:
         for number, point in enumerate(POINTS):
             a = Assignment(
                 run_id=identity.study_id("jit"),
@@ -77,7 +77,7 @@ def searched(tmp_path_factory: pytest.TempPathFactory, home: Plan) -> Path:
             result = run_trial(prepared, "jit", a.params, seed=a.seed, held_out="validation")
             more = {**a.identity, "started_at": now, "finished_at": now}
             results.append([Finished(trial_row(result, prepared, more))])
-    return place
+    return results_path
 
 
 @pytest.fixture(scope="module")
@@ -122,9 +122,9 @@ def test_the_files_hold_the_model(home: Plan, done: Unlearned, tmp_path: Path) -
     network.load_state_dict(read_weights(tmp_path / "m.safetensors"), strict=True)
     x = torch.randn(4, 1, 8, 8)
     torch.testing.assert_close(network.eval()(x), done.model(x))
-    told = json.loads(card.read_text())
-    assert told["file"]["sha256"] == hashlib.sha256((tmp_path / "m.safetensors").read_bytes()).hexdigest()
-    assert told["figures"]["unlearned"]["gap"] == done.card["gap"]
+    written = json.loads(card.read_text())
+    assert written["file"]["sha256"] == hashlib.sha256((tmp_path / "m.safetensors").read_bytes()).hexdigest()
+    assert written["figures"]["unlearned"]["gap"] == done.card["gap"]
 
 
 @pytest.mark.parametrize(
@@ -168,10 +168,10 @@ def test_a_trial_is_repeated_as_it_was(home: Plan, searched: Path) -> None:
     assert again.card["parameters_from"]["trial_id"] == row["trial_id"]
 
 
-def _rows(plan: Plan, place: Path) -> list[dict[str, Any]]:
+def _rows(plan: Plan, results_path: Path) -> list[dict[str, Any]]:
     from search.results.writer import finished_trials
 
-    return finished_trials(place, search_identity(plan).run_id)
+    return finished_trials(results_path, search_identity(plan).run_id)
 
 
 def _refused(error: type[Exception], match: str, **what: Any) -> None:
@@ -225,7 +225,7 @@ def test_an_existing_file_stays(tmp_path: Path) -> None:
 
 
 class Theirs(nn.Module):
-    """A network of the user's, with names of its own."""
+    """A network of the user, with other parameter names."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -252,7 +252,7 @@ def theirs(tmp_path: Path) -> Mapping[str, Path]:
 
 
 def test_a_checkpoint_comes_back_under_its_own_names(theirs: Mapping[str, Path], tmp_path: Path) -> None:
-    target, told = tmp_path / "out.pt", tmp_path / "out.json"
+    target, card_path = tmp_path / "out.pt", tmp_path / "out.json"
     command = ["apply", str(theirs["plan"]), "--method", "neggrad", "--torch", "--to", str(target)]
     ran = CliRunner().invoke(cli.app, [*command, "--params", "lr=0.001,epochs=1"])
     assert ran.exit_code == 0, ran.exception
@@ -260,7 +260,7 @@ def test_a_checkpoint_comes_back_under_its_own_names(theirs: Mapping[str, Path],
     assert len(lines) == 3
     assert lines[0].startswith("neggrad made resnet18@16 forget ids-4-")
     assert "(% of unlearned / retrained / original)" in lines[1]
-    assert lines[2] == f"wrote {target} ({target.stat().st_size / 1e6:.1f} MB), and its card {told}"
+    assert lines[2] == f"wrote {target} ({target.stat().st_size / 1e6:.1f} MB), and its card {card_path}"
     mine = nn.DataParallel(Theirs())
     mine.load_state_dict(torch.load(target, weights_only=True), strict=True)
     as_read = own_model(Plan.load(theirs["plan"]).searched()[0], Checkpoint(target))
@@ -272,7 +272,7 @@ def test_a_checkpoint_comes_back_under_its_own_names(theirs: Mapping[str, Path],
     after = torch.load(target, weights_only=True)
     assert before.keys() == after.keys()
     assert any(not torch.equal(before[name], after[name]) for name in before)
-    card = json.loads(told.read_text())
+    card = json.loads(card_path.read_text())
     assert card["original"]["sha256"] == hashlib.sha256(theirs["original"].read_bytes()).hexdigest()
     assert (card["forget_count"], card["retrained_from"]) == (4, "checkpoint")
     again = CliRunner().invoke(cli.app, command)

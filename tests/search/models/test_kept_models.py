@@ -1,4 +1,4 @@
-"""The original and the retrained models of a plan as files of their own."""
+"""The export of a plan's original and retrained models."""
 
 from __future__ import annotations
 
@@ -53,5 +53,5 @@ def test_a_retrained_model_has_the_names_of_the_checkpoint(tmp_path: Path) -> No
     torch.save(theirs, tmp_path / "mine.pt")
     plan = parse(f"{TEXT}checkpoint: {tmp_path}/mine.pt\n")[0]
     files = write_models(plan, plan.scenarios()[:1], tmp_path)
-    assert len(files) == 1  # their own model is theirs already
+    assert len(files) == 1  # the user's model is not written
     assert read_weights(files[0]).keys() == theirs.keys()

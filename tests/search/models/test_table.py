@@ -28,7 +28,7 @@ def test_an_original_model_has_the_printed_accuracies_beside_its_own() -> None:
 
 
 def test_a_model_is_told_in_one_line() -> None:
-    said = str(Trained(Needed("recorded", SCENARIO), 4, {"steps": 7, "seconds": 1.0}))
-    assert said == "vgg11_133m on cifar100@1000, recorded steps of rocket: 7 training steps, trained in 1.0 s"
+    line = str(Trained(Needed("recorded", SCENARIO), 4, {"steps": 7, "seconds": 1.0}))
+    assert line == "vgg11_133m on cifar100@1000, recorded steps of rocket: 7 training steps, trained in 1.0 s"
     line = str(Trained(Needed("user", SCENARIO), 4, {"test_acc": 60.0}))
     assert line == "vgg11_133m on cifar100@1000, your checkpoint: test accuracy 60.0 %"

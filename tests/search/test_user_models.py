@@ -1,4 +1,4 @@
-"""Models and networks of the user's own in a plan: what is read, refused, and told before a search."""
+"""Models and networks of the user in a plan: reading, refusals, and warnings before a search."""
 
 from __future__ import annotations
 
@@ -105,7 +105,7 @@ def test_weights_are_checked_before_anything_is_trained() -> None:
     assert load_user_models(Checkpoint(Path("m.pt")), None, [], print) == NO_USER_MODELS
 
 
-def test_a_model_that_knows_nothing_is_told_when_it_is_judged() -> None:
+def test_a_model_near_chance_is_reported() -> None:
     import torch
 
     from benchmarks.training.networks import build_network
