@@ -17,6 +17,8 @@ CHECKED_PACKAGES: tuple[str, ...] = (
     *("analysis/monitoring", "analysis/report", "analysis/results"),
     *("tests/analysis/drawing", "tests/analysis/monitoring"),
     *("tests/analysis/report", "tests/analysis/results"),
+    *("cluster", "search/display", "search/engine", "search/models"),
+    *("tests/faults", "tests/search/display", "tests/search/engine", "tests/search/models"),
 )
 # Files that quote the phrases
 QUOTING = {"tests/plain_english.py", "tests/test_english.py"}
