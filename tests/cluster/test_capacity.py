@@ -72,7 +72,7 @@ def test_a_share_for_each_kind_and_machines_without_gpus_where_they_are_named() 
     assert usable(groups[:1], Slots(None, 2, "auto")) == [Machines("cpu", 0, 8)]
 
 
-def test_a_machine_that_joins_is_used_and_one_that_left_is_not() -> None:
+def test_a_machine_that_joins_is_used() -> None:
     groups = [Machines("cpu", 0, 2)]
     capacity = Capacity(Slots(None, 1, 0), Shares({"": 0}), lambda: list(groups))
     assert len(fill(capacity)) == 2

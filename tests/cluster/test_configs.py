@@ -82,7 +82,7 @@ def test_nothing_personal_and_nothing_secret(name: str) -> None:
     assert "0.0.0.0" not in content.replace("0.0.0.0/0", "")
 
 
-def test_one_version_of_ray_everywhere() -> None:
+def test_the_version_of_ray_is_the_same_everywhere() -> None:
     for name in FILES:
         versions = re.findall(r"ray(?::|2?==|Version: \"|)(2\.\d+\.\d+)", text(name))
         assert versions, name
@@ -146,7 +146,7 @@ def test_nodes_of_kuberay(name: str, tmp_path: Path) -> None:
     assert at_once == "trials at once: the smaller of 60 / cpus_per_trial and 4 / gpus_per_trial"
 
 
-def test_nodes_of_ones_own(tmp_path: Path) -> None:
+def test_nodes_of_your_machines(tmp_path: Path) -> None:
     assert list(nodes(filled("on-premise.yaml", tmp_path)).lines())[1:] == [
         "worker: 1 x your machine, CPUs for trials: as detected, GPUs for trials: as detected",
         "at most 2 machines; they run until `ray down`",
@@ -298,7 +298,7 @@ def starts(name: str) -> Iterator[list[str]]:
 
 
 @pytest.mark.parametrize("name", RAY_UP)
-def test_start_commands_are_rays_own_and_keep_the_dashboard_here(name: str) -> None:
+def test_start_commands_keep_the_dashboard_on_the_head(name: str) -> None:
     from ray.scripts.scripts import start
 
     head, worker = (start.make_context("start", words).params for words in starts(name))
@@ -312,7 +312,7 @@ def test_start_commands_are_rays_own_and_keep_the_dashboard_here(name: str) -> N
 
 
 @pytest.mark.parametrize("name", RAY_UP)
-def test_an_empty_results_place_stops_the_set_up(name: str) -> None:
+def test_an_empty_results_location_stops_the_setup(name: str) -> None:
     (command,) = config(name)["head_setup_commands"]
     for env in ({}, {"UNLEARN_RESULTS": ""}):
         refused = bash(command, **env)
@@ -517,7 +517,7 @@ def test_the_network_policy_is_about_these_pods_and_lets_names_be_resolved(name:
     assert {p["port"] for rule in head["egress"] for p in rule["ports"]} == {443, 6443}
 
 
-def test_the_job_refuses_an_empty_results_place_and_runs_its_plan(tmp_path: Path) -> None:
+def test_the_job_refuses_an_empty_results_location_and_runs_its_plan(tmp_path: Path) -> None:
     from search.plans.files import parse
 
     job = documents("rayjob.yaml")["ConfigMap/unlearnbench-job"]["data"]

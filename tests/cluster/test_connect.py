@@ -44,12 +44,12 @@ def test_a_cluster_may_have_what_this_machine_has_not(machine: None) -> None:
     assert slots(None, 64, 0.5, "auto") == Slots(None, 64, 0.5, address="auto")
 
 
-def test_a_run_over_rays_client_is_refused_and_told_what_works() -> None:
+def test_a_run_over_rays_client_is_refused_with_advice() -> None:
     with pytest.raises(ClusterError, match="unlearn submit PLAN"):
         slots(None, 1, 0, "ray://127.0.0.1:10001")
 
 
-def test_an_address_where_nothing_answers_is_said_within_seconds() -> None:
+def test_an_address_without_an_answer_is_reported_within_seconds() -> None:
     with socket.socket() as unused:
         unused.bind(("127.0.0.1", 0))
         port = unused.getsockname()[1]

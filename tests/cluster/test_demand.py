@@ -161,7 +161,7 @@ def test_a_search_starts_the_machines_that_it_may_have(address: str, plugin: Pat
     assert requested() == []
 
 
-def test_a_token_that_the_cluster_does_not_know_is_told(address: str) -> None:
+def test_a_token_that_the_cluster_does_not_know_is_reported(address: str) -> None:
     script = "from cluster.connect import session\nfrom cluster.slots import Slots\n"
     script += f"with session(Slots(1, 1, 0, address='{address}')): print('in')"
     done = subprocess.run(

@@ -89,7 +89,7 @@ def test_what_is_wrong_with_a_node(
     assert finding.advice
 
 
-def test_builds_of_one_version_are_the_same_version(here: Facts) -> None:
+def test_builds_of_a_version_are_the_same_version(here: Facts) -> None:
     gpu, cpu = (replace(here, versions=here.versions | {"torch": f"2.9.0+{b}"}) for b in ("cu130", "cpu"))
     assert "torch" not in judged(gpu, cpu)
     assert "torch 2.9.0+cpu" in judged(gpu, cpu)["versions"].text
@@ -221,14 +221,14 @@ def test_a_title_over_the_environment_hides_no_token() -> None:
         process.communicate(timeout=20)
 
 
-def test_a_known_port_of_somebody_else_is_told(here: Facts) -> None:
+def test_a_known_port_of_another_process_is_reported(here: Facts) -> None:
     strange = Listener("0.0.0.0", 8265, None, "", "", None)
     finding = judged(here, replace(here, listeners=[strange]))["open ports"]
     assert finding.level == "warn"
     assert "of another user's process" in finding.text
 
 
-def test_the_results_place() -> None:
+def test_the_results_location() -> None:
     def broken(results: str) -> None:
         raise PermissionError(f"no way into {results}")
 
@@ -237,7 +237,7 @@ def test_the_results_place() -> None:
     assert (finding.level, finding.text) == ("FAIL", "s3://bucket: no way into s3://bucket")
 
 
-def test_an_address_that_leads_nowhere_is_told_at_once() -> None:
+def test_an_address_that_leads_nowhere_is_reported_at_once() -> None:
     with pytest.raises(ClusterError, match="valid are local, auto, HOST:6379"):
         survey("somewhere")
     with closing(socket.create_server(("127.0.0.1", 0))) as closed:

@@ -33,7 +33,7 @@ def test_a_share_that_ray_may_hang_on_is_refused(gpus: float) -> None:
         fixed_share(gpus)
 
 
-def test_shares_by_hand_may_be_rounded() -> None:
+def test_fixed_shares_may_be_rounded() -> None:
     assert fixed_share(0.333).per_gpu == 3
     assert fixed_share(0.1).gpus == 0.1
 
@@ -64,7 +64,7 @@ def test_memory_grows_with_the_batch_at_most_in_proportion() -> None:
     assert shares.of(JIT, "T4") is None
 
 
-def test_out_of_memory_halves_how_many_share_until_one_has_it_all() -> None:
+def test_out_of_memory_halves_the_trials_of_a_gpu_down_to_one() -> None:
     shares = Shares({"": 0.125})
     for at, then in ((0.125, 4), (0.25, 2), (0.5, 1)):
         assert shares.too_small(JIT, "T4", at)

@@ -11,7 +11,7 @@ import pytest
 from cluster.isolation import absolute_pythonpath, importable, session_token
 
 
-def test_a_token_is_for_one_session_and_leaves_no_trace(
+def test_a_token_is_for_a_single_session_and_leaves_no_trace(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     from ray._raylet import AuthenticationMode, AuthenticationTokenLoader, get_authentication_mode

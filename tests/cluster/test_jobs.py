@@ -116,7 +116,7 @@ def test_the_command_of_a_job_is_safe_in_a_shell() -> None:
     assert words[-5:] == ["auto", "--results", "/home/me/my results; rm -rf $HOME", "--trials", "6"]
 
 
-def test_what_cannot_be_submitted_is_told_before_anything_is_sent(
+def test_an_invalid_submission_is_refused_before_anything_is_sent(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.delenv("RAY_AUTH_MODE", raising=False)

@@ -211,7 +211,7 @@ def test_a_plan_runs_as_a_job_and_its_results_come_home(head: str, here: Path, u
     assert after == before  # everything was done before the second job
 
 
-def test_why_a_job_failed_is_one_line(head: str, here: Path, unlearn: Unlearn) -> None:
+def test_the_reason_of_a_failed_job_is_a_line(head: str, here: Path, unlearn: Unlearn) -> None:
     (here / "bad.yaml").write_text(PLAN.replace("tiny", "bad"))
     status, _, err = unlearn(head, "submit", "bad.yaml", "--results", "/proc/nowhere")
     assert status == 0, err
@@ -234,7 +234,7 @@ def test_jobs_are_listed_and_stopped(head: str, here: Path, unlearn: Unlearn) ->
     assert out.splitlines()[0].startswith("long-1  stopped")
 
 
-def test_mistakes_with_a_cluster_are_one_line(head: str, here: Path, unlearn: Unlearn) -> None:
+def test_mistakes_with_a_cluster_are_a_single_line(head: str, here: Path, unlearn: Unlearn) -> None:
     cases = [
         (["job", "status", "tiny-9"], {}, f"there is no job 'tiny-9' at {head}; there are: "),
         (["submit", "tiny.yaml", "--results", "results"], {}, "which is deleted after it"),

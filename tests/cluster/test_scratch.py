@@ -32,7 +32,7 @@ def test_a_folder_is_this_users_alone_and_goes_at_the_end(tmp_path: Path) -> Non
     assert not list(tmp_path.iterdir())
 
 
-def test_the_next_process_sweeps_what_a_killed_one_left_and_nothing_else(tmp_path: Path) -> None:
+def test_the_next_process_deletes_only_the_folders_of_killed_processes(tmp_path: Path) -> None:
     (tmp_path / "unl-users").mkdir()
     subprocess.run([sys.executable, "-c", _KILLED, str(tmp_path)], check=False)
     assert len(list(tmp_path.glob("unl-*/socket"))) == 1

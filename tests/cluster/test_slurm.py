@@ -333,7 +333,7 @@ exec sleep infinity
 """
 
 
-def with_in_their_place(slurm: Slurm, **scripts: str) -> str:
+def with_replacements(slurm: Slurm, **scripts: str) -> str:
     """A path on which these scripts precede the commands of the same names."""
     bin_ = Path(tempfile.mkdtemp(dir=slurm.folder))
     for name, text in scripts.items():
@@ -343,7 +343,7 @@ def with_in_their_place(slurm: Slurm, **scripts: str) -> str:
 
 
 def test_a_node_that_does_not_hear_that_the_driver_has_ended_does_not_keep_the_job(slurm: Slurm) -> None:
-    path = with_in_their_place(slurm, ray=RAY_THAT_STAYS, unlearn=UNLEARN)
+    path = with_replacements(slurm, ray=RAY_THAT_STAYS, unlearn=UNLEARN)
     job = slurm.submit("search", "demo", UNLEARN_RESULTS="/nowhere", PATH=path)
     shown = slurm.wait(job, {"FAILED"}, 150)
     assert shown["ExitCode"] == "3:0", slurm.log(job)
@@ -351,7 +351,7 @@ def test_a_node_that_does_not_hear_that_the_driver_has_ended_does_not_keep_the_j
 
 
 def test_a_job_is_put_back_into_the_queue_so_often_and_no_more(slurm: Slurm) -> None:
-    path = with_in_their_place(slurm, ray=RAY_AT_WORK)
+    path = with_replacements(slurm, ray=RAY_AT_WORK)
     job = slurm.submit("search", "demo", UNLEARN_RESULTS="/nowhere", UNLEARN_MAX_RESTARTS="0", PATH=path)
     until_it_says(slurm, job, "Running command on head node", 180)
     slurm.run("scancel", "--batch", "--signal=USR1", job)

@@ -53,7 +53,7 @@ def test_a_driver_that_is_killed_at_any_moment_and_resumed(
     assert (rows.state == "complete").all()
 
 
-def test_a_node_that_dies_and_one_that_joins(
+def test_a_node_dies_and_another_joins(
     on_cluster: New, reader: Reader, trials: int, cluster: Any, hold: Path
 ) -> None:
     doomed = cluster.add_node(num_cpus=1, object_store_memory=SMALL_STORE)

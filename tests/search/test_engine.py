@@ -150,7 +150,7 @@ class _Unloadable:
         return __import__, ("no_such_module",)
 
 
-def test_what_ends_a_run_is_said_and_the_next_one_goes_on(
+def test_the_end_of_a_run_is_reported_and_the_next_run_resumes(
     prepared: preparation.Shared, ray_session: Slots, tmp_path: Path
 ) -> None:
     """Mode h: first workers that cannot start, which leave no row, then a failure in a callback."""
@@ -251,7 +251,7 @@ def test_studies_of_a_plan_stay_apart_share_workers_and_resume(
     assert [star.name for star in chosen_stars(whole, Design())] == ["jit on 8", "finetune on 8"]
 
 
-def test_what_was_found_on_each_searched_set_runs_on_every_set(
+def test_the_best_of_each_searched_set_runs_on_every_set(
     plan: Plan, prepared: preparation.Shared, ray_session: Slots, tmp_path: Path
 ) -> None:
     two_sets = plan.search.model_copy(update={"forget": ("3", "8"), "trials": 2})
@@ -276,7 +276,7 @@ def test_what_was_found_on_each_searched_set_runs_on_every_set(
     assert len(logged) == len(table), "every trial of both stages has a run"
 
 
-def test_draws_and_originals_are_measured_apart_and_continue_what_was_there(
+def test_draws_and_originals_are_measured_apart_and_continue_earlier_trials(
     plan: Plan, ray_session: Slots, tmp_path: Path
 ) -> None:
     sets = {"forget": ("40",)}
@@ -376,7 +376,7 @@ def test_a_sequence_writes_how_it_went_on(plan: Plan, ray_session: Slots, tmp_pa
         pd.testing.assert_series_equal(last[column].loc[bench.index], bench[column], check_names=False)
 
 
-def test_one_worker_and_a_seed_repeat_exactly(
+def test_a_single_worker_and_a_seed_repeat_exactly(
     plan: Plan, prepared: preparation.Shared, ray_session: Slots, tmp_path: Path
 ) -> None:
     """Everything except for times and locations."""
@@ -401,7 +401,7 @@ def test_the_kept_trials_are_counted_in_the_table(tmp_path: Path) -> None:
         assert "2 of the trials that were done are no longer in" in kept_line(tmp_path, results, cut_off)
 
 
-def test_time_up_is_said_and_the_next_run_goes_on(
+def test_time_up_is_reported_and_the_next_run_resumes(
     plan: Plan, prepared: preparation.Shared, ray_session: Slots, tmp_path: Path
 ) -> None:
     late = quiet_session(plan, tmp_path, ray_session, shared=prepared, timeout=0.0)

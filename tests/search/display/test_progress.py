@@ -119,7 +119,7 @@ def test_shares_stand_beside_the_names_of_what_they_belong_to(clock: list[float]
         assert shown.line().endswith("running: jit on 8 40 %, ssd on 8 (2)")
 
 
-def test_the_time_left_goes_by_each_methods_own_speed(clock: list[float]) -> None:
+def test_the_time_left_uses_the_speed_of_each_method(clock: list[float]) -> None:
     """Fast trials of 1 s are done, and 9 of 10 slow ones of 20 s are left: 180 s, not 9 times 3 s."""
     fast, slow = Fake(), Fake("gkt · digits full_class 8", methods={"gkt": 10})
     with Progress("search", [fast, slow], kept()) as shown:

@@ -40,7 +40,7 @@ def test_what_takes_long_says_so_at_once_and_again(soon: None) -> None:
     assert printed(console) == lines, "it continues after the work is done"
 
 
-def test_what_is_quick_is_one_line() -> None:
+def test_quick_work_is_a_single_line() -> None:
     console = kept()
     with activity(console, "Reading digits"):
         pass

@@ -10,7 +10,7 @@ import pytest
 from search.engine.background import Background, Ended
 
 
-def test_reports_come_in_order_and_the_last_one_is_what_the_work_returns() -> None:
+def test_reports_come_in_order_and_the_last_is_the_return_value() -> None:
     def work(self: Background) -> str:
         for number in range(3):
             self.report(number)

@@ -17,7 +17,7 @@ def row(error: str = "", method: str = "jit", state: str = "failed", kind: str =
 NEGATIVE = "ValueError: lr is -{0}.5e-3 at 0x7f12ab{0:04x} (sgd.py:61)"
 
 
-def test_the_first_trial_of_each_cause_is_told_at_once_and_all_are_counted() -> None:
+def test_the_first_trial_of_each_cause_is_reported_at_once_and_all_are_counted() -> None:
     messages: list[str] = []
     failures = Failures("search", messages.append)
     failures.see(row(state="complete"))
@@ -48,7 +48,7 @@ def test_a_stage_ends_after_its_first_ten_trials_failed_alike() -> None:
 @pytest.mark.parametrize(
     "other", [row(state="complete"), row("pruned", state="pruned"), row("TypeError: no")]
 )
-def test_one_that_ends_otherwise_lets_it_go_on(other: dict[str, Any]) -> None:
+def test_a_trial_that_ends_otherwise_lets_the_stage_continue(other: dict[str, Any]) -> None:
     failures = Failures("search", lambda line: None)
     failures.see(other)
     for number in range(3 * ALIKE):

@@ -19,7 +19,7 @@ from search.engine import preparation
 RECIPE = Recipe(epochs=60, batch_size=96)
 
 
-def test_models_say_how_far_they_are_and_whether_they_were_there(
+def test_models_report_their_progress_and_whether_they_were_cached(
     ray_session: Slots, scenario: Scenario, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(display, "LINE_EVERY_S", 0.2)
@@ -37,7 +37,7 @@ def test_models_say_how_far_they_are_and_whether_they_were_there(
     assert str(again[0]).endswith(", from the cache")
 
 
-def test_cached_scenarios_of_one_original_hold_its_weights_once() -> None:
+def test_cached_scenarios_of_an_original_share_its_weights() -> None:
     """A plan may have hundreds of forget sets, and an original takes 40 MB and more."""
     scenarios = [Scenario("digits", "cnn2", "full_class", forget) for forget in ("3", "8")]
     for scenario in scenarios:

@@ -27,7 +27,7 @@ def test_figures_are_means_and_peaks_the_highest() -> None:
     assert spent(mean) == pytest.approx(3 * (3.0 - 0.5 + 0.25))
 
 
-def test_one_seed_that_fails_or_lacks_a_figure_is_not_averaged_away() -> None:
+def test_a_seed_that_fails_or_lacks_a_figure_is_not_averaged_away() -> None:
     failed = row(2, None, state="failed", error="boom")
     assert averaged([row(1, 2.0), failed, row(3, 9.0)]) is failed
     mean = averaged([row(1, 2.0), row(2, None), row(3, 9.0)])

@@ -81,7 +81,7 @@ def result(assigned: dict[str, Any] | str | None, seconds: float = 0.1) -> dict[
     return {"objective": 0.0, "payload": pickle.dumps([Finished(row) for row in rows])}
 
 
-def test_sources_take_turns_and_the_end_is_said_once_all_is_done() -> None:
+def test_sources_take_turns_and_the_end_comes_after_all_trials() -> None:
     jit, ssd = work("jit", 2), work("ssd", 2)
     s, results = searcher(jit, ssd)
     assigned = [s.suggest(str(i)) for i in range(4)]
@@ -98,7 +98,7 @@ def test_sources_take_turns_and_the_end_is_said_once_all_is_done() -> None:
     assert len(results.written) == 4
 
 
-def test_an_observer_hears_of_a_hand_from_its_start_to_its_end() -> None:
+def test_an_observer_is_notified_of_a_batch_from_its_start_to_its_end() -> None:
     heard: list[tuple[Any, ...]] = []
 
     class Log(Nobody):
@@ -163,7 +163,7 @@ def test_workers_that_start_in_between_are_a_reason_to_go_on() -> None:
     assert len(results.written) == 5
 
 
-def test_why_a_worker_died_is_one_line_of_what_ray_says(tmp_path: Path) -> None:
+def test_why_a_worker_died_is_the_last_line_of_rays_report(tmp_path: Path) -> None:
     file = tmp_path / "error.txt"
     assert death(None) == death(str(file)) == "Ray does not say why"
     file.write_text(
@@ -241,7 +241,7 @@ def test_short_trials_are_handed_out_together_but_never_to_a_single_worker() -> 
     assert set(batch_sizes(workers=8, seconds=0.001)) == {1}, "more would pass the cap of a study"
 
 
-def test_a_lost_hand_comes_back_trial_by_trial() -> None:
+def test_a_lost_batch_comes_back_trial_by_trial() -> None:
     s, results = searcher(work("jit", 12), workers=2)
     s.on_trial_complete("0", result(s.suggest("0")))
     batch = s.suggest("1")

@@ -170,7 +170,7 @@ def same(first: Any, second: Any) -> bool:
     return first == second
 
 
-def test_one_computes_and_the_other_waits(team: Team, log: Path) -> None:
+def test_a_worker_computes_and_the_other_waits(team: Team, log: Path) -> None:
     with team() as (values, workers):
         answers = ray.get([w.get.remote(log, seconds=0.5) for w in workers])
         assert sorted(reused for _, _, reused in answers) == [False, True]
@@ -188,7 +188,7 @@ def test_one_computes_and_the_other_waits(team: Team, log: Path) -> None:
         until_freed(values)
 
 
-def test_another_computes_where_the_first_one_is_killed(team: Team, log: Path) -> None:
+def test_another_worker_computes_if_the_first_is_killed(team: Team, log: Path) -> None:
     with team() as (_, workers):
         first = workers[0].get.remote(log, seconds=60)
         until(log)
@@ -211,7 +211,7 @@ def test_what_its_owner_took_along_is_computed_again(team: Team, log: Path) -> N
         assert computed(log) == 2
 
 
-def test_what_one_fails_to_compute_the_next_one_tries(team: Team, log: Path) -> None:
+def test_after_a_failed_computation_the_next_worker_tries(team: Team, log: Path) -> None:
     with team() as (values, workers):
         first = workers[0].get.remote(log, seconds=1, error="no value")
         until(log)
@@ -253,7 +253,7 @@ def test_a_worker_that_gave_up_while_another_computed_is_not_asked_to() -> None:
     assert asyncio.run(given_up()) == "alone"
 
 
-def test_the_value_that_was_used_longest_ago_makes_room(team: Team, log: Path) -> None:
+def test_the_least_recently_used_value_is_freed(team: Team, log: Path) -> None:
     memory = ray.nodes()[0]["Resources"]["object_store_memory"]
     with team(1, share=2.5e6 / memory) as (values, (worker,)):
         for name in ("first", "second", "first", "third"):

@@ -153,7 +153,7 @@ def test_without_a_search_the_published_values_are_taken_and_else_the_defaults(h
     assert chosen(home, methods.get("salun"), "8", None, "nowhere").source == "default"
 
 
-def test_a_search_on_one_set_is_used_for_another_and_says_so(home: Plan, searched: Path) -> None:
+def test_a_search_on_another_set_is_used_and_reported(home: Plan, searched: Path) -> None:
     values = chosen(home, methods.get("jit"), "3", None, searched)
     assert values.phrase == "the best of 3 trials on 8"
     assert values.details["regime"] == "transferred"
@@ -199,7 +199,7 @@ def test_what_cannot_be_asked_for_is_refused_with_what_to_do(searched: Path) -> 
     _refused(BenchmarkError, "'unsir' is not defined for task 'random'", plan=images, method="unsir")
 
 
-def test_a_method_that_fails_is_told(home: Plan) -> None:
+def test_a_failing_method_is_reported(home: Plan) -> None:
     _refused(RunError, "jit failed on 8, values given by hand: ", params={"lr": 1e15, "sigma": 1e15})
 
 
@@ -251,7 +251,7 @@ def theirs(tmp_path: Path) -> Mapping[str, Path]:
     return {"plan": tmp_path / "mine.yaml", "original": tmp_path / "original.pt"}
 
 
-def test_a_checkpoint_comes_back_under_its_own_names(theirs: Mapping[str, Path], tmp_path: Path) -> None:
+def test_a_checkpoint_comes_back_under_its_names(theirs: Mapping[str, Path], tmp_path: Path) -> None:
     target, card_path = tmp_path / "out.pt", tmp_path / "out.json"
     command = ["apply", str(theirs["plan"]), "--method", "neggrad", "--torch", "--to", str(target)]
     ran = CliRunner().invoke(cli.app, [*command, "--params", "lr=0.001,epochs=1"])

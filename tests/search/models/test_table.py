@@ -10,7 +10,7 @@ SCENARIO = Scenario("cifar100@1000", "vgg11_133m", "full_class", "rocket")
 TRAINED = {"test_acc": 65.44, "best_epoch": 3, "seconds": 12.34}
 
 
-def test_an_original_model_has_the_printed_accuracies_beside_its_own() -> None:
+def test_an_original_model_has_the_published_accuracies_next_to_it() -> None:
     models = [
         Trained(Needed("original", SCENARIO), 4, TRAINED),
         Trained(Needed("user", SCENARIO), 4, {"test_acc": 60.0}),
@@ -27,7 +27,7 @@ def test_an_original_model_has_the_printed_accuracies_beside_its_own() -> None:
     assert lines[1]["kept epoch"] == lines[1]["seconds"] == lines[2]["printed"] == ""
 
 
-def test_a_model_is_told_in_one_line() -> None:
+def test_a_model_is_described_in_a_line() -> None:
     line = str(Trained(Needed("recorded", SCENARIO), 4, {"steps": 7, "seconds": 1.0}))
     assert line == "vgg11_133m on cifar100@1000, recorded steps of rocket: 7 training steps, trained in 1.0 s"
     line = str(Trained(Needed("user", SCENARIO), 4, {"test_acc": 60.0}))
