@@ -1,0 +1,1 @@
+"""Writing results: rows, files, claims of drivers, records, merging and deletion."""
