@@ -18,12 +18,7 @@ Probe = Callable[[str], object]  # writes to a results location and reads from i
 
 _GIB = 2**30
 _CLOCK = 2.0  # seconds
-_RUN_CODE = (
-    "GCS",
-    "agent",
-    "client server",
-    "dashboard",
-)  # anyone who reaches these can run code
+_RUN_CODE = ("GCS", "agent", "client server", "dashboard")  # anyone who reaches these can run code
 _MANY_FILES = 65_535  # what Ray's documentation requires of a large cluster's head
 _SOME_FILES = 4_096
 

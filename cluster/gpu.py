@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 
 from cluster.errors import ClusterError
 
-MARGIN = 0.1  # of a GPU's memory: for fragmentation, and trials that need more than the measured one
+MARGIN = 0.1  # of a GPU's memory stays free, for fragmentation and for trials that need more memory
 _SMALLEST = 1e-3  # share of a GPU
 MOST_PER_GPU = 8  # trials; time-slicing between more costs more than it gains
 CPU = "cpu"  # the kind of machine without a GPU

@@ -162,7 +162,7 @@ def prepare(
             for model in training:
                 figures = cached[model.scenario.key].reports[model.role, model.reference]  # type: ignore[index]
                 report(Trained(model, recipe.epochs, figures, from_cache=True))
-            return Shared(_together(scenario.packed for scenario in cached.values()), data)
+            return Shared(_together(entry.packed for entry in cached.values()), data)
     common = _Common(recipe, slots.cpus, device, data, _cache_identity(), user_models)
     sent = {} if slots.address == LOCAL else _sent(training, recipe, user_models.preprocessing)
     jobs = [_Training(common, model, sent) for model in training]
@@ -221,10 +221,8 @@ def _together(packed: Iterable[Packed]) -> dict[str, Packed]:
     """Scenarios by key; scenarios of an original model share its weights, which a worker gets once."""
     known: dict[str, Any] = {}
     return {
-        scenario.scenario.key: _with_original(
-            scenario, known.setdefault(scenario.original_id, scenario.original)
-        )
-        for scenario in packed
+        entry.scenario.key: _with_original(entry, known.setdefault(entry.original_id, entry.original))
+        for entry in packed
     }
 
 

@@ -210,9 +210,7 @@ def _weights(plan: Plan, scenario: Scenario, result: TrialResult) -> dict[str, t
 
     assert result.model is not None
     weights = {name: value.cpu() for name, value in result.model.state_dict().items()}
-    fit(
-        build_network(scenario, scenario.seed), weights
-    )  # without tensors that a method has added to the network
+    fit(build_network(scenario, scenario.seed), weights)  # without tensors that a method has added
     checkpoint = plan.original()
     return as_in_checkpoint(scenario, checkpoint, weights) if checkpoint else weights
 
