@@ -110,7 +110,8 @@ def _rankings(rows: pd.DataFrame) -> list[Table | Picture]:
     blocks: list[Table | Picture] = [table(_ranking_sentence(ranked, agreed), heads, main, set(heads[2:]))]
     if over.any():
         caption = (
-            f"{name_of(rows)}: agreement of the rankings on each forget set; of few methods, maybe chance"
+            f"{name_of(rows)}: agreement of the rankings on each forget set; with few methods it may be "
+            "chance"
         )
         rest = [line for line, shown in zip(lines, over, strict=True) if not shown]
         blocks.append(table(caption, heads, rest, set(heads[2:]), folded=True))
