@@ -18,7 +18,7 @@ def departures(results: Path | str) -> dict[str, tuple[str, ...]]:
     """Plan -> its sentences, from the newest record of each plan that ran; plans without any are left out.
 
     Raises:
-        AnalysisError: when the records cannot be read. A file that is not a record is left out.
+        AnalysisError: if the records cannot be read. A file that is not a record is left out.
     """
     plans = {name: _sentences(record.values) for name, record in plan_records(results).items()}
     return {name: sentences for name, sentences in plans.items() if sentences}

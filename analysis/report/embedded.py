@@ -49,7 +49,7 @@ def plotly() -> Markup:
     """The script of Plotly, packed.
 
     Raises:
-        AnalysisError: when the package plotly is not installed.
+        AnalysisError: if the package plotly is not installed.
     """
     spec = find_spec("plotly")  # its import would take as long as a small report
     if spec is None or spec.origin is None:

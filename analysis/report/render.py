@@ -54,7 +54,7 @@ def write_report(results: Locations, out: Path | str | None = None) -> str:
             of them, in the current folder.
 
     Raises:
-        AnalysisError: when the results cannot be read or the report cannot be written.
+        AnalysisError: if the results cannot be read or the report cannot be written.
     """
     locations = load.locations_of(results)
     beside = "./report.html" if len(locations) > 1 else store_at(locations[0]).at("report.html")
@@ -75,7 +75,7 @@ def render(results: Locations) -> str:
     """The report of some results as HTML; of several, each has parts with its location in their titles.
 
     Raises:
-        AnalysisError: when the results cannot be read.
+        AnalysisError: if the results cannot be read.
     """
     locations = load.locations_of(results)
     tables = {location: load.trials(location) for location in locations}

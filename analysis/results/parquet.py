@@ -94,7 +94,7 @@ def read_table(store: Store, file: str, columns: Sequence[str] | None = None) ->
     Raises:
         NotParquet: for any other file.
         BadTable: for a file with a column twice.
-        OSError: when the store cannot be read.
+        OSError: if the store cannot be read.
     """
     with _opened(store, file) as content:
         return _columns(content, columns)
@@ -110,7 +110,7 @@ def read_selected(store: Store, file: str, schemas: Schemas) -> Content:
     Raises:
         NotParquet: for any other file.
         BadTable: for a file with a column twice.
-        OSError: when the store cannot be read.
+        OSError: if the store cannot be read.
     """
     selection = schemas.selection
     with _opened(store, file) as content:
@@ -139,7 +139,7 @@ def read_schema(store: Store, file: str) -> pa.Schema:
     Raises:
         NotParquet: for any other file.
         BadTable: for a file with a column twice.
-        OSError: when the store cannot be read.
+        OSError: if the store cannot be read.
     """
     try:
         with store.open(file) as opened:

@@ -47,7 +47,7 @@ def plan_records(results: Path | str) -> dict[str, PlanRecord]:
     """Plan name -> the newest record of each plan that ran.
 
     Raises:
-        AnalysisError: when the records cannot be read. A file that is not a record is left out.
+        AnalysisError: if the records cannot be read. A file that is not a record is left out.
     """
     try:
         return {record.name: record for record in sorted(_records(results), key=lambda record: record.name)}

@@ -44,7 +44,7 @@ def read_each(store: Store, read: Callable[[Store, str], T], files: Iterable[str
     """Like `read_existing`, for results.
 
     Raises:
-        AnalysisError: when the store cannot be read.
+        AnalysisError: if the store cannot be read.
     """
     try:
         return read_existing(store, read, files)
