@@ -29,7 +29,7 @@ def test_the_report_says_which_methods_have_none() -> None:
     assert section is not None
     [table] = section.blocks
     assert table.caption == (
-        "digits, cnn2, full_class: 1 of 2 presets were published for just this experiment. "
+        "digits, cnn2, full_class: 1 of 2 presets were published for exactly this experiment. "
         "No published values were run for boundary_shrink."
     )
     assert [cell.text for cell in table.rows[0]] == ["boundary_shrink", "none were run", "", ""]

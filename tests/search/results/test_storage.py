@@ -60,7 +60,7 @@ def secrets(server: s3.Server) -> list[str]:
         ("gcs://bucket/x", ["did you mean gs://"]),
         ("ss://bucket/x", ["did you mean s3://"]),
         ("ftp://host/x", ["give a folder, s3://bucket/prefix or gs://bucket/prefix"]),
-        ("s3://Bucket/x", ["bucket names have small letters"]),
+        ("s3://Bucket/x", ["bucket names have lower-case letters"]),
         ("s3://bucket/a/../b", ["no '.' or '..'"]),
         ("s3://bucket/x?endpoint_override=host", ["come from the environment", "AWS_ENDPOINT_URL"]),
         ("s3://AKID:hush@bucket/x", ["come from the environment", "AWS_ACCESS_KEY_ID"]),
