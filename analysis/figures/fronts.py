@@ -9,7 +9,7 @@ from analysis.drawing import fronts as front_plots
 from analysis.figures.plot import Choice, Plot, Plots, Results, named, plots
 from analysis.figures.searches import SEARCH
 from analysis.searches.pareto import front, front_sentence
-from analysis.searches.samplers import PLACE, sampler_curves
+from analysis.searches.samplers import SEARCH_KEYS, sampler_curves
 from analysis.studies import studies
 
 
@@ -41,7 +41,7 @@ def samplers(results: Path | str, choice: Choice | None = None) -> Plots:
     source = Results(results, choice)
 
     def made() -> Iterator[Plot]:
-        for scenario, data in sampler_curves(source.trials).groupby(PLACE, sort=False):
+        for scenario, data in sampler_curves(source.trials).groupby(SEARCH_KEYS, sort=False):
             dataset, model, task, forget, method = map(str, scenario)
             ends = data.groupby("sampler").tail(1)
             text = "; ".join(

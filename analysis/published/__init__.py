@@ -111,8 +111,8 @@ def original_accuracy(dataset: str, model: str) -> pd.DataFrame:
         & (frame["method"] == "original")
         & frame["metric"].isin(accuracies)
     ]
-    found = rows.pivot(index=keys, columns="metric", values="mean").reindex(columns=accuracies)
-    return found.rename_axis(columns=None).reset_index()
+    accuracies_by_set = rows.pivot(index=keys, columns="metric", values="mean").reindex(columns=accuracies)
+    return accuracies_by_set.rename_axis(columns=None).reset_index()
 
 
 def _without_figures(name: str, names: list[str]) -> str:
@@ -122,7 +122,7 @@ def _without_figures(name: str, names: list[str]) -> str:
         valid = f"did you mean {' or '.join(map(repr, near))}?" if near else f"valid: {', '.join(names)}"
         return f"unknown published table '{name}'; {valid}"
     if not known.plans:
-        return f"there is nothing to compare: {known.place}"
+        return f"there is nothing to compare: {known.location}"
     return f"{name} prints no figures of its own; compare {' or '.join(known.plans)}"
 
 

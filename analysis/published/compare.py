@@ -39,8 +39,8 @@ FEWEST = 3  # methods that a rank correlation needs to say anything
 _DRAWN = ("random", "identities")  # a number of these is another sample in every printed run
 _LISTED = re.compile(r"ids-([0-9]+)-[0-9a-f]+")  # a forget set whose images a file lists
 _Samples = Mapping[tuple[str, ...], tuple[str, ...]]
-_PLACE = [*PRINT, *OURS, "scaled"]
-_RANKED = [*_PLACE, "forget", "regime", "tuned_on"]
+_TABLE_KEYS = [*PRINT, *OURS, "scaled"]
+_RANKED = [*_TABLE_KEYS, "forget", "regime", "tuned_on"]
 
 
 def cells(
@@ -71,30 +71,30 @@ def cells(
     metrics = set(wanted["metric"])
     trials = used(trials, "benchmark", [*COLUMNS, "unlearn_s", "eval_s", *UTILITY, *metrics])
     measured = _ours(trials)
-    places = measured[[*OURS, *SCENARIO]].drop_duplicates()
+    scenarios = measured[[*OURS, *SCENARIO]].drop_duplicates()
     rows = with_joint_regime(_printed(measured, wanted, [*SCENARIO, "method"]), [*OURS, "task"])
     rows = _standing_for(_as_sampled(rows, samples_of), wanted)
     rows = _printed(rows, wanted, [*SCENARIO, "forget", "method"])
-    found = wanted.merge(places, on=SCENARIO, how="left")
-    place = [*OURS, "task", "forget", "method"]
-    ran = found[place].merge(rows[place].drop_duplicates(), how="left", indicator=True)["_merge"] == "both"
-    found["status"] = np.where(ran, UNMEASURED, NEVER)
+    table = wanted.merge(scenarios, on=SCENARIO, how="left")
+    keys = [*OURS, "task", "forget", "method"]
+    ran = table[keys].merge(rows[keys].drop_duplicates(), how="left", indicator=True)["_merge"] == "both"
+    table["status"] = np.where(ran, UNMEASURED, NEVER)
     figures = [_figures(rows, metrics)]
     if samples is not None and not samples.empty and _QUALITY & metrics:
         figures.append(_as_sampled(_quality(trials, samples), samples_of))
-    found = found.merge(pd.concat(figures, ignore_index=True), on=[*place, "metric"], how="left")
-    found.loc[found["mean"].notna(), "status"] = COMPARED
-    found["n"] = found["n"].fillna(0).astype(int)
+    table = table.merge(pd.concat(figures, ignore_index=True), on=[*keys, "metric"], how="left")
+    table.loc[table["mean"].notna(), "status"] = COMPARED
+    table["n"] = table["n"].fillna(0).astype(int)
     for name in ("regime", "preset", "tuned_on"):
-        found[name] = found[name].astype(object).fillna("")
-    found["scaled"] = found[OURS].fillna("").sum(axis=1).str.contains("@")
-    found["printed_over"] = [_printed_over(*key) for key in found[["task", "forget"]].to_numpy()]
-    found["difference"] = (found["mean"] - found["printed_mean"]).mask(found["metric"] == TIME)
-    near = (found["difference"].abs() <= found["printed_std"] + 1e-9).astype("boolean")
-    other = found["over"].notna() & (found["over"] != found["printed_over"])
-    found["within"] = near.mask(found["difference"].isna() | ~(found["printed_std"] > 0) | other)
+        table[name] = table[name].astype(object).fillna("")
+    table["scaled"] = table[OURS].fillna("").sum(axis=1).str.contains("@")
+    table["printed_over"] = [_printed_over(*key) for key in table[["task", "forget"]].to_numpy()]
+    table["difference"] = (table["mean"] - table["printed_mean"]).mask(table["metric"] == TIME)
+    near = (table["difference"].abs() <= table["printed_std"] + 1e-9).astype("boolean")
+    other = table["over"].notna() & (table["over"] != table["printed_over"])
+    table["within"] = near.mask(table["difference"].isna() | ~(table["printed_std"] > 0) | other)
     ours = ["scaled", "regime", "preset", "tuned_on", "mean", "std", "n", "printed_over", "over"]
-    return found[[*wanted.columns, *OURS, *ours, "difference", "within", "status"]]
+    return table[[*wanted.columns, *OURS, *ours, "difference", "within", "status"]]
 
 
 def ranking(compared: pd.DataFrame) -> pd.DataFrame:
@@ -112,19 +112,19 @@ def ranking(compared: pd.DataFrame) -> pd.DataFrame:
         method, printed_gap, gap (points), printed_rank, rank (1 is nearest; equals share their mean rank).
     """
     gaps = _gaps(compared)
-    several = gaps.groupby(_PLACE)["forget"].transform("nunique") > 1
-    over = merge_tuned(with_joint_regime(gaps[several], _PLACE)).groupby(
-        [*_PLACE, "regime", "tuned_on", "method"]
+    several = gaps.groupby(_TABLE_KEYS)["forget"].transform("nunique") > 1
+    over = merge_tuned(with_joint_regime(gaps[several], _TABLE_KEYS)).groupby(
+        [*_TABLE_KEYS, "regime", "tuned_on", "method"]
     )
     means = over[["printed_gap", "gap"]].mean().assign(sets=over["forget"].nunique()).reset_index()
-    most = means.groupby([*_PLACE, "regime", "tuned_on"])["sets"].transform("max")
+    most = means.groupby([*_TABLE_KEYS, "regime", "tuned_on"])["sets"].transform("max")
     means = means[(means["sets"] == most) & (most > 1)].assign(forget=EVERY)
     columns = [*_RANKED, "method", "printed_gap", "gap"]
-    found = pd.concat([merge_tuned(gaps)[columns], means[columns]], ignore_index=True)
-    found = found.round({"printed_gap": 9, "gap": 9})  # equals stay equal, whatever they were added up from
+    ranked = pd.concat([merge_tuned(gaps)[columns], means[columns]], ignore_index=True)
+    ranked = ranked.round({"printed_gap": 9, "gap": 9})  # equals stay equal, whatever they were added up from
     for rank, gap in (("printed_rank", "printed_gap"), ("rank", "gap")):
-        found[rank] = found.groupby(_RANKED)[gap].rank()
-    return _in_order(found, list(dict.fromkeys(compared["id"])))
+        ranked[rank] = ranked.groupby(_RANKED)[gap].rank()
+    return _in_order(ranked, list(dict.fromkeys(compared["id"])))
 
 
 def agreement(ranked: pd.DataFrame) -> pd.DataFrame:
@@ -137,21 +137,21 @@ def agreement(ranked: pd.DataFrame) -> pd.DataFrame:
         The columns that identify a ranking (up to tuned_on), n (methods), kendall (tau-b) and spearman; both
         nan below three methods, or where all of one side are equal.
     """
-    found = []
+    agreements = []
     for values, rows in ranked.groupby(_RANKED, sort=False):
         pair = rows["printed_gap"], rows["gap"]
         tau, rho = (kendall(*pair), spearman(*pair)) if len(rows) >= FEWEST else (math.nan, math.nan)
         row = dict(zip(_RANKED, values, strict=True))
-        found.append(row | {"n": len(rows), "kendall": tau, "spearman": rho})
-    return pd.DataFrame(found, columns=[*_RANKED, "n", "kendall", "spearman"])
+        agreements.append(row | {"n": len(rows), "kendall": tau, "spearman": rho})
+    return pd.DataFrame(agreements, columns=[*_RANKED, "n", "kendall", "spearman"])
 
 
 def _ours(trials: pd.DataFrame) -> pd.DataFrame:
     """Our rows of the benchmark stage, with the names of what they stand for, and the time as printed."""
     rows = benchmarked(trials)
-    places = list(zip(rows["dataset"], rows["model"], strict=True))
-    known = {place: as_printed(*place) for place in set(places)}
-    names = [known[place] for place in places]
+    networks = list(zip(rows["dataset"], rows["model"], strict=True))
+    known = {network: as_printed(*network) for network in set(networks)}
+    names = [known[network] for network in networks]
     return rows.assign(
         our_dataset=rows["dataset"],
         our_model=rows["model"],
@@ -170,8 +170,8 @@ def _printed_samples(wanted: pd.DataFrame) -> _Samples:
     """The forget sets that print drew: data set, network and task -> their names."""
     drawn = wanted[wanted["task"].isin(_DRAWN)]
     return {
-        tuple(map(str, place)): tuple(dict.fromkeys(sets))
-        for place, sets in drawn.groupby(SCENARIO)["forget"]
+        tuple(map(str, scenario)): tuple(dict.fromkeys(sets))
+        for scenario, sets in drawn.groupby(SCENARIO)["forget"]
     }
 
 
@@ -188,9 +188,9 @@ def _as_sampled(rows: pd.DataFrame, printed: _Samples) -> pd.DataFrame:
         forget = listed[1] if listed and listed[1] in sets else forget
         return sets[0] if "@" in dataset and len(sets) == 1 else forget
 
-    places = list(rows[[*OURS, "task", "forget"]].itertuples(index=False, name=None))
-    names = {place: name(*place) for place in set(places)}
-    return rows.assign(forget=[names[place] for place in places])
+    keys = list(rows[[*OURS, "task", "forget"]].itertuples(index=False, name=None))
+    names = {key: name(*key) for key in set(keys)}
+    return rows.assign(forget=[names[key] for key in keys])
 
 
 def _standing_for(rows: pd.DataFrame, wanted: pd.DataFrame) -> pd.DataFrame:
@@ -198,16 +198,16 @@ def _standing_for(rows: pd.DataFrame, wanted: pd.DataFrame) -> pd.DataFrame:
 
     A figure of a forget set that print does not name has those of whichever sets were run here.
     """
-    found = [rows[rows["regime"] != JOINT_REGIME]]
+    parts = [rows[rows["regime"] != JOINT_REGIME]]
     several = wanted[wanted["forget"].str.contains(AGGREGATE)]
-    for *place, forget in several[[*SCENARIO, "forget"]].drop_duplicates().itertuples(index=False):
+    for *scenario, forget in several[[*SCENARIO, "forget"]].drop_duplicates().itertuples(index=False):
         sets = forget.split(AGGREGATE)
-        own = merge_tuned(rows[(rows[SCENARIO] == place).all(axis=1) & rows["forget"].isin(sets)])
-        have = own.groupby([*OURS, *VARIANT])["forget"].transform("nunique")
-        found.append(own[have == len(sets)].assign(forget=forget))
+        matching = merge_tuned(rows[(rows[SCENARIO] == scenario).all(axis=1) & rows["forget"].isin(sets)])
+        have = matching.groupby([*OURS, *VARIANT])["forget"].transform("nunique")
+        parts.append(matching[have == len(sets)].assign(forget=forget))
     for row in wanted.loc[wanted["forget"] == UNNAMED, SCENARIO].drop_duplicates().to_numpy():
-        found.append(merge_tuned(rows[(rows[SCENARIO] == row).all(axis=1)]).assign(forget=UNNAMED))
-    return pd.concat(found, ignore_index=True)
+        parts.append(merge_tuned(rows[(rows[SCENARIO] == row).all(axis=1)]).assign(forget=UNNAMED))
+    return pd.concat(parts, ignore_index=True)
 
 
 def _figures(rows: pd.DataFrame, metrics: Collection[str]) -> pd.DataFrame:
@@ -249,7 +249,7 @@ def _quality(trials: pd.DataFrame, samples: pd.DataFrame) -> pd.DataFrame:
 def _gaps(compared: pd.DataFrame) -> pd.DataFrame:
     """Both sides' distance to their own retrained model, one row per line of ours and forget set."""
     figures = compared[(compared["status"] == COMPARED) & compared["metric"].isin(GAP)]
-    here = [*_PLACE, "forget"]
+    here = [*_TABLE_KEYS, "forget"]
     retrain = figures[figures["method"] == "retrain"][[*here, "metric", "printed_mean", "mean"]]
     rows = figures[~figures["method"].isin(REFERENCES)].merge(
         retrain, on=[*here, "metric"], suffixes=("", "_retrain")
@@ -258,8 +258,8 @@ def _gaps(compared: pd.DataFrame) -> pd.DataFrame:
     rows["gap"] = (rows["mean"] - rows["mean_retrain"]).abs()
     parts = retrain.groupby(here).size().rename("parts").reset_index()
     lines = rows.groupby([*here, *VARIANT])
-    found = lines[["printed_gap", "gap"]].mean().assign(size=lines.size()).reset_index().merge(parts, on=here)
-    whole = found[found["size"] == found["parts"]].sort_values("gap", kind="stable")
+    gaps = lines[["printed_gap", "gap"]].mean().assign(size=lines.size()).reset_index().merge(parts, on=here)
+    whole = gaps[gaps["size"] == gaps["parts"]].sort_values("gap", kind="stable")
     return whole.drop_duplicates([*here, "method", "regime", "tuned_on"]).sort_index()
 
 
@@ -273,5 +273,5 @@ def _in_order(ranked: pd.DataFrame, tables: list[str]) -> pd.DataFrame:
             return column.map(regime_rank)
         return column.map(lambda name: (name == EVERY, name)) if column.name == "forget" else column
 
-    keys = ["id", *_PLACE, "forget", "regime", "tuned_on", "printed_rank"]
+    keys = ["id", *_TABLE_KEYS, "forget", "regime", "tuned_on", "printed_rank"]
     return ranked.sort_values(keys, key=key, kind="stable", ignore_index=True)

@@ -28,7 +28,7 @@ class PrintedTable:
     then: str = ""
 
     @property
-    def place(self) -> str:
+    def location(self) -> str:
         """Where its experiment lies, and what runs it."""
         if not self.plans:
             return f"{self.name} holds no experiment that can be run: {self.what}"

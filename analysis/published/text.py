@@ -23,8 +23,8 @@ def name_of(rows: pd.DataFrame) -> str:
     """A printed table and where it was run, of the rows of one table and place."""
     first = rows.iloc[0]
     printed = f"{PAPERS[first['paper']]}, {first['table'].replace('table', 'table ')}"
-    ours = scenario_label(first["our_dataset"], first["our_model"])
-    return f"{printed} ({', '.join(first[SCENARIO])}), run as {ours}"
+    run = scenario_label(first["our_dataset"], first["our_model"])
+    return f"{printed} ({', '.join(first[SCENARIO])}), run as {run}"
 
 
 def verdict(rows: pd.DataFrame) -> str:
@@ -35,30 +35,34 @@ def verdict(rows: pd.DataFrame) -> str:
     judged, cell = rows["within"].dropna(), ["forget", "method", "metric"]
     every = len(rows[cell].drop_duplicates())
     have = len(rows.loc[rows["status"] == COMPARED, cell].drop_duplicates())
-    said = (
+    sentence = (
         f"{int(judged.sum())} of {len(judged)} figures that have a printed spread lie within it; "
         f"of {every} printed cells {every - have} have no figure here."
     )
     if (rows["forget"] == UNNAMED).any():
-        said += " Print does not name the forget set; ours are means over those that were run."
-    return said
+        sentence += " Print does not name the forget set; ours are means over those that were run."
+    return sentence
 
 
 def cell_table(rows: pd.DataFrame) -> pd.DataFrame:
     """The compared cells of one table and place as strings with readable heads, one line per cell."""
-    own = rows[rows["status"] == COMPARED]
-    within = own["within"].map({True: "yes", False: "no"}).astype(object).where(own["within"].notna(), DASH)
+    cells = rows[rows["status"] == COMPARED]
+    within = (
+        cells["within"].map({True: "yes", False: "no"}).astype(object).where(cells["within"].notna(), DASH)
+    )
     return pd.DataFrame(
         {
-            "Forget set": own["forget"].map(forget_sets),
-            "Method": own["method"],
-            "Parameters": [parameters_of(line) for line in own[VARIANT].itertuples(index=False)],
-            "Figure": own["metric"].map(title),
-            "Print": [mean_std(*line) for line in own[["printed_mean", "printed_std", "metric"]].to_numpy()],
-            "Here": [mean_std(*line) for line in own[["mean", "std", "metric"]].to_numpy()],
-            "± over": [_over(*line) for line in own[["printed_over", "over"]].to_numpy()],
-            "n": own["n"].astype(str),
-            "Difference": [signed(*line) for line in own[["difference", "metric"]].to_numpy()],
+            "Forget set": cells["forget"].map(forget_sets),
+            "Method": cells["method"],
+            "Parameters": [parameters_of(line) for line in cells[VARIANT].itertuples(index=False)],
+            "Figure": cells["metric"].map(title),
+            "Print": [
+                mean_std(*line) for line in cells[["printed_mean", "printed_std", "metric"]].to_numpy()
+            ],
+            "Here": [mean_std(*line) for line in cells[["mean", "std", "metric"]].to_numpy()],
+            "± over": [_over(*line) for line in cells[["printed_over", "over"]].to_numpy()],
+            "n": cells["n"].astype(str),
+            "Difference": [signed(*line) for line in cells[["difference", "metric"]].to_numpy()],
             "Within": within,
         }
     )

@@ -41,11 +41,11 @@ def figures(trials: pd.DataFrame) -> Iterator[Figure]:
     groups: dict[tuple[object, ...], list[tuple[Study, pd.DataFrame]]] = {}
     bests = {}
     for study, rows in studies(trials, "sensitivity"):
-        given = [w for s, w in winners if _place(s) == _place(study) and _shares_fixed(rows, w)]
+        given = [w for s, w in winners if _scenario(s) == _scenario(study) and _shares_fixed(rows, w)]
         middle = centre(rows, given)
         key: tuple[object, ...] = (study,)
         if middle is not None:
-            key = (*_place(study), *_conditions(rows), *_parameters(rows.iloc[0], middle))
+            key = (*_scenario(study), *_conditions(rows), *_parameters(rows.iloc[0], middle))
             bests[key] = next(
                 (w for w in given if _parameters(w, {}) == _parameters(rows.iloc[0], middle)), None
             )
@@ -101,7 +101,7 @@ def _preset(rows: pd.DataFrame) -> str:
     return str(names.iloc[0]) if len(names) else ""
 
 
-def _place(study: Study) -> tuple[object, ...]:
+def _scenario(study: Study) -> tuple[object, ...]:
     return study.dataset, study.model, study.task, study.forget, study.scenario_seed, study.method
 
 

@@ -73,31 +73,31 @@ def importances(
     seed: int = 0,
 ) -> list[Importance]:
     """`importance` of several searches, in a fraction of the time."""
-    found: list[Importance] = []
+    results: list[Importance] = []
     for start in range(0, len(frames), _AT_ONCE):
         samples = [
             sample
             for frame in frames[start : start + _AT_ONCE]
             for sample in _samples(frame, [slice(None)], ranges, metric)
         ]
-        found += _answers(samples, resamples, seed)
-    return found
+        results += _answers(samples, resamples, seed)
+    return results
 
 
-def of_searches(place: Locations) -> list[tuple[Study, Importance]]:
+def of_searches(results: Locations) -> list[tuple[Study, Importance]]:
     """The importance of every search of some results, of which only what it takes is read.
 
     Raises:
         AnalysisError: when the results cannot be read, or hold no search.
     """
-    frames, ranges = searches(place, _COLUMNS)
+    frames, ranges = searches(results, _COLUMNS)
     answers: list[tuple[Study, Importance]] = []
     for frame in frames:
-        rows, found = by_study(frame)
-        samples = list(_samples(rows, [part for _, part in found], ranges, "objective"))
-        for start in range(0, len(found), _AT_ONCE):
+        rows, parts = by_study(frame)
+        samples = list(_samples(rows, [part for _, part in parts], ranges, "objective"))
+        for start in range(0, len(parts), _AT_ONCE):
             known = _answers(samples[start : start + _AT_ONCE], _RESAMPLES, 0)
-            at_once = found[start : start + _AT_ONCE]
+            at_once = parts[start : start + _AT_ONCE]
             answers += [(study, answer) for (study, _), answer in zip(at_once, known, strict=True)]
     return sorted(answers, key=lambda answer: astuple(answer[0]))
 
@@ -132,16 +132,16 @@ def _samples(frame: pd.DataFrame, parts: Iterable[slice], ranges: Ranges, metric
     for part in parts:
         moved = differing(values[part], preset[part])
         names = [name for name, differs in zip(parameters, moved, strict=True) if differs]
-        own = values[part][:, moved]
-        counts = done[part] & np.isfinite(own).all(axis=1)
-        own, reached = own[counts], target[part][counts]
+        varied = values[part][:, moved]
+        counts = done[part] & np.isfinite(varied).all(axis=1)
+        varied, reached = varied[counts], target[part][counts]
         reason = _reason(reached, names, metric)
         if reason:
             yield _Sample(names, np.empty((0, 0), dtype=np.int64), reached, reason)
             continue
         of_method = str(method[part][0])
         declared = [ranges.get(name, {}).get(of_method) for name in names]
-        cells = [_cells(column, range_) for column, range_ in zip(own.T, declared, strict=True)]
+        cells = [_cells(column, range_) for column, range_ in zip(varied.T, declared, strict=True)]
         yield _Sample(names, np.array(cells), reached, "")
 
 
@@ -172,11 +172,11 @@ def _shares(samples: Sequence[_Sample], resamples: int, seed: int) -> Iterator[A
     start = 0
     for sample in samples:
         shape = 1 + resamples, len(sample.names)
-        own = figures[start : start + shape[0] * shape[1]].reshape(shape)
-        start += own.size
-        own = np.where(own > _NOTHING, own, 0.0)
-        total = own.sum(axis=1, keepdims=True)
-        yield np.divide(own, total, out=np.zeros(shape), where=total > 0)
+        shares = figures[start : start + shape[0] * shape[1]].reshape(shape)
+        start += shares.size
+        shares = np.where(shares > _NOTHING, shares, 0.0)
+        total = shares.sum(axis=1, keepdims=True)
+        yield np.divide(shares, total, out=np.zeros(shape), where=total > 0)
 
 
 def _answers(samples: Sequence[_Sample], resamples: int, seed: int) -> list[Importance]:

@@ -26,8 +26,8 @@ def cells(values: Array, low: float, high: float, *, log: bool) -> Integers:
     """The cell of each value of a parameter, whose range is divided evenly (in logarithms with `log`)."""
     if log:
         values, low, high = np.log(values), math.log(low), math.log(high)
-    found = np.ceil((values - low) / ((high - low) / (CELLS - 1)) - 0.5).astype(np.int64)
-    return np.clip(found, 0, CELLS - 1)
+    positions = np.ceil((values - low) / ((high - low) / (CELLS - 1)) - 0.5).astype(np.int64)
+    return np.clip(positions, 0, CELLS - 1)
 
 
 def counted(positions: Integers, metric: Array, quantile: float, picks: Integers) -> tuple[Array, Array]:
@@ -57,8 +57,8 @@ def counted(positions: Integers, metric: Array, quantile: float, picks: Integers
 def divergences(top: Array, every: Array) -> Array:
     """How far the density of the best is from that of all; rows of counts, and a figure for each row."""
     best, local = _densities(top) + 1e-12, _densities(every) + 1e-12
-    found: Array = (local * (best / local - 1.0) ** 2).sum(axis=1)
-    return found
+    distances: Array = (local * (best / local - 1.0) ** 2).sum(axis=1)
+    return distances
 
 
 @lru_cache(maxsize=64)
@@ -73,11 +73,11 @@ def _densities(counts: Array) -> Array:
     from scipy.fft import irfft, rfft
 
     total = counts.sum(axis=1, keepdims=True)
-    beside, normaliser = _kernels(_widths(counts, total))
+    kernel, normaliser = _kernels(_widths(counts, total))
     weights = rfft(counts / normaliser, _PERIOD, axis=1)
-    sums = irfft(weights * rfft(beside, _PERIOD, axis=1), _PERIOD, axis=1)[:, CELLS - 1 : 2 * CELLS - 1]
-    found: Array = (sums + _prior()) / (total + 1.0)
-    return found
+    sums = irfft(weights * rfft(kernel, _PERIOD, axis=1), _PERIOD, axis=1)[:, CELLS - 1 : 2 * CELLS - 1]
+    densities: Array = (sums + _prior()) / (total + 1.0)
+    return densities
 
 
 def _widths(counts: Array, total: Array) -> Array:

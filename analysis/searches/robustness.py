@@ -71,10 +71,10 @@ def neighbourhoods(trials: pd.DataFrame, range_of: RangeOf) -> list[Neighbourhoo
     Args:
         range_of: The range in which a study searched a parameter column, if that is known.
     """
-    found = [near for study, rows in studies(trials) if (near := _of_search(study, rows, range_of))]
+    results = [near for study, rows in studies(trials) if (near := _of_search(study, rows, range_of))]
     for around in figures(trials):
-        found += _of_lines(around, range_of)
-    return found
+        results += _of_lines(around, range_of)
+    return results
 
 
 def robustness(trials: pd.DataFrame, range_of: RangeOf, within: float = WITHIN) -> pd.DataFrame:
@@ -96,8 +96,8 @@ def robustness(trials: pd.DataFrame, range_of: RangeOf, within: float = WITHIN) 
     for near in neighbourhoods(trials, range_of):
         s, [share] = near.study, near.share(within)
         [low], [high] = near.interval(within)
-        place = [s.dataset, s.model, s.task, s.method, s.forget, near.source, near.parameter]
-        rows.append([*place, share, low, high, near.trials, bool(share < 0.5 and high < 0.5)])
+        key = [s.dataset, s.model, s.task, s.method, s.forget, near.source, near.parameter]
+        rows.append([*key, share, low, high, near.trials, bool(share < 0.5 and high < 0.5)])
     return pd.DataFrame(rows, columns=header)
 
 
@@ -130,9 +130,9 @@ def _of_search(study: Study, frame: pd.DataFrame, range_of: RangeOf) -> Neighbou
     distance = np.abs(probes[:, None, :] - at[None, :, :]).max(axis=2)
     drawn = []
     for _ in range(_DRAWS):
-        there = is_best.copy()
-        there[rng.integers(0, len(at), len(at))] = True
-        drawn.append(losses[np.where(there, distance, np.inf).argmin(axis=1)])
+        is_drawn = is_best.copy()
+        is_drawn[rng.integers(0, len(at), len(at))] = True
+        drawn.append(losses[np.where(is_drawn, distance, np.inf).argmin(axis=1)])
     return Neighbourhood(study, "trials", "", losses[distance.argmin(axis=1)], np.array(drawn), count)
 
 

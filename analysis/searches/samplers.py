@@ -8,7 +8,7 @@ import pandas as pd
 from analysis.studies import SCENARIO, progress, studies
 
 _RESAMPLES = 2000
-PLACE = [*SCENARIO, "forget", "method"]
+SEARCH_KEYS = [*SCENARIO, "forget", "method"]
 SAMPLER = "tpe"  # of searches from before there was a choice
 
 
@@ -31,17 +31,17 @@ def sampler_curves(trials: pd.DataFrame) -> pd.DataFrame:
         drawn_by = frame["sampler"].fillna("") if "sampler" in frame else pd.Series([""])
         sampler = str(drawn_by.iloc[0]) or SAMPLER
         curve = progress(frame)["best"].to_numpy(dtype=float)
-        place: tuple[str, ...] = (study.dataset, study.model, study.task, study.forget, study.method, sampler)
-        best.setdefault(place, []).append(curve)
+        key: tuple[str, ...] = (study.dataset, study.model, study.task, study.forget, study.method, sampler)
+        best.setdefault(key, []).append(curve)
     parts = []
-    for place, curves in best.items():
+    for key, curves in best.items():
         length = min(map(len, curves))
         values = np.array([curve[:length] for curve in curves])
         low, high = interval(values)
-        names = dict(zip([*PLACE, "sampler"], place, strict=True))
+        names = dict(zip([*SEARCH_KEYS, "sampler"], key, strict=True))
         table = {"trial": np.arange(1, length + 1), "searches": len(curves), "mean": values.mean(axis=0)}
         parts.append(pd.DataFrame(names | table).assign(low=low, high=high))
-    columns = [*PLACE, "sampler", "trial", "searches", "mean", "low", "high"]
+    columns = [*SEARCH_KEYS, "sampler", "trial", "searches", "mean", "low", "high"]
     return pd.concat(parts, ignore_index=True)[columns] if parts else pd.DataFrame(columns=columns)
 
 

@@ -86,9 +86,9 @@ def curves(frame: pd.DataFrame, metric: str = "gap", best: pd.Series | None = No
         parts.append(part)
     if not parts:
         return pd.DataFrame(columns=header)
-    found = pd.concat(parts, ignore_index=True)
-    found["target"] = target(frame, metric)
-    return found[header]
+    table = pd.concat(parts, ignore_index=True)
+    table["target"] = target(frame, metric)
+    return table[header]
 
 
 def grid(frame: pd.DataFrame, metric: str = "gap", pair: tuple[str, str] | None = None) -> pd.DataFrame:
@@ -152,11 +152,11 @@ def published(trials: pd.DataFrame, study: Study) -> dict[str, dict[float, str]]
     Returns:
         Parameter column -> value -> the presets that have it, joined by ", ".
     """
-    place = trials[["method", *SCENARIO]] == [study.method, study.dataset, study.model, study.task]
-    rows = trials[place.all(axis=1) & (trials["preset"].fillna("") != "")]
-    found: dict[str, dict[float, str]] = {}
-    for name in varied(trials[place.all(axis=1)]):
+    matches = trials[["method", *SCENARIO]] == [study.method, study.dataset, study.model, study.task]
+    rows = trials[matches.all(axis=1) & (trials["preset"].fillna("") != "")]
+    presets: dict[str, dict[float, str]] = {}
+    for name in varied(trials[matches.all(axis=1)]):
         for value, preset in rows[[name, "preset"]].dropna().drop_duplicates().itertuples(index=False):
-            known = found.setdefault(name, {})
+            known = presets.setdefault(name, {})
             known[float(value)] = ", ".join(filter(None, [known.get(float(value), ""), str(preset)]))
-    return found
+    return presets

@@ -54,9 +54,9 @@ def matrix(trials: pd.DataFrame) -> pd.DataFrame:
     sources = rows.groupby(_WHAT)["tuned_on"].transform("nunique")
     keys = [*_WHAT, "tuned_on", "forget"]
     rows = rows.loc[sources > 1, [*keys, *UNIT, "gap"]]
-    own = _independent(rows, keys, ["gap"]).groupby(keys)["gap"]
-    found = pd.DataFrame({"n": rows.groupby(keys).size(), "gap_mean": own.mean(), "gap_std": own.std()})
-    return _sorted(found.reset_index(), keys)
+    means = _independent(rows, keys, ["gap"]).groupby(keys)["gap"]
+    table = pd.DataFrame({"n": rows.groupby(keys).size(), "gap_mean": means.mean(), "gap_std": means.std()})
+    return _sorted(table.reset_index(), keys)
 
 
 def _independent(rows: pd.DataFrame, keys: list[str], figures: list[str]) -> pd.DataFrame:
@@ -90,13 +90,13 @@ def _pairs(trials: pd.DataFrame) -> pd.DataFrame:
 
 
 def _summary(rows: pd.DataFrame, keys: list[str], means: list[str]) -> pd.DataFrame:
-    found = []
+    summaries = []
     for values, group in rows.groupby(keys):
         low, high = t_interval(group["difference"])
         figures = group["difference"].mean(), group["difference"].std(), low, high, len(group)
         row = dict(zip(keys, values, strict=True)) | {name: group[name].mean() for name in means}
-        found.append(row | dict(zip(_FIGURES, figures, strict=True)))
-    return _sorted(pd.DataFrame(found, columns=[*keys, *means, *_FIGURES]), keys)
+        summaries.append(row | dict(zip(_FIGURES, figures, strict=True)))
+    return _sorted(pd.DataFrame(summaries, columns=[*keys, *means, *_FIGURES]), keys)
 
 
 def _sorted(frame: pd.DataFrame, keys: list[str]) -> pd.DataFrame:

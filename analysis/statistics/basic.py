@@ -104,8 +104,8 @@ def difference(a: pd.Series, b: pd.Series) -> Difference:
     Welch's degrees of freedom.
 
     Example:
-        >>> found = difference(pd.Series([5.0, 7.0, 9.0]), pd.Series([4.0, 5.0, 6.0]))  # three pairs
-        >>> found.mean, found.n, found.is_clear
+        >>> result = difference(pd.Series([5.0, 7.0, 9.0]), pd.Series([4.0, 5.0, 6.0]))  # three pairs
+        >>> result.mean, result.n, result.is_clear
         (2.0, 3, False)
     """
     pairs = (a - b).dropna() if a.index.is_unique and b.index.is_unique else pd.Series(dtype=float)
@@ -166,13 +166,13 @@ def winners_curse(trials: pd.DataFrame) -> list[WinnersCurse]:
     done = numbered(complete(trials))
     benchmark = done[done["kind"] == "benchmark"]
     of_scenario = dict(list(benchmark.groupby([*SCENARIO, "forget", "scenario_seed", "method"])))
-    found = []
+    curses = []
     for study, frame in studies(trials):
         winner = best(frame)
-        place = (study.dataset, study.model, study.task, study.forget, study.scenario_seed, study.method)
-        if winner is None or place not in of_scenario:
+        scenario = (study.dataset, study.model, study.task, study.forget, study.scenario_seed, study.method)
+        if winner is None or scenario not in of_scenario:
             continue
-        same = of_scenario[place]
+        same = of_scenario[scenario]
         same = same[~same["seed"].isin(frame["seed"])]
         same = same.assign(objective=same["objective"].fillna(same["gap"])).dropna(subset=["objective"])
         fresh = distinct_work(same[_same_parameters(same, winner)])
@@ -184,7 +184,7 @@ def winners_curse(trials: pd.DataFrame) -> list[WinnersCurse]:
         mean, std = mean_std(points)
         searched = float(winner["objective"])
         low, high = t_interval(points - searched)
-        found.append(
+        curses.append(
             WinnersCurse(
                 study=study,
                 trial_number=int(winner["trial_number"]),
@@ -201,7 +201,7 @@ def winners_curse(trials: pd.DataFrame) -> list[WinnersCurse]:
                 fresh_split=str(fresh["eval_split"].iloc[0]),
             )
         )
-    return found
+    return curses
 
 
 def _same_parameters(rows: pd.DataFrame, trial: pd.Series) -> npt.NDArray[np.bool_]:

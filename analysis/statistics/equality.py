@@ -169,7 +169,7 @@ def runs_needed(compared: Comparison, margin: float | None = None) -> Values:
         The runs in all, those that there are included; nan where no spread is known, or where `MOST_RUNS` are
         too few.
     """
-    found = np.full(compared.difference.shape, np.nan)
+    needed = np.full(compared.difference.shape, np.nan)
     at = np.isfinite(compared.error) & (compared.error > 0) & (compared.runs > 1)
     at[at] = power(some(compared, at), MOST_RUNS, margin) >= POWER
     known = some(compared, at)
@@ -178,11 +178,11 @@ def runs_needed(compared: Comparison, margin: float | None = None) -> Values:
         middle = np.where(high - low > 1, (low + high) // 2, high)
         enough = power(known, middle, margin) >= POWER
         low, high = np.where(enough, low, middle), np.where(enough, middle, high)
-    found[at] = high
+    needed[at] = high
     # Where neither side varies: 70 ways to deal four runs a side, 64 signs of six pairs
     constant = (compared.error == 0) & (compared.difference != 0) & (compared.apart_p >= LEVEL)
     independent = compared.freedom > compared.runs - 1
-    return np.where(constant, np.where(independent, 4.0, 6.0), found)
+    return np.where(constant, np.where(independent, 4.0, 6.0), needed)
 
 
 def power(compared: Comparison, runs: Values | float, margin: float | None = None) -> Values:

@@ -61,12 +61,12 @@ def ranking(figures: pd.DataFrame) -> Ranking | None:
     return Ranking(mean, blocks, statistic, (reached + 1) / (PERMUTATIONS + 1), critical)
 
 
-def groups(found: Ranking) -> list[tuple[str, ...]]:
+def groups(ranked: Ranking) -> list[tuple[str, ...]]:
     """The longest runs of methods whose mean ranks lie within the critical difference, the best first."""
-    names, values = list(found.ranks.index), found.ranks.to_numpy()
+    names, values = list(ranked.ranks.index), ranked.ranks.to_numpy()
     runs: list[tuple[str, ...]] = []
     for i in range(len(names)):
-        j = int(np.searchsorted(values, values[i] + found.critical, side="right"))
+        j = int(np.searchsorted(values, values[i] + ranked.critical, side="right"))
         run = tuple(names[i:j])
         if len(run) > 1 and not (runs and set(run) <= set(runs[-1])):
             runs.append(run)
@@ -87,8 +87,8 @@ def signed_ranks(figures: pd.DataFrame) -> pd.DataFrame:
         differences = (figures[a] - figures[b]).to_numpy(dtype=float)
         p = float(wilcoxon(differences).pvalue) if np.any(differences) else math.nan
         rows.append([a, b, p])
-    found = pd.DataFrame(rows, columns=["method", "other", "p"])
-    return found.assign(holm=holm_adjusted(found["p"].to_numpy(dtype=float)))
+    pairs = pd.DataFrame(rows, columns=["method", "other", "p"])
+    return pairs.assign(holm=holm_adjusted(pairs["p"].to_numpy(dtype=float)))
 
 
 def holm_adjusted(p: Values) -> Values:
@@ -141,5 +141,5 @@ def _friedman(ranks: Values) -> Values:
     away = ranks.mean(axis=-2) - (count + 1) / 2
     spread = ((ranks - (count + 1) / 2) ** 2).sum(axis=(-2, -1)) / (blocks * (count - 1))
     with np.errstate(invalid="ignore", divide="ignore"):
-        found = blocks * (away**2).sum(axis=-1) / spread
-    return np.where(spread > 0, found, 0.0)
+        statistics = blocks * (away**2).sum(axis=-1) / spread
+    return np.where(spread > 0, statistics, 0.0)

@@ -83,17 +83,19 @@ def scenario_label(dataset: str, model: str, *others: str) -> str:
     return f"{named} (scaled)" if "@" in dataset + model else named
 
 
-def scaling(places: Iterable[tuple[str, str]]) -> str:
+def scaling(scenarios: Iterable[tuple[str, str]]) -> str:
     """A sentence that says what is smaller than published in some data sets and networks, or nothing."""
-    said = {}
-    for dataset, model in places:
+    smaller = {}
+    for dataset, model in scenarios:
         whole, at, count = dataset.partition("@")
         if at:
-            said[dataset] = f"{dataset} is {count} training images of {whole}"
+            smaller[dataset] = f"{dataset} is {count} training images of {whole}"
         network, at, pixels = model.partition("@")
         if at:
-            said[model] = f"{model} is {network} for images of {pixels} pixels"
-    return f"Scaled: {'; '.join(said.values())}. Its figures are not those of the whole." if said else ""
+            smaller[model] = f"{model} is {network} for images of {pixels} pixels"
+    if not smaller:
+        return ""
+    return f"Scaled: {'; '.join(smaller.values())}. Its figures are not those of the whole."
 
 
 def digits(metric: str, value: float) -> int:
@@ -121,17 +123,17 @@ def signed(value: float, metric: str = "") -> str:
     """A difference with its sign, which zero has not; a dash for what is missing."""
     if not math.isfinite(value):
         return DASH
-    places = digits(metric, value)
-    return f"{value:+.{places}f}" if abs(value) >= 0.5 * 10**-places else f"{0:.{places}f}"
+    decimals = digits(metric, value)
+    return f"{value:+.{decimals}f}" if abs(value) >= 0.5 * 10**-decimals else f"{0:.{decimals}f}"
 
 
 def mean_std(mean: float, std: float, metric: str = "", plus_minus: str = " ± ") -> str:
     """`88.4 ± 0.6`; without the second part where there was one seed."""
     if not math.isfinite(mean):
         return DASH
-    places = digits(metric, mean)
-    spread = f"{plus_minus}{std:.{places}f}" if math.isfinite(std) else ""
-    return f"{mean:.{places}f}{spread}"
+    decimals = digits(metric, mean)
+    spread = f"{plus_minus}{std:.{decimals}f}" if math.isfinite(std) else ""
+    return f"{mean:.{decimals}f}{spread}"
 
 
 def repetitions(forget_sets: int = 1, originals: int = 1, draws: int = 1, seeds: int = 1) -> str:
@@ -146,14 +148,15 @@ def repetitions(forget_sets: int = 1, originals: int = 1, draws: int = 1, seeds:
     texts = [f"{count} {word}s" for count, word in levels]
     each = "" if forget_sets > 1 else " each"
     if forget_sets > 1:
-        said = f"{forget_sets} forget sets with {texts[0]} each"
+        sentence = f"{forget_sets} forget sets with {texts[0]} each"
     else:
-        said = f"{texts[0]} of the forget set" if levels[0][1] == "draw" else texts[0]
+        sentence = f"{texts[0]} of the forget set" if levels[0][1] == "draw" else texts[0]
     if texts[1:]:
-        said += f", means of {' with '.join(texts[1:])}{each}"
+        sentence += f", means of {' with '.join(texts[1:])}{each}"
     if seeds > 1:
-        return said
-    return f"{said}, one method seed {each.strip() if len(levels) == 1 and each else f'per {levels[-1][1]}'}"
+        return sentence
+    each = each.strip() if len(levels) == 1 and each else f"per {levels[-1][1]}"
+    return f"{sentence}, one method seed {each}"
 
 
 def shortened(names: Iterable[str], most: int = 24) -> list[str]:

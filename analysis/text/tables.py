@@ -48,7 +48,7 @@ def shown(frame: pd.DataFrame, plus_minus: str = " ± ") -> pd.DataFrame:
     Columns of the scenario and of what deviations are over are left out where they are the same in every row,
     and so are empty columns and `failed` when nothing failed. Other columns follow behind the figures.
     """
-    found: dict[str, list[str]] = {}
+    columns: dict[str, list[str]] = {}
     for name, head in _HEADS.items():
         if name not in frame:
             continue
@@ -56,14 +56,14 @@ def shown(frame: pd.DataFrame, plus_minus: str = " ± ") -> pd.DataFrame:
         constant = len(set(values)) < 2 and name in (*SCENARIO, "over")
         if constant or set(values) <= {""} or (name == "failed" and set(values) <= {"0"}):
             continue
-        found[head] = values
+        columns[head] = values
     for metric in metrics_of(frame):
         pairs = zip(frame[f"{metric}_mean"], frame[f"{metric}_std"], strict=True)
-        found[label(metric)] = [mean_std(mean, std, metric, plus_minus) for mean, std in pairs]
+        columns[label(metric)] = [mean_std(mean, std, metric, plus_minus) for mean, std in pairs]
     for name in others(frame):
         real = pd.api.types.is_float_dtype(frame[name])
-        found[label(name)] = [figure(float(v), name) if real else str(v) for v in frame[name]]
-    return pd.DataFrame(found)
+        columns[label(name)] = [figure(float(v), name) if real else str(v) for v in frame[name]]
+    return pd.DataFrame(columns)
 
 
 def others(frame: pd.DataFrame) -> list[str]:

@@ -46,7 +46,7 @@ def source(plan: str | Path) -> Path:
     if name in shipped():
         return shipped()[name]
     if name in printed_tables():
-        raise PlanError(printed_tables()[name].place)
+        raise PlanError(printed_tables()[name].location)
     raise PlanError(
         f"there is no plan '{plan}': no such file, and {suggest(name, [*shipped(), *printed_tables()])}"
     )
