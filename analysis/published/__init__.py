@@ -28,7 +28,7 @@ __all__ = [
     "select",
 ]
 PAPERS = {"jit": "JiT", "ssd": "SSD", "zero-shot": "Zero-shot", "akbari": "Akbari"}
-AGGREGATE = ", "  # between forget sets over which one printed figure was averaged
+AGGREGATE = ", "  # between forget sets over which a printed figure was averaged
 FRACTION = "std printed as a fraction"
 _MODELS = {"vit": "vit_b16", "vit_l": "vit_l16"}
 _CIFAR10 = (
@@ -43,7 +43,7 @@ _FORGET: dict[str, dict[str, str]] = {
         "vegetables": "fruit_and_vegetables",
         "vehicle2": "vehicles_2",
     },
-    # Printed are positions in the sorted list of the 105 people
+    # The paper has positions in the sorted list of the 105 people
     "pins": {
         "1": "Alex Lawther",
         "10": "Bill Gates",
@@ -60,20 +60,20 @@ def published() -> pd.DataFrame:
 
     Returns:
         paper, table, id (`jit-table8`), dataset, model, task, forget (classes forgotten together are joined
-        by "+"; a figure averaged over several experiments has their forget sets joined by ", "; empty where
-        the paper does not say), method, metric, mean, std (in the unit of the mean; nan where none is
-        printed), note. Percent, except for runtime_s (seconds, evaluation included), anamnesis_index, f_score
+        by "+"; a figure averaged over several experiments has their forget sets joined by ", "; empty if the
+        paper does not name it), method, metric, mean, std (in the unit of the mean; nan if the paper has
+        none), note. Percent, except for runtime_s (seconds, evaluation included), anamnesis_index, f_score
         and total_score.
     """
     return _read().copy()
 
 
 def select(table: str | None) -> pd.DataFrame:
-    """The rows of one printed table, both parts of one that has two, or of all where none is named.
+    """The rows of a printed table, with both parts if it has two, or of all tables if `table` is None.
 
     Raises:
-        AnalysisError: for a table without figures, with the plan that it is a part of, or one that is not
-            there, with the nearest names.
+        AnalysisError: for a table without figures, with the plan that it belongs to, or for an unknown table,
+            with the nearest names.
     """
     frame = published()
     if table is None:
@@ -86,20 +86,20 @@ def select(table: str | None) -> pd.DataFrame:
 
 
 def as_printed(dataset: str, model: str) -> tuple[str, str]:
-    """The names under which the papers' tables have a data set and a network: without variants and sizes."""
+    """The names of a data set and a network in the papers' tables: without variants and sizes."""
     dataset, model = dataset.partition("@")[0], model.partition("@")[0]
     return dataset.removesuffix("_published"), model.removesuffix("_133m")
 
 
 def original_accuracy(dataset: str, model: str) -> pd.DataFrame:
-    """What the papers' original models reach, to judge one's own by.
+    """The accuracies of the papers' original models, for comparison with your own.
 
     Args:
-        dataset, model: Our names; scaled ones and other forms of a network are seen through.
+        dataset, model: Names as in plans, also of scaled data sets and of other forms of a network.
 
     Returns:
-        paper, table, id, task, forget, retain_acc, forget_acc (percent; nan where not printed), one row per
-        printed model and forget set; empty where no paper has this data set and network.
+        paper, table, id, task, forget, retain_acc, forget_acc (percent; nan if not printed), a row per
+        printed model and forget set; empty if no paper has this data set and network.
     """
     frame = published()
     data, network = as_printed(dataset, model)
@@ -123,7 +123,7 @@ def _without_figures(name: str, names: list[str]) -> str:
         return f"unknown published table '{name}'; {valid}"
     if not known.plans:
         return f"there is nothing to compare: {known.location}"
-    return f"{name} prints no figures of its own; compare {' or '.join(known.plans)}"
+    return f"{name} has no figures to compare with; compare {' or '.join(known.plans)}"
 
 
 @cache
@@ -146,7 +146,7 @@ def _read() -> pd.DataFrame:
 
 
 def _forget(dataset: str, printed: str) -> str:
-    """A forget set under our names. Only Pins has a figure averaged over experiments of one person each."""
+    """A forget set's name in plans. Only Pins has figures averaged over experiments, each with one person."""
     names = _FORGET.get(dataset, {})
     between = AGGREGATE if dataset == "pins" else "+"
     return between.join(names.get(part, part) for part in printed.split(","))

@@ -1,8 +1,8 @@
-"""Our benchmark beside the papers' tables: cell by cell, and as rankings of methods.
+"""A benchmark compared with the papers' tables: cell by cell, and as rankings of methods.
 
-A cell is one printed figure. It is compared with every line of ours that measured the same thing: each
-data set and network that stands for the printed one (`cifar100@1000` for cifar100), and each regime of
-hyper-parameters, by itself.
+A cell is a printed figure. It is compared with every line of the benchmark that measured the same thing: each
+data set and network that corresponds to the printed one (`cifar100@1000` to cifar100), and each regime of
+hyper-parameters, separately.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from analysis.studies import REFERENCES, SCENARIO, VARIANT, complete
 
 PRINT = ["paper", "table", "id", *SCENARIO]
 OURS = ["our_dataset", "our_model"]
-# Of which a distance to retrain is made; every printed table has some of them
+# The metrics in a distance to retrain; every printed table has some of them
 GAP = [
     *("retain_acc", "forget_acc", "mia"),
     *("retain_train_acc", "forget_train_acc", "test_acc"),
@@ -32,11 +32,14 @@ GAP = [
 ]
 _QUALITY = {"f_score", "total_score"}
 COMPARED, UNMEASURED, NEVER = "compared", "not measured", "never run"
-TIME = "runtime_s"  # with its evaluation, as the papers' clocks have it
+TIME = "runtime_s"  # with evaluation, as in the papers
 EVERY = "all"
 UNNAMED = ""  # the forget set of a printed table that does not name it
-FEWEST = 3  # methods that a rank correlation needs to say anything
-_DRAWN = ("random", "identities")  # a number of these is another sample in every printed run
+FEWEST = 3  # methods; a rank correlation of fewer says nothing
+_DRAWN = (
+    "random",
+    "identities",
+)  # tasks whose forget set, if given as a number, is drawn in every printed run
 _LISTED = re.compile(r"ids-([0-9]+)-[0-9a-f]+")  # a forget set whose images a file lists
 _Samples = Mapping[tuple[str, ...], tuple[str, ...]]
 _TABLE_KEYS = [*PRINT, *OURS, "scaled"]
@@ -46,23 +49,23 @@ _RANKED = [*_TABLE_KEYS, "forget", "regime", "tuned_on"]
 def cells(
     trials: Trials, printed: pd.DataFrame | None = None, samples: pd.DataFrame | None = None
 ) -> pd.DataFrame:
-    """Every printed figure with ours beside it.
+    """Every printed figure with the benchmark's figure for it.
 
     Args:
-        trials: The table, or where results are; of a million trials the latter takes seconds.
-        samples: The table of that name, which the F-score is made of.
+        trials: The table, or the location of results; for a million trials the location takes seconds.
+        samples: The samples table, from which the F-score is computed.
         printed: Rows of `analysis.published`; by default all.
 
     Returns:
         The columns of `printed`, with mean and std as printed_mean and printed_std, and: our_dataset,
         our_model, scaled (whether these are smaller than printed), regime, preset, tuned_on, mean, std, n
-        (of our complete trials; for runtime_s the method and its evaluation, as printed), printed_over and
-        over (what the deviations are over: draws, seeds or originals; ours is over the same as print's where
-        it can be), difference (mean - printed_mean, in points or the metric's unit; none for runtime_s, as
-        machines differ), within (whether |difference| <= printed_std; null where no spread, or a spread of 0,
-        is printed, and where the two are not over the same), status: `compared`, `not measured` (run, but
-        without this figure) or `never run` (once per place of ours; our_dataset is null where no run of ours
-        stands for the printed place).
+        (of the benchmark's complete trials; for runtime_s the method and its evaluation, as printed),
+        printed_over and over (the unit of the deviations: draws, seeds or originals; the benchmark's is the
+        paper's if possible), difference (mean - printed_mean, in points or the metric's unit; none for
+        runtime_s, because machines differ), within (whether |difference| <= printed_std; null if the paper
+        has no spread or a spread of 0, or if the units of the deviations differ), status: `compared`,
+        `not measured` (run, but without this figure) or `never run` (once per data set and network of the
+        benchmark; our_dataset is null if no run corresponds to the printed data set and network).
     """
     wanted = (published() if printed is None else printed).rename(
         columns={"mean": "printed_mean", "std": "printed_std"}
@@ -98,11 +101,11 @@ def cells(
 
 
 def ranking(compared: pd.DataFrame) -> pd.DataFrame:
-    """Methods ranked by their distance to retrain, in print and here.
+    """Methods ranked by their distance to retrain, in the paper and in the benchmark.
 
     Each side's distance is the mean absolute difference to its own retrained model, over the accuracies and
-    attacks that both have. Of several published values of one method the nearest counts. Over
-    `all` forget sets distances are means, of the methods that were run on the most of them.
+    attacks that both have. If a method has several published values, the nearest counts. For `all` forget
+    sets the distances are means, of the methods that were run on the most sets.
 
     Args:
         compared: Rows of `cells`.
@@ -121,21 +124,21 @@ def ranking(compared: pd.DataFrame) -> pd.DataFrame:
     means = means[(means["sets"] == most) & (most > 1)].assign(forget=EVERY)
     columns = [*_RANKED, "method", "printed_gap", "gap"]
     ranked = pd.concat([merge_tuned(gaps)[columns], means[columns]], ignore_index=True)
-    ranked = ranked.round({"printed_gap": 9, "gap": 9})  # equals stay equal, whatever they were added up from
+    ranked = ranked.round({"printed_gap": 9, "gap": 9})  # equal means stay equal regardless of rounding
     for rank, gap in (("printed_rank", "printed_gap"), ("rank", "gap")):
         ranked[rank] = ranked.groupby(_RANKED)[gap].rank()
     return _in_order(ranked, list(dict.fromkeys(compared["id"])))
 
 
 def agreement(ranked: pd.DataFrame) -> pd.DataFrame:
-    """How far the ranking here agrees with the printed one.
+    """The agreement of the benchmark's ranking with the printed one.
 
     Args:
         ranked: Rows of `ranking`.
 
     Returns:
         The columns that identify a ranking (up to tuned_on), n (methods), kendall (tau-b) and spearman; both
-        nan below three methods, or where all of one side are equal.
+        nan for fewer than three methods, or if all distances of a side are equal.
     """
     agreements = []
     for values, rows in ranked.groupby(_RANKED, sort=False):
@@ -147,7 +150,7 @@ def agreement(ranked: pd.DataFrame) -> pd.DataFrame:
 
 
 def _ours(trials: pd.DataFrame) -> pd.DataFrame:
-    """Our rows of the benchmark stage, with the names of what they stand for, and the time as printed."""
+    """The rows of the benchmark stage, with the papers' names of data sets and networks, and `TIME`."""
     rows = benchmarked(trials)
     networks = list(zip(rows["dataset"], rows["model"], strict=True))
     known = {network: as_printed(*network) for network in set(networks)}
@@ -162,12 +165,12 @@ def _ours(trials: pd.DataFrame) -> pd.DataFrame:
 
 
 def _printed(rows: pd.DataFrame, wanted: pd.DataFrame, keys: list[str]) -> pd.DataFrame:
-    """The rows that some printed figure has these names in common with."""
+    """The rows whose `keys` agree with those of a printed figure."""
     return rows.merge(wanted[keys].drop_duplicates(), on=keys)
 
 
 def _printed_samples(wanted: pd.DataFrame) -> _Samples:
-    """The forget sets that print drew: data set, network and task -> their names."""
+    """The forget sets that the papers drew at random: data set, network and task -> their names."""
     drawn = wanted[wanted["task"].isin(_DRAWN)]
     return {
         tuple(map(str, scenario)): tuple(dict.fromkeys(sets))
@@ -176,10 +179,10 @@ def _printed_samples(wanted: pd.DataFrame) -> _Samples:
 
 
 def _as_sampled(rows: pd.DataFrame, printed: _Samples) -> pd.DataFrame:
-    """Our rows, in which samples have the names of the printed ones that they stand for.
+    """The rows, with random forget sets named like the printed ones that they correspond to.
 
-    Images that a file lists stand for a sample of as many, as the unlearning challenge's list in print. A
-    scaled run forgets fewer images, and stands for the only sample that was printed.
+    Images that a file lists correspond to a sample of the same size, for example the unlearning challenge's
+    list. A scaled run forgets fewer images, and corresponds to the only printed sample.
     """
 
     def name(dataset: str, model: str, task: str, forget: str) -> str:
@@ -194,9 +197,9 @@ def _as_sampled(rows: pd.DataFrame, printed: _Samples) -> pd.DataFrame:
 
 
 def _standing_for(rows: pd.DataFrame, wanted: pd.DataFrame) -> pd.DataFrame:
-    """Our rows under the printed forget sets; a figure printed for several has all of them, or no row.
+    """The rows under the printed forget sets; a figure printed for several sets has all of them, or no row.
 
-    A figure of a forget set that print does not name has those of whichever sets were run here.
+    A figure of a forget set that the paper does not name has those of all sets that were run.
     """
     parts = [rows[rows["regime"] != JOINT_REGIME]]
     several = wanted[wanted["forget"].str.contains(AGGREGATE)]
@@ -211,7 +214,7 @@ def _standing_for(rows: pd.DataFrame, wanted: pd.DataFrame) -> pd.DataFrame:
 
 
 def _figures(rows: pd.DataFrame, metrics: Collection[str]) -> pd.DataFrame:
-    """Mean, standard deviation and number of our complete trials, one row per line and metric."""
+    """Mean, standard deviation and number of the complete trials, a row per line and metric."""
     keys = [*OURS, "task", "forget", *VARIANT]
     have = [name for name in rows.select_dtypes("number").columns if name in metrics]
     header = [*keys, "metric", "mean", "std", "n", "over"]
@@ -235,19 +238,19 @@ def _figures(rows: pd.DataFrame, metrics: Collection[str]) -> pd.DataFrame:
 
 
 def _printed_over(task: str, forget: str) -> str:
-    """What a printed deviation is over: runs with a sample each, or runs on the same forget set."""
+    """The unit of a printed deviation: runs with a random sample each, or runs on the same forget set."""
     return "draws" if task in _DRAWN and forget.partition(" ")[0].isdecimal() else "seeds"
 
 
 def _quality(trials: pd.DataFrame, samples: pd.DataFrame) -> pd.DataFrame:
-    """The F-scores, each made of all models of a line at once, as rows like those of `_figures`."""
+    """The F-scores, each computed from all models of a line, as rows like those of `_figures`."""
     rows = forgetting_quality(trials, samples).rename(columns=dict(zip(SCENARIO, OURS, strict=False)))
     keys = [*OURS, "task", "forget", *VARIANT, "n"]
     return rows.melt(id_vars=keys, value_vars=sorted(_QUALITY), var_name="metric", value_name="mean")
 
 
 def _gaps(compared: pd.DataFrame) -> pd.DataFrame:
-    """Both sides' distance to their own retrained model, one row per line of ours and forget set."""
+    """Both sides' distances to their retrained models, a row per line of the benchmark and forget set."""
     figures = compared[(compared["status"] == COMPARED) & compared["metric"].isin(GAP)]
     here = [*_TABLE_KEYS, "forget"]
     retrain = figures[figures["method"] == "retrain"][[*here, "metric", "printed_mean", "mean"]]
@@ -264,7 +267,7 @@ def _gaps(compared: pd.DataFrame) -> pd.DataFrame:
 
 
 def _in_order(ranked: pd.DataFrame, tables: list[str]) -> pd.DataFrame:
-    """Tables and regimes in their order, a table's forget sets before all together, the best first."""
+    """Tables and regimes in their order, single forget sets before `all`, the best method first."""
 
     def key(column: pd.Series) -> pd.Series:
         if column.name == "id":

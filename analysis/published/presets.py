@@ -1,4 +1,4 @@
-"""Whose published values a benchmark ran, and how far their experiment was from this one."""
+"""The published values that a benchmark ran, and how their experiments differ from this one."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from analysis.studies import REFERENCES, SCENARIO
 
 
 def published_values(trials: pd.DataFrame) -> pd.DataFrame:
-    """One row for each method and preset of the benchmark, and one for each method that had none.
+    """A row for each method and preset of the benchmark, and for each method without a preset.
 
     Returns:
-        dataset, model, task, method, preset ("" for a method without), preset_paper, preset_differs (what of
-        the experiment that the values were published for is not this one's: data set, network; "" where
-        they were published for just this one).
+        dataset, model, task, method, preset ("" for a method without one), preset_paper, preset_differs (how
+        the experiment that the values were published for differs: data set, network; "" if they were
+        published for this experiment).
     """
     rows = benchmarked(trials)
     rows = rows[~rows["method"].isin(REFERENCES)]

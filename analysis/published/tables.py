@@ -1,4 +1,4 @@
-"""The printed tables and figures that have no plan of their own, and the plans that they are a part of."""
+"""The printed tables and figures without a plan, and the plans whose results they show."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ _ROMAN = {"i": 1, "ii": 2, "iii": 3, "iv": 4, "v": 5, "vi": 6, "vii": 7, "viii":
 
 @dataclass(frozen=True)
 class PrintedTable:
-    """A printed table or figure without a plan of its own.
+    """A printed table or figure without its own plan.
 
     Attributes:
-        what: What print shows there.
-        plans: The shipped plans whose experiment it is a part of; none where it holds no experiment.
-        then: The command that makes of their runs what print shows; "" where running them is enough.
+        what: The content of the table or figure.
+        plans: The shipped plans that run its experiment; none if it does not show an experiment.
+        then: The command that computes the table from their runs; "" if running them is enough.
     """
 
     name: str
@@ -29,16 +29,16 @@ class PrintedTable:
 
     @property
     def location(self) -> str:
-        """Where its experiment lies, and what runs it."""
+        """The plans that run its experiment, with the commands."""
         if not self.plans:
-            return f"{self.name} holds no experiment that can be run: {self.what}"
+            return f"{self.name} does not show an experiment that can be run: {self.what}"
         commands = [*(f"unlearn run {plan}" for plan in self.plans), *([self.then] if self.then else [])]
-        return f"{self.name} lies in {' and '.join(self.plans)}: {', then '.join(commands)}"
+        return f"{self.name} is part of {' and '.join(self.plans)}: {', then '.join(commands)}"
 
 
 @cache
 def printed_tables() -> dict[str, PrintedTable]:
-    """Every printed table and figure without a plan of its own, by name, paper by paper."""
+    """Every printed table and figure without its own plan, by name, in the order of the papers."""
     text = (files("analysis.published") / "tables.yaml").read_text(encoding="utf-8")
     return {
         name: PrintedTable(name, entry["what"], tuple(entry.get("plans", ())), entry.get("then", ""))

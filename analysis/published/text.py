@@ -1,4 +1,4 @@
-"""A printed table and ours of the same experiment, cell by cell as text."""
+"""A printed table and the benchmark of the same experiment, cell by cell as text."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from analysis.text.labels import DASH, mean_std, scenario_label, signed, title, 
 
 
 def by_table(compared: pd.DataFrame) -> Iterator[pd.DataFrame]:
-    """The cells of each printed table and place of ours that have figures of both sides."""
+    """The cells of each printed table, by data set and network of the benchmark, if any cell is compared."""
     for _, rows in compared.groupby([*PRINT, *OURS], sort=False):
         if (rows["status"] == COMPARED).any():
             yield rows
 
 
 def name_of(rows: pd.DataFrame) -> str:
-    """A printed table and where it was run, of the rows of one table and place."""
+    """The label of a printed table and of its run, from the rows of a table, data set and network."""
     first = rows.iloc[0]
     printed = f"{PAPERS[first['paper']]}, {first['table'].replace('table', 'table ')}"
     run = scenario_label(first["our_dataset"], first["our_model"])
@@ -28,24 +28,26 @@ def name_of(rows: pd.DataFrame) -> str:
 
 
 def verdict(rows: pd.DataFrame) -> str:
-    """How many of our figures lie within the printed spread, and how many cells have none of ours.
+    """How many of the benchmark's figures are within the printed spread, and how many cells it leaves empty.
 
-    Where print does not name what it forgets, that is said too.
+    A sentence is added if the paper does not name its forget set.
     """
     judged, cell = rows["within"].dropna(), ["forget", "method", "metric"]
     every = len(rows[cell].drop_duplicates())
     have = len(rows.loc[rows["status"] == COMPARED, cell].drop_duplicates())
     sentence = (
-        f"{int(judged.sum())} of {len(judged)} figures that have a printed spread lie within it; "
+        f"{int(judged.sum())} of {len(judged)} figures that have a printed spread are within it; "
         f"of {every} printed cells {every - have} have no figure here."
     )
     if (rows["forget"] == UNNAMED).any():
-        sentence += " Print does not name the forget set; ours are means over those that were run."
+        sentence += (
+            " The paper does not name the forget set; figures here are means over those that were run."
+        )
     return sentence
 
 
 def cell_table(rows: pd.DataFrame) -> pd.DataFrame:
-    """The compared cells of one table and place as strings with readable heads, one line per cell."""
+    """The compared cells of a table, data set and network as strings with readable heads, a line per cell."""
     cells = rows[rows["status"] == COMPARED]
     within = (
         cells["within"].map({True: "yes", False: "no"}).astype(object).where(cells["within"].notna(), DASH)
@@ -56,7 +58,7 @@ def cell_table(rows: pd.DataFrame) -> pd.DataFrame:
             "Method": cells["method"],
             "Parameters": [parameters_of(line) for line in cells[VARIANT].itertuples(index=False)],
             "Figure": cells["metric"].map(title),
-            "Print": [
+            "Paper": [
                 mean_std(*line) for line in cells[["printed_mean", "printed_std", "metric"]].to_numpy()
             ],
             "Here": [mean_std(*line) for line in cells[["mean", "std", "metric"]].to_numpy()],
@@ -69,7 +71,7 @@ def cell_table(rows: pd.DataFrame) -> pd.DataFrame:
 
 
 def _over(printed: str, ours: str) -> str:
-    """What both deviations of a cell are over; a value made of all models at once has none of ours."""
+    """The units of both deviations of a cell; a value computed from all models at once has no deviation."""
     return printed if pd.isna(ours) or ours == printed else f"{printed}, here {ours}"
 
 
@@ -79,5 +81,5 @@ def parameters_of(key: tuple[str, ...]) -> str:
 
 
 def forget_sets(forget: str) -> str:
-    """A printed forget set, or what stands for several or none."""
-    return {EVERY: "all that were run", UNNAMED: "not named in print"}.get(forget, forget)
+    """A printed forget set, or a description for all sets and for an unnamed set."""
+    return {EVERY: "all that were run", UNNAMED: "not named in the paper"}.get(forget, forget)

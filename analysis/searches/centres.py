@@ -1,4 +1,4 @@
-"""The points around which sensitivity runs varied parameters, and which runs belong together."""
+"""The points around which sensitivity runs varied parameters, and the runs that belong together."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ Point = tuple[float, ...]
 
 @dataclass(frozen=True)
 class Figure:
-    """What belongs into one figure: the sensitivity runs around one centre.
+    """The data of a figure: the sensitivity runs around the same centre.
 
     Attributes:
-        study: Of these runs the one that finished last.
-        rows: Their trials, every piece of work once.
-        best: The best trial of the search, where it is the centre.
-        preset: The published values that are the centre; empty for others.
+        study: The run that finished last.
+        rows: The trials of all runs, each piece of work once.
+        best: The best trial of the search, if it is the centre.
+        preset: The published values that are the centre; empty for other centres.
     """
 
     study: Study
@@ -32,10 +32,10 @@ class Figure:
 
 
 def figures(trials: pd.DataFrame) -> Iterator[Figure]:
-    """The sensitivity runs of a table, those of the same method and scenario around the same centre as one.
+    """The sensitivity runs of a table; runs of the same method and scenario with the same centre are joined.
 
-    A centre is the value of every hyper-parameter, of the varied ones at the centre. Runs on other images,
-    another original model or in another precision stay apart, and so does a run whose centre is not known.
+    A centre has a value for every hyper-parameter, varied or not. Runs on other images, with another original
+    model or in another precision are separate, and so is a run whose centre is not known.
     """
     winners = [(study, winner) for study, rows in studies(trials) if (winner := best(rows)) is not None]
     groups: dict[tuple[object, ...], list[tuple[Study, pd.DataFrame]]] = {}
@@ -59,18 +59,17 @@ def figures(trials: pd.DataFrame) -> Iterator[Figure]:
 def centre(frame: pd.DataFrame, given: Sequence[pd.Series] = ()) -> dict[str, float] | None:
     """The point around which a sensitivity run varied one parameter at a time, or None.
 
-    The rows of the centre are those whose values come from a search or from print (regimes `tuned` and
-    `published`). Where no row says so,
-    as in older tables: of all candidates the one from which the most points of the run differ in at most one
-    parameter. Candidates are every point of the run, the combination of each parameter's most common value
-    (the centre itself need not have been run), and the best points of searches, when they are given. Of equal
-    candidates a search's best wins, then the combination of the most common values. A full grid has no
-    centre (all its points are equal) unless a search's best lies on it, or one value of every parameter
-    has more rows than the others (curves with several seeds that lie in the grid).
+    The rows of the centre are those whose values come from a search or a paper (regimes `tuned` and
+    `published`). If there are no such rows, as in older tables, the centre is the candidate from which the
+    most points of the run differ in at most one parameter. Candidates are every point of the run, the
+    combination of each parameter's most common value (the centre itself need not have been run), and the best
+    points of searches, if they are given. Among equal candidates a search's best wins, then the combination
+    of the most common values. A full grid has no centre (all its points are equal) unless it contains a
+    search's best, or one value of every parameter has more rows than the others (curves with several seeds
+    inside the grid).
 
     Args:
-        frame: The rows of sensitivity runs around one centre; failed trials count too, their parameters are
-            known.
+        frame: The rows of sensitivity runs around one centre, with failed trials, whose parameters are known.
         given: The best trials of searches on the same scenario and method.
 
     Returns:
@@ -106,21 +105,21 @@ def _scenario(study: Study) -> tuple[object, ...]:
 
 
 def _conditions(rows: pd.DataFrame) -> tuple[str, ...]:
-    """What must be the same for trials to belong on one curve, but for seed and parameters."""
-    known = rows["state"] != "failed"  # a trial whose worker died knows less
+    """The conditions, except seed and parameters, that trials on the same curve must share."""
+    known = rows["state"] != "failed"  # a trial whose worker died lacks some columns
     first = numbered(rows[known] if known.any() else rows).iloc[0]
     return tuple(str(first[name]) for name in WORK if name in rows and name != "seed")
 
 
 def _parameters(row: pd.Series, moved: dict[str, float]) -> tuple[tuple[str, str], ...]:
-    """Every hyper-parameter that a row has, as text, some of them with another value."""
+    """Every hyper-parameter of a row as text, with the values of `moved` in place of the row's."""
     names = [str(name) for name in row.index if str(name).startswith("param_")]
     values = {name: moved.get(name, row[name]) for name in names}
     return tuple((name, _text(value)) for name, value in sorted(values.items()) if not pd.isna(value))
 
 
 def _shares_fixed(rows: pd.DataFrame, winner: pd.Series) -> bool:
-    """Whether a search's best has what a run left alone, so that the run may be around it."""
+    """Whether a search's best agrees with the parameters that a run did not vary, so it can be the centre."""
     moved = {name: float(winner[name]) for name in varied(rows)}
     return _parameters(rows.iloc[0], moved) == _parameters(winner, {})
 

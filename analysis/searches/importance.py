@@ -1,4 +1,4 @@
-"""Which hyper-parameters decide how good a search's trials are: PED-ANOVA with a bootstrap interval."""
+"""The hyper-parameters that decide how good a search's trials are: PED-ANOVA with a bootstrap interval."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ from analysis.studies import SCENARIO, Study, by_study, differing, numbers, nume
 
 FEWEST = 20
 _RESAMPLES = 40
-_AT_ONCE = 100  # searches, whose samples then take some 30 MB
-_NOTHING = 1e-20  # what rounding leaves of two equal densities
+_AT_ONCE = 100  # searches per pass, whose samples take some 30 MB
+_NOTHING = 1e-20  # divergences below it are rounding errors of equal densities
 _COLUMNS = frozenset(
     (*SCENARIO, "forget", "method", "run_id", "trial_number", "state", "objective", "preset")
 )
@@ -26,14 +26,14 @@ _HEADER = ["parameter", "importance", "low", "high"]
 
 @dataclass(frozen=True)
 class Importance:
-    """Shares of the parameters, or why there are none.
+    """Shares of the parameters, or the reason why there are none.
 
     Attributes:
         table: parameter, importance (shares that sum to 1, largest first), low and high (the 90 % bootstrap
             interval over trials).
         reason: Why the table is empty; empty when it is not.
         trials: Complete trials used.
-        quantile: What counts as good: the share of best trials that importance is computed for.
+        quantile: The share of the trials that count as good.
     """
 
     table: pd.DataFrame
@@ -85,10 +85,10 @@ def importances(
 
 
 def of_searches(results: Locations) -> list[tuple[Study, Importance]]:
-    """The importance of every search of some results, of which only what it takes is read.
+    """The importance of every search of some results; only the columns it needs are read.
 
     Raises:
-        AnalysisError: when the results cannot be read, or hold no search.
+        AnalysisError: if the results cannot be read, or contain no search.
     """
     frames, ranges = searches(results, _COLUMNS)
     answers: list[tuple[Study, Importance]] = []
@@ -104,8 +104,8 @@ def of_searches(results: Locations) -> list[tuple[Study, Importance]]:
 
 @dataclass(frozen=True)
 class _Sample:
-    """The complete trials of one search: their cells (parameters x trials) and metric, or why there is no
-    answer."""
+    """The complete trials of a search: their cells (parameters x trials) and metric, or the reason why they
+    cannot be used."""
 
     names: list[str]
     cells: Integers
@@ -121,7 +121,7 @@ def _samples(frame: pd.DataFrame, parts: Iterable[slice], ranges: Ranges, metric
     """The complete trials of each search in a table.
 
     Args:
-        parts: Which rows are of each.
+        parts: The rows of each search.
     """
     parameters = numeric_parameters(frame)
     values = numbers(frame, parameters)
@@ -146,7 +146,7 @@ def _samples(frame: pd.DataFrame, parts: Iterable[slice], ranges: Ranges, metric
 
 
 def _cells(values: Array, declared: Range | None) -> Integers:
-    """The cell of each value in a parameter's range; all in one where there is a single value."""
+    """The cell of each value in a parameter's range; all in the first cell if there is a single value."""
     low, high = float(values.min()), float(values.max())
     log = low > 0 and (high / low >= 100 if declared is None else declared.log)
     if declared is not None:
@@ -157,7 +157,7 @@ def _cells(values: Array, declared: Range | None) -> Integers:
 
 
 def _shares(samples: Sequence[_Sample], resamples: int, seed: int) -> Iterator[Array]:
-    """By search, samples x parameters: shares that sum to 1, or zeros where nothing can be told.
+    """For each search, samples x parameters: shares that sum to 1, or zeros if there is no difference.
 
     The first sample is all trials.
     """
@@ -190,7 +190,7 @@ def _answer(sample: _Sample, shares: Array | None) -> Importance:
         return Importance(pd.DataFrame(columns=_HEADER), sample.reason, trials, sample.quantile)
     whole, draws = shares[0], shares[1:]
     if not whole.any():
-        reason = "no parameter tells the best trials from the others"
+        reason = "no parameter separates the best trials from the others"
         return Importance(pd.DataFrame(columns=_HEADER), reason, trials, sample.quantile)
     draws = draws[draws.any(axis=1)]
     low, high = np.quantile(draws, [0.05, 0.95], axis=0) if len(draws) else (whole * np.nan,) * 2
@@ -202,10 +202,10 @@ def _answer(sample: _Sample, shares: Array | None) -> Importance:
 
 def _reason(values: Array, names: list[str], metric: str) -> str:
     if len(names) < 2:
-        what = f"only {names[0].removeprefix('param_')}" if names else "no parameter"
-        return f"{what} was varied, so there is nothing to compare"
+        varied = f"only {names[0].removeprefix('param_')}" if names else "no parameter"
+        return f"{varied} was varied, so there is nothing to compare"
     if len(values) < FEWEST:
-        return f"{len(values)} complete trials are too few; it takes {FEWEST}"
+        return f"{len(values)} complete trials are too few; at least {FEWEST} are needed"
     if (values == values[0]).all():
         return f"all trials have the same {metric}"
     return ""

@@ -2,8 +2,8 @@
 
 The objectives are those of a plan's `pareto`: distances to the retrained model in retain accuracy, forget
 accuracy and MIA, and the method's seconds. Each is scaled by the range of the complete trials, so that 0 is
-the best value of any trial and 1 the worst; the hypervolume is the share of that unit cube which some
-trial beats, and the knee is the trial of the front nearest to its corner 0.
+the best value of any trial and 1 the worst. The hypervolume is the share of that unit cube that the trials
+dominate, and the knee is the trial of the front nearest to the corner 0.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ def front(frame: pd.DataFrame) -> pd.DataFrame:
 
     Returns:
         In the order of the trials: trial_number, retain_acc_distance, forget_acc_distance, mia_distance
-        (points), unlearn_s, gap; on_front, knee (one of the front, or none where there is no trial),
+        (points), unlearn_s, gap; on_front, knee (one trial of the front, or none if there are no trials),
         hypervolume (0 to 1, of the trials up to this one).
     """
     rows = fully_evaluated(complete(frame)).sort_values("trial_number")
@@ -57,7 +57,7 @@ def scaled(points: Numbers) -> Numbers:
 
 
 def undominated(points: Numbers) -> npt.NDArray[np.bool_]:
-    """Which points no other one beats: at least as good in all objectives, and better in one.
+    """Whether no other point dominates a point: is at least as good in all objectives, and better in one.
 
     Example:
         >>> undominated(np.array([[0.0, 1.0], [1.0, 0.0], [1.0, 1.0]])).tolist()
@@ -94,7 +94,7 @@ def hypervolume(points: Numbers) -> float:
 
 
 def _gain(point: Numbers, others: Numbers) -> float:
-    """The volume that a point covers and no other one does."""
+    """The volume that only this point covers."""
     alone = float(np.prod(1 - point))
     if not len(others) or not alone:
         return alone
@@ -104,7 +104,7 @@ def _gain(point: Numbers, others: Numbers) -> float:
 
 
 def front_sentence(data: pd.DataFrame) -> str:
-    """What a front says, in words: its size, its knee and whether it still grew."""
+    """A front in words: its size, its knee and its growth in the second half of the trials."""
     knee = data[data["knee"]].iloc[0]
     half = data["hypervolume"].iloc[(len(data) - 1) // 2]
     late = data["hypervolume"].iloc[-1] - half

@@ -1,8 +1,8 @@
-"""PED-ANOVA of many weighted samples at once, with the values that Optuna's evaluator gives one by one.
+"""PED-ANOVA of many weighted samples at once, with the same values as Optuna's evaluator.
 
 The method compares two densities of a parameter, of the best trials and of all, on a grid of fifty cells
-(Watanabe et al., 2023). A trial counts only through its cell, so a bootstrap sample is a row of counts, and
-all densities of all rows come from one convolution: the kernels of a row have one width.
+(Watanabe et al., 2023). Only a trial's cell matters, so a bootstrap sample is a row of counts, and all
+densities of all rows come from one convolution: the kernels of a row have the same width.
 """
 
 from __future__ import annotations
@@ -31,16 +31,16 @@ def cells(values: Array, low: float, high: float, *, log: bool) -> Integers:
 
 
 def counted(positions: Integers, metric: Array, quantile: float, picks: Integers) -> tuple[Array, Array]:
-    """How many trials of each sample lie in each cell: of the best, and of all.
+    """The number of trials of each sample in each cell: of the best, and of all.
 
     Args:
         positions: The cell of every trial in every parameter: parameters x trials.
-        metric: Of every trial; lower is better.
-        quantile: The share of a sample's trials that are its best, with all that equal the last of them.
+        metric: The metric of every trial; lower is better.
+        quantile: The share of a sample's trials that are its best, plus all trials equal to the last of them.
         picks: The trials of each sample: samples x trials.
 
     Returns:
-        Twice samples x parameters x cells.
+        Two arrays of samples x parameters x cells.
     """
     drawn = metric[picks]
     last = math.ceil(quantile * drawn.shape[1]) - 1
@@ -55,7 +55,7 @@ def counted(positions: Integers, metric: Array, quantile: float, picks: Integers
 
 
 def divergences(top: Array, every: Array) -> Array:
-    """How far the density of the best is from that of all; rows of counts, and a figure for each row."""
+    """The divergence of the density of the best from that of all, for each row of counts."""
     best, local = _densities(top) + 1e-12, _densities(every) + 1e-12
     distances: Array = (local * (best / local - 1.0) ** 2).sum(axis=1)
     return distances
@@ -94,7 +94,7 @@ def _widths(counts: Array, total: Array) -> Array:
 
 
 def _kernels(widths: Array) -> tuple[Array, Array]:
-    """Of each width, a kernel's mass in the cells from -49 to 49, and that inside the grid, by its cell."""
+    """For each width, a kernel's mass in the cells -49 to 49, and its mass inside the grid by its cell."""
     from scipy.special import ndtr
 
     below = ndtr((_POSITIONS + 0.5) / widths)  # up to the far edge of the cell, 0 to 49 cells away

@@ -1,10 +1,10 @@
-"""How robust the best point of a search is: what share of its neighbourhood is nearly as good.
+"""How robust the best point of a search is: the share of its neighbourhood that is nearly as good.
 
 The neighbourhood is a tenth of every parameter's range to both sides, on the scale of the range: a factor of
-three for a learning rate searched over five decades. Two sources say what lies in it. The trials of a search:
-every point counts as what the nearest trial had, so that the many trials that a sampler puts where it is good
-do not count more than the space they stand for. A sensitivity run: its lines through the centre, one
-parameter at a time.
+three for a learning rate searched over five decades. It is measured from two sources. The trials of a search:
+every point has the value of the nearest trial, so that the many trials of a sampler in a good region count
+only as much as the space around them. A sensitivity run: its lines through the centre, one parameter at a
+time.
 """
 
 from __future__ import annotations
@@ -26,22 +26,22 @@ Values = npt.NDArray[np.float64]
 RangeOf = Callable[[Study, str], Range | None]
 
 REACH = 0.1  # of a range, to both sides
-WITHIN = 2.0  # points further from retraining than the best, where nothing else is asked for
-FEWEST = 8  # trials near the best, from which something is said
+WITHIN = 2.0  # points further from retraining than the best, by default
+FEWEST = 8  # trials near the best; a neighbourhood with fewer is left out
 POINTS = np.linspace(0, 10, 41)
 _PROBES, _DRAWS = 400, 200
 
 
 @dataclass(frozen=True)
 class Neighbourhood:
-    """What lies around one best point.
+    """The surroundings of a best point.
 
     Attributes:
         source: `trials` or `sensitivity`.
         parameter: The column that a line varies; empty for all of them together.
         losses: Distance to retrain less that of the best, in points, over the neighbourhood.
-        drawn: The same of bootstrap samples, a row each; without rows where there is no spread to draw from.
-        trials: How many of them lie in the neighbourhood.
+        drawn: The losses of bootstrap samples, a row each; no rows if there is no spread to draw from.
+        trials: The number of trials in the neighbourhood.
     """
 
     study: Study
@@ -52,11 +52,11 @@ class Neighbourhood:
     trials: int
 
     def share(self, within: float | Values) -> Values:
-        """The share of the neighbourhood that is at most so many points worse than the best."""
+        """The share of the neighbourhood that is at most `within` points worse than the best."""
         return np.asarray((self.losses[:, None] <= np.atleast_1d(within)).mean(axis=0))
 
     def interval(self, within: float | Values) -> tuple[Values, Values]:
-        """The bootstrap interval of that share at 95 %; nan where nothing was drawn."""
+        """The 95 % bootstrap interval of that share; nan without bootstrap samples."""
         limits = np.atleast_1d(within)
         if not len(self.drawn):
             return np.full(len(limits), np.nan), np.full(len(limits), np.nan)
@@ -66,10 +66,10 @@ class Neighbourhood:
 
 
 def neighbourhoods(trials: pd.DataFrame, range_of: RangeOf) -> list[Neighbourhood]:
-    """Those of every search, and of every sensitivity run by parameter, of which enough is known.
+    """The neighbourhoods of every search, and of every sensitivity run by parameter, with enough trials.
 
     Args:
-        range_of: The range in which a study searched a parameter column, if that is known.
+        range_of: The range in which a study searched a parameter column, if it is known.
     """
     results = [near for study, rows in studies(trials) if (near := _of_search(study, rows, range_of))]
     for around in figures(trials):
@@ -88,7 +88,7 @@ def robustness(trials: pd.DataFrame, range_of: RangeOf, within: float = WITHIN) 
     Returns:
         dataset, model, task, method, forget, source (trials or sensitivity), parameter (empty for all
         together), share, low, high (95 % bootstrap interval), trials (in the neighbourhood), cliff (whether
-        less than half stays within, the interval's upper end included).
+        the share and the upper end of its interval are below one half).
     """
     header = ["dataset", "model", "task", "method", "forget", "source", "parameter"]
     header += ["share", "low", "high", "trials", "cliff"]

@@ -1,4 +1,4 @@
-"""Is a sampler better than chance here, and are so many trials enough? Searches by sampler."""
+"""Searches by sampler: is a sampler better than random search, and are there enough trials?"""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from analysis.studies import SCENARIO, progress, studies
 
 _RESAMPLES = 2000
 SEARCH_KEYS = [*SCENARIO, "forget", "method"]
-SAMPLER = "tpe"  # of searches from before there was a choice
+SAMPLER = "tpe"  # of searches in tables without a sampler column
 
 
 def sampler_curves(trials: pd.DataFrame) -> pd.DataFrame:
     """The best objective so far over the trials, mean over the searches of each sampler.
 
-    Only searches that minimised the same can be compared; choose them by the results folder. Of a single
-    search there is no interval.
+    Only searches with the same objective can be compared; choose them by the results folder. A single search
+    has no interval.
 
     Args:
         trials: The trials table.

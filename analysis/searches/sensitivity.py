@@ -1,6 +1,6 @@
-"""How the metrics answer to the hyper-parameters: data for scatters, curves and maps.
+"""How the metrics depend on the hyper-parameters: data for scatters, curves and maps.
 
-Two sources: the trials of a search (`observations`), which lie where the sampler went, and the trials of a
+Two sources: the trials of a search (`observations`), at points that the sampler chose, and the trials of a
 sensitivity run (`curves`, `grid`), which change one parameter at a time around a centre, or two in a grid.
 Every function takes the rows of one search, as `analysis.studies.studies` yields them, or the rows of one
 figure of `analysis.searches.centres`.
@@ -22,7 +22,7 @@ def observations(frame: pd.DataFrame, metric: str = "gap") -> pd.DataFrame:
     """A metric against each parameter over a search's complete trials.
 
     Returns:
-        parameter (column name), value, result (in the metric's unit), trial_number; one row per trial and
+        parameter (column name), value, result (in the metric's unit), trial_number; a row per trial and
         parameter that the search varied.
     """
     rows = complete(frame).dropna(subset=[metric])
@@ -43,9 +43,9 @@ def observations(frame: pd.DataFrame, metric: str = "gap") -> pd.DataFrame:
 
 
 def target(frame: pd.DataFrame, metric: str) -> float:
-    """What the retrained model has for a metric; nan where the table does not say.
+    """The retrained model's value of a metric; nan if the table does not contain it.
 
-    Trials whose evaluation ended early have it for their first images alone, and are left out.
+    Trials whose evaluation ended early have the value for their first images only, and are left out.
     """
     name = f"target_{metric}"
     if name not in frame:
@@ -62,11 +62,11 @@ def curves(frame: pd.DataFrame, metric: str = "gap", best: pd.Series | None = No
     Args:
         frame: The rows of one figure.
         metric: The metric's column.
-        best: The best trial of the search; `centre` says what it is for.
+        best: The best trial of the search, a candidate for the centre; see `centre`.
 
     Returns:
         parameter, value, mean, std (over seeds, ddof=1), n, target (the retrained model's), at_centre; empty
-        when the run has no centre.
+        if the run has no centre.
     """
     header = ["parameter", "value", "mean", "std", "n", "target", "at_centre"]
     middle = centre(frame, [] if best is None else [best])
@@ -94,8 +94,8 @@ def curves(frame: pd.DataFrame, metric: str = "gap", best: pd.Series | None = No
 def grid(frame: pd.DataFrame, metric: str = "gap", pair: tuple[str, str] | None = None) -> pd.DataFrame:
     """The two-parameter grid in a sensitivity run.
 
-    Values of a parameter that meet fewer than two values of the other are no part of a grid (they belong
-    to one-parameter curves) and are left out.
+    Values of a parameter that are combined with fewer than two values of the other do not belong to a grid
+    (they belong to one-parameter curves) and are left out.
 
     Args:
         frame: The rows of one figure.

@@ -1,7 +1,8 @@
-"""What it costs to use hyper-parameters on another forget set than the one they were searched on.
+"""The cost of using hyper-parameters on another forget set than the one they were searched on.
 
-All take the trials table and look at the benchmark stage's rows of the regimes `tuned` (searched on the
-forget set itself) and `transferred` (searched on another one, `tuned_on`), by their distance to retrain.
+All functions take the trials table and use the benchmark stage's rows of the regimes `tuned` (searched on the
+forget set itself) and `transferred` (searched on another forget set, `tuned_on`), with their distance to
+retrain.
 """
 
 from __future__ import annotations
@@ -20,13 +21,13 @@ _FIGURES = ["difference", "std", "low", "high", "n"]
 def by_forget(trials: pd.DataFrame) -> pd.DataFrame:
     """The cost of transferred parameters on each forget set, with the same seeds on both sides.
 
-    Where parameters of several other sets were run, each seed's transferred distance is their mean.
+    If parameters of several other sets were run, each seed's transferred distance is their mean.
 
     Returns:
-        dataset, model, task, method, forget, sources (how many sets the parameters came from), tuned,
-        transferred (mean distances over the common seeds, points), difference (transferred - tuned: what the
-        transfer costs), std (of the differences, ddof=1), low, high (95 % t interval of the mean difference),
-        n (seeds; draws or originals, where there are several). Only forget sets that have both.
+        dataset, model, task, method, forget, sources (the number of sets that the parameters came from),
+        tuned, transferred (mean distances over the common seeds, points), difference (transferred - tuned:
+        the cost of the transfer), std (of the differences, ddof=1), low, high (95 % t interval of the mean
+        difference), n (seeds; draws or originals, if there are several). Only forget sets that have both.
     """
     keys, figures = [*_WHAT, "forget"], ["sources", "tuned", "transferred", "difference"]
     return _summary(_independent(_pairs(trials), keys, figures), keys, figures[:-1])
@@ -60,7 +61,7 @@ def matrix(trials: pd.DataFrame) -> pd.DataFrame:
 
 
 def _independent(rows: pd.DataFrame, keys: list[str], figures: list[str]) -> pd.DataFrame:
-    """A row for each original, draw or seed of each line, whichever there are several of."""
+    """A row for each original, draw or seed of each line: the outermost level with several of them."""
     rows = rows.assign(_line=rows.groupby(keys).ngroup())
     lines = rows.drop_duplicates("_line").set_index("_line")[keys]
     means = units_by(rows, "_line", levels_by(counts_by(rows, "_line")), figures, [])
@@ -78,7 +79,7 @@ def _pairs(trials: pd.DataFrame) -> pd.DataFrame:
     keys = [*_WHAT, "forget", *UNIT]
     tuned = rows[rows["regime"] == "tuned"].groupby(keys)["gap"].mean().rename("tuned")
     others = rows[rows["regime"] == "transferred"]
-    # Of all seeds together: a benchmark that was cut short has fewer for some
+    # Counted over all seeds: a benchmark that was cut short has fewer sources for some seeds
     sources = others.groupby([*_WHAT, "forget"])["tuned_on"].transform("nunique")
     other = (
         others.assign(sources=sources)

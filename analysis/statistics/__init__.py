@@ -1,1 +1,1 @@
-"""Statistics that know nothing about results: intervals, equality tests, ranks."""
+"""Statistics: intervals, differences, equality tests, ranks."""

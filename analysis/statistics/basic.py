@@ -15,12 +15,12 @@ from analysis.studies import SCENARIO, Study, best, complete, distinct_work, num
 
 @dataclass(frozen=True)
 class Difference:
-    """How far two samples lie apart.
+    """The difference between two samples.
 
     Attributes:
-        mean: Of the one less that of the other.
-        low, high: Student's 95 % interval of it; nan where there are too few values.
-        n: Pairs, or the values of the smaller sample where they are not paired.
+        mean: Mean of the first sample less that of the second.
+        low, high: Student's 95 % interval of the difference; nan if there are too few values.
+        n: Number of pairs, or of values in the smaller sample if they are not paired.
     """
 
     mean: float
@@ -30,26 +30,26 @@ class Difference:
 
     @property
     def is_clear(self) -> bool:
-        """Whether the interval leaves out 0."""
+        """Whether the interval excludes 0."""
         return self.low > 0 or self.high < 0
 
 
 @dataclass(frozen=True)
 class WinnersCurse:
-    """The chosen parameters twice: as the search saw them, and on fresh seeds.
+    """The chosen parameters measured twice: in the search, and on fresh seeds.
 
     Attributes:
         study: The search.
         trial_number: The trial of the search whose parameters the benchmark ran.
         searched: Its objective in the search, in points.
-        fresh_mean, fresh_std, n: The same parameters on n benchmark seeds or draws, every piece of work once.
-        over: What these are: seeds; or draws, where the benchmark has any that the search never saw.
-        difference: fresh_mean - searched, in points; positive when the search was too hopeful.
-        low, high: Student's 95 % interval of the difference over these; nan for a single one.
-        trials: From how many complete trials the best was picked.
+        fresh_mean, fresh_std, n: The same parameters on n benchmark seeds or draws, each counted once.
+        over: The unit of n: `seeds`, or `draws` if the benchmark has draws that the search never saw.
+        difference: fresh_mean - searched, in points; positive if the search was too optimistic.
+        low, high: Student's 95 % interval of the difference over seeds or draws; nan if n is 1.
+        trials: The number of complete trials from which the best was picked.
         searched_split, fresh_split: The held-out images that each was measured on. When they differ, the
-            difference has two sources that one number cannot separate: picking the luckiest of many trials,
-            and other images.
+            difference has two sources that a single number cannot separate: picking the luckiest of many
+            trials, and other images.
     """
 
     study: Study
@@ -68,7 +68,7 @@ class WinnersCurse:
 
 
 def mean_std(values: pd.Series | Values | list[float]) -> tuple[float, float]:
-    """Mean and sample standard deviation (ddof=1) of what is finite; nan where there are too few values.
+    """Mean and sample standard deviation (ddof=1) of the finite values; nan if there are too few.
 
     Example:
         >>> mean_std([2.0, 4.0, float("nan"), 6.0])
@@ -81,7 +81,7 @@ def mean_std(values: pd.Series | Values | list[float]) -> tuple[float, float]:
 
 
 def t_interval(values: pd.Series | Values | list[float], level: float = 0.95) -> tuple[float, float]:
-    """Student's interval of the mean, honest for a handful of values; nan, nan for fewer than two.
+    """Student's interval of the mean, valid for a handful of values; nan, nan for fewer than two.
 
     Example:
         >>> low, high = t_interval([2.0, 4.0, 6.0])
@@ -98,10 +98,10 @@ def t_interval(values: pd.Series | Values | list[float], level: float = 0.95) ->
 
 
 def difference(a: pd.Series, b: pd.Series) -> Difference:
-    """The mean of one sample less that of another, with Student's interval.
+    """The mean of a sample less that of another, with Student's interval.
 
-    Values of the same index are pairs. With fewer than two pairs the samples are taken as independent, with
-    Welch's degrees of freedom.
+    Values with the same index are pairs. With fewer than two pairs the samples are treated as independent,
+    with Welch's degrees of freedom.
 
     Example:
         >>> result = difference(pd.Series([5.0, 7.0, 9.0]), pd.Series([4.0, 5.0, 6.0]))  # three pairs
@@ -130,10 +130,10 @@ def _welch(a: Values, b: Values) -> Difference:
 
 
 def kendall(a: pd.Series, b: pd.Series) -> float:
-    """Kendall's tau-b of two rankings of the same things; nan where one of them is all ties.
+    """Kendall's tau-b of two rankings of the same items; nan if all values of one ranking are equal.
 
     Example:
-        >>> round(kendall(pd.Series([1, 2, 3, 4]), pd.Series([1, 2, 4, 3])), 3)  # one of six pairs is swapped
+        >>> round(kendall(pd.Series([1, 2, 3, 4]), pd.Series([1, 2, 4, 3])), 3)  # one swapped pair of six
         0.667
     """
     x, y = (np.asarray(values, dtype=float) for values in (a, b))
@@ -144,7 +144,7 @@ def kendall(a: pd.Series, b: pd.Series) -> float:
 
 
 def spearman(a: pd.Series, b: pd.Series) -> float:
-    """Spearman's correlation of two rankings of the same things; nan where one of them is all ties.
+    """Spearman's correlation of two rankings of the same items; nan if all values of one are equal.
 
     Example:
         >>> round(spearman(pd.Series([1, 2, 3, 4]), pd.Series([1, 2, 4, 3])), 3)
@@ -157,11 +157,11 @@ def spearman(a: pd.Series, b: pd.Series) -> float:
 
 
 def winners_curse(trials: pd.DataFrame) -> list[WinnersCurse]:
-    """Each search whose best parameters were benchmarked on its forget set, checked on what it never saw.
+    """The searches whose best parameters were benchmarked on their forget sets with other seeds.
 
-    Rows of kind `benchmark` belong to a search when scenario, forget set, original and method are the same,
-    all parameters agree, and the seed is none that the search used. Where some of them forgot other draws
-    than the search did, these alone are fresh, each once: their trials' mean.
+    Rows of kind `benchmark` belong to a search if scenario, forget set, original and method are the same,
+    all parameters agree, and the search did not use the seed. If some of them forgot other draws than the
+    search did, only these count as fresh, each draw once with the mean of its trials.
     """
     done = numbered(complete(trials))
     benchmark = done[done["kind"] == "benchmark"]

@@ -1,9 +1,9 @@
-"""Whether a method's models are as retrained ones: two one-sided tests within a margin, and their power.
+"""Whether a method's models are equal to retrained ones: two one-sided tests within a margin, their power.
 
-The margin is given, or it is a multiple of the retrained models' own spread. That spread is an estimate, and
-a test that takes it as known calls too many methods equal. The upper limit of |difference| - margin is
-therefore made of the limits of both parts (method of variance estimates recovery; Zou and Donner 2008),
-which keeps the level also where the two sides differ in spread (Welch's degrees of freedom).
+The margin is given, or it is a multiple of the retrained models' spread. That spread is an estimate, and
+a test that treats it as known calls too many methods equal. The upper limit of |difference| - margin is
+therefore computed from the limits of both parts (method of variance estimates recovery; Zou and Donner
+2008). This keeps the level even if the two sides differ in spread (Welch's degrees of freedom).
 Every function takes arrays, one value for each comparison.
 """
 
@@ -15,12 +15,14 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-LEVEL = 0.05  # of wrongly saying that a method is as retraining, and of wrongly saying that it differs
-POWER = 0.8  # with which the number of runs is to lead to an answer
-# The margin in standard deviations of the retrained models: two of these differ by so much (root mean square)
+LEVEL = (
+    0.05  # probability of wrongly calling a method equal to retraining, and of wrongly calling it different
+)
+POWER = 0.8  # probability of an answer, from which the number of runs is computed
+# The margin in standard deviations of the retrained models: the root mean square difference of two of them
 SPREADS = 2**0.5
-MOST_RUNS = 1000  # beyond it nothing is promised
-STEPS = 8  # of a distribution that is integrated
+MOST_RUNS = 1000  # larger numbers are not computed
+STEPS = 8  # points at which a distribution is integrated
 
 Values = npt.NDArray[np.float64]
 Flags = npt.NDArray[np.bool_]
@@ -36,15 +38,15 @@ class Moments(NamedTuple):
 
 @dataclass(frozen=True)
 class Comparison:
-    """The difference of two samples of models, and the spread that the margin is made of.
+    """The difference of two samples of models, and the spread that determines the margin.
 
     Attributes:
-        difference: Mean of the method's less mean of the retrained models', in the metric's unit.
+        difference: The method's mean less the retrained models' mean, in the metric's unit.
         error, freedom: Its standard error with the degrees of freedom.
         spread, spread_freedom: Standard deviation of retrained models with its degrees of freedom.
         runs: Independent runs of the smaller side.
-        apart_p: The p of a difference where neither side varies, so that there is no standard error: of all
-            ways to deal the runs to the sides, the share of those that part them.
+        apart_p: The p of a difference if neither side varies, so that there is no standard error: among all
+            ways to assign the runs to the sides, the share of those that separate the two values.
     """
 
     difference: Values
@@ -79,7 +81,7 @@ def paired(differences: Moments, spread: Values, spread_freedom: Values) -> Comp
     """Pairs that share a draw or an original model.
 
     Args:
-        differences: Of each pair, the method's less the retrained.
+        differences: The method's value less the retrained model's, for each pair.
         spread, spread_freedom: Standard deviation of retrained models of the same draw and original.
     """
     d = differences
@@ -89,7 +91,7 @@ def paired(differences: Moments, spread: Values, spread_freedom: Values) -> Comp
 
 
 def is_equal(compared: Comparison, margin: float | None = None) -> Flags:
-    """Whether a method is as retraining, wrongly so with a probability of at most `LEVEL`; as `equal_p`.
+    """Whether a method is equal to retraining, wrongly with a probability of at most `LEVEL`; see `equal_p`.
 
     Example:
         >>> method = Moments(np.array([1.0, 20.0]), np.array([0.5, 0.5]), np.array([8.0, 8.0]))
@@ -103,14 +105,14 @@ def is_equal(compared: Comparison, margin: float | None = None) -> Flags:
 
 
 def equal_p(compared: Comparison, margin: float | None = None) -> Values:
-    """The p of "further from retraining than the margin"; small where a method is as retraining.
+    """The p of "further from retraining than the margin"; small if a method is equal to retraining.
 
     Args:
-        margin: In the metric's unit; by default `SPREADS` standard deviations of the retrained models, whose
-            uncertainty then counts, and a p above one half is given as 1.
+        margin: In the metric's unit; by default `SPREADS` standard deviations of the retrained models. Their
+            uncertainty then counts, and a p above one half is returned as 1.
 
     Returns:
-        nan where there are too few runs for a spread.
+        nan if there are too few runs for a spread.
     """
     from scipy.special import stdtr
 
@@ -122,7 +124,7 @@ def equal_p(compared: Comparison, margin: float | None = None) -> Values:
         p = np.where(c.error == 0, constant, stdtr(c.freedom, -t))
         return np.where(np.isfinite(c.error), p, np.nan)
     low, high = np.zeros_like(c.difference), np.full_like(c.difference, 0.5)
-    for _ in range(40):  # the limit falls as the level rises: halve the levels between
+    for _ in range(40):  # bisection, because the limit falls as the level rises
         middle = (low + high) / 2
         within = _limit(c, middle) < 0
         low, high = np.where(within, low, middle), np.where(within, middle, high)
@@ -158,16 +160,16 @@ def interval(compared: Comparison, level: float = 1 - LEVEL) -> tuple[Values, Va
 
 
 def runs_needed(compared: Comparison, margin: float | None = None) -> Values:
-    """How many runs a side lead to an answer with a probability of `POWER`, if all is as it was estimated.
+    """The number of runs a side that lead to an answer with probability `POWER`, if the estimates are right.
 
-    The answer is that the method is as retraining, or that it differs: whichever comes with fewer runs.
+    The answer is that the method is equal to retraining, or that it differs: the one that needs fewer runs.
 
     Args:
         margin: As for `equal_p`.
 
     Returns:
-        The runs in all, those that there are included; nan where no spread is known, or where `MOST_RUNS` are
-        too few.
+        The total number of runs, existing ones included; nan if no spread is known or `MOST_RUNS` are too
+        few.
     """
     needed = np.full(compared.difference.shape, np.nan)
     at = np.isfinite(compared.error) & (compared.error > 0) & (compared.runs > 1)
@@ -179,14 +181,14 @@ def runs_needed(compared: Comparison, margin: float | None = None) -> Values:
         enough = power(known, middle, margin) >= POWER
         low, high = np.where(enough, low, middle), np.where(enough, middle, high)
     needed[at] = high
-    # Where neither side varies: 70 ways to deal four runs a side, 64 signs of six pairs
+    # If neither side varies: four runs a side can be assigned in 70 ways, six pairs have 64 signs
     constant = (compared.error == 0) & (compared.difference != 0) & (compared.apart_p >= LEVEL)
     independent = compared.freedom > compared.runs - 1
     return np.where(constant, np.where(independent, 4.0, 6.0), needed)
 
 
 def power(compared: Comparison, runs: Values | float, margin: float | None = None) -> Values:
-    """The probability of an answer with so many runs a side, if differences and spreads are as estimated.
+    """The probability of an answer with `runs` runs a side, if differences and spreads are as estimated.
 
     Both estimated standard deviations are integrated over their distributions.
     """
@@ -214,12 +216,12 @@ def power(compared: Comparison, runs: Values | float, margin: float | None = Non
 
 
 def some(c: Comparison, at: Flags) -> Comparison:
-    """Some of the comparisons."""
+    """The comparisons where `at` is True."""
     return Comparison(*(np.asarray(getattr(c, name))[at] for name in FIELDS))
 
 
 def _limit(c: Comparison, level: Values | float) -> Values:
-    """The upper limit of |difference| less the margin made of the estimated spread."""
+    """The upper limit of |difference| - margin, with the margin from the estimated spread."""
     reach = _reach(c.error, c.spread, c.freedom, c.spread_freedom, level)
     return np.asarray(np.abs(c.difference) - SPREADS * c.spread + reach)
 
@@ -231,7 +233,7 @@ def _reach(
     spread_freedom: Values,
     level: Values | float,
 ) -> Values:
-    """How far that limit lies above its estimate: root of the squares of both parts' own distances."""
+    """How far that limit is above its estimate: the root of the summed squares of both parts' distances."""
     from scipy.special import chdtri, stdtrit
 
     with np.errstate(invalid="ignore", divide="ignore"):
@@ -241,7 +243,7 @@ def _reach(
 
 
 def _quantiles(scale: Values, freedom: Values) -> Values:
-    """Equally probable values of estimated standard deviations of known true values, as a last axis."""
+    """Equally probable estimates of standard deviations whose true values are `scale`, as a last axis."""
     from scipy.special import chdtri
 
     middles = (np.arange(STEPS) + 0.5) / STEPS

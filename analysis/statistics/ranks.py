@@ -1,7 +1,7 @@
-"""Methods over several scenarios by their ranks: Friedman's test, critical differences, pairs, bootstraps.
+"""Ranks of methods over several scenarios: Friedman's test, critical differences, pairs, bootstraps.
 
-Demsar 2006 describes the tests and the diagram. Everything here takes a table of figures of which less is
-better: a row per block (scenario and forget set), a column per method, nothing missing.
+Demsar 2006 describes the tests and the diagram. All functions take a table of figures in which lower is
+better: a row per block (scenario and forget set), a column per method, no missing values.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from analysis.statistics.equality import LEVEL
 Values = npt.NDArray[np.float64]
 PERMUTATIONS = 10_000
 RESAMPLES = 4_000
-LEAST_BLOCKS = 6  # of which Wilcoxon's test can reach 5 %
+LEAST_BLOCKS = 6  # with fewer, Wilcoxon's test cannot reach 5 %
 
 
 @dataclass(frozen=True)
@@ -30,9 +30,9 @@ class Ranking:
     Attributes:
         ranks: Method -> mean rank over the blocks, 1 for the least; the best first.
         blocks: Their number.
-        statistic, p: Friedman's, the p by permutation within blocks.
-        critical: Nemenyi's critical difference at 5 %: of all pairs of equal methods together, one is further
-            apart in at most so many cases.
+        statistic, p: Friedman's statistic, and its p by permutation within blocks.
+        critical: Nemenyi's critical difference at 5 %: if all methods are equal, the probability that any
+            pair of them is further apart is at most 5 %.
     """
 
     ranks: pd.Series
@@ -62,7 +62,7 @@ def ranking(figures: pd.DataFrame) -> Ranking | None:
 
 
 def groups(ranked: Ranking) -> list[tuple[str, ...]]:
-    """The longest runs of methods whose mean ranks lie within the critical difference, the best first."""
+    """The longest runs of methods whose mean ranks are within the critical difference, the best first."""
     names, values = list(ranked.ranks.index), ranked.ranks.to_numpy()
     runs: list[tuple[str, ...]] = []
     for i in range(len(names)):
@@ -77,8 +77,8 @@ def signed_ranks(figures: pd.DataFrame) -> pd.DataFrame:
     """Wilcoxon's signed-rank test of every pair of methods over the blocks.
 
     Returns:
-        method, other, p (exact where there are neither ties nor zeros), holm (adjusted for all pairs); nan
-        where all differences are 0.
+        method, other, p (exact if there are neither ties nor zeros), holm (adjusted for all pairs); nan if
+        all differences are 0.
     """
     from scipy.stats import wilcoxon
 
@@ -92,7 +92,7 @@ def signed_ranks(figures: pd.DataFrame) -> pd.DataFrame:
 
 
 def holm_adjusted(p: Values) -> Values:
-    """p-values after Holm's procedure; nan stays and counts for nothing.
+    """p-values after Holm's procedure; nan stays nan and does not count.
 
     Example:
         >>> holm_adjusted(np.array([0.01, 0.03, np.nan, 0.02])).round(3).tolist()
@@ -108,11 +108,11 @@ def holm_adjusted(p: Values) -> Values:
 def bootstrap_interval(samples: Sequence[Values], level: float = 1 - LEVEL) -> tuple[float, float]:
     """The bootstrap interval of the mean of the means of some samples, each of which is resampled by itself.
 
-    Percentiles are those of the expanded interval (Hesterberg 2015), without which a handful of values would
-    give one that is too short.
+    Percentiles are those of the expanded interval (Hesterberg 2015), because plain percentiles of a handful
+    of values give an interval that is too short.
 
     Returns:
-        nan, nan where some sample has fewer than two values.
+        nan, nan if a sample has fewer than two values.
     """
     from scipy.special import ndtr, stdtrit
 

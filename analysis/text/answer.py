@@ -25,11 +25,11 @@ Line = Mapping[Any, Any]
 
 
 def answer_lines(frame: pd.DataFrame, width: int | None = None) -> list[str]:
-    """A table per plan and scenario, as far as there are not too many, each under its name.
+    """A table per plan and scenario under its name, for the first `MOST_TABLES` of them.
 
     Args:
-        frame: As `analysis.answer.answer` gives it.
-        width: Columns of the terminal; parameters that do not fit end in an ellipsis. None: as wide as it is.
+        frame: As `analysis.answer.answer` returns it.
+        width: Columns of the terminal; parameters that do not fit end in an ellipsis. None: no limit.
     """
     groups = list(frame.groupby(PART, sort=False))
     lines: list[str] = []
@@ -70,21 +70,21 @@ def _table(name: str, rows: pd.DataFrame, width: int | None) -> Iterator[str]:
 
 
 def _notes(rows: pd.DataFrame, usual: str) -> Iterator[str]:
-    """What the figures of a table mean, sentence by sentence."""
+    """Sentences that explain the figures of a table."""
     if set(rows["stage"]) == {"search"}:
-        yield "The best trial of each search, picked for being low: a benchmark says what it is worth."
+        yield "The best trial of each search is optimistic, as the best of many: run a benchmark to check it."
         return
     yield spread_sentence(rows)
     if usual:
-        yield printable(f"Values are {usual} where nothing else is said.")
+        yield printable(f"Values are {usual} unless noted otherwise.")
     if rows["same_as_retrain"].isna().all():
-        yield "One repetition does not tell methods from retraining."
+        yield "A single repetition cannot separate methods from retraining."
     elif rows["same_as_retrain"].fillna(False).any():
-        yield "'same': it cannot be told from retraining with another seed (95 % interval)."
+        yield "'same': indistinguishable from retraining with another seed (95 % interval)."
 
 
 def _source(row: Line) -> str:
-    """Where the values of a line come from, in two or three words."""
+    """The source of a line's values, in two or three words."""
     regime, tuned_on = str(row["regime"]), row["tuned_on"]
     if regime in (JOINT_REGIME, "transferred"):
         return f"tuned on {tuned_on}" if tuned_on else "tuned"
@@ -92,7 +92,7 @@ def _source(row: Line) -> str:
 
 
 def _usual_source(records: Sequence[Line]) -> str:
-    """The source that most methods have, which is then said once; "" where no two have the same."""
+    """The most common source, which is stated once for the table; "" if no two methods share one."""
     counts = Counter(_source(row) for row in records if row["method"] not in REFERENCES)
     return next((source for source, count in counts.most_common(1) if count > 1), "")
 
@@ -109,7 +109,7 @@ def _relation(row: Line) -> str:
 
 
 def _fitting(parameters: str, width: int | None) -> str:
-    """As many whole values as fit; an ellipsis stands for the others."""
+    """As many whole values as fit, with an ellipsis in place of the others."""
     parts = [part.replace(" = ", "=") for part in printable(parameters).split(", ")]
     if width is None or len(", ".join(parts)) <= width:
         return ", ".join(parts)

@@ -1,4 +1,4 @@
-"""What people read: names of metrics with units, methods with regimes, numbers with their spread."""
+"""Labels: names of metrics with units, methods with regimes, numbers with their spread."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ def broken(column: str) -> str:
 
 
 def variant(method: str, regime: str = "", preset: str = "", tuned_on: str = "") -> str:
-    """A method with where its hyper-parameters come from: `jit (tuned)`, `jit (transferred from 8)`."""
+    """A method with the source of its hyper-parameters: `jit (tuned)`, `jit (transferred from 8)`."""
     source = regime
     if preset and regime == "published":
         source = f"published: {preset}"
@@ -78,13 +78,13 @@ def variant(method: str, regime: str = "", preset: str = "", tuned_on: str = "")
 
 
 def scenario_label(dataset: str, model: str, *others: str) -> str:
-    """Where something was measured, with a word where that was smaller than the name says."""
+    """The label of a scenario, with "(scaled)" if the data set or network is smaller than published."""
     named = printable(", ".join((dataset, model, *others)))
     return f"{named} (scaled)" if "@" in dataset + model else named
 
 
 def scaling(scenarios: Iterable[tuple[str, str]]) -> str:
-    """A sentence that says what is smaller than published in some data sets and networks, or nothing."""
+    """A sentence about the data sets and networks that are smaller than published; "" if none are."""
     smaller = {}
     for dataset, model in scenarios:
         whole, at, count = dataset.partition("@")
@@ -95,7 +95,7 @@ def scaling(scenarios: Iterable[tuple[str, str]]) -> str:
             smaller[model] = f"{model} is {network} for images of {pixels} pixels"
     if not smaller:
         return ""
-    return f"Scaled: {'; '.join(smaller.values())}. Its figures are not those of the whole."
+    return f"Scaled: {'; '.join(smaller.values())}. Its figures are not those of the full size."
 
 
 def digits(metric: str, value: float) -> int:
@@ -108,19 +108,19 @@ def digits(metric: str, value: float) -> int:
 
 
 def number(value: float, metric: str = "") -> str:
-    """One figure; a dash for what is missing."""
+    """A figure; a dash if it is missing."""
     return DASH if not math.isfinite(value) else f"{value:.{digits(metric, value)}f}"
 
 
 def figure(value: float, column: str) -> str:
-    """One figure of any column: as `number` where the column is known, else three digits; a dash for none."""
+    """A figure of any column: as `number` if the column is known, else three digits; a dash if missing."""
     if column in _NAMES or not math.isfinite(value):
         return number(value, column)
     return f"{value:.3g}"
 
 
 def signed(value: float, metric: str = "") -> str:
-    """A difference with its sign, which zero has not; a dash for what is missing."""
+    """A difference with its sign, zero without one; a dash if it is missing."""
     if not math.isfinite(value):
         return DASH
     decimals = digits(metric, value)
@@ -128,7 +128,7 @@ def signed(value: float, metric: str = "") -> str:
 
 
 def mean_std(mean: float, std: float, metric: str = "", plus_minus: str = " ± ") -> str:
-    """`88.4 ± 0.6`; without the second part where there was one seed."""
+    """`88.4 ± 0.6`; without the second part if there is no deviation."""
     if not math.isfinite(mean):
         return DASH
     decimals = digits(metric, mean)
@@ -137,9 +137,10 @@ def mean_std(mean: float, std: float, metric: str = "", plus_minus: str = " ± "
 
 
 def repetitions(forget_sets: int = 1, originals: int = 1, draws: int = 1, seeds: int = 1) -> str:
-    """What a spread is over: `10 draws of the forget set, one method seed each`; nothing for a single trial.
+    """The unit of a spread: `10 draws of the forget set, one method seed each`; "" for a single trial.
 
-    The outermost of originals, draws and seeds with several is what is spread; those within are averaged.
+    The spread is over the outermost of originals, draws and seeds that there are several of; inner levels are
+    averaged.
     """
     named = ((originals, "original model"), (draws, "draw"), (seeds, "method seed"))
     levels = [(count, word) for count, word in named if count > 1]
@@ -160,7 +161,7 @@ def repetitions(forget_sets: int = 1, originals: int = 1, draws: int = 1, seeds:
 
 
 def shortened(names: Iterable[str], most: int = 24) -> list[str]:
-    """Names for figures: long ones keep their beginning and end, and different ones stay different."""
+    """Names for figures: long names keep their beginning and end, and different names stay different."""
     every = [printable(name) for name in names]
     short: dict[str, str] = {}
     for name in dict.fromkeys(every):
@@ -174,7 +175,7 @@ def shortened(names: Iterable[str], most: int = 24) -> list[str]:
 
 
 def duration(seconds: float) -> str:
-    """Seconds as people say them: `4.2 s`, `3 min 20 s`, `2 h 5 min`."""
+    """A readable duration: `4.2 s`, `3 min 20 s`, `2 h 5 min`."""
     if not math.isfinite(seconds):
         return DASH
     if seconds < 60:

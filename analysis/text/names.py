@@ -1,7 +1,7 @@
-"""Names as people read them: whatever stands in a class, method or preset, it is shown and does nothing.
+"""Names of classes, methods and presets as harmless text: any characters in them are shown, never executed.
 
-Three readers take text for instructions: terminals and HTML pages control characters, Markdown its marks, and
-spreadsheets cells that begin with `=`. Matplotlib, the fourth, is told in `analysis.drawing.backend`.
+Three readers interpret text: terminals and HTML pages obey control characters, Markdown its marks, and
+spreadsheets cells that begin with `=`. For Matplotlib, the fourth, see `analysis.drawing.backend`.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 import unicodedata
 
-_UNSEEN = {"Cc", "Cf", "Cs", "Zl", "Zp"}  # Unicode categories of what shows no character
+_UNSEEN = {"Cc", "Cf", "Cs", "Zl", "Zp"}  # Unicode categories of invisible characters
 _JOINERS = "\u200c\u200d"  # part of words in Persian and Hindi, and of emoji
 _MARKS = re.compile(
     r"[`*|$~<\\]"  # code, emphasis, cells, mathematics, strikethrough, HTML, escapes
@@ -21,8 +21,8 @@ _FORMULA = re.compile(r"[=+\-@\uff1d\uff0b\uff0d\uff20]")
 
 
 def printable(text: str) -> str:
-    """Text on one line, in which every character is seen: control characters, line breaks and what turns the
-    direction of writing stand as escapes (`\\n`, `\\x1b`, `\\u202e`)."""
+    """Text on one line, in which every character is visible: control characters, line breaks and marks that
+    change the direction of writing become escapes (`\\n`, `\\x1b`, `\\u202e`)."""
     if text.isascii() and text.isprintable():
         return text
     return "".join(_escape(c) if _is_unseen(c) else c for c in text)
@@ -34,7 +34,7 @@ def markdown(text: str) -> str:
 
 
 def spreadsheet(text: str) -> str:
-    """Text that a spreadsheet does not take for a formula: behind an apostrophe where it begins like one."""
+    """Text that a spreadsheet does not read as a formula: after an apostrophe if it begins like one."""
     shown = printable(text)
     return f"'{shown}" if _FORMULA.match(shown) else shown
 

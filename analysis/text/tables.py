@@ -30,7 +30,7 @@ _ESCAPES = {
     "~": r"\textasciitilde{}",
     "^": r"\textasciicircum{}",
     **{c: "\\" + c for c in "&%$#_{}"},
-    **{c: f"{{{c}}}" for c in "[]*"},  # behind the end of a line they belong to it
+    **{c: f"{{{c}}}" for c in "[]*"},  # LaTeX would read them as arguments of a line's end
     "<": r"\textless{}",
     ">": r"\textgreater{}",
     "|": r"\textbar{}",
@@ -38,15 +38,15 @@ _ESCAPES = {
 
 
 def metrics_of(frame: pd.DataFrame) -> list[str]:
-    """The metrics that a summary table holds, in its order."""
+    """The metrics of a summary table, in its order."""
     return [name.removesuffix("_mean") for name in frame.columns if name.endswith("_mean")]
 
 
 def shown(frame: pd.DataFrame, plus_minus: str = " ± ") -> pd.DataFrame:
     """A summary table as strings with readable heads.
 
-    Columns of the scenario and of what deviations are over are left out where they are the same in every row,
-    and so are empty columns and `failed` when nothing failed. Other columns follow behind the figures.
+    Columns of the scenario and the column `over` are left out if they are the same in every row, and so are
+    empty columns, and `failed` if nothing failed. Other columns follow after the figures.
     """
     columns: dict[str, list[str]] = {}
     for name, head in _HEADS.items():
@@ -67,14 +67,14 @@ def shown(frame: pd.DataFrame, plus_minus: str = " ± ") -> pd.DataFrame:
 
 
 def others(frame: pd.DataFrame) -> list[str]:
-    """The columns of a table that are neither a line's name, nor a mean and its deviation, nor counts."""
+    """The columns of a table other than the names of a line, means, deviations and counts."""
     figures = {f"{metric}_{part}" for metric in metrics_of(frame) for part in ("mean", "std")}
     known = {*_HEADS, *figures, *COUNTS, "forget_sets"}
     return [name for name in map(str, frame.columns) if name not in known]
 
 
 def spread_sentence(frame: pd.DataFrame) -> str:
-    """What the deviations of a summary table are over."""
+    """A sentence about the unit of a summary table's deviations."""
     names = [name for name in ("forget_sets", *COUNTS) if name in frame]
     measured = frame.loc[frame["n"] > 0, names]
     over = repetitions(**{name: int(measured[name].max()) for name in names}) if len(measured) else ""
@@ -115,12 +115,12 @@ def _is_number(text: str) -> bool:
 
 
 def to_csv(frame: pd.DataFrame) -> str:
-    """Every column with full precision, one line per row; no text in it is a formula to a spreadsheet."""
+    """Every column with full precision, a line per row; spreadsheets do not read any text as a formula."""
     return as_cells(frame).to_csv(index=False)
 
 
 def to_records(frame: pd.DataFrame) -> list[dict[str, Any]]:
-    """Every row as plain values by column, for JSON; what is missing or not a number is None."""
+    """Every row as plain values by column, for JSON; missing values and nan are None."""
     text = frame.to_json(orient="records", double_precision=15, date_format="iso")
     rows: list[dict[str, Any]] = json.loads(text)
     return rows

@@ -161,9 +161,12 @@ def test_both_parts_of_a_table_are_selected_by_its_number() -> None:
 @pytest.mark.parametrize(
     ("name", "message"),
     [
-        ("ssd-figure2", "ssd-figure2 prints no figures of its own; compare ssd-table7$"),
+        ("ssd-figure2", "ssd-figure2 has no figures to compare with; compare ssd-table7$"),
         ("akbari-figure5", "compare akbari-table1 or akbari-table2$"),
-        ("zero-shot-tableIII", "nothing to compare: zero-shot-table3 holds no experiment .*tasks and data"),
+        (
+            "zero-shot-tableIII",
+            "nothing to compare: zero-shot-table3 does not show an experiment .*tasks and data",
+        ),
     ],
 )
 def test_a_table_without_figures_says_what_can_be_compared(name: str, message: str) -> None:

@@ -34,10 +34,10 @@ def test_a_printed_table_runs_or_says_where_it_lies(name: str) -> None:
         source(name)
     plans = printed_tables()[name].plans
     if plans:
-        assert str(error.value).startswith(f"{name} lies in {plans[0]}")
+        assert str(error.value).startswith(f"{name} is part of {plans[0]}")
         assert all(f"unlearn run {plan}" in str(error.value) for plan in plans)
     else:
-        assert str(error.value).startswith(f"{name} holds no experiment that can be run: ")
+        assert str(error.value).startswith(f"{name} does not show an experiment that can be run: ")
     assert "\n" not in str(error.value)
 
 
@@ -61,7 +61,7 @@ def test_a_command_that_follows_names_a_plan_that_has_what_it_varies() -> None:
 
 def test_roman_numbers_and_near_names() -> None:
     assert source("zero-shot-tableVI") == shipped()["zero-shot-table6"]
-    with pytest.raises(PlanError, match="zero-shot-table7 lies in zero-shot-table1"):
+    with pytest.raises(PlanError, match="zero-shot-table7 is part of zero-shot-table1"):
         source("zero-shot-tableVII")
     with pytest.raises(PlanError, match="no such file, and did you mean 'jit-table1'"):
         source("jit-tabel1")

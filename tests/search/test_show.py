@@ -66,7 +66,7 @@ def test_a_plan_of_your_own(typed: Typed, tmp_path: Path) -> None:
         ("JiT", "unknown name 'JiT'; did you mean 'jit'?"),
         ("cifar-10", "unknown name 'cifar-10'; did you mean 'cifar10'?"),
         ("jit-tabel8", "did you mean 'jit-table8'"),
-        ("jit-table1", "jit-table1 lies in jit-table9: unlearn run jit-table9"),
+        ("jit-table1", "jit-table1 is part of jit-table9: unlearn run jit-table9"),
         ("import:mine:build", "is code of your own, which is not run to be shown"),
         ("cifar10@3", "after the @ stands a number of training images"),
     ],

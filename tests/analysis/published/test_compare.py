@@ -231,8 +231,11 @@ def test_a_table_that_names_no_class_is_compared_with_whichever_were_run() -> No
     assert jit["mean"].to_dict() == {"tuned": 82.0, "transferred": 83.0, "tuned + transferred": 82.5}
     assert set(found.loc[found["method"] == "boundary_shrink", "status"]) == {NEVER}
     [rows] = by_table(found)
-    assert "Print does not name the forget set; ours are means over those that were run." in verdict(rows)
-    assert set(cell_table(rows)["Forget set"]) == {"not named in print"}
+    assert (
+        "The paper does not name the forget set; figures here are means over those that were run."
+        in verdict(rows)
+    )
+    assert set(cell_table(rows)["Forget set"]) == {"not named in the paper"}
     named = cells(frame(printed_rows("jit", "rocket", (66.0, 14.0, 3.0))), TABLE8)
     assert "does not name" not in verdict(next(by_table(named)))
 

@@ -41,8 +41,8 @@ def test_one_row_a_method_with_whether_it_can_be_told_from_retraining() -> None:
     assert all(word in found[name] for name, word in relations.items())
     assert "scrub (published)" in found["scrub"]
     assert lines[8] == (
-        "± is the standard deviation over 3 method seeds. Values are tuned where nothing else is said. "
-        "'same': it cannot be told from retraining with another seed (95 % interval)."
+        "± is the standard deviation over 3 method seeds. Values are tuned unless noted otherwise. "
+        "'same': indistinguishable from retraining with another seed (95 % interval)."
     )
 
 
@@ -55,9 +55,9 @@ def test_values_of_another_set_say_which() -> None:
 
 
 def test_one_repetition_and_a_search_without_a_benchmark_claim_nothing() -> None:
-    assert "One repetition does not tell" in text([*rows("retrain", [1.0]), *rows("jit", [9.0])])
+    assert "A single repetition cannot separate" in text([*rows("retrain", [1.0]), *rows("jit", [9.0])])
     searched = text([trial(n, gap=9.0 - n, param_lr=0.1 * (n + 1)) for n in range(3)])
-    assert "a benchmark says what it is worth" in searched
+    assert "run a benchmark to check it" in searched
     assert "lr=0.3" in searched
     assert answer_lines(answer(frame([]))) == []
 
