@@ -33,12 +33,12 @@ class ActivationPruningParams:
     quantile: str = option(
         "channels",
         choices=("channels", "map"),
-        doc="over the channels at every place of a map, as published code does, or over the whole map",
+        doc="over the channels at each position of a map, as published code does, or over the whole map",
     )
 
     @property
     def shares(self) -> tuple[float, ...]:
-        """What is pruned at each of the five depths; those left out lie on the line from first to last."""
+        """The share pruned at each of the five depths; missing shares are interpolated from first to last."""
         inner = (self.prune_second, self.prune_third, self.prune_fourth)
         slope = (self.prune_last - self.prune_first) / 4
         line = (self.prune_first + i * slope if s is None else s for i, s in enumerate(inner, 1))
@@ -61,29 +61,31 @@ _PUBLISHED: dict[str, Scalar] = {
 
 @register
 class ActivationPruning(Method):
-    """Sets the ReLU outputs that are strongest on forget images to zero for good, then trains on the rest.
+    """Permanently sets the ReLU outputs that are strongest on forget images to zero, then fine-tunes.
 
     For a batch of forget images, a ReLU's mask is A <= the (1 - share)-quantile of A, where A (C, H, W) is
-    its output averaged over the batch; after a linear layer A is (C,). At least the strongest output
-    goes. Masks of all batches and rounds multiply, and a mask holds as soon as it is made, so that deeper
-    layers are judged by what still reaches them. Pruning is in eval mode; then come passes of
-    cross-entropy over the retain images in train mode, with AdamW under one cosine over all rounds.
+    its output averaged over the batch; after a linear layer A is (C,). At least the strongest output is
+    pruned. Masks of all batches and rounds are multiplied. A mask applies as soon as it is computed, so that
+    the masks of deeper layers are computed from pruned inputs. Pruning is in eval mode; it is followed by
+    passes of cross-entropy over the retain images in train mode, with AdamW and a single cosine schedule over
+    all rounds.
 
     Shares grow with depth: the first ReLU has `prune_first`, the others divide evenly, in the order
     in which the network declares them, into four groups that end with `prune_last`. (In a ResNet18 these
     are the stem and the four stages.)
 
-    The masks are buffers of the layers that stand in for the ReLUs, so copies and the state_dict carry
-    them. A ReLU that is used twice, as in the block of a ResNet, has one mask, which loses what either
-    use prunes; the outputs of both must have the same shape.
+    The masks are buffers of the layers that replace the ReLUs, so copies and the state_dict contain
+    them. A ReLU that is used twice, as in the block of a ResNet, has one mask, with the outputs pruned in
+    either use; the outputs of both must have the same shape.
 
     Random: the order of the images, dropout.
     Cost: prune_rounds x forget images forward, prune_rounds x epochs x retain images forward and backward.
 
-    Paper and code disagree on the quantile: over the channels at each place of the map (the code, and the
+    Paper and code disagree on the quantile: over the channels at each position of the map (the code, and the
     default here, because it gave the published results) or over the whole map (the paper,
-    `quantile="map"`). Deviations from the code: in a round all masks come first (the code mixes the last
-    of them with the first steps); the cosine falls at every step (the code's at every step or epoch in turn).
+    `quantile="map"`). Deviations from the code: in a round all masks are computed first (the code mixes the
+    last of them with the first steps); the cosine falls at every step (the code's at every step or epoch in
+    turn).
     """
 
     name = "activation_pruning"
@@ -138,10 +140,10 @@ class ActivationPruning(Method):
 
 
 def mask_relus(model: nn.Module, needed_by: str) -> list[MaskedReLU]:
-    """Put a masked layer into the place, or places, of every ReLU; they are in the order of declaration.
+    """Replace every use of every ReLU by a masked layer; returned in the order of declaration.
 
     Raises:
-        UnsuitableModel: if there is none.
+        UnsuitableModel: if there are no ReLUs.
     """
     from torch import nn
 
@@ -160,11 +162,11 @@ def mask_relus(model: nn.Module, needed_by: str) -> list[MaskedReLU]:
 def prune(
     layer: MaskedReLU, share: float, whole: bool, relu: nn.Module, inputs: object, output: torch.Tensor
 ) -> None:
-    """Add to a layer's mask what is strongest in a batch; `relu`, `inputs` and `output` come from a hook.
+    """Mask a layer's strongest outputs in a batch; `relu`, `inputs` and `output` come from a hook.
 
     Args:
-        share: How much of it.
-        whole: Compare all values of the map, not the channels at each place.
+        share: The share of the outputs to mask.
+        whole: Compare all values of the map, not the channels at each position.
         output: The ReLU's, shape (B, C, H, W) or (B, C).
     """
     import torch
@@ -172,7 +174,7 @@ def prune(
     mean = output.mean(dim=0, dtype=torch.float64)
     if layer.mask.dim() and layer.mask.shape != mean.shape:
         raise UnsuitableModel(
-            "method 'activation_pruning' needs a torch.nn.ReLU for each shape of activation, and one is used "
+            "method 'activation_pruning' needs a torch.nn.ReLU for each shape of activation, but one is used "
             f"for {tuple(layer.mask.shape)} and {tuple(mean.shape)}; declare another, or leave the method out"
         )
     limit = torch.quantile(mean.flatten() if whole else mean, 1 - share, dim=0)

@@ -1,4 +1,4 @@
-"""Relabelling, under the name it carries in the JiT, SSD and bad-teacher papers."""
+"""Relabelling, with its name in the JiT, SSD and bad-teacher papers."""
 
 from __future__ import annotations
 
@@ -24,13 +24,13 @@ class AmnesiacParams:
 
 @register
 class Amnesiac(Method):
-    """Gives every forget image a random wrong label, once, and trains on it beside the retain images.
+    """Gives every forget image a random wrong label, once, and trains on them with the retain images.
 
-    A label is drawn uniformly from all classes but the forgotten ones (`full_class`: the forget classes,
+    A label is drawn uniformly from all classes except the forgotten ones (`full_class`: the forget classes,
     `sub_class`: the superclass of the forgotten class, `random`: the image's own class).
 
-    This is what Chundawat et al. and Foster et al. call amnesiac; Graves et al. proposed something else
-    under that name, the subtraction of recorded updates, with this as one of their baselines.
+    Chundawat et al. and Foster et al. call this method amnesiac. Graves et al. proposed a different method
+    under that name, the subtraction of recorded updates, with this one among their baselines.
 
     Random: labels, order, dropout. Cost: epochs x training images forward and backward.
     """

@@ -1,4 +1,4 @@
-"""Amnesiac unlearning as Graves et al. proposed it: take back the training steps that saw a forget image."""
+"""Amnesiac unlearning as Graves et al. proposed it: undo the training steps that saw a forget image."""
 
 from __future__ import annotations
 
@@ -23,19 +23,19 @@ class AmnesiacDeltaParams:
 
 @register
 class AmnesiacDelta(Method):
-    """Subtracts from the weights all training steps whose batch held a forget image, then trains on.
+    """Subtracts from the weights all training steps whose batch contained a forget image, then repairs.
 
     w <- w - sum of (w_after - w_before) over those steps, which the original's training must have
     recorded; then cross-entropy on the retain images with Adam, in train mode, without augmentation.
 
-    A step of SGD holds momentum and weight decay besides the gradient of its batch, so taking it back is
-    not the same as never having made it. With a batch of 64, a class of a tenth of the images is in
-    nearly every batch: then hardly more than the initial weights remain, and the repair is a retraining.
-    It is meant for forget sets that few batches saw.
+    A step of SGD contains momentum and weight decay in addition to the gradient of its batch, so undoing it
+    is not the same as never having made it. With a batch of 64, a class with a tenth of the images is in
+    nearly every batch: then little more than the initial weights remains, and the repair is a retraining.
+    The method is meant for forget sets that few batches saw.
 
-    Batch norm's running statistics are buffers and no part of the steps, in the published code neither.
-    They stay as they are, do not fit the new weights, and are renewed by the repair: after n of its steps
-    0.9^n of the old ones is left, with torch's default momentum.
+    Batch norm's running statistics are buffers and not part of the steps, as in the published code. They do
+    not change, do not fit the new weights, and are renewed by the repair: after n of its steps 0.9^n of the
+    old ones is left, with torch's default momentum.
 
     The relabelling that other papers call amnesiac is the method `amnesiac`.
 

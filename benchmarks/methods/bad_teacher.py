@@ -1,4 +1,4 @@
-"""Bad teacher: unlearn by imitating a network that knows nothing, where it is asked about forget images."""
+"""Bad teacher: unlearn by imitating an untrained network on the forget images."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ if TYPE_CHECKING:
 class BadTeacherParams:
     lr: float = param(1e-4, 1e-5, 1e-1, log=True, doc="learning rate of Adam")
     epochs: int = param(1, 1, 10, work=True, doc="passes over the forget images and the chosen retain images")
-    temperature: float = param(1.0, 0.5, 5.0, log=True, doc="what logits are divided by in the divergence")
+    temperature: float = param(1.0, 0.5, 5.0, log=True, doc="divisor of the logits in the divergence")
     retain_share: float = param(0.3, 0.1, 1.0, doc="share of the retain images that are used")
     batch_size: int = param(256, 32, 512, log=True, searched=False, doc="images per step")
     divergence: str = option(
         "per_image",
         choices=("per_image", "per_entry"),
-        doc="mean over images, or over images and classes as in the published code, which Adam hardly feels",
+        doc="mean over images, or over images and classes as in the published code; hardly matters to Adam",
     )
 
 
@@ -40,27 +40,28 @@ _PUBLISHED: dict[str, Scalar] = {
 
 @register
 class BadTeacher(Method):
-    """Minimises, over forget images f and a random share of the retain images r, with Adam,
+    """Minimises with Adam, over forget images f and a random share of the retain images r, the
 
         mean of KL(p_bad(f) || p(f)) and KL(p_good(r) || p(r))        p(x) = softmax(logits / temperature)
 
     p is the student, which starts as the original; p_good is the original, p_bad a freshly initialised
     network of the same kind. Labels are not used.
 
-    The student learns in train mode, as it does in the published code; the teachers stay in eval mode. What
-    they say never changes, so they are asked once, each about its own images, before the first step.
+    The student learns in train mode, as in the published code; the teachers stay in eval mode. Their logits
+    do not change, so they are computed once, by each teacher for its images, before the first step.
 
     Shared between trials: the order in which retain images are chosen, and the original's logits on each
-    whole tenth of them that is used. The bad teacher is each trial's own.
+    whole tenth of them that is used. Each trial has its own bad teacher.
 
     Shapes: logits (n, num_classes).
     Random: the bad teacher, which retain images are used, their order, dropout.
     Cost: epochs x n images forward and backward and n more forward, n = forget images + retain_share x
-    retain images. The published code asks both teachers about every image in every epoch.
+    retain images. The published code computes both teachers' logits for every image in every epoch.
 
     Deviations from the published code: it averages the divergence over images x classes
-    (`divergence="per_entry"`), not over images. That is no other learning rate, because Adam's steps hardly
-    depend on the loss's scale. Its bad teacher for ViT has a pretrained body; here all is random.
+    (`divergence="per_entry"`), not over images. This does not amount to another learning rate, because Adam's
+    steps hardly depend on the loss's scale. Its bad teacher for ViT has a pretrained body; here all weights
+    are random.
     """
 
     name = "bad_teacher"

@@ -1,4 +1,4 @@
-"""What an unlearning method is: its access, its hyper-parameters, its published values, its algorithm."""
+"""The definition of an unlearning method: access, hyper-parameters, published values, algorithm."""
 
 from __future__ import annotations
 
@@ -26,17 +26,17 @@ class Method(ABC):
     """Base of all methods. A subclass sets the class attributes and implements `unlearn`.
 
     Attributes:
-        name: The registered name, which stands in the table.
+        name: The registered name, as in the results table.
         summary: One line.
         source: Paper and equation or algorithm.
-        access: What it may see of the training data; reading more raises AccessDenied.
+        access: The training data that it may see; reading more raises AccessDenied.
         tasks: The tasks it is defined for; `identities` is run as `random`, `sequence` as `full_class`.
         Params: Frozen dataclass of hyper-parameters, declared with `param` and `option`.
         presets: Published values.
         reference: Whether it only marks a bound (original, retrain) and has nothing to tune.
         needs_recording: Whether the original's training must have recorded its steps.
         shares_work: Whether it computes values that the trials of a search share, see `TrialData.once`.
-        kept: Those of its values per model that `unlearn prepare` keeps with the model, dicts of tensors.
+        kept: The values per model, dicts of tensors, that `unlearn prepare` stores with the model.
     """
 
     name: ClassVar[str]
@@ -56,15 +56,15 @@ class Method(ABC):
         """Return the unlearned model.
 
         Args:
-            model: A copy of the original model in eval mode, the method's own to change.
-            data: The training data that the declared access opens.
+            model: A copy of the original model in eval mode, which the method may change.
+            data: The training data that the declared access allows.
             params: An instance of `Params`.
             rng: The only source of randomness, on the model's device. (Torch's global state is seeded too,
                 for dropout and initialisation.)
         """
 
     def access_with(self, params: Any) -> Access:
-        """What it may see with these hyper-parameters; more than `access` only where an option says so."""
+        """The access with these hyper-parameters; more than `access` only if an option declares it."""
         return self.access
 
     def preset(self, name: str) -> Preset:

@@ -1,4 +1,4 @@
-"""Boundary expand: train the forget images into an extra class, and remove it again."""
+"""Boundary expand: train the forget images into an extra class, then remove that class."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class BoundaryExpandParams:
     mode: str = option(
         "eval",
         choices=("eval", "train"),
-        doc="of the network while it learns; train moves batch norm's statistics and draws dropout",
+        doc="of the network while it learns; train changes batch norm's statistics and draws dropout",
     )
 
 
@@ -38,7 +38,7 @@ class BoundaryExpand(Method):
 
     With h the input of the last layer and W, b its weights, the logits are (W h + b, s h + t) while the
     network learns, by cross-entropy towards the shadow class and SGD; s starts as a row of a Xavier-normal
-    matrix of num_classes + 1 rows, t at 0. All weights learn. What is returned has W and b alone.
+    matrix of num_classes + 1 rows, t at 0. All weights are trained. The returned model has only W and b.
 
     Shapes: h (B, D), s (1, D), logits (B, num_classes + 1).
     Random: s, the order of the images; with `mode="train"` also dropout.
@@ -46,10 +46,10 @@ class BoundaryExpand(Method):
     Any forget image can be trained into the class, so the method is defined for every task; it was published
     for whole classes.
 
-    Deviation from the published code: it learns in train mode (`mode`), where on a network with batch norm
-    the forget images of a batch are normalised by themselves, and an offset sends them all to the shadow
-    class: nothing is left of it once that is pruned, but that batch norm's statistics have moved.
-    Left out: SalUn's code keeps the shadow class and counts images that land on it as wrong. Such a model has
+    Deviation from the published code: it learns in train mode (`mode`). With batch norm, the forget images of
+    a batch are then normalised by themselves, and an offset sends them all to the shadow class. When that is
+    pruned, the only remaining change is in batch norm's statistics.
+    Left out: SalUn's code keeps the shadow class and counts images assigned to it as wrong. Such a model has
     one output too many for a trial, and is not the paper's. It has a `weight_decay` of 5e-4; its learning
     rate is not published, so there is no preset.
     """
@@ -76,7 +76,7 @@ class BoundaryExpand(Method):
         shadow = shadow_class(last, rng)
 
         def widen(layer: nn.Module, inputs: tuple[torch.Tensor, ...], logits: torch.Tensor) -> torch.Tensor:
-            # In train mode only: whoever evaluates the model between two steps sees the pruned one
+            # In train mode only: an evaluation between two steps sees the pruned model
             return torch.cat([logits, shadow(*inputs)], dim=1) if layer.training else logits
 
         widened = last.register_forward_hook(widen)
@@ -103,7 +103,7 @@ class BoundaryExpand(Method):
 
 
 def shadow_class(last: nn.Linear, rng: torch.Generator) -> nn.Linear:
-    """One more output for a layer, initialised as a row of the layer with one more output would be."""
+    """An additional output for a layer, initialised like a row of a layer with that many outputs."""
     from torch import nn
 
     shadow = nn.Linear(

@@ -1,4 +1,4 @@
-"""Boundary shrink: hand every forget image to the class that lies nearest to it."""
+"""Boundary shrink: train every forget image towards its nearest other class."""
 
 from __future__ import annotations
 
@@ -20,11 +20,9 @@ if TYPE_CHECKING:
 class BoundaryShrinkParams:
     lr: float = param(1e-3, 1e-6, 1e-2, log=True, doc="learning rate of SGD")
     epochs: int = param(10, 1, 15, work=True, doc="passes over the forget images")
-    epsilon: float = param(
-        0.3, 0.01, 3.0, log=True, doc="how far the attack moves every normalised pixel at most"
-    )
+    epsilon: float = param(0.3, 0.01, 3.0, log=True, doc="largest change of a normalised pixel by the attack")
     attack_steps: int = param(
-        1, 1, 10, searched=False, doc="steps of the attack, each epsilon / attack_steps long"
+        1, 1, 10, searched=False, doc="steps of the attack, each of size epsilon / attack_steps"
     )
     batch_size: int = param(64, 32, 512, log=True, searched=False, doc="images per step")
     momentum: float = param(0.9, 0.0, 0.99, searched=False, doc="momentum of SGD")
@@ -32,22 +30,22 @@ class BoundaryShrinkParams:
     mode: str = option(
         "eval",
         choices=("eval", "train"),
-        doc="of the network while it learns; train moves batch norm's statistics and draws dropout",
+        doc="of the network while it learns; train changes batch norm's statistics and draws dropout",
     )
     failed_attack: str = option(
         "next",
         choices=("next", "same"),
-        doc="the label where the attack fails: the next likely class, or the same, as in the published code",
+        doc="the label if the attack fails: the next likely class, or the same, as in the published code",
     )
     attack: str = option(
         "normalised",
         choices=("normalised", "pixels", "as_coded"),
         doc="epsilon is in normalised units, or a share of the pixels' range, which attacked images stay in, "
-        "or of what the published code takes for that range, rounded to 8 bits",
+        "or of the range that the published code assumes, rounded to 8 bits",
     )
 
 
-# By which the published code reads its images as pixels, although it normalises them with .5 and .5
+# The published code assumes this normalisation to compute pixels, although it normalises with .5 and .5
 _ASSUMED_MEAN, _ASSUMED_STD = (0.4914, 0.4822, 0.2265), (0.2023, 0.1994, 0.2010)
 
 _PUBLISHED: dict[str, Scalar] = {"lr": 1e-5, "epochs": 10, "batch_size": 64}
@@ -64,30 +62,30 @@ class BoundaryShrink(Method):
 
     With k `attack_steps` it moves k times, by epsilon / k, so that it ends at most epsilon away. The classes
     to forget and y itself are left out of the argmax, so that an attack that fails, or ends in another class
-    that is to be forgotten, gives the most likely of the classes that remain. Any labelled image can be
-    attacked, so the method is defined for every task; it was published for whole classes.
+    to forget, gives the most likely of the remaining classes. Any labelled image can be attacked, so the
+    method is defined for every task; it was published for whole classes.
 
-    Shared between trials: the sign of the gradient at x, which no epsilon changes.
+    Shared between trials: the sign of the gradient at x, which does not depend on epsilon.
 
     Shapes: x, x' (B, C, H, W), logits (B, num_classes), labels (n,).
-    Random: the order of the images; with `mode="train"` also dropout. The attack has nothing random.
+    Random: the order of the images; with `mode="train"` also dropout. The attack is deterministic.
     Cost: (epochs + attack_steps + 1) x forget images forward, (epochs + attack_steps) x backward. The
     published code attacks again in every epoch, for the same labels: epochs x 3 forward and x 2 backward,
     about twice the work.
 
-    The labels come from the model as it was handed in, before its first step: no frozen copy is needed.
+    The labels come from the original model, before the first step, so no frozen copy is needed.
 
-    Deviations from the published code, each but the last with an option that brings its behaviour back:
-    an attack that fails never trains for the class (`failed_attack`). It learns in eval mode (`mode`): in
-    train mode batch norm's statistics become those of the forget images, which by itself, at whatever
-    learning rate, can cost most of their accuracy. The attack moves normalised pixels freely
-    (`attack`): the code moves, clamps and rounds to 8 bits within the pixels' range, but by a mean and
-    standard deviation that are not its data's, so that its 0.1 is a quarter of the range, 1.0 for normalised
-    CIFAR-10, and the clamp hardly acts. Two extra losses (curvature, weights), which its main experiment
-    does without, are left out.
+    Deviations from the published code, each except the last with an option that restores its behaviour: an
+    attack that fails never trains for the original class (`failed_attack`). The network learns in eval mode
+    (`mode`): in train mode batch norm's statistics become those of the forget images, which alone, at any
+    learning rate, can cost most of their accuracy. The attack moves normalised pixels freely (`attack`): the
+    code moves, clamps and rounds to 8 bits within the pixels' range, but with a mean and standard deviation
+    that are not those of its data, so that its 0.1 is a quarter of the range, 1.0 for normalised CIFAR-10,
+    and the clamp has hardly any effect. Two extra losses (curvature, weights), which its main experiment does
+    not use, are left out.
 
-    SalUn's code runs it in train mode for 10 epochs with a `weight_decay` of 5e-4 and an attack of 0.1 of the
-    pixels' range, rounded to 8 bits. Its learning rate is not published, so there is no preset.
+    SalUn's code runs the method in train mode for 10 epochs with a `weight_decay` of 5e-4 and an attack of
+    0.1 of the pixels' range, rounded to 8 bits. Its learning rate is not published, so there is no preset.
     """
 
     name = "boundary_shrink"
@@ -150,7 +148,7 @@ def nearest_labels(model: nn.Module, data: TrialData, params: BoundaryShrinkPara
 
     size = params.batch_size
     signs = data.once("signs", lambda _: gradient_signs(model, data.forget, size), size)
-    found = []
+    labels = []
     for (x, y), sign in zip(data.forget.batches(size), signs.split(size), strict=True):
         x = attacked(model, x, y, sign, data, params)
         with torch.no_grad():
@@ -159,12 +157,12 @@ def nearest_labels(model: nn.Module, data: TrialData, params: BoundaryShrinkPara
             if len(data.forget_classes) < data.num_classes:
                 logits[:, list(data.forget_classes)] = -torch.inf
             logits.scatter_(1, y[:, None], -torch.inf)
-        found.append(logits.argmax(dim=1))
-    return torch.cat(found)
+        labels.append(logits.argmax(dim=1))
+    return torch.cat(labels)
 
 
 def gradient_signs(model: nn.Module, images: ImageSet, batch_size: int) -> torch.Tensor:
-    """Which way each pixel of some images raises their loss: int8, shape (n, C, H, W), in their order."""
+    """The sign of each pixel's change that raises the loss: int8, shape (n, C, H, W), in stored order."""
     import torch
 
     return torch.cat([gradient_sign(model, x, y).to(torch.int8) for x, y in images.batches(batch_size)])
@@ -205,13 +203,13 @@ def attacked(
 
 
 def pixel_range(images: ImageSet, assumed: bool) -> tuple[torch.Tensor, torch.Tensor]:
-    """Normalised black and white, shape (C, 1, 1) each, or what the published code takes for them."""
+    """Normalised black and white, shape (C, 1, 1) each, or the values that the published code assumes."""
     black, white = images.shift, images.shift + 255 * images.scale
     if not assumed:
         return black, white
     channels = min(len(black), len(_ASSUMED_STD))
     mean, std = (black.new_tensor(v[:channels])[:, None, None] for v in (_ASSUMED_MEAN, _ASSUMED_STD))
-    # A pixel p of [0, 1] enters its network as 2 p - 1, and (2 p - 1) * std + mean is what it takes for p
+    # A pixel p of [0, 1] enters its network as 2 p - 1, and the code assumes (2 p - 1) * std + mean for p
     pixels = (((value - mean) / std + 1) / 2 for value in (0, 1))
     low, high = (black + (white - black) * pixel for pixel in pixels)
     return low, high

@@ -1,4 +1,4 @@
-"""EMMN: UNSIR without any images, the retained classes too being stood in for by noise."""
+"""EMMN: UNSIR without any images, with noise in place of the retained classes too."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class EmmnParams(NoiseOptions):
     )
     noise_images: int = param(64, 3, 256, log=True, work=True, doc="noise images per class")
     noise_copies: int = param(
-        1, 1, 100, log=True, searched=False, doc="how often each noise image occurs in an impair epoch"
+        1, 1, 100, log=True, searched=False, doc="occurrences of each noise image in an impair epoch"
     )
     lr: float = param(5e-3, 1e-4, 1e-1, log=True, doc="learning rate of Adam in the impair phase")
     epochs: int = param(10, 1, 20, work=True, doc="passes of the impair phase, impair steps in the paper")
@@ -69,29 +69,29 @@ class Emmn(Method):
     """Trains on noise z that the network is most wrong about as a forget class, or most sure of as another.
 
     Noise: from a standard normal start, Adam on the mean over a class's images of -CE(f(z), c) +
-    lambda ||z|| for a forget class c and of CE(f(z), c) for every other. Impair: cross-entropy on all of
-    it, shuffled, every image labelled with its class, with Adam. It sees no image at all, and nothing
-    repairs what the noise damages.
+    lambda ||z|| for a forget class c and of CE(f(z), c) for every other class. Impair: cross-entropy on all
+    noise, shuffled, every image labelled with its class, with Adam. The method sees no real images, and
+    there is no repair of the damage by the noise.
 
-    The authors' own results are poor: 20 % retain accuracy for AllCNN on CIFAR-10 (84 % before), 12 % for
-    ResNet9 on MNIST, hardly any change for LeNet there. Few noise images make the outcome a matter of the
+    The authors' results are poor: 20 % retain accuracy for AllCNN on CIFAR-10 (84 % before), 12 % for
+    ResNet9 on MNIST, hardly any change for LeNet there. With few noise images the outcome depends on the
     seed. Batch norm keeps the statistics of noise (`mode`).
 
     Shapes: noise (classes x noise_images, C, H, W).
     Random: the noise's start, the order of the images, dropout in the impair phase.
     Cost, with n = classes x noise_images: noise_steps x n + epochs x noise_copies x n, forward and backward.
-    Fewer where `forget_noise_steps` or `noise_used` say so.
+    `forget_noise_steps` and `noise_used` can reduce it.
 
-    Where the paper is silent: lambda is UNSIR's, both optimisers are Adam (as in the code of JiT), the
-    presets impair with batches of 256, the norm is that of one image, a loss that does not improve is a
-    class's mean that sets no new minimum for more than ten steps (torch's default), and the network is in
-    eval mode while noise is made, so that no batch norm statistics move.
+    Choices that the paper does not specify: lambda is UNSIR's, both optimisers are Adam (as in the code of
+    JiT), the presets impair with batches of 256, the norm is that of a single image, a loss counts as not
+    improving if the class's mean has no new minimum for more than ten steps (torch's default), and the
+    network is in eval mode while noise is made, so that batch norm's statistics do not change.
 
-    The code of JiT differs: few images and steps, of which forget noise has fewer (`forget_noise_steps`), a
-    squared norm (`norm`), no schedule (`halve_noise_lr`). Preset `jit` has these; `jit_as_coded` also has
-    what looks unintended: only the first three of the four images of a class are used (`noise_used`), the
-    network is in train mode while noise is made (`noise_mode`), and the gradients that this leaves on the
-    weights, of the mean cross-entropy of every step, are part of the first impair step
+    The code of JiT differs: few images and steps, even fewer steps for forget noise (`forget_noise_steps`), a
+    squared norm (`norm`), no schedule (`halve_noise_lr`). Preset `jit` has these values. `jit_as_coded` also
+    has behaviour that looks unintended: only the first three of the four images of a class are used
+    (`noise_used`), the network is in train mode while noise is made (`noise_mode`), and the gradients that
+    this leaves on the weights, of the mean cross-entropy of every step, are part of the first impair step
     (`leaked_gradients`).
     """
 

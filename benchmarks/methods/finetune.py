@@ -1,4 +1,4 @@
-"""Fine-tuning on what is retained, in the hope that the rest is forgotten."""
+"""Fine-tuning on the retain images, during which the model may forget the others."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Fisher forgetting: noise on the weights, the more the less the retain images need them."""
+"""Fisher forgetting: noise on the weights, more on those that the retain images need less."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class FisherParams:
     last_layer: str = option(
         "by_type",
         choices=("by_type", "by_shape"),
-        doc="what counts as last layer: the last linear one, or every tensor as long as there are classes",
+        doc="the last layer: the last linear one, or every tensor with as many rows as there are classes",
     )
 
 
@@ -37,25 +37,25 @@ class Fisher(Method):
     """Adds N(0, alpha * v) to every weight, v the inverse of the Fisher information of the retain images.
 
     F is the diagonal of the Fisher matrix, the mean over retain images of the expectation over labels y,
-    drawn from the model's own softmax, of (d log p(y | x) / d theta)^2, worked out exactly as a sum over
+    drawn from the model's softmax, of (d log p(y | x) / d theta)^2, computed exactly as a sum over
     the classes. v = min(1 / F, 1000), averaged over the second dimension of a weight (over the inputs of
     a unit). In the last linear layer v is at most 100, the weights and the bias of a forgotten class are
-    drawn anew from N(0, 1e-4), and the variance is ten times larger, as it is for all vectors. Where images
-    and no class are forgotten (`random`), no row is drawn anew, and the last layer's matrix has the variance
-    of any other.
+    redrawn from N(0, 1e-4), and the variance is ten times larger, as it is for all vectors. If images and
+    not classes are forgotten (`random`), no row is redrawn, and the last layer's matrix has the same variance
+    as any other.
     (Golatkar et al., equation 9, in the form of the SSD and JiT code, which has a script for each task.)
 
-    Shared between trials: F. It is that of the retain images, so each forget set has its own.
+    Shared between trials: F. It depends on the retain images, so each forget set has its own F.
 
-    Shapes: F has the shape of its parameter. Eval mode; batch norm's running statistics stay.
-    Random: the noise. It reads the forgotten classes' labels and no forget image.
+    Shapes: F has the shape of its parameter. Eval mode; batch norm's running statistics do not change.
+    Random: the noise. The method reads the labels of the forgotten classes but no forget images.
     Cost: retain images forward, classes x retain images backward.
 
-    Deviations: the last layer is found by its type; the published code takes every tensor whose first
-    dimension is the number of classes, also a hidden layer of 100 units with 100 classes (`last_layer`).
-    The sub-class script of the published code leaves the rows of the last layer as they are; on digits
-    drawing the superclass's row anew gives the smaller gap for alpha up to 3e-5.
-    The constants that the code adds to F to avoid a division by zero are covered by the bounds.
+    Deviations: the last layer is identified by its type; the published code takes every tensor whose first
+    dimension is the number of classes, for example a hidden layer of 100 units with 100 classes
+    (`last_layer`). The sub-class script of the published code does not redraw rows of the last layer; on
+    digits redrawing the superclass's row gives the smaller gap for alpha up to 3e-5.
+    The bounds make the constants unnecessary that the code adds to F to avoid a division by zero.
     """
 
     name = "fisher"
@@ -94,7 +94,7 @@ class Fisher(Method):
 def fisher_diagonal(
     model: nn.Module, images: ImageSet, count: Callable[[int, int], None]
 ) -> dict[str, torch.Tensor]:
-    """The Fisher diagonal over some images, in expectation over the model's own labels.
+    """The Fisher diagonal over some images, in expectation over labels drawn from the model.
 
     Returns:
         Parameter name -> tensor of its shape.
@@ -112,11 +112,11 @@ def fisher_diagonal(
     return {name: value / len(images) for name, value in total.items()}
 
 
-def last_layer(model: nn.Module, num_classes: int, found: str) -> set[str]:
-    """Names of the parameters that give a class its logit, one row per class."""
+def last_layer(model: nn.Module, num_classes: int, rule: str) -> set[str]:
+    """Names of the parameters that compute the classes' logits, with a row per class."""
     from benchmarks.toolbox.layers import last_linear
 
-    if found == "by_shape":
+    if rule == "by_shape":
         return {name for name, p in model.named_parameters() if p.shape[0] == num_classes}
     name, layer = last_linear(model, "fisher")
     return {f"{name}.{part}".lstrip(".") for part, _ in layer.named_parameters()}

@@ -1,4 +1,4 @@
-"""GKT: a new network learns from the old one on generated images, behind a gate that holds a class back."""
+"""GKT: a new network learns from the old one on generated images, behind a gate that blocks a class."""
 
 from __future__ import annotations
 
@@ -18,21 +18,25 @@ if TYPE_CHECKING:
     import torch
     from torch import nn
 
-LATENT = 128  # numbers that the generator makes an image from
-LOOK_EVERY = 50  # pseudo-batches between two looks at real images, where these are asked for
+LATENT = 128  # dimensions of the generator's input
+LOOK_EVERY = 50  # pseudo-batches between two evaluations on real images, with `selection`
 
 
 @dataclass(frozen=True)
 class GktParams:
     lr: float = param(1e-3, 1e-4, 1e-2, log=True, doc="learning rate of Adam on the student")
     generator_lr: float = param(1e-3, 1e-4, 1e-2, log=True, doc="learning rate of Adam on the generator")
-    beta: float = param(250.0, 0.0, 250.0, doc="weight of the attention term beside the divergence")
+    beta: float = param(250.0, 0.0, 250.0, doc="weight of the attention term relative to the divergence")
     threshold: float = param(
-        0.01, 1e-3, 0.1, log=True, doc="the teacher's probability of a forget class that shuts the gate"
+        0.01,
+        1e-3,
+        0.1,
+        log=True,
+        doc="teacher's probability of a forget class above which an image is blocked",
     )
-    temperature: float = param(1.0, 0.5, 4.0, log=True, doc="what logits are divided by in the divergence")
+    temperature: float = param(1.0, 0.5, 4.0, log=True, doc="divisor of the logits in the divergence")
     pseudo_batches: int = param(
-        4000, 10, 10000, log=True, searched=False, work=True, doc="batches of made images"
+        4000, 10, 10000, log=True, searched=False, work=True, doc="batches of generated images"
     )
     batch_size: int = param(256, 32, 512, log=True, searched=False, work=True, doc="images before the gate")
     generator_steps: int = param(1, 1, 5, searched=False, doc="steps of the generator per pseudo-batch")
@@ -41,7 +45,7 @@ class GktParams:
     divergence: str = option(
         "per_image",
         choices=("per_image", "per_entry"),
-        doc="mean over images, or over images and classes, which makes beta weigh more",
+        doc="mean over images, or over images and classes, which gives beta more weight",
     )
     discrepancy: str = option(
         "kl",
@@ -49,14 +53,14 @@ class GktParams:
         doc="divergence of both losses: Kullback and Leibler's from the teacher, or Jensen and Shannon's",
     )
     generator_attention: bool = option(
-        False, doc="the generator also seeks images on which attention differs, with the weight beta"
+        False, doc="the generator also maximises the difference of attention, with the weight beta"
     )
     student: str = option(
         "fresh",
         choices=("fresh", "fresh_convolutions"),
-        doc="all starts anew, or only the weights of convolutions, as in the port in JiT's code",
+        doc="new weights in all layers, or only in convolutions, as in the port in JiT's code",
     )
-    steer: bool = option(True, doc="lead the generator back when the gate lets nothing through")
+    steer: bool = option(True, doc="steer the generator back when the gate blocks all images")
     selection: str = option(
         "none",
         choices=("none", "retain_images"),
@@ -78,48 +82,48 @@ _REAL_IMAGES: dict[str, Scalar] = {"divergence": "per_entry", "steer": False, "s
 
 @register
 class Gkt(Method):
-    """Trains a new network, the student, to answer as the teacher T does on images that a generator makes.
+    """Trains a new network, the student, to match the teacher T on images from a generator.
 
-    Per pseudo-batch a noise z ~ N(0, I) is drawn. The generator G takes a step that maximises
+    For each pseudo-batch a noise z ~ N(0, I) is drawn. The generator G takes a step that maximises
     KL(T(x) || S(x)) on x = G(z), then the student S takes `student_steps` that minimise KL + beta * A on
-    x = G(z), made anew once. Both see only images that pass the gate: p_T(c | x) < threshold for every
+    x = G(z), generated once more. Both see only images that pass the gate: p_T(c | x) < threshold for every
     forget class c. A sums over layers the mean squared difference of attention maps: the mean over
     channels of the squared outputs, scaled to length 1 per image. (Equations 7 to 10, algorithm 2.)
-    `discrepancy` and `generator_attention` are the paper's ablations (figures 6 and 8), with which it found
-    that the student learns less or nothing: the mean of KL(T || M) and KL(S || M) with M = (T + S) / 2 in
-    place of KL in both losses, or beta * A in the generator's loss as well, which it then maximises too.
-    Layers are all convolutions, and linear layers over a sequence of tokens, which are convolutions of
-    size 1; a network without any needs beta=0.
+    `discrepancy` and `generator_attention` are the paper's ablations (figures 6 and 8), in which the student
+    learns less or nothing: the mean of KL(T || M) and KL(S || M) with M = (T + S) / 2 in place of KL in both
+    losses, or beta * A in the generator's loss as well, which it then also maximises. Layers are all
+    convolutions, and linear layers over a sequence of tokens, which are convolutions of size 1; a network
+    without such layers needs beta=0.
 
     Shapes: z (B, 128), x (B, C, H, W) on the normalised scale, a map (B, H x W).
     Modes: the teacher in eval mode, student and generator in train mode, so that the student's running
-    statistics of batch norm come from pseudo images, those of the generator's step included. At least
+    statistics of batch norm come from generated images, those of the generator's step included. At least
     two images must pass the gate, as batch norm needs; otherwise there is no step.
     Random: z; the initial weights of student and generator, dropout.
     Cost, for n of B images that pass: (generator_steps + 1) x B forward and generator_steps x B backward
     in the teacher per pseudo-batch, and in the student n forward and backward for every step of either
-    network. The generator's own passes are not counted.
+    network. The passes of the generator are not counted.
 
-    Zero-shot in the strict sense: no real image is read, the student is the last one, the rates are
+    The default is strictly zero-shot: no real images are read, the result is the last student, the rates are
     constant. The published code halves the rates when the loss on retained test images stops falling, and
-    keeps the student that is best on test images; `selection` does so with training images (validation
+    keeps the student that is best on test images; `selection` does the same with training images (validation
     and forget images, every 50 pseudo-batches), and its trials are marked as having had access to them.
 
-    Deviations: (1) the divergence is that of equation 7, a sum over classes; the code's mean over classes
-    makes beta weigh as much more as there are classes (`divergence`), and no T^2 goes with the
-    temperature in either. (2) Where paper and code differ on A, the code is followed: squared norms, all
+    Deviations: (1) the divergence is that of equation 7, a sum over classes. The code's mean over classes
+    multiplies the weight of beta by the number of classes (`divergence`). Neither multiplies by the squared
+    temperature. (2) Where paper and code differ on A, this method follows the code: squared norms, all
     convolutions. (3) When the generator has collapsed into the forget classes, the code waits for 100
     empty batches and loads an earlier generator. Here the generator's step on an empty batch lowers the
-    teacher's log-odds of the forget classes, which needs the teacher alone and has a gradient where
-    probabilities have none (`steer`; without it such a batch passes unused). (4) The port in JiT's code
-    draws only the weights of convolutions anew, Xavier-uniform (`student`), and differs in much else (SGD
-    with one cycle of the rate, a teacher in train mode); its values have no preset here.
+    teacher's log-odds of the forget classes, which needs only the teacher and has a gradient where
+    probabilities do not (`steer`; without it such a batch is skipped). (4) The port in JiT's code
+    initialises only the weights of convolutions, Xavier-uniform (`student`), and has many other differences
+    (SGD with one cycle of the rate, a teacher in train mode); its values have no preset here.
 
-    No preset is the code as it ran: `..._real_images` and `notebook` choose by real images and average as it
-    does, but by training images, not by test images, and they do not load earlier generators.
+    No preset is exactly the published code: `..._real_images` and `notebook` choose by real images and
+    average like the code, but they use training images, not test images, and do not load earlier generators.
 
-    The gate looks at the teacher's probabilities at temperature 1, as published: a higher temperature of
-    the divergence tells the student more about the forget classes than the threshold says.
+    The gate uses the teacher's probabilities at temperature 1, as published: with a higher temperature in the
+    divergence the student learns more about the forget classes than the threshold suggests.
     """
 
     name = "gkt"
@@ -211,7 +215,7 @@ class Gkt(Method):
 
 
 def gate(logits: torch.Tensor, forget: list[int], threshold: float) -> torch.Tensor:
-    """Which images the teacher gives a probability below the threshold for every forget class.
+    """Whether the teacher's probability is below the threshold for every forget class, by image.
 
     Args:
         logits: The teacher's, shape (B, classes).
@@ -241,20 +245,20 @@ def divergence(teacher_logits: torch.Tensor, logits: torch.Tensor, params: GktPa
 def generator_loss(
     x: torch.Tensor, teacher: nn.Module, student: nn.Module, forget: list[int], params: GktParams
 ) -> torch.Tensor | None:
-    """What the generator's step minimises on its images x (B, C, H, W).
+    """The loss of the generator's step on its images x (B, C, H, W).
 
     Returns:
-        The negative divergence on the images that pass the gate, less the attention term where it takes part.
-        If none do (or one, too few for batch
-        norm), the mean log-odds of the forget classes on all, or None if it is not to be steered.
+        The negative divergence on the images that pass the gate, less the attention term if it is used. If
+        fewer than two images pass, too few for batch norm: the mean log-odds of the forget classes on all
+        images, or None without `steer`.
     """
     beta = params.beta if params.generator_attention else 0.0
     logits, maps = observed(teacher, x, beta)
     passes = gate(logits.detach(), forget, params.threshold)
     if int(passes.sum()) > 1:
-        ours, own_maps = observed(student, x[passes], beta)
-        loss = -divergence(logits[passes], ours, params)
-        return loss - beta * attention([m[passes] for m in maps], own_maps) if beta else loss
+        student_logits, student_maps = observed(student, x[passes], beta)
+        loss = -divergence(logits[passes], student_logits, params)
+        return loss - beta * attention([m[passes] for m in maps], student_maps) if beta else loss
     if not params.steer:
         return None
     logits = at_least_float32(logits)
@@ -269,7 +273,7 @@ def student_loss(
     student: nn.Module,
     params: GktParams,
 ) -> torch.Tensor:
-    """What a step of the student minimises on n images that passed the gate: divergence and attention."""
+    """The loss of a student's step on n images that passed the gate: divergence and attention."""
     logits, maps = observed(student, x, params.beta)
     loss = divergence(teacher_logits, logits, params)
     return loss + params.beta * attention(teacher_maps, maps) if params.beta else loss
@@ -282,10 +286,10 @@ def attention(teacher_maps: list[torch.Tensor], maps: list[torch.Tensor]) -> tor
 
 
 def observed(model: nn.Module, x: torch.Tensor, beta: float) -> tuple[torch.Tensor, list[torch.Tensor]]:
-    """Logits and attention maps of one pass, in the order in which the layers run; no maps if beta is 0.
+    """Logits and attention maps of a pass, in the order in which the layers run; no maps if beta is 0.
 
     Raises:
-        UnsuitableModel: if there are no maps although beta is not 0.
+        UnsuitableModel: if beta is not 0 and no layer has a map.
     """
     from torch import nn
 
@@ -309,8 +313,8 @@ def observed(model: nn.Module, x: torch.Tensor, beta: float) -> tuple[torch.Tens
             hook.remove()
     if not maps:
         raise UnsuitableModel(
-            f"method 'gkt' compares the outputs of torch.nn.Conv2d layers and {type(model).__name__} has "
-            "none; set beta=0 to do without"
+            f"method 'gkt' compares the outputs of torch.nn.Conv2d layers, but {type(model).__name__} has "
+            "none; set beta=0 to leave out the comparison"
         )
     return logits, maps
 
@@ -329,12 +333,12 @@ def attention_map(output: torch.Tensor, channels: int) -> torch.Tensor:
 
     output = at_least_float32(
         output.clone()
-    )  # an activation in place may follow and would spoil the gradient
+    )  # an in-place activation may follow and would corrupt the gradient
     return F.normalize(output.square().mean(dim=channels).flatten(1), dim=1)
 
 
 def descend(optimiser: torch.optim.Optimizer, loss: torch.Tensor, grad_clip: float | None) -> None:
-    """One step of the optimiser's own weights; no other weights get a gradient."""
+    """A step of the optimiser's weights; no other weights get a gradient."""
     import torch
 
     weights = [p for group in optimiser.param_groups for p in group["params"]]
@@ -359,9 +363,9 @@ def new_student(teacher: nn.Module, data: TrialData, params: GktParams, rng: tor
 
 
 def new_generator(image_shape: tuple[int, int, int]) -> nn.Module:
-    """Makes images of that shape from noise of shape (B, 128), starting at a quarter of their size.
+    """A network that makes images from noise of shape (B, 128), starting at a quarter of their size.
 
-    The batch norm at its end puts them on the scale of normalised images.
+    The batch norm at its end gives them the scale of normalised images.
     """
     from torch import nn
 
@@ -388,8 +392,8 @@ class Selection:
     """The published code's use of real images, with training images in place of its test images.
 
     Attributes:
-        best: The student that recognised the fewest forget images so far (none, in the paper), and
-            among equals the most validation images.
+        best: The student that recognised the fewest forget images so far (none, in the paper); among equal
+            students, the one that recognised the most validation images.
     """
 
     def __init__(self, student: nn.Module, data: TrialData, *optimisers: torch.optim.Optimizer) -> None:
@@ -397,7 +401,7 @@ class Selection:
 
         self._retain, self._forget = data.validation, data.forget
         self._rates = [ReduceLROnPlateau(optimiser, factor=0.5, patience=2) for optimiser in optimisers]
-        self._found = (-1.0, -1.0)
+        self._best_scores = (-1.0, -1.0)
         self.best = copy.deepcopy(student)
 
     def look(self, student: nn.Module) -> None:
@@ -407,7 +411,7 @@ class Selection:
         retain, forget = predict(student, self._retain), predict(student, self._forget)
         for rate in self._rates:
             rate.step(-float(retain.log_p_true.mean()))
-        found = (-float(forget.correct.mean()), float(retain.correct.mean()))
-        if found > self._found:
-            self._found = found
+        scores = (-float(forget.correct.mean()), float(retain.correct.mean()))
+        if scores > self._best_scores:
+            self._best_scores = scores
             self.best.load_state_dict(student.state_dict())

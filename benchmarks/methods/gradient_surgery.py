@@ -1,4 +1,4 @@
-"""Gradient surgery: climb the forget loss in directions that the retain loss does not feel, then repair."""
+"""Gradient surgery: ascend the forget loss in directions that do not change the retain loss, then repair."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class GradientSurgeryParams:
         4096,
         log=True,
         searched=False,
-        doc="forget images per ascending step, as many retain images",
+        doc="forget images per ascending step, with as many retain images",
     )
     momentum: float = param(0.95, 0.0, 0.99, searched=False, doc="momentum of SGD in the ascent")
     repair_lr: float = param(2e-3, 1e-4, 3e-2, log=True, doc="first learning rate of AdamW in the repair")
@@ -43,7 +43,7 @@ class GradientSurgeryParams:
     projection: str = option(
         "always",
         choices=("always", "conflict"),
-        doc="conflict: only where climbing the forget loss would also raise the retain loss",
+        doc="conflict: only if ascending the forget loss also raises the retain loss",
     )
 
 
@@ -66,20 +66,20 @@ class GradientSurgery(Method):
     """Ascends along g = g_f - (g_f . g_r) / (g_r . g_r) g_r, then repairs on the retain images.
 
     g_f is the gradient of the cross-entropy of a forget batch, g_r that of as many retain images, drawn
-    with replacement; the products run over all parameters at once. To first order a step leaves the
-    retain batch's loss as it is. If g_r is zero, there is nothing to project and g = g_f. Ascent is by SGD
+    with replacement; the products are over all parameters together. To first order a step does not change
+    the retain batch's loss. If g_r is zero, there is nothing to project and g = g_f. Ascent is by SGD
     with momentum. The repair minimises CE + l1 * (sum over weight tensors of mean |w|) with AdamW, whose
     learning rate falls after every pass. (Equation 3 of the paper, and the elastic net after it.)
 
-    All passes are in train mode: batch norm normalises forget and retain batches each by their own
-    statistics, and its running statistics, which the forget batches move too, are renewed by the repair.
+    All passes are in train mode: batch norm normalises forget and retain batches by the statistics of each
+    batch. Forget batches also change its running statistics, which the repair renews.
 
     Random: the order of the images, the retain draws, dropout.
     Cost: 2 x epochs x forget images + repair_epochs x retain images, forward and backward.
 
-    The paper's equation has no sign; its text says ascent, and the code ascends. Both project always;
-    `projection="conflict"` does where g_f . g_r > 0 only, because below that the plain ascent already
-    lowers the retain loss.
+    The paper's equation has no sign; its text says ascent, and the code ascends. Both always project.
+    `projection="conflict"` projects only if g_f . g_r > 0, because otherwise the plain ascent already lowers
+    the retain loss.
     """
 
     name = "gradient_surgery"
@@ -133,10 +133,10 @@ class GradientSurgery(Method):
 def orthogonal(
     gradient: Sequence[torch.Tensor], to: Sequence[torch.Tensor], projection: str = "always"
 ) -> list[torch.Tensor]:
-    """The part of one gradient that is orthogonal to another, both as one vector over all tensors.
+    """The part of a gradient that is orthogonal to another, each as a vector over all tensors.
 
     Args:
-        projection: "always", or "conflict": the whole gradient where their product is not above zero.
+        projection: "always", or "conflict": the whole gradient if their product is not above zero.
     """
     import torch
 

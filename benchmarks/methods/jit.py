@@ -1,4 +1,4 @@
-"""JiT: smooth the model around the forget images, with nothing but those images."""
+"""JiT: smooth the model around the forget images, using only those images."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class JitParams:
     epochs: int = param(1, 1, 5, searched=False, work=True, doc="passes over the forget images")
     norm: str = option("l2", choices=("l2", "squared"), doc="norms in the ratio, plain or squared")
     reduction: str = option(
-        "sum", choices=("sum", "mean"), doc="over the images of a batch; lr scales with it"
+        "sum", choices=("sum", "mean"), doc="over the images of a batch; lr must be scaled accordingly"
     )
     denominator: str = option(
         "applied",
@@ -35,7 +35,7 @@ class JitParams:
     mode: str = option(
         "eval",
         choices=("eval", "train"),
-        doc="train draws dropout anew for every pass, as the published code does",
+        doc="train draws dropout in every pass, as the published code does",
     )
     accumulate: bool = option(False, doc="never reset the gradient between steps, as the published code does")
     stop_gradient: bool = option(True, doc="treat the noised outputs as constants")
@@ -74,13 +74,13 @@ class Jit(Method):
     Cost per epoch: (N + 1) x forget images forward, 1 x forget images backward. The copies of a batch go
     through the network together, in as few passes as the memory for a batch allows.
 
-    Deviations from the published code, each with an option that brings the published behaviour back:
-    the gradient is reset before every step (`accumulate`: the code resets it once, so that steps pile
-    up); both passes run in eval mode (`mode`: the code runs a VGG in train mode, where dropout alone moves
+    Deviations from the published code, each with an option that restores the published behaviour:
+    the gradient is reset before every step (`accumulate`: the code resets it once, so that gradients add
+    up); both passes run in eval mode (`mode`: the code runs a VGG in train mode, where dropout alone changes
     its logits more than the noise does, and a ViT in eval mode). Presets `..._as_coded` have both, and for a
-    ViT and random images the code's rate of .1 where the paper says .01. Where the paper is silent the code
-    is followed: plain norms (`norm`), the applied difference in the denominator (`denominator`), a sum over
-    the batch (`reduction`), no gradient through the noised outputs (`stop_gradient`).
+    ViT and random images the code's rate of .1 where the paper says .01. Details that the paper does not
+    specify follow the code: plain norms (`norm`), the applied difference in the denominator (`denominator`),
+    a sum over the batch (`reduction`), no gradient through the noised outputs (`stop_gradient`).
     """
 
     name = "jit"
@@ -134,7 +134,7 @@ class Jit(Method):
 
 
 def sensitivity(model: nn.Module, x: torch.Tensor, params: JitParams, rng: torch.Generator) -> torch.Tensor:
-    """The loss of one batch: how far noise moves the logits, relative to how far it moves the images.
+    """The loss of a batch: the change of the logits by noise, relative to the change of the images.
 
     Args:
         x: Normalised images, shape (B, C, H, W).

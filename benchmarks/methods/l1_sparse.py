@@ -1,4 +1,4 @@
-"""l1-sparse: fine-tuning on what is retained, under a penalty that drives unneeded weights to zero."""
+"""l1-sparse: fine-tuning on the retain images, with a penalty that drives unneeded weights to zero."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class L1SparseParams:
     momentum: float = param(0.9, 0.0, 0.99, searched=False, doc="momentum of SGD")
     weight_decay: float = param(5e-4, 0.0, 1e-1, searched=False, doc="weight decay of SGD")
     schedule: str = option(
-        "linear", choices=("linear", "constant"), doc="whether the penalty falls to zero, or stays"
+        "linear", choices=("linear", "constant"), doc="the penalty falls to zero, or is constant"
     )
 
 
@@ -31,8 +31,8 @@ class L1SparseParams:
 class L1Sparse(Method):
     """Minimises CE(f(x), y) + gamma_e |w|_1 on the retain images with SGD, in train mode.
 
-    w are all weights, biases and batch norm included. In epoch e of E, from 0, gamma_e is
-    gamma (1 - e / E): first the network is thinned out, then it recovers.
+    w are all weights, biases and batch norm included. In epoch e of E, counted from 0, gamma_e is
+    gamma (1 - e / E): first the network becomes sparse, then it recovers.
 
     Random: the order of the images, dropout. Cost: epochs x retain images forward and backward.
     """
@@ -49,7 +49,7 @@ class L1Sparse(Method):
             "sparse",
             "cifar10",
             "resnet18",
-            source="code of Jia et al., which leaves gamma open",
+            source="code of Jia et al., which does not set gamma",
         ),
     )
 

@@ -1,4 +1,4 @@
-"""SSD without labels: what matters is told by how strongly the outputs depend on a weight."""
+"""SSD without labels: a weight's importance is how strongly the outputs depend on it."""
 
 from __future__ import annotations
 
@@ -19,8 +19,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class LfssdParams:
-    alpha: float = param(3.0, 0.1, 100.0, log=True, doc="how many times more a weight must matter to go")
-    dampening: float = param(1.0, 0.1, 10.0, log=True, doc="scale of what is left of it, lambda in the paper")
+    alpha: float = param(
+        3.0, 0.1, 100.0, log=True, doc="ratio of importances above which a weight is dampened"
+    )
+    dampening: float = param(1.0, 0.1, 10.0, log=True, doc="scale of dampened weights, lambda in the paper")
     batch_size: int = param(128, 1, 512, log=True, searched=False, doc="images per gradient")
 
 
@@ -31,9 +33,9 @@ class Lfssd(Method):
     I(S) is the absolute gradient of a batch's mean squared length of the logits, ||f(x)||^2, averaged over
     the batches of S. Selection and dampening are those of SSD.
 
-    Gradients enter unsquared, so that an alpha here is about the square root of one of SSD.
+    Gradients are not squared, so an alpha here corresponds to about the square root of an alpha of SSD.
 
-    Shared between trials: both importances; that of all images also between forget sets.
+    Shared between trials: both importances; that of all images is also shared between forget sets.
 
     Random: which retain and forget images share a batch.
     Cost: (training images + forget images) forward and backward.

@@ -1,4 +1,4 @@
-"""Gradient ascent: unlearn by undoing the learning, with nothing but the forget images."""
+"""Gradient ascent: unlearn by reversing the learning, using only the forget images."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class NeggradParams:
     mode: str = option(
         "train",
         choices=("train", "eval"),
-        doc="eval leaves batch-norm statistics alone and dropout off",
+        doc="eval does not change batch norm's statistics and does not use dropout",
     )
     grad_clip: float | None = option(None, doc="largest gradient norm of a step, none by default")
 
@@ -33,9 +33,9 @@ class NeggradParams:
 class Neggrad(Method):
     """Maximises cross-entropy on the forget images with SGD: every step descends -CE(f(x), y).
 
-    The loss has no lower bound, so it is the learning rate and the number of steps that end it; `grad_clip`
-    bounds a single step. Weight decay still pulls towards zero. In train mode, as published, the running
-    statistics of batch norm turn into those of the forget images.
+    The loss has no lower bound, so the learning rate and the number of steps limit the change; `grad_clip`
+    limits a single step. Weight decay still pulls towards zero. In train mode, as published, the running
+    statistics of batch norm become those of the forget images.
 
     Random: the order of the images, dropout. Cost: epochs x forget images forward and backward.
     """
@@ -52,7 +52,7 @@ class Neggrad(Method):
             "salun",
             "cifar10",
             "resnet18",
-            source="code of SalUn; enough for one class, its authors advise 5e-4 to 1e-3 for random images",
+            source="code of SalUn; enough for a class, its authors recommend 5e-4 to 1e-3 for random images",
         ),
         Preset(
             "deep_unlearn",

@@ -1,4 +1,4 @@
-"""NegGrad+: descend on what is retained and ascend on what is forgotten, in the same step."""
+"""NegGrad+: descend on retain images and ascend on forget images, in the same step."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class NeggradPlusParams:
     lr: float = param(1e-2, 1e-4, 0.5, log=True, doc="learning rate of SGD")
     epochs: int = param(10, 1, 20, work=True, doc="passes over the retain images")
     batch_size: int = param(
-        128, 32, 512, log=True, searched=False, doc="retain images per step, and forget images"
+        128, 32, 512, log=True, searched=False, doc="retain images per step, and forget images per step"
     )
     momentum: float = param(0.9, 0.0, 0.99, searched=False, doc="momentum of SGD")
     weight_decay: float = param(0.0, 0.0, 1e-1, searched=False, doc="weight decay of SGD")
@@ -34,21 +34,22 @@ class NeggradPlusParams:
         choices=("eval", "train"),
         doc="train updates batch-norm statistics on both batches and draws dropout, as in RUM's code",
     )
-    grad_clip: float | None = option(1.0, doc="largest gradient norm of a step; None, as published, for any")
+    grad_clip: float | None = option(1.0, doc="largest gradient norm of a step; None: no limit, as published")
 
 
 @register
 class NeggradPlus(Method):
     """Minimises alpha CE(retain batch) - (1 - alpha) CE(forget batch) with SGD.
 
-    One epoch is one pass over the retain images; forget batches come round as often as that needs, in a new
-    order each time. What is declared and searched is `forget_weight` = 1 - alpha, on a logarithmic scale,
-    because the useful values of alpha crowd below 1.
+    An epoch is a pass over the retain images; passes over the forget images repeat as often as needed, in a
+    new order each time. The hyper-parameter is `forget_weight` = 1 - alpha, on a logarithmic scale, because
+    the useful values of alpha are close to 1.
 
     Random: the order of the images; with `mode="train"` also dropout. Cost: all steps x (a retain batch + a
-    forget batch) forward and backward, that is epochs x retain images, and forget images round after round.
+    forget batch) forward and backward, that is epochs x retain images, and as many passes over the forget
+    images as these steps need.
 
-    Eval mode is that of the authors' code; left out is its pull towards the original weights, whose factor
+    The authors' code uses eval mode. Its pull towards the original weights is left out, because its factor
     there is 0. Deviation: gradients are clipped to norm 1, because the loss has no lower bound: without
     a clip, 8 of 20 trials of a search on digits were not finite (`grad_clip=None`: as published).
     """
@@ -79,7 +80,7 @@ class NeggradPlus(Method):
             "rum",
             "cifar10+cifar100",
             "resnet18",
-            source="code of RUM, which leaves alpha open; here that of SCRUB",
+            source="code of RUM, which does not set alpha; here that of SCRUB",
         ),
     )
 

@@ -1,4 +1,4 @@
-"""The original model, untouched: the upper bound of what there is to forget."""
+"""The original model, unchanged: the starting point of every method."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 @register
 class Original(Method):
-    """Returns the model unchanged. Nothing is random, and no image is read."""
+    """Returns the model unchanged. Nothing is random, and no images are read."""
 
     name = "original"
     summary = "the trained model, unchanged"

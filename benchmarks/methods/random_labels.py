@@ -1,4 +1,4 @@
-"""Random labels: forget images under labels that change every epoch, beside the retain images."""
+"""Random labels: train on forget images with labels that change every epoch, and on the retain images."""
 
 from __future__ import annotations
 
@@ -32,8 +32,8 @@ class RandomLabelsParams:
     labels: str = option(
         "wrong",
         choices=("wrong", "any", "permuted"),
-        doc="neither its own nor a forgotten class, or any class at all, or the forget images' labels dealt "
-        "out among them (which changes nothing where they all have the same)",
+        doc="neither the true nor a forgotten class, or any class, or a permutation of the forget images' "
+        "labels (which changes nothing if all have the same label)",
     )
 
 
@@ -41,17 +41,18 @@ class RandomLabelsParams:
 class RandomLabels(Method):
     """Minimises cross-entropy on forget images with random labels and retain images with true ones.
 
-    Labels are drawn anew every epoch; in train mode, with SGD. `amnesiac` draws them once and uses Adam.
+    Labels are redrawn in every epoch; training is in train mode with SGD. `amnesiac` draws labels once and
+    uses Adam.
 
     Random: labels, order, dropout. Cost: epochs x training images forward and backward.
 
-    Deviations from SalUn's code: a label is never the true one (`labels="any"` draws from all classes, as it
-    does); forget and retain images are shuffled together, as in its equation and as its code does for
-    CIFAR-100 only (`order="sequential"`: for CIFAR-10 it passes the forget images first).
+    Deviations from SalUn's code: a label is never the true one (`labels="any"` draws from all classes, as the
+    code does); forget and retain images are shuffled together, as in the paper's equation and in the code for
+    CIFAR-100 (`order="sequential"`: for CIFAR-10 the code passes the forget images first).
     """
 
     name = "random_labels"
-    summary = "train on forget images under ever new random labels and on the retain images"
+    summary = "train on forget images with new random labels every epoch and on the retain images"
     source = "Fan et al.: SalUn, 2024, equation 6 and baseline RL; Golatkar et al. 2020"
     access = Access.RETAIN
     Params = RandomLabelsParams
@@ -93,7 +94,7 @@ def train_relabelled(
     optimiser: torch.optim.Optimizer,
     rng: torch.Generator,
 ) -> None:
-    """Train a model in place, in train mode, under labels that are drawn anew every epoch."""
+    """Train a model in place, in train mode, with labels that are redrawn in every epoch."""
     from benchmarks.images import joined
     from benchmarks.toolbox.fitting import fit
 

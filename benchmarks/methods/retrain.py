@@ -1,4 +1,4 @@
-"""Exact unlearning: a new model trained on what is retained."""
+"""Exact unlearning: a new model trained on the retain images."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ if TYPE_CHECKING:
 class Retrain(Method):
     """Trains a new network on the retain images with the original's recipe.
 
-    Every trial starts from another initialisation, so the spread over seeds is the spread of retraining
-    itself. Where the recipe starts from published weights, so does this one, with another last layer; what
-    those weights were trained on may include what is to be forgotten (column `retrained_from`).
+    Every trial starts from another initialisation, so the spread over seeds is the spread of retraining.
+    If the recipe starts from published weights, the new network does too, with another last layer. The
+    training data of those weights may include what is to be forgotten (column `retrained_from`).
 
     Deviation: widely used public code re-initialises only the last layer of the *original*, so that its
-    "retrained" model has seen the forget images whatever it started from.
+    "retrained" model has always seen the forget images.
 
     Random: initialisation, order, augmentation. Cost: epochs x retain images forward and backward, and a
     validation pass per epoch.

@@ -24,20 +24,20 @@ class SalunParams(RandomLabelsParams):
 
 @register
 class Salun(Method):
-    """Trains as `random_labels` does, with all weights held but the most salient ones.
+    """Trains as `random_labels` does, with all weights fixed except the most salient ones.
 
-    The saliency of a weight is |sum over the forget images of dCE(f(x), y)/dw|, taken once, at the original
-    weights, in eval mode. The `mask_fraction` of all weights of the network with the largest saliency form
-    the mask m; after every step the weights become m * w + (1 - m) * w_original. The others so stay
-    exactly as they were, whatever momentum and weight decay add; batch-norm statistics are no weights and
+    The saliency of a weight is |sum over the forget images of dCE(f(x), y)/dw|, computed once, at the
+    original weights, in eval mode. The `mask_fraction` of the network's weights with the largest saliency
+    form the mask m; after every step the weights become m * w + (1 - m) * w_original. The other weights do
+    not change at all, even with momentum and weight decay. Batch norm's statistics are not weights, and
     follow the images.
 
-    Shared between trials: the order of the weights by saliency, of which each takes its share.
+    Shared between trials: the order of the weights by saliency, from which each trial takes its share.
 
     Random: labels, order, dropout. Cost: forget images, and epochs x training images, forward and backward.
 
-    Deviation: SalUn's code sums the gradients of batch means, so that images of a smaller last batch count
-    more; here every image counts the same. For the others, and the options, see `random_labels`.
+    Deviation: SalUn's code sums the gradients of batch means, so that images of a smaller last batch have
+    more weight; here all images have the same weight. For other deviations and options see `random_labels`.
     """
 
     name = "salun"
@@ -88,7 +88,7 @@ class Salun(Method):
 
 
 def saliency(model: nn.Module, images: ImageSet, batch_size: int) -> list[torch.Tensor]:
-    """How strongly the loss on all images together depends on each weight: one tensor per parameter.
+    """How strongly the loss on all images together depends on each weight: a tensor per parameter.
 
     Leaves the model in eval mode.
     """
@@ -108,10 +108,10 @@ def saliency(model: nn.Module, images: ImageSet, batch_size: int) -> list[torch.
 
 
 def ranked(saliencies: list[torch.Tensor]) -> torch.Tensor:
-    """Positions of the values of all tensors together, the largest first, equal ones in their order.
+    """Positions of the values of all tensors together, the largest first, equal values in their order.
 
     Returns:
-        int32 or, for more values than that can count, int64.
+        int32 or, for more values than int32 can count, int64.
     """
     import torch
 
@@ -121,7 +121,7 @@ def ranked(saliencies: list[torch.Tensor]) -> torch.Tensor:
 
 
 def largest(ranking: torch.Tensor, fraction: float, weights: list[nn.Parameter]) -> list[torch.Tensor]:
-    """Boolean masks, shaped as the weights, of a share of the ranking, rounded down but at least one."""
+    """Boolean masks, shaped as the weights, of a share of the ranking, rounded down, at least one weight."""
     import torch
 
     mask = torch.zeros_like(ranking, dtype=torch.bool)

@@ -1,4 +1,4 @@
-"""SCRUB: leave the original's side on forget images, stay at it on retain images, in turns."""
+"""SCRUB: move away from the original's outputs on forget images, keep them on retain images, in turns."""
 
 from __future__ import annotations
 
@@ -28,10 +28,10 @@ class ScrubParams:
     repair_epochs: int = param(1, 0, 7, work=True, doc="epochs after those, of a min pass only")
     alpha: float = param(1e-3, 1e-3, 1.0, log=True, doc="weight of the divergence in a min pass")
     gamma: float = param(0.99, 0.5, 5.0, log=True, doc="weight of the cross-entropy in a min pass")
-    temperature: float = param(4.0, 1.0, 8.0, log=True, doc="what logits are divided by in the divergence")
+    temperature: float = param(4.0, 1.0, 8.0, log=True, doc="divisor of the logits in the divergence")
     batch_size: int = param(128, 16, 512, log=True, searched=False, doc="forget images per max step")
     retain_batch_size: int = param(128, 16, 512, log=True, searched=False, doc="retain images per min step")
-    momentum: float = param(0.9, 0.0, 0.99, searched=False, doc="momentum of SGD; Adam keeps its own")
+    momentum: float = param(0.9, 0.0, 0.99, searched=False, doc="momentum of SGD; Adam has its default")
     weight_decay: float = param(5e-4, 0.0, 1e-1, searched=False, doc="weight decay")
     optimiser: str = option("sgd", choices=("sgd", "adam"), doc="adam for the authors' small experiments")
     decay_after: str = option(
@@ -130,30 +130,31 @@ class Scrub(Method):
 
         d(x) = temperature^2 KL(p_original(x) || p(x))        p(x) = softmax(logits / temperature)
 
-    In an epoch the max pass comes first; `forget_epochs` is what the authors' code calls msteps. The factor
-    temperature^2, which is the code's, keeps gradients comparable between temperatures. One optimiser, with
-    its momentum, runs through all passes.
+    In an epoch the max pass comes first; the authors' code calls `forget_epochs` msteps. The factor
+    temperature^2, as in the code, keeps gradients comparable between temperatures. All passes share an
+    optimiser and its momentum.
 
-    At the original weights d and its gradient are zero, so the first max pass starts from what train mode
-    (batch norm, dropout) or weight decay add. In a network with neither batch norm nor dropout it does next
-    to nothing, and forgetting starts in the second epoch, after a min pass has moved the weights.
+    At the original weights d and its gradient are zero, so the first max pass depends on differences due to
+    train mode (batch norm, dropout) or weight decay. In a network with neither batch norm nor dropout it
+    changes almost nothing, and forgetting starts in the second epoch, after a min pass has changed the
+    weights.
 
     The student is in train mode in all passes, as in the published code; batch norm's running statistics
     follow the forget images in a max pass and are renewed by the min pass after it. The original stays in
-    eval mode. What it says never changes, so it is asked once, before the first step.
+    eval mode. Its logits do not change, so they are computed once, before the first step.
 
-    Shared between trials: what the original says.
+    Shared between trials: the original's logits.
 
     Random: the order of the images, dropout.
     Cost: forward forget + retain images once, then forward and backward forget_epochs x forget images and
     (forget_epochs + repair_epochs) x retain images.
 
     Left out: the averaged weights and the pull towards them of the authors' SCRUB-S (`smoothing`).
-    JiT's code says alpha 1 and gamma 5 for whole classes too but runs them with .001 and .99.
+    JiT's code lists alpha 1 and gamma 5 for whole classes too, but runs with .001 and .99.
     """
 
     name = "scrub"
-    summary = "leave the original's outputs on forget images, keep to them on retain images"
+    summary = "move away from the original's outputs on forget images, keep them on retain images"
     source = "Kurmanji et al.: Towards Unbounded Machine Unlearning, NeurIPS 2023"
     access = Access.RETAIN
     shares_work = True
@@ -174,7 +175,7 @@ def scrub(
     rng: torch.Generator,
     after_epoch: Callable[[], None] = lambda: None,
 ) -> None:
-    """Run all epochs on a model in place; its mode afterwards is whatever `after_epoch` leaves."""
+    """Run all epochs on a model in place; it ends in the mode that `after_epoch` leaves it in."""
     import torch
     from torch.nn import functional as F
 

@@ -1,4 +1,4 @@
-"""SCRUB+R: SCRUB, wound back to the epoch that forgets just enough."""
+"""SCRUB+R: SCRUB, rewound to the epoch with the right amount of forgetting."""
 
 from __future__ import annotations
 
@@ -18,26 +18,26 @@ if TYPE_CHECKING:
 class ScrubRewind(Method):
     """Runs SCRUB, keeps the weights of every epoch, and returns those whose forget error is closest to r.
 
-    r is the error to expect on the forget images from a model that never saw them. The paper measures it
-    with the last epoch's model, on held-out images of the forget set's own distribution. Here a method sees
-    held-out images of what is retained only, which makes the tasks differ:
+    r is the expected error on the forget images of a model that never saw them. The paper measures it with
+    the last epoch's model, on held-out images with the distribution of the forget set. Here a method sees
+    only retained held-out images, so r depends on the task:
 
-    random: as in the paper, because forget images and held-out images are alike. Each forget image counts
-        with the held-out error of its label.
-    full_class: no held-out image has a forgotten label, and r is 1, because a model never gives a label that
-        it was never taught. So the epoch with the highest forget error is taken.
+    random: as in the paper, because forget images and held-out images have the same distribution. Each forget
+        image contributes the held-out error of its label.
+    full_class: no held-out image has a forgotten label, and r is 1, because a model never predicts a label
+        that it was not trained on. The result is the epoch with the highest forget error.
     sub_class: not defined. The held-out images with the forgotten class's label belong to the other classes
         of its superclass, which the model knows; their error is far below that on a class it never saw,
-        and the choice would wind back to a model that has forgotten next to nothing.
+        and the result would be a model that has forgotten almost nothing.
 
-    Of equally close epochs the last, most repaired, is taken.
+    Of equally close epochs the last, most repaired, is the result.
 
-    Random, shared between trials and cost: as `scrub`, and forward forget images once per epoch and the
-    held-out images once. The weights of every epoch are held in memory.
+    Random, shared between trials and cost: as `scrub`, plus forget images forward once per epoch and the
+    held-out images once. The weights of every epoch are kept in memory.
     """
 
     name = "scrub_rewind"
-    summary = "SCRUB, wound back to the epoch whose forget error is that of held-out images"
+    summary = "SCRUB, rewound to the epoch whose forget error is closest to that of held-out images"
     source = "Kurmanji et al.: Towards Unbounded Machine Unlearning, NeurIPS 2023, SCRUB+R"
     access = Access.RETAIN
     shares_work = True
@@ -64,9 +64,9 @@ class ScrubRewind(Method):
 
 
 def expected_error(model: nn.Module, data: TrialData) -> float:
-    """The share of the forget images that a model should get wrong, judged by held-out images.
+    """The share of the forget images that a model should get wrong, estimated from held-out images.
 
-    A label without held-out images counts as always wrong.
+    The error of a label without held-out images is 1.
     """
     import numpy as np
 

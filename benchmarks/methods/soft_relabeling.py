@@ -1,4 +1,4 @@
-"""Soft relabelling: a forget image takes the labels of the retain images that look most like it."""
+"""Soft relabelling: a forget image gets the labels of the retain images that are most similar to it."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ if TYPE_CHECKING:
 class SoftRelabelingParams:
     lr: float = param(1e-3, 1e-5, 1e-2, log=True, doc="learning rate of AdamW on the forget images")
     epochs: int = param(20, 1, 20, work=True, doc="passes over the forget images")
-    temperature: float = param(1.0, 0.1, 10.0, log=True, doc="what distances between logits are divided by")
+    temperature: float = param(1.0, 0.1, 10.0, log=True, doc="divisor of the distances between logits")
     label_smoothing: float = param(0.1, 0.0, 0.2, doc="share of a label that is spread over all classes")
     repair_lr: float = param(1e-3, 1e-5, 1e-2, log=True, doc="first learning rate of AdamW in the repair")
     repair_epochs: int = param(8, 1, 10, work=True, doc="passes over the retain images afterwards")
     batch_size: int = param(512, 16, 1024, log=True, searched=False, doc="images per step")
     retain_batch_size: int = param(
-        512, 128, 1024, log=True, searched=False, doc="retain images that a forget batch is compared with"
+        512, 128, 1024, log=True, searched=False, doc="retain images with which a forget batch is compared"
     )
     weight_decay: float = param(5e-3, 0.0, 1.0, searched=False, doc="weight decay of AdamW")
 
@@ -50,10 +50,10 @@ class SoftRelabeling(Method):
 
     h are the original's logits, the norm is Euclidean. The loss is cross-entropy with these labels,
     smoothed. Every step compares with another retain batch. Then the model is fine-tuned on the retain images
-    with their own labels, while the learning rate falls to 0 along a cosine. Both phases use AdamW and
+    with their true labels, while the learning rate falls to 0 along a cosine. Both phases use AdamW and
     train mode, as the published code does.
 
-    In `full_class` no retain image has a forgotten label, so the mixtures have none either; in `sub_class`
+    In `full_class` no retain image has a forgotten label, so the mixtures have none either. In `sub_class`
     and `random` an image's nearest neighbours mostly share its label, and the mixture only softens it.
 
     Shared between trials: h.
@@ -63,9 +63,9 @@ class SoftRelabeling(Method):
     Cost: forward forget + retain images once, for h; then forward and backward epochs x forget images and
     repair_epochs x retain images.
 
-    Deviations from the published code: its relabelling steps a copy of the parameters and so changes nothing;
-    here it is the model that learns. It takes h in train mode, in which images of a batch act on each
-    other; here h is taken in eval mode.
+    Deviations from the published code: its relabelling updates a copy of the parameters and so has no effect;
+    here it updates the model. The code computes h in train mode, in which images of a batch affect each
+    other; here h is computed in eval mode.
     """
 
     name = "soft_relabeling"

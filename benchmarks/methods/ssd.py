@@ -21,18 +21,20 @@ Importance = dict[str, "torch.Tensor"]
 
 @dataclass(frozen=True)
 class SsdParams:
-    alpha: float = param(10.0, 0.1, 100.0, log=True, doc="how many times more a weight must matter to go")
-    dampening: float = param(1.0, 0.1, 10.0, log=True, doc="scale of what is left of it, lambda in the paper")
+    alpha: float = param(
+        10.0, 0.1, 100.0, log=True, doc="ratio of importances above which a weight is dampened"
+    )
+    dampening: float = param(1.0, 0.1, 10.0, log=True, doc="scale of dampened weights, lambda in the paper")
     batch_size: int = param(128, 1, 512, log=True, searched=False, doc="images per gradient")
     importance: str = option(
         "per_batch",
         choices=("per_batch", "per_image"),
-        doc="what is squared: the mean gradient of a batch, or the gradient of every image",
+        doc="the gradients that are squared: the mean of a batch, or that of every image",
     )
     order: str = option(
         "shuffled",
         choices=("shuffled", "stored"),
-        doc="of all training images; stored: retain images, then forget images, as some of the code has it",
+        doc="of all training images; stored: retain images, then forget images, as in some of the scripts",
     )
 
 
@@ -42,7 +44,7 @@ _CIFAR = "cifar10+cifar20+cifar100"
 def _preset(
     paper: str, dataset: str, model: str, task: str, alpha: float, dampening: float, source: str
 ) -> Preset:
-    """Values of alpha and dampening, with the batches and the order of images that the task's script has."""
+    """Values of alpha and dampening, with the batch size and the order of images in the task's script."""
     values: dict[str, Scalar] = {"alpha": alpha, "dampening": dampening}
     if task == "sub_class":
         values["batch_size"] = 64
@@ -53,33 +55,33 @@ def _preset(
 
 @register
 class Ssd(Method):
-    """Selective synaptic dampening: theta * min(dampening * I_D / I_f, 1) wherever I_f > alpha * I_D.
+    """Selective synaptic dampening: theta * min(dampening * I_D / I_f, 1) where I_f > alpha * I_D.
 
     I(S) is the importance of each weight for a set of images S: the squared gradient of a batch's mean
     cross-entropy, averaged over the batches of S. D are all training images, f the forget images.
     (Equations 3 to 6 and algorithm 1.)
 
-    Shared between trials: both importances; that of D also between forget sets, unless its batches are taken
-    as stored.
+    Shared between trials: both importances; that of D is also shared between forget sets, unless its images
+    are in stored order.
 
-    Shapes: an importance has the shape of its parameter. Everything runs in eval mode; batch norm's
-    running statistics stay as they are.
+    Shapes: an importance has the shape of its parameter. All passes are in eval mode; batch norm's
+    running statistics do not change.
     Random: which retain and forget images of D share a batch. Nothing is trained.
     Cost: (training images + forget images) forward and backward.
 
-    The importance depends on the batch size, which therefore belongs to the published values. With
+    The importance depends on the batch size, which is therefore among the published values. With
     `importance="per_image"`, the diagonal of the empirical Fisher matrix that the paper derives, it does
-    not. If all gradients on retain images are near 0 and the forget images lie in few batches, I_f / I_D
+    not. If all gradients on retain images are near 0 and the forget images are in few batches, I_f / I_D
     is bounded by the number of batches times (batch size / forget images in it)^2, so that a large alpha
     may select nothing.
 
-    So does the order of the images: published scripts shuffle D for whole classes and take it as stored for
-    the other tasks. Stored, the forget images share their batches, I_D is larger on the weights that
-    matter for them, and the same alpha selects far fewer (on digits, alpha 25 forgets a class when
-    shuffled and changes nothing when stored).
+    The importance also depends on the order of the images: published scripts shuffle D for whole classes and
+    keep the stored order for the other tasks. In stored order the forget images share their batches, I_D is
+    larger on the weights that matter for them, and the same alpha selects far fewer weights (on digits, alpha
+    25 forgets a class with shuffled images and changes nothing in stored order).
 
-    Deviation from the paper: equation 4 has theta inside the minimum, which its code and its purpose do
-    not. The full-class script of JiT's code runs with alpha = dampening = 1 whatever its settings say.
+    Deviation from the paper: equation 4 has theta inside the minimum, which contradicts its code and its
+    purpose. The full-class script of JiT's code ignores its settings and runs with alpha = dampening = 1.
     """
 
     name = "ssd"
@@ -135,7 +137,7 @@ class Ssd(Method):
                 return per_image(model, images, data.count)
             return per_batch(model, images, params.batch_size, F.cross_entropy, lambda g: g.square(), order)
 
-        each = params.importance == "per_image"  # of which neither batches nor their order change anything
+        each = params.importance == "per_image"  # does not depend on batches or their order
         options = ("per_image",) if each else ("per_batch", params.batch_size)
         if each or params.order == "shuffled":
             of_all = data.once_per_model("importance", importance, *options)

@@ -1,4 +1,4 @@
-"""UNSIR: teach the network that noise is the forget class, then repair what else was damaged."""
+"""UNSIR: train the network on noise labelled as the forget class, then repair the retained classes."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ class UnsirParams(NoiseOptions):
     repair_epochs: int = param(1, 0, 5, searched=False, work=True, doc="passes of the repair phase")
     repair_batch_size: int = param(128, 16, 512, log=True, searched=False, doc="images per repair step")
     sampling: str = option(
-        "random", choices=("random", "first"), doc="which retain images of a label are taken"
+        "random", choices=("random", "first"), doc="choice of the retain images of a label"
     )
     noise_label: str = option(
         "forgotten", choices=("forgotten", "0"), doc="noise is trained as its forget class, or as class 0"
@@ -68,7 +68,7 @@ _PUBLISHED = (
         source="code of SSD and JiT",
     ),
     Preset(
-        "ssd_sub_class",  # the code's 500 images of each class are all of them, so all of the superclass
+        "ssd_sub_class",  # the code takes 500 images of each class, which are all it has
         {**_FOSTER, "noise_steps": 250, "images_per_class": 2500, "repair_batch_size": 64},
         *HARNESS,
         task="sub_class",
@@ -118,24 +118,24 @@ class Unsir(Method):
 
     Noise: from a standard normal start, Adam on the mean over z of -CE(f(z), c) + lambda ||z||^2. Impair:
     cross-entropy on the noise, labelled c, and on a sample of retain images, shuffled together, with
-    Adam. Repair: cross-entropy on the same sample alone, with a new Adam. Every forget class gets noise
-    of its own. The forget images themselves are never read.
+    Adam. Repair: cross-entropy on the same sample only, with a new Adam. Every forget class has separate
+    noise. The forget images themselves are never read.
 
-    In the task `sub_class` c is the superclass, of which the retain sample still holds the other members.
+    In the task `sub_class` c is the superclass; the retain sample contains its other members.
 
     Shapes: noise (forget classes x noise_images, C, H, W).
     Random: the noise's start, the sample, the order of the images, dropout in the last two phases.
     Cost, with n noise images, k of them used and m sampled retain images: noise_steps x n + epochs x
     (noise_copies x k + m) + repair_epochs x m, forward and backward.
 
-    Deviations from the published code, each with an option that brings its behaviour back, as the presets
-    `..._as_coded` do. All noise images are trained on (`noise_used`: the code counts an image's channels
-    where it means the images of a batch, and so takes three). The network is in eval mode while noise is
-    made, so that no batch norm statistics move (`noise_mode`: the code leaves it in train mode). Making noise
+    Deviations from the published code, each with an option that restores its behaviour, used in the presets
+    `..._as_coded`. All noise images are used (`noise_used`: the code counts an image's channels instead of
+    the images of a batch, and so uses three). The network is in eval mode while noise is made, so that batch
+    norm's statistics do not change (`noise_mode`: the code leaves it in train mode). Making noise
     leaves no gradients on the weights (`leaked_gradients`: in the code of SSD and JiT those of all its
     steps, sums of -dCE/dw averaged over the noise images, are part of the first impair step, which comes
     before the first reset; the notebook resets them). The sample is drawn at random per label (`sampling`:
-    the first images). Noise is labelled c (`noise_label`: the notebook calls it 0 whatever its class).
+    the code takes the first images). Noise is labelled c (`noise_label`: the notebook labels all noise 0).
     The code behind the values of `bad_teacher` is not public, so they have no preset as coded.
     """
 
@@ -195,7 +195,7 @@ class Unsir(Method):
             noise,
             labels,
             copies=params.noise_copies,
-            beside=retain,
+            real_images=retain,
             epochs=params.epochs,
             batch_size=params.batch_size,
             lr=params.lr,
@@ -218,7 +218,7 @@ class Unsir(Method):
 def sample(
     images: ImageSet, num_classes: int, per_class: int, rng: torch.Generator | None = None
 ) -> ImageSet:
-    """At most so many images of every label, none twice: random ones, or without a generator the first."""
+    """At most `per_class` images of every label, none twice: random images, or the first if `rng` is None."""
     import torch
 
     order = images.order(rng)

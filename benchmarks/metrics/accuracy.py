@@ -18,7 +18,7 @@ _SOURCE = "Foster et al.: SSD, 2024, and JiT, 2025, table columns D_r and D_f"
 
 
 def accuracy(*parts: Predictions) -> float:
-    """Percent of correct images over all parts together, by their weights; NaN without an image.
+    """Percent of correct images over all parts together, weighted; NaN without images.
 
     Example:
         >>> import numpy as np

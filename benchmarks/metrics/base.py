@@ -1,4 +1,4 @@
-"""What a metric is: a pure function of predictions, with a unit and a direction."""
+"""The definition of a metric: a pure function of predictions, with a unit and a direction."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ Measured = Literal["always", "benchmarks", "named"]
 
 
 class Samples(Protocol):
-    """What the samples table keeps of a model's predictions of the forget images, and `Predictions` has.
+    """The columns about the forget images that the samples table and `Predictions` have in common.
 
     Attributes, one value per image:
-        predicted: The class that the model names, by number or by name.
-        correct: Whether it is the true one.
+        predicted: The predicted class, by number or by name.
+        correct: Whether it is the true class.
         entropy: Of the softmax, in nats.
         log_p_true: Log-probability of the true class; its negative is the cross-entropy.
         confidence: Log-odds of the true class.
@@ -49,13 +49,13 @@ class Metric:
     Attributes:
         compute: `compute(evaluation, references)` of the unlearned model; NaN where undefined.
         unit: "%", "points", "nats", "steps", "ratio", "probability".
-        ideal: What a perfect method reaches: "retrained" (the retrained model's value) or "zero"; "none" for
-            what tells methods apart and is not to be reached.
-        measured: Where it is measured: "always", in searches too, because it is cheap and a search or its
-            report needs it; in "benchmarks" and sensitivity analyses; or only where it is "named".
+        ideal: The value of a perfect method: "retrained" (the retrained model's value) or "zero"; "none" for
+            a metric that describes methods and has no target.
+        measured: When it is measured: "always", also in searches, because it is cheap and a search or its
+            report needs it; in "benchmarks" and sensitivity analyses; or only if it is "named".
         needs_models: Whether it needs the models themselves, so that the scenario keeps the retrained one.
-        of_samples: The same of the forget images alone, where that is all it takes: `unlearn measure` then
-            adds it to finished runs.
+        of_samples: The same metric from the forget images only, if they are sufficient: `unlearn measure` can
+            then add it to finished runs.
     """
 
     name: str
@@ -77,7 +77,7 @@ B = TypeVar("B")
 
 
 def once(function: Callable[[Evaluation], T]) -> Callable[[Evaluation], T]:
-    """Remember what a function of one evaluation returned, as long as that evaluation lives."""
+    """Cache the result of a function of an evaluation for the lifetime of that evaluation."""
     memory: WeakKeyDictionary[Evaluation, T] = WeakKeyDictionary()
 
     @wraps(function)
@@ -90,7 +90,7 @@ def once(function: Callable[[Evaluation], T]) -> Callable[[Evaluation], T]:
 
 
 def once_with(function: Callable[[A, B], T]) -> Callable[[A, B], T]:
-    """Remember what a function of two objects returned, as long as both live."""
+    """Cache the result of a function of two objects for the lifetime of both."""
     memory: WeakKeyDictionary[A, WeakKeyDictionary[B, T]] = WeakKeyDictionary()
 
     @wraps(function)
@@ -109,7 +109,7 @@ def default_metrics() -> list[str]:
 
 
 def benchmark_metrics(named: Iterable[str] = ()) -> list[str]:
-    """Names of the metrics that a benchmark measures: all but those that have to be named, and those named.
+    """Names of the metrics that a benchmark measures: all except those that must be named, plus `named`.
 
     Raises:
         UnknownName: for a metric that does not exist.
@@ -121,9 +121,9 @@ def benchmark_metrics(named: Iterable[str] = ()) -> list[str]:
 def measure(
     evaluation: Evaluation, references: References, names: Iterable[str] | None = None
 ) -> dict[str, float]:
-    """The named metrics of one model; by default those that are always measured.
+    """The named metrics of a model; by default those that are always measured.
 
-    One that needs a retrained model is NaN where there is not any.
+    A metric that needs a retrained model is NaN without one.
     """
 
     def value(name: str) -> float:

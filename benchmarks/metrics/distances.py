@@ -1,11 +1,11 @@
-"""How far a model's answers are from the retrained model's, image by image.
+"""How far a model's outputs are from the retrained model's, image by image.
 
 Four distances between two softmax outputs, each a mean over images: the Jensen-Shannon divergence (natural
 logarithm, at most ln 2), the Kullback-Leibler divergence KL(retrained || unlearned), the Euclidean distance,
-which papers call activation distance, and the share of images for which the two name another class. They are
-taken on the forget images (of training), on the retain training images, and on all held-out images, which
-are test images in a benchmark. All are 0 for the retrained model itself. A second retrained model's are not,
-and say what to expect.
+which papers call activation distance, and the share of images with different predicted classes. They are
+measured on the forget images (of training), on the retain training images, and on all held-out images, which
+are test images in a benchmark. All are 0 for the retrained model itself. Those of a second retrained model
+are not, and show which values to expect.
 """
 
 from __future__ import annotations
@@ -21,12 +21,12 @@ from benchmarks.metrics.base import Metric, metrics, once_with
 if TYPE_CHECKING:
     from benchmarks.evaluation import Evaluation, Predictions, References
 
-_AT_ONCE = 2**13  # numbers of each model: small enough for the cache, and for memory that is used again
+_AT_ONCE = 2**13  # numbers of each model: small enough for the cache and for reused memory
 
 
 @dataclass(frozen=True)
 class Distances:
-    """Means over the images of one split; NaN without an image.
+    """Means over the images of a split; NaN without images.
 
     Attributes:
         js: Jensen-Shannon divergence, in nats.
@@ -46,10 +46,10 @@ def distances(model: Predictions, reference: Predictions) -> Distances:
     """The distances between two models' predictions of the same images.
 
     Raises:
-        ValueError: for predictions of other images.
+        ValueError: if the predictions are for different images.
     """
     if not np.array_equal(model.labels, reference.labels):
-        raise ValueError("the distances of two models are taken on the same images, in the same order")
+        raise ValueError("the distances of two models need predictions of the same images in the same order")
     if not len(model):
         return Distances(*[float("nan")] * 4)
     log_p, log_q = model.log_probabilities, reference.log_probabilities
@@ -61,7 +61,7 @@ def distances(model: Predictions, reference: Predictions) -> Distances:
 
 
 def _sums(log_p: np.ndarray, log_q: np.ndarray) -> tuple[float, float, float]:
-    """Sums over images of the first three distances, but for rounding below 0."""
+    """Sums over images of the first three distances, which rounding may make negative."""
     p, q = np.exp(log_p), np.exp(log_q)
     ahead = log_q - log_p
     # log m - log p = softplus(ahead) - ln 2 for the mean m of p and q: exactly 0 where they are equal
@@ -90,7 +90,7 @@ _KINDS = {
 
 
 def distance(kind: str, splits: tuple[str, ...], e: Evaluation, references: References) -> float:
-    """A distance to the retrained model over some splits together; NaN without an image."""
+    """A distance to the retrained model over some splits together; NaN without images."""
     pairs = [(getattr(e, split), getattr(references.retrained, split)) for split in splits]
     weights = [(p.weight * len(p), getattr(distances(p, q), kind)) for p, q in pairs if len(p)]
     total = sum(weight for weight, _ in weights)

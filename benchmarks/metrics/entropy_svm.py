@@ -1,9 +1,9 @@
-"""The entropy attack as public code of Bad Teacher and of the zero-shot paper runs it.
+"""The entropy attack of the public code of Bad Teacher and of the zero-shot paper.
 
-The papers describe a logistic regression, which is `mia`; their code has a support vector machine (C = 3,
-radial kernel) in its place, which learns from the entropies of all retain training images and of all held-out
-images, without balancing them. The metric is the percentage of the forget training images that it calls
-members. With many more members than others, and entropies that overlap, it calls every image a member.
+The papers describe a logistic regression, which is `mia`; their code uses a support vector machine (C = 3,
+radial kernel) instead. It learns from the entropies of all retain training images and of all held-out images,
+without balancing them. The metric is the percentage of the forget training images that it calls members. With
+many more members than others, and entropies that overlap, it calls every image a member.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 def mia_entropy_svm(e: Evaluation) -> float:
-    """Percent of the forget training images that the attack calls members; NaN without images of a kind."""
+    """Percent of the forget training images that the attack calls members; NaN if a kind has no images."""
     outside = np.concatenate([e.retain_held_out.entropy, e.forget_held_out.entropy])
     if not (len(e.retain_train) and len(outside) and len(e.forget_train)):
         return float("nan")

@@ -1,4 +1,4 @@
-"""How sure a model is of the true class of the forget images, in one number each."""
+"""A model's certainty about the true class of the forget images, as single numbers."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from benchmarks.metrics.base import Metric, Samples, metrics
 
 
 def forget_loss(images: Samples) -> float:
-    """Mean cross-entropy of the true class, in nats; NaN without an image.
+    """Mean cross-entropy of the true class, in nats; NaN without images.
 
     Example:
         >>> from benchmarks.evaluation import Predictions
@@ -20,9 +20,9 @@ def forget_loss(images: Samples) -> float:
 
 
 def forget_log_odds(images: Samples) -> float:
-    """Median of the log-odds of the true class, in nats; NaN without an image.
+    """Median of the log-odds of the true class, in nats; NaN without images.
 
-    The median, because a single image that a model is certain of has log-odds in the hundreds.
+    A mean would depend on single images: if a model is certain of an image, its log-odds are in the hundreds.
     """
     return float(np.median(images.confidence)) if len(images.confidence) else float("nan")
 
@@ -31,7 +31,7 @@ metrics.add(
     Metric(
         name="forget_loss",
         summary="Mean cross-entropy of the forget images",
-        source="Yeom et al., 2018, as what a loss attack sees",
+        source="Yeom et al., 2018, the input of a loss attack",
         unit="nats",
         compute=lambda e, _: forget_loss(e.forget_train),
         measured="benchmarks",

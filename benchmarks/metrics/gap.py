@@ -1,9 +1,9 @@
-"""The distance to the retrained models, which is what unlearning tries to reach.
+"""The distance to the retrained models, which unlearning tries to match.
 
-Where there are several of them the distance is that to the mean of each figure. Two retrained models differ,
-too: `gap_in_spreads` counts how many of their standard deviations a model is away, figure by figure. Of three
-models that deviation is a rough one. One that is smaller than what a single image makes in the figure is
-taken for that: models that agree exactly would otherwise make every distance infinite.
+With several retrained models it is the distance to the mean of each figure. Retrained models also differ from
+each other: `gap_in_spreads` is the distance in their standard deviations, figure by figure. With three models
+the deviation is a rough estimate. It is at least the effect of a single image on the figure: models that
+agree exactly would otherwise make every distance infinite.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ PARTS = (retain_acc, forget_acc, mia)
 
 
 def aim(figure: Callable[[Evaluation], float], references: References) -> float:
-    """The mean of a figure over the retrained models; NaN without any."""
+    """The mean of a figure over the retrained models; NaN without retrained models."""
     values = [figure(model) for model in references.retrained_all]
     return float(np.mean(values)) if values else math.nan
 
@@ -37,7 +37,7 @@ def gap(e: Evaluation, references: References) -> float:
 
 
 def gap_in_spreads(e: Evaluation, references: References) -> float:
-    """The same in standard deviations of the retrained models; NaN with fewer than two of them."""
+    """The gap in standard deviations of the retrained models; NaN with fewer than two of them."""
     models = references.retrained_all
     if len(models) < 2:
         return math.nan

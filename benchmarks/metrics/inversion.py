@@ -1,8 +1,8 @@
 """Model inversion of what was forgotten (Chundawat et al., 2023, figure 3), with a number.
 
 The paper shows the images and judges them by eye; see `benchmarks.trial.inversion` for the attack. Here an
-independent network says in how many it recognises the forgotten class. A model that has forgotten gives away
-no more than the retrained one. The figure is a lower bound: a stronger attack may show more.
+independent network counts the images in which it recognises the forgotten class. A model that has forgotten
+reveals no more than the retrained one. The figure is a lower bound: a stronger attack may show more.
 """
 
 from __future__ import annotations
@@ -21,9 +21,9 @@ NAME = "inversion"
 def inversion(e: Evaluation, references: References) -> float:
     """Percent of images inverted from the model in which another network recognises the forgotten class."""
     if e.inverted is None:
-        raise BenchmarkError("inversion needs the model, and here are only its predictions; use run_trial")
-    found = e.inverted()
-    return float("nan") if found is None else found.share
+        raise BenchmarkError("inversion needs the model, not only its predictions; use run_trial")
+    inverted = e.inverted()
+    return float("nan") if inverted is None else inverted.share
 
 
 metrics.add(

@@ -1,7 +1,7 @@
-"""Logistic regression on one number, solved to the end by Newton's method.
+"""Logistic regression on a single feature, solved to convergence by Newton's method.
 
-scikit-learn's `LogisticRegression(solver="newton-cholesky")` minimises the same function; importing it takes
-a worker longer than all attacks of a search, so it is only the reference of the tests.
+scikit-learn's `LogisticRegression(solver="newton-cholesky")` minimises the same function. Importing it takes
+a worker longer than all attacks of a search, so only the tests use it, as a reference.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import numpy as np
 
 _TOLERANCE = 1e-10  # of the gradient of the mean loss
 _MOST_STEPS = 100
-_LEAST_STEP = 1e-10  # of Newton's own; below it the loss is at its rounding
+_LEAST_STEP = 1e-10  # of a Newton step; below it the loss changes only by rounding
 
 
 def logistic_fit(x: np.ndarray, y: np.ndarray, weight: np.ndarray, c: float) -> tuple[float, float]:
@@ -18,11 +18,11 @@ def logistic_fit(x: np.ndarray, y: np.ndarray, weight: np.ndarray, c: float) -> 
 
     Args:
         x: float64 of shape (n,).
-        y: Whether each belongs to the class that a positive `slope * x + intercept` says, bool of shape (n,).
-        weight: Of each in the loss, float64 of shape (n,).
+        y: Whether each belongs to the class of positive `slope * x + intercept`, bool of shape (n,).
+        weight: The weight of each in the loss, float64 of shape (n,).
 
     Raises:
-        ValueError: unless there are some of both classes.
+        ValueError: unless there are members of both classes.
 
     Example:
         >>> x = np.array([-2.0, -1.0, 1.0, 2.0])
@@ -31,7 +31,7 @@ def logistic_fit(x: np.ndarray, y: np.ndarray, weight: np.ndarray, c: float) -> 
         (True, True)
     """
     if y.all() or not y.any():
-        raise ValueError("the attack needs images of both kinds, members and others, to learn from")
+        raise ValueError("the attack needs both members and non-members to learn from")
     share = weight / weight.sum()
     penalty = 1 / (c * weight.sum())
     sign = np.where(y, -1.0, 1.0)

@@ -1,19 +1,20 @@
-"""Loss attacks on the forget images, judged on images that they did not learn from.
+"""Loss attacks on the forget images, evaluated on images that they did not learn from.
 
-Can the loss tell the forget images (members) from held-out images that nobody trained on (non-members)? Of a
-model that has forgotten it cannot: 50 % is chance, and right is the retrained model's figure, which is not
-always 50. Non-members are held-out images of the forgotten class; where nothing of the forget set is held
-out, in the tasks `random` and `identities`, those of what is retained.
+Can the loss separate the forget images (members) from held-out images that no model was trained on
+(non-members)? If a model has forgotten, it cannot: 50 % is chance. The target is the retrained model's
+figure, which is not always 50. Non-members are held-out images of the forgotten class. The tasks `random` and
+`identities` hold out no images of the forget set; there they are the retained held-out images.
 
 `mia_loss` is the attack of the NeurIPS 2023 challenge: as many members as non-members, a logistic
 regression with the default penalty, the mean accuracy over ten random splits with a tenth held out.
-`mia_loss_balanced` takes all images and weighs both kinds equally. `mia_loss_auc` needs no fit: how often a
-member has the smaller loss of a random pair, ties counting half. `mia_loss_tpr_1` and `mia_loss_tpr_01` are
-the shares of members with a loss below all but 1 % and .1 % of the non-members' (Carlini et al., 2022): what
-an attacker gets who must hardly ever be wrong. They need 100 and 1,000 non-members, or they are missing.
+`mia_loss_balanced` uses all images with equal weight for both kinds. `mia_loss_auc` needs no fit: it is the
+probability that a member has the smaller loss of a random pair, with ties counted as half. `mia_loss_tpr_1`
+and `mia_loss_tpr_01` are the shares of members with a loss below all but 1 % and .1 % of the non-members'
+(Carlini et al., 2022): the success of an attacker who must hardly ever be wrong. They need at least 100 and
+1,000 non-members, or they are missing.
 
-Public code draws the images that are left out, and in one repository the splits, without a seed, and does
-not agree on which kind is 1; the accuracy does not depend on that. Here all draws are fixed.
+Public code draws the images that are left out, and in one repository the splits, without a seed. Its versions
+disagree on which kind is 1, but the accuracy does not depend on that. Here all draws are fixed.
 """
 
 from __future__ import annotations
@@ -44,7 +45,7 @@ def losses(e: Evaluation) -> tuple[np.ndarray, np.ndarray]:
 
 
 def mia_loss(e: Evaluation) -> float:
-    """Mean accuracy in percent on held-out images, as many of either kind; NaN below ten of either."""
+    """Mean accuracy in percent on held-out images, as many of each kind; NaN below ten of either kind."""
     inside, outside = losses(e)
     draw = np.random.default_rng(0)
     fewer = min(len(inside), len(outside))
@@ -53,12 +54,12 @@ def mia_loss(e: Evaluation) -> float:
 
 
 def mia_loss_balanced(e: Evaluation) -> float:
-    """Balanced accuracy in percent on held-out images, of all images; NaN below ten of either kind."""
+    """Balanced accuracy in percent on held-out images, from all images; NaN below ten of either kind."""
     return _held_out_accuracy(*losses(e))
 
 
 def mia_loss_auc(e: Evaluation) -> float:
-    """Percent of pairs of a member and a non-member in which the member's loss is smaller; NaN of none."""
+    """Percent of pairs of a member and a non-member where the member's loss is smaller; NaN without pairs."""
     inside, outside = losses(e)
     if not (len(inside) and len(outside)):
         return float("nan")
@@ -68,9 +69,9 @@ def mia_loss_auc(e: Evaluation) -> float:
 
 
 def true_positives(e: Evaluation, false_positives: float) -> float:
-    """Percent of the members with a loss below all but this share of the non-members'.
+    """Percent of the members with a loss below all but a share `false_positives` of the non-members'.
 
-    NaN without a member, or with so few non-members that the share is less than an image.
+    NaN without members, or with so few non-members that the share is less than an image.
     """
     inside, outside = losses(e)
     allowed = int(len(outside) * false_positives + 1e-9)  # 1000 * .001 is 1
@@ -113,10 +114,15 @@ def _add(name: str, summary: str, source: str, compute: Callable[[Evaluation], f
     metrics.add(Metric(name, summary, source, "%", lambda e, _: compute(e), measured="benchmarks"))
 
 
-_add("mia_loss", "Percent of forget and held-out images that a loss attack tells apart", _CHALLENGE, mia_loss)
+_add(
+    "mia_loss",
+    "Percent of forget and held-out images that a loss attack classifies correctly",
+    _CHALLENGE,
+    mia_loss,
+)
 _add(
     "mia_loss_balanced",
-    "The same with all images, both kinds weighing the same",
+    "The same as mia_loss with all images and equal weight for both kinds",
     _CHALLENGE,
     mia_loss_balanced,
 )
@@ -129,8 +135,8 @@ _add(
 for _name, _share, _text in (("1", 0.01, "1 %"), ("01", 0.001, ".1 %")):
     _add(
         f"mia_loss_tpr_{_name}",
-        f"Percent of the forget images with a loss below all but {_text} of the held-out ones; missing with "
-        f"fewer than {round(1 / _share):,} of these",
+        f"Percent of the forget images with a loss below all but {_text} of the held-out images; missing "
+        f"with fewer than {round(1 / _share):,} held-out images",
         _FIRST_PRINCIPLES,
         lambda e, share=_share: true_positives(e, share),  # type: ignore[misc]
     )

@@ -1,22 +1,22 @@
 """The entropy membership-inference attack of Chundawat et al. and Foster et al.
 
-A logistic regression on one number per image, the Shannon entropy of the softmax, learns to tell
+A logistic regression on one number per image, the Shannon entropy of the softmax, learns to separate
 retain training images (members) from held-out images (non-members), both weighted equally. The metric `mia`
-is the percentage of the forget training images that it calls members: high before unlearning, and right
+is the percentage of the forget training images that it calls members: high before unlearning, and ideal
 when it equals the retrained model's. `mia_train`, `mia_retain` and `mia_test` are its answers for all
-training images, those of the retain set, and all held-out images, most of which it learned from: Chundawat et
-al. print them to show whether the attack tells any set from another.
+training images, those of the retain set, and all held-out images, most of which it learned from. Chundawat et
+al. report them to show whether the attack separates any of the sets.
 
 The published code fits a two-class multinomial regression, whose symmetric weights (w/2, -w/2) halve the L2
-penalty; scikit-learn has since removed it. The binary regression used here therefore takes C=2, which is
-the same optimisation problem, so thresholds agree with the published code's. Newton steps solve it to the
-end; scikit-learn's default solver and tolerance stop early, or at once, on the small entropies of a model
-that fits its data well.
+penalty; scikit-learn has since removed it. The binary regression used here therefore has C=2. This is the
+same optimisation problem, so thresholds agree with the published code's. Newton steps solve it to
+convergence; scikit-learn's default solver and tolerance stop early, or at the start, on the small entropies
+of a model that fits its data well.
 
-Entropies that are all alike, as those of a collapsed model are, tell nothing. There the exact fit is a slope
-and an intercept of rounding size, whose sign hangs on the sizes of the sets, so that its answer would be 0 or
-100 by accident. The published solver stops at its start then, slope and intercept 0, and calls no image a
-member: `mia` is 0, and `mia_threshold` is missing.
+If all entropies are equal, as for a collapsed model, they contain no information. The exact fit is then a
+slope and an intercept of rounding size. Their sign depends on the sizes of the sets, so the answer would be
+0 or 100 by chance. The published solver stops at its start in this case, with slope and intercept 0, and
+calls no image a member: `mia` is 0, and `mia_threshold` is missing.
 """
 
 from __future__ import annotations
@@ -33,16 +33,16 @@ if TYPE_CHECKING:
 
 _SOURCE = "Chundawat et al.: Can Bad Teaching Induce Forgetting?, 2023; Foster et al.: SSD, 2024"
 _SETS = "Chundawat et al.: Zero-Shot Machine Unlearning, 2023, table VII"
-_LEAST_SLOPE = 1e-3  # per nat; where its solution is below 2e-4, the published solver stops at its start
+_LEAST_SLOPE = 1e-3  # per nat; the published solver stops at its start if its solution is below 2e-4
 
 
 def mia(e: Evaluation) -> float:
-    """Percent of the forget training images that the attack calls members; NaN without an image."""
+    """Percent of the forget training images that the attack calls members; NaN without images."""
     return members(e, e.forget_train)
 
 
 def members(e: Evaluation, *splits: Predictions) -> float:
-    """Percent of the images of some splits that the attack calls members; NaN without an image."""
+    """Percent of the images of some splits that the attack calls members; NaN without images."""
     total = sum(split.weight * len(split) for split in splits)
     if not total:
         return float("nan")
@@ -54,7 +54,7 @@ def members(e: Evaluation, *splits: Predictions) -> float:
 def mia_threshold(e: Evaluation) -> float:
     """Entropy at which the attack changes its answer, in nats.
 
-    NaN when the fit is degenerate: entropies so alike that the attack found no threshold.
+    NaN if the fit is degenerate: the entropies are so similar that there is no threshold.
     """
     slope, bias = _attack(e)
     return -bias / slope if slope else float("nan")
@@ -86,7 +86,7 @@ metrics.add(
 metrics.add(
     Metric(
         name="mia_threshold",
-        summary="Entropy below which that attack says member; missing when its fit is degenerate",
+        summary="Entropy below which the attack of mia answers member; missing if its fit is degenerate",
         source=_SOURCE,
         unit="nats",
         compute=lambda e, _: mia_threshold(e),
@@ -95,7 +95,7 @@ metrics.add(
 metrics.add(
     Metric(
         name="mia_train",
-        summary="Percent of all training images that that attack calls members",
+        summary="Percent of all training images that the attack of mia calls members",
         source=_SETS,
         unit="%",
         compute=lambda e, _: members(e, e.retain_train, e.forget_train),
@@ -104,7 +104,7 @@ metrics.add(
 metrics.add(
     Metric(
         name="mia_retain",
-        summary="Percent of the retain training images that that attack calls members",
+        summary="Percent of the retain training images that the attack of mia calls members",
         source=_SETS,
         unit="%",
         compute=lambda e, _: members(e, e.retain_train),
@@ -113,7 +113,7 @@ metrics.add(
 metrics.add(
     Metric(
         name="mia_test",
-        summary="Percent of the held-out images that that attack calls members",
+        summary="Percent of the held-out images that the attack of mia calls members",
         source=_SETS,
         unit="%",
         compute=lambda e, _: members(e, e.retain_held_out, e.forget_held_out),

@@ -1,8 +1,8 @@
-"""Where forgotten images go: the classes that a model names for them.
+"""The classes that a model predicts for forgotten images.
 
-A model that sends all images of a forgotten class to one other class has not forgotten as a retrained model
-would, and gives away what was forgotten (the Streisand effect). What a retrained model does is the target,
-not 0: images of one class look alike to it too.
+A model that predicts the same other class for all images of a forgotten class has not forgotten like a
+retrained model, and reveals what was forgotten (the Streisand effect). The target is the retrained model's
+value, not 0: images of a class look similar to it too.
 """
 
 from __future__ import annotations
@@ -11,11 +11,11 @@ import numpy as np
 
 from benchmarks.metrics.base import Metric, Samples, metrics
 
-_SOURCE = "Here, for the Streisand effect that Foster et al. discuss in SSD, 2024, and JiT, 2025"
+_SOURCE = "Unlearnbench, for the Streisand effect that Foster et al. discuss in SSD, 2024, and JiT, 2025"
 
 
 def largest_wrong_class(images: Samples) -> float:
-    """Percent of the images that go to the one wrong class that most of them go to; NaN without an image.
+    """Percent of the images for which the most frequent wrong class is predicted; NaN without images.
 
     Example:
         >>> from benchmarks.evaluation import Predictions
@@ -29,7 +29,7 @@ def largest_wrong_class(images: Samples) -> float:
 
 
 def predicted_entropy(images: Samples) -> float:
-    """Entropy in nats of how the images spread over the classes that are named; NaN without an image.
+    """Entropy in nats of the distribution of predicted classes; NaN without images.
 
     Example:
         >>> from benchmarks.evaluation import Predictions
@@ -50,7 +50,7 @@ def _counts(classes: np.ndarray) -> np.ndarray:
 metrics.add(
     Metric(
         name="largest_wrong_class",
-        summary="Percent of the forget images that go to the wrong class that most of them go to",
+        summary="Percent of the forget images for which the most frequent wrong class is predicted",
         source=_SOURCE,
         unit="%",
         compute=lambda e, _: largest_wrong_class(e.forget_train),
@@ -61,7 +61,7 @@ metrics.add(
 metrics.add(
     Metric(
         name="predicted_entropy",
-        summary="Entropy of how the forget images spread over the classes that the model names",
+        summary="Entropy of the distribution of the classes predicted for the forget images",
         source=_SOURCE,
         unit="nats",
         compute=lambda e, _: predicted_entropy(e.forget_train),

@@ -1,7 +1,7 @@
-"""How the model bends around the forget images, and whether it agrees with itself there; see `geometry`.
+"""The model's curvature around the forget images, and its agreement with itself there; see `geometry`.
 
-They need some hundred passes over the forget images, so they are measured where they are named; the samples
-table then has both of every image.
+Both need some hundred passes over the forget images, so they are measured only if they are named; the samples
+table then has both for every image.
 """
 
 from __future__ import annotations
@@ -22,19 +22,19 @@ NAMES = ("curvature", "agreement")
 
 def _surface(e: Evaluation) -> Surface:
     if e.surface is None:
-        raise BenchmarkError("curvature needs the model, and here are only its predictions; use run_trial")
+        raise BenchmarkError("curvature needs the model, not only its predictions; use run_trial")
     return e.surface()
 
 
 def curvature(e: Evaluation) -> float:
-    """Median over the forget images of kappa; NaN without an image around which the model is not flat."""
+    """Median of kappa over the forget images; NaN if the model is flat around all of them."""
     values = _surface(e).curvature
     values = values[np.isfinite(values)]
     return float(np.median(values)) if len(values) else float("nan")
 
 
 def agreement(e: Evaluation) -> float:
-    """Percent of the neighbourhoods of the forget images on which the model says their class; NaN of none."""
+    """Percent of the forget images' neighbourhoods predicted as the image's class; NaN without images."""
     values = _surface(e).agreement
     return 100 * float(values.mean()) if len(values) else float("nan")
 
@@ -53,7 +53,7 @@ metrics.add(
 metrics.add(
     Metric(
         name="agreement",
-        summary="Percent of the neighbourhoods of the forget images on which the model says their class",
+        summary="Percent of the forget images' neighbourhoods in which the model predicts their class",
         source="Foster et al.: JiT, 2025, definitions 4.1 and 4.2",
         unit="%",
         compute=lambda e, _: agreement(e),

@@ -1,23 +1,23 @@
-"""The five membership-inference attacks of the SalUn family, of which Akbari et al. print four.
+"""The five membership-inference attacks of the SalUn family, of which Akbari et al. report four.
 
-A support vector machine learns to tell training images (members) from held-out images, both of what is
-retained, by one thing that the model says of each. A metric is the percentage of the forget training images
-that it calls non-members: low before unlearning, right when it equals the retrained model's. The sign is thus
-the opposite of `mia`'s. Held-out images of a forgotten class have no part in it, as its training images have
-none. The attack on the whole vector of probabilities has then seen no image of that class, and what it says
-of them is a guess: print has it for random images and for people only.
+A support vector machine learns to separate retained training images (members) from retained held-out images
+by a feature of the model's output. A metric is the percentage of the forget training images that it calls
+non-members: low before unlearning, ideal when it equals the retrained model's. The sign is the opposite of
+`mia`'s. Neither training images nor held-out images of a forgotten class are used to learn. The attack on
+the whole vector of probabilities has then seen no image of that class, and its answers are a guess: the
+paper reports it only for random images and for people.
 
-As published: C = 3, radial kernel, gamma = 1 / (number of features), as many members as non-members. Where
-public code differs from the definition, the definition holds: of the larger side not the first images of the
-split are taken, whose order may mean something, but some evenly spaced in the order of what the model says
-of them; and the modified entropy, whose public version indexes all rows at once, is that of Song and Mittal.
+As published: C = 3, radial kernel, gamma = 1 / (number of features), as many members as non-members. Two
+details follow the definition where public code differs. From the larger side the attack uses images evenly
+spaced in the order of their feature, not the first ones of the split, whose order may have a meaning. The
+modified entropy, whose public version indexes all rows at once, is that of Song and Mittal.
 
-Where members and non-members are alike in what the machine sees (both 98 % correct, or a model that says the
-same of every image), its answer is 0 but for rounding. Public code calls such an image a member, or what
-the rounding says; here it is a member.
+If members and non-members have the same features (both 98 % correct, or a model with the same output for
+every image), the machine's answer is 0 except for rounding. Public code calls such an image a member, or
+follows the rounding; here it is a member.
 
-A machine on one number learns from numbers in steps of 1/1000, each with the weight of its images: the same
-problem but for the rounding, solved some 50 times as fast for 20,000 images.
+A machine on a single number learns from numbers in steps of 1/1000, each with the weight of its images: the
+same problem except for rounding, solved some 50 times as fast for 20,000 images.
 """
 
 from __future__ import annotations
@@ -34,8 +34,8 @@ if TYPE_CHECKING:
     from benchmarks.evaluation import Evaluation, Predictions, References
 
 _SOURCE = "Song and Mittal, 2021, as in Fan et al.: SalUn, 2024, and Akbari et al., tables 1 and 3"
-_STEPS = 1000  # of a feature's unit; the decisions are those of the exact values within .01
-_TIE = 1e-6  # an answer nearer to 0 is rounding; the machine itself is solved to 1e-3
+_STEPS = 1000  # per unit of a feature; decision values differ from those of exact features by at most .01
+_TIE = 1e-6  # a decision value nearer to 0 is rounding; the machine itself is solved to 1e-3
 
 
 def _correctness(p: Predictions) -> np.ndarray:
@@ -72,7 +72,7 @@ def _probability(p: Predictions) -> np.ndarray:
 
 
 def _non_members(e: Evaluation, feature: Callable[[Predictions], np.ndarray]) -> float:
-    """Percent of the forget training images that an attack on a feature calls non-members; NaN of none."""
+    """Percent of the forget images that an attack on a feature calls non-members; NaN without images."""
     inside = feature(e.retain_train)
     outside = feature(e.retain_held_out)
     fewer = min(len(inside), len(outside))
@@ -83,11 +83,12 @@ def _non_members(e: Evaluation, feature: Callable[[Predictions], np.ndarray]) ->
 
 
 def machine(inside: np.ndarray, outside: np.ndarray, judged: np.ndarray) -> np.ndarray:
-    """Which of some images a support vector machine calls members, bool of shape (k,).
+    """Whether a support vector machine calls images members, bool of shape (k,).
 
     Args:
-        inside, outside: What it learns from members and from others, float64 of shape (n,) or (n, features).
-        judged: The same of the images that it is asked about; as many as k.
+        inside, outside: Features of the members and of the others that it learns from, float64 of shape (n,)
+            or (n, features).
+        judged: Features of the k images to classify.
     """
     from sklearn.svm import SVC
 
@@ -105,7 +106,7 @@ def machine(inside: np.ndarray, outside: np.ndarray, judged: np.ndarray) -> np.n
 
 
 def _spaced(values: np.ndarray, count: int) -> np.ndarray:
-    """So many of some values or rows, evenly spaced in their order, which keeps their distribution."""
+    """`count` of the values or rows, evenly spaced in their sorted order, which keeps their distribution."""
     order = np.lexsort(np.atleast_2d(values.T))
     return values[order[np.linspace(0, len(order) - 1, count).round().astype(int)]]  # type: ignore[no-any-return]
 
@@ -125,7 +126,7 @@ PRINTED = ("correctness", "confidence", "entropy", "probability")
 
 
 def mia_gap(e: Evaluation, references: References) -> float:
-    """Mean absolute difference to the retrained models' means over the four printed attacks."""
+    """Mean absolute difference to the retrained models' means over the four attacks in the paper."""
     parts = (ATTACKS[name] for name in PRINTED)
     return sum(abs(attack(e) - aim(attack, references)) for attack in parts) / len(PRINTED)
 
@@ -145,8 +146,8 @@ for _name, _compute in ATTACKS.items():
 metrics.add(
     Metric(
         name="mia_gap",
-        summary="Mean distance to the retrained model over the four SVM attacks that are printed",
-        source="Akbari et al., tables 1 and 3, printed as best attack, which is this mean",
+        summary="Mean distance to the retrained model over the four SVM attacks in the paper",
+        source="Akbari et al., tables 1 and 3, called best attack there, which is this mean",
         unit="points",
         compute=mia_gap,
         ideal="zero",

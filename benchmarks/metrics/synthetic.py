@@ -1,7 +1,8 @@
-"""Accuracy on images that were made from the original model (Chundawat et al., 2023, figure 7).
+"""Accuracy on images that were synthesised from the original model (Chundawat et al., 2023, figure 7).
 
-Who cannot see real images, as a zero-shot method must not, can watch these while a method runs and stop when
-accuracy on the forgotten classes begins to rise. Where a benchmark names them, they are measured on the way.
+Zero-shot methods must not use real images. With these images you can watch such a method while it runs, and
+stop it when accuracy on the forgotten classes begins to rise. If a benchmark names these metrics, they are
+measured during the run.
 """
 
 from __future__ import annotations
@@ -19,18 +20,18 @@ NAMES = ("synthetic_retain_acc", "synthetic_forget_acc")
 
 def _accuracy(e: Evaluation, which: int) -> float:
     if e.synthetic is None:
-        raise BenchmarkError("synthetic images need the model, and here are only predictions; use run_trial")
-    found: Predictions = e.synthetic()[which]
-    return 100 * float(found.correct.mean()) if len(found) else float("nan")
+        raise BenchmarkError("synthetic images need the model, not only its predictions; use run_trial")
+    predictions: Predictions = e.synthetic()[which]
+    return 100 * float(predictions.correct.mean()) if len(predictions) else float("nan")
 
 
 def synthetic_retain_acc(e: Evaluation, references: References) -> float:
-    """Percent correct of images that were made from the original model to show classes that stay."""
+    """Percent correct of images that were synthesised from the original model to show retained classes."""
     return _accuracy(e, 0)
 
 
 def synthetic_forget_acc(e: Evaluation, references: References) -> float:
-    """Percent correct of images that were made from the original model to show forgotten classes."""
+    """Percent correct of images that were synthesised from the original model to show forgotten classes."""
     return _accuracy(e, 1)
 
 

@@ -1,4 +1,4 @@
-"""What an unlearned model is to reach: the figures of the retrained models, and how far these are apart."""
+"""The targets of an unlearned model: the figures of the retrained models, and their spread."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ if TYPE_CHECKING:
 
 
 def has_spread(name: str) -> bool:
-    """Whether retrained models' deviation is kept of a metric: where its value is to be reached."""
+    """Whether the retrained models' deviation of a metric is stored: if their value is the target."""
     return metrics.get(name).ideal == "retrained"
 
 
 def targets(references: References, names: Iterable[str]) -> dict[str, float]:
-    """Metric -> mean over the retrained models, NaN without any, and NAME_std -> their standard deviation.
+    """Metric -> mean over the retrained models (NaN without any), and NAME_std -> their standard deviation.
 
-    Each retrained model is compared with the others, never with itself where there are several: the target of
-    `gap` is then what retraining itself has. The deviations (n - 1 in the denominator) are left out where
-    there is one model, and of metrics that are a distance already.
+    If there are several retrained models, each is compared with the others, never with itself: the target of
+    `gap` is then the gap of retraining. The deviations (n - 1 in the denominator) are left out if there is
+    one model, and for metrics that are already a distance.
 
     Raises:
         UnknownName: for a metric that does not exist.

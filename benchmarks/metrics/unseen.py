@@ -1,12 +1,12 @@
-"""What can be asked of an unlearned model without a retrained one.
+"""Metrics of an unlearned model that do not need a retrained one.
 
-`retain_drop` is what it lost on held-out images of what is retained, against the original model.
-`forget_excess` is how much more often it is right about forget training images than about images that it
-never saw: of the forgotten classes where any are held out (`sub_class`), of what is retained in `random` and
-`identities`. In `full_class` and `sequence` it is the accuracy on them itself: a model that never saw a class
-never names it.
+`retain_drop` is its loss of accuracy on retained held-out images, compared with the original model.
+`forget_excess` is its accuracy on forget training images less that on images that it never saw: those of the
+forgotten classes if any are held out (`sub_class`), retained held-out images in `random` and `identities`. In
+`full_class` and `sequence` it is the accuracy on the forget training images: a model that never saw a class
+never predicts it.
 
-The retrained model's own values, which need not be 0, stand beside where there is one.
+If there is a retrained model, its values, which need not be 0, are stored as targets.
 """
 
 from __future__ import annotations
@@ -22,12 +22,12 @@ if TYPE_CHECKING:
 
 
 def retain_drop(e: Evaluation, references: References) -> float:
-    """Points of retain accuracy that the original model had more."""
+    """Points by which retain accuracy is below that of the original model."""
     return retain_acc(references.original) - retain_acc(e)
 
 
 def forget_excess(e: Evaluation) -> float:
-    """Points of forget training accuracy above that on unseen images; NaN without any of these."""
+    """Points of forget training accuracy above the accuracy on unseen images; NaN without such images."""
     if e.task in ("full_class", "sequence"):
         return forget_train_acc(e)
     return forget_train_acc(e) - (retain_acc(e) if forgets_images(e.task) else forget_acc(e))
@@ -36,7 +36,7 @@ def forget_excess(e: Evaluation) -> float:
 metrics.add(
     Metric(
         name="retain_drop",
-        summary="Points of retain accuracy that the original model had more",
+        summary="Points by which retain accuracy is below that of the original model",
         source="Unlearnbench",
         unit="points",
         compute=retain_drop,
@@ -45,7 +45,7 @@ metrics.add(
 metrics.add(
     Metric(
         name="forget_excess",
-        summary="Points that the forget images are right more often than unseen ones",
+        summary="Points by which accuracy on the forget images is above accuracy on unseen images",
         source="Unlearnbench",
         unit="points",
         compute=lambda e, _: forget_excess(e),

@@ -1,7 +1,7 @@
-"""How much of the network a method changed: SSD, for one, is to dampen 1.7 % of the weights of a ResNet18.
+"""How much of the network a method changed: SSD, for example, dampens 1.7 % of the weights of a ResNet18.
 
-Compared with the original model, parameters only. Of the retrained model the figure is known where the
-scenario keeps its weights (`keep_retrained=True`); it is nothing to reach.
+The comparison is with the original model, parameters only. The retrained model's figure is known if the
+scenario keeps its weights (`keep_retrained=True`); it is not a target.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ def weights_changed(e: Evaluation, references: References) -> float:
 
 
 def weights_moved(e: Evaluation, references: References) -> float:
-    """L2 norm of the difference to the original's parameters, over the norm of these."""
+    """L2 norm of the difference to the original's parameters, divided by the norm of the original's."""
     return float("nan") if e.change is None else e.change().moved
 
 

@@ -1,14 +1,14 @@
-"""The zero-retrain-forgetting metric of Chundawat et al., 2023: how near answers are to a random network's.
+"""The zero-retrain-forgetting metric of Chundawat et al., 2023: similarity to a random network's outputs.
 
 ZRF = 1 - mean Jensen-Shannon divergence, over the forget images, between the model's softmax and that of a
 network of the same architecture that was initialised and never trained: from 1 - ln 2 (far from it) to 1. The
-target is the retrained model's value, which is below 1: it knows something of every image.
+target is the retrained model's value, which is below 1: it knows something about every image.
 
-Public code computes something else under this name: it swaps the arguments, so that it takes the divergence
-of the mean from each model, and divides by the number of classes too. With 100 classes that is .976 where the
-definition has .407. Tables of that family print such values; `zrf_published` is that figure. Where a
-probability underflows in single precision the code's value is infinite, and this one is not. And the code's
-random network is a pretrained one for vision transformers; here it is random.
+Public code computes another figure under this name: it swaps the arguments, so that it computes the
+divergence of the mean from each model, and also divides by the number of classes. With 100 classes the result
+is .976 where the definition gives .407. Published tables contain such values; `zrf_published` is that figure.
+If a probability underflows in single precision, the code's value is infinite, and this one is not. For vision
+transformers the code's random network is pretrained; here it is random.
 """
 
 from __future__ import annotations
@@ -27,13 +27,13 @@ _SOURCE = "Chundawat et al.: Can Bad Teaching Induce Forgetting?, AAAI 2023"
 
 
 def zrf(e: Evaluation, references: References) -> float:
-    """1 - mean divergence from a random network on the forget images; NaN without one, or an image."""
+    """1 - mean divergence from a random network on the forget images; NaN without a network or images."""
     random = references.random
     return float("nan") if random is None else 1 - distances(e.forget_train, random).js
 
 
 def zrf_published(e: Evaluation, references: References) -> float:
-    """What public code prints as ZRF; NaN without a random network, or an image."""
+    """The value that public code reports as ZRF; NaN without a random network or images."""
     random = references.random
     if random is None or not len(e.forget_train):
         return float("nan")
@@ -56,7 +56,7 @@ metrics.add(
 metrics.add(
     Metric(
         name="zrf_published",
-        summary="What public code prints as ZRF: arguments swapped, divided by the number of classes",
+        summary="ZRF as public code computes it: arguments swapped, divided by the number of classes",
         source=f"{_SOURCE}, code",
         unit="ratio",
         compute=zrf_published,

@@ -1,4 +1,4 @@
-"""Passes of ordinary training, as many methods make them."""
+"""Passes of ordinary training, a step of many methods."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def fit(
     rng: torch.Generator,
     after_step: Callable[[], None],
 ) -> None:
-    """Minimise cross-entropy on some images in the model's present mode, in a new random order every epoch.
+    """Minimise cross-entropy on images in the model's current mode, in a new random order every epoch.
 
     Args:
         after_step: Called after every one of the `epochs * images.steps(batch_size)` steps.

@@ -1,15 +1,15 @@
-"""The geometry of a classifier around images: how it bends, and whether it agrees with itself nearby.
+"""The geometry of a classifier around images: its curvature, and its agreement with itself nearby.
 
 Curvature (Foster et al.: JiT, section 4, as its authors' slides define it): kappa(x) = ||H|| / ||g||, the
 Frobenius norm of the Hessian over the norm of the gradient, both with respect to the image, of the
-probability p of the image's class. The logits themselves would not do: a network of ReLUs is piecewise
-linear, so their Hessian is 0 almost everywhere. Where p rounds to 1, its derivatives round to 0; both are
-therefore taken from those of the log-odds s, with g = p(1-p) s' and H = p(1-p) (s'' + (1 - 2p) s' s'^T), in
-whose ratio p(1-p) cancels. ||H||^2 is the mean of ||Hv||^2 over normal v (Hutchinson), so that no Hessian is
+probability p of the image's class. The logits cannot be used: a network of ReLUs is piecewise linear, so
+their Hessian is 0 almost everywhere. Where p rounds to 1, its derivatives round to 0; both are therefore
+computed from those of the log-odds s, with g = p(1-p) s' and H = p(1-p) (s'' + (1 - 2p) s' s'^T), in whose
+ratio p(1-p) cancels. ||H||^2 is the mean of ||Hv||^2 over normal v (Hutchinson), so that no Hessian is
 built.
 
-Agreement (definitions 4.1 and 4.2): alpha(x), the share of a ball around the image on which the model still
-says its class. Points are drawn evenly from the ball with the radius of JiT's noise at sigma = .5.
+Agreement (definitions 4.1 and 4.2): alpha(x), the share of a ball around the image in which the model still
+predicts its class. Points are drawn uniformly from the ball with the radius of JiT's noise at sigma = .5.
 """
 
 from __future__ import annotations
@@ -36,8 +36,8 @@ class Surface:
     """The model's surface around images.
 
     Attributes:
-        curvature: kappa of each, per unit of normalised pixels, float64 of shape (n,); NaN where the model is
-            flat to rounding.
+        curvature: kappa of each, per unit of normalised pixels, float64 of shape (n,); NaN if the model is
+            flat up to rounding.
         agreement: alpha of each, from 0 to 1, float64 of shape (n,).
     """
 
@@ -96,20 +96,20 @@ def agreement(model: nn.Module, x: torch.Tensor, y: torch.Tensor, rng: torch.Gen
     reach = radius * torch.rand((POINTS, len(x), 1), generator=rng, device=rng.device).to(x) ** (1 / size)
     nearby = x + (flat / flat.norm(dim=2, keepdim=True) * reach).view_as(noise)
     with torch.inference_mode():
-        said = model(nearby.flatten(0, 1)).argmax(1).view(POINTS, len(x))
-    alpha: torch.Tensor = (said == y).double().mean(0)
+        predicted = model(nearby.flatten(0, 1)).argmax(1).view(POINTS, len(x))
+    alpha: torch.Tensor = (predicted == y).double().mean(0)
     return alpha
 
 
 def log_odds(logits: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
-    """log p - log(1 - p) of the class of each image, exact also where p rounds to 1; shape (B,)."""
-    own = logits.gather(1, y[:, None])
+    """log p - log(1 - p) of the class of each image, exact even if p rounds to 1; shape (B,)."""
+    label_logits = logits.gather(1, y[:, None])
     others = logits.scatter(1, y[:, None], -math.inf)
-    return own.squeeze(1) - torch.logsumexp(others, dim=1)
+    return label_logits.squeeze(1) - torch.logsumexp(others, dim=1)
 
 
 def _second(slope: torch.Tensor, probe: torch.Tensor, x: torch.Tensor) -> torch.Tensor:
-    """The Hessian of the log-odds times a probe; 0 where the graph ends, as for a linear model."""
+    """The Hessian of the log-odds times a probe; 0 if the slope is constant, as for a linear model."""
     if not slope.requires_grad:
         return torch.zeros_like(x)
     (product,) = torch.autograd.grad((slope * probe).sum(), x, retain_graph=True, allow_unused=True)

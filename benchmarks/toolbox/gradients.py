@@ -1,10 +1,11 @@
 """Squared gradients of single images, without a backward pass for every image.
 
-The gradient of one image's loss with respect to a layer's weight is a product of the layer's input and of
-the gradient at its output, and both come for all images of a batch from one ordinary backward pass. On one
-CPU core and cnn2 that is 13 to 18 times faster than batches of one image for images of 8x8 pixels and 6 to
-8 times for 32x32, where vmap over torch.func.grad is 2 to 4 times faster and hardly faster at all. What has
-no such product (parameters outside the layers known here, or used twice in a pass) goes through torch.func.
+The gradient of an image's loss with respect to a layer's weight is a product of the layer's input and of
+the gradient at its output. An ordinary backward pass gives both for all images of a batch. With cnn2 on a
+CPU core this is 13 to 18 times faster than batches of a single image for images of 8x8 pixels, and 6 to 8
+times for 32x32; vmap over torch.func.grad is 2 to 4 times faster for 8x8, and hardly faster for 32x32.
+Parameters without such a product (outside the layers known here, or used twice in a pass) go through
+torch.func.
 """
 
 from __future__ import annotations
@@ -20,8 +21,8 @@ from torch.nn import functional as F
 from benchmarks.images import ImageSet
 from benchmarks.toolbox.precision import at_least_float32
 
-_SLICE_BYTES = 64 * 2**20  # of single-image gradients of one layer that are held together
-_MOST_IMAGES = 256  # in a pass of small images; more of them gain nothing
+_SLICE_BYTES = 64 * 2**20  # of a layer's single-image gradients that are in memory at the same time
+_MOST_IMAGES = 256  # in a pass of small images; more are not faster
 
 
 def squared_gradients(
@@ -32,13 +33,14 @@ def squared_gradients(
 ) -> dict[str, torch.Tensor]:
     """For every parameter the sum of the squared gradients of single images' losses.
 
-    A weight that is used both by its own layer and by a function beside it is not recognised as used twice.
+    A weight that is used both by its layer and by another function is not recognised as used twice.
 
     Args:
-        model: In eval mode, so that images do not act upon each other.
+        model: In eval mode, so that images do not affect each other.
         losses: From logits (n, classes) and labels (n,), the images' losses (n,), one tensor or several;
-            the squares of all are summed. Each costs a backward pass, all of them one forward pass.
-        count: Told of images passed forward and backward inside torch.func; see `TrialData.count`.
+            the squares of all are summed. Each costs a backward pass; they share a forward pass.
+        count: Called with the numbers of images passed forward and backward inside torch.func; see
+            `TrialData.count`.
 
     Returns:
         Parameter name -> tensor of its shape, for the parameters that need a gradient.
@@ -60,9 +62,9 @@ def squared_gradients(
             with torch.autocast(x.device.type, enabled=False):
                 prepared = [_prepared(layer, inputs) for layer, (inputs, _) in layers.items()]
             for value in values if outputs else ():
-                found = torch.autograd.grad(value.sum(), outputs, retain_graph=True, allow_unused=True)
+                gradients = torch.autograd.grad(value.sum(), outputs, retain_graph=True, allow_unused=True)
                 with torch.autocast(x.device.type, enabled=False):
-                    for layer, inputs, gradient in zip(layers, prepared, found, strict=True):
+                    for layer, inputs, gradient in zip(layers, prepared, gradients, strict=True):
                         if gradient is None:
                             continue
                         for p, square in _squares(layer, inputs, gradient.detach()):
@@ -81,12 +83,12 @@ def squared_gradients(
 def _watched(model: nn.Module) -> Iterator[dict[nn.Module, list[tuple[torch.Tensor, torch.Tensor]]]]:
     """Inputs and outputs of every layer that `_squares` knows, for each of its calls."""
     calls: dict[nn.Module, list[tuple[torch.Tensor, torch.Tensor]]] = {}
-    # An activation in place would put its own output in the place of a layer's
-    in_place = any(getattr(module, "inplace", False) for module in model.modules())
+    # An in-place activation would overwrite the output of a layer
+    has_inplace = any(getattr(module, "inplace", False) for module in model.modules())
 
     def keep(layer: nn.Module, inputs: tuple[torch.Tensor, ...], output: torch.Tensor) -> torch.Tensor:
         calls.setdefault(layer, []).append((inputs[0].detach(), output))
-        return output.clone() if in_place else output
+        return output.clone() if has_inplace else output
 
     hooks = [m.register_forward_hook(keep) for m in model.modules() if _known(m)]
     try:
@@ -97,7 +99,7 @@ def _watched(model: nn.Module) -> Iterator[dict[nn.Module, list[tuple[torch.Tens
 
 
 def _known(layer: nn.Module) -> bool:
-    kind = type(layer)  # not a subclass, whose forward pass may be another
+    kind = type(layer)  # not a subclass, whose forward pass may differ
     if isinstance(layer, nn.Conv2d):
         plain = layer.groups == 1 and layer.padding_mode == "zeros" and not isinstance(layer.padding, str)
         return kind is nn.Conv2d and plain
@@ -107,7 +109,7 @@ def _known(layer: nn.Module) -> bool:
 
 
 def _prepared(layer: nn.Module, inputs: torch.Tensor) -> torch.Tensor:
-    """What a layer's inputs contribute to its gradients, whatever the loss."""
+    """The factor of a layer's gradients that depends only on its inputs, not on the loss."""
     inputs = inputs.to(next(layer.parameters()).dtype)
     if isinstance(layer, nn.Conv2d):
         size, dilation, padding, stride = layer.kernel_size, layer.dilation, layer.padding, layer.stride
@@ -123,13 +125,13 @@ def _squares(
     layer: nn.Module, prepared: torch.Tensor, gradient: torch.Tensor
 ) -> Iterator[tuple[nn.Parameter, torch.Tensor]]:
     """A layer's parameters with the sum over images of their squared single-image gradients."""
-    own = dict(layer.named_parameters(recurse=False))
-    gradient = gradient.to(own["weight"].dtype)
+    parameters = dict(layer.named_parameters(recurse=False))
+    gradient = gradient.to(parameters["weight"].dtype)
     if isinstance(layer, nn.Linear) and prepared.dim() == 2:
         square = gradient.square()
-        yield own["weight"], square.T @ prepared
-        if "bias" in own:
-            yield own["bias"], square.sum(0)
+        yield parameters["weight"], square.T @ prepared
+        if "bias" in parameters:
+            yield parameters["bias"], square.sum(0)
         return
     if isinstance(layer, (nn.Linear, nn.Conv2d)):
         channels = (
@@ -139,17 +141,17 @@ def _squares(
         slices = zip(channels.split(at_once), prepared.split(at_once), strict=True)
         squares = sum(torch.bmm(part, inputs).square_().sum(0) for part, inputs in slices)
         assert isinstance(squares, torch.Tensor)
-        yield own["weight"], squares.view_as(own["weight"])
+        yield parameters["weight"], squares.view_as(parameters["weight"])
         summed = channels.sum(2)
     elif isinstance(layer, nn.BatchNorm2d):
-        yield own["weight"], (gradient * prepared).sum((2, 3)).square_().sum(0)
+        yield parameters["weight"], (gradient * prepared).sum((2, 3)).square_().sum(0)
         summed = gradient.sum((2, 3))
     else:
-        shape = own["weight"].shape
+        shape = parameters["weight"].shape
         each, summed = (t.reshape(len(t), -1, *shape).sum(1) for t in (gradient * prepared, gradient))
-        yield own["weight"], each.square_().sum(0)
-    if "bias" in own:
-        yield own["bias"], summed.square_().sum(0)
+        yield parameters["weight"], each.square_().sum(0)
+    if "bias" in parameters:
+        yield parameters["bias"], summed.square_().sum(0)
 
 
 def _through_func(
@@ -160,7 +162,7 @@ def _through_func(
     losses: Callable[[torch.Tensor, torch.Tensor], Iterable[torch.Tensor]],
     count: int,
 ) -> dict[str, torch.Tensor]:
-    """The same for some parameters, through torch.func; `count` is how many losses an image has."""
+    """The same for some parameters, through torch.func; `count` is the number of losses of an image."""
     from torch.func import functional_call, grad, vmap
 
     parameters = {name: p.detach() for name, p in model.named_parameters()}
@@ -186,7 +188,7 @@ def _through_func(
 
 
 class _Unhooked(nn.Module):
-    """A model without the hooks on its top, which cannot count inside a transform."""
+    """A model without its own hooks, which cannot count inside a transform."""
 
     def __init__(self, model: nn.Module) -> None:
         super().__init__()

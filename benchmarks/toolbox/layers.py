@@ -16,19 +16,19 @@ def layers(model: nn.Module, kind: type[L], needed_by: str) -> dict[str, L]:
     """All layers of one type, name -> layer, in the order in which the network declares them.
 
     Raises:
-        UnsuitableModel: if there is none; `needed_by` names the method in the message.
+        UnsuitableModel: if there are none; the message names the method `needed_by`.
     """
-    found = {name: module for name, module in model.named_modules() if isinstance(module, kind)}
-    if not found:
+    matching = {name: module for name, module in model.named_modules() if isinstance(module, kind)}
+    if not matching:
         raise UnsuitableModel(
-            f"method '{needed_by}' needs a torch.nn.{kind.__name__} and {type(model).__name__} has none; "
+            f"method '{needed_by}' needs a torch.nn.{kind.__name__}, but {type(model).__name__} has none; "
             "declare it as a layer of the network, or leave the method out"
         )
-    return found
+    return matching
 
 
 def last_linear(model: nn.Module, needed_by: str) -> tuple[str, nn.Linear]:
-    """The name and the layer of the last linear layer, which gives the logits in every network of ours.
+    """The name and the layer of the last linear layer, which computes the logits in every built-in network.
 
     Raises:
         UnsuitableModel: if there is none.
@@ -39,6 +39,6 @@ def last_linear(model: nn.Module, needed_by: str) -> tuple[str, nn.Linear]:
 
 
 def exchange(model: nn.Module, name: str, layer: nn.Module) -> None:
-    """Put another layer into the place of that name."""
+    """Replace the layer of that name."""
     parent, _, attribute = name.rpartition(".")
     setattr(model.get_submodule(parent), attribute, layer)

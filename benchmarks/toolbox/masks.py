@@ -1,4 +1,4 @@
-"""A ReLU with outputs that are switched off for good."""
+"""A ReLU with outputs that are permanently switched off."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ from torch import nn
 
 
 class MaskedReLU(nn.Module):
-    """Stands in for a ReLU and keeps some of its outputs at zero.
+    """Replaces a ReLU and sets some of its outputs to zero.
 
     The mask is a buffer: it is copied, moved, stored in the `state_dict` and pickled with the network.
 
     Attributes:
-        relu: The layer that it stands in for.
-        mask: bool, True where an output passes; the shape of one image's output, or () as long as all pass.
+        relu: The layer that it replaces.
+        mask: bool, True where an output passes; the shape of an image's output, or () as long as all pass.
     """
 
     mask: torch.Tensor

@@ -1,4 +1,4 @@
-"""Images made of noise: optimised against a network, one set per class, and what trains on them."""
+"""Images made of noise: optimised against a network, a set per class, and training on them."""
 
 from __future__ import annotations
 
@@ -17,23 +17,25 @@ if TYPE_CHECKING:
 # logits (n, classes), images (n, channels, height, width), labels (n,) -> the loss of every image (n,)
 Objective = Callable[["torch.Tensor", "torch.Tensor", "torch.Tensor"], "torch.Tensor"]
 
-_AT_ONCE = 512  # images whose gradients are held in memory together
+_AT_ONCE = 512  # images whose gradients are in memory at the same time
 
 
 @dataclass(frozen=True)
 class NoiseOptions:
-    """The options of methods that train on such images: what published code does without meaning to."""
+    """Options of methods that train on such images, for unintended behaviour of published code."""
 
     noise_used: int | None = option(
-        None, work=True, doc="noise images of a class that are trained on, the first ones; all by default"
+        None,
+        work=True,
+        doc="noise images of a class used in training, the first ones; all by default",
     )
     noise_mode: str = option(
         "eval",
         choices=("eval", "train"),
-        doc="of the network while noise is made; train moves batch norm's statistics and draws dropout",
+        doc="of the network while noise is made; train changes batch norm's statistics and draws dropout",
     )
     leaked_gradients: bool = option(
-        False, doc="gradients that making noise leaves on the weights are part of the first impair step"
+        False, doc="add the gradients that making noise leaves on the weights to the first impair step"
     )
 
 
@@ -52,21 +54,21 @@ def optimised_noise(
     leave_gradients: bool = False,
     kept: int | None = None,
 ) -> tuple[torch.Tensor, torch.Tensor]:
-    """Images that start as standard normal noise and follow Adam down the objective's mean over a class.
+    """Images that start as standard normal noise, optimised by Adam to minimise the objective's class mean.
 
-    The model's weights stay as they are. In eval mode images do not act on each other, so all classes go
-    through it together and still become what they would become alone. In train mode each goes through it
-    alone, one class after another, and moves batch norm's statistics.
+    The model's weights do not change. In eval mode images do not affect each other, so all classes share
+    passes, with the same result as alone. In train mode each class has its own passes, one class after
+    another, and changes batch norm's statistics.
 
     Args:
         shape: Channels, height and width of an image.
-        images: How many of each class.
-        halve_lr: Whether a class's learning rate is halved whenever its mean loss has set no new minimum
-            for more than ten steps (the default patience of torch's ReduceLROnPlateau).
+        images: The number of images of each class.
+        halve_lr: Whether a class's learning rate is halved whenever its mean loss has not reached a new
+            minimum for more than ten steps (the default patience of torch's ReduceLROnPlateau).
         mode: Of the model while noise is made, "eval" or "train".
-        leave_gradients: Whether every step adds the gradient of what it minimises, a mean over each class,
-            to the gradients of the model's weights, as a plain `backward` does.
-        kept: How many images of each class are returned, the first of them; all by default.
+        leave_gradients: Whether every step adds the gradient of its loss, a mean over each class, to the
+            gradients of the model's weights, as a plain `backward` does.
+        kept: The number of images of each class that are returned, the first ones; all by default.
 
     Returns:
         The images, class after class, shape (len(classes) * kept, channels, height, width), and their
@@ -110,14 +112,14 @@ def _descend(
     halve_lr: bool,
     at_once: int,
 ) -> None:
-    """Steps of Adam on noise of shape (classes, images, ...), in place, beside gradients of some weights."""
+    """Steps of Adam, in place, on noise of shape (classes, images, ...); adds to the gradients of weights."""
     import torch
     from torch.optim.lr_scheduler import ReduceLROnPlateau
 
     images, flat = noise.shape[1], noise.flatten(0, 1)
     # An optimiser per class, because their learning rates may differ; all are views of the same memory
     sets = noise.unbind()
-    optimisers = [torch.optim.Adam([own], lr=lr) for own in sets]
+    optimisers = [torch.optim.Adam([pixels], lr=lr) for pixels in sets]
     schedules = [
         ReduceLROnPlateau(optimiser, factor=0.5, threshold=0.0) for optimiser in optimisers if halve_lr
     ]
@@ -131,8 +133,8 @@ def _descend(
             gradients.append(x.grad)
             losses.append(values.detach())
         gradient = torch.cat(gradients).view_as(noise)
-        for own, its_gradient, optimiser in zip(sets, gradient, optimisers, strict=True):
-            own.grad = its_gradient
+        for pixels, its_gradient, optimiser in zip(sets, gradient, optimisers, strict=True):
+            pixels.grad = its_gradient
             optimiser.step()
         if halve_lr:
             means = torch.cat(losses).view(noise.shape[:2]).mean(dim=1)
@@ -151,17 +153,17 @@ def impair(
     lr: float,
     rng: torch.Generator,
     after_step: Callable[[], None],
-    beside: ImageSet | None = None,
+    real_images: ImageSet | None = None,
     keep_gradients: bool = False,
 ) -> None:
-    """Minimise cross-entropy with Adam, in the model's present mode and in random order, on noise.
+    """Minimise cross-entropy on noise with Adam, in the model's current mode and in random order.
 
     Args:
         noise, labels: As `optimised_noise` returns them.
-        copies: How often each noise image occurs in an epoch.
-        beside: Real images to shuffle in.
+        copies: The number of times that each noise image occurs in an epoch.
+        real_images: Images to shuffle in.
         after_step: Called after every one of the `epochs * ceil(images / batch_size)` steps.
-        keep_gradients: Whether gradients that the weights come with are part of the first step.
+        keep_gradients: Whether the weights' existing gradients are part of the first step.
     """
     import torch
     from torch.nn import functional as F
@@ -170,16 +172,16 @@ def impair(
     if not keep_gradients:
         optimiser.zero_grad()
     made = copies * len(noise)
-    count = made + (len(beside) if beside else 0)
+    count = made + (len(real_images) if real_images else 0)
     for _ in range(epochs):
         order = torch.randperm(count, generator=rng, device=rng.device).to(noise.device)
         for chosen in order.split(batch_size):
             which = chosen[chosen < made] % len(noise)
             x, y = noise[which], labels[which]
-            if beside:
-                index = beside.index[chosen[chosen >= made] - made]
-                x = torch.cat([x, beside.ready(beside.pixels(index))])
-                y = torch.cat([y, beside.y[index]])
+            if real_images:
+                index = real_images.index[chosen[chosen >= made] - made]
+                x = torch.cat([x, real_images.ready(real_images.pixels(index))])
+                y = torch.cat([y, real_images.y[index]])
             F.cross_entropy(model(x), y).backward()
             optimiser.step()
             optimiser.zero_grad()

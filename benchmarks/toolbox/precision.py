@@ -1,4 +1,4 @@
-"""Arithmetic that stays exact enough when a method runs in half precision."""
+"""Arithmetic that remains accurate when a method runs in half precision."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ if TYPE_CHECKING:
 
 
 def at_least_float32(x: torch.Tensor) -> torch.Tensor:
-    """x as it is, or in float32 if autocast made it shorter."""
+    """x unchanged, or in float32 if autocast gave it a shorter type."""
     import torch
 
     return x.to(torch.promote_types(x.dtype, torch.float32))

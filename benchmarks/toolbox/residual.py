@@ -1,4 +1,4 @@
-"""The one layer that torch has no name for: a residual block. It imports torch, so it is imported late."""
+"""A residual block, which torch does not define. The module imports torch, so it is imported late."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from torch import nn
 
 
 class Residual(nn.Module):
-    """`activation(body(x) + shortcut(x))`, where both keep or give the same shape."""
+    """`activation(body(x) + shortcut(x))`, where body and shortcut return the same shape."""
 
     def __init__(self, body: nn.Module, shortcut: nn.Module, activation: nn.Module) -> None:
         super().__init__()

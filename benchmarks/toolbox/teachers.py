@@ -1,4 +1,4 @@
-"""Logits of networks that teach others and do not learn themselves, and how far a student is from them."""
+"""Logits of frozen teacher networks, and a student's divergence from them."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from benchmarks.access import TrialData
     from benchmarks.images import ImageSet
 
-_PARTS = 10  # of the retain images, each of which trials share as a whole
+_PARTS = 10  # of the retain images; trials share the logits of whole parts
 
 
 def original_logits(model: nn.Module, data: TrialData) -> tuple[torch.Tensor, torch.Tensor]:
@@ -31,8 +31,8 @@ def original_logits(model: nn.Module, data: TrialData) -> tuple[torch.Tensor, to
 def first_retain_logits(model: nn.Module, data: TrialData, order: torch.Tensor, count: int) -> torch.Tensor:
     """Logits of the first retain images in an order that trials share, by the original model.
 
-    Trials share whole tenths of all retain images; what goes beyond them each computes for itself, so that
-    none pays for images that it does not use.
+    Trials share the logits of whole tenths of all retain images. Each trial computes the rest itself, and so
+    only logits that it uses.
 
     Args:
         model: As `unlearn` received it.
@@ -58,7 +58,7 @@ def first_retain_logits(model: nn.Module, data: TrialData, order: torch.Tensor, 
 
 
 def frozen_logits(model: nn.Module, images: ImageSet) -> torch.Tensor:
-    """What a model says in eval mode about images in their order: at least float32, shape (n, classes).
+    """A model's logits in eval mode for images in their order: at least float32, shape (n, classes).
 
     Leaves the model in eval mode.
     """
@@ -71,7 +71,7 @@ def frozen_logits(model: nn.Module, images: ImageSet) -> torch.Tensor:
 
 
 def numbered(images: ImageSet) -> ImageSet:
-    """The same images, labelled by their position, so that a batch in random order finds its targets."""
+    """The same images, labelled by their position, which selects the targets of a batch in random order."""
     import torch
 
     return images.relabelled(torch.arange(len(images), device=images.index.device))

@@ -90,7 +90,7 @@ def test_an_epoch_holds_every_noise_image_as_often_as_asked_and_every_real_one_o
         pixels, torch.zeros(6, dtype=torch.int64), torch.tensor([5, 1]), one, 0 * one, SHAPE[-1]
     )
     how = {"copies": 4, "batch_size": 5, "lr": 0.1, "after_step": lambda: steps.append(0)}
-    impair(model, noise, torch.tensor([0, 1, 2]), epochs=2, rng=rng(), beside=real, **how)
+    impair(model, noise, torch.tensor([0, 1, 2]), epochs=2, rng=rng(), real_images=real, **how)
     assert [len(x) for x in seen] == [5, 5, 4] * 2
     assert len(steps) == 6
     epochs = [torch.cat(seen[:3]), torch.cat(seen[3:])]
