@@ -30,7 +30,7 @@ def as_printed_rows(methods: list[str], sets: list[str], shift: float = 0.0, **v
     ]
 
 
-def one(compared: pd.DataFrame, **where: str) -> pd.Series:
+def cell(compared: pd.DataFrame, **where: str) -> pd.Series:
     rows = compared
     for name, value in where.items():
         rows = rows[rows[name] == value]
@@ -44,8 +44,8 @@ def test_a_cell_has_both_sides_the_difference_and_the_spread() -> None:
         *printed_rows("jit", "rocket", (66.4, 15.0, 2.9), seeds=1, run_id="bench-1"),
     ]
     rows[1] |= {"seed": 2, "trial_id": "second"}
-    found = cells(frame(rows), TABLE8)
-    retain = one(found, forget="rocket", method="jit", metric="retain_acc")
+    compared = cells(frame(rows), TABLE8)
+    retain = cell(compared, forget="rocket", method="jit", metric="retain_acc")
     assert retain[["printed_mean", "printed_std", "n", "regime", "status"]].tolist() == [
         66.21, 0.03, 2, "tuned", COMPARED,
     ]  # fmt: skip
@@ -53,38 +53,38 @@ def test_a_cell_has_both_sides_the_difference_and_the_spread() -> None:
     assert retain["std"] == pytest.approx(np.std([66.0, 66.4], ddof=1))
     assert retain["difference"] == pytest.approx(-0.01)
     assert retain["within"]
-    forget = one(found, forget="rocket", method="jit", metric="forget_acc")  # 14.5 beside 14.2 ± 0.6
+    forget = cell(compared, forget="rocket", method="jit", metric="forget_acc")  # 14.5 beside 14.2 ± 0.6
     assert forget["within"]
-    assert not one(cells(frame(rows[1:]), TABLE8), forget="rocket", method="jit", metric="forget_acc")[
+    assert not cell(cells(frame(rows[1:]), TABLE8), forget="rocket", method="jit", metric="forget_acc")[
         "within"
     ]
 
 
 def test_without_a_printed_spread_nothing_is_said_about_it() -> None:
     rows = printed_rows("original", "rocket", (66.63, 77.0, 97.4))
-    found = one(cells(frame(rows), TABLE8), forget="rocket", method="original", metric="forget_acc")
-    assert found["printed_std"] == 0
-    assert pd.isna(found["within"])
+    row = cell(cells(frame(rows), TABLE8), forget="rocket", method="original", metric="forget_acc")
+    assert row["printed_std"] == 0
+    assert pd.isna(row["within"])
     zero_shot = [measured("gkt", 1, dataset="cifar10", model="allcnn", forget="airplane", retain_acc=81.97)]
     compared = cells(frame(zero_shot), select("zero-shot-table1"))
-    found = one(compared, dataset="cifar10", forget="airplane", method="gkt", metric="retain_acc")
-    assert found["difference"] == pytest.approx(0.0)
-    assert pd.isna(found["within"])
+    row = cell(compared, dataset="cifar10", forget="airplane", method="gkt", metric="retain_acc")
+    assert row["difference"] == pytest.approx(0.0)
+    assert pd.isna(row["within"])
 
 
 def test_a_spread_over_draws_is_compared_with_one_over_draws() -> None:
     """JiT's table 4a prints 92.0 ± 3.6 for the original model: another 100 images in every run."""
     table = select("jit-table4a")
-    place = {"dataset": "cifar10", "model": "vgg11_133m", "task": "random", "forget": "100"}
+    scenario = {"dataset": "cifar10", "model": "vgg11_133m", "task": "random", "forget": "100"}
 
     def rows(figures: dict[tuple[int, int], float]) -> list[dict]:
         return [
-            measured("original", seed, **place, draw=draw, forget_acc=value, trial_id=f"{draw}.{seed}")
+            measured("original", seed, **scenario, draw=draw, forget_acc=value, trial_id=f"{draw}.{seed}")
             for (draw, seed), value in figures.items()
         ]
 
     where = {"method": "original", "metric": "forget_acc"}
-    draws = one(cells(frame(rows({(0, 1): 90.0, (1, 2): 96.0})), table), **where)
+    draws = cell(cells(frame(rows({(0, 1): 90.0, (1, 2): 96.0})), table), **where)
     assert draws[["printed_over", "over", "n", "mean", "within"]].tolist() == [
         "draws",
         "draws",
@@ -93,9 +93,9 @@ def test_a_spread_over_draws_is_compared_with_one_over_draws() -> None:
         True,
     ]
     assert draws["std"] == pytest.approx(np.std([90.0, 96.0], ddof=1))
-    averaged = one(cells(frame(rows({(0, 1): 89.0, (0, 2): 91.0, (1, 3): 96.0})), table), **where)
+    averaged = cell(cells(frame(rows({(0, 1): 89.0, (0, 2): 91.0, (1, 3): 96.0})), table), **where)
     assert averaged[["over", "mean", "std"]].tolist() == ["draws", 93.0, draws["std"]]
-    seeds = one(cells(frame(rows({(0, 1): 92.0, (0, 2): 92.0})), table), **where)
+    seeds = cell(cells(frame(rows({(0, 1): 92.0, (0, 2): 92.0})), table), **where)
     assert seeds[["over", "std"]].tolist() == ["seeds", 0.0]
     assert pd.isna(seeds["within"]), "one draw says nothing about how far draws lie apart"
 
@@ -105,38 +105,40 @@ def test_a_spread_over_seeds_stays_one_with_several_originals() -> None:
         *printed_rows("jit", "rocket", (66.0, 14.0, 2.9), seeds=2),
         *printed_rows("jit", "rocket", (70.0, 14.0, 2.9), seeds=2, scenario_seed=1),
     ]
-    found = one(cells(frame(rows), TABLE8), forget="rocket", method="jit", metric="retain_acc")
-    assert found[["printed_over", "over", "mean", "std"]].tolist() == ["seeds", "seeds", 68.0, 0.0]
-    few = one(cells(frame(rows[::2]), TABLE8), forget="rocket", method="jit", metric="retain_acc")
+    row = cell(cells(frame(rows), TABLE8), forget="rocket", method="jit", metric="retain_acc")
+    assert row[["printed_over", "over", "mean", "std"]].tolist() == ["seeds", "seeds", 68.0, 0.0]
+    few = cell(cells(frame(rows[::2]), TABLE8), forget="rocket", method="jit", metric="retain_acc")
     assert few[["over", "std"]].tolist() == ["originals", pytest.approx(math.sqrt(8))]
     assert pd.isna(few["within"])
 
 
 def test_cells_never_run_and_figures_never_measured_are_kept() -> None:
-    found = cells(frame(printed_rows("jit", "rocket", (66.0, 14.0, math.nan))), TABLE8)
-    assert len(found) == len(TABLE8)  # one line of ours per printed cell at most
-    by = found.set_index(["forget", "method", "metric"])["status"]
+    compared = cells(frame(printed_rows("jit", "rocket", (66.0, 14.0, math.nan))), TABLE8)
+    assert len(compared) == len(TABLE8)  # one line of ours per printed cell at most
+    by = compared.set_index(["forget", "method", "metric"])["status"]
     assert by["rocket", "jit", "mia"] == UNMEASURED
     assert by["rocket", "jit", "forget_acc"] == COMPARED
     assert by["sea", "jit", "forget_acc"] == by["rocket", "ssd", "mia"] == NEVER
     assert (
-        found.loc[found["status"] != COMPARED, ["mean", "std", "difference", "within"]].isna().all(axis=None)
+        compared.loc[compared["status"] != COMPARED, ["mean", "std", "difference", "within"]]
+        .isna()
+        .all(axis=None)
     )
 
 
 def test_failed_trials_are_no_figures() -> None:
     [row] = printed_rows("jit", "rocket", (66.0, 14.0, 3.0), seeds=1)
     failed = measured("jit", 1, **{k: row[k] for k in ("dataset", "model", "forget")}, state="failed")
-    found = cells(frame([failed]), TABLE8)
-    assert set(found["status"]) == {UNMEASURED, NEVER}
+    compared = cells(frame([failed]), TABLE8)
+    assert set(compared["status"]) == {UNMEASURED, NEVER}
 
 
 def test_the_time_is_compared_with_the_evaluation_and_not_judged() -> None:
     rows = printed_rows("jit", "rocket", (66.0, 14.0, 3.0), unlearn_s=70.0, eval_s=9.5)
-    found = one(cells(frame(rows), TABLE8), forget="rocket", method="jit", metric="runtime_s")
-    assert (found["mean"], found["printed_mean"]) == (79.5, 79.8)
-    assert math.isnan(found["difference"])
-    assert pd.isna(found["within"])
+    row = cell(cells(frame(rows), TABLE8), forget="rocket", method="jit", metric="runtime_s")
+    assert (row["mean"], row["printed_mean"]) == (79.5, 79.8)
+    assert math.isnan(row["difference"])
+    assert pd.isna(row["within"])
 
 
 def test_regimes_and_places_are_lines_of_their_own() -> None:
@@ -147,8 +149,8 @@ def test_regimes_and_places_are_lines_of_their_own() -> None:
         *printed_rows("jit", "rocket", figures, regime="transferred", tuned_on="sea"),
         *printed_rows("jit", "rocket", figures, dataset="cifar100@1000", model="vgg11@64"),
     ]
-    found = cells(frame(rows), TABLE8)
-    lines = found[(found["status"] == COMPARED) & (found["metric"] == "mia")]
+    compared = cells(frame(rows), TABLE8)
+    lines = compared[(compared["status"] == COMPARED) & (compared["metric"] == "mia")]
     assert sorted(zip(lines["regime"], lines["tuned_on"], lines["scaled"], strict=True)) == [
         ("published", "", False), ("transferred", "sea", False), ("tuned", "rocket", False),
         ("tuned", "rocket", True),
@@ -156,10 +158,10 @@ def test_regimes_and_places_are_lines_of_their_own() -> None:
 
 
 def test_a_place_that_no_paper_printed_leaves_all_cells_never_run() -> None:
-    found = cells(frame([measured("jit", 1)]))
-    assert len(found) == len(published())
-    assert set(found["status"]) == {NEVER}
-    assert found["our_dataset"].isna().all()
+    compared = cells(frame([measured("jit", 1)]))
+    assert len(compared) == len(published())
+    assert set(compared["status"]) == {NEVER}
+    assert compared["our_dataset"].isna().all()
 
 
 def test_a_figure_printed_over_several_experiments_needs_all_of_them() -> None:
@@ -176,8 +178,8 @@ def test_a_figure_printed_over_several_experiments_needs_all_of_them() -> None:
         ]  # fmt: skip
 
     assert COMPARED not in set(cells(frame(rows(sets[:4])), table)["status"])
-    found = one(cells(frame(rows(sets)), table), method="ssd", metric="retain_acc")
-    assert found[["mean", "n", "regime", "tuned_on"]].tolist() == [92.0, 5, "tuned + transferred", sets[0]]
+    row = cell(cells(frame(rows(sets)), table), method="ssd", metric="retain_acc")
+    assert row[["mean", "n", "regime", "tuned_on"]].tolist() == [92.0, 5, "tuned + transferred", sets[0]]
 
 
 @pytest.mark.parametrize(
@@ -201,19 +203,24 @@ def test_a_figure_printed_over_several_experiments_needs_all_of_them() -> None:
 def test_a_sample_stands_for_the_printed_one(
     table: str, dataset: str, model: str, task: str, forget: str, printed: str | None
 ) -> None:
-    place = {"dataset": dataset, "model": model, "task": task, "forget": forget}
-    rows = [measured("finetune", 1, **place, tuned_on=forget, mia_entropy=50.0)]
-    found = cells(pd.DataFrame(frame(rows)).assign(mia_entropy=50.0), select(table))
-    compared = found[found["status"] == COMPARED]
+    scenario = {"dataset": dataset, "model": model, "task": task, "forget": forget}
+    rows = [measured("finetune", 1, **scenario, tuned_on=forget, mia_entropy=50.0)]
+    compared = cells(pd.DataFrame(frame(rows)).assign(mia_entropy=50.0), select(table))
+    compared = compared[compared["status"] == COMPARED]
     assert compared["forget"].tolist() == ([printed] if printed else [])
 
 
 def test_a_table_that_names_no_class_is_compared_with_whichever_were_run() -> None:
     table = select("jit-table5")
-    place = {"dataset": "imagenet", "model": "vit_l16", "regime": "", "tuned_on": ""}
+    scenario = {"dataset": "imagenet", "model": "vit_l16", "regime": "", "tuned_on": ""}
     rows = [
         measured(
-            method, 1, **{**place, **regime}, forget=forget, retain_acc=80.0 + i, trial_id=f"{method}{forget}"
+            method,
+            1,
+            **{**scenario, **regime},
+            forget=forget,
+            retain_acc=80.0 + i,
+            trial_id=f"{method}{forget}",
         )
         for i, (method, forget, regime) in enumerate(
             [
@@ -224,13 +231,13 @@ def test_a_table_that_names_no_class_is_compared_with_whichever_were_run() -> No
             ]
         )
     ]
-    found = cells(frame(rows), table)
-    original = one(found, method="original", metric="retain_acc")
+    compared = cells(frame(rows), table)
+    original = cell(compared, method="original", metric="retain_acc")
     assert original[["printed_mean", "mean", "n", "status"]].tolist() == [86.0, 80.5, 2, COMPARED]
-    jit = found[(found["method"] == "jit") & (found["metric"] == "retain_acc")].set_index("regime")
+    jit = compared[(compared["method"] == "jit") & (compared["metric"] == "retain_acc")].set_index("regime")
     assert jit["mean"].to_dict() == {"tuned": 82.0, "transferred": 83.0, "tuned + transferred": 82.5}
-    assert set(found.loc[found["method"] == "boundary_shrink", "status"]) == {NEVER}
-    [rows] = by_table(found)
+    assert set(compared.loc[compared["method"] == "boundary_shrink", "status"]) == {NEVER}
+    [rows] = by_table(compared)
     assert (
         "The paper does not name the forget set; figures here are means over those that were run."
         in verdict(rows)
@@ -250,17 +257,17 @@ def test_older_files_without_the_column_and_with_nulls_are_read() -> None:
 def test_distances_are_to_each_sides_own_retrained_model() -> None:
     sets, methods = ["rocket", "sea"], ["jit", "ssd", "scrub", "unsir"]
     rows = as_printed_rows(methods, sets, shift=1.5)
-    found = ranking(cells(frame(rows), TABLE8))
+    ranked = ranking(cells(frame(rows), TABLE8))
     for forget in sets:
         for i, method in enumerate(methods, 1):
-            own = one(found, forget=forget, method=method)
+            row = cell(ranked, forget=forget, method=method)
             target = printed(forget, "retrain")
-            assert own["printed_gap"] == pytest.approx(np.abs(printed(forget, method) - target).mean())
-            assert own["gap"] == pytest.approx(np.abs(printed(forget, method) + 1.5 * i - target).mean())
-    over = found[found["forget"] == EVERY].set_index("method")
-    means = found[found["forget"] != EVERY].groupby("method")[["printed_gap", "gap"]].mean()
+            assert row["printed_gap"] == pytest.approx(np.abs(printed(forget, method) - target).mean())
+            assert row["gap"] == pytest.approx(np.abs(printed(forget, method) + 1.5 * i - target).mean())
+    over = ranked[ranked["forget"] == EVERY].set_index("method")
+    means = ranked[ranked["forget"] != EVERY].groupby("method")[["printed_gap", "gap"]].mean()
     pd.testing.assert_frame_equal(over.loc[means.index, ["printed_gap", "gap"]], means)
-    for _, rows_ in found.groupby("forget"):
+    for _, rows_ in ranked.groupby("forget"):
         assert rows_["rank"].tolist() == rows_["gap"].rank().tolist()
 
 
@@ -274,27 +281,27 @@ def test_equal_distances_share_their_rank_whatever_they_were_added_up_from() -> 
 def test_a_table_of_attacks_is_ranked_by_them() -> None:
     table = select("akbari-table1")
     attacks = [f"mia_{name}" for name in ("correctness", "confidence", "entropy", "probability")]
-    place = {"dataset": "cifar10", "model": "resnet18", "task": "random", "forget": "5000"}
+    scenario = {"dataset": "cifar10", "model": "resnet18", "task": "random", "forget": "5000"}
     printed_values = table.pivot(index="method", columns="metric", values="mean")[attacks]
     methods = ["retrain", "finetune", "scrub", "activation_pruning"]
     rows = [
-        measured(method, 1, **place, **printed_values.loc[method], trial_id=method, tuned_on="")
+        measured(method, 1, **scenario, **printed_values.loc[method], trial_id=method, tuned_on="")
         for method in methods
     ]
     trials = pd.DataFrame(rows)
-    found = ranking(cells(trials, table))
-    assert found["method"].tolist() == ["finetune", "scrub", "activation_pruning"]
+    ranked = ranking(cells(trials, table))
+    assert ranked["method"].tolist() == ["finetune", "scrub", "activation_pruning"]
     for column in ("printed_gap", "gap"):
         far = (printed_values.loc[methods[1:]] - printed_values.loc["retrain"]).abs().mean(axis=1)
-        assert found.set_index("method")[column].to_dict() == pytest.approx(far.to_dict())
+        assert ranked.set_index("method")[column].to_dict() == pytest.approx(far.to_dict())
 
 
 def test_all_together_means_the_methods_with_the_most_forget_sets() -> None:
     rows = as_printed_rows(["jit", "ssd"], ["rocket", "sea"])
     rows = [row for row in rows if (row["method"], row["forget"]) != ("ssd", "sea")]
-    found = ranking(cells(frame(rows), TABLE8))
-    assert set(found.loc[found["forget"] == EVERY, "method"]) == {"jit"}
-    assert set(found.loc[found["forget"] == "rocket", "method"]) == {"jit", "ssd"}
+    ranked = ranking(cells(frame(rows), TABLE8))
+    assert set(ranked.loc[ranked["forget"] == EVERY, "method"]) == {"jit"}
+    assert set(ranked.loc[ranked["forget"] == "rocket", "method"]) == {"jit", "ssd"}
 
 
 def test_parameters_tuned_on_one_set_and_used_on_the_others_are_ranked_together() -> None:
@@ -305,10 +312,10 @@ def test_parameters_tuned_on_one_set_and_used_on_the_others_are_ranked_together(
     for row in rows:
         if row["method"] == "retrain":
             row |= {"regime": "", "tuned_on": ""}
-    found = ranking(cells(frame(rows), TABLE8))
-    together = found[found["forget"] == EVERY]
+    ranked = ranking(cells(frame(rows), TABLE8))
+    together = ranked[ranked["forget"] == EVERY]
     assert set(together["regime"]) == {"transferred", "tuned + transferred"}
-    every = one(found, regime="tuned + transferred")
+    every = cell(ranked, regime="tuned + transferred")
     gaps = [np.abs(printed(f, "jit") - printed(f, "retrain")).mean() for f in ("rocket", "sea", "baby")]
     assert every[["tuned_on", "gap"]].tolist() == ["rocket", pytest.approx(np.mean(gaps))]
 
@@ -330,6 +337,6 @@ def test_two_methods_have_no_rank_correlation() -> None:
 
 def test_without_a_retrained_model_there_is_no_ranking() -> None:
     rows = [row for row in as_printed_rows(["jit", "ssd"], ["rocket"]) if row["method"] != "retrain"]
-    found = ranking(cells(frame(rows), TABLE8))
-    assert found.empty
-    assert agreement(found).empty
+    ranked = ranking(cells(frame(rows), TABLE8))
+    assert ranked.empty
+    assert agreement(ranked).empty

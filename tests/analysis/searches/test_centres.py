@@ -91,8 +91,8 @@ def test_older_runs_of_one_line_are_around_the_best_of_their_search() -> None:
 
 def test_a_grid_without_a_known_centre_stays_by_itself() -> None:
     cells = [trial(i, **UNTUNED, param_lr=lr, param_sigma=s, run_id="a") for i, (lr, s) in enumerate(GRID)]
-    found = list(figures(frame([*cells, *({**row, "run_id": "b"} for row in cells)])))
-    assert len(found) == 2
+    grouped = list(figures(frame([*cells, *({**row, "run_id": "b"} for row in cells)])))
+    assert len(grouped) == 2
 
 
 def test_published_values_are_those_of_the_place_with_the_names_of_their_presets() -> None:

@@ -15,13 +15,13 @@ RANGES = {"param_lr": {"jit": Range(1e-5, 1.0, True)}, "param_sigma": {"jit": Ra
 
 
 def test_the_parameter_that_decides_comes_first_and_shares_sum_to_one() -> None:
-    found = importance(frame(search_rows()), RANGES, resamples=10)
-    assert found.reason == ""
-    assert found.trials == 30
-    assert found.table["parameter"].tolist() == ["param_lr", "param_sigma"]
-    assert found.table["importance"].sum() == pytest.approx(1.0)
-    assert found.table["importance"].iloc[0] > 0.7
-    assert (found.table["low"] <= found.table["high"]).all()
+    result = importance(frame(search_rows()), RANGES, resamples=10)
+    assert result.reason == ""
+    assert result.trials == 30
+    assert result.table["parameter"].tolist() == ["param_lr", "param_sigma"]
+    assert result.table["importance"].sum() == pytest.approx(1.0)
+    assert result.table["importance"].iloc[0] > 0.7
+    assert (result.table["low"] <= result.table["high"]).all()
 
 
 def test_the_same_seed_gives_the_same_interval() -> None:
@@ -45,9 +45,9 @@ def test_trials_outside_the_declared_range_or_without_one_are_no_error() -> None
     ],
 )
 def test_degenerate_searches_give_a_reason(rows: list, reason: str) -> None:
-    found = importance(frame(rows), RANGES, resamples=3)
-    assert found.table.empty
-    assert reason in found.reason
+    result = importance(frame(rows), RANGES, resamples=3)
+    assert result.table.empty
+    assert reason in result.reason
 
 
 def test_of_a_place_every_search_has_the_importance_of_its_own_rows(tmp_path: Path) -> None:
@@ -57,11 +57,11 @@ def test_of_a_place_every_search_has_the_importance_of_its_own_rows(tmp_path: Pa
     write(tmp_path / "copy", search_rows()[:5])
     copied = next((tmp_path / "copy").rglob("*.parquet"))
     copied.rename(next((tmp_path / "trials").rglob("method=jit")) / "copied.parquet")
-    found = of_searches(tmp_path)
+    result = of_searches(tmp_path)
     expected = list(studies(trials(tmp_path, stage="search")))
-    assert [study for study, _ in found] == [study for study, _ in expected]
-    assert [answer.trials for _, answer in found] == [30, 15, 25]
-    for (_, answer), (_, rows) in zip(found, expected, strict=True):
+    assert [study for study, _ in result] == [study for study, _ in expected]
+    assert [answer.trials for _, answer in result] == [30, 15, 25]
+    for (_, answer), (_, rows) in zip(result, expected, strict=True):
         alone = importance(rows, ranges(tmp_path))
         assert alone.reason == answer.reason
         pd.testing.assert_frame_equal(answer.table, alone.table, check_exact=True)

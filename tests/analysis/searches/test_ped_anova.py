@@ -17,8 +17,8 @@ def _by_optuna(values: np.ndarray, metric: np.ndarray, space: list[FloatDistribu
         params = dict(zip(names, row, strict=True))
         study.add_trial(create_trial(params=params, distributions=distributions, value=value))
     evaluator = optuna.importance.PedAnovaImportanceEvaluator(target_quantile=0.1)
-    found = evaluator.evaluate(study, params=names)
-    return np.array([found[name] for name in names])
+    figures = evaluator.evaluate(study, params=names)
+    return np.array([figures[name] for name in names])
 
 
 @pytest.mark.filterwarnings("ignore")
@@ -37,9 +37,9 @@ def test_every_sample_has_the_value_that_optuna_gives(trials: int, seed: int) ->
     picks = ped_anova.samples(trials, 3, seed)
     top, every = ped_anova.counted(cells, metric, 0.1, picks)
     flat = top.reshape(-1, ped_anova.CELLS), every.reshape(-1, ped_anova.CELLS)
-    found = ped_anova.divergences(*flat).reshape(len(picks), len(space))
-    for pick, own in zip(picks, found, strict=True):
+    figures = ped_anova.divergences(*flat).reshape(len(picks), len(space))
+    for pick, divergence in zip(picks, figures, strict=True):
         whole = _by_optuna(values[:, pick], metric[pick], space)
         last = np.sort(metric[pick])[int(np.ceil(0.1 * trials)) - 1]
         share = (metric[pick] <= last).mean()  # Optuna's figure has this factor, which shares do not see
-        np.testing.assert_allclose(own * share**2, whole, rtol=1e-9, atol=1e-12)
+        np.testing.assert_allclose(divergence * share**2, whole, rtol=1e-9, atol=1e-12)

@@ -31,9 +31,9 @@ def searched(gap: Callable[[float, float], float], count: int = 400) -> list[Row
 
 
 def share(gap: Callable[[float, float], float], within: float = 2.0) -> Neighbourhood:
-    [found] = neighbourhoods(frame(searched(gap)), range_of)
-    assert found.source == "trials"
-    return found
+    [near] = neighbourhoods(frame(searched(gap)), range_of)
+    assert near.source == "trials"
+    return near
 
 
 def test_a_plain_is_robust_and_a_spike_is_not() -> None:
@@ -47,16 +47,16 @@ def test_a_plain_is_robust_and_a_spike_is_not() -> None:
 
 def test_half_a_neighbourhood_beyond_an_edge_is_half() -> None:
     """Trials are dense on the good side, but the space counts and not the trials."""
-    found = share(lambda x, y: 1.0 if x <= 0 else 20.0)
-    assert found.share(2.0)[0] == pytest.approx(0.5, abs=0.08)
-    [low], [high] = found.interval(2.0)
-    assert low <= found.share(2.0)[0] <= high
+    near = share(lambda x, y: 1.0 if x <= 0 else 20.0)
+    assert near.share(2.0)[0] == pytest.approx(0.5, abs=0.08)
+    [low], [high] = near.interval(2.0)
+    assert low <= near.share(2.0)[0] <= high
     assert high - low < 0.3
 
 
 def test_shares_grow_with_what_is_allowed() -> None:
-    found = share(lambda x, y: 1.0 + 40 * abs(x))
-    shares = found.share(np.linspace(0, 10, 21))
+    near = share(lambda x, y: 1.0 + 40 * abs(x))
+    shares = near.share(np.linspace(0, 10, 21))
     assert (np.diff(shares) >= 0).all()
     assert shares[-1] == 1.0
 
@@ -66,8 +66,8 @@ def test_failed_trials_are_no_place_to_stand() -> None:
         {**row, "state": "failed", "gap": None, "objective": None} if row["param_sigma"] > 0.5 else row
         for row in searched(lambda x, y: 1.0)
     ]
-    [found] = neighbourhoods(frame(rows), range_of)
-    assert found.share(10.0)[0] == pytest.approx(0.5, abs=0.1)
+    [near] = neighbourhoods(frame(rows), range_of)
+    assert near.share(10.0)[0] == pytest.approx(0.5, abs=0.1)
 
 
 def test_few_trials_or_unknown_ranges_say_nothing() -> None:
@@ -82,8 +82,8 @@ def test_lines_of_a_sensitivity_run_are_judged_one_by_one() -> None:
         {**row, "param_lr": {0.01: 10**-1.3, 0.1: 0.1, 1.0: 10**-0.7}[row["param_lr"]]}
         for row in sensitivity_rows(lambda lr, sigma: 10.0 if lr == 1.0 else 2.0 + sigma)
     ]
-    found = robustness(frame(near), range_of).set_index("parameter")
-    assert set(found["source"]) == {"sensitivity"}
-    lr = found.loc["param_lr"]
+    table = robustness(frame(near), range_of).set_index("parameter")
+    assert set(table["source"]) == {"sensitivity"}
+    lr = table.loc["param_lr"]
     assert 0.5 < lr["share"] < 1.0, "the upper side climbs by eight points"
     assert np.isfinite([lr["low"], lr["high"]]).all()

@@ -26,12 +26,12 @@ GRID = list(itertools.product((0.01, 0.1, 1.0), (0.1, 0.9)))
 
 def test_observations_are_one_row_per_complete_trial_and_varied_parameter() -> None:
     data = frame(search_rows())
-    found = sense.observations(data, "gap")
-    assert len(found) == 60
-    assert set(found["parameter"]) == {"param_lr", "param_sigma"}
-    one = found[(found["trial_number"] == 4) & (found["parameter"] == "param_lr")].iloc[0]
+    table = sense.observations(data, "gap")
+    assert len(table) == 60
+    assert set(table["parameter"]) == {"param_lr", "param_sigma"}
+    match = table[(table["trial_number"] == 4) & (table["parameter"] == "param_lr")].iloc[0]
     row = data[data["trial_number"] == 4].iloc[0]
-    assert (one["value"], one["result"]) == (row["param_lr"], row["gap"])
+    assert (match["value"], match["result"]) == (row["param_lr"], row["gap"])
 
 
 def test_parameters_that_only_presets_change_are_not_varied() -> None:
@@ -40,8 +40,8 @@ def test_parameters_that_only_presets_change_are_not_varied() -> None:
 
 
 def test_curves_have_mean_deviation_target_and_centre_by_hand() -> None:
-    found = sense.curves(frame(sensitivity_rows()), "gap")
-    lr = found[found["parameter"] == "param_lr"]
+    table = sense.curves(frame(sensitivity_rows()), "gap")
+    lr = table[table["parameter"] == "param_lr"]
     # 100 lr + 0.5, and 2 more on the second seed
     assert lr["value"].tolist() == [0.01, 0.1, 1.0]
     assert lr["mean"].tolist() == pytest.approx([2.5, 11.5, 101.5])
@@ -55,8 +55,8 @@ def test_a_star_and_a_grid_in_one_run_are_told_apart() -> None:
     rows = [*sensitivity_rows(), *sensed(GRID)]
     data = frame(rows)
     assert sense.centre(data) == {"param_lr": 0.1, "param_sigma": 0.5}
-    found = sense.curves(data, "gap")
-    assert found["n"].max() == 2  # the grid repeats two points of the star with the same seed
+    table = sense.curves(data, "gap")
+    assert table["n"].max() == 2  # the grid repeats two points of the star with the same seed
     cells = sense.grid(data, "gap")
     assert sorted(cells["param_lr"].unique()) == [0.01, 0.1, 1.0]
     assert sorted(cells["param_sigma"].unique()) == [0.1, 0.5, 0.9]
@@ -67,8 +67,8 @@ def test_a_star_and_a_grid_in_one_run_are_told_apart() -> None:
 def test_the_centre_need_not_have_been_run() -> None:
     star = sensed([(0.01, 0.5), (0.02, 0.5), (0.04, 0.5), (0.1, 0.2), (0.1, 0.3), (0.1, 0.9)])
     assert sense.centre(frame(star)) == {"param_lr": 0.1, "param_sigma": 0.5}
-    found = sense.curves(frame(star))
-    assert found["parameter"].value_counts().to_dict() == {"param_lr": 3, "param_sigma": 3}
+    table = sense.curves(frame(star))
+    assert table["parameter"].value_counts().to_dict() == {"param_lr": 3, "param_sigma": 3}
 
 
 def test_a_pure_grid_has_no_curves_unless_the_best_lies_on_it() -> None:
@@ -97,8 +97,8 @@ def test_a_star_is_no_grid() -> None:
 
 def test_values_that_differ_in_the_last_bit_are_one() -> None:
     rows = sensed([(0.1, 0.5), (0.1 * (1 + 1e-15), 0.9), (0.01, 0.5), (1.0, 0.5)])
-    found = sense.curves(frame(rows))
-    assert found["parameter"].value_counts().to_dict() == {"param_lr": 3, "param_sigma": 2}
+    table = sense.curves(frame(rows))
+    assert table["parameter"].value_counts().to_dict() == {"param_lr": 3, "param_sigma": 2}
 
 
 def test_failed_points_leave_a_gap() -> None:
@@ -106,8 +106,8 @@ def test_failed_points_leave_a_gap() -> None:
     for row in rows:
         if row["param_lr"] == 1.0:
             row |= {"state": "failed", "gap": None}
-    found = sense.curves(frame(rows))
-    assert found.loc[found["parameter"] == "param_lr", "value"].tolist() == [0.01, 0.1]
+    table = sense.curves(frame(rows))
+    assert table.loc[table["parameter"] == "param_lr", "value"].tolist() == [0.01, 0.1]
 
 
 def test_a_run_with_one_point_has_neither_centre_nor_grid() -> None:
@@ -118,18 +118,18 @@ def test_a_run_with_one_point_has_neither_centre_nor_grid() -> None:
 
 
 def test_scatter_leaves_failed_trials_out() -> None:
-    found = sense.scatter(frame(search_rows()), ("param_lr", "param_sigma"))
-    assert list(found.columns) == ["param_lr", "param_sigma", "mean"]
-    assert len(found) == 30
+    table = sense.scatter(frame(search_rows()), ("param_lr", "param_sigma"))
+    assert list(table.columns) == ["param_lr", "param_sigma", "mean"]
+    assert len(table) == 30
 
 
 def test_studies_are_kept_apart_by_everything_that_makes_them_different() -> None:
     rows = [trial(1), trial(0), trial(0, forget="2"), trial(0, method="ssd"), trial(0, run_id="again")]
-    found = list(studies(frame(rows)))
-    assert len(found) == 4
-    study, own = next((s, f) for s, f in found if len(f) == 2)
+    searches = list(studies(frame(rows)))
+    assert len(searches) == 4
+    study, trials = next((s, f) for s, f in searches if len(f) == 2)
     assert (study.forget, study.method, study.run_id) == ("8", "jit", "search-1")
-    assert own["trial_number"].tolist() == [0, 1]
+    assert trials["trial_number"].tolist() == [0, 1]
 
 
 def test_best_and_progress_ignore_what_failed() -> None:

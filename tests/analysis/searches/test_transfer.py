@@ -95,8 +95,8 @@ def test_the_matrix_has_every_choice_on_every_set() -> None:
         ("9", "8"): [7.0],
         ("9", "9"): [6.0],
     }
-    found = transfer.matrix(frame(transfer_rows(gaps)))
-    means = dict(zip(zip(found["tuned_on"], found["forget"], strict=True), found["gap_mean"], strict=True))
+    table = transfer.matrix(frame(transfer_rows(gaps)))
+    means = dict(zip(zip(table["tuned_on"], table["forget"], strict=True), table["gap_mean"], strict=True))
     assert means == {key: np.mean(values) for key, values in gaps.items()}
     assert list(means)[:3] == [("8", "8"), ("8", "9"), ("8", "10")]
 
@@ -115,7 +115,7 @@ def test_the_chart_has_a_panel_per_method_with_the_figures_in_it() -> None:
     panels = [axes for axes in figure.axes if axes.get_title(loc="left")]
     assert [axes.get_title(loc="left") for axes in panels] == ["jit", "ssd"]
     drawn = {(round(t.get_position()[1]), round(t.get_position()[0])): t for t in panels[0].texts}
-    assert {place: t.get_text() for place, t in drawn.items()} == {
+    assert {cell: t.get_text() for cell, t in drawn.items()} == {
         (0, 0): "6.0", (0, 1): "7.0", (1, 0): "4.0", (1, 1): "1.0",
     }  # fmt: skip
     assert [t.get_weight() for t in drawn.values()].count("bold") == 2

@@ -25,9 +25,9 @@ def test_mean_and_sample_deviation_of_what_is_finite() -> None:
 
 @pytest.mark.parametrize(("values", "mean"), [([4.0], 4.0), ([], math.nan)])
 def test_too_few_values_have_no_spread(values: list[float], mean: float) -> None:
-    found = mean_std(values)
-    assert found[0] == mean or math.isnan(mean)
-    assert math.isnan(found[1])
+    result = mean_std(values)
+    assert result[0] == mean or math.isnan(mean)
+    assert math.isnan(result[1])
 
 
 def test_winners_curse_compares_the_best_with_fresh_seeds_on_the_same_parameters() -> None:
@@ -42,22 +42,22 @@ def test_winners_curse_compares_the_best_with_fresh_seeds_on_the_same_parameters
         measured("jit", 5, gap=99.0, param_lr=0.1, seed=1001),
         measured("jit", 6, gap=99.0, param_lr=0.1, param_mode="train"),
     ]
-    [found] = winners_curse(frame(rows))
-    assert (found.trial_number, found.searched, found.fresh_mean, found.n) == (1, 4.0, 7.0, 2)
-    assert found.difference == pytest.approx(3.0)
-    assert found.fresh_std == pytest.approx(math.sqrt(2))
+    [result] = winners_curse(frame(rows))
+    assert (result.trial_number, result.searched, result.fresh_mean, result.n) == (1, 4.0, 7.0, 2)
+    assert result.difference == pytest.approx(3.0)
+    assert result.fresh_std == pytest.approx(math.sqrt(2))
     half = 12.706205 * math.sqrt(2) / math.sqrt(2)  # Student's t of one degree of freedom
-    assert (found.low, found.high) == (pytest.approx(3.0 - half), pytest.approx(3.0 + half))
-    assert (found.trials, found.searched_split, found.fresh_split) == (2, "validation", "test")
+    assert (result.low, result.high) == (pytest.approx(3.0 - half), pytest.approx(3.0 + half))
+    assert (result.trials, result.searched_split, result.fresh_split) == (2, "validation", "test")
 
 
 def test_the_same_trial_under_two_names_is_one_fresh_seed() -> None:
     """Two searches chose the same values, so the rows transferred from 2 are those tuned on 8 once more."""
     claims = [{"regime": "tuned", "tuned_on": "8"}, {"regime": "transferred", "tuned_on": "2", "run_id": "b"}]
     fresh = [measured("jit", seed, gap=4.0 + 2 * seed, **claim) for claim in claims for seed in (1, 2)]
-    [found] = winners_curse(frame([trial(0, gap=4.0), *fresh]))
-    assert (found.n, found.fresh_mean, found.difference) == (2, 7.0, 3.0)
-    assert found.high == pytest.approx(3.0 + 12.706205)  # four values would give 3 + 1.84
+    [result] = winners_curse(frame([trial(0, gap=4.0), *fresh]))
+    assert (result.n, result.fresh_mean, result.difference) == (2, 7.0, 3.0)
+    assert result.high == pytest.approx(3.0 + 12.706205)  # four values would give 3 + 1.84
 
 
 def test_forget_sets_drawn_anew_are_work_of_their_own() -> None:
@@ -69,16 +69,16 @@ def test_forget_sets_drawn_anew_are_work_of_their_own() -> None:
 def test_where_other_draws_were_run_these_are_what_the_search_never_saw() -> None:
     """The draw that was searched has 5 and 6; the others have the means 8 and 12."""
     gaps = {(0, 1): 5.0, (0, 2): 6.0, (1, 1): 7.0, (1, 2): 9.0, (2, 1): 12.0}
-    place = {"task": "random", "forget": "100"}
+    scenario = {"task": "random", "forget": "100"}
     rows = [
-        measured("jit", seed, gap=gap, draw=draw, **place, trial_id=f"{draw}.{seed}")
+        measured("jit", seed, gap=gap, draw=draw, **scenario, trial_id=f"{draw}.{seed}")
         for (draw, seed), gap in gaps.items()
     ]
-    [found] = winners_curse(frame([trial(0, gap=4.0, **place), *rows]))
-    assert (found.over, found.n, found.fresh_mean, found.difference) == ("draws", 2, 10.0, 6.0)
-    assert found.fresh_std == pytest.approx(math.sqrt(8))
-    assert found.high == pytest.approx(6.0 + 12.706205 * 2.0)
-    older = frame([trial(0, gap=4.0, **place), *rows[:2]]).drop(columns="draw")
+    [result] = winners_curse(frame([trial(0, gap=4.0, **scenario), *rows]))
+    assert (result.over, result.n, result.fresh_mean, result.difference) == ("draws", 2, 10.0, 6.0)
+    assert result.fresh_std == pytest.approx(math.sqrt(8))
+    assert result.high == pytest.approx(6.0 + 12.706205 * 2.0)
+    older = frame([trial(0, gap=4.0, **scenario), *rows[:2]]).drop(columns="draw")
     assert (winners_curse(older)[0].over, winners_curse(older)[0].n) == ("seeds", 2)
 
 
@@ -110,9 +110,9 @@ def test_a_difference_of_too_few_values_has_no_interval() -> None:
 def test_independent_samples_have_welchs_interval(a: list[float], b: list[float]) -> None:
     if np.std(a) + np.std(b) < 1e-6:
         return
-    found = difference(pd.Series(a), pd.Series(b, index=range(100, 100 + len(b))))
+    result = difference(pd.Series(a), pd.Series(b, index=range(100, 100 + len(b))))
     expected = scipy.stats.ttest_ind(a, b, equal_var=False).confidence_interval(0.95)
-    assert (found.low, found.high) == pytest.approx((expected.low, expected.high))
+    assert (result.low, result.high) == pytest.approx((expected.low, expected.high))
 
 
 def test_winners_curse_without_a_benchmark_or_a_complete_trial_is_empty() -> None:
@@ -128,11 +128,11 @@ TIES = st.lists(st.tuples(st.integers(0, 4), st.integers(0, 4)), min_size=3, max
 def test_rank_correlations_are_those_of_scipy(pairs: list[tuple[int, int]]) -> None:
     a, b = (pd.Series(values, dtype=float) for values in zip(*pairs, strict=True))
     constant = a.nunique() == 1 or b.nunique() == 1
-    for own, theirs in ((kendall, scipy.stats.kendalltau), (spearman, scipy.stats.spearmanr)):
+    for correlation, theirs in ((kendall, scipy.stats.kendalltau), (spearman, scipy.stats.spearmanr)):
         if constant:
-            assert math.isnan(own(a, b))
+            assert math.isnan(correlation(a, b))
         else:
-            assert own(a, b) == pytest.approx(theirs(a, b).statistic, abs=1e-12)
+            assert correlation(a, b) == pytest.approx(theirs(a, b).statistic, abs=1e-12)
 
 
 def test_students_interval_is_that_of_scipy_and_needs_two_values() -> None:

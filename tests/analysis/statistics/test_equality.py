@@ -112,11 +112,11 @@ def test_power_is_how_often_an_answer_comes(runs: int, difference: float) -> Non
 
 
 def test_one_run_or_no_spread_is_no_claim() -> None:
-    one = independent([3.0], [1.0, 2.0, 3.0])
-    assert not equality.is_equal(one)[0]
-    assert np.isnan(equality.equal_p(one)[0])
-    assert np.isnan(equality.different_p(one)[0])
-    assert np.isnan(equality.runs_needed(one)[0])
+    single = independent([3.0], [1.0, 2.0, 3.0])
+    assert not equality.is_equal(single)[0]
+    assert np.isnan(equality.equal_p(single)[0])
+    assert np.isnan(equality.different_p(single)[0])
+    assert np.isnan(equality.runs_needed(single)[0])
     alone = independent([1.0, 2.0, 3.0], [2.0])
     assert not equality.is_equal(alone)[0]
     constant = independent([1.0, 1.0], [0.0, 0.0])

@@ -21,34 +21,34 @@ def figures(blocks: int, count: int = 5, seed: int = 0, **shift: float) -> pd.Da
 
 def test_friedman_is_scipys_with_and_without_ties() -> None:
     for table in (figures(40), figures(40).round(0)):
-        found = ranking(table)
-        assert found is not None
+        ranked = ranking(table)
+        assert ranked is not None
         expected = stats.friedmanchisquare(*table.to_numpy().T)
-        assert found.statistic == pytest.approx(expected.statistic)
-        assert found.p == pytest.approx(expected.pvalue, abs=0.03)
-        assert found.ranks.sum() == pytest.approx(15)
+        assert ranked.statistic == pytest.approx(expected.statistic)
+        assert ranked.p == pytest.approx(expected.pvalue, abs=0.03)
+        assert ranked.ranks.sum() == pytest.approx(15)
 
 
 def test_few_blocks_have_the_exact_p_of_all_permutations() -> None:
     """Two blocks of three methods that agree: 6 of the 36 ways to rank them do so."""
-    found = ranking(pd.DataFrame([[1.0, 2.0, 3.0], [4.0, 5.0, 6.0]], columns=list("abc")))
-    assert found is not None
-    assert found.p == pytest.approx(1 / 6, abs=0.02)
+    ranked = ranking(pd.DataFrame([[1.0, 2.0, 3.0], [4.0, 5.0, 6.0]], columns=list("abc")))
+    assert ranked is not None
+    assert ranked.p == pytest.approx(1 / 6, abs=0.02)
 
 
 def test_critical_differences_are_demsars() -> None:
     """His table of q for 5 %: 1.960, 2.343, 2.569, 2.728 for two to five methods."""
     for count, q in ((2, 1.960), (3, 2.343), (4, 2.569), (5, 2.728)):
-        found = ranking(figures(14, count))
-        assert found is not None
-        assert found.critical == pytest.approx(q * math.sqrt(count * (count + 1) / (6 * 14)), abs=0.001)
+        ranked = ranking(figures(14, count))
+        assert ranked is not None
+        assert ranked.critical == pytest.approx(q * math.sqrt(count * (count + 1) / (6 * 14)), abs=0.001)
 
 
 def test_bars_join_what_cannot_be_told_apart() -> None:
     table = figures(60, 4, a=-9.0, b=-8.9, c=9.0, d=9.05)
-    found = ranking(table)
-    assert found is not None
-    assert [set(group) for group in groups(found)] == [{"a", "b"}, {"c", "d"}]
+    ranked = ranking(table)
+    assert ranked is not None
+    assert [set(group) for group in groups(ranked)] == [{"a", "b"}, {"c", "d"}]
     assert ranking(table[["a"]]) is None
     assert ranking(table.iloc[:1]) is None
 
@@ -67,10 +67,10 @@ def test_equal_methods_are_rarely_told_apart() -> None:
 
 def test_pairs_are_scipys_wilcoxon_with_holm() -> None:
     table = figures(12, 3, c=1.5)
-    found = signed_ranks(table)
+    ranked = signed_ranks(table)
     expected = [stats.wilcoxon(table[a], table[b]).pvalue for a, b in ("ab", "ac", "bc")]
-    assert found["p"].tolist() == pytest.approx(expected)
-    assert found["holm"].tolist() == pytest.approx(multipletests(expected, method="holm")[1].tolist())
+    assert ranked["p"].tolist() == pytest.approx(expected)
+    assert ranked["holm"].tolist() == pytest.approx(multipletests(expected, method="holm")[1].tolist())
     same = signed_ranks(table.assign(b=table["a"]))
     assert same["p"].isna().tolist() == [True, False, False]
     assert holm_adjusted(np.array([np.nan, 0.01, 0.04])).tolist() == pytest.approx(

@@ -33,13 +33,13 @@ def benchmark() -> list[dict[str, Any]]:
 def test_one_row_a_method_with_whether_it_can_be_told_from_retraining() -> None:
     lines = text(benchmark()).splitlines()
     assert lines[2].split() == ["method", "distance", "vs", "retrain", "seconds", "parameters"]
-    found = {line.split()[0]: line for line in lines[3:8]}
-    assert list(found) == ["jit", "retrain", "ssd", "scrub", "original"]
-    assert "1.1 ± 0.1" in found["jit"]
-    assert "lr=0.00123" in found["jit"]
+    by_method = {line.split()[0]: line for line in lines[3:8]}
+    assert list(by_method) == ["jit", "retrain", "ssd", "scrub", "original"]
+    assert "1.1 ± 0.1" in by_method["jit"]
+    assert "lr=0.00123" in by_method["jit"]
     relations = {"jit": "nearer", "ssd": "same", "scrub": "further"}
-    assert all(word in found[name] for name, word in relations.items())
-    assert "scrub (published)" in found["scrub"]
+    assert all(word in by_method[name] for name, word in relations.items())
+    assert "scrub (published)" in by_method["scrub"]
     assert lines[8] == (
         "± is the standard deviation over 3 method seeds. Values are tuned unless noted otherwise. "
         "'same': indistinguishable from retraining with another seed (95 % interval)."

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from tests.benchmarks.methods.by_hand import Network
+from tests.benchmarks.methods.numpy_network import Network
 
 
 class Adam:

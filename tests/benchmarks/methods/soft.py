@@ -1,4 +1,4 @@
-"""The network of `by_hand` under targets that are distributions over the classes."""
+"""The network of `numpy_network` under targets that are distributions over the classes."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from tests.benchmarks.methods.by_hand import Network
+from tests.benchmarks.methods.numpy_network import Network
 
 
 def softmax(z: np.ndarray) -> np.ndarray:

@@ -20,7 +20,7 @@ from benchmarks.methods.activation_pruning import ActivationPruningParams
 from benchmarks.toolbox.masks import MaskedReLU
 from tests.benchmarks.helpers import rng, tiny_data, weights
 from tests.benchmarks.methods.adam import Adam
-from tests.benchmarks.methods.by_hand import CLASSES, SHAPE, Network, images, watch
+from tests.benchmarks.methods.numpy_network import CLASSES, SHAPE, Network, images, watch
 
 if TYPE_CHECKING:
     from benchmarks.training.recipes import Recipe
@@ -99,13 +99,13 @@ def test_the_masks_lose_what_is_strongest_in_each_batch_of_forget_images(
     model = convolutions()
     start = copy.deepcopy(model)
     params = replace(BASE, quantile=quantile, batch_size=batch_size, prune_third=0.15)
-    found = masks(unlearn(params, model))
+    result = masks(unlearn(params, model))
     kept = Kept([0.2, 0.15, 0.3], whole=quantile == "map")
     order = torch.randperm(len(FORGET), generator=rng())
     for positions in order.split(batch_size):
         outputs(start, X[FORGET][positions], kept)
-    assert [m.shape for m in found] == [(6, 3, 3), (8, 2, 2), (10,)]
-    for number, mask in enumerate(found):
+    assert [m.shape for m in result] == [(6, 3, 3), (8, 2, 2), (10,)]
+    for number, mask in enumerate(result):
         assert np.array_equal(mask, kept.masks[number])
         assert 0 < mask.sum() < mask.size
 
@@ -119,9 +119,9 @@ def test_over_channels_the_same_number_goes_at_every_place_and_over_the_map_not(
 
 
 def test_a_second_round_prunes_what_the_changed_network_answers_with_most() -> None:
-    one, two = (masks(unlearn(replace(BASE, prune_rounds=n, lr=0.1))) for n in (1, 2))
-    assert all((b <= a).all() for a, b in zip(one, two, strict=True))
-    assert any((b < a).any() for a, b in zip(one, two, strict=True))
+    one_round, two_rounds = (masks(unlearn(replace(BASE, prune_rounds=n, lr=0.1))) for n in (1, 2))
+    assert all((b <= a).all() for a, b in zip(one_round, two_rounds, strict=True))
+    assert any((b < a).any() for a, b in zip(one_round, two_rounds, strict=True))
 
 
 def test_shares_lie_on_a_line_unless_they_are_given() -> None:
@@ -153,8 +153,8 @@ def test_five_depths_are_spread_over_any_number_of_relus(relus: int, depths) -> 
     layers[1].bias.data = torch.linspace(1, 2, 100)  # all units answer, each with another value
     params = ActivationPruningParams(0.01, 0.05, prune_second=0.02, prune_third=0.03, prune_fourth=0.04)
     model = nn.Sequential(*layers, nn.Linear(100, CLASSES)).double()
-    found = masks(unlearn(replace(params, prune_rounds=1, epochs=1), model))
-    assert [(~mask).sum() for mask in found] == [depth + 1 for depth in depths]  # percent of 100 units
+    result = masks(unlearn(replace(params, prune_rounds=1, epochs=1), model))
+    assert [(~mask).sum() for mask in result] == [depth + 1 for depth in depths]  # percent of 100 units
 
 
 class Beside(nn.Module):
@@ -291,8 +291,8 @@ VARIANTS = {
 
 
 def test_every_variant_gives_other_weights() -> None:
-    found = {name: tuple(weights(unlearn(replace(BASE, **v))).tolist()) for name, v in VARIANTS.items()}
-    assert len(set(found.values())) == len(VARIANTS)
+    result = {name: tuple(weights(unlearn(replace(BASE, **v))).tolist()) for name, v in VARIANTS.items()}
+    assert len(set(result.values())) == len(VARIANTS)
 
 
 @pytest.mark.parametrize("params", [{"prune_rounds": 1, "epochs": 2}, {"prune_rounds": 3, "epochs": 1}])

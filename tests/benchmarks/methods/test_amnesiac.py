@@ -27,20 +27,20 @@ def counts(labels, forget_classes, classes):
 
 @pytest.mark.parametrize("forget", [(3,), (0, 3), (0, 1, 2, 3, 4, 5)])
 def test_forgotten_classes_are_never_drawn_and_the_others_equally(forget) -> None:
-    found = counts(torch.full((9000,), 3), forget, 8)
+    result = counts(torch.full((9000,), 3), forget, 8)
     rest = [i for i in range(8) if i not in forget]
-    assert found[list(forget)].sum() == 0
+    assert result[list(forget)].sum() == 0
     expected = 9000 / len(rest)
-    assert sum((found[i] - expected) ** 2 / expected for i in rest) < 24.3  # chi-square, 7 degrees, .999
+    assert sum((result[i] - expected) ** 2 / expected for i in rest) < 24.3  # chi-square, 7 degrees, .999
 
 
 def test_without_forgotten_classes_an_image_never_gets_its_own() -> None:
     labels = torch.arange(5).repeat(2000)
     drawn = random_wrong_labels(labels, (), 5, rng())
     assert not (drawn == labels).any()
-    for own in range(5):
-        found = torch.bincount(drawn[labels == own], minlength=5)
-        assert ((found - 500) ** 2 / 500).sum() - 500 < 16.3  # its own class, with none, adds 500
+    for true in range(5):
+        result = torch.bincount(drawn[labels == true], minlength=5)
+        assert ((result - 500) ** 2 / 500).sum() - 500 < 16.3  # its own class, with none, adds 500
 
 
 def test_if_all_superclasses_lose_a_class_only_the_own_label_is_out() -> None:

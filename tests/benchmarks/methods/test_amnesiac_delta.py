@@ -17,7 +17,7 @@ from benchmarks.training.networks import build_network
 from benchmarks.training.recipes import Recipe
 from tests.benchmarks.helpers import rng, tiny_data, weights
 from tests.benchmarks.methods.adam import Adam
-from tests.benchmarks.methods.by_hand import CLASSES, Network, images, watch
+from tests.benchmarks.methods.numpy_network import CLASSES, Network, images, watch
 
 if TYPE_CHECKING:
     from benchmarks.trial.prepared import Prepared
@@ -66,9 +66,9 @@ def test_the_weights_are_those_of_the_equation(monkeypatch: pytest.MonkeyPatch, 
 
 
 def test_every_variant_gives_other_weights() -> None:
-    found = [weights(unlearn(replace(BASE, **changes))) for changes in VARIANTS.values()]
-    found.append(weights(unlearn(BASE, size=0.1)))
-    assert len({tuple(w.tolist()) for w in found}) == len(VARIANTS) + 1
+    result = [weights(unlearn(replace(BASE, **changes))) for changes in VARIANTS.values()]
+    result.append(weights(unlearn(BASE, size=0.1)))
+    assert len({tuple(w.tolist()) for w in result}) == len(VARIANTS) + 1
 
 
 def test_the_repair_passes_the_retain_images_in_train_mode_and_in_another_order(

@@ -18,7 +18,7 @@ from benchmarks.toolbox.teachers import divergence
 from benchmarks.trial.meter import Meter
 from benchmarks.trial.shared_work import SharedWork
 from tests.benchmarks.helpers import rng, tiny_data, weights
-from tests.benchmarks.methods.by_hand import CLASSES, images
+from tests.benchmarks.methods.numpy_network import CLASSES, images
 from tests.benchmarks.methods.soft import Adam, SoftNetwork, batches_of, softmax
 
 if TYPE_CHECKING:
@@ -74,8 +74,8 @@ def test_weights_and_gradients_are_those_of_the_equation(changes) -> None:
 
 
 def test_every_variant_gives_other_weights() -> None:
-    found = {name: weights(unlearn(replace(BASE, **changes))) for name, changes in VARIANTS.items()}
-    assert len({tuple(w.tolist()) for w in found.values()}) == len(VARIANTS)
+    result = {name: weights(unlearn(replace(BASE, **changes))) for name, changes in VARIANTS.items()}
+    assert len({tuple(w.tolist()) for w in result.values()}) == len(VARIANTS)
 
 
 @pytest.mark.parametrize("temperature", [1.0, 3.0])
@@ -84,8 +84,8 @@ def test_the_divergence_is_summed_over_classes_and_averaged_over_images(temperat
     teacher, student = draw.normal(size=(2, 5, CLASSES))
     p, q = softmax(teacher / temperature), softmax(student / temperature)
     expected = (p * np.log(p / q)).sum() / 5
-    found = divergence(torch.from_numpy(teacher), torch.from_numpy(student), temperature)
-    assert found.item() == pytest.approx(expected, rel=1e-9)
+    result = divergence(torch.from_numpy(teacher), torch.from_numpy(student), temperature)
+    assert result.item() == pytest.approx(expected, rel=1e-9)
 
 
 @pytest.mark.parametrize(("share", "count"), [(0.1, 1), (0.5, 7), (1.0, 15), (0.01, 1)])

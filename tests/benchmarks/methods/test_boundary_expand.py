@@ -77,13 +77,13 @@ def test_the_weights_are_those_of_the_widened_network_without_its_last_row(probl
 
 
 def test_every_variant_gives_other_weights(problem) -> None:
-    found = {
+    result = {
         weights(EXPAND.unlearn(network(problem[0]), handle(problem), replace(BASE, **changes), rng()))
         .numpy()
         .tobytes()
         for changes in VARIANTS.values()
     }
-    assert len(found) == len(VARIANTS)
+    assert len(result) == len(VARIANTS)
 
 
 @pytest.mark.parametrize(("mode", "training"), [("train", True), ("eval", False)])
@@ -116,11 +116,11 @@ def test_the_network_has_one_output_more_while_it_learns_and_never_when_it_is_ev
 
 def test_labels_are_not_used(problem) -> None:
     w, x, y = problem
-    found = [
+    result = [
         weights(EXPAND.unlearn(network(w), handle((w, x, labels)), BASE, rng()))
         for labels in (y, (y + 1) % CLASSES)
     ]
-    assert torch.equal(*found)
+    assert torch.equal(*result)
 
 
 def test_the_shadow_class_starts_as_a_row_of_a_xavier_matrix() -> None:

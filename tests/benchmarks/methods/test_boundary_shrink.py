@@ -107,11 +107,11 @@ def moved(w, x, y, params):
 
 
 def nearest(w, x, y, params, forgotten):
-    found = []
-    for z, own in zip(logits(w, moved(w, x, y, params)), y, strict=True):
-        ranked = [c for c in np.argsort(-z) if c != own and c not in forgotten]
-        found.append(int(np.argmax(z)) if params.failed_attack == "same" else ranked[0])
-    return np.array(found)
+    result = []
+    for z, true in zip(logits(w, moved(w, x, y, params)), y, strict=True):
+        ranked = [c for c in np.argsort(-z) if c != true and c not in forgotten]
+        result.append(int(np.argmax(z)) if params.failed_attack == "same" else ranked[0])
+    return np.array(result)
 
 
 @pytest.fixture
@@ -180,13 +180,13 @@ def test_the_weights_are_those_of_the_equation(problem, changes) -> None:
 
 def test_every_variant_gives_other_weights(problem) -> None:
     """Otherwise an option could be without effect and the comparison above would not show it."""
-    found = {
+    result = {
         weights(SHRINK.unlearn(network(problem[0]), handle(problem), replace(BASE, **changes), rng()))
         .numpy()
         .tobytes()
         for changes in VARIANTS.values()
     }
-    assert len(found) == len(VARIANTS)
+    assert len(result) == len(VARIANTS)
 
 
 def test_a_failed_attack_gives_the_next_likely_class_or_as_an_option_the_own_one(problem) -> None:
@@ -203,8 +203,8 @@ def test_a_failed_attack_gives_the_next_likely_class_or_as_an_option_the_own_one
 
 def test_no_label_is_a_forgotten_class(problem) -> None:
     for classes in ((2,), (0, 3), (1, 2, 3, 4, 5, 6, 7)):
-        found = nearest_labels(network(problem[0]), handle(problem, classes), replace(BASE, epsilon=3.0))
-        assert not set(found.tolist()) & set(classes)
+        result = nearest_labels(network(problem[0]), handle(problem, classes), replace(BASE, epsilon=3.0))
+        assert not set(result.tolist()) & set(classes)
 
 
 @pytest.mark.parametrize(("mode", "training"), [("train", True), ("eval", False)])

@@ -74,10 +74,10 @@ def expected(model, forget_labels, params):
     leak = reference.nothing(start) if params.leaked_gradients else None
     for classes, maximise in ((forget_labels, True), (others, False)):
         drawn = reference.normal(len(classes), params.noise_images, generator)
-        for own, label in zip(drawn, classes, strict=True):
+        for pixels, label in zip(drawn, classes, strict=True):
             z, _ = reference.noise_of_class(
                 start,
-                own,
+                pixels,
                 label,
                 maximise=maximise,
                 norm=params.norm,
@@ -106,16 +106,16 @@ def test_the_weights_are_those_of_both_phases(changes, forget_labels) -> None:
     params = replace(BASE, **changes)
     model = reference.network()
     wanted = expected(model, forget_labels, params)
-    found = weights(EMMN.unlearn(model, tiny(forget_labels), params, rng()))
-    assert np.allclose(found, wanted, rtol=1e-6, atol=1e-9)
+    result = weights(EMMN.unlearn(model, tiny(forget_labels), params, rng()))
+    assert np.allclose(result, wanted, rtol=1e-6, atol=1e-9)
 
 
 def test_every_variant_gives_other_weights() -> None:
-    found = {
+    result = {
         weights(EMMN.unlearn(reference.network(), tiny(), replace(BASE, **changes), rng())).numpy().tobytes()
         for changes in VARIANTS.values()
     }
-    assert len(found) == len(VARIANTS)
+    assert len(result) == len(VARIANTS)
 
 
 def test_as_coded_it_is_the_published_loop() -> None:

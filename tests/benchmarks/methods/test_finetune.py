@@ -24,21 +24,21 @@ def test_steps_are_sgd_with_momentum_and_decay_on_the_retain_images(digits: Prep
     params = FinetuneParams(lr=0.03, epochs=2, batch_size=600, momentum=0.7, weight_decay=0.01)
     data = data_for(digits, FINETUNE)
     model = FINETUNE.unlearn(copy.deepcopy(digits.original), data, params, rng())
-    by_hand = copy.deepcopy(digits.original)
-    velocity = [torch.zeros_like(p) for p in by_hand.parameters()]
+    reference = copy.deepcopy(digits.original)
+    velocity = [torch.zeros_like(p) for p in reference.parameters()]
     order = rng()
     for _ in range(2):
         positions = torch.randperm(len(data.retain), generator=order)
         for chosen in positions.split(600):
             index = data.retain.index[chosen]
             loss = F.cross_entropy(
-                by_hand(data.retain.ready(data.retain.pixels(index))), data.retain.y[index]
+                reference(data.retain.ready(data.retain.pixels(index))), data.retain.y[index]
             )
-            gradients = torch.autograd.grad(loss, list(by_hand.parameters()))
-            for p, v, g in zip(by_hand.parameters(), velocity, gradients, strict=True):
+            gradients = torch.autograd.grad(loss, list(reference.parameters()))
+            for p, v, g in zip(reference.parameters(), velocity, gradients, strict=True):
                 v.mul_(0.7).add_(g + 0.01 * p.detach())
                 p.data.sub_(0.03 * v)
-    assert torch.allclose(weights(model), weights(by_hand), rtol=1e-4, atol=1e-6)
+    assert torch.allclose(weights(model), weights(reference), rtol=1e-4, atol=1e-6)
     assert not model.training
 
 

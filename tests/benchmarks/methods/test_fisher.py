@@ -49,10 +49,10 @@ def diagonal(w, b, x):
 def test_the_diagonal_is_the_exact_expectation_over_the_models_own_labels(problem) -> None:
     w, b, x = problem
     data = tiny_data(FISHER, torch.from_numpy(x), torch.zeros(7, dtype=torch.int64), [], num_classes=3)
-    found = fisher_diagonal(linear(w, b), data.retain, data.count)
+    result = fisher_diagonal(linear(w, b), data.retain, data.count)
     expected = diagonal(w, b, x)
-    assert np.allclose(found["1.weight"], expected[0], rtol=1e-6, atol=0)
-    assert np.allclose(found["1.bias"], expected[1], rtol=1e-6, atol=0)
+    assert np.allclose(result["1.weight"], expected[0], rtol=1e-6, atol=0)
+    assert np.allclose(result["1.bias"], expected[1], rtol=1e-6, atol=0)
 
 
 @pytest.mark.parametrize("forgotten", [(1,), (0, 2), ()])
@@ -82,7 +82,7 @@ def test_the_noise_of_the_last_layer(problem, monkeypatch: pytest.MonkeyPatch, f
     with monkeypatch.context() as patch:
         original = torch.randn
         patch.setattr(torch, "randn", lambda *a, **k: randn(*a, **k) if "device" in k else original(*a, **k))
-        found = FISHER.unlearn(model, data, FisherParams(alpha=1e-3), rng())
+        result = FISHER.unlearn(model, data, FisherParams(alpha=1e-3), rng())
     of_weight, of_bias = diagonal(w, b, x[retain])
     with np.errstate(divide="ignore"):
         v = 1e-3 * np.minimum(1 / of_weight, 100).mean(1, keepdims=True).repeat(4, axis=1)
@@ -91,8 +91,8 @@ def test_the_noise_of_the_last_layer(problem, monkeypatch: pytest.MonkeyPatch, f
     for c in forgotten:
         mean[c], mean_bias[c], v[c], v_bias[c] = 0, 0, 1e-4, 1e-4
     louder = 10 if forgotten else 1  # the script for random images treats the last matrix as any other
-    assert np.allclose(found[1].weight.detach(), mean + np.sqrt(louder * v) * drawn[0], rtol=1e-6)
-    assert np.allclose(found[1].bias.detach(), mean_bias + np.sqrt(10 * v_bias) * drawn[1], rtol=1e-6)
+    assert np.allclose(result[1].weight.detach(), mean + np.sqrt(louder * v) * drawn[0], rtol=1e-6)
+    assert np.allclose(result[1].bias.detach(), mean_bias + np.sqrt(10 * v_bias) * drawn[1], rtol=1e-6)
 
 
 def deep():

@@ -38,15 +38,15 @@ BASE = GktParams(
 )
 
 
-def network(seed, in_place=False):
+def network(seed, inplace=False):
     """Two convolutions and a linear layer, with weights large enough for clear opinions."""
     with torch.random.fork_rng():
         torch.manual_seed(seed)
         model = nn.Sequential(
             nn.Conv2d(1, 3, 3, padding=1),
-            nn.ReLU(in_place),
+            nn.ReLU(inplace),
             nn.Conv2d(3, 2, 2),
-            nn.ReLU(in_place),
+            nn.ReLU(inplace),
             nn.Flatten(),
             nn.Linear(2 * (SIDE - 1) ** 2, CLASSES),
         ).double()
@@ -83,7 +83,7 @@ def images():
 # Every loss in NumPy ---------------------------------------------------------------------------------------
 
 
-def by_hand(model, x):
+def reference(model, x):
     """Outputs of both convolutions and the logits of `network`, in NumPy."""
     first, second, last = (
         [p.detach().numpy() for p in (layer.weight, layer.bias)] for layer in (model[0], model[2], model[5])
@@ -94,9 +94,9 @@ def by_hand(model, x):
         windows = np.lib.stride_tricks.sliding_window_view(images, (size, size), axis=(2, 3))
         return np.einsum("nchwij,ocij->nohw", windows, weight) + bias[:, None, None]
 
-    one = convolve(np.pad(x.numpy(), ((0, 0), (0, 0), (1, 1), (1, 1))), *first)
-    two = convolve(np.maximum(one, 0), *second)
-    return one, two, np.maximum(two, 0).reshape(len(x), -1) @ last[0].T + last[1]
+    first_map = convolve(np.pad(x.numpy(), ((0, 0), (0, 0), (1, 1), (1, 1))), *first)
+    second_map = convolve(np.maximum(first_map, 0), *second)
+    return first_map, second_map, np.maximum(second_map, 0).reshape(len(x), -1) @ last[0].T + last[1]
 
 
 def softmax(logits):
@@ -145,7 +145,7 @@ def test_the_students_loss_is_that_of_the_equation(images, changes) -> None:
     teacher, student = network(0), network(1)
     logits, maps = gkt.observed(teacher, images, params.beta)
     loss = gkt.student_loss(images, logits, maps, student, params)
-    (*ours, mine), (*others, target) = by_hand(student, images), by_hand(teacher, images)
+    (*ours, mine), (*others, target) = reference(student, images), reference(teacher, images)
     expected = kl(target, mine, params.temperature)
     if params.divergence == "per_entry":
         expected /= CLASSES
@@ -158,7 +158,7 @@ def test_the_generators_loss_is_the_negative_divergence_of_what_passes(images, c
     params = replace(BASE, **changes)
     teacher, student = network(0), network(1)
     loss = gkt.generator_loss(images, teacher, student, [1], params)
-    target, mine = by_hand(teacher, images)[-1], by_hand(student, images)[-1]
+    target, mine = reference(teacher, images)[-1], reference(student, images)[-1]
     passes = softmax(target)[:, 1] < params.threshold
     assert 1 < passes.sum() < len(images)
     expected = -kl(target[passes], mine[passes], params.temperature)
@@ -169,7 +169,7 @@ def test_the_generators_loss_is_the_negative_divergence_of_what_passes(images, c
 def test_both_losses_take_the_jensen_shannon_divergence_where_it_is_asked_for(images) -> None:
     params = replace(BASE, discrepancy="js", beta=0.0, temperature=2.0)
     teacher, student = network(0), network(1)
-    target, mine = by_hand(teacher, images)[-1], by_hand(student, images)[-1]
+    target, mine = reference(teacher, images)[-1], reference(student, images)[-1]
     loss = gkt.student_loss(images, teacher(images), [], student, params)
     assert loss.item() == pytest.approx(js(target, mine, 2.0), rel=1e-9)
     passes = softmax(target)[:, 1] < params.threshold
@@ -192,9 +192,9 @@ def test_js_is_symmetric_bounded_and_finite_where_one_network_is_sure() -> None:
 def test_the_generator_may_also_maximise_the_difference_of_attention(images) -> None:
     params = replace(BASE, generator_attention=True)
     teacher, student = network(0), network(1)
-    *theirs, target = by_hand(teacher, images)
+    *theirs, target = reference(teacher, images)
     passes = softmax(target)[:, 1] < params.threshold
-    *ours, mine = by_hand(student, images[passes])
+    *ours, mine = reference(student, images[passes])
     expected = kl(target[passes], mine, 1.0) + 3.0 * attention(ours, [m[passes] for m in theirs])
     images.requires_grad_()
     loss = gkt.generator_loss(images, teacher, student, [1], params)
@@ -207,7 +207,7 @@ def test_the_generator_may_also_maximise_the_difference_of_attention(images) -> 
 def test_where_nothing_passes_the_generators_loss_is_the_log_odds_of_the_forget_classes(images) -> None:
     params = replace(BASE, threshold=1e-9)
     loss = gkt.generator_loss(images, network(0), network(1), [1, 3], params)
-    p = softmax(by_hand(network(0), images)[-1])
+    p = softmax(reference(network(0), images)[-1])
     lost = p[:, [1, 3]].sum(axis=1)
     assert loss.item() == pytest.approx(np.log(lost / (1 - lost)).mean(), rel=1e-9)
     assert gkt.generator_loss(images, network(0), network(1), [1], replace(params, steer=False)) is None
@@ -239,9 +239,9 @@ class Adam:
 
 
 def forward(values, x):
-    one = F.conv2d(x, values[0], values[1], padding=1)
-    two = F.conv2d(one.relu(), values[2], values[3])
-    return one, two, two.relu().flatten(1) @ values[4].T + values[5]
+    first_map = F.conv2d(x, values[0], values[1], padding=1)
+    second_map = F.conv2d(first_map.relu(), values[2], values[3])
+    return first_map, second_map, second_map.relu().flatten(1) @ values[4].T + values[5]
 
 
 def replay(params, forget=FORGET):
@@ -340,11 +340,11 @@ def test_the_weights_are_those_of_the_algorithm(small, changes) -> None:
 
 
 def test_every_variant_gives_other_weights() -> None:
-    found = {name: replay(replace(BASE, **changes)) for name, changes in VARIANTS.items()}
-    both = {torch.cat(w[:2]).numpy().tobytes() for w in found.values()}
+    result = {name: replay(replace(BASE, **changes)) for name, changes in VARIANTS.items()}
+    both = {torch.cat(w[:2]).numpy().tobytes() for w in result.values()}
     assert len(both) == len(VARIANTS)
-    assert 0 < found["default"][2] < BASE.pseudo_batches * BASE.batch_size
-    students = {name: w[0].numpy().tobytes() for name, w in found.items()}
+    assert 0 < result["default"][2] < BASE.pseudo_batches * BASE.batch_size
+    students = {name: w[0].numpy().tobytes() for name, w in result.items()}
     assert students["collapsed"] != students["collapsed_and_left"]
 
 
@@ -369,9 +369,9 @@ def test_a_collapsed_generator_is_led_back_until_images_pass(small) -> None:
 
 def test_activations_in_place_change_nothing(small, monkeypatch: pytest.MonkeyPatch) -> None:
     expected = weights(GKT.unlearn(network(0), handle(), BASE, rng()))
-    data = replace(handle(), new_model=lambda: network(1, in_place=True))
-    found = weights(GKT.unlearn(network(0, in_place=True), data, BASE, rng()))
-    assert torch.equal(found, expected)
+    data = replace(handle(), new_model=lambda: network(1, inplace=True))
+    result = weights(GKT.unlearn(network(0, inplace=True), data, BASE, rng()))
+    assert torch.equal(result, expected)
 
 
 def test_the_teacher_runs_in_eval_mode_the_student_in_train_mode_and_no_hook_stays(small) -> None:
@@ -409,9 +409,9 @@ def test_a_network_without_attention_maps_needs_beta_0(small) -> None:
 def test_linear_layers_over_tokens_have_attention_maps_too(images) -> None:
     layer = nn.Linear(SIDE, 3).double()
     model = nn.Sequential(nn.Flatten(1, 2), layer, nn.Flatten(), nn.Linear(3 * SIDE, CLASSES).double())
-    _, (found,) = gkt.observed(model, images, 1.0)
+    _, (result,) = gkt.observed(model, images, 1.0)
     energy = (layer(images.flatten(1, 2)) ** 2).mean(2)
-    assert torch.allclose(found, energy / energy.norm(dim=1, keepdim=True))
+    assert torch.allclose(result, energy / energy.norm(dim=1, keepdim=True))
 
 
 @pytest.mark.parametrize("shape", [(1, 8, 8), (1, 28, 28), (3, 32, 32), (3, 30, 30), (2, 7, 5), (1, 4, 4)])

@@ -15,7 +15,7 @@ from benchmarks.methods import methods
 from benchmarks.methods.gradient_surgery import GradientSurgeryParams, orthogonal
 from tests.benchmarks.helpers import rng, tiny_data, weights
 from tests.benchmarks.methods.adam import Adam
-from tests.benchmarks.methods.by_hand import CLASSES, Network, images, watch
+from tests.benchmarks.methods.numpy_network import CLASSES, Network, images, watch
 
 if TYPE_CHECKING:
     from benchmarks.training.recipes import Recipe
@@ -95,8 +95,8 @@ def test_the_weights_are_those_of_the_equation(monkeypatch: pytest.MonkeyPatch, 
 
 
 def test_every_variant_gives_other_weights() -> None:
-    found = {name: tuple(weights(unlearn(replace(BASE, **v))).tolist()) for name, v in VARIANTS.items()}
-    assert len(set(found.values())) == len(VARIANTS)
+    result = {name: tuple(weights(unlearn(replace(BASE, **v))).tolist()) for name, v in VARIANTS.items()}
+    assert len(set(result.values())) == len(VARIANTS)
 
 
 def test_the_projection_runs_over_all_tensors_at_once() -> None:
@@ -149,8 +149,8 @@ def test_both_phases_are_in_train_mode_and_every_pass_is_shuffled(monkeypatch: p
     for positions, whole in ((forget, FORGET), (repair, RETAIN)):
         n = len(whole)
         passes = [positions[i : i + n] for i in range(0, len(positions), n)]
-        assert all(sorted(one) == whole for one in passes)
-        assert len({tuple(one) for one in passes}) == len(passes)
+        assert all(sorted(order) == whole for order in passes)
+        assert len({tuple(order) for order in passes}) == len(passes)
     drawn = [i for batch in seen[1:8:2] for i in batch.positions]
     assert len(set(drawn)) > len(drawn) // 2
 

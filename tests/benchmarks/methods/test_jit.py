@@ -158,13 +158,13 @@ def test_the_weights_are_those_of_the_equation(problem, noise, changes) -> None:
 
 def test_every_variant_but_three_gives_other_weights(problem, monkeypatch: pytest.MonkeyPatch) -> None:
     """Otherwise an option could be without effect and the comparison above would not show it."""
-    found = {}
+    variants = {}
     for name, changes in VARIANTS.items():
         monkeypatch.setattr(torch, "randn", Noise())
-        found[name] = unlearn(problem, replace(BASE, **changes))[0].tobytes()
-    assert found["not_clipped"] == found["default"]
-    assert found["as_coded"] == found["accumulate"]  # a linear model has no dropout
-    assert len(set(found.values())) == len(VARIANTS) - 2
+        variants[name] = unlearn(problem, replace(BASE, **changes))[0].tobytes()
+    assert variants["not_clipped"] == variants["default"]
+    assert variants["as_coded"] == variants["accumulate"]  # a linear model has no dropout
+    assert len(set(variants.values())) == len(VARIANTS) - 2
 
 
 @pytest.mark.parametrize("changes", VARIANTS.values(), ids=VARIANTS)

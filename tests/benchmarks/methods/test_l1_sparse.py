@@ -13,7 +13,7 @@ from benchmarks import run_trial
 from benchmarks.methods import methods
 from benchmarks.methods.l1_sparse import L1SparseParams
 from tests.benchmarks.helpers import rng, tiny_data, weights
-from tests.benchmarks.methods.by_hand import CLASSES, Descent, Network, images, watch
+from tests.benchmarks.methods.numpy_network import CLASSES, Descent, Network, images, watch
 
 if TYPE_CHECKING:
     from benchmarks.trial.prepared import Prepared
@@ -64,8 +64,8 @@ def test_the_weights_are_those_of_the_equation(monkeypatch: pytest.MonkeyPatch, 
 
 
 def test_every_variant_gives_other_weights() -> None:
-    found = {name: tuple(weights(unlearn(replace(BASE, **v))).tolist()) for name, v in VARIANTS.items()}
-    assert len(set(found.values())) == len(VARIANTS)
+    result = {name: tuple(weights(unlearn(replace(BASE, **v))).tolist()) for name, v in VARIANTS.items()}
+    assert len(set(result.values())) == len(VARIANTS)
 
 
 def test_every_epoch_passes_the_retain_images_in_train_mode_and_in_another_order(

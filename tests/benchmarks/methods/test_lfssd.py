@@ -43,8 +43,8 @@ def test_the_weights_are_those_of_the_rule_whatever_the_labels() -> None:
         layer.weight.data = torch.from_numpy(w.copy())
         data = tiny_data(LFSSD, torch.from_numpy(x), labels, forget, num_classes=3, task="random")
         params = LfssdParams(alpha=1.2, dampening=0.5, batch_size=3)
-        found = LFSSD.unlearn(nn.Sequential(nn.Flatten(), layer), data, params, rng(5))
-        assert np.allclose(found[1].weight.detach().numpy(), expected, rtol=1e-6, atol=0)
+        result = LFSSD.unlearn(nn.Sequential(nn.Flatten(), layer), data, params, rng(5))
+        assert np.allclose(result[1].weight.detach().numpy(), expected, rtol=1e-6, atol=0)
 
 
 def test_it_forgets_digits_and_counts_its_passes(digits: Prepared) -> None:

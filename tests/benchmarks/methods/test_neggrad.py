@@ -13,7 +13,7 @@ from benchmarks import run_trial
 from benchmarks.methods import methods
 from benchmarks.methods.neggrad import NeggradParams
 from tests.benchmarks.helpers import rng, tiny_data, weights
-from tests.benchmarks.methods.by_hand import CLASSES, Descent, Network, images, watch
+from tests.benchmarks.methods.numpy_network import CLASSES, Descent, Network, images, watch
 
 if TYPE_CHECKING:
     from benchmarks.trial.prepared import Prepared
@@ -53,8 +53,8 @@ def test_the_weights_are_those_of_ascent_worked_out_by_hand(monkeypatch: pytest.
 
 
 def test_every_variant_gives_other_weights() -> None:
-    found = {name: weights(unlearn(replace(BASE, **changes))) for name, changes in VARIANTS.items()}
-    assert len({tuple(w.tolist()) for w in found.values()}) == len(VARIANTS)
+    result = {name: weights(unlearn(replace(BASE, **changes))) for name, changes in VARIANTS.items()}
+    assert len({tuple(w.tolist()) for w in result.values()}) == len(VARIANTS)
 
 
 def test_every_epoch_passes_the_forget_images_alone_and_in_another_order(

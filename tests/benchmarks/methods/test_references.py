@@ -43,12 +43,12 @@ def test_retraining_owes_nothing_to_the_original_weights(digits: Prepared) -> No
 
 def test_no_seed_repeats_the_scenarios_own_retrained_model(digits: Prepared) -> None:
     """Else a benchmark over seeds would hold one row of gap 0 by construction."""
-    found = [run_trial(digits, "retrain", seed=seed) for seed in (digits.scenario.seed, 1)]
+    results = [run_trial(digits, "retrain", seed=seed) for seed in (digits.scenario.seed, 1)]
     logits = digits.packed.retrained_logits[0]["retain_test"]
-    for result in found:
+    for result in results:
         assert abs(result.evaluation.retain_held_out.logits - logits).max() > 0.1
         assert result.metrics["forget_acc"] == 0
-    assert not torch.equal(weights(found[0].model), weights(found[1].model))
+    assert not torch.equal(weights(results[0].model), weights(results[1].model))
 
 
 def test_retraining_counts_the_new_models_samples(digits: Prepared) -> None:

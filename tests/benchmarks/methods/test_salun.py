@@ -16,7 +16,7 @@ from benchmarks.methods import methods
 from benchmarks.methods.random_labels import RandomLabelsParams
 from benchmarks.methods.salun import SalunParams, largest, ranked, saliency
 from tests.benchmarks.helpers import rng, tiny_data, weights
-from tests.benchmarks.methods.by_hand import CLASSES, Descent, Network, images, watch
+from tests.benchmarks.methods.numpy_network import CLASSES, Descent, Network, images, watch
 
 if TYPE_CHECKING:
     from benchmarks.trial.prepared import Prepared
@@ -47,7 +47,7 @@ def unlearn(params, model=None):
     return SALUN.unlearn(model, data(), params, rng())
 
 
-def masks_by_hand(network, fraction):
+def reference_masks(network, fraction):
     """1 for the largest of |sum over the forget images, one by one, of the gradient|, over all weights."""
     total = [np.zeros_like(w) for w in network.weights]
     for i in FORGET:
@@ -68,21 +68,21 @@ def test_the_share_is_rounded_down_as_in_the_published_code() -> None:
 def test_the_mask_is_the_top_share_of_all_weights_together(fraction: float, batch_size: int) -> None:
     network = Network()
     saliencies = saliency(network.in_torch(), data().forget, batch_size)
-    found = largest(ranked(saliencies), fraction, saliencies)
-    expected = masks_by_hand(network, fraction)
+    result = largest(ranked(saliencies), fraction, saliencies)
+    expected = reference_masks(network, fraction)
     count = sum(w.size for w in network.weights)
-    assert sum(int(m.sum()) for m in found) == math.floor(fraction * count)
-    for mask, by_hand in zip(found, expected, strict=True):
-        assert np.array_equal(mask.numpy(), by_hand == 1)
+    assert sum(int(m.sum()) for m in result) == math.floor(fraction * count)
+    for mask, reference in zip(result, expected, strict=True):
+        assert np.array_equal(mask.numpy(), reference == 1)
 
 
 def test_the_saliency_is_the_size_of_the_summed_gradient_in_eval_mode() -> None:
     network = Network()
     model = network.in_torch()
     inner = nn.Sequential(*model, nn.Dropout(0.5)).train()
-    found = saliency(inner, data().forget, 2)
+    result = saliency(inner, data().forget, 2)
     mean = network.gradients(X[FORGET], Y[FORGET])
-    for value, gradient in zip(found, mean, strict=True):
+    for value, gradient in zip(result, mean, strict=True):
         assert np.allclose(value.numpy(), abs(len(FORGET) * gradient), rtol=1e-6, atol=1e-12)
 
 
@@ -104,7 +104,7 @@ def test_of_equal_saliencies_the_first_are_taken() -> None:
 def test_the_weights_are_those_of_descent_inside_the_mask(monkeypatch: pytest.MonkeyPatch, changes) -> None:
     params = replace(BASE, **changes)
     network = Network()
-    masks = masks_by_hand(network, params.mask_fraction)
+    masks = reference_masks(network, params.mask_fraction)
     model = network.in_torch()
     seen = watch(monkeypatch, model, X)
     unlearn(params, model)
@@ -116,8 +116,8 @@ def test_the_weights_are_those_of_descent_inside_the_mask(monkeypatch: pytest.Mo
 
 
 def test_every_variant_gives_other_weights() -> None:
-    found = {name: tuple(weights(unlearn(replace(BASE, **v))).tolist()) for name, v in VARIANTS.items()}
-    assert len(set(found.values())) == len(VARIANTS)
+    result = {name: tuple(weights(unlearn(replace(BASE, **v))).tolist()) for name, v in VARIANTS.items()}
+    assert len(set(result.values())) == len(VARIANTS)
 
 
 def test_what_is_masked_out_stays_bit_for_bit_after_every_step(digits: Prepared) -> None:

@@ -13,7 +13,7 @@ from benchmarks import run_trial
 from benchmarks.methods import methods
 from benchmarks.methods.scrub import ScrubParams, learning_rate
 from tests.benchmarks.helpers import rng, tiny_data, weights
-from tests.benchmarks.methods.by_hand import CLASSES, Descent, images
+from tests.benchmarks.methods.numpy_network import CLASSES, Descent, images
 from tests.benchmarks.methods.soft import Adam, SoftNetwork, batches_of
 
 if TYPE_CHECKING:
@@ -94,8 +94,8 @@ def test_the_weights_are_those_of_the_equation(changes) -> None:
 
 
 def test_every_variant_gives_other_weights() -> None:
-    found = {name: weights(unlearn(replace(BASE, **changes))) for name, changes in VARIANTS.items()}
-    assert len({tuple(w.tolist()) for w in found.values()}) == len(VARIANTS)
+    result = {name: weights(unlearn(replace(BASE, **changes))) for name, changes in VARIANTS.items()}
+    assert len({tuple(w.tolist()) for w in result.values()}) == len(VARIANTS)
 
 
 def test_every_pass_goes_once_over_its_images_in_a_new_order() -> None:

@@ -15,7 +15,7 @@ from benchmarks.methods import methods
 from benchmarks.methods.scrub import ScrubParams
 from benchmarks.methods.scrub_rewind import expected_error
 from tests.benchmarks.helpers import rng, tiny_data, weights
-from tests.benchmarks.methods.by_hand import CLASSES, images
+from tests.benchmarks.methods.numpy_network import CLASSES, images
 from tests.benchmarks.methods.soft import SoftNetwork
 
 if TYPE_CHECKING:
@@ -75,20 +75,20 @@ def test_it_returns_the_epoch_whose_forget_error_is_closest_to_the_expected_one(
     task, forget, validation, last
 ) -> None:
     epochs = after_every_epoch(task, forget, validation)
-    said = predicted(epochs[-1], validation)
+    predictions = predicted(epochs[-1], validation)
     expected = []
     for image in forget:
-        same = [int(p != Y[v]) for p, v in zip(said, validation, strict=True) if Y[v] == Y[image]]
+        same = [int(p != Y[v]) for p, v in zip(predictions, validation, strict=True) if Y[v] == Y[image]]
         expected.append(sum(same) / len(same) if same else 1)
     expected = sum(expected) / len(expected)
     errors = [float((predicted(w, forget) != Y[forget].numpy()).mean()) for w in epochs]
     distance = [round(abs(e - expected), 9) for e in errors]
     chosen = max(i for i in range(EPOCHS) if distance[i] == min(distance))
-    found = REWIND.unlearn(SoftNetwork().in_torch(), handle(REWIND, task, forget, validation), PARAMS, rng())
+    result = REWIND.unlearn(SoftNetwork().in_torch(), handle(REWIND, task, forget, validation), PARAMS, rng())
     assert len(set(errors)) > 1
     assert (chosen == EPOCHS - 1) == last
-    assert torch.equal(weights(found), epochs[chosen])
-    assert not found.training
+    assert torch.equal(weights(result), epochs[chosen])
+    assert not result.training
 
 
 class Spoken(nn.Module):
@@ -98,8 +98,8 @@ class Spoken(nn.Module):
         return x.flatten(1)
 
 
-def spoken(true, said, forget, validation, task="random"):
-    x = nn.functional.one_hot(torch.tensor(said), 3).double().view(-1, 1, 1, 3)
+def spoken(true, predictions, forget, validation, task="random"):
+    x = nn.functional.one_hot(torch.tensor(predictions), 3).double().view(-1, 1, 1, 3)
     data = tiny_data(REWIND, x, torch.tensor(true), forget, num_classes=3, task=task, validation=validation)
     return expected_error(Spoken().eval(), data)
 
@@ -107,14 +107,14 @@ def spoken(true, said, forget, validation, task="random"):
 def test_each_forget_image_counts_with_the_held_out_error_of_its_own_label() -> None:
     held_out = [0, 0, 1, 1, 1, 1, 2]
     true = [0, 0, 0, 1, 2, *held_out]
-    said = [0, 0, 0, 0, 0, 0, 1, 1, 1, 1, 2, 0]
-    assert spoken(true, said, [0, 1, 2, 3], list(range(5, 12))) == pytest.approx((3 * 0.5 + 0.25) / 4)
+    predictions = [0, 0, 0, 0, 0, 0, 1, 1, 1, 1, 2, 0]
+    assert spoken(true, predictions, [0, 1, 2, 3], list(range(5, 12))) == pytest.approx((3 * 0.5 + 0.25) / 4)
 
 
 def test_a_class_without_held_out_images_is_expected_to_be_wrong() -> None:
-    true, said = [2, 2, 0, 1, 0, 1], [2, 2, 0, 1, 0, 1]
-    assert spoken(true, said, [0, 1], [4, 5], "full_class") == 1
-    assert spoken(true, said, [0, 1], [], "full_class") == 1
+    true, predictions = [2, 2, 0, 1, 0, 1], [2, 2, 0, 1, 0, 1]
+    assert spoken(true, predictions, [0, 1], [4, 5], "full_class") == 1
+    assert spoken(true, predictions, [0, 1], [], "full_class") == 1
 
 
 def test_it_is_not_defined_for_sub_classes() -> None:
@@ -133,9 +133,9 @@ def test_batch_norm_statistics_are_wound_back_too() -> None:
     steps = []
     data = replace(handle(REWIND, "full_class", *whole_class(0)), _observe=observe)
     with torch.random.fork_rng():
-        found = REWIND.unlearn(network(), data, PARAMS, rng())
-    [mean] = [mean for vector, mean in steps if torch.equal(vector, weights(found))]
-    assert torch.equal(mean, found[1].running_mean)
+        result = REWIND.unlearn(network(), data, PARAMS, rng())
+    [mean] = [mean for vector, mean in steps if torch.equal(vector, weights(result))]
+    assert torch.equal(mean, result[1].running_mean)
     assert not torch.equal(mean, steps[-1][1])
 
 

@@ -14,7 +14,7 @@ from benchmarks import run_trial
 from benchmarks.methods import methods, soft_relabeling
 from benchmarks.methods.soft_relabeling import SoftRelabelingParams, soft_labels
 from tests.benchmarks.helpers import rng, tiny_data, weights
-from tests.benchmarks.methods.by_hand import CLASSES, images
+from tests.benchmarks.methods.numpy_network import CLASSES, images
 from tests.benchmarks.methods.soft import Adam, SoftNetwork, batches_of, softmax
 
 if TYPE_CHECKING:
@@ -58,11 +58,11 @@ def unlearn(params, model=None):
 
 def mixed(forget, retain, labels, temperature):
     """Labels for the embeddings of forget images, one at a time."""
-    found = []
+    result = []
     for h in forget:
         weight = np.exp([-np.sqrt(((h - other) ** 2).sum()) / temperature for other in retain])
-        found.append(sum(w / weight.sum() * np.eye(CLASSES)[y] for w, y in zip(weight, labels, strict=True)))
-    return np.array(found)
+        result.append(sum(w / weight.sum() * np.eye(CLASSES)[y] for w, y in zip(weight, labels, strict=True)))
+    return np.array(result)
 
 
 @pytest.mark.parametrize("temperature", [0.1, 1.0, 10.0])
@@ -70,11 +70,11 @@ def test_labels_are_those_of_the_equation(temperature: float) -> None:
     draw = np.random.default_rng(0)
     forget, retain = draw.normal(size=(5, CLASSES)), draw.normal(size=(9, CLASSES))
     labels = draw.integers(CLASSES, size=9)
-    found = soft_labels(
+    result = soft_labels(
         *(torch.from_numpy(a) for a in (forget, retain, np.eye(CLASSES)[labels])), temperature
     ).numpy()
-    assert np.allclose(found, mixed(forget, retain, labels, temperature), rtol=1e-6)
-    assert np.allclose(found.sum(axis=1), 1)
+    assert np.allclose(result, mixed(forget, retain, labels, temperature), rtol=1e-6)
+    assert np.allclose(result.sum(axis=1), 1)
 
 
 def test_cold_labels_are_those_of_the_nearest_image_and_hot_ones_the_batch_average() -> None:
@@ -122,8 +122,8 @@ def test_the_weights_are_those_of_the_equation(name) -> None:
 
 
 def test_every_variant_gives_other_weights() -> None:
-    found = {name: weights(unlearn(replace(BASE, **changes))) for name, changes in VARIANTS.items()}
-    assert len({tuple(w.tolist()) for w in found.values()}) == len(VARIANTS)
+    result = {name: weights(unlearn(replace(BASE, **changes))) for name, changes in VARIANTS.items()}
+    assert len({tuple(w.tolist()) for w in result.values()}) == len(VARIANTS)
 
 
 def test_every_step_compares_with_other_retain_images_of_the_asked_number(
@@ -139,15 +139,15 @@ def test_every_step_compares_with_other_retain_images_of_the_asked_number(
     network = SoftNetwork()
     embedded = network.logits(X)
     unlearn(replace(BASE, retain_batch_size=5))
-    found = []
+    result = []
     for retain, labels in batches:
         positions = [int(np.abs(embedded - h).sum(axis=1).argmin()) for h in retain.numpy()]
         assert np.allclose(embedded[positions], retain.numpy())
         assert set(positions) <= set(RETAIN)
         assert len(set(positions)) == 5
         assert labels.argmax(dim=1).tolist() == Y[positions].tolist()
-        found.append(tuple(positions))
-    assert len(set(found)) == len(found) == 2 * 2
+        result.append(tuple(positions))
+    assert len(set(result)) == len(result) == 2 * 2
 
 
 def test_no_forgotten_class_is_ever_in_a_label(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -98,23 +98,23 @@ def test_the_weights_are_those_of_the_rule(problem, changes) -> None:
 
 
 def test_every_variant_gives_other_weights(problem) -> None:
-    found = {name: unlearn(problem, replace(BASE, **v)).tobytes() for name, v in VARIANTS.items()}
-    assert len(set(found.values())) == len(VARIANTS)
+    result = {name: unlearn(problem, replace(BASE, **v)).tobytes() for name, v in VARIANTS.items()}
+    assert len(set(result.values())) == len(VARIANTS)
 
 
 def test_batches_of_one_are_the_importance_per_image(problem) -> None:
-    one = unlearn(problem, replace(BASE, batch_size=1))
-    assert np.allclose(one, unlearn(problem, replace(BASE, importance="per_image")), rtol=1e-9)
+    single = unlearn(problem, replace(BASE, batch_size=1))
+    assert np.allclose(single, unlearn(problem, replace(BASE, importance="per_image")), rtol=1e-9)
 
 
 def test_unimportant_and_equally_important_weights_stay_bit_for_bit(problem) -> None:
     w, b, x, y = problem
     x = x.copy()
     x[:, 0, 0, 0] = 0  # no gradient ever reaches the first column: 0 > alpha * 0 is false
-    found = unlearn((w, b, x, y), replace(BASE, alpha=0.1, dampening=0.1))
-    assert np.array_equal(found[:, 0], w[:, 0])
-    assert not np.isnan(found).any()
-    assert not np.array_equal(found[:, 1:SIZE], w[:, 1:])
+    result = unlearn((w, b, x, y), replace(BASE, alpha=0.1, dampening=0.1))
+    assert np.array_equal(result[:, 0], w[:, 0])
+    assert not np.isnan(result).any()
+    assert not np.array_equal(result[:, 1:SIZE], w[:, 1:])
 
 
 def test_batch_norm_statistics_stay() -> None:

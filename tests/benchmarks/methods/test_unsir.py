@@ -81,7 +81,7 @@ def expected(model, images, labels, forget, forget_labels, params):
     made = [
         reference.noise_of_class(
             start,
-            own,
+            pixels_of_class,
             label,
             maximise=True,
             norm="squared",
@@ -91,7 +91,7 @@ def expected(model, images, labels, forget, forget_labels, params):
             halve_lr=False,
             leak=leak,
         )[0][: params.noise_used]
-        for own, label in zip(drawn, forget_labels, strict=True)
+        for pixels_of_class, label in zip(drawn, forget_labels, strict=True)
     ]
     noise = np.tile(np.concatenate(made), (params.noise_copies, 1))
     noise_labels = np.tile(np.repeat(forget_labels, len(made[0])), params.noise_copies)
@@ -144,7 +144,7 @@ def test_as_coded_it_is_the_published_loop() -> None:
         on_noise.step()
     assert all(p.grad.abs().max() > 0 for p in model.parameters())
     others = [[i for i in range(30) if labels[i] == c] for c in range(5) if c != 3]
-    retain = [i for own in others for i in own[:4]]
+    retain = [i for positions in others for i in positions[:4]]
     real, of_real = torch.from_numpy(images[retain]), torch.from_numpy(labels[retain])
     x = torch.cat([*[noise.detach()[:3]] * 2, real])
     y = torch.cat([torch.full((6,), 3), of_real])
@@ -168,11 +168,11 @@ def test_a_superclass_keeps_its_other_members_in_the_sample() -> None:
 
 def test_every_variant_gives_other_weights() -> None:
     data, *_ = problem()
-    found = {
+    result = {
         weights(UNSIR.unlearn(reference.network(), data, replace(BASE, **changes), rng())).numpy().tobytes()
         for changes in VARIANTS.values()
     }
-    assert len(found) == len(VARIANTS)
+    assert len(result) == len(VARIANTS)
 
 
 class Forbidden:

@@ -39,31 +39,31 @@ def evaluation(*parts: Predictions) -> Evaluation:
 def test_they_are_those_of_scipy_image_by_image(classes: int) -> None:
     draw = np.random.default_rng(classes)
     a, b = (predictions(4 * draw.normal(size=(500, classes))) for _ in range(2))
-    p, q = (softmax(one.logits.astype(np.float64), axis=1) for one in (a, b))
-    found = distances(a, b)
+    p, q = (softmax(side.logits.astype(np.float64), axis=1) for side in (a, b))
+    result = distances(a, b)
     pairs = list(zip(p, q, strict=True))
-    assert found.js == pytest.approx(np.mean([jensenshannon(x, y) ** 2 for x, y in pairs]))
-    assert found.kl == pytest.approx(np.mean([entropy(y, x) for x, y in pairs]))
-    assert found.activation_distance == pytest.approx(np.mean([math.dist(x, y) for x, y in pairs]))
-    assert found.disagreement == 100 * np.mean([x.argmax() != y.argmax() for x, y in pairs])
+    assert result.js == pytest.approx(np.mean([jensenshannon(x, y) ** 2 for x, y in pairs]))
+    assert result.kl == pytest.approx(np.mean([entropy(y, x) for x, y in pairs]))
+    assert result.activation_distance == pytest.approx(np.mean([math.dist(x, y) for x, y in pairs]))
+    assert result.disagreement == 100 * np.mean([x.argmax() != y.argmax() for x, y in pairs])
 
 
 def test_values_by_hand() -> None:
     sure, even = of_probabilities([0.5, 0.5], [0.9, 0.1]), of_probabilities([0.5, 0.5], [0.1, 0.9])
-    found = distances(sure, even)
+    result = distances(sure, even)
     of_the_second = 0.9 * math.log(0.9 / 0.5) + 0.1 * math.log(0.1 / 0.5)
-    assert found.js == pytest.approx(of_the_second / 2)
-    assert found.kl == pytest.approx(0.8 * math.log(9) / 2)
-    assert found.activation_distance == pytest.approx(0.8 * math.sqrt(2) / 2)
-    assert found.disagreement == 50
+    assert result.js == pytest.approx(of_the_second / 2)
+    assert result.kl == pytest.approx(0.8 * math.log(9) / 2)
+    assert result.activation_distance == pytest.approx(0.8 * math.sqrt(2) / 2)
+    assert result.disagreement == 50
 
 
 def test_the_divergence_of_kullback_and_leibler_is_that_of_the_unlearned_from_the_retrained() -> None:
     unlearned, retrained = of_probabilities([0.75, 0.25]), of_probabilities([0.5, 0.5])
     e, references = evaluation(*[unlearned] * 4), evaluation(*[retrained] * 4)
-    by_hand = 0.5 * math.log(0.5 / 0.75) + 0.5 * math.log(0.5 / 0.25)
+    expected = 0.5 * math.log(0.5 / 0.75) + 0.5 * math.log(0.5 / 0.25)
     measured = measure(e, References(references, references), ["kl_forget"])
-    assert measured["kl_forget"] == pytest.approx(by_hand)
+    assert measured["kl_forget"] == pytest.approx(expected)
 
 
 @pytest.mark.parametrize("kind", ["memorising", "constant", "any"])
@@ -74,16 +74,16 @@ def test_equal_models_are_exactly_0_apart(kind: str) -> None:
         "constant": np.full((50, 5), 3.0),
         "any": 10 * draw.normal(size=(50, 5)),
     }[kind]
-    found = distances(predictions(z), predictions(z))
-    assert (found.js, found.kl, found.activation_distance, found.disagreement) == (0, 0, 0, 0)
+    result = distances(predictions(z), predictions(z))
+    assert (result.js, result.kl, result.activation_distance, result.disagreement) == (0, 0, 0, 0)
 
 
 def test_models_that_are_certain_of_different_classes_are_as_far_apart_as_can_be() -> None:
-    found = distances(predictions([[3e38, -3e38]]), predictions([[-3e38, 3e38]]))
-    assert found.js == pytest.approx(math.log(2))
-    assert found.activation_distance == pytest.approx(math.sqrt(2))
-    assert found.disagreement == 100
-    assert found.kl == pytest.approx(6e38)
+    result = distances(predictions([[3e38, -3e38]]), predictions([[-3e38, 3e38]]))
+    assert result.js == pytest.approx(math.log(2))
+    assert result.activation_distance == pytest.approx(math.sqrt(2))
+    assert result.disagreement == 100
+    assert result.kl == pytest.approx(6e38)
 
 
 def test_of_tied_classes_the_first_counts() -> None:
@@ -92,8 +92,8 @@ def test_of_tied_classes_the_first_counts() -> None:
 
 
 def test_one_image_and_none() -> None:
-    one = distances(of_probabilities([0.9, 0.1]), of_probabilities([0.9, 0.1]))
-    assert one.js == 0
+    same = distances(of_probabilities([0.9, 0.1]), of_probabilities([0.9, 0.1]))
+    assert same.js == 0
     none = predictions(np.empty((0, 3)))
     assert all(math.isnan(value) for value in vars(distances(none, none)).values())
     some = predictions([[0.0, 1.0, 2.0]])
@@ -124,15 +124,15 @@ logits = arrays.arrays(np.float32, (3, 4), elements=st.floats(-80, 80, width=32)
 
 @given(a=logits, b=logits)
 def test_bounds_and_symmetry(a: np.ndarray, b: np.ndarray) -> None:
-    there, back = distances(predictions(a), predictions(b)), distances(predictions(b), predictions(a))
-    assert 0 <= there.js <= math.log(2) + 1e-12
-    assert there.kl >= 0
-    assert 0 <= there.activation_distance <= math.sqrt(2) + 1e-12
-    assert there.js == pytest.approx(back.js, abs=1e-12)
-    assert there.activation_distance == pytest.approx(back.activation_distance, abs=1e-12)
-    assert there.disagreement == back.disagreement
+    forth, back = distances(predictions(a), predictions(b)), distances(predictions(b), predictions(a))
+    assert 0 <= forth.js <= math.log(2) + 1e-12
+    assert forth.kl >= 0
+    assert 0 <= forth.activation_distance <= math.sqrt(2) + 1e-12
+    assert forth.js == pytest.approx(back.js, abs=1e-12)
+    assert forth.activation_distance == pytest.approx(back.activation_distance, abs=1e-12)
+    assert forth.disagreement == back.disagreement
     # Pinsker's inequality, image by image in L1, which is at least the distance in L2
-    assert there.activation_distance**2 <= 2 * there.kl + 1e-9
+    assert forth.activation_distance**2 <= 2 * forth.kl + 1e-9
 
 
 @given(a=logits, shift=st.floats(-5, 5), share=st.floats(0, 1))

@@ -26,9 +26,9 @@ def test_it_is_the_machine_of_the_public_code(seed: int) -> None:
     x = np.concatenate([retain, *outside])
     exact = SVC(C=3, gamma="auto").fit(x[:, None], np.arange(len(x)) < len(retain))
     called = 100 * exact.predict(forget[:, None]).mean()
-    found = mia_entropy_svm(Evaluation("test", "full_class", *parts))
-    assert found == pytest.approx(called, abs=1)
-    assert 0 < found < 100
+    percent = mia_entropy_svm(Evaluation("test", "full_class", *parts))
+    assert percent == pytest.approx(called, abs=1)
+    assert 0 < percent < 100
 
 
 def test_without_images_of_a_kind_there_is_no_answer() -> None:

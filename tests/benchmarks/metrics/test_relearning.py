@@ -36,7 +36,7 @@ def evaluation(relearned, accuracy=80, asked=None):
 
 
 @pytest.mark.parametrize(
-    ("own", "retrained", "expected"),
+    ("unlearned", "retrained", "expected"),
     [
         (Relearned(30, True), Relearned(40, True), [30, 100, 0.75]),
         (Relearned(0, True), Relearned(40, True), [0, 100, 0]),
@@ -45,10 +45,10 @@ def evaluation(relearned, accuracy=80, asked=None):
         (Relearned(3, True), Relearned(0, True), [3, 100, math.nan]),
     ],
 )
-def test_the_ratio_of_steps_where_both_get_there(own, retrained, expected) -> None:
-    references = References(evaluation(own), evaluation(retrained))
-    found = measure(evaluation(own), references, NAMES)
-    assert list(found.values()) == pytest.approx(expected, nan_ok=True)
+def test_the_ratio_of_steps_where_both_get_there(unlearned, retrained, expected) -> None:
+    references = References(evaluation(unlearned), evaluation(retrained))
+    result = measure(evaluation(unlearned), references, NAMES)
+    assert list(result.values()) == pytest.approx(expected, nan_ok=True)
 
 
 def test_without_a_forget_image_there_is_no_figure_and_no_training() -> None:
@@ -81,18 +81,18 @@ def ready(short: Recipe, request: pytest.FixtureRequest):
 
 
 def test_real_models(ready) -> None:
-    found = {
+    results = {
         name: run_trial(ready, name, seed=1, metrics=NAMES) for name in ("original", "retrain", "finetune")
     }
-    assert {result.error for result in found.values()} == {""}
-    assert found["original"].metrics == {"relearn_steps": 0, "relearned": 100, "anamnesis_index": 0}
-    target = found["retrain"].targets
+    assert {result.error for result in results.values()} == {""}
+    assert results["original"].metrics == {"relearn_steps": 0, "relearned": 100, "anamnesis_index": 0}
+    target = results["retrain"].targets
     assert target["anamnesis_index"] == 1
     assert target["relearn_steps"] > 0
-    assert 0.2 < found["retrain"].metrics["anamnesis_index"] < 5
-    assert found["finetune"].metrics["anamnesis_index"] < 0.5  # it hardly forgets
-    assert run_trial(ready, "retrain", seed=1, metrics=NAMES).metrics == found["retrain"].metrics
-    assert found["retrain"].evaluation.relearn is None
+    assert 0.2 < results["retrain"].metrics["anamnesis_index"] < 5
+    assert results["finetune"].metrics["anamnesis_index"] < 0.5  # it hardly forgets
+    assert run_trial(ready, "retrain", seed=1, metrics=NAMES).metrics == results["retrain"].metrics
+    assert results["retrain"].evaluation.relearn is None
 
 
 def test_they_need_the_retrained_model(digits: Prepared) -> None:
@@ -109,12 +109,12 @@ def test_it_is_judged_by_the_images_that_forget_acc_is_of(
     asked = []
     monkeypatch.setattr(
         "benchmarks.trial.prepared.relearn",
-        lambda model, images, own, accuracy: asked.append((images, own)) or Relearned(1, True),
+        lambda model, images, judged_on, accuracy: asked.append((images, judged_on)) or Relearned(1, True),
     )
     ready = prepare(Scenario("digits", "cnn2", task, forget), recipe=short, keep_retrained=True)
     run_trial(ready, "original", metrics=["relearn_steps"])
     training = len(ready.splits["retain_train"]) + len(ready.splits["forget_train"])
-    for images, own in asked:
+    for images, judged_on in asked:
         assert len(images) == training
-        assert own is ready.measured[f"forget_{judged}"]
+        assert judged_on is ready.measured[f"forget_{judged}"]
     assert len(asked) == 2  # the retrained model and this one, each once

@@ -50,7 +50,7 @@ def dual_machine(x, member, forgotten):
 
     sign = np.where(member, 1.0, -1.0)
     q = kernel(x, x) * np.outer(sign, sign)
-    found = minimize(
+    solution = minimize(
         lambda a: a @ q @ a / 2 - a.sum(),
         np.full(len(x), 0.5),
         jac=lambda a: q @ a - 1,
@@ -59,8 +59,8 @@ def dual_machine(x, member, forgotten):
         method="SLSQP",
         options={"maxiter": 500, "ftol": 1e-12},
     )
-    assert found.success
-    a = found.x
+    assert solution.success
+    a = solution.x
     free = (a > 1e-4) & (a < 3 - 1e-4)
     bias = (sign[free] - kernel(x, x)[free] @ (a * sign)).mean()
     return kernel(forgotten, x) @ (a * sign) + bias > 0
@@ -133,8 +133,8 @@ def test_the_gap_is_the_mean_over_the_printed_four() -> None:
     references = References(retrained, retrained)
     names = [f"mia_{name}" for name in PRINTED]
     here = measure(mine, references, names)
-    there = measure(retrained, references, names)
-    expected = np.mean([abs(here[name] - there[name]) for name in names])
+    target = measure(retrained, references, names)
+    expected = np.mean([abs(here[name] - target[name]) for name in names])
     assert measure(mine, references, ["mia_gap"]) == {"mia_gap": pytest.approx(expected)}
     assert expected > 1
     assert measure(retrained, references, ["mia_gap"]) == {"mia_gap": 0}

@@ -78,12 +78,12 @@ def test_a_network_of_other_parameters_has_no_figure() -> None:
 
 
 def test_a_trial_measures_what_its_method_did(digits: Prepared) -> None:
-    def one_row(model, data, rng):
+    def change_row(model, data, rng):
         with torch.no_grad():
             next(model.parameters())[0] += 1
         return model
 
-    result = run_trial(digits, own_method(one_row), metrics=NAMES)
+    result = run_trial(digits, own_method(change_row), metrics=NAMES)
     sizes = [p.numel() for p in digits.original.parameters()]
     changed = next(digits.original.parameters())[0].numel()
     assert result.metrics["weights_changed"] == pytest.approx(100 * changed / sum(sizes))

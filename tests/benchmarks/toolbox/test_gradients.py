@@ -89,7 +89,7 @@ def nothing(forward, backward):
     """Counts nothing."""
 
 
-def one_by_one(model, x, y, losses):
+def image_by_image(model, x, y, losses):
     total = {name: torch.zeros_like(p) for name, p in model.named_parameters() if p.requires_grad}
     for i in range(len(x)):
         for value in losses(model(x[i : i + 1]), y[i : i + 1]):
@@ -113,11 +113,11 @@ def three(logits, y):
 @pytest.mark.parametrize("name", NETWORKS)
 def test_they_are_those_of_a_backward_pass_per_image(name, losses) -> None:
     model, (x, y) = network(name), problem()
-    found = squared_gradients(model, images(x, y), losses, nothing)
-    expected = one_by_one(model, x, y, losses)
-    assert found.keys() == expected.keys()
+    result = squared_gradients(model, images(x, y), losses, nothing)
+    expected = image_by_image(model, x, y, losses)
+    assert result.keys() == expected.keys()
     for key, value in expected.items():
-        assert torch.allclose(found[key], value, rtol=1e-6, atol=1e-12), key
+        assert torch.allclose(result[key], value, rtol=1e-6, atol=1e-12), key
         assert value.abs().max() > 0
 
 
@@ -125,9 +125,9 @@ def test_frozen_parameters_are_left_out_and_the_network_is_left_as_it_was() -> N
     model, (x, y) = network("batch_norm"), problem()
     model[0].weight.requires_grad_(False)
     before = {k: v.clone() for k, v in model.state_dict().items()}
-    found = squared_gradients(model, images(x, y), cross_entropy, nothing)
-    assert "0.weight" not in found
-    assert torch.allclose(found["0.bias"], one_by_one(model, x, y, cross_entropy)["0.bias"])
+    result = squared_gradients(model, images(x, y), cross_entropy, nothing)
+    assert "0.weight" not in result
+    assert torch.allclose(result["0.bias"], image_by_image(model, x, y, cross_entropy)["0.bias"])
     assert all(torch.equal(v, before[k]) for k, v in model.state_dict().items())
     assert not any(m._forward_hooks for m in model.modules())
 
@@ -147,10 +147,10 @@ def test_layers_that_are_frozen_are_no_obstacle() -> None:
     model, (x, y) = network("convolution"), problem()
     for p in model[0].parameters():
         p.requires_grad_(False)
-    expected = one_by_one(model, x, y, cross_entropy)
-    found = squared_gradients(model, images(x, y), cross_entropy, nothing)
-    assert found.keys() == expected.keys()
-    assert all(torch.allclose(found[k], v, rtol=1e-6) for k, v in expected.items())
+    expected = image_by_image(model, x, y, cross_entropy)
+    result = squared_gradients(model, images(x, y), cross_entropy, nothing)
+    assert result.keys() == expected.keys()
+    assert all(torch.allclose(result[k], v, rtol=1e-6) for k, v in expected.items())
 
 
 class Beside(nn.Module):
@@ -167,9 +167,9 @@ class Beside(nn.Module):
 
 def test_a_layer_that_does_not_reach_the_logits_has_no_gradient() -> None:
     x, y = problem()
-    found = squared_gradients(Beside().double(), images(x, y), cross_entropy, nothing)
-    assert found["aside.weight"].abs().max() == 0
-    assert found["head.weight"].abs().max() > 0
+    result = squared_gradients(Beside().double(), images(x, y), cross_entropy, nothing)
+    assert result["aside.weight"].abs().max() == 0
+    assert result["head.weight"].abs().max() > 0
 
 
 def test_weights_that_two_layers_share_are_summed_before_they_are_squared() -> None:
@@ -178,18 +178,18 @@ def test_weights_that_two_layers_share_are_summed_before_they_are_squared() -> N
     second.weight = first.weight
     model = nn.Sequential(nn.Flatten(), first, nn.Tanh(), second, nn.Linear(72, CLASSES).double())
     x, y = problem()
-    found = squared_gradients(model, images(x, y), cross_entropy, nothing)
-    for key, value in one_by_one(model, x, y, cross_entropy).items():
-        assert torch.allclose(found[key], value, rtol=1e-6, atol=1e-12), key
+    result = squared_gradients(model, images(x, y), cross_entropy, nothing)
+    for key, value in image_by_image(model, x, y, cross_entropy).items():
+        assert torch.allclose(result[key], value, rtol=1e-6, atol=1e-12), key
 
 
 def test_reparametrised_layers_go_the_general_way() -> None:
     torch.manual_seed(0)
     layer = torch.nn.utils.parametrizations.weight_norm(nn.Linear(72, CLASSES).double())
     model, (x, y) = nn.Sequential(nn.Flatten(), layer), problem()
-    found = squared_gradients(model, images(x, y), cross_entropy, nothing)
-    for key, value in one_by_one(model, x, y, cross_entropy).items():
-        assert torch.allclose(found[key], value, rtol=1e-6, atol=1e-12), key
+    result = squared_gradients(model, images(x, y), cross_entropy, nothing)
+    for key, value in image_by_image(model, x, y, cross_entropy).items():
+        assert torch.allclose(result[key], value, rtol=1e-6, atol=1e-12), key
 
 
 @pytest.mark.parametrize("name", ["convolution", "tokens", "raw"])
@@ -206,7 +206,7 @@ def test_under_autocast_the_squares_are_float32() -> None:
     model, (x, y) = network("convolution").float(), problem()
     plain = squared_gradients(model, images(x.float(), y), cross_entropy, nothing)
     with torch.autocast("cpu", dtype=torch.bfloat16, cache_enabled=False):
-        found = squared_gradients(model, images(x.float(), y), cross_entropy, nothing)
+        result = squared_gradients(model, images(x.float(), y), cross_entropy, nothing)
     for key, value in plain.items():
-        assert found[key].dtype == torch.float32
-        assert torch.allclose(found[key], value, rtol=0.1, atol=0.05 * float(value.max()))
+        assert result[key].dtype == torch.float32
+        assert torch.allclose(result[key], value, rtol=0.1, atol=0.05 * float(value.max()))

@@ -25,8 +25,8 @@ def most_wrong(logits, x, y):
 def expected(model, classes, images, **how):
     start = normal(len(classes), images, rng())
     made = [
-        noise_of_class(weights_of(model), own, label, **how)
-        for own, label in zip(start, classes, strict=True)
+        noise_of_class(weights_of(model), pixels, label, **how)
+        for pixels, label in zip(start, classes, strict=True)
     ]
     return np.concatenate([z for z, _ in made]), [rates for _, rates in made]
 
@@ -61,9 +61,9 @@ def test_all_classes_at_once_give_what_each_gives_alone(
     )
     assert labels.tolist() == [4] * 4 + [0] * 4 + [2] * 4
     assert np.allclose(noise.flatten(1), alone, rtol=1e-6, atol=1e-9)
-    last = {own[-1] for own in rates}
+    last = {steps[-1] for steps in rates}
     assert last == ({1.0} if halve_lr else {2.0})
-    assert len({tuple(own) for own in rates}) == (3 if halve_lr else 1)  # halved, each at its own time
+    assert len({tuple(steps) for steps in rates}) == (3 if halve_lr else 1)  # halved, each at its own time
 
 
 def test_the_network_is_left_as_it_was() -> None:
@@ -85,9 +85,9 @@ def test_an_epoch_holds_every_noise_image_as_often_as_asked_and_every_real_one_o
     model.register_forward_pre_hook(lambda _, x: seen.append(x[0].flatten(1)[:, 0]))
     noise = torch.arange(3.0).double().view(3, 1, 1, 1).expand(3, *SHAPE)
     pixels = 10 + torch.arange(6.0).double().view(6, 1, 1, 1).expand(6, *SHAPE)
-    one = torch.ones(1).double()
+    ones = torch.ones(1).double()
     real = FloatImages(
-        pixels, torch.zeros(6, dtype=torch.int64), torch.tensor([5, 1]), one, 0 * one, SHAPE[-1]
+        pixels, torch.zeros(6, dtype=torch.int64), torch.tensor([5, 1]), ones, 0 * ones, SHAPE[-1]
     )
     how = {"copies": 4, "batch_size": 5, "lr": 0.1, "after_step": lambda: steps.append(0)}
     impair(model, noise, torch.tensor([0, 1, 2]), epochs=2, rng=rng(), real_images=real, **how)

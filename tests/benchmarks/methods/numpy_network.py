@@ -54,8 +54,10 @@ class Network:
 
     def same_as(self, model: nn.Module) -> bool:
         """Whether a module has these weights, to a relative error of 1e-6."""
-        found = [p.detach().numpy() for p in model.parameters()]
-        return all(np.allclose(a, b, rtol=1e-6, atol=1e-12) for a, b in zip(found, self.weights, strict=True))
+        weights = [p.detach().numpy() for p in model.parameters()]
+        return all(
+            np.allclose(a, b, rtol=1e-6, atol=1e-12) for a, b in zip(weights, self.weights, strict=True)
+        )
 
 
 class Descent:
