@@ -60,7 +60,7 @@ def test_a_cell_has_both_sides_the_difference_and_the_spread() -> None:
     ]
 
 
-def test_without_a_printed_spread_nothing_is_said_about_it() -> None:
+def test_without_a_printed_spread_within_is_null() -> None:
     rows = printed_rows("original", "rocket", (66.63, 77.0, 97.4))
     row = cell(cells(frame(rows), TABLE8), forget="rocket", method="original", metric="forget_acc")
     assert row["printed_std"] == 0
@@ -72,7 +72,7 @@ def test_without_a_printed_spread_nothing_is_said_about_it() -> None:
     assert pd.isna(row["within"])
 
 
-def test_a_spread_over_draws_is_compared_with_one_over_draws() -> None:
+def test_a_spread_over_draws_is_compared_with_a_spread_over_draws() -> None:
     """JiT's table 4a prints 92.0 ± 3.6 for the original model: another 100 images in every run."""
     table = select("jit-table4a")
     scenario = {"dataset": "cifar10", "model": "vgg11_133m", "task": "random", "forget": "100"}
@@ -100,7 +100,7 @@ def test_a_spread_over_draws_is_compared_with_one_over_draws() -> None:
     assert pd.isna(seeds["within"]), "one draw says nothing about how far draws lie apart"
 
 
-def test_a_spread_over_seeds_stays_one_with_several_originals() -> None:
+def test_a_spread_over_seeds_remains_over_seeds_with_several_originals() -> None:
     rows = [
         *printed_rows("jit", "rocket", (66.0, 14.0, 2.9), seeds=2),
         *printed_rows("jit", "rocket", (70.0, 14.0, 2.9), seeds=2, scenario_seed=1),
@@ -126,7 +126,7 @@ def test_cells_never_run_and_figures_never_measured_are_kept() -> None:
     )
 
 
-def test_failed_trials_are_no_figures() -> None:
+def test_failed_trials_have_no_figures() -> None:
     [row] = printed_rows("jit", "rocket", (66.0, 14.0, 3.0), seeds=1)
     failed = measured("jit", 1, **{k: row[k] for k in ("dataset", "model", "forget")}, state="failed")
     compared = cells(frame([failed]), TABLE8)
@@ -141,7 +141,7 @@ def test_the_time_is_compared_with_the_evaluation_and_not_judged() -> None:
     assert pd.isna(row["within"])
 
 
-def test_regimes_and_places_are_lines_of_their_own() -> None:
+def test_regimes_and_scaled_scenarios_are_separate_lines() -> None:
     figures = (66.0, 14.0, 3.0)
     rows = [
         *printed_rows("jit", "rocket", figures),
@@ -157,7 +157,7 @@ def test_regimes_and_places_are_lines_of_their_own() -> None:
     ]  # fmt: skip
 
 
-def test_a_place_that_no_paper_printed_leaves_all_cells_never_run() -> None:
+def test_a_scenario_that_is_in_no_paper_leaves_all_cells_never_run() -> None:
     compared = cells(frame([measured("jit", 1)]))
     assert len(compared) == len(published())
     assert set(compared["status"]) == {NEVER}
@@ -200,7 +200,7 @@ def test_a_figure_printed_over_several_experiments_needs_all_of_them() -> None:
         ("akbari-table1", "cifar10", "resnet18", "random", "50", None),
     ],
 )
-def test_a_sample_stands_for_the_printed_one(
+def test_a_sample_corresponds_to_the_printed_sample(
     table: str, dataset: str, model: str, task: str, forget: str, printed: str | None
 ) -> None:
     scenario = {"dataset": dataset, "model": model, "task": task, "forget": forget}
@@ -210,7 +210,7 @@ def test_a_sample_stands_for_the_printed_one(
     assert compared["forget"].tolist() == ([printed] if printed else [])
 
 
-def test_a_table_that_names_no_class_is_compared_with_whichever_were_run() -> None:
+def test_a_table_that_does_not_name_classes_is_compared_with_all_that_were_run() -> None:
     table = select("jit-table5")
     scenario = {"dataset": "imagenet", "model": "vit_l16", "regime": "", "tuned_on": ""}
     rows = [
@@ -254,7 +254,7 @@ def test_older_files_without_the_column_and_with_nulls_are_read() -> None:
     pd.testing.assert_frame_equal(cells(rows.assign(tuned_on=None), TABLE8), whole)
 
 
-def test_distances_are_to_each_sides_own_retrained_model() -> None:
+def test_distances_are_to_the_retrained_model_of_each_side() -> None:
     sets, methods = ["rocket", "sea"], ["jit", "ssd", "scrub", "unsir"]
     rows = as_printed_rows(methods, sets, shift=1.5)
     ranked = ranking(cells(frame(rows), TABLE8))
@@ -271,7 +271,7 @@ def test_distances_are_to_each_sides_own_retrained_model() -> None:
         assert rows_["rank"].tolist() == rows_["gap"].rank().tolist()
 
 
-def test_equal_distances_share_their_rank_whatever_they_were_added_up_from() -> None:
+def test_equal_distances_share_their_rank_in_spite_of_rounding() -> None:
     figures = {"retrain": (60.0, 10.0, 10.0), "jit": (60.1, 10.0, 10.0), "ssd": (60.0, 10.1, 10.0)}
     assert 60.1 - 60.0 != 10.1 - 10.0  # as floating point has it
     rows = [row for method, values in figures.items() for row in printed_rows(method, "rocket", values)]
@@ -304,7 +304,7 @@ def test_all_together_means_the_methods_with_the_most_forget_sets() -> None:
     assert set(ranked.loc[ranked["forget"] == "rocket", "method"]) == {"jit", "ssd"}
 
 
-def test_parameters_tuned_on_one_set_and_used_on_the_others_are_ranked_together() -> None:
+def test_parameters_tuned_on_a_set_and_used_on_the_others_are_ranked_together() -> None:
     rows = [
         *as_printed_rows(["jit"], ["rocket"]),
         *as_printed_rows(["jit"], ["sea", "baby"], regime="transferred", tuned_on="rocket"),
@@ -335,7 +335,7 @@ def test_two_methods_have_no_rank_correlation() -> None:
     assert math.isnan(row["spearman"])
 
 
-def test_without_a_retrained_model_there_is_no_ranking() -> None:
+def test_without_a_retrained_model_the_ranking_is_empty() -> None:
     rows = [row for row in as_printed_rows(["jit", "ssd"], ["rocket"]) if row["method"] != "retrain"]
     ranked = ranking(cells(frame(rows), TABLE8))
     assert ranked.empty

@@ -35,5 +35,5 @@ def test_the_report_says_which_methods_have_none() -> None:
     assert [cell.text for cell in table.rows[0]] == ["boundary_shrink", "none were run", "", ""]
 
 
-def test_without_a_benchmark_there_is_no_chapter() -> None:
+def test_without_a_benchmark_the_chapter_is_left_out() -> None:
     assert presets(frame(ROWS[:1])) is None

@@ -26,7 +26,7 @@ def run(name: str, lrs: Iterable[float], *, seeds: int = 2, **values: object) ->
     ]  # fmt: skip
 
 
-def test_runs_around_one_centre_are_one_figure_and_equal_trials_count_once() -> None:
+def test_runs_around_the_same_centre_are_a_single_figure_and_equal_trials_count_once() -> None:
     runs = [
         *run("a", (0.01, 0.1, 1.0)),
         *run("b", (0.01, 0.05, 0.1, 0.2, 1.0)),
@@ -46,7 +46,7 @@ def test_runs_around_one_centre_are_one_figure_and_equal_trials_count_once() -> 
     [{"param_sigma": 0.6}, {"param_n": 30}, {"param_mode": "train"}, {"forget": "2"}, {"method": "ssd"},
      {"scenario_seed": 1}, {"model": "vgg11"}],
 )  # fmt: skip
-def test_another_centre_or_place_is_another_figure(other: dict[str, object]) -> None:
+def test_another_centre_or_scenario_is_another_figure(other: dict[str, object]) -> None:
     assert len(list(figures(frame([*run("a", (0.01, 0.1)), *run("b", (0.1, 1.0), **other)])))) == 2
 
 
@@ -57,7 +57,7 @@ def test_other_conditions_are_another_figure(column: str) -> None:
     assert len(list(figures(table))) == 2
 
 
-def test_lines_over_different_parameters_and_a_grid_around_one_centre_belong_together() -> None:
+def test_lines_over_different_parameters_and_a_grid_around_the_same_centre_belong_together() -> None:
     sigmas = [
         row | {"param_lr": 0.1, "param_sigma": sigma, "regime": "tuned" if sigma == 0.5 else ""}
         for row, sigma in zip(run("b", (0.1, 0.1, 0.1), seeds=1), (0.2, 0.5, 0.8), strict=True)
@@ -70,14 +70,14 @@ def test_lines_over_different_parameters_and_a_grid_around_one_centre_belong_tog
     }
 
 
-def test_the_rows_of_the_centre_say_so_whatever_lies_around() -> None:
+def test_rows_marked_as_the_centre_are_the_centre() -> None:
     rows = run("a", (0.001, 0.01, 0.1))
     assert centre(frame(rows)) == {"param_lr": 0.1}
     far = frame([trial(0, param_lr=0.001)]).iloc[0]
     assert centre(frame(rows), [far]) == {"param_lr": 0.1}
 
 
-def test_older_runs_of_one_line_are_around_the_best_of_their_search() -> None:
+def test_older_runs_of_a_single_line_are_around_the_best_of_their_search() -> None:
     winner = trial(0, run_id="s", gap=1.0, **BEST)
     older = [{**row, "regime": ""} for name in ("a", "b") for row in run(name, (0.01, 1.0))]
     [figure] = figures(frame([winner, trial(1, run_id="s", gap=2.0, param_lr=0.3), *older]))
@@ -95,7 +95,7 @@ def test_a_grid_without_a_known_centre_stays_by_itself() -> None:
     assert len(grouped) == 2
 
 
-def test_published_values_are_those_of_the_place_with_the_names_of_their_presets() -> None:
+def test_published_values_are_those_of_the_scenario_with_the_names_of_their_presets() -> None:
     rows = [
         *search_rows(),
         trial(40, preset="a", param_lr=0.3, param_sigma=0.9),

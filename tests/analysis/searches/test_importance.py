@@ -14,7 +14,7 @@ from tests.analysis.conftest import benchmark_rows, frame, search_rows, trial, w
 RANGES = {"param_lr": {"jit": Range(1e-5, 1.0, True)}, "param_sigma": {"jit": Range(0.1, 1.0, False)}}
 
 
-def test_the_parameter_that_decides_comes_first_and_shares_sum_to_one() -> None:
+def test_the_decisive_parameter_comes_first_and_shares_sum_to_1() -> None:
     result = importance(frame(search_rows()), RANGES, resamples=10)
     assert result.reason == ""
     assert result.trials == 30
@@ -29,7 +29,7 @@ def test_the_same_seed_gives_the_same_interval() -> None:
     assert first.equals(second)
 
 
-def test_trials_outside_the_declared_range_or_without_one_are_no_error() -> None:
+def test_trials_outside_the_declared_range_or_without_a_range_are_accepted() -> None:
     narrow = {"param_lr": {"jit": Range(1e-3, 1e-2, True)}}
     assert importance(frame(search_rows()), narrow, resamples=3).reason == ""
 
@@ -50,7 +50,7 @@ def test_degenerate_searches_give_a_reason(rows: list, reason: str) -> None:
     assert reason in result.reason
 
 
-def test_of_a_place_every_search_has_the_importance_of_its_own_rows(tmp_path: Path) -> None:
+def test_every_search_of_some_results_has_the_importance_of_its_rows(tmp_path: Path) -> None:
     other = [r | {"forget": "sea", "run_id": "b", "trial_id": f"b{r['trial_number']}"} for r in search_rows()]
     of_ssd = [r | {"method": "ssd", "trial_id": f"c{r['trial_number']}"} for r in search_rows()[::2]]
     write(tmp_path, [*search_rows(), *other[:25], *of_ssd, *benchmark_rows()])

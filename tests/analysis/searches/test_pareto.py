@@ -88,7 +88,7 @@ def test_a_front_of_trials_its_knee_and_its_volume() -> None:
     assert data["hypervolume"].tolist() == pytest.approx([0.5, 0.5, 0.5])
 
 
-def test_without_a_complete_trial_there_is_no_front() -> None:
+def test_without_a_complete_trial_the_front_is_empty() -> None:
     data = front(trials().iloc[3:4])
     assert data.empty
     assert {*OBJECTIVES, "on_front", "knee", "hypervolume"} <= set(data.columns)

@@ -61,7 +61,7 @@ def test_shares_grow_with_what_is_allowed() -> None:
     assert shares[-1] == 1.0
 
 
-def test_failed_trials_are_no_place_to_stand() -> None:
+def test_failed_trials_count_as_bad_neighbours() -> None:
     rows = [
         {**row, "state": "failed", "gap": None, "objective": None} if row["param_sigma"] > 0.5 else row
         for row in searched(lambda x, y: 1.0)
@@ -77,7 +77,7 @@ def test_few_trials_or_unknown_ranges_say_nothing() -> None:
     assert list(empty.columns)[:5] == ["dataset", "model", "task", "method", "forget"]
 
 
-def test_lines_of_a_sensitivity_run_are_judged_one_by_one() -> None:
+def test_lines_of_a_sensitivity_run_are_judged_separately() -> None:
     near = [
         {**row, "param_lr": {0.01: 10**-1.3, 0.1: 0.1, 1.0: 10**-0.7}[row["param_lr"]]}
         for row in sensitivity_rows(lambda lr, sigma: 10.0 if lr == 1.0 else 2.0 + sigma)

@@ -37,13 +37,13 @@ def test_means_over_searches_of_the_best_so_far() -> None:
     assert alone[["low", "high"]].isna().all(axis=None)
 
 
-def test_the_interval_holds_the_mean_as_often_as_it_says() -> None:
+def test_the_interval_contains_the_mean_at_its_level() -> None:
     draws = np.random.default_rng(0).normal(10, 1, (200, 12, 1))
     low, high = np.array([interval(values) for values in draws])[:, :, 0].T
     inside = ((low <= 10) & (high >= 10)).mean()
     assert 0.86 <= inside <= 0.98  # a percentile bootstrap of twelve is a little short
 
 
-def test_without_searches_there_are_no_lines() -> None:
+def test_without_searches_the_table_is_empty() -> None:
     table = search("a", "tpe", [1.0]).assign(kind="benchmark")
     assert sampler_curves(table).empty

@@ -24,7 +24,7 @@ def sensed(points: list[tuple[float, float]], seed: int = 1) -> list:
 GRID = list(itertools.product((0.01, 0.1, 1.0), (0.1, 0.9)))
 
 
-def test_observations_are_one_row_per_complete_trial_and_varied_parameter() -> None:
+def test_observations_have_a_row_per_complete_trial_and_varied_parameter() -> None:
     data = frame(search_rows())
     table = sense.observations(data, "gap")
     assert len(table) == 60
@@ -39,7 +39,7 @@ def test_parameters_that_only_presets_change_are_not_varied() -> None:
     assert varied(frame(rows)) == ["param_lr"]
 
 
-def test_curves_have_mean_deviation_target_and_centre_by_hand() -> None:
+def test_curves_have_mean_deviation_target_and_centre() -> None:
     table = sense.curves(frame(sensitivity_rows()), "gap")
     lr = table[table["parameter"] == "param_lr"]
     # 100 lr + 0.5, and 2 more on the second seed
@@ -51,7 +51,7 @@ def test_curves_have_mean_deviation_target_and_centre_by_hand() -> None:
     assert (sense.curves(frame(sensitivity_rows()), "mia")["target"] == 11.0).all()
 
 
-def test_a_star_and_a_grid_in_one_run_are_told_apart() -> None:
+def test_a_star_and_a_grid_in_the_same_run_are_separated() -> None:
     rows = [*sensitivity_rows(), *sensed(GRID)]
     data = frame(rows)
     assert sense.centre(data) == {"param_lr": 0.1, "param_sigma": 0.5}
@@ -71,7 +71,7 @@ def test_the_centre_need_not_have_been_run() -> None:
     assert table["parameter"].value_counts().to_dict() == {"param_lr": 3, "param_sigma": 3}
 
 
-def test_a_pure_grid_has_no_curves_unless_the_best_lies_on_it() -> None:
+def test_a_pure_grid_has_no_curves_unless_it_contains_the_best() -> None:
     data = frame(sensed(GRID))
     assert sense.centre(data) is None
     assert sense.curves(data).empty
@@ -85,17 +85,17 @@ def test_the_best_of_the_search_decides_between_equals_only() -> None:
     assert sense.centre(frame(sensitivity_rows()), [far]) == {"param_lr": 0.1, "param_sigma": 0.5}
 
 
-def test_one_parameter_alone_gives_one_curve_and_no_grid() -> None:
+def test_a_single_parameter_gives_a_curve_and_no_grid() -> None:
     data = frame(sensed([(0.01, 0.5), (0.1, 0.5), (1.0, 0.5)]))
     assert set(sense.curves(data)["parameter"]) == {"param_lr"}
     assert sense.grid(data).empty
 
 
-def test_a_star_is_no_grid() -> None:
+def test_a_star_is_not_a_grid() -> None:
     assert sense.grid(frame(sensitivity_rows())).empty
 
 
-def test_values_that_differ_in_the_last_bit_are_one() -> None:
+def test_values_that_differ_in_the_last_bit_are_the_same() -> None:
     rows = sensed([(0.1, 0.5), (0.1 * (1 + 1e-15), 0.9), (0.01, 0.5), (1.0, 0.5)])
     table = sense.curves(frame(rows))
     assert table["parameter"].value_counts().to_dict() == {"param_lr": 3, "param_sigma": 2}
@@ -110,7 +110,7 @@ def test_failed_points_leave_a_gap() -> None:
     assert table.loc[table["parameter"] == "param_lr", "value"].tolist() == [0.01, 0.1]
 
 
-def test_a_run_with_one_point_has_neither_centre_nor_grid() -> None:
+def test_a_run_with_a_single_point_has_neither_centre_nor_grid() -> None:
     data = frame(sensed([(0.1, 0.5)]))
     assert sense.centre(data) is None
     assert sense.curves(data).empty

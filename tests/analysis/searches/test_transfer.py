@@ -37,7 +37,7 @@ def test_seeds_without_a_partner_are_left_out() -> None:
     assert (row["tuned"], row["transferred"]) == (2.0, 7.0)
 
 
-def test_one_seed_has_no_interval() -> None:
+def test_a_single_seed_has_no_interval() -> None:
     [row] = transfer.by_forget(frame(transfer_rows({("8", "8"): [1.0], ("2", "8"): [5.0]}))).to_dict(
         "records"
     )
@@ -45,7 +45,7 @@ def test_one_seed_has_no_interval() -> None:
     assert all(math.isnan(row[name]) for name in ("std", "low", "high"))
 
 
-def test_seeds_on_one_draw_are_one_value() -> None:
+def test_seeds_on_the_same_draw_are_a_single_value() -> None:
     """Costs 4 and 6 on the first draw, 1 and 1 on the second: two values, 5 and 1."""
     tuned, moved = {("40", "40"): [1.0, 1.0]}, {("20", "40"): [5.0, 7.0]}
     second = {("40", "40"): [2.0, 2.0]}, {("20", "40"): [3.0, 3.0]}
@@ -65,7 +65,7 @@ def test_seeds_on_one_draw_are_one_value() -> None:
     ]
 
 
-def test_several_sources_are_one_value_per_seed() -> None:
+def test_several_sources_are_averaged_per_seed() -> None:
     gaps = {("8", "8"): [1.0, 1.0], ("2", "8"): [3.0, 5.0], ("10", "8"): [5.0, 9.0]}
     [row] = transfer.by_forget(frame(transfer_rows(gaps))).to_dict("records")
     assert (row["n"], row["sources"], row["difference"]) == (2, 2, pytest.approx((3 + 6) / 2))

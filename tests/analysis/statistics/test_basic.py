@@ -51,7 +51,7 @@ def test_winners_curse_compares_the_best_with_fresh_seeds_on_the_same_parameters
     assert (result.trials, result.searched_split, result.fresh_split) == (2, "validation", "test")
 
 
-def test_the_same_trial_under_two_names_is_one_fresh_seed() -> None:
+def test_the_same_trial_under_two_names_is_a_single_fresh_seed() -> None:
     """Two searches chose the same values, so the rows transferred from 2 are those tuned on 8 once more."""
     claims = [{"regime": "tuned", "tuned_on": "8"}, {"regime": "transferred", "tuned_on": "2", "run_id": "b"}]
     fresh = [measured("jit", seed, gap=4.0 + 2 * seed, **claim) for claim in claims for seed in (1, 2)]
@@ -60,13 +60,13 @@ def test_the_same_trial_under_two_names_is_one_fresh_seed() -> None:
     assert result.high == pytest.approx(3.0 + 12.706205)  # four values would give 3 + 1.84
 
 
-def test_forget_sets_drawn_anew_are_work_of_their_own() -> None:
+def test_redrawn_forget_sets_are_separate_work() -> None:
     table = frame([trial(0, gap=4.0), measured("jit", 1, gap=6.0), measured("jit", 1, gap=8.0, trial_id="b")])
     assert len(distinct_work(table[1:])) == 1
     assert len(distinct_work(table[1:].assign(draw=[0, 1]))) == 2
 
 
-def test_where_other_draws_were_run_these_are_what_the_search_never_saw() -> None:
+def test_if_other_draws_were_run_only_these_are_fresh() -> None:
     """The draw that was searched has 5 and 6; the others have the means 8 and 12."""
     gaps = {(0, 1): 5.0, (0, 2): 6.0, (1, 1): 7.0, (1, 2): 9.0, (2, 1): 12.0}
     scenario = {"task": "random", "forget": "100"}

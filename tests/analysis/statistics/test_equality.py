@@ -111,7 +111,7 @@ def test_power_is_how_often_an_answer_comes(runs: int, difference: float) -> Non
     assert needed[0] == runs + 1 or equality.power(truth, needed - 1)[0] < equality.POWER
 
 
-def test_one_run_or_no_spread_is_no_claim() -> None:
+def test_a_single_run_or_no_spread_gives_no_claim() -> None:
     single = independent([3.0], [1.0, 2.0, 3.0])
     assert not equality.is_equal(single)[0]
     assert np.isnan(equality.equal_p(single)[0])
@@ -129,7 +129,7 @@ samples = st.lists(st.floats(-10, 10), min_size=4, max_size=12).filter(lambda v:
 
 @settings(max_examples=60, deadline=None)
 @given(samples, samples, st.floats(0.1, 20), st.floats(1.01, 3), st.floats(-50, 50), st.floats(0.01, 100))
-def test_what_must_hold_for_any_runs(
+def test_properties_of_any_runs(
     a: list[float], b: list[float], margin: float, more: float, shift: float, unit: float
 ) -> None:
     x, y = np.array(a), np.array(b)

@@ -44,7 +44,7 @@ def test_critical_differences_are_demsars() -> None:
         assert ranked.critical == pytest.approx(q * math.sqrt(count * (count + 1) / (6 * 14)), abs=0.001)
 
 
-def test_bars_join_what_cannot_be_told_apart() -> None:
+def test_bars_join_methods_within_the_critical_difference() -> None:
     table = figures(60, 4, a=-9.0, b=-8.9, c=9.0, d=9.05)
     ranked = ranking(table)
     assert ranked is not None
@@ -53,7 +53,7 @@ def test_bars_join_what_cannot_be_told_apart() -> None:
     assert ranking(table.iloc[:1]) is None
 
 
-def test_equal_methods_are_rarely_told_apart() -> None:
+def test_equal_methods_rarely_differ() -> None:
     """Nemenyi's difference holds for all pairs together, also over four blocks."""
     for blocks in (4, 10):
         wrong = 0
@@ -79,7 +79,7 @@ def test_pairs_are_scipys_wilcoxon_with_holm() -> None:
 
 
 @pytest.mark.parametrize(("size", "sets", "least"), [(3, 4, 0.90), (8, 4, 0.92), (6, 1, 0.88)])
-def test_the_bootstrap_interval_holds_what_it_says(size: int, sets: int, least: float) -> None:
+def test_the_bootstrap_interval_contains_the_mean_at_its_level(size: int, sets: int, least: float) -> None:
     rng = np.random.default_rng(2)
     hits = 0
     for _ in range(250):
@@ -88,7 +88,7 @@ def test_the_bootstrap_interval_holds_what_it_says(size: int, sets: int, least: 
     assert least <= hits / 250 <= 0.99
 
 
-def test_one_value_has_no_interval() -> None:
+def test_a_single_value_has_no_interval() -> None:
     assert np.isnan(bootstrap_interval([np.array([1.0]), np.array([1.0, 2.0])])).all()
     assert np.isnan(bootstrap_interval([])).all()
     assert bootstrap_interval([np.array([2.0, 2.0])]) == (2.0, 2.0)

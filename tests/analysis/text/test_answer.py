@@ -30,7 +30,7 @@ def benchmark() -> list[dict[str, Any]]:
     ]
 
 
-def test_one_row_a_method_with_whether_it_can_be_told_from_retraining() -> None:
+def test_a_row_per_method_says_whether_it_differs_from_retraining() -> None:
     lines = text(benchmark()).splitlines()
     assert lines[2].split() == ["method", "distance", "vs", "retrain", "seconds", "parameters"]
     by_method = {line.split()[0]: line for line in lines[3:8]}
@@ -54,7 +54,7 @@ def test_values_of_another_set_say_which() -> None:
     assert "jit (tuned on 8)" in text(table)
 
 
-def test_one_repetition_and_a_search_without_a_benchmark_claim_nothing() -> None:
+def test_a_single_repetition_and_a_search_without_a_benchmark_claim_nothing() -> None:
     assert "A single repetition cannot separate" in text([*rows("retrain", [1.0]), *rows("jit", [9.0])])
     searched = text([trial(n, gap=9.0 - n, param_lr=0.1 * (n + 1)) for n in range(3)])
     assert "run a benchmark to check it" in searched

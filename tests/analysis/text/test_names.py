@@ -64,5 +64,5 @@ def test_long_names_are_shortened_in_figures_and_stay_different() -> None:
     assert shortened(["a\nb"]) == [r"a\nb"]
 
 
-def test_a_variant_is_one_line() -> None:
+def test_a_variant_is_a_single_line() -> None:
     assert variant("jit", "published", "two\nlines") == r"jit (published: two\nlines)"

@@ -110,7 +110,7 @@ def test_the_masks_lose_what_is_strongest_in_each_batch_of_forget_images(
         assert 0 < mask.sum() < mask.size
 
 
-def test_over_channels_the_same_number_goes_at_every_place_and_over_the_map_not() -> None:
+def test_only_over_channels_is_the_same_number_pruned_at_every_position() -> None:
     by_channel, by_map = (masks(unlearn(replace(BASE, quantile=q))) for q in ("channels", "map"))
     gone = (~by_channel[1]).sum(axis=0)
     assert gone.tolist() == [[2, 2], [2, 2]]  # of 8: those above the .75-quantile
@@ -169,7 +169,9 @@ class Beside(nn.Module):
         return self.inner(x)
 
 
-def test_the_fine_tuning_is_adamw_under_one_cosine_over_all_rounds(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_fine_tuning_is_adamw_with_a_single_cosine_over_all_rounds(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     params = replace(BASE, prune_rounds=2, epochs=2, batch_size=5, weight_decay=0.1)
     network = Network()
     model = Beside(network.in_torch())
@@ -255,7 +257,7 @@ class Twice(nn.Module):
 
 
 @pytest.mark.parametrize("names", [1, 2])
-def test_a_relu_used_twice_has_one_mask_that_loses_what_either_use_prunes(names: int) -> None:
+def test_a_relu_used_twice_has_a_mask_with_the_outputs_pruned_in_either_use(names: int) -> None:
     model = Twice(6, names).double()
     with torch.no_grad():
         for layer, strongest in ((model.first, 2), (model.second, 4)):
@@ -310,7 +312,7 @@ def test_a_trial_counts_its_samples_tells_its_steps_and_repeats(digits: Prepared
 
 
 @pytest.mark.parametrize("forget", ["8", "3+8"])
-def test_it_forgets_one_class_and_two(short: Recipe, forget: str) -> None:
+def test_it_forgets_a_single_class_and_two_classes(short: Recipe, forget: str) -> None:
     prepared = prepare(Scenario("digits", "cnn2", "full_class", forget), recipe=short)
     params = {"prune_first": 0.01, "prune_last": 0.05, "lr": 6e-3, "epochs": 4}
     result = run_trial(prepared, PRUNING, params, seed=1)

@@ -34,7 +34,7 @@ def test_forgotten_classes_are_never_drawn_and_the_others_equally(forget) -> Non
     assert sum((result[i] - expected) ** 2 / expected for i in rest) < 24.3  # chi-square, 7 degrees, .999
 
 
-def test_without_forgotten_classes_an_image_never_gets_its_own() -> None:
+def test_without_forgotten_classes_an_image_never_gets_its_true_label() -> None:
     labels = torch.arange(5).repeat(2000)
     drawn = random_wrong_labels(labels, (), 5, rng())
     assert not (drawn == labels).any()
@@ -43,7 +43,7 @@ def test_without_forgotten_classes_an_image_never_gets_its_own() -> None:
         assert ((result - 500) ** 2 / 500).sum() - 500 < 16.3  # its own class, with none, adds 500
 
 
-def test_if_all_superclasses_lose_a_class_only_the_own_label_is_out() -> None:
+def test_if_all_superclasses_lose_a_class_only_the_true_label_is_excluded() -> None:
     labels = torch.tensor([0, 1, 2] * 100)
     drawn = random_wrong_labels(labels, (0, 1, 2), 3, rng())
     assert not (drawn == labels).any()

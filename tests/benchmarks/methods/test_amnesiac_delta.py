@@ -109,7 +109,7 @@ def recorded():
     }
 
 
-def test_if_every_batch_held_one_of_the_class_hardly_more_than_the_initial_weights_are_left(recorded) -> None:
+def test_if_every_batch_had_a_forget_image_little_more_than_the_initial_weights_remains(recorded) -> None:
     def left(task):
         prepared = recorded[task]
         start = weights(build_network(prepared.scenario, prepared.scenario.seed))

@@ -103,7 +103,7 @@ def test_it_learns_from_all_forget_images_and_the_same_retain_images_in_every_ep
     assert seen[:epoch] != seen[epoch : 2 * epoch]
 
 
-def test_the_shared_seed_chooses_the_retain_images_and_the_trials_own_their_order() -> None:
+def test_the_shared_seed_chooses_the_retain_images_and_the_trial_seed_their_order() -> None:
     orders = []
     for seeds in ((0, 0), (1, 0), (0, 1)):
         model = SoftNetwork().in_torch()
@@ -115,7 +115,7 @@ def test_the_shared_seed_chooses_the_retain_images_and_the_trials_own_their_orde
     assert first != other_order
 
 
-def test_each_teacher_is_asked_once_in_eval_mode_about_its_own_images() -> None:
+def test_each_teacher_computes_the_logits_of_its_images_once_in_eval_mode() -> None:
     model, fresh = SoftNetwork().in_torch(), bad().in_torch().train()
     learned = batches_of(model, X)
     good, worse = batches_of(model, X, training=False), batches_of(fresh, X, training=False)

@@ -25,7 +25,7 @@ def test_a_preset_by_name() -> None:
         jit.preset("cnn")
 
 
-def test_a_task_it_is_not_defined_for_is_told(method) -> None:
+def test_a_task_that_a_method_is_not_defined_for_is_an_error(method) -> None:
     method.check_task("sub_class")
     with pytest.raises(
         InvalidScenario, match="'own' is not defined for task 'random', only for full_class and"

@@ -87,7 +87,7 @@ def test_every_variant_gives_other_weights(problem) -> None:
 
 
 @pytest.mark.parametrize(("mode", "training"), [("train", True), ("eval", False)])
-def test_the_network_has_one_output_more_while_it_learns_and_never_when_it_is_evaluated(
+def test_the_network_has_an_extra_output_while_it_learns_but_never_in_an_evaluation(
     problem, mode: str, training: bool
 ) -> None:
     widths = []

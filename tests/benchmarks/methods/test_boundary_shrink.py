@@ -189,7 +189,7 @@ def test_every_variant_gives_other_weights(problem) -> None:
     assert len(result) == len(VARIANTS)
 
 
-def test_a_failed_attack_gives_the_next_likely_class_or_as_an_option_the_own_one(problem) -> None:
+def test_a_failed_attack_gives_the_next_likely_class_or_with_an_option_the_true_class(problem) -> None:
     w, x, y = forgotten(problem)
     params = replace(BASE, epsilon=1e-9)
     ranked = np.argsort(-logits(w, x), axis=1)

@@ -46,7 +46,7 @@ def diagonal(w, b, x):
     return spread.T @ flat**2 / len(x), spread.mean(0)
 
 
-def test_the_diagonal_is_the_exact_expectation_over_the_models_own_labels(problem) -> None:
+def test_the_diagonal_is_the_exact_expectation_over_labels_drawn_from_the_model(problem) -> None:
     w, b, x = problem
     data = tiny_data(FISHER, torch.from_numpy(x), torch.zeros(7, dtype=torch.int64), [], num_classes=3)
     result = fisher_diagonal(linear(w, b), data.retain, data.count)

@@ -177,7 +177,7 @@ def test_both_losses_take_the_jensen_shannon_divergence_where_it_is_asked_for(im
     assert loss.item() == pytest.approx(-js(target[passes], mine[passes], 2.0), rel=1e-9)
 
 
-def test_js_is_symmetric_bounded_and_finite_where_one_network_is_sure() -> None:
+def test_js_is_symmetric_bounded_and_finite_if_a_network_is_certain() -> None:
     params = replace(BASE, discrepancy="js")
     sure = torch.tensor([[800.0, 0.0, 0.0, 0.0]]).double()
     other = torch.tensor([[0.0, 800.0, 0.0, 0.0]]).double().requires_grad_()
@@ -367,7 +367,7 @@ def test_a_collapsed_generator_is_led_back_until_images_pass(small) -> None:
 # Networks --------------------------------------------------------------------------------------------------
 
 
-def test_activations_in_place_change_nothing(small, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_inplace_activations_change_nothing(small, monkeypatch: pytest.MonkeyPatch) -> None:
     expected = weights(GKT.unlearn(network(0), handle(), BASE, rng()))
     data = replace(handle(), new_model=lambda: network(1, inplace=True))
     result = weights(GKT.unlearn(network(0, inplace=True), data, BASE, rng()))

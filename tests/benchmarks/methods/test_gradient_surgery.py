@@ -185,7 +185,7 @@ def test_a_trial_counts_its_samples_tells_its_steps_and_repeats(digits: Prepared
 
 
 @pytest.mark.parametrize("forget", ["8", "3+8"])
-def test_it_forgets_one_class_and_two(short: Recipe, forget: str) -> None:
+def test_it_forgets_a_single_class_and_two_classes(short: Recipe, forget: str) -> None:
     prepared = prepare(Scenario("digits", "cnn2", "full_class", forget), recipe=short)
     params = {"lr": 0.02, "epochs": 1, "batch_size": 32, "repair_lr": 1e-2, "repair_batch_size": 128}
     result = run_trial(prepared, SURGERY, params, seed=1)

@@ -176,7 +176,7 @@ def test_the_loss_is_that_of_the_equation(problem, noise, changes) -> None:
 
 
 @pytest.mark.parametrize(("fits", "calls"), [(1, [1] * 5), (6, [2, 2, 1]), (9, [3, 2]), (1000, [5])])
-def test_copies_in_several_passes_give_what_one_pass_gives(
+def test_copies_in_several_passes_give_the_result_of_a_single_pass(
     problem, noise, monkeypatch: pytest.MonkeyPatch, fits: int, calls
 ) -> None:
     monkeypatch.setattr(image_sets, "per_pass", lambda shape, device: fits)

@@ -40,7 +40,7 @@ def unlearn(params, model=None, seed=0):
 
 
 @pytest.mark.parametrize("changes", VARIANTS.values(), ids=VARIANTS)
-def test_the_weights_are_those_of_ascent_worked_out_by_hand(monkeypatch: pytest.MonkeyPatch, changes) -> None:
+def test_the_weights_are_those_of_ascent_in_numpy(monkeypatch: pytest.MonkeyPatch, changes) -> None:
     params = replace(BASE, **changes)
     network = Network()
     model = network.in_torch()
@@ -83,7 +83,7 @@ def test_the_mode_decides_about_batch_norm_and_the_result_is_in_eval_mode(
     assert (moved > 0.01) == (mode == "train")
 
 
-def test_a_clipped_step_is_no_longer_than_said() -> None:
+def test_a_clipped_step_has_at_most_the_given_norm() -> None:
     before = weights(Network().in_torch())
     params = replace(BASE, epochs=1, batch_size=100, weight_decay=0.0, grad_clip=1e-3)
     moved = (weights(unlearn(params)) - before).norm()

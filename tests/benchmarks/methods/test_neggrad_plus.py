@@ -65,7 +65,7 @@ def test_every_variant_gives_other_weights() -> None:
 
 
 @pytest.mark.parametrize("forget", [FORGET, FORGET[:1], list(range(16))])
-def test_an_epoch_is_one_pass_over_the_retain_images_and_the_forget_images_come_round(
+def test_an_epoch_is_a_pass_over_the_retain_images_while_forget_images_repeat(
     monkeypatch: pytest.MonkeyPatch, forget
 ) -> None:
     model = Network().in_torch()

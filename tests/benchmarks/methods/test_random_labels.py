@@ -57,9 +57,7 @@ def labelled(epoch):
 
 
 @pytest.mark.parametrize("changes", VARIANTS.values(), ids=VARIANTS)
-def test_the_weights_are_those_of_descent_worked_out_by_hand(
-    monkeypatch: pytest.MonkeyPatch, changes
-) -> None:
+def test_the_weights_are_those_of_descent_in_numpy(monkeypatch: pytest.MonkeyPatch, changes) -> None:
     params = replace(BASE, **changes)
     network = Network()
     model = network.in_torch()
@@ -88,7 +86,7 @@ def test_every_epoch_passes_all_images_once_in_train_mode_and_in_another_order(
     assert all(labelled(epoch)[i] == Y[i] for epoch in epochs for i in RETAIN)
 
 
-def test_joined_batches_mix_both_and_sequential_ones_begin_with_the_forget_images(
+def test_joined_batches_mix_both_and_sequential_batches_begin_with_the_forget_images(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     first = [i for batch in seen_in(monkeypatch, BASE)[0] for i in batch.positions]
@@ -108,7 +106,7 @@ def test_labels_are_drawn_anew_every_epoch_and_never_the_forgotten_class(
     assert {label for labels in drawn for label in labels} == {0, 2, 3}
 
 
-def test_no_image_gets_its_own_label_where_no_class_is_forgotten(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_no_image_gets_its_true_label_if_no_class_is_forgotten(monkeypatch: pytest.MonkeyPatch) -> None:
     mixed = [0, 5, 10, 15, 2]
     params = replace(BASE, epochs=10)
     epochs = [labelled(e) for e in seen_in(monkeypatch, params, forget=mixed, task="random")]
@@ -122,14 +120,16 @@ def test_several_forgotten_classes_are_all_left_out(monkeypatch: pytest.MonkeyPa
     assert {epoch[i] for epoch in epochs for i in both} == {2, 3}
 
 
-def test_any_label_may_be_the_true_one(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_with_any_labels_the_true_label_is_possible(monkeypatch: pytest.MonkeyPatch) -> None:
     params = replace(BASE, labels="any", epochs=20)
     drawn = [labelled(epoch)[i] for epoch in seen_in(monkeypatch, params) for i in FORGET]
     assert set(drawn) == set(range(CLASSES))
     assert 10 < sum(label == 1 for label in drawn) < 40  # 25 expected, standard deviation 4.3
 
 
-def test_permuted_labels_are_the_forget_images_own_dealt_out_anew(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_permuted_labels_are_a_permutation_of_the_forget_images_labels(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     mixed = [0, 5, 10, 15, 2]
     params = replace(BASE, labels="permuted", epochs=6)
     epochs = [labelled(e) for e in seen_in(monkeypatch, params, forget=mixed, task="random")]

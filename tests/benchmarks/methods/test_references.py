@@ -41,7 +41,7 @@ def test_retraining_owes_nothing_to_the_original_weights(digits: Prepared) -> No
     assert torch.equal(retrained(digits.original), retrained(other))
 
 
-def test_no_seed_repeats_the_scenarios_own_retrained_model(digits: Prepared) -> None:
+def test_no_seed_repeats_the_retrained_model_of_the_scenario(digits: Prepared) -> None:
     """Else a benchmark over seeds would hold one row of gap 0 by construction."""
     results = [run_trial(digits, "retrain", seed=seed) for seed in (digits.scenario.seed, 1)]
     logits = digits.packed.retrained_logits[0]["retain_test"]

@@ -139,7 +139,7 @@ def test_with_all_weights_free_it_is_random_labels() -> None:
     assert torch.equal(weights(unlearn(SalunParams(**shared, mask_fraction=1.0))), weights(other))
 
 
-def test_one_pass_over_the_forget_images_in_eval_mode_comes_first(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_pass_over_the_forget_images_in_eval_mode_comes_first(monkeypatch: pytest.MonkeyPatch) -> None:
     model = Network().in_torch()
     seen = watch(monkeypatch, model, X)
     assert not unlearn(BASE, model).training

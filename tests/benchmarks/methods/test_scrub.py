@@ -145,7 +145,7 @@ def test_the_student_is_in_train_mode_and_the_teacher_is_asked_once_in_eval_mode
     assert not model.training
 
 
-def test_progress_is_told_for_every_step_and_ends_at_one() -> None:
+def test_progress_is_reported_for_every_step_and_ends_at_1() -> None:
     shares = []
     unlearn(BASE, observe=lambda model, share: shares.append(share))
     assert len(shares) == 2 * 2 + 3 * 3

@@ -71,7 +71,7 @@ def predicted(vector, positions):
         ("random", [3, 7, 11, 2, 6, 10, 14], VALIDATION, True),
     ],
 )
-def test_it_returns_the_epoch_whose_forget_error_is_closest_to_the_expected_one(
+def test_it_returns_the_epoch_whose_forget_error_is_closest_to_the_expected_error(
     task, forget, validation, last
 ) -> None:
     epochs = after_every_epoch(task, forget, validation)
@@ -104,7 +104,7 @@ def spoken(true, predictions, forget, validation, task="random"):
     return expected_error(Spoken().eval(), data)
 
 
-def test_each_forget_image_counts_with_the_held_out_error_of_its_own_label() -> None:
+def test_each_forget_image_counts_with_the_held_out_error_of_its_label() -> None:
     held_out = [0, 0, 1, 1, 1, 1, 2]
     true = [0, 0, 0, 1, 2, *held_out]
     predictions = [0, 0, 0, 0, 0, 0, 1, 1, 1, 1, 2, 0]

@@ -77,7 +77,7 @@ def test_labels_are_those_of_the_equation(temperature: float) -> None:
     assert np.allclose(result.sum(axis=1), 1)
 
 
-def test_cold_labels_are_those_of_the_nearest_image_and_hot_ones_the_batch_average() -> None:
+def test_cold_labels_are_those_of_the_nearest_image_and_hot_labels_the_batch_average() -> None:
     forget, retain = torch.tensor([[0.0, 0.0]]), torch.tensor([[3.0, 4.0], [0.0, 1.0], [9.0, 0.0]])
     labels = torch.eye(3)
     assert torch.allclose(soft_labels(forget, retain, labels, 1e-3), torch.tensor([[0.0, 1.0, 0.0]]))

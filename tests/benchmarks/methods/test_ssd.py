@@ -102,7 +102,7 @@ def test_every_variant_gives_other_weights(problem) -> None:
     assert len(set(result.values())) == len(VARIANTS)
 
 
-def test_batches_of_one_are_the_importance_per_image(problem) -> None:
+def test_batches_of_a_single_image_give_the_importance_per_image(problem) -> None:
     single = unlearn(problem, replace(BASE, batch_size=1))
     assert np.allclose(single, unlearn(problem, replace(BASE, importance="per_image")), rtol=1e-9)
 
@@ -143,7 +143,7 @@ def digits_gap(digits):
     return run_trial(digits, "original").metrics["gap"]
 
 
-def test_the_shared_seed_decides_and_the_trials_own_does_not(digits: Prepared) -> None:
+def test_the_shared_seed_decides_and_the_trial_seed_does_not(digits: Prepared) -> None:
     def run(**seeds):
         return weights(run_trial(digits, "ssd", **seeds).model)
 

@@ -44,13 +44,13 @@ def test_a_metric_to_measure_that_does_not_exist_is_an_error() -> None:
         benchmark_metrics(["gapp"])
 
 
-def test_an_unknown_metric_is_told(digits: Prepared) -> None:
+def test_an_unknown_metric_is_an_error_with_the_nearest_name(digits: Prepared) -> None:
     references = digits.references("test")
     with pytest.raises(UnknownName, match="unknown metric 'gapp'; did you mean 'gap'"):
         measure(references.original, references, ["gapp"])
 
 
-def test_once_remembers_as_long_as_the_evaluation_lives() -> None:
+def test_results_are_cached_for_the_lifetime_of_the_evaluation() -> None:
     class Thing:
         pass
 

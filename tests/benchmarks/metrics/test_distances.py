@@ -48,7 +48,7 @@ def test_they_are_those_of_scipy_image_by_image(classes: int) -> None:
     assert result.disagreement == 100 * np.mean([x.argmax() != y.argmax() for x, y in pairs])
 
 
-def test_values_by_hand() -> None:
+def test_values_equal_their_formulas() -> None:
     sure, even = of_probabilities([0.5, 0.5], [0.9, 0.1]), of_probabilities([0.5, 0.5], [0.1, 0.9])
     result = distances(sure, even)
     of_the_second = 0.9 * math.log(0.9 / 0.5) + 0.1 * math.log(0.1 / 0.5)
@@ -91,7 +91,7 @@ def test_of_tied_classes_the_first_counts() -> None:
     assert distances(predictions([[0, 1, 1]]), predictions([[1, 1, 1]])).disagreement == 100
 
 
-def test_one_image_and_none() -> None:
+def test_a_single_image_and_no_images() -> None:
     same = distances(of_probabilities([0.9, 0.1]), of_probabilities([0.9, 0.1]))
     assert same.js == 0
     none = predictions(np.empty((0, 3)))

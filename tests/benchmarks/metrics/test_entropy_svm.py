@@ -31,7 +31,7 @@ def test_it_is_the_machine_of_the_public_code(seed: int) -> None:
     assert 0 < percent < 100
 
 
-def test_without_images_of_a_kind_there_is_no_answer() -> None:
+def test_if_a_kind_has_no_images_the_metric_is_missing() -> None:
     draw = np.random.default_rng(0)
     some, none = predictions(draw, 20, 2.0), predictions(draw, 0, 2.0)
     assert math.isnan(mia_entropy_svm(Evaluation("test", "random", some, none, some, none)))

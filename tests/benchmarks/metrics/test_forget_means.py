@@ -37,7 +37,7 @@ def test_log_odds_are_exact_where_probabilities_are_not(z: float) -> None:
     assert p.confidence[0] == pytest.approx(z, abs=1e-12)
 
 
-def test_without_an_image_there_is_no_figure() -> None:
+def test_without_images_the_figures_are_missing() -> None:
     none = Predictions(np.empty((0, 3), np.float32), np.empty(0, np.int64))
     assert math.isnan(forget_loss(none))
     assert math.isnan(forget_log_odds(none))

@@ -37,6 +37,6 @@ def test_it_is_scikit_learns_solution(name: str, weighted: bool) -> None:
     )
 
 
-def test_one_kind_alone_is_refused() -> None:
+def test_a_single_kind_is_refused() -> None:
     with pytest.raises(ValueError, match="both members and non-members"):
         logistic_fit(np.ones(3), np.ones(3, bool), np.ones(3), c=2.0)

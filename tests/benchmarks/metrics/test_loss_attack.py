@@ -114,7 +114,7 @@ def test_a_rate_that_is_less_than_an_image_is_missing(name: str, fewest: int) ->
     assert value(fewest) >= 0
 
 
-def test_a_model_that_memorises_is_told_apart_and_one_that_says_the_same_of_all_is_not() -> None:
+def test_the_attack_detects_a_model_that_memorises_and_not_a_constant_model() -> None:
     memorised = evaluation(np.full(100, 0.01), np.full(100, 3.0))
     assert [f(memorised) for f in (mia_loss, mia_loss_balanced, mia_loss_auc)] == [100, 100, 100]
     assert true_positives(memorised, 0.01) == 100
@@ -123,7 +123,7 @@ def test_a_model_that_memorises_is_told_apart_and_one_that_says_the_same_of_all_
     assert true_positives(constant, 0.01) == 0
 
 
-def test_with_too_few_images_there_is_no_answer() -> None:
+def test_with_too_few_images_the_metrics_are_missing() -> None:
     assert math.isnan(mia_loss(drawn(0, 9, 50)))
     assert math.isnan(mia_loss_balanced(drawn(0, 50, 9)))
     assert math.isnan(mia_loss_auc(drawn(0, 0, 5)))

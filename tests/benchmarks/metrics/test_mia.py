@@ -58,7 +58,7 @@ def test_threshold_and_value_are_those_of_the_published_attack(scale: float, see
     assert mia(e) == 100 * np.mean(weight * forget + bias > 0)
 
 
-def test_what_the_attack_says_of_every_set_is_one_threshold_on_each() -> None:
+def test_the_answers_for_every_set_come_from_the_same_threshold() -> None:
     draw = np.random.default_rng(2)
     retain, forget = draw.gamma(0.5, 0.5, 900), draw.gamma(0.5, 1.0, 100)
     outside = draw.gamma(0.5, 1.5, 150), draw.gamma(0.5, 3.0, 20)
@@ -111,14 +111,14 @@ def test_confident_forget_images_count_as_members() -> None:
     "sizes", [(30, 10, 3, 5), (900, 90, 10, 90), (40500, 4500, 500, 4500), (40500, 9000, 1000, 4500)]
 )
 @pytest.mark.parametrize("entropy", [0.0, 0.7, 1e-7, math.log(10)])
-def test_of_entropies_all_alike_no_image_is_a_member(sizes, entropy) -> None:
+def test_of_equal_entropies_no_image_is_a_member(sizes, entropy) -> None:
     retain, retain_held_out, forget_held_out, forget = ([entropy] * size for size in sizes)
     e = evaluation(retain, forget, retain_held_out, forget_held_out)
     assert mia(e) == 0
     assert math.isnan(mia_threshold(e))
 
 
-def test_nor_is_one_of_entropies_that_differ_by_rounding() -> None:
+def test_of_entropies_that_differ_by_rounding_no_image_is_a_member() -> None:
     """The published regression stops at its start, where its answer for every image is no."""
     draw = np.random.default_rng(0)
     parts = [2.3 + 1e-9 * draw.normal(size=size) for size in (900, 90, 90, 10)]
@@ -134,7 +134,7 @@ def test_nothing_to_forget_has_no_value() -> None:
     assert math.isnan(mia(evaluation([0.1, 0.2], [], [0.3, 0.4], [])))
 
 
-def test_one_fit_serves_both_figures(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_both_figures_share_a_fit(monkeypatch: pytest.MonkeyPatch) -> None:
     from benchmarks.metrics import mia as module
 
     fits, fit = [], module.logistic_fit

@@ -34,7 +34,7 @@ def test_by_hand(predicted: list[int], labels: list[int], largest: float, spread
     assert predicted_entropy(images) == pytest.approx(spread)
 
 
-def test_without_an_image_there_is_no_figure() -> None:
+def test_without_images_the_figures_are_missing() -> None:
     none = Predictions(np.empty((0, 6), np.float32), np.empty(0, np.int64))
     assert math.isnan(largest_wrong_class(none))
     assert math.isnan(predicted_entropy(none))

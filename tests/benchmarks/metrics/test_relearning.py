@@ -45,13 +45,13 @@ def evaluation(relearned, accuracy=80, asked=None):
         (Relearned(3, True), Relearned(0, True), [3, 100, math.nan]),
     ],
 )
-def test_the_ratio_of_steps_where_both_get_there(unlearned, retrained, expected) -> None:
+def test_the_index_is_the_ratio_of_steps_if_both_reach_the_goal(unlearned, retrained, expected) -> None:
     references = References(evaluation(unlearned), evaluation(retrained))
     result = measure(evaluation(unlearned), references, NAMES)
     assert list(result.values()) == pytest.approx(expected, nan_ok=True)
 
 
-def test_without_a_forget_image_there_is_no_figure_and_no_training() -> None:
+def test_without_forget_images_nothing_is_trained_and_figures_are_missing() -> None:
     asked = []
     none = Predictions(np.empty((0, 2), np.float32), np.empty(0, np.int64))
     e = replace(evaluation(Relearned(1, True), asked=asked), forget_held_out=none)

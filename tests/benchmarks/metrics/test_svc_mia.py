@@ -101,7 +101,7 @@ def test_of_more_members_than_outsiders_the_distribution_is_kept() -> None:
     assert abs(ATTACKS["confidence"](whole) - np.mean(drawn)) < 2 * np.std(drawn)
 
 
-def test_modified_entropy_by_hand() -> None:
+def test_modified_entropy_equals_its_formula() -> None:
     p = predictions(np.random.default_rng(3), 50, 1.0)
     probability = softmax(p)
     expected = [
@@ -123,7 +123,7 @@ def test_more_is_more_forgotten() -> None:
 
 
 @pytest.mark.parametrize("name", ATTACKS)
-def test_held_out_images_of_a_forgotten_class_have_no_part_in_it(name) -> None:
+def test_held_out_images_of_a_forgotten_class_are_not_used(name) -> None:
     e = evaluation()
     assert ATTACKS[name](replace(e, forget_held_out=e.forget_train)) == ATTACKS[name](e)
 
@@ -149,7 +149,7 @@ def constant(count, right):
 # Sizes at which the machine's answer to a tie is -1e-12 for one of its two inputs, or both
 @pytest.mark.parametrize(("count", "right"), [(331, 152), (1790, 1545), (4608, 3621), (101, 101), (500, 0)])
 @pytest.mark.parametrize("name", ATTACKS)
-def test_a_tie_is_a_member_whatever_rounding_says(name, count: int, right: int) -> None:
+def test_a_tie_is_a_member_in_spite_of_rounding(name, count: int, right: int) -> None:
     same = constant(count, right)
     e = Evaluation("test", "full_class", same, constant(40, 20), same, constant(7, 3))
     assert ATTACKS[name](e) == 0
@@ -160,6 +160,6 @@ def test_nothing_to_forget_or_to_compare_with_has_no_value() -> None:
     assert math.isnan(ATTACKS["entropy"](evaluation(sizes=(30, 10, 0, 10))))
 
 
-def test_they_are_measured_only_where_they_are_named() -> None:
+def test_they_are_measured_only_if_they_are_named() -> None:
     e = evaluation()
     assert not {"mia_gap", *(f"mia_{name}" for name in ATTACKS)} & measure(e, References(e, e)).keys()

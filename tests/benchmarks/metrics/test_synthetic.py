@@ -48,7 +48,7 @@ def test_the_figures_are_accuracies_on_the_images_of_retained_and_of_forgotten_c
     assert result.targets["synthetic_forget_acc"] == 0, "the retrained model never names the class"
 
 
-def test_they_are_measured_on_the_way_where_they_are_named(kept) -> None:
+def test_they_are_measured_during_the_run_if_they_are_named(kept) -> None:
     named = ["gap", "retain_acc", "forget_acc", "mia", *NAMES]
     result = run_trial(kept, "finetune", {"epochs": 1}, metrics=named, points=2)
     assert len(result.course) == 2
@@ -58,7 +58,7 @@ def test_they_are_measured_on_the_way_where_they_are_named(kept) -> None:
     assert not set(NAMES) & without.course[0].metrics.keys()
 
 
-def test_predictions_alone_do_not_do(digits: Prepared) -> None:
+def test_predictions_alone_are_refused(digits: Prepared) -> None:
     references = digits.references("test")
     with pytest.raises(BenchmarkError, match="need the model"):
         metrics.get(NAMES[0]).compute(references.original, references)

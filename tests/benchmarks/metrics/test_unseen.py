@@ -39,6 +39,6 @@ def test_images_that_were_never_seen_depend_on_the_task(task: str, excess: float
     assert values == pytest.approx({"forget_excess": excess, "retain_drop": 10.0})
 
 
-def test_without_unseen_images_there_is_no_excess() -> None:
+def test_without_unseen_images_the_excess_is_missing() -> None:
     now = evaluation("sub_class", 40, 15, 0, held_out=0)
     assert math.isnan(measure(now, References(now, now), ["forget_excess"])["forget_excess"])

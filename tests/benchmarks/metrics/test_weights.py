@@ -62,7 +62,7 @@ def test_a_small_change_of_a_small_weight_counts() -> None:
     assert weight_change(original, model).changed == 50
 
 
-def test_running_statistics_are_no_weights() -> None:
+def test_running_statistics_are_not_weights() -> None:
     original = nn.BatchNorm1d(3)
     model = copy.deepcopy(original)
     model.train()(torch.randn(8, 3))

@@ -44,7 +44,7 @@ def near_even(classes: int, images: int = 300) -> np.ndarray:
 
 
 @pytest.mark.filterwarnings("ignore:reduction")  # which is the point
-def test_public_code_says_nearly_1_where_the_definition_does_not() -> None:
+def test_public_code_gives_nearly_1_where_the_definition_does_not() -> None:
     """With 100 classes, of a sharp model beside a nearly even one."""
     z, untrained = sharp(100), near_even(100)
     defined, printed = both(z, untrained)
@@ -56,13 +56,13 @@ def test_public_code_says_nearly_1_where_the_definition_does_not() -> None:
 
 
 @pytest.mark.parametrize("classes", [2, 10, 200])
-def test_the_definition_does_not_hang_on_the_number_of_classes(classes: int) -> None:
+def test_the_definition_does_not_depend_on_the_number_of_classes(classes: int) -> None:
     """Two models that are certain of different classes are ln 2 apart, however many classes there are."""
     certain, other = 50 * np.eye(2, classes)[[0, 0]], 50 * np.eye(2, classes)[[1, 1]]
     assert both(certain, other)[0] == pytest.approx(1 - math.log(2))
 
 
-def test_a_model_like_the_random_one_has_1_either_way() -> None:
+def test_a_model_equal_to_the_random_network_has_1_in_both_versions() -> None:
     assert both(near_even(10), near_even(10)) == (1, pytest.approx(1))
 
 
@@ -72,7 +72,7 @@ def test_probabilities_that_underflow_leave_both_finite() -> None:
     assert math.isfinite(printed)
 
 
-def test_without_a_random_network_or_an_image_there_is_no_figure() -> None:
+def test_without_a_random_network_or_images_the_figures_are_missing() -> None:
     none, some = Predictions(np.empty((0, 3), np.float32), np.empty(0, np.int64)), np.zeros((1, 3))
     e = Evaluation("test", "full_class", none, none, none, none)
     for references in (References(e, e), References(e, e, lambda: none)):

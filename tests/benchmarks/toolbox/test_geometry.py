@@ -54,7 +54,7 @@ def test_curvature_is_that_of_the_whole_hessian(activation: type[nn.Module]) -> 
     assert PROBES * len(rounds) == 1600
 
 
-def test_a_model_that_is_sure_has_a_curvature_all_the_same() -> None:
+def test_a_certain_model_has_a_curvature_too() -> None:
     """Where p rounds to 1, kappa tends to the norm of the slope of the log-odds."""
     model = network(2, 6.0)
     x = torch.randn((4, 2, 2, 2), generator=torch.Generator().manual_seed(1))
@@ -85,7 +85,7 @@ def test_agreement_of_a_half_space() -> None:
     assert (agreement(model, x, 1 - y, torch.Generator().manual_seed(0)) == 0).all()
 
 
-def test_a_trial_has_both_of_every_forget_image_where_they_are_named(kept_digits: Prepared) -> None:
+def test_a_trial_has_both_for_every_forget_image_if_they_are_named(kept_digits: Prepared) -> None:
     named = ["curvature", "agreement"]
     result = run_trial(kept_digits, "original", metrics=named)
     assert result.surface is not None

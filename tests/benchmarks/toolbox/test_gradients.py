@@ -183,7 +183,7 @@ def test_weights_that_two_layers_share_are_summed_before_they_are_squared() -> N
         assert torch.allclose(result[key], value, rtol=1e-6, atol=1e-12), key
 
 
-def test_reparametrised_layers_go_the_general_way() -> None:
+def test_reparametrised_layers_go_through_torch_func() -> None:
     torch.manual_seed(0)
     layer = torch.nn.utils.parametrizations.weight_norm(nn.Linear(72, CLASSES).double())
     model, (x, y) = nn.Sequential(nn.Flatten(), layer), problem()

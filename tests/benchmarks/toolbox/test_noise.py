@@ -33,7 +33,7 @@ def expected(model, classes, images, **how):
 
 @pytest.mark.parametrize("at_once", [1, 3, 1000])
 @pytest.mark.parametrize(("maximise", "halve_lr"), [(True, False), (False, False), (False, True)])
-def test_all_classes_at_once_give_what_each_gives_alone(
+def test_all_classes_together_give_the_result_of_each_alone(
     monkeypatch: pytest.MonkeyPatch, at_once: int, maximise: bool, halve_lr: bool
 ) -> None:
     monkeypatch.setattr(module, "_AT_ONCE", at_once)
@@ -80,7 +80,7 @@ def test_the_network_is_left_as_it_was() -> None:
     assert all(p.grad is None for p in model.parameters())
 
 
-def test_an_epoch_holds_every_noise_image_as_often_as_asked_and_every_real_one_once() -> None:
+def test_an_epoch_has_the_asked_copies_of_each_noise_image_and_each_real_image_once() -> None:
     model, seen, steps = network(), [], []
     model.register_forward_pre_hook(lambda _, x: seen.append(x[0].flatten(1)[:, 0]))
     noise = torch.arange(3.0).double().view(3, 1, 1, 1).expand(3, *SHAPE)

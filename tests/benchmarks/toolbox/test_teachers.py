@@ -21,7 +21,7 @@ def image_by_image(model: torch.nn.Module, images: ImageSet) -> torch.Tensor:
         return torch.cat([model(images.ready(images.pixels(i[None]))) for i in images.index])
 
 
-def test_the_original_is_asked_about_every_image_in_its_place(digits: Prepared) -> None:
+def test_the_original_computes_the_logits_of_every_image_in_order(digits: Prepared) -> None:
     model, data = copy.deepcopy(digits.original), data_for(digits, SCRUB)
     for logits, images in zip(original_logits(model, data), (data.forget, data.retain), strict=True):
         assert torch.allclose(logits, image_by_image(digits.original, images), rtol=1e-4, atol=1e-5)
