@@ -21,7 +21,7 @@ def printed(forget: str, method: str) -> np.ndarray:
 
 
 def as_printed_rows(methods: list[str], sets: list[str], shift: float = 0.0, **values: object) -> list[dict]:
-    """Runs of ours that come out as printed; the methods' figures moved by so many points."""
+    """Runs with the printed figures; those of methods are shifted by some points."""
     return [
         row
         for forget in sets
@@ -53,7 +53,7 @@ def test_a_cell_has_both_sides_the_difference_and_the_spread() -> None:
     assert retain["std"] == pytest.approx(np.std([66.0, 66.4], ddof=1))
     assert retain["difference"] == pytest.approx(-0.01)
     assert retain["within"]
-    forget = cell(compared, forget="rocket", method="jit", metric="forget_acc")  # 14.5 beside 14.2 ± 0.6
+    forget = cell(compared, forget="rocket", method="jit", metric="forget_acc")  # 14.5, printed: 14.2 ± 0.6
     assert forget["within"]
     assert not cell(cells(frame(rows[1:]), TABLE8), forget="rocket", method="jit", metric="forget_acc")[
         "within"
@@ -73,7 +73,7 @@ def test_without_a_printed_spread_within_is_null() -> None:
 
 
 def test_a_spread_over_draws_is_compared_with_a_spread_over_draws() -> None:
-    """JiT's table 4a prints 92.0 ± 3.6 for the original model: another 100 images in every run."""
+    """JiT's table 4a prints 92.0 ± 3.6 for the original model: a different 100 images in every run."""
     table = select("jit-table4a")
     scenario = {"dataset": "cifar10", "model": "vgg11_133m", "task": "random", "forget": "100"}
 
@@ -97,7 +97,7 @@ def test_a_spread_over_draws_is_compared_with_a_spread_over_draws() -> None:
     assert averaged[["over", "mean", "std"]].tolist() == ["draws", 93.0, draws["std"]]
     seeds = cell(cells(frame(rows({(0, 1): 92.0, (0, 2): 92.0})), table), **where)
     assert seeds[["over", "std"]].tolist() == ["seeds", 0.0]
-    assert pd.isna(seeds["within"]), "one draw says nothing about how far draws lie apart"
+    assert pd.isna(seeds["within"]), "a single draw does not show the spread of draws"
 
 
 def test_a_spread_over_seeds_remains_over_seeds_with_several_originals() -> None:
@@ -114,7 +114,7 @@ def test_a_spread_over_seeds_remains_over_seeds_with_several_originals() -> None
 
 def test_cells_never_run_and_figures_never_measured_are_kept() -> None:
     compared = cells(frame(printed_rows("jit", "rocket", (66.0, 14.0, math.nan))), TABLE8)
-    assert len(compared) == len(TABLE8)  # one line of ours per printed cell at most
+    assert len(compared) == len(TABLE8)  # at most a line per printed cell
     by = compared.set_index(["forget", "method", "metric"])["status"]
     assert by["rocket", "jit", "mia"] == UNMEASURED
     assert by["rocket", "jit", "forget_acc"] == COMPARED
@@ -273,7 +273,7 @@ def test_distances_are_to_the_retrained_model_of_each_side() -> None:
 
 def test_equal_distances_share_their_rank_in_spite_of_rounding() -> None:
     figures = {"retrain": (60.0, 10.0, 10.0), "jit": (60.1, 10.0, 10.0), "ssd": (60.0, 10.1, 10.0)}
-    assert 60.1 - 60.0 != 10.1 - 10.0  # as floating point has it
+    assert 60.1 - 60.0 != 10.1 - 10.0  # in floating point
     rows = [row for method, values in figures.items() for row in printed_rows(method, "rocket", values)]
     assert ranking(cells(frame(rows), TABLE8))["rank"].tolist() == [1.5, 1.5]
 

@@ -1,4 +1,4 @@
-"""Whose published values a benchmark ran."""
+"""The published values that a benchmark ran."""
 
 from __future__ import annotations
 

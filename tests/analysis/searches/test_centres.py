@@ -1,4 +1,4 @@
-"""Which sensitivity runs are one figure, and around what."""
+"""The sensitivity runs that belong to a figure, and their centres."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ BEST = {"param_lr": 0.1, "param_sigma": 0.5}
 
 
 def run(name: str, lrs: Iterable[float], *, seeds: int = 2, **values: object) -> list:
-    """A line over lr through 0.1, which later runs measured again; the second seed adds 2."""
+    """A line over lr through 0.1, a point that later runs repeat; the second seed adds 2."""
     return [
         trial(
             i, **UNTUNED | {"run_id": name, "seed": seed, "gap": 100 * lr + 2 * (seed - 1)} | BEST
@@ -83,7 +83,7 @@ def test_older_runs_of_a_single_line_are_around_the_best_of_their_search() -> No
     [figure] = figures(frame([winner, trial(1, run_id="s", gap=2.0, param_lr=0.3), *older]))
     assert figure.best is not None
     assert figure.best["param_lr"] == 0.1
-    # A search whose best has another sigma is not what a line at sigma .5 is around
+    # A search whose best has a different sigma is not the centre of a line at sigma .5
     elsewhere = [{**winner, "param_sigma": 0.7}, trial(1, run_id="s", gap=2.0, param_lr=0.3)]
     [lone] = figures(frame([*elsewhere, *older]))
     assert lone.best is None

@@ -57,7 +57,7 @@ def test_scaling_keeps_a_constant_objective_at_zero() -> None:
 
 
 def trials() -> pd.DataFrame:
-    """Three complete trials of which the last is beaten, one that failed, and one that ended early."""
+    """Three complete trials, the last one dominated, a failed trial and a trial that ended early."""
     retain = [90.0, 80.0, 80.0, 92.0, 92.0]
     seconds = [2.0, 1.0, 3.0, 1.0, 0.1]
     return pd.DataFrame(
@@ -83,7 +83,7 @@ def test_a_front_of_trials_its_knee_and_its_volume() -> None:
     assert data["trial_number"].tolist() == [0, 1, 2]
     assert data["on_front"].tolist() == [True, True, False]
     assert data["retain_acc_distance"].tolist() == [1.0, 11.0, 11.0]
-    # scaled: (0, .5) and (1, 0) in retain distance and seconds, the others alike
+    # scaled: (0, .5) and (1, 0) in retain distance and seconds, the others equal
     assert data["knee"].tolist() == [True, False, False]
     assert data["hypervolume"].tolist() == pytest.approx([0.5, 0.5, 0.5])
 

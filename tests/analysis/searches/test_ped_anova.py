@@ -41,5 +41,5 @@ def test_every_sample_has_the_value_that_optuna_gives(trials: int, seed: int) ->
     for pick, divergence in zip(picks, figures, strict=True):
         whole = _by_optuna(values[:, pick], metric[pick], space)
         last = np.sort(metric[pick])[int(np.ceil(0.1 * trials)) - 1]
-        share = (metric[pick] <= last).mean()  # Optuna's figure has this factor, which shares do not see
+        share = (metric[pick] <= last).mean()  # Optuna's figure has this factor, which cancels in shares
         np.testing.assert_allclose(divergence * share**2, whole, rtol=1e-9, atol=1e-12)

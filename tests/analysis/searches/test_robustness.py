@@ -1,4 +1,4 @@
-"""How robust the best point is, on landscapes whose neighbourhoods are known."""
+"""The robustness of the best point, on landscapes with known neighbourhoods."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def range_of(_: Study, name: str) -> Range | None:
 
 
 def searched(gap: Callable[[float, float], float], count: int = 400) -> list[Row]:
-    """Trials over both ranges, most near the middle, as a sampler would put them; the best is the middle."""
+    """Trials over both ranges, most near the middle, as from a sampler; the best is the middle."""
     rng = np.random.default_rng(0)
     points = np.clip(0.5 + rng.normal(0, 0.15, (count, 2)), 0, 1)
     points[0] = 0.5
@@ -46,7 +46,7 @@ def test_a_plain_is_robust_and_a_spike_is_not() -> None:
 
 
 def test_half_a_neighbourhood_beyond_an_edge_is_half() -> None:
-    """Trials are dense on the good side, but the space counts and not the trials."""
+    """Trials are dense on the good side, but the share is one of the space, not of the trials."""
     near = share(lambda x, y: 1.0 if x <= 0 else 20.0)
     assert near.share(2.0)[0] == pytest.approx(0.5, abs=0.08)
     [low], [high] = near.interval(2.0)
@@ -85,5 +85,5 @@ def test_lines_of_a_sensitivity_run_are_judged_separately() -> None:
     table = robustness(frame(near), range_of).set_index("parameter")
     assert set(table["source"]) == {"sensitivity"}
     lr = table.loc["param_lr"]
-    assert 0.5 < lr["share"] < 1.0, "the upper side climbs by eight points"
+    assert 0.5 < lr["share"] < 1.0, "the loss rises by eight points on the upper side"
     assert np.isfinite([lr["low"], lr["high"]]).all()

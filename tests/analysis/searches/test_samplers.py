@@ -1,4 +1,4 @@
-"""Samplers side by side: means and intervals of made searches."""
+"""Comparison of samplers: means and intervals of synthetic searches."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def test_means_over_searches_of_the_best_so_far() -> None:
     curves = sampler_curves(table)
     tpe = curves[curves["sampler"] == "tpe"]
     assert tpe["trial"].tolist() == [1, 2, 3]
-    assert tpe["searches"].tolist() == [3, 3, 3]  # older searches, without a name, were TPE
+    assert tpe["searches"].tolist() == [3, 3, 3]  # older searches without a name used TPE
     assert tpe["mean"].tolist() == pytest.approx([3.0, 8 / 3, 4 / 3])
     alone = curves[curves["sampler"] == "random"]
     assert alone["mean"].tolist() == [9.0, 8.0]
@@ -41,7 +41,7 @@ def test_the_interval_contains_the_mean_at_its_level() -> None:
     draws = np.random.default_rng(0).normal(10, 1, (200, 12, 1))
     low, high = np.array([interval(values) for values in draws])[:, :, 0].T
     inside = ((low <= 10) & (high >= 10)).mean()
-    assert 0.86 <= inside <= 0.98  # a percentile bootstrap of twelve is a little short
+    assert 0.86 <= inside <= 0.98  # a percentile bootstrap of twelve values is a little too short
 
 
 def test_without_searches_the_table_is_empty() -> None:

@@ -150,5 +150,5 @@ def test_a_trial_whose_evaluation_ended_early_gives_no_target_and_no_best_so_far
     assert progress(rows)["objective"].tolist() == [9.0, 5.0, 6.0]
     assert progress(rows)["best"].tolist() == [9.0, 9.0, 6.0]
     alone = rows[rows["eval_ended"] != ""]
-    assert sense.target(alone, "mia") == 60.0, "which is better than nothing"
+    assert sense.target(alone, "mia") == 60.0, "the only value available"
     assert progress(alone)["best"].tolist() == [5.0]

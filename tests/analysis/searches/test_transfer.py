@@ -83,7 +83,10 @@ def test_over_all_the_forget_sets_are_the_sample() -> None:
         ("2", "2"): [1.0, 1.0], ("8", "2"): [2.0, 2.0], ("8", "10"): [50.0, 50.0],
     }  # fmt: skip
     [row] = transfer.overall(frame(transfer_rows(gaps))).to_dict("records")
-    assert (row["n"], row["difference"]) == (2, pytest.approx((4.0 + 1.0) / 2))  # 10 has no tuned side
+    assert (row["n"], row["difference"]) == (
+        2,
+        pytest.approx((4.0 + 1.0) / 2),
+    )  # forget set 10 has no tuned row
     assert row["std"] == pytest.approx(np.std([4.0, 1.0], ddof=1))
 
 

@@ -52,7 +52,7 @@ def test_winners_curse_compares_the_best_with_fresh_seeds_on_the_same_parameters
 
 
 def test_the_same_trial_under_two_names_is_a_single_fresh_seed() -> None:
-    """Two searches chose the same values, so the rows transferred from 2 are those tuned on 8 once more."""
+    """Two searches chose the same values, so the rows transferred from 2 repeat those tuned on 8."""
     claims = [{"regime": "tuned", "tuned_on": "8"}, {"regime": "transferred", "tuned_on": "2", "run_id": "b"}]
     fresh = [measured("jit", seed, gap=4.0 + 2 * seed, **claim) for claim in claims for seed in (1, 2)]
     [result] = winners_curse(frame([trial(0, gap=4.0), *fresh]))

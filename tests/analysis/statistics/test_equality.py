@@ -16,7 +16,7 @@ MANY = 8000
 
 
 def moments(values: npt.ArrayLike) -> Moments:
-    """Of samples along the last axis."""
+    """Moments of samples along the last axis."""
     v = np.atleast_2d(np.asarray(values, dtype=float))
     variance = v.var(axis=-1, ddof=1) if v.shape[-1] > 1 else np.full(len(v), np.nan)
     return Moments(v.mean(axis=-1), variance, np.full(len(v), float(v.shape[-1])))
@@ -29,7 +29,7 @@ def independent(method: npt.ArrayLike, retrained: npt.ArrayLike) -> Comparison:
 def simulated(
     difference: float, runs: int, ratio: float = 1.0, seed: int = 0, shape: str = "normal"
 ) -> Comparison:
-    """Benchmarks in which retrained models have a deviation of 1 and the method's one of `ratio`."""
+    """Benchmarks with deviation 1 for retrained models and `ratio` for the method's models."""
     rng = np.random.default_rng(seed)
 
     def draw() -> npt.NDArray[np.float64]:
@@ -62,7 +62,7 @@ def test_pairs_are_statsmodels_paired_test() -> None:
 @pytest.mark.parametrize("ratio", [0.01, 0.5, 1.0, 2.0])
 @pytest.mark.parametrize("runs", [3, 5, 10, 40])
 def test_as_retraining_is_wrong_in_at_most_five_percent(runs: int, ratio: float, shape: str) -> None:
-    """With the true difference exactly at the margin.
+    """The true difference is exactly the margin.
 
     A skewness of 1, about that of a distance, costs 2.5 percent with ten runs and 6 with forty, as
     docs/claims.md says: a mean and a standard deviation of the same skewed runs are not independent.
@@ -73,7 +73,7 @@ def test_as_retraining_is_wrong_in_at_most_five_percent(runs: int, ratio: float,
 
 
 def test_the_margin_as_if_it_were_known_would_be_wrong_more_often() -> None:
-    """What the correction is for: many runs of a method that itself hardly varies."""
+    """The reason for the correction: many runs of a method that hardly varies."""
     compared = simulated(SPREADS, 40, 0.01)
     reach = equality.interval(compared, 1 - 2 * LEVEL)[1] - compared.difference
     naive = np.abs(compared.difference) + reach < SPREADS * compared.spread
@@ -120,7 +120,7 @@ def test_a_single_run_or_no_spread_gives_no_claim() -> None:
     alone = independent([1.0, 2.0, 3.0], [2.0])
     assert not equality.is_equal(alone)[0]
     constant = independent([1.0, 1.0], [0.0, 0.0])
-    assert equality.different_p(constant) == pytest.approx([1 / 3]), "of six ways to deal four runs, two"
+    assert equality.different_p(constant) == pytest.approx([1 / 3]), "two of six assignments of four runs"
     assert equality.different_p(independent([1.0] * 4, [0.0] * 4)) == pytest.approx([2 / 70])
 
 

@@ -30,14 +30,14 @@ def test_friedman_is_scipys_with_and_without_ties() -> None:
 
 
 def test_few_blocks_have_the_exact_p_of_all_permutations() -> None:
-    """Two blocks of three methods that agree: 6 of the 36 ways to rank them do so."""
+    """Two blocks of three methods that agree: 6 of the 36 possible rankings agree."""
     ranked = ranking(pd.DataFrame([[1.0, 2.0, 3.0], [4.0, 5.0, 6.0]], columns=list("abc")))
     assert ranked is not None
     assert ranked.p == pytest.approx(1 / 6, abs=0.02)
 
 
 def test_critical_differences_are_demsars() -> None:
-    """His table of q for 5 %: 1.960, 2.343, 2.569, 2.728 for two to five methods."""
+    """Demsar's table of q for 5 %: 1.960, 2.343, 2.569, 2.728 for two to five methods."""
     for count, q in ((2, 1.960), (3, 2.343), (4, 2.569), (5, 2.728)):
         ranked = ranking(figures(14, count))
         assert ranked is not None
@@ -54,7 +54,7 @@ def test_bars_join_methods_within_the_critical_difference() -> None:
 
 
 def test_equal_methods_rarely_differ() -> None:
-    """Nemenyi's difference holds for all pairs together, also over four blocks."""
+    """Nemenyi's difference applies to all pairs together, also over four blocks."""
     for blocks in (4, 10):
         wrong = 0
         first = ranking(figures(blocks))

@@ -1,4 +1,4 @@
-"""How an answer looks in a terminal: sources said once, whole values or an ellipsis, few tables."""
+"""An answer in a terminal: sources stated once, whole values or an ellipsis, few tables."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ def test_lines_fit_a_terminal_and_show_whole_values_or_an_ellipsis() -> None:
     long = rows("jit", [1.0, 1.1], param_lr=0.123, param_sigma=0.123, param_n=25)
     narrow, wide = text(long, 60), text(long)
     assert max(map(len, narrow.splitlines())) <= 60
-    assert "lr=0.123, …" in narrow, "what does not fit is left out as a whole"
+    assert "lr=0.123, …" in narrow, "a value that does not fit is left out as a whole"
     assert "lr=0.123, sigma=0.123, n=25" in wide
     assert "…" not in wide
 

@@ -1,4 +1,4 @@
-"""Adam and AdamW in NumPy, as their papers state them."""
+"""Adam and AdamW in NumPy, as in their papers."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A two-layer network in NumPy, its gradients worked out by hand, against which methods are checked."""
+"""A two-layer network in NumPy with explicit gradients, the reference of methods."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class Network:
         self.weights = [draw.normal(0, 0.7, shape) for shape in shapes]
 
     def in_torch(self) -> nn.Sequential:
-        """The same network as a module, in eval mode as a trial hands it over."""
+        """The same network as a module, in eval mode, as in a trial."""
         pixels = int(np.prod(SHAPE))
         model = nn.Sequential(nn.Flatten(), nn.Linear(pixels, HIDDEN), nn.Tanh(), nn.Linear(HIDDEN, CLASSES))
         model.double()
@@ -42,7 +42,7 @@ class Network:
         return model.eval()
 
     def gradients(self, x: torch.Tensor, labels: torch.Tensor) -> list[np.ndarray]:
-        """Of the mean cross-entropy over some images."""
+        """Gradients of the mean cross-entropy over some images."""
         w1, b1, w2, b2 = self.weights
         x, labels = x.flatten(1).numpy(), labels.numpy()
         hidden = np.tanh(x @ w1.T + b1)
@@ -76,7 +76,7 @@ class Descent:
         self.velocity = [np.zeros_like(w) for w in network.weights]
 
     def step(self, gradients: list[np.ndarray], masks: list[np.ndarray] | None = None) -> None:
-        """One step; where a mask is 0 a weight stays."""
+        """One step; weights whose mask is 0 do not change."""
         if self.clip is not None:
             norm = np.sqrt(sum((g**2).sum() for g in gradients))
             gradients = [g * min(1, self.clip / (norm + 1e-6)) for g in gradients]
@@ -88,7 +88,7 @@ class Descent:
 
 @dataclass
 class Batch:
-    """A batch whose loss a method took: which images, under which labels, in which mode."""
+    """A batch whose loss a method computed: its images, labels and mode."""
 
     positions: list[int]
     labels: torch.Tensor
@@ -96,7 +96,7 @@ class Batch:
 
 
 def watch(monkeypatch, model: nn.Module, x: torch.Tensor) -> list[Batch]:
-    """A list that grows by every batch on which cross-entropy is computed.
+    """A list to which every batch with a cross-entropy is added.
 
     Args:
         x: All images; they must differ.

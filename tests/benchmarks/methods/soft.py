@@ -15,7 +15,7 @@ def softmax(z: np.ndarray) -> np.ndarray:
 
 
 class SoftNetwork(Network):
-    """`Network` whose loss can be anything with a known gradient with respect to the logits."""
+    """`Network` with any loss whose gradient with respect to the logits is known."""
 
     def logits(self, x: torch.Tensor) -> np.ndarray:
         w1, b1, w2, b2 = self.weights
@@ -30,13 +30,13 @@ class SoftNetwork(Network):
         return [below.T @ x, below.sum(axis=0), delta.T @ hidden, delta.sum(axis=0)]
 
     def divergence_gradients(self, x: torch.Tensor, teacher: np.ndarray, temperature: float):
-        """Of KL(teacher || this network) at a temperature, averaged over images; teacher's logits given."""
+        """Gradients of KL(teacher || this network) at a temperature, averaged over images."""
         delta = softmax(self.logits(x) / temperature) - softmax(teacher / temperature)
         return self.pulled_back(x, delta / temperature / len(x))
 
 
 class Adam:
-    """Adam with bias correction; weight decay joins the gradient, or with `decoupled` shrinks the weights."""
+    """Adam with bias correction; weight decay is in the gradient, or with `decoupled` in the weights."""
 
     def __init__(self, network: Network, lr: float, weight_decay: float = 0.0, decoupled: bool = False):
         self.network, self.lr, self.decay, self.decoupled = network, lr, weight_decay, decoupled
@@ -59,7 +59,7 @@ class Adam:
 
 
 def batches_of(model: nn.Module, x: torch.Tensor, training: bool = True) -> list[list[int]]:
-    """A list that grows by the positions in x of every batch that goes through a model in one mode."""
+    """A list to which every batch of a model in a given mode adds its positions in x."""
     seen: list[list[int]] = []
 
     def note(module: nn.Module, inputs: tuple[torch.Tensor]) -> None:

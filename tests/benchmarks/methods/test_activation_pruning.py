@@ -1,4 +1,4 @@
-"""Activation pruning: which units the masks switch off, worked out in NumPy, and what carries them."""
+"""Activation pruning: the units that masks switch off, compared with NumPy, and the masks as buffers."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def masks(model):
 
 
 def outputs(model, x, kept):
-    """Means over x of the output of each of the three ReLUs, each mask applied before the next layer."""
+    """Means over x of the output of each of the three ReLUs, with each mask applied before the next layer."""
     w = {name: p.detach().numpy() for name, p in model.named_parameters()}
     x, means = x.numpy(), []
 
@@ -76,7 +76,7 @@ def outputs(model, x, kept):
 
 
 class Kept:
-    """Masks that lose, at every call, the values of a mean above a quantile."""
+    """Masks from which every call removes the values of a mean above a quantile."""
 
     def __init__(self, shares, whole):
         self.shares, self.whole, self.masks = shares, whole, {}
@@ -115,7 +115,7 @@ def test_only_over_channels_is_the_same_number_pruned_at_every_position() -> Non
     gone = (~by_channel[1]).sum(axis=0)
     assert gone.tolist() == [[2, 2], [2, 2]]  # of 8: those above the .75-quantile
     assert len(set((~by_map[0]).sum(axis=0).ravel().tolist())) > 1
-    assert np.array_equal(by_channel[2], by_map[2])  # without a map the two are the same
+    assert np.array_equal(by_channel[2], by_map[2])  # without a map there is no difference
 
 
 def test_a_second_round_prunes_what_the_changed_network_answers_with_most() -> None:
@@ -150,7 +150,7 @@ def test_five_depths_are_spread_over_any_number_of_relus(relus: int, depths) -> 
         layers += [nn.Linear(100, 100, bias=False), nn.ReLU()]
         nn.init.eye_(layers[-2].weight)
     nn.init.normal_(layers[1].weight, std=0.01, generator=rng())
-    layers[1].bias.data = torch.linspace(1, 2, 100)  # all units answer, each with another value
+    layers[1].bias.data = torch.linspace(1, 2, 100)  # all units are active, with different values
     params = ActivationPruningParams(0.01, 0.05, prune_second=0.02, prune_third=0.03, prune_fourth=0.04)
     model = nn.Sequential(*layers, nn.Linear(100, CLASSES)).double()
     result = masks(unlearn(replace(params, prune_rounds=1, epochs=1), model))
@@ -158,7 +158,7 @@ def test_five_depths_are_spread_over_any_number_of_relus(relus: int, depths) -> 
 
 
 class Beside(nn.Module):
-    """A network with a ReLU that has no part in what it returns."""
+    """A network with a ReLU whose output is not used."""
 
     def __init__(self, inner):
         super().__init__()
@@ -241,7 +241,7 @@ def test_the_model_it_was_copied_from_stays_without_masks_and_a_second_run_start
 
 
 class Twice(nn.Module):
-    """One ReLU at two places, by its name or by two names."""
+    """A ReLU that is used twice, under one name or two."""
 
     def __init__(self, width, names):
         super().__init__()

@@ -1,4 +1,4 @@
-"""Relabelling: which labels are drawn, and what is trained on."""
+"""Relabelling: the labels that are drawn, and the training."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def test_without_forgotten_classes_an_image_never_gets_its_true_label() -> None:
     assert not (drawn == labels).any()
     for true in range(5):
         result = torch.bincount(drawn[labels == true], minlength=5)
-        assert ((result - 500) ** 2 / 500).sum() - 500 < 16.3  # its own class, with none, adds 500
+        assert ((result - 500) ** 2 / 500).sum() - 500 < 16.3  # the true class, never drawn, adds 500
 
 
 def test_if_all_superclasses_lose_a_class_only_the_true_label_is_excluded() -> None:
@@ -79,7 +79,7 @@ def test_it_trains_on_all_images_once_per_epoch_with_labels_drawn_once(
     assert len(epochs[0]) == len(kept) + len(data.forget)
     assert all(row[-1] != 8 for row in epochs[0])
     assert len(set(kept) - set(epochs[0])) == 0
-    assert not torch.equal(seen[0][1], seen[half][1])  # in another order
+    assert not torch.equal(seen[0][1], seen[half][1])  # in a different order
     assert digits.splits["forget_train"].labels.unique().tolist() == [8]
 
 

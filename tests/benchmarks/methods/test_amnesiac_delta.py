@@ -1,4 +1,4 @@
-"""Amnesiac unlearning by Graves et al., step by step against a network worked out by hand."""
+"""Amnesiac unlearning by Graves et al., step by step against a network in NumPy."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ VARIANTS = {
 
 
 def updates(model, size=0.3):
-    """Something to subtract, another one for every parameter."""
+    """Updates to subtract, different for every parameter."""
     draw = np.random.default_rng(5)
     return {
         name: torch.from_numpy(draw.normal(0, size, tuple(p.shape))) for name, p in model.named_parameters()
@@ -101,7 +101,7 @@ def test_without_a_recorded_training_the_trial_says_so(digits: Prepared) -> None
 
 @pytest.fixture(scope="module")
 def recorded():
-    """Two scenarios: every batch held an image to forget, and a few did."""
+    """Two scenarios: with forget images in every batch, and in a few."""
     how = Recipe(epochs=3)
     return {
         task: prepare(Scenario("digits", "cnn2", task, forget), recipe=how, record=True)

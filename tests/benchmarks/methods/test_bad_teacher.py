@@ -1,4 +1,4 @@
-"""Bad teacher, step by step against a network worked out by hand."""
+"""Bad teacher, step by step against a network in NumPy."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What every method shares: presets, tasks, registration."""
+"""The common part of methods: presets, tasks, registration."""
 
 from __future__ import annotations
 

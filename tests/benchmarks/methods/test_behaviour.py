@@ -1,7 +1,7 @@
-"""Every method forgets digits on every task it is defined for, with parameters that a short search found.
+"""Every method forgets digits on every task it is defined for, with parameters from a short search.
 
 On test images and on a seed that the search never saw. The gap of the unlearned model must be below that of
-the original one. What does not work is listed, so that the truth about it stays known.
+the original one. Cases that do not work are listed, so that a change is noticed.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ import pytest
 from benchmarks import Prepared, Scenario, prepare, run_trial
 from benchmarks.methods import methods
 
-# So few images in the task random that the original model knows them by heart and a retrained one does not
+# So few images in the task random that only the original model memorises them
 SCENARIOS = {"full_class": ("digits", "8"), "sub_class": ("digits", "1"), "random": ("digits@200", "40")}
 # Task -> method -> the best point of 40 to 50 TPE trials on these scenarios
 SEARCHED: dict[str, dict[str, dict[str, Any]]] = json.loads(

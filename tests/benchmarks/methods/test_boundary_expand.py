@@ -1,4 +1,4 @@
-"""Boundary expand against plain SGD on a network that has one more output, worked out in NumPy."""
+"""Boundary expand against plain SGD in NumPy on a network with an extra output."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Boundary shrink against its equations, worked out in NumPy for a network of two layers.
+"""Boundary shrink against its equations in NumPy for a network of two layers.
 
 For f(x) = W2 tanh(W1 x + b1) + b2 and cross-entropy the gradients are written out by hand: with
 e = softmax(f) - onehot(y) and g = (W2^T e) (1 - tanh^2) they are e h^T, e, g x^T, g, and W1^T g for x.
@@ -61,7 +61,7 @@ def logits(w, x):
 
 
 def gradients(w, x, labels):
-    """Of the mean cross-entropy by the four weights, and of its sum by x."""
+    """Gradients of the mean cross-entropy for the four weights, and of its sum for x."""
     h = np.tanh(x @ w[0].T + w[1])
     error = softmax(h @ w[2].T + w[3]) - np.eye(len(w[3]))[labels]
     inner = (error @ w[2]) * (1 - h**2)
@@ -70,7 +70,7 @@ def gradients(w, x, labels):
 
 
 def descend(w, x, labels, params, draw):
-    """The weights after SGD with momentum, the order drawn from a generator."""
+    """The weights after SGD with momentum, in an order drawn from a generator."""
     w, speed = [v.copy() for v in w], [np.zeros_like(v) for v in w]
     for _ in range(params.epochs):
         order = torch.randperm(len(x), generator=draw).numpy()
@@ -179,7 +179,7 @@ def test_the_weights_are_those_of_the_equation(problem, changes) -> None:
 
 
 def test_every_variant_gives_other_weights(problem) -> None:
-    """Otherwise an option could be without effect and the comparison above would not show it."""
+    """An option without effect would not be noticed by the comparison above."""
     result = {
         weights(SHRINK.unlearn(network(problem[0]), handle(problem), replace(BASE, **changes), rng()))
         .numpy()

@@ -1,4 +1,4 @@
-"""EMMN against a reference in NumPy: noise of both kinds, impair; what it may see and what it costs."""
+"""EMMN against a reference in NumPy: noise of both kinds, impair; its access and its cost."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ VARIANTS = {
 
 
 def tiny(forget_labels=(3,)):
-    """A handle with five classes, whose images are not there at all."""
+    """Trial data with five classes and without images."""
     x = torch.zeros(reference.CLASSES, *reference.SHAPE).double()
     data = tiny_data(
         EMMN, x, torch.arange(reference.CLASSES), list(forget_labels), num_classes=reference.CLASSES
@@ -119,7 +119,7 @@ def test_every_variant_gives_other_weights() -> None:
 
 
 def test_as_coded_it_is_the_published_loop() -> None:
-    """The code of JiT as the facts have it: nothing resets the network's gradients or its mode."""
+    """The behaviour of the code of JiT: nothing resets the network's gradients or its mode."""
     params = build(EmmnParams, {**EMMN.preset("jit_as_coded").values, "noise_copies": 2})
     model = nn.Sequential(nn.BatchNorm2d(2), reference.network()).double().eval()
     ours = EMMN.unlearn(copy.deepcopy(model), tiny(), params, rng())
@@ -205,7 +205,7 @@ def test_a_trial_counts_its_samples_and_repeats(digits: Prepared, copies: int) -
     assert torch.equal(weights(first.model), weights(second.model))
 
 
-# Of 64 images per class, because with 16 one seed forgets and the next does not
+# 64 images per class, because with 16 the result depends on the seed
 GOOD = {"noise_images": 64, "noise_steps": 40, "noise_penalty": 0.15, "lr": 5e-3, "epochs": 8}
 
 

@@ -1,4 +1,4 @@
-"""Fine-tuning: its steps by hand."""
+"""Fine-tuning: its steps against plain SGD."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The Fisher diagonal, worked out in NumPy for a linear model, and where how much noise goes."""
+"""The Fisher diagonal in NumPy for a linear model, and the amounts of noise."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def linear(w, b):
 
 
 def diagonal(w, b, x):
-    """E_y[(d log p_y)^2] with d log p_y / dz = e_y - p, so that each logit has p_i (1 - p_i) in all."""
+    """E_y[(d log p_y)^2] with d log p_y / dz = e_y - p, so that each logit has p_i (1 - p_i) in total."""
     flat = x.reshape(len(x), -1)
     z = flat @ w.T + b
     p = np.exp(z) / np.exp(z).sum(1, keepdims=True)
@@ -60,7 +60,10 @@ def test_the_noise_of_the_last_layer(problem, monkeypatch: pytest.MonkeyPatch, f
     w, b, x = problem
     x = x * np.array([1.0, 0.05, 1.0, 0.0]).reshape(2, 2)  # little and no information about two columns
     y = torch.arange(7) % CLASSES
-    forget = [i for i in range(7) if int(y[i]) in forgotten] or [2, 5]  # images of any class, without one
+    forget = [i for i in range(7) if int(y[i]) in forgotten] or [
+        2,
+        5,
+    ]  # images of any class if no class is forgotten
     retain = [i for i in range(7) if i not in forget]
     data = tiny_data(
         FISHER,
@@ -90,13 +93,13 @@ def test_the_noise_of_the_last_layer(problem, monkeypatch: pytest.MonkeyPatch, f
     mean, mean_bias = w.copy(), b.copy()
     for c in forgotten:
         mean[c], mean_bias[c], v[c], v_bias[c] = 0, 0, 1e-4, 1e-4
-    louder = 10 if forgotten else 1  # the script for random images treats the last matrix as any other
+    louder = 10 if forgotten else 1  # the script for random images does not single out the last matrix
     assert np.allclose(result[1].weight.detach(), mean + np.sqrt(louder * v) * drawn[0], rtol=1e-6)
     assert np.allclose(result[1].bias.detach(), mean_bias + np.sqrt(10 * v_bias) * drawn[1], rtol=1e-6)
 
 
 def deep():
-    """A hidden layer that is as wide as there are classes."""
+    """A hidden layer with as many units as there are classes."""
     torch.manual_seed(0)
     return nn.Sequential(nn.Flatten(), nn.Linear(4, CLASSES), nn.ReLU(), nn.Linear(CLASSES, CLASSES)).double()
 

@@ -39,7 +39,7 @@ BASE = GktParams(
 
 
 def network(seed, inplace=False):
-    """Two convolutions and a linear layer, with weights large enough for clear opinions."""
+    """Two convolutions and a linear layer, with weights large enough for confident predictions."""
     with torch.random.fork_rng():
         torch.manual_seed(seed)
         model = nn.Sequential(
@@ -217,7 +217,7 @@ def test_where_nothing_passes_the_generators_loss_is_the_log_odds_of_the_forget_
 
 
 class Adam:
-    """Adam and the clipping of the gradient, by hand."""
+    """Adam and gradient clipping."""
 
     def __init__(self, values, lr, clip):
         self.values, self.lr, self.clip, self.t = values, lr, clip, 0
@@ -245,7 +245,7 @@ def forward(values, x):
 
 
 def replay(params, forget=FORGET):
-    """Weights of the student and of the generator after a run, and how many images passed in all."""
+    """Weights of the student and of the generator after a run, and the number of images that passed."""
     t, s = ([p.detach().clone() for p in network(seed).parameters()] for seed in (0, 1))
     draw, passed = rng(), 0
     if params.student == "fresh_convolutions":
@@ -316,7 +316,7 @@ VARIANTS = {
 
 @pytest.fixture
 def small(monkeypatch: pytest.MonkeyPatch):
-    """The small generator, kept to be looked at."""
+    """The small generator, kept for inspection."""
     made = []
     monkeypatch.setattr(gkt, "new_generator", lambda shape: made.append(generator(shape)) or made[-1])
     return made
@@ -485,7 +485,7 @@ def test_choosing_by_real_images_needs_and_declares_access_to_them(digits: Prepa
 def test_the_best_student_is_returned_and_rates_are_halved_on_a_plateau(
     small, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Looks at validation (retain) and forget images in turn; the scripted accuracies choose the fourth."""
+    """Evaluates validation (retain) and forget images in turn; the scripted accuracies choose the fourth."""
     retain = [0.2, 0.9, 0.4, 0.6, 0.5, 0.5]
     forget = [0.0, 0.5, 0.0, 0.0, 0.0, 0.5]
     students, script = [], iter([v for pair in zip(retain, forget, strict=True) for v in pair])

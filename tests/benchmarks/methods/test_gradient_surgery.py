@@ -1,4 +1,4 @@
-"""Gradient surgery: the projection, and both phases step by step against a network worked out by hand."""
+"""Gradient surgery: the projection, and both phases step by step against a network in NumPy."""
 
 from __future__ import annotations
 
@@ -85,7 +85,7 @@ def test_the_weights_are_those_of_the_equation(monkeypatch: pytest.MonkeyPatch, 
             network.weights[i] = w + params.lr * velocity[at : at + w.size].reshape(w.shape)
             at += w.size
     if params.projection == "conflict":
-        assert min(products) < 0 < max(products)  # so that both of its branches were taken
+        assert min(products) < 0 < max(products)  # so both branches were used
     adam = Adam(network, params.weight_decay)
     for number, batch in enumerate(seen[2 * climbs :]):
         signs = [params.l1 * np.sign(w) / w.size for w in network.weights]
@@ -102,7 +102,7 @@ def test_every_variant_gives_other_weights() -> None:
 def test_the_projection_runs_over_all_tensors_at_once() -> None:
     a = [torch.tensor([[3.0, 1.0]]), torch.tensor([2.0])]
     b = [torch.tensor([[1.0, 0.0]]), torch.tensor([1.0])]
-    first, second = orthogonal(a, b)  # 5 / 2 of b goes
+    first, second = orthogonal(a, b)  # 5 / 2 of b is removed
     assert first.tolist() == [[0.5, 1.0]]
     assert second.tolist() == [-0.5]
 

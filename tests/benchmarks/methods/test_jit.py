@@ -1,4 +1,4 @@
-"""JiT against its equation, worked out sample by sample in NumPy for a linear model.
+"""JiT against its equation, sample by sample in NumPy for a linear model.
 
 For f(x) = Wx + b and r = |f(x) - f(x')| / |x - x'| the gradient needs no automatic differentiation: with
 u = (f(x) - f(x')) / |f(x) - f(x')| it is u x^T / |x - x'| for W and u / |x - x'| for b when f(x') is
@@ -34,7 +34,7 @@ BASE = JitParams(lr=0.05, sigma=0.6, n_samples=5, batch_size=3)
 
 
 class Noise:
-    """Stands in for torch.randn: hands out recorded noise, copy by copy, however the passes are cut."""
+    """A replacement for torch.randn that returns recorded noise, copy by copy, for passes of any size."""
 
     def __init__(self):
         self.draw = np.random.default_rng(1)
@@ -157,7 +157,7 @@ def test_the_weights_are_those_of_the_equation(problem, noise, changes) -> None:
 
 
 def test_every_variant_but_three_gives_other_weights(problem, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Otherwise an option could be without effect and the comparison above would not show it."""
+    """An option without effect would not be noticed by the comparison above."""
     variants = {}
     for name, changes in VARIANTS.items():
         monkeypatch.setattr(torch, "randn", Noise())

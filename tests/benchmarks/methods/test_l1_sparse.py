@@ -1,4 +1,4 @@
-"""l1-sparse, step by step against a network worked out by hand."""
+"""l1-sparse, step by step against a network in NumPy."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The label-free importance, worked out in NumPy for a linear model."""
+"""The label-free importance in NumPy for a linear model."""
 
 from __future__ import annotations
 

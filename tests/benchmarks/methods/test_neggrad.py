@@ -1,4 +1,4 @@
-"""Gradient ascent, step by step against a network worked out by hand."""
+"""Gradient ascent, step by step against a network in NumPy."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""NegGrad+, step by step against a network worked out by hand."""
+"""NegGrad+, step by step against a network in NumPy."""
 
 from __future__ import annotations
 

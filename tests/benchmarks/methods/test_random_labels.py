@@ -1,4 +1,4 @@
-"""Random labels: which labels are drawn when, and the steps against a network worked out by hand."""
+"""Random labels: the labels of every epoch, and the steps against a network in NumPy."""
 
 from __future__ import annotations
 

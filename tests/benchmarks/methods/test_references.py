@@ -42,7 +42,7 @@ def test_retraining_owes_nothing_to_the_original_weights(digits: Prepared) -> No
 
 
 def test_no_seed_repeats_the_retrained_model_of_the_scenario(digits: Prepared) -> None:
-    """Else a benchmark over seeds would hold one row of gap 0 by construction."""
+    """Otherwise a benchmark over seeds would have a row with gap 0 by construction."""
     results = [run_trial(digits, "retrain", seed=seed) for seed in (digits.scenario.seed, 1)]
     logits = digits.packed.retrained_logits[0]["retain_test"]
     for result in results:

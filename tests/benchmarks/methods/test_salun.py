@@ -1,4 +1,4 @@
-"""SalUn: the mask and the steps inside it, against a network worked out by hand."""
+"""SalUn: the mask and the steps inside it, against a network in NumPy."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def unlearn(params, model=None):
 
 
 def reference_masks(network, fraction):
-    """1 for the largest of |sum over the forget images, one by one, of the gradient|, over all weights."""
+    """1 for the largest |sum of the gradient over single forget images|, over all weights."""
     total = [np.zeros_like(w) for w in network.weights]
     for i in FORGET:
         total = [t + g for t, g in zip(total, network.gradients(X[[i]], Y[[i]]), strict=True)]
@@ -110,7 +110,7 @@ def test_the_weights_are_those_of_descent_inside_the_mask(monkeypatch: pytest.Mo
     unlearn(params, model)
     descent = Descent(network, params.lr, params.momentum, params.weight_decay)
     for batch in seen:
-        if batch.training:  # the others are the pass for the saliency
+        if batch.training:  # the other batches are for the saliency
             descent.step(network.gradients(X[batch.positions], batch.labels), masks)
     assert network.same_as(model)
 

@@ -1,4 +1,4 @@
-"""SCRUB, step by step against a network worked out by hand."""
+"""SCRUB, step by step against a network in NumPy."""
 
 from __future__ import annotations
 

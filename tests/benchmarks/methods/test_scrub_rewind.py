@@ -1,4 +1,4 @@
-"""SCRUB+R: which epoch is taken, and what it is measured by."""
+"""SCRUB+R: the chosen epoch, and the error that decides."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ EPOCHS = PARAMS.forget_epochs + PARAMS.repair_epochs
 
 
 def whole_class(label):
-    """Its training images to forget, and the held-out images that are left then."""
+    """The training images to forget, and the held-out images that remain."""
     return [i for i in range(28) if Y[i] == label], [i for i in VALIDATION if Y[i] != label]
 
 
@@ -92,7 +92,7 @@ def test_it_returns_the_epoch_whose_forget_error_is_closest_to_the_expected_erro
 
 
 class Spoken(nn.Module):
-    """Says what stands in the image."""
+    """Predicts the class that the image encodes."""
 
     def forward(self, x):
         return x.flatten(1)

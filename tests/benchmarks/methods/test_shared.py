@@ -1,4 +1,4 @@
-"""What trials of every method share: which values, computed how often, and that no row depends on it."""
+"""The values that trials share: how often they are computed, and that no row depends on sharing."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ SHARED: dict[str, tuple[set[str], dict[str, Any], dict[str, Any]]] = {
     "soft_relabeling": ({"original_logits"}, {"temperature": 0.5}, {"temperature": 4.0, "repair_lr": 1e-4}),
     "ssd": ({"importance", "forget_importance"}, {"alpha": 5.0}, {"alpha": 1.0, "dampening": 0.3}),
 }
-RECORDED = ("amnesiac_delta",)  # needs a scenario of its own, and asks nothing of the original
+RECORDED = ("amnesiac_delta",)  # needs a separate scenario, and does not use the original's logits
 
 
 @dataclass

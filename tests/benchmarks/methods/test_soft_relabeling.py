@@ -1,4 +1,4 @@
-"""Soft relabelling: the labels against NumPy, the steps against a network worked out by hand."""
+"""Soft relabelling: the labels against NumPy, the steps against a network in NumPy."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ def unlearn(params, model=None):
 
 
 def mixed(forget, retain, labels, temperature):
-    """Labels for the embeddings of forget images, one at a time."""
+    """Labels for the embeddings of forget images, image by image."""
     result = []
     for h in forget:
         weight = np.exp([-np.sqrt(((h - other) ** 2).sum()) / temperature for other in retain])

@@ -1,4 +1,4 @@
-"""SSD's dampening rule and both kinds of importance, worked out in NumPy for a linear model."""
+"""SSD's dampening rule and both kinds of importance in NumPy for a linear model."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def linear(w, b):
 
 
 def gradients(w, b, x, y):
-    """Of each image's cross-entropy, weight and bias side by side: shape (n, classes, size + 1)."""
+    """Gradients of each image's cross-entropy, for weight and bias together: shape (n, classes, size + 1)."""
     inputs = np.concatenate([x.reshape(len(x), -1), np.ones((len(x), 1))], axis=1)
     z = inputs @ np.concatenate([w, b[:, None]], axis=1).T
     p = np.exp(z) / np.exp(z).sum(1, keepdims=True)

@@ -1,4 +1,4 @@
-"""UNSIR against a reference in NumPy: noise, impair, repair; what it reads and what it costs."""
+"""UNSIR against a reference in NumPy: noise, impair, repair; its access and its cost."""
 
 from __future__ import annotations
 
@@ -125,7 +125,7 @@ def test_the_weights_are_those_of_the_three_phases(changes, forget_labels) -> No
 
 
 def test_as_coded_it_is_the_published_loop() -> None:
-    """The code of SSD and JiT as the facts have it: nothing resets the network's gradients or its mode."""
+    """The behaviour of the code of SSD and JiT: nothing resets the network's gradients or its mode."""
     data, images, labels, _ = problem()
     preset = UNSIR.preset("ssd_as_coded").values
     params = build(UnsirParams, {**preset, "noise_images": 6, "noise_copies": 2, "images_per_class": 4})
@@ -176,7 +176,7 @@ def test_every_variant_gives_other_weights() -> None:
 
 
 class Forbidden:
-    """A set of images that must not be looked at."""
+    """A set of images that must not be read."""
 
     def __getattr__(self, name):
         raise AssertionError(f"it reads {name} of the forget images")
@@ -222,7 +222,7 @@ def test_every_step_on_the_network_is_reported(epochs: int, repair_epochs: int) 
     data = replace(data, _observe=lambda _, share: shares.append(share))
     params = replace(BASE, epochs=epochs, repair_epochs=repair_epochs)
     UNSIR.unlearn(reference.network(), data, params, rng())
-    steps = epochs * 3 + repair_epochs * 2  # 3 x 4 noise images and 8 sampled ones
+    steps = epochs * 3 + repair_epochs * 2  # 3 x 4 noise images and 8 sampled images
     assert shares == pytest.approx([(i + 1) / steps for i in range(steps)])
 
 

@@ -1,4 +1,4 @@
-"""Accuracies, counted by hand."""
+"""Accuracies against counts."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from benchmarks.metrics.accuracy import accuracy
 
 
 def part(*right: bool) -> Predictions:
-    """Predictions of class 1 of 3 for every image, right or wrong as asked."""
+    """Predictions of class 1 of 3 for every image, correct or not as given."""
     logits = np.tile(np.array([0, 5, 1], np.float32), (len(right), 1))
     return Predictions(logits, np.array([1 if r else 2 for r in right], np.int64))
 

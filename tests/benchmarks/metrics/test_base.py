@@ -1,4 +1,4 @@
-"""Which metrics are measured, and what is remembered."""
+"""The metrics that are measured, and the results that are cached."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Distances to the retrained model against SciPy, values by hand, and what must hold for any two models."""
+"""Distances to the retrained model against SciPy and formulas, and properties for any two models."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How sure a model is of forget images: by hand, and log-odds where probabilities round to 0 or 1."""
+"""A model's certainty about forget images against formulas, and log-odds if probabilities round to 0 or 1."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def test_confidence_is_the_median_of_the_log_odds() -> None:
 
 @given(st.floats(-1e4, 1e4, width=32))
 def test_log_odds_are_exact_where_probabilities_are_not(z: float) -> None:
-    """Of two classes they are the difference of the logits, also where p rounds to 0 or 1."""
+    """For two classes they are the difference of the logits, also if p rounds to 0 or 1."""
     p = Predictions(np.array([[z, 0]], np.float32), np.array([0]))
     assert p.confidence[0] == pytest.approx(z, abs=1e-12)
 

@@ -1,4 +1,4 @@
-"""The distance to the retrained model, by hand."""
+"""The distance to the retrained model against its formula."""
 
 from __future__ import annotations
 

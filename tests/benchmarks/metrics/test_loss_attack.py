@@ -26,7 +26,7 @@ from benchmarks.metrics.loss_attack import (
 
 
 def predictions(loss: np.ndarray) -> Predictions:
-    """Two classes whose true one has these cross-entropies."""
+    """Predictions of two classes with these cross-entropies of the true class."""
     loss = np.asarray(loss, np.float64)
     p = np.exp(-loss)
     logits = np.stack([np.log(p / (1 - p)), np.zeros(len(loss))], axis=1)

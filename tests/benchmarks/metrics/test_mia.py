@@ -14,7 +14,7 @@ from benchmarks.metrics.mia import mia, mia_threshold
 
 
 class Entropies(Predictions):
-    """Predictions of which only the entropies are known."""
+    """Predictions with only entropies."""
 
     def __init__(self, entropy):
         object.__setattr__(self, "labels", np.zeros(len(entropy), np.int64))
@@ -119,7 +119,7 @@ def test_of_equal_entropies_no_image_is_a_member(sizes, entropy) -> None:
 
 
 def test_of_entropies_that_differ_by_rounding_no_image_is_a_member() -> None:
-    """The published regression stops at its start, where its answer for every image is no."""
+    """The published regression stops at its start, with the answer no for every image."""
     draw = np.random.default_rng(0)
     parts = [2.3 + 1e-9 * draw.normal(size=size) for size in (900, 90, 90, 10)]
     assert mia(evaluation(*parts)) == 0

@@ -1,4 +1,4 @@
-"""Where forgotten images go, by hand."""
+"""The classes predicted for forgotten images, against counts."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ def saying(predicted: Sequence[int], labels: Sequence[int]) -> Predictions:
     ("predicted", "labels", "largest", "spread"),
     [
         ([1, 1, 2, 0], [0, 0, 0, 0], 50, 1.5 * math.log(2)),  # a class of four images: two of them to 1
-        ([0, 0, 0], [0, 0, 0], 0, 0),  # memorised: none goes wrong
-        ([3, 3, 3], [0, 0, 0], 100, 0),  # a constant answer
+        ([0, 0, 0], [0, 0, 0], 0, 0),  # memorised: none is wrong
+        ([3, 3, 3], [0, 0, 0], 100, 0),  # a constant prediction
         ([1, 2, 1, 2], [2, 1, 1, 2], 25, math.log(2)),  # single images: 1 and 2 are each wrong once
         ([5], [0], 100, 0),
     ],

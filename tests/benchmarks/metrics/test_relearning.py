@@ -23,7 +23,7 @@ NAMES = ["relearn_steps", "relearned", "anamnesis_index"]
 
 
 def evaluation(relearned, accuracy=80, asked=None):
-    """Of a model that knows that share of the forget images, and relearns as told."""
+    """The evaluation of a model with that accuracy on the forget images and that relearning result."""
     right = np.arange(100) < accuracy
     part = Predictions(np.eye(2, dtype=np.float32)[right.astype(int)], np.ones(100, np.int64))
 
@@ -90,7 +90,7 @@ def test_real_models(ready) -> None:
     assert target["anamnesis_index"] == 1
     assert target["relearn_steps"] > 0
     assert 0.2 < results["retrain"].metrics["anamnesis_index"] < 5
-    assert results["finetune"].metrics["anamnesis_index"] < 0.5  # it hardly forgets
+    assert results["finetune"].metrics["anamnesis_index"] < 0.5  # it forgets little
     assert run_trial(ready, "retrain", seed=1, metrics=NAMES).metrics == results["retrain"].metrics
     assert results["retrain"].evaluation.relearn is None
 

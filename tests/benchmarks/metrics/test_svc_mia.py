@@ -1,4 +1,4 @@
-"""The attacks with support vector machines against machines solved here, and against hand calculations."""
+"""The attacks with support vector machines against machines solved here, and against formulas."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def evaluation(seed=0, sizes=(30, 40, 30, 10), forgotten=2.0, task="full_class")
 
 
 def dual_machine(x, member, forgotten):
-    """Which images a kernel machine calls members: its dual problem, solved by sequential quadratic steps."""
+    """Members by a kernel machine: its dual problem, solved by sequential quadratic steps."""
 
     def kernel(a, b):
         return np.exp(-((a[:, None] - b[None]) ** 2).sum(-1) / x.shape[1])
@@ -141,7 +141,7 @@ def test_the_gap_is_the_mean_over_the_printed_four() -> None:
 
 
 def constant(count, right):
-    """Images of which so many are correct, about which the model says one of two things."""
+    """`count` images with `right` correct ones, for which the model has only two outputs."""
     labels = (np.arange(count) >= right).astype(np.int64)
     return Predictions(np.tile(np.float32([2.0, 0.5, 0.0]), (count, 1)), labels)
 

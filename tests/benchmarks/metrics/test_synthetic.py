@@ -1,4 +1,4 @@
-"""Accuracy on images that were made from the original model: which ones, whose, and while a method runs."""
+"""Accuracy on images synthesised from the original model: the images, the models, and during a run."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def test_the_figures_are_accuracies_on_the_images_of_retained_and_of_forgotten_c
     }
     assert result.metrics == pytest.approx(expected)
     assert result.targets.keys() == set(NAMES)
-    assert result.targets["synthetic_forget_acc"] == 0, "the retrained model never names the class"
+    assert result.targets["synthetic_forget_acc"] == 0, "the retrained model never predicts the class"
 
 
 def test_they_are_measured_during_the_run_if_they_are_named(kept) -> None:

@@ -1,4 +1,4 @@
-"""What is asked of a model without a retrained one, on counts that are seen at a glance."""
+"""Metrics that do not need a retrained model, on small counts."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""ZRF by its definition, and what public code prints in its place."""
+"""ZRF by its definition, and as public code computes it."""
 
 from __future__ import annotations
 
@@ -43,9 +43,9 @@ def near_even(classes: int, images: int = 300) -> np.ndarray:
     return 0.1 * np.random.default_rng(1).normal(size=(images, classes))  # type: ignore[no-any-return]
 
 
-@pytest.mark.filterwarnings("ignore:reduction")  # which is the point
+@pytest.mark.filterwarnings("ignore:reduction")  # the deviation that is tested
 def test_public_code_gives_nearly_1_where_the_definition_does_not() -> None:
-    """With 100 classes, of a sharp model beside a nearly even one."""
+    """100 classes, a confident model and a nearly uniform one."""
     z, untrained = sharp(100), near_even(100)
     defined, printed = both(z, untrained)
     p, q = (softmax(logits.astype(np.float32).astype(np.float64), axis=1) for logits in (z, untrained))
@@ -57,7 +57,7 @@ def test_public_code_gives_nearly_1_where_the_definition_does_not() -> None:
 
 @pytest.mark.parametrize("classes", [2, 10, 200])
 def test_the_definition_does_not_depend_on_the_number_of_classes(classes: int) -> None:
-    """Two models that are certain of different classes are ln 2 apart, however many classes there are."""
+    """Two models that are certain of different classes are ln 2 apart for any number of classes."""
     certain, other = 50 * np.eye(2, classes)[[0, 0]], 50 * np.eye(2, classes)[[1, 1]]
     assert both(certain, other)[0] == pytest.approx(1 - math.log(2))
 

@@ -1,4 +1,4 @@
-"""Curvature against exact Hessians, agreement against the share of a half space, examples against print."""
+"""Curvature against exact Hessians, agreement against half spaces, examples against the paper."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def network(seed: int = 0, scale: float = 1.0, activation: type[nn.Module] = nn.
 
 
 def exact(model: nn.Module, x: torch.Tensor, label: int) -> float:
-    """kappa of one image from the whole Hessian of its class's probability, in double precision."""
+    """kappa of an image from the whole Hessian of its class's probability, in double precision."""
     model = model.double()
 
     def probability(flat: torch.Tensor) -> torch.Tensor:
@@ -72,7 +72,7 @@ def test_log_odds_are_those_of_the_softmax() -> None:
 
 
 def test_agreement_of_a_half_space() -> None:
-    """A linear classifier through the image splits its ball in halves; far from the edge it is one class."""
+    """A linear classifier through the image halves its ball; far from the edge there is a single class."""
     model = nn.Sequential(nn.Flatten(), nn.Linear(4, 2)).eval()
     model[1].weight.data = torch.tensor([[1.0, 0, 0, 0], [-1.0, 0, 0, 0]])
     model[1].bias.data.zero_()
@@ -104,7 +104,7 @@ def test_a_trial_has_both_for_every_forget_image_if_they_are_named(kept_digits: 
 def test_the_plane_is_as_the_paper_describes_it() -> None:
     low, high = plane_examples()
     assert low.curvature < high.curvature / 10
-    # Without a point deep in its class the classifier is as it was; without one at the boundary it is not
+    # Forgetting a point deep in its class does not change the classifier; forgetting one at the boundary does
     assert low.changed["original"] < 0.5 < 5 < high.changed["original"]
     # A wrong label destroys the flat region's class, JiT does not
     assert low.changed["mislabelled"] > 50
@@ -119,5 +119,5 @@ def test_the_plane_is_as_the_paper_describes_it() -> None:
 def test_a_sigmoid_moves_where_it_is_steep_and_towards_its_middle() -> None:
     low, high = line_examples()
     assert np.abs(low.moved).max() < 0.01
-    assert (high.moved > 0.03).all()  # these points are on the left, below a half
+    assert (high.moved > 0.03).all()  # these points are on the left, below .5
     assert (np.interp(high.forgotten, high.x, high.after) < 0.5).all()

@@ -16,7 +16,7 @@ CLASSES = 4
 
 
 class Raw(nn.Module):
-    """A parameter outside any layer, as a class token is."""
+    """A parameter outside any layer, for example a class token."""
 
     def __init__(self):
         super().__init__()
@@ -34,7 +34,7 @@ class Tokens(nn.Module):
 
 
 class Twice(nn.Module):
-    """One layer that is used two times in a pass."""
+    """A layer that is used twice in a pass."""
 
     def __init__(self):
         super().__init__()
@@ -154,7 +154,7 @@ def test_layers_that_are_frozen_are_no_obstacle() -> None:
 
 
 class Beside(nn.Module):
-    """A layer that runs and does not reach the logits."""
+    """A layer that runs but does not affect the logits."""
 
     def __init__(self):
         super().__init__()

@@ -1,4 +1,4 @@
-"""Noise images: all classes at once give what each gives alone; training on copies of them."""
+"""Noise images: all classes together give the result of each alone; training on copies of them."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ def test_all_classes_together_give_the_result_of_each_alone(
     assert np.allclose(noise.flatten(1), alone, rtol=1e-6, atol=1e-9)
     last = {steps[-1] for steps in rates}
     assert last == ({1.0} if halve_lr else {2.0})
-    assert len({tuple(steps) for steps in rates}) == (3 if halve_lr else 1)  # halved, each at its own time
+    assert len({tuple(steps) for steps in rates}) == (3 if halve_lr else 1)  # halved at different steps
 
 
 def test_the_network_is_left_as_it_was() -> None:

@@ -1,4 +1,4 @@
-"""What a frozen network says, against one pass for every image."""
+"""Logits of a frozen network, against a pass for every image."""
 
 from __future__ import annotations
 
