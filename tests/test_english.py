@@ -19,6 +19,11 @@ CHECKED_PACKAGES: tuple[str, ...] = (
     *("tests/analysis/report", "tests/analysis/results"),
     *("cluster", "search/display", "search/engine", "search/models"),
     *("tests/faults", "tests/search/display", "tests/search/engine", "tests/search/models"),
+    *("analysis/published", "analysis/searches", "analysis/statistics", "analysis/text"),
+    *("benchmarks/methods", "benchmarks/metrics", "benchmarks/toolbox"),
+    *("tests/analysis/published", "tests/analysis/searches"),
+    *("tests/analysis/statistics", "tests/analysis/text"),
+    *("tests/benchmarks/methods", "tests/benchmarks/metrics", "tests/benchmarks/toolbox"),
 )
 # Files that quote the phrases
 QUOTING = {"tests/plain_english.py", "tests/test_english.py"}

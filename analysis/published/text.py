@@ -76,7 +76,7 @@ def _over(printed: str, ours: str) -> str:
 
 
 def parameters_of(key: tuple[str, ...]) -> str:
-    """`tuned`, `transferred from 8`, `published: vgg11`; nothing for the reference models."""
+    """`tuned`, `transferred from 8`, `published: vgg11`; "" for the reference models."""
     return variant("", *key[1:]).strip(" ()")
 
 

@@ -78,7 +78,7 @@ def neighbourhoods(trials: pd.DataFrame, range_of: RangeOf) -> list[Neighbourhoo
 
 
 def robustness(trials: pd.DataFrame, range_of: RangeOf, within: float = WITHIN) -> pd.DataFrame:
-    """The share of each neighbourhood that stays within some points of the best.
+    """The share of each neighbourhood that is at most `within` points worse than the best.
 
     Args:
         trials: The table.

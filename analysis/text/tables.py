@@ -1,4 +1,4 @@
-"""Result tables as text: Markdown, LaTeX, CSV and JSON of what `analysis.breakdown` computes."""
+"""Result tables as text: the tables of `analysis.breakdown` in Markdown, LaTeX, CSV and JSON."""
 
 from __future__ import annotations
 

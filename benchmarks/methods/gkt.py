@@ -127,7 +127,7 @@ class Gkt(Method):
     """
 
     name = "gkt"
-    summary = "teach a new network on generated images that show nothing of the forget classes"
+    summary = "teach a new network on generated images that do not show the forget classes"
     source = "Chundawat et al.: Zero-Shot Machine Unlearning, 2023, algorithm 2"
     access = Access.CLASS_ID
     tasks = ("full_class",)

@@ -1,7 +1,7 @@
 """The accuracies, in percent, exact: correct images over images, never a mean of batch means.
 
 In the tasks `random` and `identities` single training images are forgotten, so `forget_acc` is measured on
-those, as published; the table's `forget_split` says which it was.
+those, as published; the table's column `forget_split` records the images.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ def accuracy(*parts: Predictions) -> float:
 
 
 def retain_acc(e: Evaluation) -> float:
-    """Percent of correct held-out images of what is retained."""
+    """Percent of correct retained held-out images."""
     return accuracy(e.retain_held_out)
 
 

@@ -62,7 +62,7 @@ def mia_threshold(e: Evaluation) -> float:
 
 @once
 def _attack(e: Evaluation) -> tuple[float, float]:
-    """Slope and intercept of the fitted regression, both 0 if degenerate; above 0 it says member."""
+    """Slope and intercept of the fitted regression, both 0 if degenerate; a positive value means member."""
     parts = [e.retain_train, e.retain_held_out, e.forget_held_out]
     entropy = np.concatenate([part.entropy for part in parts])
     weight = np.concatenate([np.full(len(part), part.weight) for part in parts])

@@ -28,7 +28,7 @@ def saying(predicted: Sequence[int], labels: Sequence[int]) -> Predictions:
         ([5], [0], 100, 0),
     ],
 )
-def test_by_hand(predicted: list[int], labels: list[int], largest: float, spread: float) -> None:
+def test_values_equal_counts(predicted: list[int], labels: list[int], largest: float, spread: float) -> None:
     images = saying(predicted, labels)
     assert largest_wrong_class(images) == largest
     assert predicted_entropy(images) == pytest.approx(spread)

@@ -30,7 +30,7 @@ def network() -> nn.Linear:
     return model
 
 
-def test_by_hand() -> None:
+def test_values_equal_their_formulas() -> None:
     original, model = network(), network()
     with torch.no_grad():
         model.weight[0, 0] = 0.0
