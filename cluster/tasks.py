@@ -12,12 +12,12 @@ from cluster.slots import Slots
 
 A = TypeVar("A")
 R = TypeVar("R")
-Tell = Callable[[str], None]
+Notify = Callable[[str], None]
 _POLL_S = 0.5
 
 
 def in_parallel(
-    function: Callable[[A, Tell], R],
+    function: Callable[[A, Notify], R],
     items: Iterable[A],
     slots: Slots,
     hear: Callable[[A, str], None] = lambda item, line: None,
@@ -65,19 +65,19 @@ def in_parallel(
 
 
 def _in_worker(
-    function: Callable[[A, Tell], R], item: A, number: int, letters: Any, code: tuple[str, ...]
+    function: Callable[[A, Notify], R], item: A, number: int, letters: Any, code: tuple[str, ...]
 ) -> R:
-    def tell(line: str) -> None:
+    def notify(line: str) -> None:
         letters.leave.remote(number, line)
 
     importable(code)
-    return function(item, tell)
+    return function(item, notify)
 
 
 def first_machine(slots: Slots, notify: Callable[[str], None]) -> None:
     """Wait for a machine with the cores of a trial; a cluster without machines starts one for that.
 
-    Only then it is known whether there are GPUs.
+    Only then is it known whether there are GPUs.
 
     Args:
         notify: Receives a message if this has to wait.

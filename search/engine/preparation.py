@@ -16,7 +16,7 @@ from benchmarks.training.recipes import Recipe
 from benchmarks.trial.cached_scenarios import CachedScenario, cached_scenario
 from cluster.addresses import LOCAL
 from cluster.slots import Slots
-from cluster.tasks import Tell, in_parallel, on_gpus, share, shared
+from cluster.tasks import Notify, in_parallel, on_gpus, share, shared
 from search.display.board import Board
 
 if TYPE_CHECKING:
@@ -133,7 +133,7 @@ def prepare(
     keep_retrained: bool = False,
     references: int = 1,
     user_models: UserModels = NO_USER_MODELS,
-    warn: Tell = lambda line: None,
+    warn: Notify = lambda line: None,
 ) -> Shared:
     """Train the models that are not in the cache, in parallel; evaluate the original and the retrained ones.
 
@@ -277,7 +277,7 @@ def distinct(scenarios: Iterable[Scenario]) -> list[Scenario]:
 
 
 def load_user_models(
-    original: Checkpoint | None, retrained: Checkpoint | None, scenarios: Sequence[Scenario], notify: Tell
+    original: Checkpoint | None, retrained: Checkpoint | None, scenarios: Sequence[Scenario], notify: Notify
 ) -> UserModels:
     """The user's models, read and checked for the network of the scenarios; empty without checkpoints.
 
@@ -375,21 +375,21 @@ class _TrainingResult:
     warnings: tuple[str, ...] = ()
 
 
-def _train(job: _Training, say: Tell) -> _TrainingResult:
-    say(f"{job.name}: reading the data")
+def _train(job: _Training, notify: Notify) -> _TrainingResult:
+    notify(f"{job.name}: reading the data")
     from benchmarks.training.cache import stored
     from benchmarks.training.models import TRAINED, retrained_model
 
     common, role, scenario = job.common, job.model.role, job.model.scenario
     device = common.start(scenario, job.models)
     if role == "user" or role == "user_retrained":
-        say(f"{job.name}: evaluating")
+        notify(f"{job.name}: evaluating")
         return _judged(job, device)
     if role == "retrained":
         preprocessing = common.user_models.preprocessing
-        model = retrained_model(scenario, common.recipe, device, say, preprocessing, job.model.reference)
+        model = retrained_model(scenario, common.recipe, device, notify, preprocessing, job.model.reference)
     else:
-        model = TRAINED[role](scenario, common.recipe, device, say)
+        model = TRAINED[role](scenario, common.recipe, device, notify)
     same_cache = _cache_identity() == common.cache
     return _TrainingResult(model.id, model.report, None if same_cache else stored(model.id), model.from_cache)
 
@@ -411,8 +411,8 @@ def _judged(job: _Training, device: torch.device) -> _TrainingResult:
     )
 
 
-def _pack(job: _Packing, say: Tell) -> tuple[Packed, tuple[str, ...]]:
-    say(f"{job.scenario.forget}: reading the data")
+def _pack(job: _Packing, notify: Notify) -> tuple[Packed, tuple[str, ...]]:
+    notify(f"{job.scenario.forget}: reading the data")
     from benchmarks.trial.prepared import prepare as prepare_scenario
     from benchmarks.trial.sanity import compared
 
@@ -426,7 +426,7 @@ def _pack(job: _Packing, say: Tell) -> tuple[Packed, tuple[str, ...]]:
         original=job.common.user_models.original,
         retrained=job.common.user_models.retrained,
         device=job.common.start(job.scenario, job.models),
-        progress=say,
+        progress=notify,
     )
     if job.common.user_models.original is None:
         return ready.packed, ()

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from cluster.tasks import Tell, in_parallel, on_gpus, shared
+from cluster.tasks import Notify, in_parallel, on_gpus, shared
 from search.stages.session import Session
 from search.studies.study import SEEDS_PER_STUDY
 
@@ -48,7 +48,7 @@ def keep_work(session: Session) -> Iterator[str]:
             yield from lines
 
 
-def _keep(job: _Job, report: Tell) -> list[str]:
+def _keep(job: _Job, report: Notify) -> list[str]:
     import torch
 
     from benchmarks.datasets import provide

@@ -12,11 +12,11 @@ from benchmarks.errors import DataError
 from cluster.connect import session
 from cluster.errors import ClusterError, GpusGone
 from cluster.slots import Slots
-from cluster.tasks import Tell, in_parallel
+from cluster.tasks import Notify, in_parallel
 
 
-def square(number: int, tell: Tell) -> tuple[int, int]:
-    tell(f"at {number}")
+def square(number: int, notify: Notify) -> tuple[int, int]:
+    notify(f"at {number}")
     if number == 3:
         time.sleep(2)  # until the line has been collected
     if number < 0:

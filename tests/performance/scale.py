@@ -18,7 +18,7 @@ from benchmarks.scenarios.scenario import Scenario
 from benchmarks.training.recipes import Recipe
 from cluster.connect import session
 from cluster.slots import Slots
-from cluster.tasks import Tell, in_parallel
+from cluster.tasks import Notify, in_parallel
 from cluster.tasks import shared as fetched
 from search.engine import preparation, runner
 from search.engine.placement import Learned
@@ -123,7 +123,7 @@ def sent() -> Iterator[Figure]:
         cluster.shutdown()
 
 
-def _touch(item: tuple[int, dict[str, Any]], tell: Tell) -> int:
+def _touch(item: tuple[int, dict[str, Any]], tell: Notify) -> int:
     time.sleep(0.5)  # so that every worker gets some
     return len(fetched(item[1]["cifar100"]).train)
 

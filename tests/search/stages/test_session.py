@@ -10,7 +10,7 @@ import pytest
 
 from cluster.facts import listeners
 from cluster.slots import Slots
-from cluster.tasks import Tell, in_parallel
+from cluster.tasks import Notify, in_parallel
 from tests.marks import OWN_RAY
 
 pytestmark = OWN_RAY
@@ -58,7 +58,7 @@ def test_workers_look_for_modules_of_the_users_last(ray_session: Slots, tmp_path
     assert path[0] != str(Path.cwd())  # where Ray by itself puts the driver's current folder
 
 
-def _look(name: str, tell: Tell) -> tuple[list[str], int]:
+def _look(name: str, tell: Notify) -> tuple[list[str], int]:
     import importlib
     import sys
 
