@@ -146,8 +146,8 @@ class Results:
                 may then be appended once more.
         """
         by_folder: dict[tuple[str, ...], list[Finished]] = {}
-        for trial in finished:
-            by_folder.setdefault(tuple(str(trial.trial[name]) for name in PARTITIONS), []).append(trial)
+        for result in finished:
+            by_folder.setdefault(tuple(str(result.trial[name]) for name in PARTITIONS), []).append(result)
         for values, group in by_folder.items():
             partition = dict(zip(PARTITIONS, values, strict=True))
             before = dict(self._tables)
@@ -156,9 +156,9 @@ class Results:
                     self._add(
                         table,
                         partition,
-                        [row | _ids(trial) for trial in group for row in getattr(trial, table)],
+                        [row | _ids(result) for result in group for row in getattr(result, table)],
                     )
-                self._add("trials", partition, [trial.trial for trial in group])
+                self._add("trials", partition, [result.trial for result in group])
             except BaseException:
                 self._tables = before  # details of trials that are not in the table are written over
                 raise

@@ -178,7 +178,7 @@ def _use(folder: Path) -> None:
 
 
 @pytest.mark.usefixtures("narrow")
-def test_a_changed_folder_is_opened_or_refused_in_one_line(tmp_path: Path) -> None:
+def test_a_changed_folder_is_opened_or_refused_in_a_line(tmp_path: Path) -> None:
     whole, folder = tmp_path / "whole", tmp_path / "changed"
     _whole(whole)
     lines = []

@@ -86,7 +86,7 @@ def test_hidden_and_private_things_are_nobodys_data(tmp_path: Path) -> None:
     assert len(load.trials(tmp_path)) == 3
 
 
-def test_flipped_bits_in_pages_are_found_when_a_file_is_read(tmp_path: Path) -> None:
+def test_flipped_bits_in_pages_are_noticed_when_a_file_is_read(tmp_path: Path) -> None:
     file = filled(tmp_path)
     good, draw = file.read_bytes(), random.Random(0)
     whole = pq.read_table(file, partitioning=None)
@@ -132,7 +132,7 @@ _KILLED = """
     def stop(self, target):
         os.kill(os.getpid(), signal.SIG{how})
         return rename(self, target)
-    with Results({place!r}, "run") as results:
+    with Results({folder!r}, "run") as results:
         rename, Path.replace = Path.replace, stop
         results.append([Finished(trial(0))])
 """
@@ -140,7 +140,7 @@ _KILLED = """
 
 def test_what_a_killed_driver_left_is_deleted_by_the_next_and_what_is_held_stays(tmp_path: Path) -> None:
     def start(how: str) -> subprocess.Popen[bytes]:
-        code = textwrap.dedent(_KILLED.format(place=str(tmp_path), how=how))
+        code = textwrap.dedent(_KILLED.format(folder=str(tmp_path), how=how))
         process = subprocess.Popen([sys.executable, "-c", code])
         os.waitpid(process.pid, os.WUNTRACED)
         return process
@@ -188,12 +188,12 @@ def test_a_colleagues_old_file_that_cannot_be_written_is_named_and_blocks_nobody
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """As in a shared folder, where only the owner may replace a file; refused here, as root may do all."""
-    place = tmp_path / "trials" / DEEP
-    place.mkdir(parents=True)
+    folder = tmp_path / "trials" / DEEP
+    folder.mkdir(parents=True)
     old = {"run_id": ["past"], "trial_id": ["past:0"], "gap": [2.0], "trial_number": [0], "forget": ["8"]}
     for run in ("past", "run"):
         pq.write_table(
-            pa.table({**old, "state": ["complete"], "trial_id": [f"{run}:0"]}), place / f"{run}.parquet"
+            pa.table({**old, "state": ["complete"], "trial_id": [f"{run}:0"]}), folder / f"{run}.parquet"
         )
     write = Folder.write
 
@@ -203,12 +203,12 @@ def test_a_colleagues_old_file_that_cannot_be_written_is_named_and_blocks_nobody
         write(self, file, data)  # type: ignore[arg-type]
 
     monkeypatch.setattr(Folder, "write", refuse)
-    said: list[str] = []
-    with Results(tmp_path, "run", tell=said.append) as results:
+    lines: list[str] = []
+    with Results(tmp_path, "run", tell=lines.append) as results:
         assert [row["trial_id"] for row in results.rows()] == ["run:0"]
         results.append([Finished(trial(1))])
-    assert len(said) == 2, said
-    for line, run in zip(sorted(said), ("past", "run"), strict=True):
+    assert len(lines) == 2, lines
+    for line, run in zip(sorted(lines), ("past", "run"), strict=True):
         assert (
             f"/{run}.parquet should be brought up to date but cannot be written (Operation not permitted)"
             in line

@@ -83,12 +83,12 @@ def test_the_file_is_read_once(folder: Path) -> None:
 
 
 def test_two_files_of_the_same_images_run_once(folder: Path) -> None:
-    said: list[str] = []
+    lines: list[str] = []
     listed(folder / "a.txt", *FORGOTTEN)
     listed(folder / "b.txt", *FORGOTTEN)
-    (one,) = load(plan_file(folder, "[file:a.txt, file:b.txt]"), tell=said.append)
-    assert one.search.forget == (NAME,)
-    assert "which are the same" in said[0]
+    (plan,) = load(plan_file(folder, "[file:a.txt, file:b.txt]"), tell=lines.append)
+    assert plan.search.forget == (NAME,)
+    assert "which are the same" in lines[0]
 
 
 def test_a_mistake_has_the_lines_of_the_plan_and_of_the_file(folder: Path) -> None:
@@ -106,7 +106,7 @@ def test_a_part_of_the_work_forgets_fewer_images(folder: Path) -> None:
     assert small.search.forget == ("21",), "200 x 144 / 1437, rounded up; most of them are not there"
 
 
-def test_files_travel_to_a_cluster_under_names_of_ours(folder: Path) -> None:
+def test_files_travel_to_a_cluster_under_other_names(folder: Path) -> None:
     listed(folder / "typer.py", *FORGOTTEN)
     listed(folder / "b.txt", 1)
     more = 'benchmark:\n  forget:\n    - "file:b.txt"  # the second\n    - 20\n    - file:typer.py\n'
@@ -114,15 +114,15 @@ def test_files_travel_to_a_cluster_under_names_of_ours(folder: Path) -> None:
     assert sent.files == {"images1.txt": folder / "typer.py", "images2.txt": folder / "b.txt"}
     expected = PLAN.replace("FORGET", "file:images1.txt") + more.replace('"file:b.txt"', "file:images2.txt")
     assert sent.text == expected.replace("file:typer.py", "file:images1.txt")
-    there = folder / "job"
-    there.mkdir()
-    (there / "plan.yaml").write_text(sent.text)
+    job = folder / "job"
+    job.mkdir()
+    (job / "plan.yaml").write_text(sent.text)
     for name, path in sent.files.items():
-        (there / name).write_bytes(path.read_bytes())
-    assert load(there / "plan.yaml") == load(folder / "plan.yaml")
+        (job / name).write_bytes(path.read_bytes())
+    assert load(job / "plan.yaml") == load(folder / "plan.yaml")
 
 
-def test_a_file_with_validation_images_has_an_original_model_of_its_own(folder: Path) -> None:
+def test_a_file_with_validation_images_has_a_separate_original_model(folder: Path) -> None:
     held_out = validation(load_data("digits"))
     learned = np.setdiff1d(range(1437), held_out)
     listed(folder / "learned.txt", *learned[:9])

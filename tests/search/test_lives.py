@@ -20,7 +20,7 @@ import pytest
 from analysis.results import load
 from analysis.results.store import store_at
 from search.results.writer import Finished, Results, finished_trials
-from tests.search.results.test_lease import BEAT_S, STALE_S, place, server  # noqa: F401 (fixtures)
+from tests.search.results.test_lease import BEAT_S, STALE_S, location, server  # noqa: F401 (fixtures)
 from tests.search.results.test_writer import trial
 
 CLASS = {"split": "test", "class": "1", "forgotten": False, "correct": 1, "total": 2}
@@ -34,7 +34,7 @@ def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @contextmanager
-def asleep_in_a_write(place: str, table: str, number: int) -> Iterator[subprocess.Popen[str]]:  # noqa: F811
+def asleep_in_a_write(location: str, table: str, number: int) -> Iterator[subprocess.Popen[str]]:  # noqa: F811
     """A driver, on another machine as it seems, that finishes so many trials and stops itself when the file
     of the next one is about to become visible: it has looked for its claim, and has only to rename or upload.
     """
@@ -66,7 +66,7 @@ def asleep_in_a_write(place: str, table: str, number: int) -> Iterator[subproces
         Path.replace, store.Bucket.write = replace, write
         claims.processes.this_machine = lambda: "far away"
         lease.Lease.__init__.__defaults__ = ({BEAT_S}, {STALE_S})
-        with writer.Results({place!r}, "run") as held:
+        with writer.Results({location!r}, "run") as held:
             held.save_plan({{"trials": "few"}})
             for n in range(10):
                 try:
@@ -88,30 +88,32 @@ def asleep_in_a_write(place: str, table: str, number: int) -> Iterator[subproces
 @pytest.mark.usefixtures("impatient")
 @pytest.mark.parametrize("table", ["trials/", "samples/", "_runs/run."])
 def test_a_driver_that_wakes_in_a_write_after_its_successor_finished_replaces_nothing(
-    place: str,  # noqa: F811
+    location: str,  # noqa: F811
     table: str,
 ) -> None:
-    with asleep_in_a_write(place, table, 0 if table == "_runs/run." else 3) as sleeper:
-        with Results(place, "run", tell=lambda line: None) as successor:
+    with asleep_in_a_write(location, table, 0 if table == "_runs/run." else 3) as sleeper:
+        with Results(location, "run", tell=lambda line: None) as successor:
             successor.save_plan({"trials": "all"})
             for n in range(len(successor.rows()), 10):
                 successor.append([Finished(trial(n), [], [{"image": n}])])
-        assert sorted(pd.read_parquet(f"{place}/trials").trial_number) == list(range(10))
+        assert sorted(pd.read_parquet(f"{location}/trials").trial_number) == list(range(10))
         sleeper.send_signal(signal.SIGCONT)
         _, errors = sleeper.communicate(timeout=60)
         assert "was taken over" in errors
-    records = [file for file in store_at(place).files("_runs") if file.endswith(".yaml")]
-    assert any(b"all" in store_at(place).read(file).to_pybytes() for file in records)
+    records = [file for file in store_at(location).files("_runs") if file.endswith(".yaml")]
+    assert any(b"all" in store_at(location).read(file).to_pybytes() for file in records)
     late = 1 if table == "trials/" else 0
-    assert len(pd.read_parquet(f"{place}/trials")) == 10 + late, "the late write came, as a file of its own"
-    assert sorted(load.trials(place).trial_number) == list(range(10))
-    assert sorted(load.samples(place).image) == list(range(10))
-    assert sorted(row["trial_number"] for row in finished_trials(place, "run")) == list(range(10))
-    with Results(place, "run") as results:  # tidies up
+    assert len(pd.read_parquet(f"{location}/trials")) == 10 + late, (
+        "the late write came, as a file of its own"
+    )
+    assert sorted(load.trials(location).trial_number) == list(range(10))
+    assert sorted(load.samples(location).image) == list(range(10))
+    assert sorted(row["trial_number"] for row in finished_trials(location, "run")) == list(range(10))
+    with Results(location, "run") as results:  # tidies up
         assert sorted(row["trial_number"] for row in results.rows()) == list(range(10))
-    assert sorted(pd.read_parquet(f"{place}/trials").trial_number) == list(range(10))
-    assert sorted(pd.read_parquet(f"{place}/samples").image) == list(range(10))
-    assert sorted(load.samples(place).image) == list(range(10))
+    assert sorted(pd.read_parquet(f"{location}/trials").trial_number) == list(range(10))
+    assert sorted(pd.read_parquet(f"{location}/samples").image) == list(range(10))
+    assert sorted(load.samples(location).image) == list(range(10))
 
 
 def test_a_copied_and_a_renamed_file_double_nothing(tmp_path: Path) -> None:
@@ -133,7 +135,7 @@ def test_a_copied_and_a_renamed_file_double_nothing(tmp_path: Path) -> None:
         assert len(results.rows()) == 6
 
 
-def test_of_two_rows_of_a_trial_the_one_with_a_result_counts_then_the_later(tmp_path: Path) -> None:
+def test_of_two_rows_of_a_trial_a_result_counts_first_then_the_later(tmp_path: Path) -> None:
     def row(state: str, minute: int | None, gap: float) -> Finished:
         at = None if minute is None else datetime(2026, 1, 1, 0, minute, tzinfo=UTC)
         return Finished(trial(0, state=state, finished_at=at, gap=gap))

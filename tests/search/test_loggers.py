@@ -33,12 +33,12 @@ def where(tmp_path: Path) -> Where:
     return Where("tiny", "tiny-search-1234", tmp_path / "results")
 
 
-def log_all(names: list[str], place: Where, rows: Rows) -> list[str]:
-    said: list[str] = []
-    with loggers.logging(names, place, said.append) as log:
+def log_all(names: list[str], run: Where, rows: Rows) -> list[str]:
+    lines: list[str] = []
+    with loggers.logging(names, run, lines.append) as log:
         for row in rows:
             log(row)
-    return said
+    return lines
 
 
 def jit(rows: Rows) -> Rows:
@@ -58,9 +58,9 @@ def test_a_row_in_numbers_parameters_and_words(rows: Rows) -> None:
 def test_tensorboard_reads_scalars_and_hyperparameters_of_every_trial(rows: Rows, tmp_path: Path) -> None:
     accumulator = pytest.importorskip("tensorboard.backend.event_processing.event_accumulator")
     assert log_all(["tensorboard"], where(tmp_path), rows) == []
-    place = folder(tmp_path / "results") / "tiny-search-1234"
-    assert len(list(place.iterdir())) == len(rows)
-    events = accumulator.EventAccumulator(str(place / "jit 8 2"))
+    event_files = folder(tmp_path / "results") / "tiny-search-1234"
+    assert len(list(event_files.iterdir())) == len(rows)
+    events = accumulator.EventAccumulator(str(event_files / "jit 8 2"))
     events.Reload()
     (gap,) = events.Scalars("gap")
     assert gap.step == 2
@@ -142,14 +142,14 @@ def wandb_records(file: Path) -> Iterator[Any]:
             whole = b""
 
 
-def test_a_tool_that_fails_is_said_once_and_the_others_go_on(
+def test_a_tool_that_fails_is_reported_once_and_the_others_continue(
     rows: Rows, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("MLFLOW_TRACKING_URI", "nothing://at/all")
-    said = log_all(["mlflow", "tensorboard"], where(tmp_path), rows)
-    assert len(said) == 1
-    assert said[0].startswith("mlflow fails and logs no further trial: ")
-    assert said[0].endswith("; rows are kept")
+    lines = log_all(["mlflow", "tensorboard"], where(tmp_path), rows)
+    assert len(lines) == 1
+    assert lines[0].startswith("mlflow fails and logs no further trial: ")
+    assert lines[0].endswith("; rows are kept")
     assert len(list((folder(tmp_path / "results") / "tiny-search-1234").iterdir())) == len(rows)
 
 
@@ -170,17 +170,17 @@ def test_a_tool_that_hangs_is_not_waited_for(
     from search.loggers import to_tensorboard
 
     monkeypatch.setattr(to_tensorboard.TensorBoard, "log", lambda self, trial: time.sleep(60))
-    said: list[str] = []
+    lines: list[str] = []
     began = time.monotonic()
-    with loggers.logging(["tensorboard"], where(tmp_path), said.append, patience_s=0.3) as log:
+    with loggers.logging(["tensorboard"], where(tmp_path), lines.append, patience_s=0.3) as log:
         log(rows[0])
     assert time.monotonic() - began < 10
-    assert said == [
+    assert lines == [
         "tensorboard does not answer, and the last trials are not logged there; their rows are kept"
     ]
 
 
-def test_plans_name_loggers_that_there_are(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_plans_name_existing_loggers(monkeypatch: pytest.MonkeyPatch) -> None:
     assert parse(PLAN + "logging: [tensorboard]\n")[0].logging == ("tensorboard",)
     with pytest.raises(PlanError, match=r"^plan:\d+: unknown logger 'tensorbord'; did you mean"):
         parse(PLAN + "logging: tensorbord\n")

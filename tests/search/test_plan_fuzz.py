@@ -122,7 +122,7 @@ def dumped(content: object) -> str:
     return str(yaml.dump(content, Dumper=DUMPER, allow_unicode=True, sort_keys=False))
 
 
-def test_every_mutated_plan_is_read_or_refused_in_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_every_mutated_plan_is_read_or_refused_in_a_line(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(identity, "data_id", lambda plan: plan.dataset)  # most images are not on this machine
     plans, rng = examples(), random.Random(13)
     accepted = refused = 0
@@ -130,10 +130,10 @@ def test_every_mutated_plan_is_read_or_refused_in_one_line(monkeypatch: pytest.M
         example = rng.choice(plans)
         text = mutated_text(example, rng) if number % 2 else mutated_nodes(example, rng)
         try:
-            read = parse(text, "p.yaml", rng.choice([None, None, 0.01]), tell=one_line)
+            read = parse(text, "p.yaml", rng.choice([None, None, 0.01]), tell=single_line)
         except PlanError as error:
             refused += 1
-            one_line(str(error))
+            single_line(str(error))
             continue
         accepted += 1
         for plan in read[:2]:
@@ -146,7 +146,7 @@ def test_every_mutated_plan_is_read_or_refused_in_one_line(monkeypatch: pytest.M
     assert refused > COUNT / 10
 
 
-def one_line(message: str) -> None:
+def single_line(message: str) -> None:
     assert message.startswith("p.yaml"), ascii(message)
     assert message.isprintable(), ascii(message)
     assert len(message) < 3000

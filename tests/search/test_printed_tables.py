@@ -69,7 +69,7 @@ def test_roman_numbers_and_near_names() -> None:
         source("Zero-Shot-tableXI")
 
 
-def test_a_paper_has_one_spelling() -> None:
+def test_a_paper_has_a_single_spelling() -> None:
     from analysis.published import PAPERS as PRINTED_PAPERS
     from benchmarks.presets import PAPERS
 

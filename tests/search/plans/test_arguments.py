@@ -72,13 +72,13 @@ def test_a_name_is_made_of_what_is_run() -> None:
         ({"model": "import:nets:build"}, "model: 'import:nets:build' runs code of a module"),
     ],
 )
-def test_a_mistake_is_one_line_with_its_key(changes: dict[str, Any], message: str) -> None:
+def test_a_mistake_is_a_single_line_with_its_key(changes: dict[str, Any], message: str) -> None:
     with pytest.raises(PlanError, match=message) as caught:
         Plan.of(**KEYS | changes)
     assert "\n" not in str(caught.value)
 
 
-def test_a_file_with_several_plans_says_how_to_take_one(tmp_path: Path) -> None:
+def test_a_file_with_several_plans_says_how_to_choose(tmp_path: Path) -> None:
     path = tmp_path / "two.yaml"
     path.write_text("""
 name: two

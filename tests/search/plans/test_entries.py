@@ -8,7 +8,7 @@ from search.plans.entries import Entry, merged
 JIT = methods.get("jit")
 
 
-def test_equal_values_of_a_method_are_one_line_whatever_they_are_called() -> None:
+def test_equal_values_of_a_method_share_a_line_under_any_name() -> None:
     default = {"lr": JIT.Params().lr}
     lines = merged(
         [

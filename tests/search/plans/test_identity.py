@@ -108,7 +108,7 @@ def test_a_checkpoint_counts_by_its_weights_and_not_by_its_path(tmp_path: Path) 
     assert len({search_identity(plan()).run_id, *names}) == 3
 
 
-def test_a_methods_space_and_source_are_its_own_matter(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_methods_space_and_source_change_only_its_study(monkeypatch: pytest.MonkeyPatch) -> None:
     whole, narrow = searched('{forget: "8"}'), searched('{forget: "8", space: {jit: {lr: [1e-3, 1e-2]}}}')
     before, after = search_identity(whole), search_identity(narrow)
     assert after.run_id == before.run_id
@@ -125,15 +125,15 @@ def test_a_methods_space_and_source_are_its_own_matter(monkeypatch: pytest.Monke
     assert code_id(whole, methods.get("finetune")) == ""
 
 
-def test_a_metric_of_the_users_own_belongs_to_every_run_that_measures_it(
+def test_a_user_defined_metric_belongs_to_every_run_that_measures_it(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     before = search_identity(plan()).run_id
-    own = metrics.add(Metric("own", "a metric", "a user", "%", lambda evaluation, references: 1.0))
+    added = metrics.add(Metric("own", "a metric", "a user", "%", lambda evaluation, references: 1.0))
     try:
         with_metric = search_identity(plan()).run_id
         monkeypatch.setattr(
-            "search.plans.identity.source_digest", lambda part: "fixed" if part is own.compute else ""
+            "search.plans.identity.source_digest", lambda part: "fixed" if part is added.compute else ""
         )
         assert len({before, with_metric, search_identity(plan()).run_id}) == 3
     finally:
@@ -176,7 +176,7 @@ def test_a_line_of_a_benchmark_counts_by_its_values() -> None:
     assert first.study_id(name) == again.study_id(name) != other.study_id(name)
 
 
-def test_what_changed_is_said_in_a_new_run_and_in_a_study_that_begins_anew(
+def test_changes_are_named_in_a_new_run_and_in_a_study_that_starts_again(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def kept(identity: Identity) -> list[str]:

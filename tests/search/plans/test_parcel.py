@@ -46,7 +46,7 @@ def test_however_a_path_is_written(tmp_path: Path, weights: Path, written: str) 
     }
 
 
-def test_both_models_travel_with_what_is_said_of_them(tmp_path: Path, weights: Path) -> None:
+def test_both_models_travel_with_their_settings(tmp_path: Path, weights: Path) -> None:
     text = "checkpoint: {{file: {0}, scale: 255}}\nretrained:\n  file: {0}\n".format
     plan = PLAN[: PLAN.index("benchmark:")]
     (tmp_path / "plan.yaml").write_text(plan + text(weights))
@@ -55,7 +55,7 @@ def test_both_models_travel_with_what_is_said_of_them(tmp_path: Path, weights: P
     assert sent.text == plan + text("checkpoint.pt").replace("  file: checkpoint", "  file: retrained")
 
 
-def test_code_in_the_place_of_weights_does_not_travel(tmp_path: Path, weights: Path) -> None:
+def test_code_instead_of_weights_does_not_travel(tmp_path: Path, weights: Path) -> None:
     weights.write_text("print('run on the head')")
     with pytest.raises(DataError, match=r"typer\.py"):
         parcel(plan_with(tmp_path, f"checkpoint: {weights}\n"))

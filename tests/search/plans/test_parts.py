@@ -24,7 +24,7 @@ parts:
 """
 
 
-def test_each_part_has_its_keys_in_place_of_the_files() -> None:
+def test_the_keys_of_a_part_replace_those_of_the_file() -> None:
     whole, small, large = parse(PLAN)
     assert [plan.name for plan in (whole, small, large)] == [
         "mine-class", "mine-images-cnn2", "mine-images-cnn2-16",
@@ -64,7 +64,7 @@ def test_a_mistake_in_a_part_is_named_with_its_line(old: str, new: str, message:
         parse(PLAN.replace(old, new))
 
 
-def test_there_are_no_more_parts_than_plans_of_a_file() -> None:
+def test_a_file_has_no_more_parts_than_plans() -> None:
     many = "".join(f"  p{i}: {{task: full_class}}\n" for i in range(limits.PLANS + 1))
     with pytest.raises(PlanError, match=f"more than {limits.PLANS} plans"):
         parse(PLAN[: PLAN.index("  class")] + many)

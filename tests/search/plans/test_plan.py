@@ -238,7 +238,9 @@ def test_a_plan_that_lists_models_or_data_sets_stands_for_each_pair() -> None:
     assert run_id(plans[0], "search") != run_id(plans[1], "search")
 
 
-def test_a_checkpoint_that_is_not_there_is_refused_and_one_that_is_belongs_to_the_run(tmp_path: Path) -> None:
+def test_a_missing_checkpoint_is_refused_and_an_existing_checkpoint_belongs_to_the_run(
+    tmp_path: Path,
+) -> None:
     with pytest.raises(PlanError, match=r"plan:\d+: there is no file 'none.safetensors'"):
         parse(GOOD + "checkpoint: none.safetensors\n")
     file = tmp_path / "mine.safetensors"
@@ -271,34 +273,36 @@ def test_values_are_what_they_mean_however_they_are_spelt() -> None:
     assert read("cnn2", "cnn2@0016").model == "cnn2@16"
 
 
-def test_what_is_named_twice_runs_once_and_is_told() -> None:
+def test_names_given_twice_run_once_and_are_reported() -> None:
     def distinct(text: str, scale: float | None = None) -> tuple[Plan, list[str]]:
-        told: list[str] = []
-        (plan,) = parse(text, "p.yaml", scale, tell=told.append)
-        return plan, told
+        lines: list[str] = []
+        (plan,) = parse(text, "p.yaml", scale, tell=lines.append)
+        return plan, lines
 
-    plan, told = distinct(GOOD.replace("[jit]", "[jit, finetune, jit]").replace('3, "8"', '8, "8", 3+8, 8+3'))
+    plan, lines = distinct(
+        GOOD.replace("[jit]", "[jit, finetune, jit]").replace('3, "8"', '8, "8", 3+8, 8+3')
+    )
     assert plan.methods == ("jit", "finetune")
     assert plan.search.forget == ("8", "3+8")
-    assert told == [
+    assert lines == [
         "p.yaml: 'methods' names 'jit' 2 times; it runs once",
         "p.yaml: 'search.forget' names '8' 2 times; it runs once",
         "p.yaml: 'search.forget' names '3+8' and '8+3', which are the same, '3+8'; it runs once",
     ]
     repeated = "benchmark: {forget: ['3', 3], beside: [salun, salun], metrics: [mia_gap, mia_gap]}"
-    plan, told = distinct(GOOD + repeated)
+    plan, lines = distinct(GOOD + repeated)
     assert plan.benchmark is not None
     assert (plan.benchmark.forget, plan.benchmark.beside, plan.benchmark.metrics) == (
         ("3",),
         ("salun",),
         ("mia_gap",),
     )
-    assert len(told) == 3
-    plan, told = distinct(GOOD.replace("full_class", "random").replace('3, "8"', "50, 100"), 0.05)
+    assert len(lines) == 3
+    plan, lines = distinct(GOOD.replace("full_class", "random").replace('3, "8"', "50, 100"), 0.05)
     assert plan.search.forget == ("10",)
-    assert told == ["p.yaml at scale 0.05: 'search.forget' names '10' 2 times; it runs once"]
-    plan, told = distinct(GOOD.replace("model: cnn2", "model: [cnn2@16, cnn2@016]"))
-    assert told == ["p.yaml: 'cnn2@16' on 'digits' is named more than once; it runs once"]
+    assert lines == ["p.yaml at scale 0.05: 'search.forget' names '10' 2 times; it runs once"]
+    plan, lines = distinct(GOOD.replace("model: cnn2", "model: [cnn2@16, cnn2@016]"))
+    assert lines == ["p.yaml: 'cnn2@16' on 'digits' is named more than once; it runs once"]
 
 
 def test_text_stays_as_it_is_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -343,7 +347,7 @@ LAUGHS = "a: &a [x, x, x, x, x, x, x, x, x]\n" + "".join(
         ),
     ],
 )
-def test_hostile_text_is_refused_in_one_printable_line(text: str, message: str) -> None:
+def test_hostile_text_is_refused_in_a_printable_line(text: str, message: str) -> None:
     with pytest.raises(PlanError, match=message) as refused:
         parse(text, "p")
     assert str(refused.value).isprintable()

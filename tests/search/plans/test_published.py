@@ -254,14 +254,14 @@ def test_all_and_none_of_them() -> None:
         ("{scrub: jit_random}", "presets of 'scrub', which is not among the methods"),
     ],
 )
-def test_presets_that_there_are_not(presets: str, message: str) -> None:
+def test_unknown_presets_are_refused(presets: str, message: str) -> None:
     from search.errors import PlanError
 
     with pytest.raises(PlanError, match=message):
         parse(_OWN % f", presets: {presets}")
 
 
-def test_a_paper_that_there_is_not() -> None:
+def test_an_unknown_paper_is_refused() -> None:
     from search.errors import PlanError
 
     with pytest.raises(PlanError, match="unknown paper 'sdd'; did you mean 'ssd'"):

@@ -34,7 +34,7 @@ def ids(plan: Plan) -> list[tuple[int, int, str, str]]:
     return [(r.scenario.seed, r.scenario.draw, r.scenario.forget, r.tag) for r in repetitions(plan)]
 
 
-def test_one_draw_and_one_original_are_what_a_benchmark_always_was() -> None:
+def test_a_single_draw_and_original_give_the_benchmark_of_earlier_versions() -> None:
     plan = plan_of("seeds: 2")
     first, second = plan.scenario("40"), plan.scenario("20")
     assert list(repetitions(plan)) == [
@@ -46,8 +46,8 @@ def test_one_draw_and_one_original_are_what_a_benchmark_always_was() -> None:
 
 
 def test_what_is_cut_short_has_every_draw_and_original_before_a_second_seed() -> None:
-    found = ids(plan_of("seeds: 2, draws: 2, originals: 2"))
-    assert found[:8] == [
+    ran = ids(plan_of("seeds: 2, draws: 2, originals: 2"))
+    assert ran[:8] == [
         (5, 0, "40", "1"),
         (5, 0, "20", "1"),
         (6, 0, "40", "1.original1"),
@@ -57,18 +57,18 @@ def test_what_is_cut_short_has_every_draw_and_original_before_a_second_seed() ->
         (6, 1, "40", "1.draw1.original1"),
         (6, 1, "20", "1.draw1.original1"),
     ]
-    assert [(*place, tag.replace("2", "1", 1)) for *place, tag in found[8:]] == found[:8]
+    assert [(*others, tag.replace("2", "1", 1)) for *others, tag in ran[8:]] == ran[:8]
 
 
 def test_no_two_repetitions_of_a_forget_set_share_a_seed_or_a_tag() -> None:
     every = list(repetitions(plan_of("seeds: 3, draws: 4, originals: 5")))
     assert len(every) == 2 * 3 * 4 * 5
     for forget in ("40", "20"):
-        own = [r for r in every if r.scenario.forget == forget]
-        assert len({r.seed for r in own}) == len({r.tag for r in own}) == 60
+        of_set = [r for r in every if r.scenario.forget == forget]
+        assert len({r.seed for r in of_set}) == len({r.tag for r in of_set}) == 60
 
 
-def test_more_draws_originals_and_seeds_leave_those_that_there_were_as_they_are() -> None:
+def test_more_draws_originals_and_seeds_do_not_change_the_existing() -> None:
     def known(plan: Plan) -> set[tuple[str, int, str]]:
         return {(r.scenario.key, r.seed, r.tag) for r in repetitions(plan)}
 
@@ -92,7 +92,7 @@ def test_the_search_stays_on_the_first_draw_and_original() -> None:
         ("seeds: 10000, draws: 20", "random", "'originals' and 'seeds' make 2000000 trials; at most 500000"),
     ],
 )
-def test_repetitions_that_there_cannot_be_are_refused(changes: str, task: str, message: str) -> None:
+def test_impossible_repetitions_are_refused(changes: str, task: str, message: str) -> None:
     text = PLAN if task == "random" else PLAN.replace("random", task).replace('"40"', '"4"')
     with pytest.raises(PlanError, match=message):
         plan_of(changes, text.replace('"20"', '"2"'))
@@ -103,7 +103,7 @@ def test_seeds_of_originals_have_a_bound_too() -> None:
         plan_of("originals: 2", PLAN.replace("seed: 5", f"seed: {2**32 - 1}"))
 
 
-def test_models_of_the_users_own_stand_for_one_original_and_one_forget_set(tmp_path: Path) -> None:
+def test_user_models_are_a_single_original_for_a_single_forget_set(tmp_path: Path) -> None:
     file = tmp_path / "own.safetensors"
     file.write_bytes(b"any")
     text = PLAN.replace('["40", "20"]', '["40"]') + f"checkpoint: {file}\n"
@@ -120,7 +120,7 @@ def test_a_scaled_plan_has_fewer_of_them() -> None:
     assert (small.seeds, small.draws, small.originals) == (1, 3, 2)
 
 
-def test_models_are_told_apart_by_draw_and_seed() -> None:
+def test_models_differ_by_draw_and_seed() -> None:
     plan = plan_of("draws: 2")
     names = [
         Needed(role, plan.scenario("40", draw, original)).name

@@ -72,7 +72,7 @@ def test_counts_of_forgotten_images_shrink_with_the_images() -> None:
     assert small.benchmark.forget == ("200", "160"), "a share is one of the images that are left"
 
 
-def test_a_share_of_the_people_is_one_of_those_that_are_left() -> None:
+def test_a_share_of_the_people_is_a_share_of_those_that_are_left() -> None:
     assert load("akbari-table3")[0].search.forget == ("164 of female+male",)
     small = load("akbari-table3", 0.001)[0]
     assert small.dataset == "celeba@163"

@@ -20,14 +20,14 @@ from tests.search.results.test_writer import trial
 CLASS = {"split": "test", "class": "1", "forgotten": True, "correct": 4, "total": 5}
 
 
-def fill(place: Path, *names: str) -> None:
+def fill(folder: Path, *names: str) -> None:
     """Two trials of each run, with a class and an image each."""
     for name in names:
-        with Results(place, name) as results:
+        with Results(folder, name) as results:
             results.save_plan({"run": name})
             for n in range(2):
-                one = trial(n, run_id=name)
-                results.append([Finished(one, [CLASS], [{"image": n}])])
+                row = trial(n, run_id=name)
+                results.append([Finished(row, [CLASS], [{"image": n}])])
 
 
 def test_a_run_goes_with_its_details_and_record_and_the_others_stay(tmp_path: Path) -> None:
@@ -104,7 +104,7 @@ def test_the_command_asks_before_it_deletes(tmp_path: Path, monkeypatch: pytest.
     assert run() == f"no run in {tmp_path} yet; run a plan with --results {tmp_path}\n"
 
 
-def test_the_list_is_there_for_people_and_for_programs(tmp_path: Path) -> None:
+def test_the_list_is_for_people_and_for_programs(tmp_path: Path) -> None:
     import json
 
     app = typer.Typer()

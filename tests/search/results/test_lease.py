@@ -36,7 +36,7 @@ def server() -> Iterator[s3.Server]:
 
 
 @pytest.fixture(params=["folder", "bucket"])
-def place(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
+def location(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
     """A fresh place of both kinds."""
     if request.param == "folder":
         return str(tmp_path)
@@ -56,7 +56,7 @@ def lease(store: Store, shard: Shard = WHOLE, division: str = "", machine: str |
 
 
 @contextmanager
-def driver(place: str, machine: str | None = None) -> Iterator[subprocess.Popen[str]]:
+def driver(location: str, machine: str | None = None) -> Iterator[subprocess.Popen[str]]:
     """A process that holds the run and appends trial 100 when told to; with another `machine`, as seen from
     afar: its process cannot be looked at."""
     code = f"""
@@ -65,7 +65,7 @@ def driver(place: str, machine: str | None = None) -> Iterator[subprocess.Popen[
         from tests.search.results.test_writer import trial
         {f"claims.processes.this_machine = lambda: {machine!r}" if machine else ""}
         lease.Lease.__init__.__defaults__ = ({BEAT_S}, {STALE_S})
-        with writer.Results({place!r}, "run") as held:
+        with writer.Results({location!r}, "run") as held:
             held.append([writer.Finished(trial(0))])
             print("holding", flush=True)
             sys.stdin.readline()
@@ -89,35 +89,35 @@ def driver(place: str, machine: str | None = None) -> Iterator[subprocess.Popen[
         process.wait()
 
 
-def test_a_second_driver_is_refused_with_who_holds_it_and_what_to_do(place: str) -> None:
-    with driver(place) as other:
+def test_a_second_driver_is_refused_with_who_holds_it_and_what_to_do(location: str) -> None:
+    with driver(location) as other:
         began = time.monotonic()
         with pytest.raises(ResultsError) as caught:
-            Results(place, "run")
+            Results(location, "run")
         assert time.monotonic() - began < 5, "a living process of this machine needs no watching"
         message = str(caught.value)
         assert f"process {other.pid} on {os.uname().nodename}, since 20" in message
         assert "wait for it or stop it" in message
         assert "\n" not in message
-        Results(place, "another").close()
-    assert len(pd.read_parquet(f"{place}/trials")) == 1
+        Results(location, "another").close()
+    assert len(pd.read_parquet(f"{location}/trials")) == 1
 
 
-def test_after_kill_9_the_next_driver_takes_over_at_once(place: str) -> None:
-    with driver(place) as other:
+def test_after_kill_9_the_next_driver_takes_over_at_once(location: str) -> None:
+    with driver(location) as other:
         os.kill(other.pid, signal.SIGKILL)  # not waited for: a zombie is dead too
         time.sleep(0.2)
         began = time.monotonic()
-        with Results(place, "run") as results:
+        with Results(location, "run") as results:
             assert time.monotonic() - began < 5
             results.append([Finished(trial(1))])
-            assert len(holders(store_at(place), "run")) == 1
-    assert sorted(pd.read_parquet(f"{place}/trials").trial_number) == [0, 1]
-    assert list(store_at(place).files("_runs/leases")) == []
+            assert len(holders(store_at(location), "run")) == 1
+    assert sorted(pd.read_parquet(f"{location}/trials").trial_number) == [0, 1]
+    assert list(store_at(location).files("_runs/leases")) == []
 
 
-def test_a_process_that_only_has_the_same_number_is_not_the_holder(place: str) -> None:
-    store = store_at(place)
+def test_a_process_that_only_has_the_same_number_is_not_the_holder(location: str) -> None:
+    store = store_at(location)
     stale = replace(claim("run"), started="1")
     store.write(stale.file, to_json(stale))
     began = time.monotonic()
@@ -125,18 +125,18 @@ def test_a_process_that_only_has_the_same_number_is_not_the_holder(place: str) -
     assert time.monotonic() - began < STALE_S
 
 
-def test_a_driver_of_another_machine_is_refused_while_its_beat_moves(place: str) -> None:
-    with driver(place, machine="far away"):
+def test_a_driver_of_another_machine_is_refused_while_its_beat_moves(location: str) -> None:
+    with driver(location, machine="far away"):
         time.sleep(STALE_S + 0.5)  # it has been there for longer than a dead one is waited for
         with pytest.raises(ResultsError, match="being written by another process"):
-            lease(store_at(place))
+            lease(store_at(location))
 
 
-def test_a_driver_of_another_machine_that_died_is_watched_and_then_replaced(place: str) -> None:
-    with driver(place, machine="far away") as other:
+def test_a_driver_of_another_machine_that_died_is_watched_and_then_replaced(location: str) -> None:
+    with driver(location, machine="far away") as other:
         os.kill(other.pid, signal.SIGKILL)
         began = time.monotonic()
-        lease(store_at(place)).release()
+        lease(store_at(location)).release()
         assert STALE_S <= time.monotonic() - began < STALE_S + 5
 
 
@@ -155,10 +155,10 @@ def test_clocks_decide_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, 
     lease(store).release()
 
 
-def test_a_driver_that_slept_and_was_replaced_stops_and_writes_nothing(place: str) -> None:
-    with driver(place, machine="far away") as sleeper:
+def test_a_driver_that_slept_and_was_replaced_stops_and_writes_nothing(location: str) -> None:
+    with driver(location, machine="far away") as sleeper:
         os.kill(sleeper.pid, signal.SIGSTOP)
-        successor = lease(store_at(place))
+        successor = lease(store_at(location))
         os.kill(sleeper.pid, signal.SIGCONT)
         time.sleep(5 * BEAT_S)  # it beats again, which must not bring its claim back
         out, _ = sleeper.communicate("go\n", timeout=60)
@@ -166,20 +166,20 @@ def test_a_driver_that_slept_and_was_replaced_stops_and_writes_nothing(place: st
         assert "it stops here" in out
         successor.check()
         successor.release()
-    assert sorted(pd.read_parquet(f"{place}/trials").trial_number) == [0]
+    assert sorted(pd.read_parquet(f"{location}/trials").trial_number) == [0]
 
 
-def test_a_driver_that_slept_and_was_not_replaced_goes_on(place: str) -> None:
-    with driver(place, machine="far away") as sleeper:
+def test_a_driver_that_slept_and_was_not_replaced_continues(location: str) -> None:
+    with driver(location, machine="far away") as sleeper:
         os.kill(sleeper.pid, signal.SIGSTOP)
         time.sleep(STALE_S + 0.5)
         os.kill(sleeper.pid, signal.SIGCONT)
         out, _ = sleeper.communicate("go\n", timeout=60)
         assert out == ""
-    assert sorted(pd.read_parquet(f"{place}/trials").trial_number) == [0, 100]
+    assert sorted(pd.read_parquet(f"{location}/trials").trial_number) == [0, 100]
 
 
-def test_of_many_that_start_together_exactly_one_holds_it(tmp_path: Path) -> None:
+def test_of_many_that_start_together_exactly_a_single_driver_holds_it(tmp_path: Path) -> None:
     for round_ in range(10):
         store = store_at(tmp_path / str(round_))
         barrier, held, refused = threading.Barrier(6), [], []
@@ -226,16 +226,16 @@ def test_nobody_is_taken_for_dead_while_the_server_is_down(
     monkeypatch.setenv("AWS_ENDPOINT_URL", server.endpoint)
     for name, value in s3.KEYS.items():
         monkeypatch.setenv(name, value)
-    place = f"s3://{s3.BUCKET}/{tmp_path.name}"
+    location = f"s3://{s3.BUCKET}/{tmp_path.name}"
     outcome: list[object] = []
 
     def contend() -> None:
         try:
-            outcome.append(Lease(store_at(place), claim("run"), quiet, BEAT_S, stale_s=8.0))
+            outcome.append(Lease(store_at(location), claim("run"), quiet, BEAT_S, stale_s=8.0))
         except ResultsError as error:
             outcome.append(error)
 
-    with driver(place, machine="far away") as holder:
+    with driver(location, machine="far away") as holder:
         os.kill(holder.pid, signal.SIGSTOP)
         contender = threading.Thread(target=contend)
         contender.start()
@@ -257,7 +257,7 @@ def test_a_claim_that_is_no_claim_is_named(tmp_path: Path) -> None:
         lease(store)
 
 
-def test_a_lost_lease_is_found_before_every_write(tmp_path: Path) -> None:
+def test_a_lost_lease_is_noticed_before_every_write(tmp_path: Path) -> None:
     with Results(tmp_path, "run") as results:
         results.append([Finished(trial(0))])
         [held] = holders(store_at(tmp_path), "run")

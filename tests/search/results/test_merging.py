@@ -22,26 +22,26 @@ from tests.search.results.test_writer import trial
 CLASS = {"split": "test", "class": "1", "forgotten": True, "correct": 4, "total": 5}
 
 
-def fill(place: Path, run: str, numbers: range | list[int], **more: Any) -> Path:
-    with Results(place, run) as results:
-        results.save_plan({"of": str(place)})
+def fill(folder: Path, run: str, numbers: range | list[int], **more: Any) -> Path:
+    with Results(folder, run) as results:
+        results.save_plan({"of": str(folder)})
         for n in numbers:
-            one = trial(n, run_id=run, **more)
-            results.append([Finished(one, [CLASS], [{"image": n}])])
-    return place
+            row = trial(n, run_id=run, **more)
+            results.append([Finished(row, [CLASS], [{"image": n}])])
+    return folder
 
 
-def ids(place: Path) -> list[str]:
-    return sorted(load.trials(place)["trial_id"])
+def ids(folder: Path) -> list[str]:
+    return sorted(load.trials(folder)["trial_id"])
 
 
-def test_several_folders_become_one_with_every_trial_once_and_its_details(tmp_path: Path) -> None:
+def test_several_folders_are_merged_with_every_trial_once_and_its_details(tmp_path: Path) -> None:
     a = fill(tmp_path / "a", "one", range(3))
     b = fill(fill(tmp_path / "b", "one", [2, 3]), "other", [0])
     into = fill(tmp_path / "c", "one", [0])
     before = {file: file.read_bytes() for file in into.rglob("*.*") if file.is_file()}
     added = merge([a, b], into)
-    assert [str(one) for one in added] == [
+    assert [str(addition) for addition in added] == [
         f"run one: 2 trials from {a}, 1 were there already",
         f"run one: 1 trials from {b}, 1 were there already",
         f"run other: 1 trials from {b}",
@@ -52,7 +52,7 @@ def test_several_folders_become_one_with_every_trial_once_and_its_details(tmp_pa
         assert sorted(details["trial_id"]) == ids(into)
     assert all(file.read_bytes() == content for file, content in before.items())
     assert set(runs(into)["run"]) == {"one", "other"}
-    assert sum(one.trials for one in merge([a, b], into)) == 0
+    assert sum(addition.trials for addition in merge([a, b], into)) == 0
 
 
 def test_a_driver_goes_on_from_what_was_merged(tmp_path: Path) -> None:
@@ -68,10 +68,10 @@ def test_a_result_counts_before_a_failure_of_the_same_trial(tmp_path: Path) -> N
     merge([fill(tmp_path / "a", "one", [0])], into)
     assert load.trials(into)["state"].to_list() == ["complete"]
     again = merge([fill(tmp_path / "b", "one", [0], state="failed", gap=None)], into)
-    assert [one.trials for one in again] == [0]
+    assert [addition.trials for addition in again] == [0]
 
 
-def test_two_searches_of_one_name_are_refused_before_anything_is_written(tmp_path: Path) -> None:
+def test_two_searches_of_the_same_name_are_refused_before_anything_is_written(tmp_path: Path) -> None:
     a = fill(fill(tmp_path / "a", "fine", [0]), "one", [0], param_lr=0.1)
     b = fill(tmp_path / "b", "one", [0], param_lr=0.2)
     with pytest.raises(ResultsError, match=r"run 'one' is another search in .*b than in .*a: trial 'one:"):
@@ -79,7 +79,7 @@ def test_two_searches_of_one_name_are_refused_before_anything_is_written(tmp_pat
     assert not (tmp_path / "c").exists()
 
 
-def test_files_of_a_newer_version_or_of_other_types_are_refused_in_one_line(tmp_path: Path) -> None:
+def test_files_of_a_newer_version_or_of_other_types_are_refused_in_a_line(tmp_path: Path) -> None:
     a = fill(tmp_path / "a", "one", [0])
     [path] = (a / "trials").rglob("*.parquet")
     table = pq.read_table(path, partitioning=None)
@@ -94,15 +94,15 @@ def test_files_of_a_newer_version_or_of_other_types_are_refused_in_one_line(tmp_
     assert not (tmp_path / "c").exists()
 
 
-def test_a_run_at_work_in_the_target_is_left_alone_and_one_in_a_source_is_said(tmp_path: Path) -> None:
+def test_an_active_run_in_the_target_is_left_alone_and_in_a_source_reported(tmp_path: Path) -> None:
     a = fill(tmp_path / "a", "one", [0])
     with Results(tmp_path / "c", "one"), pytest.raises(ResultsError, match="run 'one' is being written"):
         merge([a], tmp_path / "c")
-    told: list[str] = []
+    lines: list[str] = []
     with Results(a, "one") as results:
         results.append([Finished(trial(1, run_id="one"))])
-        merge([a], tmp_path / "d", told.append)
-    assert told == [f"run one is still being written in {a}; merge again when it is done"]
+        merge([a], tmp_path / "d", lines.append)
+    assert lines == [f"run one is still being written in {a}; merge again when it is done"]
     assert len(load.trials(tmp_path / "d")) == 2
 
 
@@ -131,7 +131,7 @@ def test_cut_off_at_any_file_no_trial_lacks_details_and_the_same_adds_the_rest(
 
 
 @pytest.mark.parametrize("source", ["missing", "empty"])
-def test_a_source_without_results_is_one_line(tmp_path: Path, source: str) -> None:
+def test_a_source_without_results_is_a_single_line(tmp_path: Path, source: str) -> None:
     (tmp_path / "empty").mkdir()
     with pytest.raises(ResultsError, match="give folders that searches wrote to"):
         merge([tmp_path / source], tmp_path / "c")

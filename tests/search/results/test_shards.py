@@ -29,20 +29,20 @@ WORK = ["jit", "finetune"]
 
 
 @given(st.integers(0, 60), st.integers(1, 70))
-def test_every_piece_of_work_has_exactly_one_owner(pieces: int, count: int) -> None:
+def test_every_piece_of_work_has_exactly_a_single_owner(pieces: int, count: int) -> None:
     shares = [Shard(i, count).take(range(pieces)) for i in range(1, count + 1)]
     assert sorted(piece for share in shares for piece in share) == list(range(pieces))
     assert max(map(len, shares)) - min(map(len, shares)) <= 1
 
 
-def test_one_of_one_is_everything() -> None:
+def test_the_only_shard_is_everything() -> None:
     assert parse("1/1") == WHOLE
     assert parse("1/1").take(WORK) == WORK
     assert parse(" 2/4 ") == Shard(2, 4)
 
 
 @pytest.mark.parametrize("text", ["0/2", "3/2", "1/0", "-1/2", "1", "a/b", "1/2/3", "", "1.5/2", "1/9999999"])
-def test_a_bad_shard_is_one_line(text: str) -> None:
+def test_a_bad_shard_is_a_single_line(text: str) -> None:
     with pytest.raises(PlanError) as caught:
         parse(text)
     assert str(caught.value) == (
@@ -156,11 +156,11 @@ def test_a_plan_done_in_shards_has_every_trial_once(
 
     for shard in ("1/2", "2/2"):
         benchmark(driver(shard))
-    found = pd.read_parquet(table)
-    assert not found.trial_id.duplicated().any()
-    bench = found[found.kind != "search"]
+    rows = pd.read_parquet(table)
+    assert not rows.trial_id.duplicated().any()
+    bench = rows[rows.kind != "search"]
     assert set(Counter(zip(bench.method, bench.regime, bench.forget, strict=True)).values()) == {1}
     assert set(bench.forget) == {"3", "8"}
     assert {p.name.split(".")[1] for p in table.rglob("*benchmark*")} == {"1of2", "2of2"}
     benchmark(driver("1/1"))  # finds all of it done
-    assert len(pd.read_parquet(table)) == len(found)
+    assert len(pd.read_parquet(table)) == len(rows)

@@ -66,7 +66,7 @@ def secrets(server: s3.Server) -> list[str]:
         ("s3://AKID:hush@bucket/x", ["come from the environment", "AWS_ACCESS_KEY_ID"]),
     ],
 )
-def test_an_address_that_names_no_place_is_one_line(address: str, words: list[str]) -> None:
+def test_an_address_without_a_location_is_a_single_line(address: str, words: list[str]) -> None:
     with pytest.raises(ResultsError) as caught:
         store_at(address)
     message = str(caught.value)
@@ -80,13 +80,13 @@ def test_paths_are_folders(tmp_path: Path) -> None:
         assert isinstance(store_at(path), store.Folder)
 
 
-def test_a_place_that_works_is_left_as_it_was(bucket: str, tmp_path: Path) -> None:
-    for place in (bucket, tmp_path / "new"):
-        probe(place)
-        assert store_at(place).files() == {}
+def test_a_working_location_is_left_as_it_was(bucket: str, tmp_path: Path) -> None:
+    for location in (bucket, tmp_path / "new"):
+        probe(location)
+        assert store_at(location).files() == {}
 
 
-def test_what_keeps_from_writing_is_one_line_without_secrets(
+def test_the_reason_for_a_failed_write_is_a_line_without_secrets(
     bucket: str, server: s3.Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "file").write_text("")
@@ -95,10 +95,10 @@ def test_what_keeps_from_writing_is_one_line_without_secrets(
         ("s3://no-such-bucket/x", lambda: None, "there is no such bucket"),
         (bucket, server.shut, "does not answer"),
     ]
-    for place, before, words in cases:
+    for location, before, words in cases:
         before()
         with pytest.raises(ResultsError) as caught:
-            probe(place)
+            probe(location)
         message = str(caught.value)
         assert words in message
         assert "\n" not in message
@@ -106,7 +106,7 @@ def test_what_keeps_from_writing_is_one_line_without_secrets(
     server.open()
 
 
-def test_keys_that_the_server_does_not_know_are_said(bucket: str, server: s3.Server) -> None:
+def test_keys_that_the_server_does_not_know_are_reported(bucket: str, server: s3.Server) -> None:
     server.check_keys_after(0)
     try:
         with pytest.raises(ResultsError, match="does not know the keys in the environment"):
@@ -115,7 +115,7 @@ def test_keys_that_the_server_does_not_know_are_said(bucket: str, server: s3.Ser
         server.check_keys_after(float("inf"))
 
 
-def test_missing_keys_and_missing_rights_are_told_apart(
+def test_missing_keys_and_missing_rights_are_distinguished(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """As AWS answers; moto breaks down on requests without keys."""
@@ -140,8 +140,8 @@ def test_a_run_in_a_bucket_is_read_by_pandas_resumed_and_reported(bucket: str, s
     assert sorted(table.trial_number) == [0, 1, 2, 3]
     assert set(table.method) == {"jit"}
     assert sorted(pd.read_parquet(f"{bucket}/samples").image) == [0, 1, 2, 3]
-    found = load.trials(bucket)
-    assert sorted(found.trial_number) == [0, 1, 2, 3]
+    rows = load.trials(bucket)
+    assert sorted(rows.trial_number) == [0, 1, 2, 3]
     assert len(load.classes(bucket)) == 4
     assert "gap" in set(load.columns(bucket).column)
     everything = b"".join(store_at(bucket).read(file).to_pybytes() for file in store_at(bucket).files())
@@ -183,8 +183,8 @@ def test_a_reader_in_another_process_never_sees_half_an_object(bucket: str) -> N
 
 
 def test_a_server_that_is_down_for_a_while_loses_and_doubles_nothing(bucket: str, server: s3.Server) -> None:
-    said: list[str] = []
-    with Results(bucket, "run", tell=said.append, patience_s=60) as results:
+    lines: list[str] = []
+    with Results(bucket, "run", tell=lines.append, patience_s=60) as results:
         results.save_plan({"run_id": "run"})
         results.append([Finished(trial(0))])
         server.shut()
@@ -193,11 +193,11 @@ def test_a_server_that_is_down_for_a_while_loses_and_doubles_nothing(bucket: str
         results.append([Finished(trial(1), [], [{"image": 1}])])
         back.join()
         results.append([Finished(trial(2))])
-    assert len(said) == 2, said
-    assert "its server does not answer" in said[0]
-    assert "trying again for up to 60 s" in said[0]
-    assert "could be written again after" in said[1]
-    assert not [secret for secret in secrets(server) if secret in " ".join(said)]
+    assert len(lines) == 2, lines
+    assert "its server does not answer" in lines[0]
+    assert "trying again for up to 60 s" in lines[0]
+    assert "could be written again after" in lines[1]
+    assert not [secret for secret in secrets(server) if secret in " ".join(lines)]
     assert sorted(pd.read_parquet(f"{bucket}/trials").trial_number) == [0, 1, 2]
     assert list(pd.read_parquet(f"{bucket}/samples").image) == [1]
     [record] = store_at(bucket).files("_runs")
@@ -240,7 +240,7 @@ def _taken_over() -> None:
     raise ResultsError("taken over")
 
 
-def test_the_command_says_what_is_wrong_with_a_place_before_it_trains(tmp_path: Path) -> None:
+def test_the_command_reports_an_unusable_location_before_it_trains(tmp_path: Path) -> None:
     command = [sys.executable, "-c", "from search.cli import main; main()", "run", "demo", "--results"]
     done = subprocess.run([*command, "s4://bucket/x"], capture_output=True, text=True, timeout=120)
     assert done.returncode == 2

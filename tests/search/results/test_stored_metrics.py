@@ -41,23 +41,23 @@ def rows(p: Predictions, old: bool = False) -> list[dict[str, object]]:
     return [dict(zip(columns, values, strict=True)) for values in zip(*columns.values(), strict=True)]
 
 
-def fill(place: Path, run: str = "one", old: bool = False) -> Path:
-    with Results(place, run) as results:
+def fill(folder: Path, run: str = "one", old: bool = False) -> Path:
+    with Results(folder, run) as results:
         results.save_plan({})
         results.append([Finished(trial(9, run_id=run, kind="search"))])
         for seed in range(3):
-            one = trial(seed, run_id=run, kind="benchmark")
-            results.append([Finished(one, [], rows(model(seed), old))])
-    return place
+            row = trial(seed, run_id=run, kind="benchmark")
+            results.append([Finished(row, [], rows(model(seed), old))])
+    return folder
 
 
 def test_it_is_what_the_trial_would_have_measured(tmp_path: Path) -> None:
-    place = fill(tmp_path)
-    gained = measure_stored(place)
-    assert {one.metric: (one.trials, one.lacking) for one in gained} == {
+    results = fill(tmp_path)
+    gained = measure_stored(results)
+    assert {gain.metric: (gain.trials, gain.lacking) for gain in gained} == {
         function.__name__: (3, 0) for function in FUNCTIONS
     }
-    table = load.trials(place).set_index("trial_id")
+    table = load.trials(results).set_index("trial_id")
     for seed in range(3):
         for function in FUNCTIONS:
             assert table.loc[f"one:jit:{seed}", function.__name__] == pytest.approx(function(model(seed)))
@@ -65,57 +65,57 @@ def test_it_is_what_the_trial_would_have_measured(tmp_path: Path) -> None:
 
 
 def test_nothing_else_changes_and_the_second_time_nothing_at_all(tmp_path: Path) -> None:
-    place = fill(fill(tmp_path), "other")
-    before = load.trials(place)
-    measure_stored(place, ["forget_loss"])
-    files = {file: file.read_bytes() for file in place.rglob("*.parquet")}
-    after = load.trials(place)
+    results = fill(fill(tmp_path), "other")
+    before = load.trials(results)
+    measure_stored(results, ["forget_loss"])
+    files = {file: file.read_bytes() for file in results.rglob("*.parquet")}
+    after = load.trials(results)
     pd.testing.assert_frame_equal(after.drop(columns="forget_loss"), before, check_like=True)
-    assert pd.read_parquet(place / "trials")["forget_loss"].notna().sum() == 6
-    assert [one.trials for one in measure_stored(place, ["forget_loss"])] == [0, 0]
-    assert {file: file.read_bytes() for file in place.rglob("*.parquet")} == files
+    assert pd.read_parquet(results / "trials")["forget_loss"].notna().sum() == 6
+    assert [gain.trials for gain in measure_stored(results, ["forget_loss"])] == [0, 0]
+    assert {file: file.read_bytes() for file in results.rglob("*.parquet")} == files
 
 
 def test_samples_of_an_older_version_give_what_they_hold(tmp_path: Path) -> None:
-    place = fill(tmp_path, old=True)
-    gained = {one.metric: one for one in measure_stored(place)}
+    results = fill(tmp_path, old=True)
+    gained = {gain.metric: gain for gain in measure_stored(results)}
     assert gained["largest_wrong_class"].trials == 0
     assert "missing for 3 whose samples, of an older version, lack the predicted class" in str(
         gained["largest_wrong_class"]
     )
-    table = load.trials(place).set_index("trial_id")
+    table = load.trials(results).set_index("trial_id")
     for seed in range(3):
-        own = table.loc[f"one:jit:{seed}"]
-        assert own["forget_log_odds"] == pytest.approx(forget_log_odds(model(seed)))
+        samples = table.loc[f"one:jit:{seed}"]
+        assert samples["forget_log_odds"] == pytest.approx(forget_log_odds(model(seed)))
 
 
 def test_what_cannot_be_computed_is_named_and_the_rest_is_done(tmp_path: Path) -> None:
-    place, lines = fill(tmp_path), []
-    gained = measure_stored(place, ["js_forget", "forget_loss"], lines.append)
-    assert [one.metric for one in gained] == ["forget_loss"]
+    results, lines = fill(tmp_path), []
+    gained = measure_stored(results, ["js_forget", "forget_loss"], lines.append)
+    assert [gain.metric for gain in gained] == ["forget_loss"]
     assert len(lines) == 1
     assert "js_forget" in lines[0]
     assert "run the benchmark into another folder" in lines[0]
     with pytest.raises(ResultsError, match=r"not from stored samples.*: mia_confidence"):
-        measure_stored(place, ["mia_confidence"])
+        measure_stored(results, ["mia_confidence"])
     with pytest.raises(UnknownName, match="unknown metric 'forget_los'; did you mean 'forget_loss'"):
-        measure_stored(place, ["forget_los"])
+        measure_stored(results, ["forget_los"])
 
 
 def test_a_run_at_work_is_left_alone(tmp_path: Path) -> None:
-    place, lines = fill(tmp_path), []
-    with Results(place, "one"):
-        assert measure_stored(place, tell=lines.append) == []
+    results, lines = fill(tmp_path), []
+    with Results(results, "one"):
+        assert measure_stored(results, tell=lines.append) == []
     assert len(lines) == 1
     assert "run one is left alone" in lines[0]
-    assert measure_stored(place, ["forget_loss"])[0].trials == 3
+    assert measure_stored(results, ["forget_loss"])[0].trials == 3
 
 
 def test_cut_off_at_any_write_it_leaves_whole_tables_and_the_same_call_does_the_rest(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    place = fill(tmp_path)
-    count = len(load.trials(place))
+    results = fill(tmp_path)
+    count = len(load.trials(results))
 
     def full(*args: object) -> None:
         raise OSError(28, "No space left on device")
@@ -123,21 +123,21 @@ def test_cut_off_at_any_write_it_leaves_whole_tables_and_the_same_call_does_the_
     with monkeypatch.context() as cut:
         cut.setattr(upkeep, "replace", full)
         with pytest.raises(ResultsError, match=r"cannot measure in .*: .*then measure again"):
-            measure_stored(place)
-    assert len(load.trials(place)) == count
-    assert all(one.trials == 3 for one in measure_stored(place))
+            measure_stored(results)
+    assert len(load.trials(results)) == count
+    assert all(gain.trials == 3 for gain in measure_stored(results))
 
 
 @pytest.mark.parametrize("content", ["absent", "empty", "search"])
-def test_a_place_without_samples_is_told(tmp_path: Path, content: str) -> None:
-    place = tmp_path / content
+def test_results_without_samples_are_reported(tmp_path: Path, content: str) -> None:
+    folder = tmp_path / content
     if content != "absent":
-        place.mkdir()
+        folder.mkdir()
     if content == "search":
-        with Results(place, "one") as results:
+        with Results(folder, "one") as results:
             results.save_plan({})
             results.append([Finished(trial(0, run_id="one"))])
     with pytest.raises(
         ResultsError, match=r"there are no results in|has samples; run 'unlearn benchmark PLAN'"
     ):
-        measure_stored(place)
+        measure_stored(folder)

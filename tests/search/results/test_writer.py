@@ -72,8 +72,8 @@ def test_every_column_is_described(tmp_path: Path) -> None:
 def test_rows_come_back_as_they_were_for_a_resumed_run(tmp_path: Path) -> None:
     with Results(tmp_path, "run") as results:
         for n in range(3):
-            one = trial(n, seed=n, param_lr=0.1)
-            results.append([Finished(one, [{"split": "test", "class": "1"}], [{"image": n}])])
+            row = trial(n, seed=n, param_lr=0.1)
+            results.append([Finished(row, [{"split": "test", "class": "1"}], [{"image": n}])])
     with Results(tmp_path, "other") as results:
         results.append([Finished(trial(0, run_id="other"))])
     with Results(tmp_path, "run") as results:
@@ -112,11 +112,11 @@ def test_details_without_their_trial_are_dropped_on_resume(tmp_path: Path) -> No
     assert sorted(samples.trial_id) == ["run:jit:0", "run:jit:1"]
 
 
-def test_an_older_file_is_brought_up_to_the_schema_and_keeps_columns_of_its_own(tmp_path: Path) -> None:
-    place = tmp_path / "trials/dataset=digits/model=cnn2/task=full_class/method=old"
-    place.mkdir(parents=True)
+def test_an_older_file_is_brought_up_to_the_schema_and_keeps_additional_columns(tmp_path: Path) -> None:
+    folder = tmp_path / "trials/dataset=digits/model=cnn2/task=full_class/method=old"
+    folder.mkdir(parents=True)
     old = pa.table({"run_id": ["past"], "trial_id": ["past:0"], "gap": [2], "param_gone": [7.0]})
-    pq.write_table(old, place / "past.parquet")
+    pq.write_table(old, folder / "past.parquet")
     with Results(tmp_path, "run") as results:
         results.append([Finished(trial(0))])
     table = pd.read_parquet(tmp_path / "trials")
@@ -126,24 +126,24 @@ def test_an_older_file_is_brought_up_to_the_schema_and_keeps_columns_of_its_own(
     assert len(table) == 2
 
 
-def test_a_file_that_is_no_parquet_is_named(tmp_path: Path) -> None:
-    place = tmp_path / "trials/dataset=digits"
-    place.mkdir(parents=True)
-    (place / "notes.parquet").write_text("not a table")
+def test_a_file_that_is_not_parquet_is_named(tmp_path: Path) -> None:
+    folder = tmp_path / "trials/dataset=digits"
+    folder.mkdir(parents=True)
+    (folder / "notes.parquet").write_text("not a table")
     with pytest.raises(ResultsError, match=r"notes.parquet is not a readable Parquet file; move it out"):
         Results(tmp_path, "run")
-    assert (place / "notes.parquet").read_text() == "not a table"
+    assert (folder / "notes.parquet").read_text() == "not a table"
 
 
 def test_a_newer_folder_is_left_alone(tmp_path: Path) -> None:
-    place = tmp_path / "trials/dataset=digits/model=m/task=t/method=x"
-    place.mkdir(parents=True)
+    folder = tmp_path / "trials/dataset=digits/model=m/task=t/method=x"
+    folder.mkdir(parents=True)
     newer = pa.table({"a": [1]}).replace_schema_metadata({VERSION_KEY: b"99"})
-    pq.write_table(newer, place / "new.parquet")
-    before = (place / "new.parquet").read_bytes()
+    pq.write_table(newer, folder / "new.parquet")
+    before = (folder / "new.parquet").read_bytes()
     with pytest.raises(ResultsError, match=r"newer unlearnbench .*version 99.*upgrade"):
         Results(tmp_path, "run")
-    assert (place / "new.parquet").read_bytes() == before
+    assert (folder / "new.parquet").read_bytes() == before
 
 
 def test_a_second_writer_of_the_same_run_is_refused(tmp_path: Path) -> None:
@@ -229,9 +229,9 @@ def fill(disk: Path) -> Path:
     return ballast
 
 
-def test_a_full_disk_is_waited_for_said_once_and_recorded(small_disk: Path) -> None:
-    said: list[str] = []
-    with Results(small_disk, "run", tell=said.append, patience_s=30) as results:
+def test_a_full_disk_is_waited_for_reported_once_and_recorded(small_disk: Path) -> None:
+    lines: list[str] = []
+    with Results(small_disk, "run", tell=lines.append, patience_s=30) as results:
         results.save_plan({"run_id": "run"})
         results.append([Finished(trial(0))])
         ballast = fill(small_disk)
@@ -242,10 +242,10 @@ def test_a_full_disk_is_waited_for_said_once_and_recorded(small_disk: Path) -> N
         assert 1.5 < time.monotonic() - began < 15
         freed.join()
         results.append([Finished(trial(2))])
-    assert len(said) == 2, said
-    assert "the disk is full" in said[0]
-    assert "trying again for up to 30 s" in said[0]
-    assert "could be written again after" in said[1]
+    assert len(lines) == 2, lines
+    assert "the disk is full" in lines[0]
+    assert "trying again for up to 30 s" in lines[0]
+    assert "could be written again after" in lines[1]
     assert sorted(pd.read_parquet(small_disk / "trials").trial_number) == [0, 1, 2]
     [record] = small_disk.glob("_runs/run.*.yaml")
     [outage] = yaml.safe_load(record.read_text())["outages"]

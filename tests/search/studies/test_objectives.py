@@ -28,7 +28,7 @@ def row(number: int, gap: float | None = 1.0, state: str = "complete", **more: A
     }
 
 
-def test_gap_is_the_rows_own() -> None:
+def test_gap_is_taken_from_the_row() -> None:
     assert objective("gap").of(row(0, 3.5)) == [3.5]
 
 
@@ -51,9 +51,9 @@ def test_a_missing_metric_has_no_pareto_value() -> None:
 
 def test_best_skips_failed_trials_and_prefers_the_earlier_of_equals() -> None:
     rows = [row(3, 2.0), row(1, 2.0), row(2, 0.1, state="failed"), row(4, 7.0)]
-    found = best(rows)
-    assert found is not None
-    assert found["trial_number"] == 1
+    top = best(rows)
+    assert top is not None
+    assert top["trial_number"] == 1
     assert best([row(0, None)]) is None
 
 
@@ -98,12 +98,12 @@ def test_weights_and_aims_make_a_mean_of_distances() -> None:
 
 @pytest.mark.parametrize(("drop", "expected"), [(1.0, 7.0), (2.0, 7.0), (5.5, 10.5), (-3.0, 7.0)])
 def test_what_may_be_kept_needs_no_retrained_model(drop: float, expected: float) -> None:
-    own = {"state": "complete", "trial_number": 0, "forget_excess": -7.0, "retain_drop": drop}
+    row = {"state": "complete", "trial_number": 0, "forget_excess": -7.0, "retain_drop": drop}
     wanted = objective({"keep": 2})
-    assert wanted.of(own) == [expected]
-    assert wanted.scalar(own) == expected
+    assert wanted.of(row) == [expected]
+    assert wanted.scalar(row) == expected
     assert set(wanted.metrics) == {"forget_excess", "retain_drop"}
-    assert wanted.of({**own, "retain_drop": None}) is None
+    assert wanted.of({**row, "retain_drop": None}) is None
 
 
 def test_the_column_is_the_objective_and_for_pareto_the_gap() -> None:
@@ -123,7 +123,7 @@ def test_best_goes_by_the_objective_not_by_the_gap() -> None:
     assert top["trial_number"] == 1
 
 
-def test_a_metric_that_there_is_not_is_named() -> None:
+def test_an_unknown_metric_is_named() -> None:
     with pytest.raises(UnknownName, match="did you mean 'retain_acc'"):
         objective({"metrics": {"retain_ac": {}}})
 

@@ -88,7 +88,7 @@ def test_halving_lets_only_the_better_half_pass() -> None:
 
 
 @pytest.mark.parametrize("rule", ["median", "halving"])
-def test_a_rebuilt_study_decides_as_the_one_that_went_on(rule: Rule) -> None:
+def test_a_rebuilt_study_decides_as_the_uninterrupted_study(rule: Rule) -> None:
     courses = [[10.0 + i % 7, 9.0 + i % 5, 8.0 + i % 3, 5.0 + i % 2] for i in range(16)]
     first, second = study(rule), study(rule)
     rows = play(first, courses)

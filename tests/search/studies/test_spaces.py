@@ -20,8 +20,8 @@ def test_every_searched_parameter_keeps_its_range_and_scale() -> None:
     for method in methods:
         space = search_space(method.Params)
         wanted = {p.name: (p.low, p.high, p.log) for p in declared(method.Params) if p.searched}
-        found = {name: (d.low, d.high, d.log) for name, d in space.varied.items()}  # type: ignore[attr-defined]
-        assert found == wanted
+        ranges = {name: (d.low, d.high, d.log) for name, d in space.varied.items()}  # type: ignore[attr-defined]
+        assert ranges == wanted
         assert not space.fixed
 
 
@@ -46,7 +46,7 @@ def test_more_values_than_two_are_choices() -> None:
     assert space.point({**inside, "norm": None}) is None
 
 
-def test_two_values_are_choices_where_a_plan_says_so_and_one_is_fixed() -> None:
+def test_two_values_are_choices_where_a_plan_says_so_and_a_single_value_is_fixed() -> None:
     assert departures(JIT, {"lr": {"choices": [".5", 1e-5]}}) == {"lr": {"choices": [1e-5, 0.5]}}
     assert departures(JIT, {"lr": {"choices": [0.5, ".5"]}}) == {"lr": 0.5}
     assert departures(JIT, {"accumulate": ["yes", "no"]}) == {"accumulate": {"choices": [False, True]}}

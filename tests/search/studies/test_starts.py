@@ -46,17 +46,17 @@ def test_a_history_teaches_the_sampler_and_is_no_row() -> None:
     assert first is not None
     assert first.number == 0
     assert first.started_from == f"40 trials as history {HISTORY.identity.split()[-1]}"
-    told, cold = (
+    informed, cold = (
         statistics.median(r["gap"] for r in play(study(starts=starts, presets=False), 10))
         for starts in (HISTORY, NOTHING)
     )
-    assert told < 0.7 * cold
+    assert informed < 0.7 * cold
 
 
 def test_the_same_seed_and_history_give_the_same_trials() -> None:
-    one, same = (play(study(starts=HISTORY), 12) for _ in range(2))
-    assert one == same
-    assert one != play(study(), 12)
+    first, same = (play(study(starts=HISTORY), 12) for _ in range(2))
+    assert first == same
+    assert first != play(study(), 12)
 
 
 def test_a_history_counts_on_the_forget_set_that_it_was_measured_on() -> None:

@@ -63,7 +63,7 @@ def test_published_values_come_first_once_each_and_can_be_turned_off() -> None:
     assert without.preset == ""
 
 
-def test_rows_that_the_search_cannot_have_written_are_refused_in_one_line() -> None:
+def test_rows_that_the_search_cannot_have_written_are_refused_in_a_line() -> None:
     [row] = play(study(presets=False), 1)
     for params in ({"param_lr": None}, {"param_sigma": 1e9}):
         with pytest.raises(
@@ -86,9 +86,9 @@ def test_published_values_that_are_another_algorithm_or_contradict_the_plan_are_
 
 
 def test_same_seed_same_trials_other_seed_others() -> None:
-    one, same, other = (play(study(seed=s), 25) for s in (0, 0, 1))
-    assert one == same
-    assert one != other
+    first, same, other = (play(study(seed=s), 25) for s in (0, 0, 1))
+    assert first == same
+    assert first != other
 
 
 def test_it_learns() -> None:
@@ -106,7 +106,7 @@ def test_never_more_than_the_cap_run_at_once() -> None:
 
 
 @pytest.mark.parametrize("gap", [None, float("nan"), float("inf")])
-def test_what_is_not_finite_is_told_as_failed_and_leaves_nothing_running(gap: float | None) -> None:
+def test_a_result_that_is_not_finite_counts_as_failed_and_leaves_nothing_running(gap: float | None) -> None:
     s = study(trials=5, presets=False)
     while (a := s.ask()) is not None:
         s.tell(a, row(a, gap))
@@ -147,7 +147,7 @@ def test_rebuilding_from_rows_goes_on_where_it_stopped() -> None:
     assert len(s._study.trials) == 20
 
 
-def test_a_finished_study_has_nothing_to_hand_out() -> None:
+def test_a_finished_study_gives_no_more_trials() -> None:
     rows = play(study(trials=4), 4)
     s = study(trials=4, done=rows)
     assert s.ask() is None

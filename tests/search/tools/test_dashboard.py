@@ -83,7 +83,7 @@ def test_rows_appear_while_a_search_writes_them(tmp_path: Path, plan: Plan) -> N
     assert [len(trials(studies, name)) for name in studies.names] == [5, 5]
 
 
-def test_a_trial_that_ran_again_replaces_the_failed_one(searched: Path) -> None:
+def test_a_trial_that_ran_again_replaces_the_failed_trial(searched: Path) -> None:
     from search.results.records import records
     from search.results.writer import Finished, Results
 
@@ -117,21 +117,21 @@ def wait_for(what: Callable[[], bool]) -> None:
         time.sleep(0.1)
 
 
-def test_what_cannot_be_read_for_a_while_is_said_once_and_again_when_it_can(searched: Path) -> None:
-    said: list[str] = []
-    with serving(searched, 0, "127.0.0.1", said.append, every_s=0.05):
+def test_unreadable_results_are_reported_once_and_again_when_they_can_be_read(searched: Path) -> None:
+    lines: list[str] = []
+    with serving(searched, 0, "127.0.0.1", lines.append, every_s=0.05):
         foreign = searched / "trials" / "foreign.parquet"
         foreign.write_text("not Parquet")
-        wait_for(lambda: bool(said))
+        wait_for(lambda: bool(lines))
         time.sleep(0.3)
         foreign.unlink()
-        wait_for(lambda: len(said) == 2)
-    assert said[0].startswith("not refreshed: ")
-    assert "foreign.parquet" in said[0]
-    assert said[1] == "refreshed again"
+        wait_for(lambda: len(lines) == 2)
+    assert lines[0].startswith("not refreshed: ")
+    assert "foreign.parquet" in lines[0]
+    assert lines[1] == "refreshed again"
 
 
-def test_only_this_machine_by_its_own_names(searched: Path) -> None:
+def test_only_requests_by_the_names_of_this_machine_are_answered(searched: Path) -> None:
     with serving(searched, 0, "127.0.0.1", quiet) as (address, _):
         assert get(f"{address}api/studies", host="localhost:8080")["study_summaries"]
         with pytest.raises(urllib.error.HTTPError, match="403"):

@@ -33,9 +33,7 @@ def longer(plan: Plan, trials: int) -> Plan:
     return plan.model_copy(update={"search": plan.search.model_copy(update={"trials": trials})})
 
 
-def test_optuna_finds_the_same_best_and_states_under_the_names_that_were_said(
-    searched: Path, database: str
-) -> None:
+def test_optuna_has_the_same_best_and_states_under_the_reported_names(searched: Path, database: str) -> None:
     written = export_optuna(searched, database)
     assert [study.added for study in written] == [24, 24]
     rows = pd.read_parquet(searched / "trials")

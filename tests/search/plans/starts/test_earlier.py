@@ -26,7 +26,7 @@ search: {{forget: "8", trials: 6, presets: false{}}}
 """
 
 
-def test_a_trial_whose_evaluation_ended_early_is_no_start_while_there_are_others(
+def test_a_trial_whose_evaluation_ended_early_is_used_only_without_others(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     row_of = made_searches.row_of

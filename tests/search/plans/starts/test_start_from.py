@@ -31,18 +31,18 @@ LR, SIGMA = FloatDistribution(1e-5, 1.0, log=True), FloatDistribution(0.01, 1.0)
 
 def jit(more: str = "", **keys: Any) -> tuple[Plan, list[str]]:
     """A plan and what was said about it."""
-    said: list[str] = []
+    lines: list[str] = []
     given = {"name": "new", "dataset": "digits", "forget": "8", "trials": 12, "seed": 0} | keys
-    return parse(JIT.format(more=more and f", {more}", **given), tell=said.append)[0], said
+    return parse(JIT.format(more=more and f", {more}", **given), tell=lines.append)[0], lines
 
 
 @pytest.fixture
 def before(tmp_path: Path) -> Path:
     """Results of another plan on two forget sets."""
-    place = tmp_path / "before"
+    folder = tmp_path / "before"
     for forget in ("3", "8"):
-        write_search(place, jit("presets: false", name="old", forget=forget, seed=int(forget))[0])
-    return place
+        write_search(folder, jit("presets: false", name="old", forget=forget, seed=int(forget))[0])
+    return folder
 
 
 def best(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
@@ -54,8 +54,8 @@ def test_the_best_points_of_other_results_are_run_first_and_the_rows_name_their_
 ) -> None:
     from analysis.results.load import trials
 
-    plan, said = jit(f"start_from: {{results: {before}, points: 3}}")
-    assert said == [
+    plan, lines = jit(f"start_from: {{results: {before}, points: 3}}")
+    assert lines == [
         "plan: jit starts from 3 points of jit on digits, cnn2, full_class, forgetting 3 and jit on digits, "
         "cnn2, full_class, forgetting 8"
     ]
@@ -71,18 +71,20 @@ def test_the_best_points_of_other_results_are_run_first_and_the_rows_name_their_
     assert len(table) == 12, "what was measured elsewhere became a row"
 
 
-def test_a_history_is_said_in_every_row_it_taught_and_repeats_exactly(before: Path, tmp_path: Path) -> None:
-    plan, said = jit(f"start_from: {{results: {before}, use: history}}", forget="3")
-    assert "trials as history" in said[0]
-    one, same = (write_search(tmp_path / name, plan) for name in ("one", "same"))
-    assert [r["param_lr"] for r in one] == [r["param_lr"] for r in same]
-    drawn = [row for row in one if not row["preset"]]
+def test_a_history_is_named_in_every_row_it_influenced_and_repeats_exactly(
+    before: Path, tmp_path: Path
+) -> None:
+    plan, lines = jit(f"start_from: {{results: {before}, use: history}}", forget="3")
+    assert "trials as history" in lines[0]
+    first, same = (write_search(tmp_path / name, plan) for name in ("one", "same"))
+    assert [r["param_lr"] for r in first] == [r["param_lr"] for r in same]
+    drawn = [row for row in first if not row["preset"]]
     assert drawn
     assert {row["started_from"] for row in drawn} == {plan.starts("jit").on("3").origin}
     only_three = len(plan.starts("jit").on("3").history)
     assert 0 < only_three < len(plan.starts("jit").history)
     cold = write_search(tmp_path / "cold", jit(forget="3")[0])
-    assert [r["param_lr"] for r in cold] != [r["param_lr"] for r in one]
+    assert [r["param_lr"] for r in cold] != [r["param_lr"] for r in first]
 
 
 def test_a_run_in_the_folder_that_it_starts_from_is_resumed(before: Path) -> None:
@@ -112,31 +114,31 @@ def test_another_data_set_gives_points_and_no_history(tmp_path: Path) -> None:
     # the same rows under another name, as a search on other images would have left them
     table = tmp_path / "before" / "trials"
     (table / "dataset=digits").rename(table / "dataset=mnist")
-    plan, said = jit(f"start_from: {tmp_path / 'before'}")
+    plan, lines = jit(f"start_from: {tmp_path / 'before'}")
     assert len(plan.starts("jit").points) == 5
-    assert "mnist" in said[0]
+    assert "mnist" in lines[0]
     with pytest.raises(
         PlanError, match=r"jit can only take points, not history \(.*: it had dataset mnist\)"
     ):
         jit(f"start_from: {{results: {tmp_path / 'before'}, use: history}}")
 
 
-def test_trials_outside_the_space_are_left_out_and_one_is_named(before: Path) -> None:
-    plan, said = jit(f"start_from: {before}, space: {{jit: {{lr: [1e-4, 1e-3]}}}}")
+def test_trials_outside_the_space_are_left_out_and_an_example_is_named(before: Path) -> None:
+    plan, lines = jit(f"start_from: {before}, space: {{jit: {{lr: [1e-4, 1e-3]}}}}")
     assert all(1e-4 <= point.values["lr"] <= 1e-3 for point in plan.starts("jit").points)
-    assert any("lie outside the plan's space in jit on" in line and "such as lr=" in line for line in said)
+    assert any("lie outside the plan's space in jit on" in line and "such as lr=" in line for line in lines)
     with pytest.raises(PlanError, match=r"no trial of jit on .* lies in the space"):
         jit(f"start_from: {before}, space: {{jit: {{sigma: [0.9999999, 1.0]}}}}")
 
 
 def test_methods_without_an_earlier_search_start_without(before: Path) -> None:
-    said: list[str] = []
+    lines: list[str] = []
     text = JIT.format(
         name="new", dataset="digits", forget="8", trials=3, seed=0, more=f", start_from: {before}"
     )
-    (plan,) = parse(text.replace("[jit]", "[jit, ssd]"), tell=said.append)
+    (plan,) = parse(text.replace("[jit]", "[jit, ssd]"), tell=lines.append)
     assert not plan.starts("ssd").points
-    assert any(line.startswith("plan: ssd has no earlier search in") for line in said)
+    assert any(line.startswith("plan: ssd has no earlier search in") for line in lines)
     with pytest.raises(PlanError, match=r"plan:7: 'search.start_from' has no complete trial of ssd"):
         parse(text.replace("[jit]", "[ssd]"))
 
@@ -158,10 +160,10 @@ def foreign(tmp_path: Path) -> str:
 
 
 def test_the_best_of_an_optuna_study_are_points_and_its_values_no_history(foreign: str) -> None:
-    plan, said = jit(f"start_from: {{optuna: '{foreign}', points: 2}}")
+    plan, lines = jit(f"start_from: {{optuna: '{foreign}', points: 2}}")
     assert [point.values["lr"] for point in plan.starts("jit").points] == [1e-3, 1e-2]
     assert [point.origin for point in plan.starts("jit").points] == ["theirs #1", "theirs #2"]
-    assert said == ["plan: jit starts from 2 points of 'theirs'"]
+    assert lines == ["plan: jit starts from 2 points of 'theirs'"]
     with pytest.raises(PlanError, match=r"'theirs': it does not say that its values are gap, minimised"):
         jit(f"start_from: {{optuna: '{foreign}', use: history}}")
 
@@ -169,11 +171,11 @@ def test_the_best_of_an_optuna_study_are_points_and_its_values_no_history(foreig
 def test_what_was_exported_is_history_again(before: Path, tmp_path: Path) -> None:
     address = f"sqlite:///{tmp_path / 'ours.db'}"
     export_optuna(before, address)
-    here, there = (
+    local, imported = (
         jit(f"start_from: {{{source}, use: history}}")[0].starts("jit")
         for source in (f"results: {before}", f"optuna: '{address}'")
     )
-    assert here.identity == there.identity
+    assert local.identity == imported.identity
 
 
 def test_a_study_of_other_parameters_is_refused_by_name(foreign: str) -> None:
@@ -190,8 +192,8 @@ def test_a_study_of_other_parameters_is_refused_by_name(foreign: str) -> None:
 
 
 def test_imported_points_can_be_pasted_into_the_plan(foreign: str) -> None:
-    said: list[str] = []
-    points = import_optuna(jit()[0], foreign, "jit", points=2, tell=said.append)
+    lines: list[str] = []
+    points = import_optuna(jit()[0], foreign, "jit", points=2, tell=lines.append)
     pasted = yaml.safe_load(as_yaml("jit", points))["start"]
     assert pasted == {"jit": [dict(point.values) for point in points]}
     plan, _ = jit(f"start: {pasted}")
@@ -213,6 +215,6 @@ def test_imported_points_can_be_pasted_into_the_plan(foreign: str) -> None:
         ("{optuna: 'sqlite:///x.db', study: {ssd: x}}", "a study for 'ssd', which is not among the methods"),
     ],
 )
-def test_what_cannot_be_started_from_is_one_line_with_the_line_of_the_plan(given: str, message: str) -> None:
+def test_an_unusable_start_is_a_single_line_with_the_line_of_the_plan(given: str, message: str) -> None:
     with pytest.raises(PlanError, match=rf"^plan:7: .*{message}"):
         jit(f"start_from: {given}")

@@ -45,7 +45,7 @@ def test_the_plan_as_run_is_kept_with_its_points() -> None:
     assert kept["search"]["start"] == {"jit": [POINT]}
 
 
-def test_each_method_has_points_of_its_own() -> None:
+def test_each_method_has_separate_points() -> None:
     search = "{forget: 8, start: {jit: [{lr: 1e-3}, {lr: 1e-2}], ssd: {alpha: 5}}}"
     assert [p["lr"] for p in points(search, "[jit, ssd]")] == [1e-3, 1e-2]
     assert points(search, "[jit, ssd]", "ssd")[0]["alpha"] == 5
@@ -103,9 +103,9 @@ def test_points_come_before_presets_and_say_so_in_their_rows() -> None:
 def test_choices_are_searched_and_resumed() -> None:
     space = search_space(JIT.Params, {"lr": [1e-3, 1e-2, 1e-1], "norm": ["l2", "squared"]})
     rows = play(study(space=space, trials=20), 12)
-    own = [row for row in rows if not row["preset"]]
-    assert {row["param_lr"] for row in own} <= {1e-3, 1e-2, 1e-1}
-    assert {row["param_norm"] for row in own} == {"l2", "squared"}
+    drawn = [row for row in rows if not row["preset"]]
+    assert {row["param_lr"] for row in drawn} <= {1e-3, 1e-2, 1e-1}
+    assert {row["param_norm"] for row in drawn} == {"l2", "squared"}
     assert study(space=space, trials=20, done=rows).done == 12
 
 
