@@ -1,7 +1,7 @@
-"""Finished trials in the tools that people know, one run of the tool for each: by name in a plan's `logging`.
+"""Loggers: every finished trial as a run of TensorBoard, MLflow or Weights & Biases.
 
-A logger gets rows that are durable already, in a thread of its own: however slow or broken the tool is, the
-search neither waits for it nor fails with it.
+A plan names them under `logging`. A logger gets rows that are already durable, in a separate thread: the
+search neither waits for a slow tool nor fails with a broken one.
 """
 
 from __future__ import annotations
@@ -20,18 +20,18 @@ from search.errors import PlanError
 from search.loggers.trials import Logged, Logger, Where, logged
 
 _PACKAGES = {"tensorboard": "tensorboardX", "mlflow": "mlflow", "wandb": "wandb"}  # logger -> what it needs
-_PATIENCE_S = 30.0  # at the end, without any trial that is done
+_PATIENCE_S = 30.0  # at the end, while no trial gets logged
 
 Tell = Callable[[str], None]
 Waiting = queue.SimpleQueue[Logged | None]  # None: there will be no more
 
 
 def check(names: Sequence[str]) -> None:
-    """The names are those of loggers, and their packages are installed.
+    """Check that loggers of these names exist and that their packages are installed.
 
     Raises:
         UnknownName: with the valid names.
-        PlanError: with what to install.
+        PlanError: with the package to install.
     """
     for name in names:
         if name not in _PACKAGES:
@@ -44,10 +44,10 @@ def check(names: Sequence[str]) -> None:
 def logging(
     names: Sequence[str], where: Where, tell: Tell, patience_s: float = _PATIENCE_S
 ) -> Iterator[Callable[[Mapping[str, Any]], None]]:
-    """A function that logs a row of the trials table, as long as the body runs; what waits then is finished.
+    """A function that logs a row of the trials table while the body runs; waiting rows are logged at the end.
 
     Args:
-        tell: Is given one line when a logger fails, which then logs nothing more.
+        tell: Called with a line when a logger fails; that logger then logs nothing more.
     """
     with ExitStack() as stack:
         lines = [stack.enter_context(_line(name, where, tell, patience_s)) for name in dict.fromkeys(names)]
@@ -89,6 +89,6 @@ def _work(name: str, where: Where, waiting: Waiting, tell: Tell) -> None:
                 logger.log(trial)
         finally:
             logger.close()
-    except Exception as error:  # of a tool that is not ours, for any reason
+    except Exception as error:  # an external tool may fail in any way
         reason = " ".join(str(error).split())[:200] or type(error).__name__
         tell(f"{name} fails and logs no further trial: {reason}; rows are kept")

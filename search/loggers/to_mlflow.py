@@ -1,4 +1,7 @@
-"""MLflow: a run a trial, at MLFLOW_TRACKING_URI, in MLFLOW_EXPERIMENT_NAME or one named as the plan."""
+"""MLflow: a run for each trial, at MLFLOW_TRACKING_URI.
+
+The experiment is MLFLOW_EXPERIMENT_NAME, or has the name of the plan.
+"""
 
 from __future__ import annotations
 
@@ -16,10 +19,10 @@ _LONGEST = 5000  # characters of a tag
 
 
 def logger(where: Where) -> MLflow:
-    """Logs to an experiment, which is made if it is missing."""
+    """Logs to an experiment, which is created if it is missing."""
     from mlflow.tracking import MlflowClient
 
-    logging.getLogger("mlflow").setLevel(logging.ERROR)  # else it tells of its tables
+    logging.getLogger("mlflow").setLevel(logging.ERROR)  # else it prints a line for each of its tables
     client = MlflowClient()
     name = os.environ.get("MLFLOW_EXPERIMENT_NAME") or where.plan
     known = client.get_experiment_by_name(name)
@@ -27,7 +30,7 @@ def logger(where: Where) -> MLflow:
 
 
 class MLflow:
-    """Through a client of its own: what the user's process logs with MLflow is left alone."""
+    """Uses a separate client, so that the MLflow logging of the user's process is not affected."""
 
     def __init__(self, client: MlflowClient, experiment: str) -> None:
         self._client = client
@@ -47,7 +50,7 @@ class MLflow:
         self._client.set_terminated(run.info.run_id, "FAILED" if trial.failed else "FINISHED", end_time=ended)
 
     def close(self) -> None:
-        """Nothing: every call is whole."""
+        """Nothing to do: every call is complete."""
 
 
 def _ms(at: datetime | None) -> int | None:

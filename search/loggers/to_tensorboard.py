@@ -1,4 +1,4 @@
-"""TensorBoard: event files, a folder a trial, in TENSORBOARD_LOGDIR or else beside the tables."""
+"""TensorBoard: event files, a folder for each trial, in TENSORBOARD_LOGDIR or else next to the tables."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ _LONGEST = 200
 
 
 def logger(where: Where) -> TensorBoard:
-    """Writes below a folder of the run."""
+    """Writes to a folder named after the run."""
     return TensorBoard(folder(where.results) / where.run_id)
 
 
 def folder(results: Path | str) -> Path:
-    """Where the event files of some results are: on this machine, also for results in a bucket."""
+    """The folder of the event files of some results: on this machine, also for results in a bucket."""
     named = os.environ.get("TENSORBOARD_LOGDIR")
     if named:
         return Path(named).expanduser()
@@ -26,7 +26,7 @@ def folder(results: Path | str) -> Path:
 
 
 class TensorBoard:
-    """Metrics as scalars at the trial's number, parameters for TensorBoard's page of hyper-parameters."""
+    """Metrics as scalars at the trial's number; parameters for TensorBoard's page of hyper-parameters."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
@@ -48,11 +48,11 @@ class TensorBoard:
                 writer.add_text(name, text, global_step=trial.number)
 
     def close(self) -> None:
-        """Nothing: each trial's file is closed."""
+        """Nothing to do: the file of each trial is closed already."""
 
 
 def _file_name(name: str) -> str:
-    """A trial's name as that of a folder, which may have 255 characters; forget sets may have more."""
+    """A trial's name as the name of a folder, which has at most 255 characters; forget sets can be longer."""
     quoted = quote(name, safe=" +,")
     if len(quoted) <= _LONGEST:
         return quoted

@@ -1,4 +1,4 @@
-"""Weights & Biases: a run a trial, in WANDB_PROJECT or one named as the plan, as WANDB_MODE says."""
+"""Weights & Biases: a run for each trial, in WANDB_PROJECT or a project named after the plan."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from search.loggers.trials import Logged, Where
 
 
 def logger(where: Where) -> WandB:
-    """Logs to a project, the trials of a run as a group.
+    """Logs to a project, with the trials of a run as a group.
 
     Raises:
-        ValueError: where nobody is logged in: wandb would ask on the terminal.
+        ValueError: without a login; wandb would ask for it on the terminal.
     """
     import wandb
 
@@ -21,7 +21,7 @@ def logger(where: Where) -> WandB:
 
 
 class WandB:
-    """Every trial as a run that was begun and finished."""
+    """Logs every trial as a complete run."""
 
     def __init__(self, where: Where) -> None:
         self._where = where
@@ -34,11 +34,11 @@ class WandB:
             group=os.environ.get("WANDB_RUN_GROUP") or self._where.run_id,
             name=trial.name,
             config=dict(trial.params) | dict(trial.tags),
-            reinit="create_new",  # what the user's process logs with wandb is left alone
+            reinit="create_new",  # does not affect the wandb run of the user's process
             settings=wandb.Settings(silent=True, console="off", x_disable_stats=True),
         )
         run.log(dict(trial.metrics), step=trial.number)
         run.finish(exit_code=1 if trial.failed else 0)
 
     def close(self) -> None:
-        """Nothing: every run is finished."""
+        """Nothing to do: every run is finished already."""

@@ -1,4 +1,4 @@
-"""What a logger is told of a trial, and where it logs."""
+"""A trial as loggers receive it, and the run that it belongs to."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class Where:
 
     Attributes:
         plan: The plan's name.
-        run_id: The run, without what is particular to a method.
+        run_id: The run, without the suffix of a method.
         results: The results folder, or its address in a bucket.
     """
 
@@ -36,12 +36,12 @@ class Where:
 
 @dataclass(frozen=True)
 class Logged:
-    """A trial as loggers take it: what it was given, what came of it in numbers, and what it is in words.
+    """A trial as loggers receive it: its parameters, its figures, and its descriptions as text.
 
     Attributes:
-        name: Says which trial of the run it is.
+        name: Unique in the run.
         number: Its position in its study.
-        began, ended: In UTC; None for one that never ran.
+        began, ended: In UTC; None for a trial that never ran.
     """
 
     name: str
@@ -55,7 +55,7 @@ class Logged:
 
 
 class Logger(Protocol):
-    """Logs trials; may raise anything, and is then not asked again."""
+    """Logs trials; after any exception it is not called again."""
 
     def log(self, trial: Logged) -> None: ...
 
@@ -63,7 +63,7 @@ class Logger(Protocol):
 
 
 def logged(row: Mapping[str, Any]) -> Logged:
-    """A row of the trials table."""
+    """A row of the trials table as a trial to log."""
     params = {
         name.removeprefix("param_"): value
         for name, value in row.items()

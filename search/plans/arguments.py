@@ -1,4 +1,4 @@
-"""A plan from the arguments of a call, checked as a file is, with the key of every mistake."""
+"""A plan from the arguments of a call, checked like a file, with the key of every mistake."""
 
 from __future__ import annotations
 
@@ -17,17 +17,17 @@ from search.plans.text import UNPRINTABLE, Document, Position
 
 @dataclass(frozen=True)
 class Arguments(Document):
-    """A plan as it was given to a call; a place in it is a key, not a line."""
+    """A plan given as arguments; a position in it is a key, not a line."""
 
     def at(self, *position: str | int) -> str:
-        """The key of a place: `search.trials`."""
+        """The key of a position: `search.trials`."""
         return _key(position) or self.name
 
 
 def plan_from(keys: Mapping[str, Any], allow_code: bool = False) -> Plan:
-    """The plan with these keys, which are those of a file; `name` may be missing.
+    """The plan with these keys, which are the keys of a plan file; `name` is optional.
 
-    Files that it names lie in the current folder, and modules that it names may lie there, too.
+    Files that it names are in the current folder, and modules that it names may be there, too.
 
     Raises:
         PlanError: one line with the key, the reason and what is valid; for keys that make several plans.
@@ -46,7 +46,7 @@ def plan_from(keys: Mapping[str, Any], allow_code: bool = False) -> Plan:
 
 
 def _spelt(value: Any, position: Position) -> Any:
-    """A value as the text of a file would have it: mappings, lists, text and nothing."""
+    """A value as it is in a file: mappings, lists, text and None."""
     if value is None:
         return None
     if isinstance(value, Mapping):

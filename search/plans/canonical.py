@@ -1,4 +1,4 @@
-"""A plan in the one form that stands for it, however it was spelt, in which nothing is named twice."""
+"""A plan in its canonical form: the same for every spelling, and without duplicates."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def typed(plan: Plan) -> Plan:
     """The plan with registered names, and with typed hyper-parameters where they depart from the declared.
 
     Raises:
-        BenchmarkError: for a name or value that there cannot be.
+        BenchmarkError: for an unknown name or an invalid value.
     """
     spaces = {
         name: departures(methods.get(name).Params, overrides) for name, overrides in plan.search.space.items()
@@ -36,7 +36,7 @@ def typed(plan: Plan) -> Plan:
 
 
 def beside(plan: Plan, folder: Path) -> Plan:
-    """The plan with the files that list images where its own folder has them."""
+    """The plan with paths of image lists relative to its own folder."""
 
     def relative(sets: Sequence[str]) -> tuple[str, ...]:
         return tuple(f"{PREFIX}{folder / path_of(text)}" if is_file(text) else text for text in sets)
@@ -51,13 +51,15 @@ def beside(plan: Plan, folder: Path) -> Plan:
 
 
 def distinct(plan: Plan, tell: Tell) -> Plan:
-    """The plan with every method, forget set and metric once, forget sets as their scenarios name them.
+    """The plan without duplicates of methods, forget sets and metrics.
+
+    Forget sets get the names that their scenarios have.
 
     Args:
-        tell: Is given one line about each that was named more than once.
+        tell: Called with a line for each duplicate.
 
     Raises:
-        BenchmarkError: for a forget set that there cannot be.
+        BenchmarkError: for an invalid forget set.
     """
 
     def forget(text: str) -> str:

@@ -1,4 +1,4 @@
-"""What the command line changes of a plan, `--set search.trials=5`, before the plan is checked as a whole."""
+"""Changes of a plan on the command line, `--set search.trials=5`, before the plan is checked."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ OPTION = "--set"
 def changed(document: Document, changes: Sequence[str]) -> Document:
     """A plan with other values at some keys.
 
-    A key that its parts have for themselves is changed in each of them, so that it holds for the whole file.
+    A key that parts have themselves is changed in each of them, so that the change applies to the whole file.
 
     Args:
-        changes: `KEY=VALUE` each: keys joined by dots, and a value as YAML has it in one line.
+        changes: `KEY=VALUE` each: keys joined by dots, and a value in YAML on a single line.
 
     Raises:
-        PlanError: for a change that is not one, or a key below one that holds a value.
+        PlanError: for text that is not a change, or a key below a key that has a value.
     """
     for change in changes:
         position, value = _parsed(change)
@@ -58,7 +58,7 @@ def _parsed(change: str) -> tuple[Position, Any]:
 
 
 def _positions(content: Mapping[str, Any], position: Position, option: str) -> Iterator[Position]:
-    """Where a key stands: in the file, and in the parts that have its section for themselves."""
+    """The positions of a key: in the file, and in the parts that have their own section of that name."""
     parts = content.get("parts")
     known = parts if isinstance(parts, dict) else {}
     if position[0] == "parts" and len(position) > 1 and position[1] not in known:
@@ -77,9 +77,7 @@ def _put(content: dict[str, Any], position: Position, value: Any, option: str) -
         holder = holder[key]
         if not isinstance(holder, dict):
             above = ".".join(map(str, position[:depth]))
-            raise PlanError(
-                f"{option}: '{above}' holds a value and no keys of its own; set '{above}' as a whole"
-            )
+            raise PlanError(f"{option}: '{above}' has a value instead of keys; set '{above}' as a whole")
     holder[position[-1]] = value
 
 

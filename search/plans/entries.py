@@ -1,4 +1,4 @@
-"""The lines of a benchmark's result table: each a method with one set of values."""
+"""The lines of a benchmark's result table: each is a method with a set of values."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from benchmarks.methods import Method
 
 @dataclass(frozen=True)
 class Entry:
-    """A method with one set of values.
+    """A method with a set of values.
 
     Attributes:
-        regime: Where the values come from: published, default, tuned (searched), or "" for references.
-        preset: The name of the published values that they are, also where a search found the same.
+        regime: The source of the values: published, default, tuned (searched), or "" for references.
+        preset: The name of the published values, also if a search has the same result.
         preset_paper: The paper that they were published in.
-        preset_differs: What of their experiment is not this one's.
-        tuned_on: The forget sets on which a search found them.
+        preset_differs: The differences of their experiment.
+        tuned_on: The forget sets of searches with these values as their result.
     """
 
     method: Method
@@ -37,7 +37,7 @@ class Entry:
 
     @property
     def tag(self) -> str:
-        """Sets its trials apart from those of the same method with other values."""
+        """Unique among the entries of the same method."""
         return ".".join(filter(None, (self.regime or "reference", self.preset, *self.tuned_on)))
 
     @property
@@ -45,15 +45,15 @@ class Entry:
         return f"{self.method.name} ({self.tag})"
 
     def regime_on(self, forget: str) -> str:
-        """The regime of its trials on a forget set: values searched elsewhere are transferred."""
+        """The regime of its trials on a forget set: values searched on other sets are transferred."""
         return "transferred" if self.regime == "tuned" and forget not in self.tuned_on else self.regime
 
 
 def merged(entries: Iterable[Entry]) -> list[Entry]:
-    """The entries without repeated work: those of the same method with the same values are one.
+    """The entries without repeated work: equal values of a method are merged into a single entry.
 
-    It is tuned if a search found the values, and names all forget sets on which one did, and the published
-    values that they equal.
+    It is tuned if the values are the result of a search; it names all forget sets of such searches, and the
+    published values with the same values.
     """
     lines: dict[tuple[str, Any], Entry] = {}
     for entry in entries:

@@ -1,4 +1,4 @@
-"""The YAML file a user writes: read, checked at once and as a whole, with the line of every mistake."""
+"""Plan files in YAML: read and checked at once and as a whole, with the line of every mistake."""
 
 from __future__ import annotations
 
@@ -29,21 +29,21 @@ from search.plans.starts.start_points import with_points
 from search.plans.text import Document, Position, read
 
 T = TypeVar("T")
-_CODE = "import:"  # names that stand for code; looking one up runs it
+_CODE = "import:"  # begins a name of user-defined code; looking it up runs the code
 
 
 def imports_code(plan: Plan) -> bool:
-    """Whether a plan names a module of the user's, which workers need to find too."""
+    """Whether a plan names a user's module, which workers need to import too."""
     return bool(_code_keys(plan))
 
 
 def _code_keys(plan: Plan) -> list[str]:
-    """The keys of a plan that name a module of the user's."""
+    """The keys of a plan that name a user's module."""
     return [key for key in ("dataset", "model") if getattr(plan, key).startswith(_CODE)]
 
 
 def note(line: str) -> None:
-    """Say something about a plan that is not a mistake."""
+    """Print a note about a plan."""
     print(f"note: {printable(line)}", file=sys.stderr)
 
 
@@ -54,16 +54,16 @@ def load(
     tell: Tell = note,
     changes: Sequence[str] = (),
 ) -> list[Plan]:
-    """The plans of a file, or of one that ships with the package.
+    """The plans of a file, or of a plan that ships with the package.
 
-    A file that lists several data sets or models stands for a plan for each pair of them, and one with
-    `parts` for the plans of each part.
+    A file with several data sets or models has a plan for each pair of them, and a file with `parts` has the
+    plans of each part.
 
     Args:
         scale: Run this share of the epochs, images, trials, seeds and steps, in place of the file's `scale`.
         allow_code: Let the plan import a module that it names (`import:`), which runs the code in it.
-        tell: Is given one line about whatever is named more than once, and runs once.
-        changes: Values for keys in place of the file's, each `KEY=VALUE` such as `search.trials=5`.
+        tell: Called with a line for each name that is given more than once; it runs once.
+        changes: Other values for keys of the file, each `KEY=VALUE` such as `search.trials=5`.
 
     Raises:
         PlanError: one line with file, line, reason and what is valid.
@@ -78,10 +78,10 @@ def load_part(
     allow_code: bool = False,
     changes: Sequence[str] = (),
 ) -> Plan:
-    """The one plan of a file, or the one of its plans that is named; arguments as for `load`.
+    """The only plan of a file, or a part of it by name; other arguments as for `load`.
 
     Args:
-        part: Its name, with or without that of the whole file before it.
+        part: The name of the part, with or without the name of the file before it.
 
     Raises:
         PlanError: as `load`; for a file with several plans, with their names.
@@ -110,11 +110,11 @@ def parse(
     tell: Tell = note,
     changes: Sequence[str] = (),
 ) -> list[Plan]:
-    """Plans from YAML text; `name` is what messages call it, the rest is as for `load`.
+    """Plans from YAML text; `name` is used in messages, the other arguments are as for `load`.
 
     Args:
-        folder: Where files that the plan's forget sets name lie, and modules that it names may lie too, if
-            it may import any. None: the current one.
+        folder: The folder of the files that the plan's forget sets name, and of modules that it may import.
+            None for the current folder.
 
     Raises:
         PlanError: as `load` does.
@@ -125,7 +125,7 @@ def parse(
 def plans_of(
     document: Document, scale: float | None, allow_code: bool, folder: Path | None, tell: Tell
 ) -> list[Plan]:
-    """The plans that a document stands for; arguments and errors as for `parse`."""
+    """The plans of a document; arguments and errors as for `parse`."""
     if scale is not None:
         document.content["scale"] = scale
     every: list[Plan] = []
@@ -147,7 +147,7 @@ def _plan(
     try:
         plan = Plan.model_validate(content)
     except ValidationError as error:
-        # A key that is misspelt is missing too, and its spelling is what helps
+        # A misspelt key is also a missing key; its spelling is the more helpful message
         first = min(error.errors(), key=lambda e: e["type"] != "extra_forbidden")
         raise PlanError(f"{at(*first['loc'])}: {explain(first)}") from None
     plan = beside(plan, folder) if folder else plan
@@ -184,10 +184,10 @@ def _started(plan: Plan, at: Callable[..., str], tell: Tell) -> Plan:
 
 
 def check_work(plan: Plan, at: Callable[..., str]) -> None:
-    """No stage has more trials than a driver can hold.
+    """Check that no stage has more trials than a driver can keep in memory.
 
     Args:
-        at: Names the place of a key in messages.
+        at: The position of a key, for messages.
 
     Raises:
         PlanError: with the number of trials and the bound.
@@ -219,7 +219,7 @@ def _checked(at: Callable[..., str], position: Position, call: Callable[[], T]) 
 
 
 def _check(plan: Plan, at: Callable[..., str]) -> None:
-    """Everything that names refer to exists, and fits together."""
+    """Check that everything that the plan names exists and fits together."""
     from benchmarks.datasets import datasets
     from benchmarks.models import models
     from benchmarks.scenarios.scenario import TASKS
@@ -248,7 +248,7 @@ def _check(plan: Plan, at: Callable[..., str]) -> None:
 
 
 def _check_recipe(plan: Plan, at: Callable[..., str]) -> None:
-    """A model that is to be used as it was published was published."""
+    """Check that there are published weights if the plan uses them."""
     from benchmarks.models import models
 
     if plan.recipe().original == "published" and models.get(plan.model).published is None:
@@ -259,7 +259,7 @@ def _check_recipe(plan: Plan, at: Callable[..., str]) -> None:
 
 
 def _check_repetitions(plan: Plan, at: Callable[..., str]) -> None:
-    """There are other draws of the benchmark's forget sets, and seeds for its original models."""
+    """Check that the benchmark's forget sets have several draws, and its original models seeds."""
     if plan.benchmark is None:
         return
     draws, originals = plan.benchmark.draws, plan.benchmark.originals
@@ -275,7 +275,7 @@ def _check_repetitions(plan: Plan, at: Callable[..., str]) -> None:
 
 
 def _check_published(plan: Plan, at: Callable[..., str]) -> None:
-    """The paper and the presets that a plan names are known."""
+    """Check that the paper and the presets of a plan are known."""
     if plan.paper is not None and plan.paper not in PAPERS:
         raise PlanError(f"{at('paper')}: {UnknownName('paper', plan.paper, PAPERS)}")
     if plan.benchmark is None or isinstance(plan.benchmark.presets, str):
@@ -292,22 +292,22 @@ def _check_published(plan: Plan, at: Callable[..., str]) -> None:
 
 
 def _try_network(scenarios: Sequence[Scenario]) -> None:
-    """A network of the user's own is tried on random images, before anything is trained."""
+    """Test a user-defined network with random images before anything is trained."""
     from benchmarks.training.networks import build_network
 
-    for scenario in scenarios[:1]:  # all of them have the same network
+    for scenario in scenarios[:1]:  # all have the same network
         build_network(scenario, scenario.seed)
 
 
 def _is_file(path: str) -> bool:
     try:
         return Path(path).is_file()
-    except OSError:  # a name that is too long for a file
+    except OSError:  # the name is too long for a file
         return False
 
 
 def _check_weights(plan: Plan, at: Callable[..., str]) -> None:
-    """The user's own models are files, and fit the rest of the plan."""
+    """Check that the user's models are files and fit the rest of the plan."""
     for key, given in (("checkpoint", plan.checkpoint), ("retrained", plan.retrained)):
         if given is not None and not _is_file(given.file):
             raise PlanError(f"{at(key, 'file')}: there is no file '{given.file}'")

@@ -1,8 +1,8 @@
-"""What a run is: all that decides its rows, by content and never by a path or a spelling.
+"""The identity of a run: everything that decides its rows, by content and never by a path or a spelling.
 
-A run's name ends in a digest of what all of its trials share: the data, the models, the recipe, the metrics.
-What is particular to one method (its space or its values, and its source where it is a user's own) gives the
-rows of it a suffix, `RUN/STUDY`, so that a method that is added or edited leaves the others as they are.
+A run's name ends in a digest of the properties of all of its trials: the data, the models, the recipe, the
+metrics. The properties of a single method (its space or its values, and the source of a user-defined method)
+give its rows a suffix, `RUN/STUDY`, so that adding or editing a method does not affect the others.
 """
 
 from __future__ import annotations
@@ -27,18 +27,18 @@ if TYPE_CHECKING:
     from search.plans.plan import Plan
 
 
-_LEFT_OUT = {"evaluate": "all", "references": 1}  # what a value is where the record of a run does not have it
+_LEFT_OUT = {"evaluate": "all", "references": 1}  # the values of keys that the record of a run lacks
 
 
 @dataclass(frozen=True)
 class Identity:
-    """What decides the rows of a run.
+    """The properties that decide the rows of a run.
 
     Attributes:
         stage: search, benchmark or sensitivity.
-        run_id: Names the run.
-        shared: What all of its trials share, as plain values.
-        studies: What is particular to each method, or to each line of a benchmark, as plain values.
+        run_id: The name of the run.
+        shared: The properties of all of its trials, as plain values.
+        studies: The properties of each method, or of each line of a benchmark, as plain values.
     """
 
     stage: str
@@ -47,14 +47,14 @@ class Identity:
     studies: Mapping[str, Mapping[str, Any]]
 
     def study_id(self, name: str) -> str:
-        """What the rows of one of the studies carry as their run_id."""
+        """The run_id in the rows of a study."""
         return f"{self.run_id}/{_digest([name, self.studies[name]])}"
 
     def news(self, earlier: Sequence[Mapping[str, Any]]) -> Iterator[str]:
-        """What differs from the records of earlier runs, the newest last, one line each.
+        """The differences from the records of earlier runs, a line each.
 
         Args:
-            earlier: Records as `record` makes them, of runs of the same plan name and stage.
+            earlier: Records, see `record`, of runs with the same plan name and stage, the newest last.
         """
         before = next((r for r in reversed(earlier) if r["run_id"] == self.run_id), None)
         if before is None:
@@ -69,7 +69,7 @@ class Identity:
                 yield f"{name} has changed: {changes}; its trials are kept apart in run {self.run_id}"
 
     def record(self) -> dict[str, Any]:
-        """What to keep of it beside the results."""
+        """The record to store next to the results."""
         ids = {name: self.study_id(name) for name in self.studies}
         return {
             "run_id": self.run_id,
@@ -102,7 +102,7 @@ def benchmark_identity(plan: Plan, entries: Sequence[Entry]) -> Identity:
 
 
 def run_id(plan: Plan, stage: Literal["search", "benchmark"]) -> str:
-    """Names the run of a stage by what all of its trials share.
+    """The name of the run of a stage.
 
     Raises:
         DataError: if the data set or the checkpoint cannot be read.
@@ -113,7 +113,7 @@ def run_id(plan: Plan, stage: Literal["search", "benchmark"]) -> str:
 def sensitivity_identity(plan: Plan, centres: Mapping[str, tuple[Method, Mapping[str, Any]]]) -> Identity:
     """The identity of trials around centres.
 
-    Which points are run around a centre is not part of it, so that further ones join those that are there.
+    The points around a centre are not part of it, so that further points join the existing ones.
 
     Args:
         centres: Name of a study -> its method and all hyper-parameters of its centre.
@@ -142,7 +142,7 @@ def data_id(plan: Plan) -> str:
 
 
 def code_id(plan: Plan, method: Method, measured: Sequence[str] | None = None) -> str:
-    """A digest of the user's own code that takes part in a trial; "" where all code is of this package.
+    """A digest of the user-defined code in a trial; "" if all code is from this package.
 
     Args:
         measured: Names of metrics; by default those that are always measured.
@@ -172,7 +172,7 @@ def _weights_id(given: Checkpoint | None) -> str | None:
 
 
 def _shared_code(plan: Plan, measured: Sequence[str] | None = None) -> dict[str, str]:
-    """Digests of the data set, the network and the metrics that are a user's own."""
+    """Digests of the user-defined data set, network and metrics."""
     names = default_metrics() if measured is None else measured
     code = {plan.model: models.get(plan.model).build} | {name: metrics.get(name).compute for name in names}
     digests = {plan.dataset: datasets.get(plan.dataset).code}

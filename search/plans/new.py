@@ -1,4 +1,4 @@
-"""A plan to start from: a commented file for a data set, a network, methods and a task."""
+"""New plans: a commented file for a data set, a network, methods and a task."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _FORGET = {
     "sub_class": "a class inside a superclass; a list searches each of several",
     "random": "a number of training images, a share of them, or file:ids.txt",
     "identities": "a person, a number of people, or a share of them",
-    "sequence": "requests one after another, joined by >",
+    "sequence": "requests in their order, joined by >",
 }
 _TEMPLATE = """\
 # Forget {what} of {dataset}. Every key of a plan: docs/plans.md
@@ -51,11 +51,11 @@ benchmark:  # runs what was found on test images, beside retraining and publishe
 
 @dataclass(frozen=True)
 class Choice:
-    """What a new plan is about.
+    """The choices for a new plan.
 
     Attributes:
         forget: Forget sets, each searched and benchmarked.
-        trials: Of each method on each forget set.
+        trials: Number of trials of each method on each forget set.
     """
 
     dataset: str
@@ -67,14 +67,14 @@ class Choice:
 
 
 def plan_text(choice: Choice, name: str, folder: Path | None = None) -> str:
-    """The text of a plan, which can be read and run.
+    """The text of a valid plan.
 
     Args:
-        name: Names its runs.
-        folder: Where the plan is to lie; files that list images are looked for there.
+        name: The name of the plan, which begins the names of its runs.
+        folder: The folder of the plan; files that list images are in it.
 
     Raises:
-        PlanError: for what does not fit together.
+        PlanError: for choices that do not fit together.
     """
     forget = f"[{', '.join(json.dumps(each, ensure_ascii=False) for each in choice.forget)}]"
     text = _TEMPLATE.format(
@@ -102,7 +102,7 @@ def _scalar(name: str) -> str:
 
 
 def _examples(method: str) -> str:
-    """What else could be said of a method's search, as comments."""
+    """Further keys for the search of a method, as comments."""
     searched = [p for p in declared(methods.get(method).Params) if p.searched]
     if not searched:
         return ""
@@ -115,10 +115,10 @@ def _examples(method: str) -> str:
 
 
 def write_plan(choice: Choice, file: Path) -> None:
-    """Write a plan, named after its file.
+    """Write a plan that has the name of its file.
 
     Raises:
-        PlanError: if the file is there already or cannot be written, or for what does not fit together.
+        PlanError: if the file exists or cannot be written, or for choices that do not fit together.
     """
     name = re.sub(r"[^A-Za-z0-9._-]+", "-", file.stem).lstrip("._-")[:100] or "plan"
     text = plan_text(choice, name, file.parent)
@@ -153,10 +153,10 @@ def usual_forget(dataset: str, task: str) -> tuple[str, ...]:
 
 
 def known(registry: Registry[E], name: str) -> str:
-    """A data set or network that can be named without running code.
+    """The name of a data set or network that does not run code.
 
     Raises:
-        InvalidScenario: for code of the user's, which only a plan names.
+        InvalidScenario: for user-defined code, which only a plan can name.
         UnknownName: with the nearest names.
     """
     if name.startswith("import:"):
@@ -167,7 +167,7 @@ def known(registry: Registry[E], name: str) -> str:
 
 
 def known_task(task: str) -> str:
-    """A task as it is.
+    """The name of a task.
 
     Raises:
         UnknownName: with the nearest names.

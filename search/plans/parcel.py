@@ -1,4 +1,4 @@
-"""A plan as it is sent to a cluster: beside it the files that it names, under names that no code has."""
+"""A plan as it is sent to a cluster: with the files that it names, under new names."""
 
 from __future__ import annotations
 
@@ -25,11 +25,11 @@ def parcel(plan: str, allow_code: bool = False, changes: Sequence[str] = ()) -> 
     """A plan to send, checked here as far as this machine can.
 
     Args:
-        changes: What the command there is to change of it; they cannot name files of this machine.
+        changes: Changes for the command on the cluster; they cannot name files of this machine.
 
     Raises:
         PlanError: as `load` does.
-        DataError: if a file with weights holds anything else.
+        DataError: if a file with weights has other content.
     """
     for change in changes:
         key, _, value = change.partition("=")
@@ -59,7 +59,7 @@ def parcel(plan: str, allow_code: bool = False, changes: Sequence[str] = ()) -> 
 
 
 def _listed(content: dict[str, Any]) -> Iterator[tuple[Position, str]]:
-    """The forget sets that are files, each with its place."""
+    """The forget sets that are files, each with its position."""
     for section in _FORGETTING:
         given = (content.get(section) or {}).get("forget")
         sets = (
@@ -71,7 +71,7 @@ def _listed(content: dict[str, Any]) -> Iterator[tuple[Position, str]]:
 
 
 def _replaced(text: str, position: Position, value: str) -> str:
-    """The plan with another text at a place, and otherwise as it stands."""
+    """The plan with another text at a position, otherwise unchanged."""
     root = yaml.compose(text, Loader=PlanLoader)
     assert root is not None
     node = _node(root, position)
@@ -85,7 +85,7 @@ def _replaced(text: str, position: Position, value: str) -> str:
     try:
         if read(new, "plan").content == expected:
             return new
-    except PlanError:  # the path was an anchor's
+    except PlanError:  # the path was an anchor
         pass
     raise PlanError(
         f"'{'.'.join(map(str, position))}' cannot be sent as it is written; write the path of the file "
@@ -94,7 +94,7 @@ def _replaced(text: str, position: Position, value: str) -> str:
 
 
 def _node(node: yaml.Node, position: Position) -> yaml.Node:
-    """What stands at a place."""
+    """The node at a position."""
     for key in position:
         if isinstance(node, yaml.MappingNode):
             node = next(value for name, value in node.value if name.value == key)

@@ -1,4 +1,4 @@
-"""The plans that one file stands for: one for each of its parts, data sets and networks."""
+"""The plans of a file: one for each of its parts, data sets and networks."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from search.plans import limits
 from search.plans.text import Document, Position
 
 T = TypeVar("T")
-_OF_THE_FILE = ("name", "parts", "scale", "checkpoint", "retrained")  # which no part has for itself
+_OF_THE_FILE = ("name", "parts", "scale", "checkpoint", "retrained")  # keys that a part cannot have
 
 
 def parts(document: Document) -> Iterator[Document]:
-    """A document for each entry of `parts`, whose keys stand in place of the file's; or the document itself.
+    """A document for each entry of `parts`, whose keys replace those of the file; or the document itself.
 
     Raises:
-        PlanError: for an entry that holds no keys, or a key that is the whole file's.
+        PlanError: for an entry without keys, or a key that only the whole file can have.
     """
     content = {key: value for key, value in document.content.items() if key != "parts"}
     if "parts" not in document.content:
@@ -54,7 +54,7 @@ def parts(document: Document) -> Iterator[Document]:
 
 
 def _of_part(known: Mapping[Position, T], name: str, keys: Mapping[str, Any]) -> dict[Position, T]:
-    """What is known of a part's places: the file's, but for the keys that the part has for itself."""
+    """The entries for a part: those of the file, except those that the part replaces."""
     above = {position: value for position, value in known.items() if not keys.keys() & set(position[:1])}
     return above | {
         position[2:]: value for position, value in known.items() if position[:2] == ("parts", name)
@@ -62,10 +62,10 @@ def _of_part(known: Mapping[Position, T], name: str, keys: Mapping[str, Any]) ->
 
 
 def pairs(document: Document) -> Iterator[dict[str, Any]]:
-    """The content for each pair of a data set and a model, with a name of its own where there are several.
+    """The content for each pair of a data set and a model, with separate names if there are several.
 
     Raises:
-        PlanError: for an empty list, or more pairs than one file may stand for.
+        PlanError: for an empty list, or more pairs than a file may have.
     """
     content = document.content
     choices = {

@@ -1,4 +1,4 @@
-"""A whole experiment as data: what to search and to benchmark, on which scenarios, with what."""
+"""A plan: a whole experiment as data, with its searches, benchmark, scenarios and resources."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ _SPACES: dict[tuple[type, str], Space] = {}  # of a method's parameters and what
 
 
 class Training(Section):
-    """Departures from the published recipe; whatever is missing stays as published."""
+    """Departures from the published recipe; missing keys keep the published values."""
 
     epochs: Whole | None = Field(None, ge=1, le=limits.EPOCHS)
     batch_size: Whole | None = Field(None, ge=1, le=limits.BATCH)
@@ -64,14 +64,14 @@ class Training(Section):
 
 
 class StartFrom(Section):
-    """Earlier searches that a search takes over from; in the file an address alone stands for it.
+    """Earlier searches that a search starts from; in the file it may be a single address.
 
     Attributes:
         results: A results folder, or its address in a bucket.
         optuna: The address of a database of Optuna studies, such as sqlite:///study.db.
-        study: The name of the study in that database, or method -> name; None where the database says it.
+        study: The name of the study in that database, or method -> name; None if the database knows it.
         use: points: the best are run first. history: the sampler learns from all of them.
-        points: How many points each method takes.
+        points: Number of points that each method takes.
     """
 
     results: str | None = Field(None, max_length=limits.PATH)
@@ -101,11 +101,11 @@ class StartFrom(Section):
 
 
 class Wanted(Section):
-    """A metric of a weighted objective; in the file a number alone is its weight.
+    """A metric of a weighted objective; in the file it may be a single number, its weight.
 
     Attributes:
-        aim: The retrained model's value (retrained), zero, or as low or as high as can be; by default what is
-            right for the metric.
+        aim: The retrained model's value (retrained), zero, or as low or as high as possible; by default the
+            right aim for the metric.
     """
 
     weight: Real = Field(1.0, gt=0, le=limits.WEIGHT)
@@ -118,14 +118,14 @@ class Wanted(Section):
 
 
 class Minimised(Section):
-    """What a search minimises: a named objective, for which in the file the name alone stands; or a weighted
-    mean of metrics, a limit on what may be lost, or both.
+    """The objective of a search: its name, which in the file is a single word; or a weighted mean of metrics, a
+    limit on the loss of retain accuracy, or both.
 
     Attributes:
-        name: gap or pareto; None for an objective of the user's own.
-        metrics: Metric -> its weight and its aim; empty where only `keep` is given, and `forget_excess` is
-            minimised, which needs no retrained model.
-        keep: Points of retain accuracy that the original model may lose; every point beyond is added.
+        name: gap or pareto; None for a user-defined objective.
+        metrics: Metric -> its weight and its aim; empty with `keep` alone, and then `forget_excess` is
+            minimised, which does not need a retrained model.
+        keep: Points of retain accuracy that the original model may lose; every further point is added.
     """
 
     name: Name | None = None
@@ -145,7 +145,7 @@ class Minimised(Section):
 
     @property
     def spec(self) -> str | dict[str, Any]:
-        """As `search.studies.objectives.objective` takes it."""
+        """The argument of `search.studies.objectives.objective`."""
         return self.name or self.model_dump(exclude_none=True, exclude_defaults=True)
 
     @model_serializer(mode="wrap")
@@ -154,22 +154,22 @@ class Minimised(Section):
 
 
 class Search(Section):
-    """The search: on which forget sets, how many trials of each method, for what.
+    """The search: its forget sets, the number of trials of each method, and the objective.
 
     Attributes:
         objective: gap, pareto, or weighted metrics.
-        repeats: Seeds that each point is run with; its figures are the means over them.
-        sampler: What draws the points that are not given: see `search.studies.sampling`.
-        stop: End a study once it could, by Optuna's regret bound, gain no more than so many points.
+        repeats: Number of seeds for each point; its figures are the means over them.
+        sampler: Draws the points that are not given; see `search.studies.sampling`.
+        stop: End a study once its possible gain, by Optuna's regret bound, is at most this many points.
         presets: Try published values first.
         pruner: Ends hopeless trials of methods that report their steps: none, median or halving.
         evaluate: auto: on subsets of the large splits, see `benchmarks.scenarios.subsets`; all: on
-            all images, as a benchmark does.
+            all images, as in a benchmark.
         space: Method -> hyper-parameter -> `[low, high]` to vary it, more values or `{choices: [...]}` to
-            choose among them, or one value to hold it fixed. In a plan that was read, numbers, and only what
-            departs from the declaration.
+            choose among them, or a single value to fix it. After reading, these are numbers, and only
+            departures from the declaration.
         start: Method -> points to try before anything else; see `search.plans.starts.start_points`.
-        start_from: Earlier searches whose trials are tried next, or are known to the sampler.
+        start_from: Earlier searches whose trials are tried next, or that the sampler learns from.
     """
 
     forget: SomeNames
@@ -188,18 +188,18 @@ class Search(Section):
 
 
 class Benchmark(Section):
-    """The benchmark: forget sets, repetitions, and methods to run beside with their published values.
+    """The benchmark: forget sets, repetitions, and further methods with their published values.
 
     The parameters found on each searched forget set are run on every forget set of the benchmark.
 
     Attributes:
         seeds: Repetitions of a method on one forget set and one original model.
-        draws: Samples of each forget set that is only a number (of images, of people).
-        originals: Original models, of seeds that follow the plan's, each with its own retrained models.
+        draws: Number of samples of each forget set that is a number (of images, of people).
+        originals: Number of original models, with the seeds after the plan's, each with its own retrained models.
         presets: Which published values of each searched method to run: those nearest to the plan's data
             set, model and task, all that were published for the task, or none. Or method -> names of its
             presets; the other methods then run the nearest.
-        metrics: Names of metrics to measure beside those that are always measured.
+        metrics: Names of metrics to measure in addition to those that are always measured.
     """
 
     forget: SomeNames
@@ -212,7 +212,7 @@ class Benchmark(Section):
 
 
 class Resources(Section):
-    """What one trial may use; `workers` at once, as many as fit if it is missing.
+    """The resources of a trial; `workers` run at once, by default as many as fit.
 
     Attributes:
         gpus_per_trial: "auto", a share 1/k of a GPU, 0, or a share per kind of GPU.
@@ -233,10 +233,10 @@ class Resources(Section):
 
 
 class Weights(Section):
-    """A trained model of the user's own; in the file a path alone stands for `{file: PATH}`.
+    """A user's trained model; in the file it may be a path instead of `{file: PATH}`.
 
     Attributes:
-        entry: Which set of weights in the file, where several of them fit.
+        entry: The set of weights in the file, if several of them fit.
     """
 
     file: str = Field(max_length=limits.PATH)
@@ -257,10 +257,10 @@ class OriginalWeights(Weights):
 
     @property
     def preprocessing(self) -> Preprocessing | None:
-        """How the model takes pixels; None: as the data set says.
+        """The preprocessing of pixels; None for that of the data set.
 
         Raises:
-            DataError: for values that are none.
+            DataError: for invalid values.
         """
         return Preprocessing.of(self.mean, self.std, self.scale)
 
@@ -268,22 +268,21 @@ class OriginalWeights(Weights):
 class Plan(Shown, Section):
     """A whole experiment. See `docs/plans.md` for every key.
 
-    Made by `Plan.load` from a file, or by `Plan.of` from the keys of one, which check it as a whole.
+    Made by `Plan.load` from a file, or by `Plan.of` from keys; both check it as a whole.
 
     Attributes:
-        methods: Names; in the file `all` stands for every method that the task has.
-        paper: Whose experiment it is; published values are then that paper's own, or none.
+        methods: Names; `all` in the file means every method of the task.
+        paper: The paper of the experiment; published values are then only those of that paper.
         seed: Seed of the original and the retrained models.
-        checkpoint: A trained model of the user's own, which is then the original model.
-        retrained: The user's own model that never saw what is to be forgotten.
-        references: How many retrained models the targets of a scenario are the mean of; auto: see
+        checkpoint: A user's trained model, which is then the original model.
+        retrained: A user's model that was trained without the forget set.
+        references: Number of retrained models whose mean gives the targets of a scenario; auto: see
             `reference_count`.
         eval_limit: Evaluate at most so many images of each split, the forget set too, in all stages: a fixed
-            random choice. What a search evaluates by `search.evaluate` is chosen among them.
+            random choice. The subsets of `search.evaluate` are chosen among them.
         precision: float32, or bfloat16: methods run under autocast.
-        departures: What it does otherwise than the print whose experiment it is, in sentences; the report
-            shows them.
-        logging: Tools that are told of every trial too: tensorboard, mlflow, wandb.
+        departures: Differences from the published experiment, in sentences; the report shows them.
+        logging: Tools that log every trial too: tensorboard, mlflow, wandb.
         scale: The share of the published epochs, images, trials, seeds and steps that is run; see
             `search.plans.scaling`.
     """
@@ -324,8 +323,8 @@ class Plan(Shown, Section):
 
         Args:
             plan: The path of a YAML file, or a name of `unlearn list plans`.
-            part: Which one, of a file that stands for several plans.
-            scale: Run this share of the epochs, images, trials, seeds and steps, in place of the file's.
+            part: The name of a part, for a file with several plans.
+            scale: Run this share of the epochs, images, trials, seeds and steps, instead of the file's.
             allow_code: Let the plan import a module that it names (`import:`), which runs the code in it.
 
         Raises:
@@ -339,7 +338,7 @@ class Plan(Shown, Section):
     def of(cls, *, allow_code: bool = False, **keys: Any) -> Plan:
         """A plan from the keys of a file (docs/plans.md): sections are mappings, lists are sequences.
 
-        A `name` that is missing is made of the data set, the model and the task.
+        A missing `name` is made from the data set, the model and the task.
 
         Args:
             allow_code: Let the plan import a module that it names (`import:`), which runs the code in it.
@@ -352,7 +351,7 @@ class Plan(Shown, Section):
         return plan_from(keys, allow_code)
 
     def card(self) -> Card:
-        """What it does, in a few lines."""
+        """A summary in a few lines."""
         search, lines = self.search, [["methods", ", ".join(self.methods)]]
         forget = ", ".join(search.forget)
         lines.append(["search", f"{forget}: {search.trials} trials each, objective {self.objective().name}"])
@@ -371,25 +370,25 @@ class Plan(Shown, Section):
             return content
         wanted = method_task(str(content.get("task")))
         every = [m.name for m in methods if wanted in m.tasks and not m.reference]
-        return {**content, "methods": every or ["all"]}  # without such a task, which is told later
+        return {**content, "methods": every or ["all"]}  # an unknown task is reported later
 
     def scenario(self, forget: str, draw: int = 0, original: int = 0) -> Scenario:
-        """The scenario of one draw of a forget set and one of the original models."""
+        """The scenario of a draw of a forget set and an original model."""
         images, seed = self._images.get(forget, ()), self.seed + original
         return Scenario(self.dataset, self.model, self.task, forget, seed, draw, images=images)
 
     def with_images(self, images: Mapping[str, tuple[int, ...]]) -> Plan:
-        """The plan with the images that its forget sets `ids-...` stand for; no file is read again."""
+        """The plan with the images of its forget sets `ids-...`; no file is read again."""
         plan = self.model_copy()
         plan._images = dict(images)
         return plan
 
     def starts(self, method: str) -> Starts:
-        """Where the searches of a method start."""
+        """The starts of the searches of a method."""
         return self._starts.get(method, NOTHING)
 
     def with_starts(self, starts: Mapping[str, Starts]) -> Plan:
-        """The plan with what its searches start from, by method, which is then not read again."""
+        """The plan with the starts of its searches by method, which are then not read again."""
         plan = self.model_copy()
         plan._starts = dict(starts)
         return plan
@@ -400,7 +399,7 @@ class Plan(Shown, Section):
 
     @property
     def code(self) -> tuple[str, ...]:
-        """Folders with modules of the user's that it names, which workers need to find too."""
+        """Folders with user's modules that it names, which workers need too."""
         return self._code
 
     def with_code(self, folder: Path) -> Plan:
@@ -442,19 +441,19 @@ class Plan(Shown, Section):
         return _SPACES[key]
 
     def evaluated_images(self) -> EvaluatedImages:
-        """What the trials of its search are evaluated on, as far as that is known without its data."""
+        """The images that its search evaluates, as far as they are known without its data."""
         return evaluated_images(datasets.get(self.dataset), self.search.evaluate, self.eval_limit)
 
     def objective(self) -> Objective:
-        """What its search minimises.
+        """The objective of its search.
 
         Raises:
-            UnknownName: for an objective or a metric that there is not.
+            UnknownName: for an unknown objective or metric.
         """
         return objective(self.search.objective.spec)
 
     def search_metrics(self) -> tuple[str, ...]:
-        """All metrics that its search measures; empty for those that every trial measures."""
+        """All metrics that its search measures; empty if they are those that every trial measures."""
         always = default_metrics()
         more = [name for name in dict.fromkeys(self.objective().metrics) if name not in always]
         return (*always, *more) if more else ()
@@ -478,11 +477,11 @@ class Plan(Shown, Section):
         return any(metrics.get(name).needs_models for name in self.named_metrics())
 
     def reference_count(self) -> int:
-        """How many retrained models each of its scenarios has.
+        """The number of retrained models of each of its scenarios.
 
-        With `auto` three where a model trains in about a minute, see
-        `benchmarks.training.reference_models.automatic`; one elsewhere, for a sequence, which has a model for
-        each request, and for the user's own.
+        With `auto` three if a model trains in about a minute, see
+        `benchmarks.training.reference_models.automatic`. Otherwise one; also for a sequence, which has a model
+        for each request, and for the user's model.
         """
         if self.references != "auto":
             return self.references
@@ -491,20 +490,20 @@ class Plan(Shown, Section):
         return automatic(self.dataset, self.model, self.recipe())
 
     def recipe(self) -> Recipe:
-        """How the models are trained."""
+        """The training recipe of the models."""
         recipe = published_recipe(self.model, self.dataset)
         changes = {k: v for k, v in self.training.model_dump().items() if v is not None}
         if self.checkpoint is not None:
-            changes["original"] = "trained"  # elsewhere
+            changes["original"] = "trained"  # by the user
         return replace(over(recipe, changes.pop("epochs", recipe.epochs)), **changes)
 
     def original(self) -> Checkpoint | None:
-        """The user's own original model; None: it is trained here."""
+        """The user's original model; None if it is trained here."""
         given = self.checkpoint
         return None if given is None else Checkpoint(Path(given.file), given.entry, given.preprocessing)
 
     def retrained_model(self) -> Checkpoint | None:
-        """The user's own retrained model, which takes pixels as the original does; None: trained here."""
+        """The user's retrained model, with the preprocessing of the original; None if it is trained here."""
         given = self.retrained
         taken = None if self.checkpoint is None else self.checkpoint.preprocessing
         return None if given is None else Checkpoint(Path(given.file), given.entry, taken)

@@ -1,4 +1,4 @@
-"""What is wrong with a plan's keys and values, in words."""
+"""Messages about the keys and values of a plan."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _LONGEST = 100  # characters of a value in a message
 
 
 def explain(error: Any) -> str:
-    """One line about something that pydantic did not like."""
+    """A line about an error of pydantic."""
     position = [str(part) for part in error["loc"]]
     where = ".".join(position)
     if error["type"] == "extra_forbidden":

@@ -1,4 +1,4 @@
-"""The published values that a plan's benchmark runs, as entries of it."""
+"""The published values that a plan's benchmark runs, as its entries."""
 
 from __future__ import annotations
 
@@ -15,19 +15,19 @@ from search.plans.scaling import reduced
 
 
 def experiment(plan: Plan) -> Experiment:
-    """What published values of a plan's methods are looked up for."""
+    """The experiment of a plan, for which published values of its methods are looked up."""
     return Experiment(
         published_images(plan.dataset), published_name(plan.model), method_task(plan.task), plan.paper or ""
     )
 
 
 def beside(method: Method, plan: Plan) -> list[Entry]:
-    """A method that runs beside the searched ones: with published values, or with its defaults."""
+    """The entries of a method that is not searched: with published values, or with its defaults."""
     return list(_wanted(method, plan, "nearest")) or [Entry(method, "default", {})]
 
 
 def nearest(method: Method, plan: Plan) -> Entry | None:
-    """The published values that a plan's benchmark would run first, also where it has none."""
+    """The published values that a plan's benchmark would run first, also if it has no benchmark."""
     named = plan.benchmark.presets if plan.benchmark else "nearest"
     if not isinstance(named, str) and method.name in named:
         return entry(method, method.preset(named[method.name][0]), plan)
@@ -36,14 +36,14 @@ def nearest(method: Method, plan: Plan) -> Entry | None:
 
 
 def entry(method: Method, preset: Preset, plan: Plan) -> Entry:
-    """Published values as a plan of that scale runs them."""
+    """Published values as a plan of its scale runs them."""
     values = reduced(method, preset.values, plan.scale)
     paper, differs = origin(method, preset.name, plan)
     return Entry(method, "published", values, preset.name, paper, differs)
 
 
 def searched(method: Method, plan: Plan) -> Iterator[Entry]:
-    """The published values of a searched method; the nearest of a method that runs beside run there."""
+    """The published values of a searched method, unless `beside` runs the nearest values already."""
     assert plan.benchmark is not None
     presets = plan.benchmark.presets
     rule = presets if isinstance(presets, str) else "nearest"
@@ -52,7 +52,7 @@ def searched(method: Method, plan: Plan) -> Iterator[Entry]:
 
 
 def origin(method: Method, preset: str, plan: Plan) -> tuple[str, str]:
-    """Whose a preset is, and what of its experiment is not the plan's; empty without a preset."""
+    """The paper of a preset, and how its experiment differs from the plan's; empty without a preset."""
     if not preset:
         return "", ""
     values, planned = method.preset(preset), experiment(plan)

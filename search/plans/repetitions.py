@@ -13,11 +13,11 @@ from search.plans.plan import Plan
 
 @dataclass(frozen=True)
 class Repetition:
-    """What every line of a benchmark's result table runs once.
+    """A repetition, which every line of a benchmark's result table runs once.
 
     Attributes:
-        seed: Of the methods' randomness.
-        tag: Ends the ids of its trials.
+        seed: Seed of the methods' randomness.
+        tag: The end of the ids of its trials.
     """
 
     scenario: Scenario
@@ -28,8 +28,8 @@ class Repetition:
 def repetitions(plan: Plan) -> Iterator[Repetition]:
     """All repetitions of a plan's benchmark.
 
-    Seeds are the outer loop, then draws, then originals, so that a benchmark that is cut short has every
-    method, and every draw and original before the second seed of any.
+    Seeds are the outer loop, then draws, then originals, so that an interrupted benchmark has every method,
+    and every draw and original before any second seed.
     """
     seeds = plan.benchmark.seeds if plan.benchmark else 0
     for number, scenario in itertools.product(range(1, seeds + 1), plan.benchmarked()):
@@ -38,8 +38,8 @@ def repetitions(plan: Plan) -> Iterator[Repetition]:
 
 def _repetition(plan: Plan, scenario: Scenario, number: int) -> Repetition:
     original = scenario.seed - plan.seed
-    # Other seeds on every draw and original: retraining with the same one would start from the same weights,
-    # and the spread over draws would lack what chance adds within each
+    # Different seeds on every draw and original: retraining with the same seed would start from the same
+    # weights, and the spread over draws would lack the random variation within each
     elsewhere = scenario.draw + limits.DRAWS * original
     marks = [f"draw{scenario.draw}"] * bool(scenario.draw) + [f"original{original}"] * bool(original)
     return Repetition(

@@ -1,7 +1,8 @@
-"""A plan run small: the same way from training to report, with a share of the work, in minutes on a laptop.
+"""A plan at a small scale: all stages from training to report with a share of the work, for a laptop.
 
-What comes out is no result, and says so: the data set's name carries its number of images
-(`cifar100@500`), the network's the size of its images (`vit_b16@16`), and the column `scale` the share.
+The figures are not results, and are labelled: the name of the data set has its number of images
+(`cifar100@500`), the name of the network the size of its images (`vit_b16@16`), and the column `scale` the
+share.
 """
 
 from __future__ import annotations
@@ -18,8 +19,8 @@ from benchmarks.scenarios.scenario import OF, Scenario, forgets_images
 from search.plans.plan import Plan
 from search.studies.spaces import CHOICES
 
-IMAGES_PER_CLASS = 5  # at least: four to learn from, one to select by
-_LEAST_EVALUATED = 100  # of each split, which eval_limit asks for too
+IMAGES_PER_CLASS = 5  # at least: four for training, one for validation
+_LEAST_EVALUATED = 100  # of each split, the minimum of eval_limit too
 _LEAST = {
     "epochs": 2,
     "trials": 3,
@@ -29,8 +30,8 @@ _LEAST = {
     "forget_sets": 2,
     "forget_count": 10,
 }
-_SIDE = 16  # of the images that networks see, in pixels; their smallest where that is larger
-_SMALLER = {"vgg11_133m": "vgg11"}  # the same network without ImageNet's head, nine tenths of its weights
+_SIDE = 16  # of the images of networks, in pixels, or the smallest side that a network takes
+_SMALLER = {"vgg11_133m": "vgg11"}  # the same without ImageNet's head, nine tenths of the weights
 
 
 def scaled(plan: Plan) -> Plan:
@@ -42,7 +43,7 @@ def scaled(plan: Plan) -> Plan:
     model = _model(plan.model, source)
     evaluated = max(_LEAST_EVALUATED, math.ceil(share * source.test_size))
     if plan.recipe().pretrained:
-        training |= {"pretrained": False, "original": "trained"}  # what is published takes larger images
+        training |= {"pretrained": False, "original": "trained"}  # published weights need larger images
 
     def forget(sets: tuple[str, ...]) -> tuple[str, ...]:
         if not forgets_images(plan.task):
@@ -79,7 +80,7 @@ def scaled(plan: Plan) -> Plan:
 
 
 def reduced(method: Method, values: Mapping[str, Scalar], share: float) -> dict[str, Scalar]:
-    """Published values with a share of their work, also where they leave that at the method's default."""
+    """Published values with a share of their work, also for work at the method's default."""
     if share == 1:
         return dict(values)
     work = {p.name: values.get(p.name, p.default) for p in declared(method.Params) if p.work}
@@ -100,17 +101,17 @@ def _model(name: str, source: DataSource) -> str:
 
 
 def _fewer(scenario: Scenario, text: str, kept: float) -> str:
-    """A forget set of images or people, with a share of its size where that is a number."""
-    if scenario.images:  # most of them are not among the images that are kept
+    """A forget set of images or people, with a share of its size if that is a number."""
+    if scenario.images:  # most of them are not among the remaining images
         return str(_part(len(scenario.images), kept, "forget_count"))
-    # 2 % of all people are more than there are in a few images
+    # a few images have fewer people than 2 % of all
     forget = scenario.forget if scenario.task == "identities" else text
     count, of, classes = forget.partition(OF)
     return f"{_part(int(count), kept, 'forget_count')}{of}{classes}" if count.isdecimal() else text
 
 
 def _some(plan: Plan) -> tuple[str, ...]:
-    """The first forget sets of a benchmark, those that were searched before the others."""
+    """The first forget sets of a benchmark, searched sets before the others."""
     assert plan.benchmark is not None
     searched = {scenario.forget for scenario in plan.searched()}
     sets: dict[str, str] = {}
@@ -122,7 +123,7 @@ def _some(plan: Plan) -> tuple[str, ...]:
 
 
 def _space(plan: Plan, method: Method, share: float) -> dict[str, Any]:
-    """What the plan says of a method's hyper-parameters, with a share of every number of steps."""
+    """The plan's overrides of a method's space, with a share of every number of steps."""
     overrides = dict(plan.search.space.get(method.name, {}))
     for p in declared(method.Params):
         if p.work and (p.default is not None or p.name in overrides):

@@ -1,4 +1,4 @@
-"""Where plans lie: files, and those that ship with the package."""
+"""Sources of plans: files, and plans that ship with the package."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ def shipped() -> dict[str, Path]:
 
 
 def summary(path: Path) -> str:
-    """What a plan that ships is, from its first line."""
+    """The summary of a plan, from its first line."""
     return path.read_text().splitlines()[0].removeprefix("# ")
 
 
 def is_plan(name: str) -> bool:
-    """Whether a plan ships under a name, or a file lies there."""
+    """Whether a name is that of a file or of a plan that ships with the package."""
     with suppress(OSError):  # a name that is too long for a file
         if Path(name).is_file():
             return True
@@ -32,11 +32,11 @@ def is_plan(name: str) -> bool:
 
 
 def source(plan: str | Path) -> Path:
-    """The file of a plan: the one of that path, or one that ships with the package.
+    """The file of a plan: the file of that path, or a plan that ships with the package.
 
     Raises:
-        PlanError: if there is neither; for a printed table without a plan of its own, with the plan that it
-            is a part of.
+        PlanError: if there is neither; for a published table without a separate plan, with the plan that
+            contains it.
     """
     path = Path(plan)
     with suppress(OSError):  # a name that is too long for a file

@@ -1,7 +1,7 @@
 """The text of a plan: YAML in which every scalar is text, with the line of every value.
 
-What a scalar means is decided by the key that it is given to, not by its spelling: `01` stays the class
-"01", `1e-5` is a number where a number is wanted, and a date, `0x` or `=` is text like any other.
+The key decides the meaning of a scalar, not the spelling: `01` stays the class "01", `1e-5` is a number if
+the key takes a number, and a date, `0x` or `=` is ordinary text.
 """
 
 from __future__ import annotations
@@ -27,10 +27,10 @@ class Document:
     """A plan as it was written.
 
     Attributes:
-        content: Mappings, lists and text; None for what is left empty.
-        name: What messages call the file.
-        lines: The line of every place, from 1.
-        changes: What the command line says of a place, `--set KEY=VALUE`, in place of the file.
+        content: Mappings, lists and text; None for empty values.
+        name: The name of the file in messages.
+        lines: The line of every position, from 1.
+        changes: The option of the command line, `--set KEY=VALUE`, for each position that it changes.
     """
 
     content: dict[str, Any]
@@ -39,14 +39,14 @@ class Document:
     changes: Mapping[Position, str] = field(default_factory=dict)
 
     def at(self, *position: str | int) -> str:
-        """File and line of a place, or of the nearest one around it; or the option that gives it."""
+        """File and line of a position, or of the nearest position around it; or the option that sets it."""
         while position and position not in self.lines and position not in self.changes:
             position = position[:-1]
         return self.changes.get(position) or f"{self.name}:{self.lines.get(position, 1)}"
 
 
 def read(text: str, name: str) -> Document:
-    """The content of a plan's text; `name` is what messages call it.
+    """The content of a plan's text; `name` is used in messages.
 
     Raises:
         PlanError: one line with file, line and reason.
@@ -65,7 +65,7 @@ def read(text: str, name: str) -> Document:
         if problem.startswith("but"):
             problem = f"{error.context}, {problem}"
         raise PlanError(f"{where}: not valid YAML: {problem}") from None
-    except Exception as error:  # of many kinds, for text that PyYAML's scanner did not expect
+    except Exception as error:  # PyYAML's scanner has many kinds of errors for unexpected text
         raise PlanError(f"{name}: not valid YAML: {error}") from None
     if not isinstance(root, yaml.MappingNode):
         raise PlanError(f"{name}: a plan is a list of 'key: value' lines, beginning with 'name: ...'")
@@ -74,7 +74,7 @@ def read(text: str, name: str) -> Document:
 
 
 class PlanLoader(GuardedLoader):
-    """Nodes of plans: without tags, and with no kinds of scalars but text and nothing."""
+    """Nodes of plans: without tags, and with scalars that are text or null."""
 
     yaml_implicit_resolvers = {  # noqa: RUF012
         first: [(tag, pattern) for tag, pattern in resolvers if tag == _NULL]
@@ -90,7 +90,7 @@ class PlanLoader(GuardedLoader):
 
 
 class _Reader:
-    """Values from nodes; remembers the line of each."""
+    """Reads values from nodes; remembers the line of each."""
 
     def __init__(self, name: str) -> None:
         self.name = name

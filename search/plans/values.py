@@ -1,4 +1,4 @@
-"""The kinds of values that a plan's keys take, however they are spelt."""
+"""The kinds of values of a plan's keys, in any spelling."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from search.plans import limits
 
 
 def listed(value: Any) -> Any:
-    """One name stands for a list of it."""
+    """A list; a single value becomes a list of it."""
     return list(value) if isinstance(value, (list, tuple)) else [value]
 
 
@@ -23,7 +23,7 @@ def numeric(value: Any) -> Any:
 
 
 def share_of_gpu(value: Any) -> float:
-    """A share of a GPU that trials can be given.
+    """A valid share of a GPU for trials.
 
     Raises:
         ValueError: with what is valid.
@@ -40,7 +40,7 @@ def share_of_gpu(value: Any) -> float:
 
 
 def _presets(value: Any) -> Any:
-    """A rule, or names of presets per method; a name alone stands for a list of it.
+    """A rule, or names of presets per method; a single name becomes a list of it.
 
     Raises:
         ValueError: with what is valid.
@@ -66,12 +66,12 @@ def _references(value: Any) -> Any:
 
 
 def _points(value: Any) -> dict[str, tuple[dict[str, Any], ...]]:
-    """Points by method; those of a plan's only method stand under "" as long as its name is not known.
+    """Points by method; those of a plan's only method have the key "" until its name is known.
 
     Raises:
         ValueError: with what is valid.
     """
-    if value == {}:  # as a plan that was run is kept, which has none
+    if value == {}:  # as in the record of a plan without points
         return {}
     points: dict[str, list[dict[str, Any]]] = {}
     for entry in listed(value):
@@ -108,6 +108,6 @@ Presets = Annotated[str | dict[str, tuple[str, ...]], PlainValidator(_presets)]
 
 
 class Section(BaseModel):
-    """A part of a plan; a number in it may be spelt in any way, also as text, as it stands in the file."""
+    """A section of a plan; its numbers may have any spelling, also as text in the file."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, coerce_numbers_to_str=True, allow_inf_nan=False)

@@ -1,4 +1,4 @@
-"""Who writes which part of a run: claims, each a file beside the results, and its heartbeat."""
+"""Claims: files next to the results, with heartbeats, of the process that writes a part of a run."""
 
 from __future__ import annotations
 
@@ -23,14 +23,14 @@ _NAME = re.compile(rf"{FOLDER}/(?P<run>.+)\.(?P<token>[0-9a-f]{{32}})(?P<beat>\.
 
 @dataclass(frozen=True)
 class Claim:
-    """Who writes which part of a run.
+    """The process that writes a part of a run.
 
     Attributes:
-        run: The run, and of it the part `shard`.
-        division: Stands for the list of work that the shards divide; with another list they could overlap.
-        machine: The boot and the process namespace in which `pid` means something; empty if unknown.
-        started: When the process started, in ticks since that boot: pids are used again.
-        since: When it was claimed, for people.
+        run: The run; the claim is on its part `shard`.
+        division: A digest of the list of work that the shards divide; with another list they could overlap.
+        machine: The boot and the process namespace in which `pid` is valid; empty if unknown.
+        started: The start of the process, in ticks since that boot, because pids are reused.
+        since: The time of the claim, for messages.
     """
 
     token: str
@@ -49,7 +49,7 @@ class Claim:
 
     @property
     def life(self) -> str:
-        """Names the files that its holder writes: nobody else's, and in the order of time."""
+        """Unique suffix of the files that the claiming process writes; sorts by time."""
         digits = re.sub(r"\D", "", self.since)
         return f"{digits[:8]}T{digits[8:]}-{self.token[:8]}"
 
@@ -62,12 +62,12 @@ class Claim:
         return f"{self.file}.beat"
 
     def rivals(self, other: Claim) -> bool:
-        """Whether both must not be held at once."""
+        """Whether the two claims exclude each other."""
         return self.shard.overlaps(other.shard) or self.division != other.division
 
 
 def claim(run: str, shard: Shard = WHOLE, division: str = "") -> Claim:
-    """A claim of this process, not yet written anywhere."""
+    """A claim of this process, not written yet."""
     return Claim(
         token=uuid4().hex,
         run=run,
@@ -85,7 +85,7 @@ def holders(store: Store, run: str) -> list[Claim]:
     """Claims on a run, without those whose process is known to have ended.
 
     Raises:
-        OSError: when the place cannot be read.
+        OSError: when the results cannot be read.
     """
     return [held for held in claims(store, run) if not ended(held)]
 
@@ -94,7 +94,7 @@ def delete_dead_claims(store: Store) -> None:
     """Delete claims on any run whose process is known to have ended, and heartbeats without a claim.
 
     Raises:
-        OSError: when the place cannot be read or written.
+        OSError: when the results cannot be read or written.
     """
     files = store.files(FOLDER)
     for file in files:
@@ -107,7 +107,7 @@ def delete_dead_claims(store: Store) -> None:
             continue
         with suppress(
             FileNotFoundError, ResultsError
-        ):  # withdrawn since, or for its own run's driver to name
+        ):  # withdrawn meanwhile, or unreadable: the driver of that run reports it
             dead = _from_json(store, file)
             if ended(dead):
                 store.delete(dead.file)
@@ -119,11 +119,11 @@ def claims(store: Store, run: str) -> list[Claim]:
 
     Raises:
         ResultsError: for a claim that cannot be understood.
-        OSError: when the place cannot be read.
+        OSError: when the results cannot be read.
     """
     on_run = []
     for file in _claim_files(store.files(FOLDER), run):
-        with suppress(FileNotFoundError):  # withdrawn since it was listed
+        with suppress(FileNotFoundError):  # withdrawn since the listing
             on_run.append(_from_json(store, file))
     return on_run
 
@@ -134,7 +134,7 @@ def _claim_files(files: Collection[str], run: str) -> list[str]:
 
 
 def to_json(held: Claim) -> bytes:
-    """A claim as its file holds it."""
+    """The content of a claim's file."""
     return json.dumps(asdict(held), indent=1).encode()
 
 
@@ -153,5 +153,5 @@ def _from_json(store: Store, file: str) -> Claim:
 
 
 def ended(held: Claim) -> bool:
-    """Whether a claim's process is known to have ended; it can only be known where it ran."""
+    """Whether a claim's process is known to have ended; only its own machine can know."""
     return processes.has_ended(held.machine, held.pid, held.started)

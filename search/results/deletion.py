@@ -1,4 +1,4 @@
-"""Taking a run out of results, as a whole and never from under its driver."""
+"""Deleting a run from results: completely, and never while its driver is running."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from search.results.schema import TABLES
 
 @dataclass(frozen=True)
 class Deleted:
-    """What was deleted of a run: rows of each table, and files."""
+    """The rows of each table and the files that were deleted with a run."""
 
     run: str
     rows: dict[str, int]
@@ -32,16 +32,17 @@ class Deleted:
 
 
 def delete_run(results: Path | str, run: str, tell: Callable[[str], None] = lambda line: None) -> Deleted:
-    """Delete all that is kept of a run: its rows in all tables and its records in `_runs`.
+    """Delete a run: its rows in all tables and its records in `_runs`.
 
-    The trials go before their details, so that no reader meets a trial without them; details of no trial are
-    in no figure. The records go last: a run of which something is left is still listed, and can be deleted.
+    The trials are deleted before their details, so that no reader sees a trial without details; details
+    without a trial are not used. The records are deleted last, so that a partly deleted run is still listed
+    and can be deleted.
 
     Args:
-        tell: Called with a line while it waits for a sign of life of a driver on another machine.
+        tell: Called with a line while it waits for the heartbeat of a driver on another machine.
 
     Raises:
-        ResultsError: for a run that is not there, or whose driver lives; when files cannot be deleted.
+        ResultsError: for an unknown run, or a run whose driver is running; when files cannot be deleted.
     """
     store = storage.store_at(results)
     try:
@@ -78,5 +79,5 @@ def _delete(store: Store, lease: Lease, run: str) -> Deleted:
 def _rows(store: Store, file: str) -> int:
     try:
         return len(read_table(store, file, ["trial_id"]))
-    except NotParquet:  # it goes all the same
+    except NotParquet:  # it is deleted all the same
         return 0

@@ -1,4 +1,4 @@
-"""The files of a run's tables: what their names say, reading them as the declared columns, writing them."""
+"""The files of a run's tables: their names, and reading and writing them with the declared columns."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ _PLAIN = (
 
 @dataclass(frozen=True)
 class Part:
-    """The part of a run that a driver does, as its files' names say it."""
+    """The part of a run that a driver does, as the names of its files give it."""
 
     run: str
     shard: str = ""
@@ -46,18 +46,18 @@ class Part:
         return f"{self.run}.{self.shard}" if self.shard else self.run
 
     def owns(self, file: str) -> bool:
-        """Whether a file is this part's: earlier drivers of it wrote the file, and no other driver may."""
+        """Whether a file belongs to this part: only its drivers may write the file."""
         other = part_of(file)
         return other.run == self.run and (not self.shard or other.shard == self.shard)
 
 
 def part(run: str, shard: Shard = WHOLE) -> Part:
-    """The part of a run that a shard is."""
+    """The part of a run that belongs to a shard."""
     return Part(run, "" if shard.whole else f"{shard.index}of{shard.count}")
 
 
 def part_of(file: str) -> Part:
-    """The part of a run whose driver wrote a file, whichever its life and number."""
+    """The part of a run whose driver wrote a file."""
     name = _NAME.fullmatch(file.rpartition("/")[2])
     return Part(name["run"], name["shard"] or "") if name else Part("")
 
@@ -66,16 +66,16 @@ def files_of(store: Store, table: str, run: str) -> list[str]:
     """The files of a run.
 
     Raises:
-        OSError: when the place cannot be read.
+        OSError: when the results cannot be read.
     """
     return [file for file in data_files(store, table) if part_of(file).run == run]
 
 
 def run_names(store: Store) -> list[str]:
-    """Every run of which there is a file.
+    """Every run that has a file.
 
     Raises:
-        OSError: when the place cannot be read.
+        OSError: when the results cannot be read.
     """
     tables = [part_of(file).run for table in TABLES for file in data_files(store, table)]
     beside = [run_of(file) for file in store.files(FOLDER)]
@@ -86,7 +86,7 @@ def read_each(store: Store, read: Callable[[Store, str], T], files: Iterable[str
     """As `analysis.results.table_files.read_existing`.
 
     Raises:
-        ResultsError: one line that names a file that cannot be read and says what to do.
+        ResultsError: for a file that cannot be read, in one line that names it and says what to do.
     """
 
     def named(store: Store, file: str) -> T:
@@ -108,8 +108,8 @@ def schemas_of(store: Store, table: str) -> dict[str, pa.Schema]:
     """The schema of every file of a table.
 
     Raises:
-        ResultsError: for a file that cannot be read, or that no driver wrote.
-        OSError: when the place cannot be read.
+        ResultsError: for a file that cannot be read, or that was not written by a driver.
+        OSError: when the results cannot be read.
     """
     return read_each(store, _checked_schema, (f for f in data_files(store, table) if f.endswith(".parquet")))
 
@@ -130,7 +130,7 @@ def read_as(declared: pa.Schema, store: Store, file: str) -> pa.Table:
     """A file with exactly the declared columns.
 
     Raises:
-        BadTable: for a file that is no readable Parquet, or whose columns are of other types.
+        BadTable: for a file that is not readable Parquet, or whose columns have other types.
         OSError: when the store cannot be read.
     """
     table = read_table(store, file, declared.names)
@@ -150,11 +150,11 @@ def read_as(declared: pa.Schema, store: Store, file: str) -> pa.Table:
 
 
 def trials_in(store: Store, declared: pa.Schema, run: str) -> dict[str, pa.Table]:
-    """All files of trials of a run, with the declared columns.
+    """All files with trials of a run, with the declared columns.
 
     Raises:
-        ResultsError: for a file that cannot be read, or whose rows no driver wrote.
-        OSError: when the place cannot be read.
+        ResultsError: for a file that cannot be read, or whose rows were not written by a driver.
+        OSError: when the results cannot be read.
     """
 
     def read(store: Store, file: str) -> pa.Table:
@@ -168,12 +168,12 @@ def trials_in(store: Store, declared: pa.Schema, run: str) -> dict[str, pa.Table
 
 
 def rows(tables: Mapping[str, pa.Table]) -> list[Row]:
-    """The rows of files, with the columns that their folders' names hold."""
+    """The rows of files, with the partition columns from the names of their folders."""
     return [row | partition(file) for file, table in tables.items() for row in table.to_pylist()]
 
 
 def serialised(table: pa.Table) -> pa.Buffer:
-    """A table as Parquet, with the checksums by which readers find damaged pages."""
+    """A table as Parquet, with checksums so that readers notice damaged pages."""
     sink = pa.BufferOutputStream()
     pq.write_table(table, sink, write_page_checksum=True)
     return sink.getvalue()
@@ -187,14 +187,14 @@ def _checked_schema(store: Store, file: str) -> pa.Schema:
         )
     for column in written:
         if column.name in PARTITIONS:
-            raise BadTable(f"has a column '{column.name}', which belongs into its folder's name")
+            raise BadTable(f"has a column '{column.name}', which belongs in the name of its folder")
         if not any(is_kind(column.type) for is_kind in (*_PLAIN, pa.types.is_null)):
             raise BadTable(f"has a column '{column.name}' of the type {column.type}, which no table has")
     return written
 
 
 def _problem(file: str, table: pa.Table) -> str:
-    """What keeps the rows of a file from being trials of a run; nothing if they are."""
+    """Why the rows of a file are not trials of a run; empty if they are."""
     if set(partition(file)) != set(PARTITIONS):
         return "is not in the folder that it was written to"
     for name in ("trial_id", "trial_number", "forget"):

@@ -1,15 +1,15 @@
-"""One driver per run: a claim with a heartbeat beside the results, in a folder or a bucket alike.
+"""One driver per run: a claim with a heartbeat next to the results, in a folder or a bucket.
 
-A driver writes its claim, then lists all claims, and withdraws when it finds another's. Of two that start
-together at least one sees the other, whichever order their writes take, so never both go on; this needs no
-locks and no conditional writes, only listings that show what was written before.
+A driver writes its claim, then lists all claims, and withdraws if there is another. Of two drivers that start
+together at least one sees the other, in any order of their writes, so the two never continue together. This
+needs no locks and no conditional writes, only listings that show all earlier writes.
 
-A claim is never written again, and whoever takes over deletes it. So a driver that was asleep when it was
-taken for dead finds its claim gone before its next write, and stops. Its heartbeat is a file of its own: a
-beat that arrives late brings no claim back.
+A claim is written only once, and a driver that takes over deletes it. So a driver that was asleep when it was
+considered dead notices before its next write that its claim is missing, and stops. The heartbeat is a
+separate file: a late beat does not restore the claim.
 
-Whether a driver of another machine lives is decided by its beats alone, counted on the observer's own clock,
-never by comparing the clocks of two machines.
+Whether a driver of another machine is alive is decided only by its beats, measured with the observer's clock;
+the clocks of two machines are never compared.
 """
 
 from __future__ import annotations
@@ -25,26 +25,26 @@ from search.errors import ResultsError
 from search.results.claims import FOLDER, Claim, claims, ended, holders, to_json
 
 BEAT_S = 5.0
-STALE_S = 30.0  # without a beat for so long, a driver is taken for dead
+STALE_S = 30.0  # a driver without a beat for this long is considered dead
 _ATTEMPTS = 8
 
 
 class LeaseLost(ResultsError):
-    """Another driver took the run over; this one must not write any more."""
+    """Another driver has taken over the run; this driver must not write any more."""
 
 
 class Lease:
-    """A run, or a shard of it, held until `release`.
+    """The exclusive right to write a run, or a shard of it, until `release`.
 
     Args:
         mine: See `claim`.
-        tell: Called with one line when it has to wait for a sign of life of another driver.
+        tell: Called with a line when it has to wait for the heartbeat of another driver.
         beat_s: Seconds between two beats.
-        stale_s: Seconds without one after which another driver is taken for dead; well above `beat_s`.
+        stale_s: Seconds without a beat after which another driver is considered dead; well above `beat_s`.
 
     Raises:
-        ResultsError: when another driver holds it.
-        OSError: when the place cannot be read or written.
+        ResultsError: when another driver has it.
+        OSError: when the results cannot be read or written.
     """
 
     def __init__(
@@ -66,11 +66,11 @@ class Lease:
         self._thread.start()
 
     def check(self) -> None:
-        """To be called before every write.
+        """Check before every write that the run was not taken over.
 
         Raises:
-            LeaseLost: when another driver has taken the run over.
-            OSError: when that cannot be found out now.
+            LeaseLost: when another driver has taken over the run.
+            OSError: when the claim cannot be read.
         """
         try:
             self._store.read(self._mine.file)
@@ -92,10 +92,10 @@ class Lease:
             ) from None
 
     def release(self) -> None:
-        """Give the run free for another driver."""
+        """Release the run for another driver."""
         self._over.set()
         self._thread.join(timeout=self._stale_s)
-        with suppress(OSError):  # a claim that stays behind is found to be dead
+        with suppress(OSError):  # the next driver recognises a leftover claim as dead
             self._remove(self._mine)
 
     def _acquire(self) -> None:
@@ -136,7 +136,7 @@ class Lease:
                 raise _refusal(self._mine, living)
 
     def _first_to_beat(self, rivals: Sequence[Claim]) -> Claim | None:
-        """The first whose beat moves; None when all withdrew, or stayed still while they could be read."""
+        """The first with a new beat; None if all have withdrawn or had no new beat in time."""
         left = {rival: self._read_beat(rival) for rival in rivals}
         began = time.monotonic()
         while left and time.monotonic() - began < self._stale_s:
@@ -148,7 +148,7 @@ class Lease:
                     if self._read_beat(rival) != before:
                         return rival
             except OSError:
-                began = time.monotonic()  # nobody can beat where nobody can read
+                began = time.monotonic()  # while reads fail, the others cannot beat either
         return None
 
     def _read_beat(self, rival: Claim) -> bytes:
@@ -165,7 +165,7 @@ class Lease:
         count = 0
         while not self._over.wait(self._beat_s):
             count += 1
-            with suppress(OSError):  # a full disk, a server that is down: the next one may arrive
+            with suppress(OSError):  # a full disk or a server that is down: a later beat may succeed
                 self._store.write(self._mine.beat_file, str(count).encode())
 
 

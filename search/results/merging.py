@@ -1,7 +1,7 @@
-"""Putting results of several places together: every trial once, nothing lost.
+"""Merging results: every trial once, and nothing is lost.
 
-A merge writes as a driver does: under the run's claim, to files of its own, details before trials. So it can
-be cut off at any moment, and the same merge again adds what is missing.
+A merge writes as a driver does: under the run's claim, to separate files, details before trials. So it can be
+interrupted at any moment, and the same merge again adds the missing trials.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ _DETAILS = tuple(table for table in TABLES if table != "trials")
 
 @dataclass(frozen=True)
 class Added:
-    """What a merge added of a run: trials that were not there, of those that its source has."""
+    """The number of trials that a merge added to a run, `of` those in its source."""
 
     run: str
     source: str
@@ -57,16 +57,16 @@ class Added:
 def merge(sources: Sequence[Path | str], into: Path | str, tell: Tell = lambda line: None) -> list[Added]:
     """Add the trials of some results to others, with their details and the records of their runs.
 
-    What is there already stays. A trial that failed there and has a result elsewhere counts with that result.
+    Existing trials stay. A trial that failed in `into` and has a result in a source counts with that result.
 
     Args:
-        into: A folder, made if it is missing, or the address of a bucket.
-        tell: Called with a line where a run is still being written in a source, or somebody is waited for.
+        into: A folder, which is created if it is missing, or the address of a bucket.
+        tell: Called with a line if a run is still being written in a source, or while it waits for a driver.
 
     Raises:
-        ResultsError: for a place that cannot be read or written, files of a newer version or with other types
-            of columns, a run whose driver is at work in `into`, and two different searches of one name; the
-            last is found out before anything is written.
+        ResultsError: for results that cannot be read or written, files of a newer version or with other types
+            of columns, a run whose driver is running in `into`, and two different searches with the same
+            name; the last is detected before anything is written.
     """
     target, stores = _opened(sources, into)
     try:
@@ -104,9 +104,9 @@ def _declared(stores: Sequence[Store], table: str) -> pa.Schema:
 
 
 def _check(target: Store, work: Sequence[tuple[Store, str]], declared: pa.Schema) -> None:
-    """Refuse trials of one name that are not the same.
+    """Refuse different trials with the same name.
 
-    A search that was run twice, in two places, has the same name and other trials.
+    A search that was run twice, in two folders, has the same name and different trials.
     """
     for run in dict.fromkeys(run for _, run in work):
         seen: dict[str, tuple[Store, str]] = {}
@@ -121,7 +121,7 @@ def _check(target: Store, work: Sequence[tuple[Store, str]], declared: pa.Schema
 
 
 def _values(store: Store, run: str, declared: pa.Schema) -> Iterator[tuple[str, str]]:
-    """Every trial of a run, and what it was run with."""
+    """Every trial of a run, and its seeds and parameters as text."""
     names = ["seed", "scenario_seed", "draw", *(n for n in declared.names if n.startswith("param_"))]
     for table in trials_in(store, declared, run).values():
         for row in table.select(["trial_id", *names]).to_pylist():
@@ -167,7 +167,7 @@ def _states(tables: Mapping[str, pa.Table]) -> Iterator[dict[str, str]]:
 def _write(
     target: Store, lease: Lease, tables: Mapping[str, pa.Table], trials: Sequence[str], stem: str
 ) -> None:
-    """The rows of some trials, a file for each folder that they lie in."""
+    """Write the rows of some trials, to a file for each folder that they are in."""
     folders: dict[str, list[pa.Table]] = {}
     for file, table in tables.items():
         rows = table.filter(pc.is_in(table["trial_id"], pa.array(trials, pa.string())))
@@ -179,13 +179,13 @@ def _write(
 
 
 def _records(target: Store, source: Store, run: str) -> list[str]:
-    """The records of a run that are only in the source; a file's name says which driver wrote it."""
+    """The records of a run that are only in the source; the names of files are unique for each driver."""
     present = target.files(FOLDER)
     return [f for f in source.files(FOLDER) if run_of(f) == run and f not in present]
 
 
 def _upgrade(target: Store, runs: Sequence[str], declared: Mapping[str, pa.Schema], tell: Tell) -> None:
-    """Bring the files that were there up to the columns of those that came."""
+    """Give the existing files the columns of the new files."""
     if not runs:
         return
     lease = Lease(target, claim(runs[-1]), tell)

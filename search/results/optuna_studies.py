@@ -1,6 +1,6 @@
-"""The searches of a results table as Optuna studies, made from its rows and the records of its runs alone.
+"""The searches of a results table as Optuna studies, made only from its rows and the records of its runs.
 
-No plan is read and no method is looked up: results from elsewhere, with methods of a user's own, do too.
+No plan is read and no method is looked up, so results of other users with user-defined methods work too.
 """
 
 from __future__ import annotations
@@ -32,14 +32,14 @@ from search.studies.objectives import OBJECTIVES, Objective, objective
 from search.studies.pruning import measured, rungs
 from search.studies.starts import ORIGIN
 
-HELD = "held"  # attribute of a trial: the hyper-parameters that its search did not vary
-# Columns that trials carry along
-_SAID = ("trial_number", "seed", "preset", ORIGIN, "error", "eval_ended", "unlearn_s")
+HELD = "held"  # attribute of a trial: hyper-parameters that its search did not vary
+# Columns that become attributes of trials
+_ATTRIBUTES = ("trial_number", "seed", "preset", ORIGIN, "error", "eval_ended", "unlearn_s")
 
 
 @dataclass(frozen=True)
 class Searched:
-    """What a study varied, what it held fixed and what it minimised."""
+    """The varied and the fixed hyper-parameters of a study, and its objective."""
 
     space: Mapping[str, BaseDistribution]
     fixed: Mapping[str, Any]
@@ -48,11 +48,11 @@ class Searched:
 
 @dataclass(frozen=True)
 class Rebuilt:
-    """One search study of a table, as Optuna would hold it.
+    """A search study of a table, as Optuna would store it.
 
     Attributes:
-        attributes: Which study it is, as the table names it.
-        trials: In the order of their numbers; each carries its `trial_id`.
+        attributes: The columns that identify the study in the table.
+        trials: In the order of their numbers; each has its `trial_id` as an attribute.
     """
 
     name: str
@@ -61,7 +61,7 @@ class Rebuilt:
     trials: Sequence[FrozenTrial]
 
     def create(self, storage: optuna.storages.BaseStorage) -> optuna.Study:
-        """The study in a storage, still without trials.
+        """Create the study in a storage, without trials.
 
         Raises:
             optuna.exceptions.DuplicatedStudyError: if the storage has one of that name.
@@ -79,16 +79,16 @@ class Rebuilt:
         return study
 
     def missing(self, held: Sequence[FrozenTrial]) -> list[FrozenTrial] | None:
-        """The trials that a study lacks; None if it holds one that the table does not, or not any more."""
+        """The trials that a study lacks; None if it has trials that are not, or no longer, in the table."""
         written = {_key(trial) for trial in self.trials}
         present = {_key(trial) for trial in held}
         return None if present - written else [trial for trial in self.trials if _key(trial) not in present]
 
 
 def searched_spaces(results: Path | str, trials: pd.DataFrame) -> dict[str, Searched]:
-    """What each search study of a table varied: by the `run_id` of its rows.
+    """The space of each search study of a table, by the `run_id` of its rows.
 
-    The records of the runs say it; of a study that no record is of, what differs between its rows.
+    It is in the records of the runs; without a record it is inferred from the differences between the rows.
 
     Raises:
         AnalysisError: when the table cannot be read.
@@ -106,13 +106,13 @@ def rebuilt(trials: pd.DataFrame, searched: Mapping[str, Searched]) -> list[Rebu
     """Every search study of a table.
 
     Args:
-        searched: What `searched_spaces` says of all of its studies.
+        searched: The spaces of all of its studies, see `searched_spaces`.
     """
     return [_study(study, frame, searched[study.run_id]) for study, frame in studies(trials)]
 
 
 def name_of(study: Study) -> str:
-    """What a study is called in Optuna: the same whatever else the results hold."""
+    """The name of a study in Optuna, which does not depend on the other studies in the results."""
     what = f"{study.dataset} {study.model} {study.task}"
     return f"{study.method} on {what} {study.forget} ({study.run_id})"
 
@@ -122,7 +122,7 @@ def _key(trial: FrozenTrial) -> tuple[Any, ...]:
 
 
 def _recorded(record: Mapping[str, Any]) -> list[tuple[str, Mapping[str, Any]]]:
-    """Of a search's record: the run_id of each study, and what is particular to it, with the objective."""
+    """The run_id of each study in a search's record, with its part of the record and the objective."""
     sampling = record["identity"].get("sampling")
     ids = record.get("ids")
     if not isinstance(sampling, dict) or not isinstance(ids, dict):
@@ -140,7 +140,7 @@ def _searched(
     if recorded is not None:
         ends, choices = recorded["ranges"], recorded.get("choices", {})
         fixed = recorded["fixed"]
-        with suppress(UnknownName):  # a metric of somebody's own, which is not at hand
+        with suppress(UnknownName):  # a user-defined metric that is not registered here
             minimised = objective(recorded["objective"] or "gap")
     else:
         columns = [column for column in varied(frame) if column in declared]
@@ -175,7 +175,7 @@ def _study(study: Study, frame: pd.DataFrame, searched: Searched) -> Rebuilt:
         "run_id": study.run_id,
         "fixed": dict(searched.fixed),
     }
-    attributes_of_trials = [name for name in (*_SAID, *metric_names(frame)) if name in frame]
+    attributes_of_trials = [name for name in (*_ATTRIBUTES, *metric_names(frame)) if name in frame]
     latest = frame["finished_at"].max()
     rows = frame.astype(object).where(frame.notna(), None).to_dict("records")
     trials = [_trial(row, searched, attributes_of_trials, latest) for row in rows]
@@ -210,9 +210,9 @@ def _trial(
 
 
 def _holding(distribution: BaseDistribution, value: Any) -> BaseDistribution | None:
-    """A distribution that a value lies in; None for no value.
+    """A distribution that contains a value; None without a value.
 
-    Rows hold what was tried, and that may lie outside what a damaged or foreign record says of it.
+    A row has the value that was tried, which may be outside the range in a damaged or foreign record.
     """
     if isinstance(distribution, CategoricalDistribution):
         return distribution if value in distribution.choices else None
@@ -228,7 +228,7 @@ def _plain(value: Any) -> Any:
 
 
 def _local(at: pd.Timestamp) -> datetime:
-    """Optuna's times are this machine's, and say no zone."""
+    """A time as Optuna stores it: in the time zone of this machine, without naming it."""
     if pd.isna(at):
         return datetime.now()
     return at.to_pydatetime().astimezone().replace(tzinfo=None)

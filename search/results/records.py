@@ -1,4 +1,4 @@
-"""What is kept of every run beside its tables: `_runs/RUN.yaml`."""
+"""The record of every run, next to its tables: `_runs/RUN.yaml`."""
 
 from __future__ import annotations
 
@@ -16,8 +16,9 @@ from search.results.storage import store_at
 
 
 def records(results: Path | str, stem: str | None = None) -> list[dict[str, Any]]:
-    """The records of runs named `STEM-DIGEST`, or of all runs, the newest last; without files that are not
-    such records, or were written before records had an identity.
+    """The records of runs named `STEM-DIGEST`, or of all runs, the newest last.
+
+    Files that are not records, and records of versions without an identity, are left out.
 
     Raises:
         ResultsError: when they cannot be read.

@@ -1,4 +1,4 @@
-"""From a trial's result to rows of the tables."""
+"""Rows of the tables from the result of a trial."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def trial_row(result: TrialResult, prepared: Prepared, identity: Mapping[str, An
     """The row of the trials table.
 
     Args:
-        identity: What `Assignment.identity` gives, times, overhead_s, gpu_fraction.
+        identity: The columns of `Assignment.identity`, the times, overhead_s and gpu_fraction.
     """
     import torch
 
@@ -62,15 +62,15 @@ def trial_row(result: TrialResult, prepared: Prepared, identity: Mapping[str, An
         "device": torch.cuda.get_device_name(prepared.device) if cuda else "cpu",
         "host": platform.node(),
         "version": package_version(),
-        "torch_version": str(torch.__version__),  # a class of torch, which the driver would import for it
+        "torch_version": str(torch.__version__),  # with its class of torch, the driver would import torch
         **identity,
     }
 
 
 def spent(row: Row) -> float:
-    """Seconds that a trial spent in its method and in evaluation; what it reused, it did not spend.
+    """Seconds that a trial spent in its method and in evaluation, without reused parts.
 
-    A point that was run with several seeds spent them with each.
+    A point that was run with several seeds spent them with each seed.
     """
     unlearning, evaluation, reused = (
         float(row.get(part) or 0.0) for part in ("unlearn_s", "eval_s", "reused_s")
@@ -79,7 +79,7 @@ def spent(row: Row) -> float:
 
 
 def lost_row(assignment: Assignment, reason: str) -> Row:
-    """The row of a trial whose worker died every time it was tried, or that was killed."""
+    """The row of a trial that was killed, or whose worker died in every attempt."""
     scenario = assignment.scenario
     return {
         "dataset": scenario.dataset,
@@ -130,7 +130,7 @@ def class_rows(result: TrialResult, prepared: Prepared) -> list[Row]:
 
 
 def sample_rows(result: TrialResult, prepared: Prepared) -> list[Row]:
-    """What the model says about every forgotten training image; empty when the trial failed."""
+    """The model's prediction for every forgotten training image; empty when the trial failed."""
     if result.evaluation is None:
         return []
     p: Predictions = result.evaluation.forget_train
@@ -152,7 +152,7 @@ def sample_rows(result: TrialResult, prepared: Prepared) -> list[Row]:
 
 
 def step_rows(result: TrialResult) -> list[Row]:
-    """Where a sequence stands after each of its requests; empty for other tasks."""
+    """The metrics of a sequence after each of its requests; empty for other tasks."""
     return [
         {
             "step": number,
@@ -166,7 +166,7 @@ def step_rows(result: TrialResult) -> list[Row]:
 
 
 def progress_rows(result: TrialResult) -> list[Row]:
-    """How the model fared while the method ran; empty where nothing was measured on the way."""
+    """The metrics of the model while the method ran; empty if none were measured."""
     return [
         {
             "done": point.done,
@@ -178,7 +178,7 @@ def progress_rows(result: TrialResult) -> list[Row]:
 
 
 def inversion_rows(result: TrialResult) -> list[Row]:
-    """The images that the model takes for what was forgotten; empty where the metric was not measured."""
+    """The images that the model recognises as a forgotten class; empty if the metric was not measured."""
     from benchmarks.trial.inversion import as_png
 
     inverted = result.inverted

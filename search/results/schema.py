@@ -1,7 +1,7 @@
-"""Every column of the six tables: its type, its unit and what it means, in one place.
+"""Every column of the six tables: its type, its unit and its meaning.
 
-The trials table has a column for every hyper-parameter of every registered method, whatever a file
-holds, because readers take the columns of the first file they meet and drop the others'.
+Every file of the trials table has a column for every hyper-parameter of every registered method, because
+readers take the columns of the first file and drop those that only other files have.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ _TYPES: dict[type, pa.DataType] = {float: pa.float64(), int: pa.int64(), str: pa
 
 @dataclass(frozen=True)
 class Column:
-    """One column of a table; `extra` is stored beside unit and description in the Parquet field."""
+    """One column of a table; `extra` is stored in the Parquet field in addition to unit and description."""
 
     name: str
     type: pa.DataType
@@ -46,8 +46,8 @@ _IDENTITY = (
     Column(
         "run_id",
         _TEXT,
-        "The run that wrote the row, a slash and what is particular to its method there (space or values, "
-        "own code); the part before the slash names its files and its plan in _runs",
+        "The run that wrote the row, a slash and a digest for the method (space or values, user-defined "
+        "code); the part before the slash names its files and its plan in _runs",
     ),
     Column("trial_id", _TEXT, "Unique in the folder; joins the tables"),
     Column("trial_number", _INT, "Position in its study, from 0"),
@@ -61,16 +61,16 @@ _IDENTITY = (
     Column(
         "tuned_on",
         _TEXT,
-        "Forget set that the hyper-parameters were searched on; several that found the same are joined by "
+        "Forget set that the hyper-parameters were searched on; several with the same result are joined by "
         "' | '; empty for others",
     ),
     Column("seed", _INT, "Seed of the method's randomness"),
     Column(
         "shared_seed",
         _INT,
-        "Seed of the parts of a method that no hyper-parameter changes; one for all trials of a search",
+        "Seed of the parts of a method that no hyper-parameter changes; the same for all trials of a search",
     ),
-    Column("scale", _REAL, "Share of the published work that the plan ran; below 1 a row is no result"),
+    Column("scale", _REAL, "Share of the published work that the plan ran; a row below 1 is not a result"),
 )
 _SCENARIO = (
     Column(
@@ -88,20 +88,20 @@ _SCENARIO = (
     Column(
         "retrained_from",
         _TEXT,
-        "What the retrained model started from: fresh weights, pretrained ones (which may have seen what is "
-        "forgotten), or checkpoint, the user's own retrained model",
+        "Start of the retrained model: fresh weights, pretrained weights (which may have seen the forgotten "
+        "images), or checkpoint, your own retrained model",
     ),
     Column("data_id", _TEXT, "Fingerprint of the images, train and test, and of their labels"),
     Column(
-        "code_id", _TEXT, "Digest of the user's own method, metrics, network and data set; empty for none"
+        "code_id", _TEXT, "Digest of user-defined code: method, metrics, network and data set; empty for none"
     ),
     Column("eval_split", _TEXT, "Held-out images measured: validation (search) or test (benchmark)"),
     Column("forget_split", _TEXT, "Images behind forget_acc: train (random, identities) or as eval_split"),
     Column(
         "eval_limit",
         _INT,
-        "Most images evaluated per split, by the plan or by a search, which evaluates the forget set whole; "
-        "missing for all",
+        "Maximum number of images evaluated per split, by the plan or by a search, which evaluates the whole "
+        "forget set; missing for all",
         "images",
     ),
 )
@@ -109,25 +109,27 @@ _METHOD = (
     Column(
         "access",
         _TEXT,
-        "What the method may see with these hyper-parameters: model, class_id, forget or retain",
+        "What the method may use with these hyper-parameters: model, class_id, forget or retain",
     ),
     Column("preset", _TEXT, "Name of the published values used; empty for others"),
     Column("preset_paper", _TEXT, "Paper that these values were published in, such as jit; empty for others"),
     Column(
         "preset_differs",
         _TEXT,
-        "What of the experiment that they were published for is not this one's: data set, network; empty "
-        "where they were published for just this one",
+        "Differences of the experiment that they were published for: data set, network; empty if they were "
+        "published for this experiment",
     ),
     Column(
         "started_from",
         _TEXT,
-        "Where a search was told to start: the trial of other results, or of an Optuna study, whose "
-        "parameters these are, or plan for a point that the plan gives; 'N trials as history DIGEST' where "
-        "the sampler had learned from trials that were run elsewhere; empty for others",
+        "Start of the search: the trial of other results, or of an Optuna study, with these parameters, "
+        "or plan for a point from the plan; 'N trials as history DIGEST' if the sampler had learned "
+        "from trials that were run elsewhere; empty for others",
     ),
-    Column("sampler", _TEXT, "What drew the points of the search; empty for others"),
-    Column("repeats", _INT, "Trials with seeds from `seed` on, whose means the figures are; 1 for most"),
+    Column("sampler", _TEXT, "Sampler that drew the points of the search; empty for others"),
+    Column(
+        "repeats", _INT, "Number of trials, with seeds from `seed` on, whose means the figures are; usually 1"
+    ),
     Column("precision", _TEXT, "float32, or bfloat16: the method ran under autocast"),
 )
 _OUTCOME = (
@@ -136,25 +138,25 @@ _OUTCOME = (
     Column(
         "objective",
         _REAL,
-        "What the plan's search minimises; gap also for pareto; of several repeats their mean",
+        "Minimised objective of the plan's search; gap also for pareto; the mean of several repeats",
         "points",
     ),
     Column("objective_std", _REAL, "Standard deviation of the objective over repeats; missing for one"),
     Column(
         "regret_bound",
         _REAL,
-        "What the search could still gain at that time, with high probability, by the trials before; only "
-        "where the plan's search stops by it",
+        "Bound on the possible gain of the search at that time, with high probability, by the trials before; "
+        "only if the plan's search stops by it",
         "points",
     ),
-    Column("eval_images", _INT, "Images evaluated in all; missing without a result", "images"),
+    Column("eval_images", _INT, "Images evaluated in total; missing without a result", "images"),
     Column(
         "eval_ended",
         _TEXT,
-        "Why a search evaluated no more than the forget set and the first retained images, of which all "
-        "figures of the row then are; empty for others",
+        "Why a search evaluated only the forget set and the first retained images, from which all figures of "
+        "the row are then calculated; empty for others",
     ),
-    Column("attempts", _INT, "How often it was started; more than 1 where workers died or memory ran out"),
+    Column("attempts", _INT, "How often it was started; more than 1 if workers died or memory ran out"),
     Column("gap_at_25", _REAL, "Gap after a quarter of the method, where the search may prune it", "points"),
     Column("gap_at_50", _REAL, "Gap after half of the method, where the search may prune it", "points"),
     Column("gap_at_75", _REAL, "Gap after three quarters, where the search may prune it", "points"),
@@ -163,16 +165,18 @@ _COST = (
     Column(
         "unlearn_s",
         _REAL,
-        "The method alone, synchronised: what one unlearning costs, whatever was reused",
+        "Time of the method alone, synchronised, including reused parts",
         "s",
     ),
     Column("shared_s", _REAL, "Seconds of unlearn_s in parts that no hyper-parameter changes", "s"),
-    Column("reused_s", _REAL, "Seconds of unlearn_s not spent, as another trial had computed the part", "s"),
+    Column(
+        "reused_s", _REAL, "Seconds of unlearn_s not spent, because another trial had computed the part", "s"
+    ),
     Column("eval_s", _REAL, "Evaluation and metrics", "s"),
     Column(
         "overhead_s",
         _REAL,
-        "The worker's rest of the trial: copying the model, details, metrics that a search does without",
+        "Remaining time of the worker: copying the model, details, additional metrics",
         "s",
     ),
     Column("peak_memory_mb", _REAL, "Peak while the method ran: GPU, or the process on a CPU", "MiB"),
@@ -181,17 +185,17 @@ _COST = (
     Column(
         "energy_j",
         _REAL,
-        "Energy that the GPU used while the method ran, what was reused counted in; missing on a CPU, where "
-        "the driver does not count, and where the trial had a share of a GPU",
+        "Energy that the GPU used while the method ran, including reused parts; missing on a CPU, if the "
+        "driver does not measure it, and if the trial had a share of a GPU",
         "J",
     ),
     Column("device", _TEXT, "cpu or the GPU's name"),
     Column("gpu_fraction", _REAL, "Share of a GPU that the trial had", "GPU"),
     Column("gpu_kind", _TEXT, "Kind of that GPU, as Ray names it; missing on a CPU"),
-    Column("gpu_peak_mb", _REAL, "Peak with the CUDA context, where the trial had a whole GPU", "MiB"),
+    Column("gpu_peak_mb", _REAL, "Peak with the CUDA context, if the trial had a whole GPU", "MiB"),
     Column("gpu_total_mb", _REAL, "Memory of that GPU", "MiB"),
     Column("gpu_busy", _REAL, "Share of the time in which that GPU computed", "percent"),
-    Column("gpu_out_of_memory", _REAL, "Share of a GPU at which memory ran out, if it did", "GPU"),
+    Column("gpu_out_of_memory", _REAL, "Share of a GPU with which memory ran out, if it did", "GPU"),
 )
 _PROVENANCE = (
     Column("started_at", _TIME, "Start of the trial, UTC"),
@@ -258,27 +262,27 @@ def step_columns() -> tuple[Column, ...]:
         Column("forget", _TEXT, "As in trials"),
         Column("draw", _INT, "As in trials"),
         Column("step", _INT, "Position of the request in the sequence, from 1"),
-        Column("request", _TEXT, "Classes that this step was to forget; its metrics are of all so far"),
+        Column("request", _TEXT, "Classes to forget in this step; its metrics are of all so far"),
         *_metrics(),
         Column("unlearn_s", _REAL, "The method in this step", "s"),
     )
 
 
 def progress_columns() -> tuple[Column, ...]:
-    """Columns of the progress table: one row per trial and point at which it was measured on the way."""
+    """Columns of the progress table: one row per trial and point at which it was measured while running."""
     return (
         Column("run_id", _TEXT, "As in trials"),
         Column("trial_id", _TEXT, "As in trials"),
         Column("forget", _TEXT, "As in trials"),
         Column("draw", _INT, "As in trials"),
-        Column("done", _REAL, "Share of the method's steps that were done, above 0 and at most 1"),
-        Column("seconds", _REAL, "The method until then, as unlearn_s", "s"),
+        Column("done", _REAL, "Share of the method's completed steps, above 0 and at most 1"),
+        Column("seconds", _REAL, "Time of the method until then, as unlearn_s", "s"),
         *(column for column in _metrics() if column.name in {*default_metrics(), *SYNTHETIC}),
     )
 
 
 def inversion_columns() -> tuple[Column, ...]:
-    """Columns of the inversions table: one row per trial and image that its model takes for a class."""
+    """Columns of the inversions table: one row per trial and image that its model recognises as a class."""
     return (
         Column("run_id", _TEXT, "As in trials"),
         Column("trial_id", _TEXT, "As in trials"),
@@ -286,7 +290,7 @@ def inversion_columns() -> tuple[Column, ...]:
         Column("draw", _INT, "As in trials"),
         Column("image", _INT, "Number of the image among those of its trial and class, from 0"),
         Column("shows", _TEXT, "Forgotten class that it was made to show"),
-        Column("recognised", _TEXT, "Class that the independent network takes it for"),
+        Column("recognised", _TEXT, "Class that the independent network recognises in it"),
         Column("png", _TEXT, "The image, a PNG file in base64"),
     )
 
@@ -308,7 +312,7 @@ def schema(table: str) -> pa.Schema:
 
 
 def _parameters() -> list[Column]:
-    """One column per hyper-parameter name; methods that share a name must mean the same type."""
+    """One column per hyper-parameter name; methods with the same name must have the same type."""
     by_name: dict[str, dict[str, Hyperparameter]] = {}
     for method in methods:
         for p in declared(method.Params):

@@ -1,4 +1,4 @@
-"""A plan shared by several drivers: which part of its work each of them does."""
+"""Shards: the parts of a plan's work that are done by different drivers."""
 
 from __future__ import annotations
 
@@ -27,11 +27,11 @@ class Shard:
         return self.count == 1
 
     def take(self, items: Sequence[T]) -> list[T]:
-        """Its own among the pieces of work of a plan: dealt in turn, so every piece has exactly one owner."""
+        """The pieces of a plan's work that belong to it: every n-th, so that no piece has two shards."""
         return list(items[self.index - 1 :: self.count])
 
     def overlaps(self, other: Shard) -> bool:
-        """Whether two drivers could do the same piece; parts of different divisions may."""
+        """Whether two drivers could do the same piece, as with shards of different divisions."""
         return self.count != other.count or self.index == other.index
 
 
@@ -39,10 +39,10 @@ WHOLE = Shard()
 
 
 def parse(text: str) -> Shard:
-    """A shard as it is written, `2/4`.
+    """The shard of a text such as `2/4`.
 
     Raises:
-        PlanError: for anything else than two numbers with 1 <= i <= n.
+        PlanError: for anything but two numbers with 1 <= i <= n.
     """
     numbers = re.fullmatch(r"([0-9]{1,6})/([0-9]{1,6})", text.strip())
     shard = Shard(*map(int, numbers.groups())) if numbers else None

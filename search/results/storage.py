@@ -1,4 +1,4 @@
-"""Writing where results go: tried before hours are spent, and again while a disk is full or a server down."""
+"""Writing results: tested before a run begins, and repeated while a disk is full or a server is down."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from analysis.results import store
 from analysis.results.store import Store, reason
 from search.errors import ResultsError
 
-PATIENCE_S = 600.0  # a disk that somebody has to free, a server that is restarted
-_PROBE, _PROBE_S = "_runs/.probe-", 600.0  # no process takes longer over its own
+PATIENCE_S = 600.0  # time for a user to free the disk, or for a server to restart
+_PROBE, _PROBE_S = "_runs/.probe-", 600.0  # a probe of a living process is younger
 _FIRST_PAUSE_S, _LONGEST_PAUSE_S = 0.5, 30.0
 
 
 @dataclass(frozen=True)
 class Outage:
-    """A time in which nothing could be written: seconds, writes that failed, and why the first did."""
+    """A time in which nothing could be written: seconds, failed writes, and the reason of the first."""
 
     seconds: float
     failed: int
@@ -31,7 +31,7 @@ def store_at(results: Path | str) -> Store:
     """The store of results at a path or an address.
 
     Raises:
-        ResultsError: for an address that names no place.
+        ResultsError: for an address without a location.
     """
     try:
         return store.store_at(results)
@@ -40,10 +40,12 @@ def store_at(results: Path | str) -> Store:
 
 
 def probe(results: Path | str) -> None:
-    """Write a small file, read it, find it in the listing and delete it, and such as killed processes left.
+    """Test a location: write a small file, read it, list it and delete it.
+
+    Files of earlier tests whose process was killed are deleted too.
 
     Raises:
-        ResultsError: one line with what cannot be done, why, and what to do.
+        ResultsError: one line with the operation that failed, the reason, and what to do.
     """
     target = store_at(results)
     name, content = f"{_PROBE}{uuid4().hex}", b"unlearn was here"
@@ -52,16 +54,14 @@ def probe(results: Path | str) -> None:
         target.write(name, content)
         doing = "read back"
         if target.read(name).to_pybytes() != content:
-            raise ResultsError(
-                f"{target} gives back something else than was written there; use another place"
-            )
+            raise ResultsError(f"{target} returns other bytes than were written; use another location")
         doing = "listed"
         written = {file: at for file, at in target.files("_runs").items() if file.startswith(_PROBE)}
         if name not in written:
-            raise ResultsError(f"{target} does not list a file that was just written; use another place")
+            raise ResultsError(f"{target} does not list a file that was just written; use another location")
         doing = "deleted"
         for file, at in written.items():
-            if file == name or at < written[name] - _PROBE_S:  # by the clock of the place alone
+            if file == name or at < written[name] - _PROBE_S:  # only by the clock of the store
                 target.delete(file)
     except OSError as error:
         raise ResultsError(f"results cannot be {doing} in {target}: {reason(error)}") from error
@@ -70,12 +70,12 @@ def probe(results: Path | str) -> None:
 def patiently(
     write: Callable[[], None], where: str, tell: Callable[[str], None], patience_s: float = PATIENCE_S
 ) -> Outage | None:
-    """Write, and where that fails, again with growing pauses; what was in the way, if anything.
+    """Write, and repeat a failed write with growing pauses; returns the outage, if there was one.
 
     Args:
-        write: Safe to repeat, also after a failure that wrote all the same.
-        where: What is written, for messages.
-        tell: Called with one line when a write fails first, and with one when it works again.
+        write: Safe to repeat, also after a failure that did write the file.
+        where: The name of the file in messages.
+        tell: Called with a line at the first failure, and with a line when writing works again.
         patience_s: Seconds after which it gives up.
 
     Raises:

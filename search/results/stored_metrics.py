@@ -1,8 +1,8 @@
-"""Metrics that finished runs gain from their stored samples, without running a trial again.
+"""Metrics for finished runs, computed from their stored samples without running a trial again.
 
-The files of the trials table are written anew, each as a whole, under the run's claim, as a driver does that
-brings them up to new columns. So there is one table still, and readers of any kind see the figures; a run
-whose driver is at work is left alone, and where it is cut off, the same call does the rest.
+The files of the trials table are rewritten one by one under the run's claim, as when a driver adds new
+columns. So there is still a single table, and all readers see the figures. Runs whose driver is running are
+skipped, and after an interruption the same call does the rest.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ _USED = ("trial_id", "entropy", "loss", "correct", "predicted", "confidence")
 
 @dataclass(frozen=True)
 class Gained:
-    """How many trials of a run have a metric now that they had not, and for how many it stays missing.
+    """The number of trials of a run that gained a metric, and of trials for which it stays missing.
 
     Attributes:
         lacking: Trials whose samples lack a column that the metric needs.
@@ -54,11 +54,11 @@ class Gained:
 
 
 class _Missing(Exception):
-    """Samples lack a column."""
+    """A column is missing in the samples."""
 
 
 class _Stored:
-    """The samples of one trial, as metrics take them."""
+    """The samples of a trial in the form that metrics take."""
 
     def __init__(self, table: pa.Table) -> None:
         self._table = table
@@ -87,7 +87,7 @@ class _Stored:
 
     @cached_property
     def confidence(self) -> np.ndarray:
-        """From the loss where samples are older than this column: as exact, up to 36 nats."""
+        """The column, or for samples of older versions a value from the loss, exact up to 36 nats."""
         try:
             return self._column("confidence")
         except _Missing:
@@ -97,20 +97,20 @@ class _Stored:
 def measure_stored(
     results: Path | str, names: Sequence[str] = (), tell: Tell = lambda line: None
 ) -> list[Gained]:
-    """Add metrics to finished benchmarks from what their samples table says of the forget images.
+    """Add metrics to finished benchmarks, computed from the forget images in their samples table.
 
-    What is there already stays. The retrained model's figures (`target_*`) are not stored and stay missing;
-    a benchmark's rows of retrain have the metric itself.
+    Existing values stay. The figures of the retrained model (`target_*`) are not stored and stay missing;
+    the rows of retrain in the benchmark have the metric itself.
 
     Args:
         results: The results folder, or its address in a bucket.
-        names: Metrics; by default all that stored samples suffice for.
-        tell: Called with a line for what cannot be computed, and for a run that is left alone.
+        names: Metrics; by default all that can be computed from stored samples.
+        tell: Called with a line for metrics that cannot be computed, and for each skipped run.
 
     Raises:
         UnknownName: for a metric that does not exist.
-        ResultsError: for a place without results or that cannot be written, and if stored samples suffice for
-            none of the metrics.
+        ResultsError: without results, if they cannot be written, and if none of the metrics can be computed
+            from stored samples.
     """
     wanted = _wanted(names, tell)
     store = storage.store_at(results)
@@ -138,7 +138,7 @@ def measure_stored(
 
 
 def _wanted(names: Sequence[str], tell: Tell) -> list[Metric]:
-    """The metrics that stored samples suffice for."""
+    """The metrics that can be computed from stored samples."""
     chosen = [metrics.get(name) for name in dict.fromkeys(names)] or [m for m in metrics if m.of_samples]
     beyond = [metric.name for metric in chosen if metric.of_samples is None]
     possible = [metric.name for metric in metrics if metric.of_samples]

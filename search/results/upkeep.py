@@ -1,8 +1,8 @@
-"""What a driver does to the files that drivers before it have left.
+"""Upkeep: a driver's changes to the files of earlier drivers.
 
-A file is written by one life of a driver alone, and again only by a driver that holds its run, which adds
-columns and takes rows out, never in. Each step leaves every trial in some file, whenever it is cut off; and
-a driver that slept meanwhile and then ends its last write brings back no less than was there.
+A file is written by a single process, and later only by a driver that has claimed its run, which adds columns
+and removes rows but never adds rows. After each step every trial is in some file, even if it is interrupted;
+and a driver that was asleep and then completes its last write restores no fewer rows than there were.
 """
 
 from __future__ import annotations
@@ -25,11 +25,11 @@ Tell = Callable[[str], None]
 
 
 def replace(store: Store, lease: Lease, file: str, table: pa.Table) -> None:
-    """Write a file of an earlier driver anew, or delete it where no rows are left.
+    """Rewrite a file of an earlier driver, or delete it if no rows are left.
 
     Raises:
-        ResultsError: when another driver has taken the run over.
-        OSError: when that cannot be done.
+        ResultsError: when another driver has taken over the run.
+        OSError: when the file cannot be written.
     """
     lease.check()
     if len(table):
@@ -41,12 +41,12 @@ def replace(store: Store, lease: Lease, file: str, table: pa.Table) -> None:
 def upgrade(
     store: Store, lease: Lease, part: Part, schemas: Mapping[str, pa.Schema], declared: pa.Schema, tell: Tell
 ) -> None:
-    """Bring the files of a table up to the declared columns, because readers take those of the first file.
+    """Give the files of a table the declared columns, because readers take the columns of the first file.
 
-    Files of runs at which a driver is at work are left to it, and so are those of other parts of this run.
+    Files of other runs whose driver is running, and of other parts of this run, are left to their drivers.
 
     Raises:
-        ResultsError: for a file whose columns do not become the declared ones.
+        ResultsError: for a file whose columns cannot be converted to the declared types.
     """
     old = [f for f, s in schemas.items() if (s.names, s.types) != (declared.names, declared.types)]
     for run, group in groupby(sorted(old, key=lambda f: part_of(f).run), key=lambda f: part_of(f).run):
@@ -68,7 +68,7 @@ def upgrade(
 def drop_duplicates(
     store: Store, lease: Lease, part: Part, trials: Mapping[str, pa.Table], tell: Tell
 ) -> dict[str, pa.Table]:
-    """The run's trials, each once; a row that does not count goes out of this part's files."""
+    """The run's trials, each once; duplicate rows are removed from this part's files."""
     distinct = distinct_trials(trials)
     for file, table in distinct.items():
         if len(table) < len(trials[file]) and part.owns(file):
@@ -85,14 +85,14 @@ def drop_details(
     writers: Mapping[str, str],
     tell: Tell,
 ) -> None:
-    """Take details out of this part's files that belong to no trial, or to a trial that has others.
+    """Remove details from this part's files that belong to no trial, or to a trial with other details.
 
     A driver writes the details of a trial before its row; it may have ended in between.
 
     Args:
         writers: See `writers_of`.
     """
-    known = pa.array([*writers, None], pa.string())  # rows that name no trial are nobody's to delete
+    known = pa.array([*writers, None], pa.string())  # rows without a trial are never deleted
 
     def kept(tables: Mapping[str, pa.Table]) -> dict[str, pa.Table]:
         distinct = distinct_details(tables, lambda: writers)
@@ -114,7 +114,7 @@ def _upgrade(store: Store, lease: Lease, files: Iterable[str], declared: pa.Sche
 
 
 def _try_to_replace(store: Store, lease: Lease, file: str, table: pa.Table, tell: Tell) -> None:
-    """Replace a file; one that cannot be written, such as a colleague's, stays and is named."""
+    """Replace a file; a file that cannot be written, such as another user's, stays and is reported."""
     try:
         replace(store, lease, file, table)
     except OSError as error:

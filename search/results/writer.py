@@ -1,7 +1,8 @@
 """The results: six Parquet tables that a reader may open at any moment, in a folder or a bucket.
 
-Only drivers write, each to files of its own, and one driver at a time per run and shard. A trial's row is
-durable before anything else is told about it, so the table says what is done, and resuming means reading it.
+Only drivers write, each to separate files, and one driver at a time per run and shard. A trial's row is
+durable before anything else is informed of it, so the table lists the finished trials, and a run resumes by
+reading it.
 """
 
 from __future__ import annotations
@@ -31,12 +32,12 @@ from search.results.schema import TABLES
 from search.results.shards import WHOLE, Shard
 
 _DETAILS = tuple(table for table in TABLES if table != "trials")
-_FULL = 128_000  # cells after which a file is left as it is: about 1,000 trials, rewritten in some 15 ms
+_FULL = 128_000  # cells of a full file: about 1,000 trials, rewritten in some 15 ms
 
 
 @dataclass(frozen=True)
 class Finished:
-    """What one trial adds to the tables: its row, and rows of details without the columns that join them."""
+    """The rows that a trial adds to the tables: its row, and details without the columns that join them."""
 
     trial: Row
     classes: list[Row] = field(default_factory=list)
@@ -54,7 +55,7 @@ def finished_trials(results: Path | str, run_id: str) -> list[Row]:
     """All trials that any driver of a run has finished so far, each once, partition columns included.
 
     Raises:
-        ResultsError: for a place or a file that cannot be read.
+        ResultsError: for results or a file that cannot be read.
     """
     store = storage.store_at(results)
     try:
@@ -68,17 +69,16 @@ class Results:
     """The tables of one run, or of a shard of it, open for writing.
 
     Args:
-        place: A folder, made if it is missing, or `s3://bucket/prefix` or `gs://bucket/prefix`.
-        run_id: The run; rows it wrote earlier are read, and the files of other runs are left alone, but
-            for columns that they lack.
-        shard: The part of the run that this driver does; it writes files of its own.
-        work: Names of what the shards divide among them: all of them must divide the same.
-        tell: Called with a line when the place cannot be written, and when it can again.
-        patience_s: Seconds for which a write that fails is tried again.
+        place: A folder, created if it is missing, or `s3://bucket/prefix` or `gs://bucket/prefix`.
+        run_id: The run; its earlier rows are read. Files of other runs only gain the columns that they lack.
+        shard: The part of the run that this driver does.
+        work: Names of the work that the shards divide; it must be the same for all shards.
+        tell: Called with a line when the results cannot be written, and when they can again.
+        patience_s: Seconds for which a failed write is repeated.
 
     Raises:
-        ResultsError: for a place that cannot be read or written, a file that is no Parquet or written by a
-            newer version, or a run that another process is writing.
+        ResultsError: for results that cannot be read or written, a file that is not Parquet or was written
+            by a newer version, or a run that another process is writing.
     """
 
     def __init__(
@@ -125,25 +125,25 @@ class Results:
         self.close()
 
     def close(self) -> None:
-        """Give the run free for another process."""
+        """Release the run for another process."""
         if self._lease is not None:
             self._lease.release()
             self._lease = None
 
     def rows(self) -> list[Row]:
-        """All trials of the run: what this driver finished, and what others had when this one began."""
+        """All trials of the run that this driver has finished, or that were finished when it began."""
         written = {file: table for file, table in self._tables.items() if file.startswith("trials/")}
         return rows(self._earlier | written)
 
     def append(self, finished: Iterable[Finished]) -> None:
         """Make finished trials durable; when this returns, they survive a crash.
 
-        The details go first, so that a crash in between leaves no trial without them. While the disk is
-        full or the server down, this waits.
+        The details are written first, so that no trial is without them after a crash. While the disk is
+        full or the server is down, this waits.
 
         Raises:
-            ResultsError: when that takes too long, or another driver has taken the run over; the trials
-                may then be appended once more.
+            ResultsError: when that takes too long, or another driver has taken over the run; the trials
+                may then be appended again.
         """
         by_folder: dict[tuple[str, ...], list[Finished]] = {}
         for result in finished:
@@ -160,17 +160,16 @@ class Results:
                     )
                 self._add("trials", partition, [result.trial for result in group])
             except BaseException:
-                self._tables = before  # details of trials that are not in the table are written over
+                self._tables = before  # details of trials that are not in the table are overwritten
                 raise
         if self._outages and self._record:
             self._save_record()
 
     def drop_failed(self) -> int:
-        """Take the failed trials of earlier drivers out of the table, so that they are run again; gives how
-        many there were.
+        """Remove the failed trials of earlier drivers, so that they are run again; returns their number.
 
-        Killed in between, the trials that are out of the table already are simply not done yet. Those in
-        the files of other shards' drivers stay there, and count no more once they have been run again.
+        If the driver is killed meanwhile, the trials that are removed already are not done yet. Failed trials
+        in the files of other shards stay, and no longer count once they have been run again.
 
         Raises:
             ResultsError: as `append`.
@@ -188,7 +187,7 @@ class Results:
         return dropped
 
     def save_plan(self, content: Mapping[str, Any]) -> None:
-        """Keep the plan as run, beside the tables, with the times in which they could not be written.
+        """Store the plan of the run next to the tables, with the times in which they could not be written.
 
         Raises:
             ResultsError: as `append`.
@@ -215,7 +214,7 @@ class Results:
         self._tables[file] = merged
 
     def _file(self, table: str, partition: Mapping[str, str]) -> str:
-        """The file that is being filled; full ones stay as they are, which bounds the cost of a write."""
+        """The file that is being filled; full files are not rewritten, which limits the cost of a write."""
         folder = "/".join(f"{name}={quote(value, safe='@')}" for name, value in partition.items())
         file, part = f"{table}/{folder}/{self._stem}.parquet", 1
         while file in self._tables and self._tables[file].num_rows * self._tables[file].num_columns >= _FULL:
@@ -230,7 +229,7 @@ class Results:
         return self._lease
 
     def _write(self, file: str, data: pa.Buffer | bytes) -> None:
-        """Write as the holder of the lease, and wait while that cannot be done."""
+        """Write while the lease is valid, and wait while writing fails."""
         lease = self._held
 
         def write() -> None:
@@ -245,7 +244,7 @@ class Results:
             self._outages.append(outage)
 
     def _upgrade(self, table: str) -> pa.Schema:
-        """The declared schema plus columns that only old files have; files that lack any get them."""
+        """The declared schema plus columns that only old files have; files without a column gain it."""
         schemas = schemas_of(self._store, table)
         declared = united(table, schemas.values())
         upkeep.upgrade(self._store, self._held, self._part, schemas, declared, self._tell)

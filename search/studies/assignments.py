@@ -1,4 +1,4 @@
-"""Trials as work: what a worker is told to do, and where the next piece of work comes from."""
+"""Trials as work: assignments for workers, and the sources that they come from."""
 
 from __future__ import annotations
 
@@ -22,25 +22,25 @@ class Assignment:
     """One trial to run.
 
     Attributes:
-        run_id: The run, a slash and what is particular to the method in it; see `search.plans.identity`.
+        run_id: The run, a slash and a digest for the method; see `search.plans.identity`.
         number: Position among the trials of one method and scenario in the run.
         params: Hyper-parameter values; missing ones take the method's defaults.
         shared_seed: Seed of the parts that no hyper-parameter changes; None: `seed`.
         held_out: "validation" while parameters are chosen, "test" when results are reported.
-        evaluate: "auto" for no more images than it takes to tell trials apart, "all" to report results.
-        started_from: Where a point comes from that the sampler did not draw; see `search.studies.starts`.
+        evaluate: "auto" for only as many images as it takes to compare trials, "all" to report results.
+        started_from: The source of a point that the sampler did not draw; see `search.studies.starts`.
         tuned_on: The forget sets that the parameters were searched on, if they were.
         data_id: The fingerprint of the images.
-        code_id: A digest of the user's own code that takes part, "" for none.
+        code_id: A digest of the user-defined code in the trial, "" for none.
         scale: The share of the published work that the plan runs.
         metrics: Names of the metrics to measure; empty for those that are always measured.
-        objective: What the column `objective` holds.
+        objective: The objective in the column `objective`.
         repeats: Trials with seeds from `seed` on, whose means are the row's figures.
-        sampler: What draws the points of its search.
-        details: Whether the rows of the tables beside trials are wanted too.
+        sampler: Draws the points of its search.
+        details: Whether the tables of details get rows too.
         points: How often the model is measured while the method runs; 0 for only where it may be pruned.
-        tag: Stands for the number in the trial's id, where that should outlast a change of the list.
-        attempt: How often it was handed out, from 1.
+        tag: Used in the trial's id instead of the number, so that the id stays the same if the list changes.
+        attempt: Which attempt it is, from 1.
         out_of_memory: The share of a GPU at which an earlier attempt ran out of memory.
     """
 
@@ -104,23 +104,23 @@ class Assignment:
 
     @property
     def work(self) -> Work:
-        """What decides how much memory it needs."""
+        """The properties that decide how much memory it needs."""
         defaults = {p.name: p.default for p in declared(methods.get(self.method).Params)}
         batch = self.params.get("batch_size", defaults.get("batch_size"))
         s = self.scenario
         return Work(self.method, s.model, s.dataset, None if batch is None else int(batch))
 
     def again(self) -> Assignment | None:
-        """The same trial once more, or None when it has been tried often enough."""
+        """The next attempt of the same trial, or None after the last."""
         return replace(self, attempt=self.attempt + 1) if self.attempt < MAX_ATTEMPTS else None
 
     def with_more_memory(self, than: float) -> Assignment:
-        """The same trial once more, because a share of a GPU was too small."""
+        """The next attempt of the same trial, because a share of a GPU was too small."""
         return replace(self, attempt=self.attempt + 1, out_of_memory=than)
 
 
 class Source(Protocol):
-    """Hands out trials and is told what came of them."""
+    """Gives trials to run and takes their rows."""
 
     name: str
     prunes: bool
@@ -136,33 +136,33 @@ class Source(Protocol):
 
     @property
     def at_once(self) -> int:
-        """How many of its trials could run at the same time, those that do included."""
+        """How many of its trials could run at the same time, including the running ones."""
 
     @property
     def best(self) -> Row | None: ...
 
     @property
     def searched(self) -> Sequence[str]:
-        """The hyper-parameters that it looks for."""
+        """The hyper-parameters that it searches."""
 
     @property
     def left(self) -> Mapping[str, int]:
         """How many trials of each method are not finished."""
 
     def ask(self) -> Assignment | None:
-        """The next trial, or None while there is none to hand out."""
+        """The next trial, or None while there is none to run."""
 
     def hopeless(self, assignment: Assignment, quarter: int, gap: float) -> bool:
-        """Whether a running trial whose gap was measured after some quarters is to end."""
+        """Whether to end a running trial, given its gap after some quarters."""
 
     def tell(self, assignment: Assignment, row: Row) -> None:
-        """A trial has finished, and its row is durable."""
+        """Take the row of a finished trial, which is durable already."""
 
     def annotate(self, row: Row) -> None:
-        """Add to the row of a finished trial, before it is written, what only the source knows."""
+        """Add the columns that only the source knows to the row of a finished trial, before it is written."""
 
     def lost(self, assignment: Assignment) -> None:
-        """A trial has not run, or not to its end; it is to be handed out again."""
+        """Take back a trial that has not run to its end, to give it again."""
 
 
 class FixedList:
@@ -205,7 +205,7 @@ class FixedList:
         self.done += 1
 
     def annotate(self, row: Row) -> None:
-        """Nothing: all trials run, whatever comes of them."""
+        """Nothing to add: all trials run, regardless of their results."""
 
     def lost(self, assignment: Assignment) -> None:
         self._running -= 1

@@ -1,4 +1,4 @@
-"""What a search minimises, worked out from a row of the trials table."""
+"""Objectives of a search, calculated from a row of the trials table."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class Term:
     """A metric of a weighted objective.
 
     Attributes:
-        aim: What is minimised: the distance to the retrained model's value or to zero, the metric itself
+        aim: The minimised figure: the distance to the retrained model's value or to zero, the metric itself
             (low), or its negative (high).
     """
 
@@ -31,7 +31,7 @@ class Term:
     aim: Aim
 
     def value(self, row: Row) -> float:
-        """What is minimised, without the weight; NaN where the row does not have it."""
+        """The minimised figure without the weight; NaN if the row does not have it."""
         value = row.get(self.metric)
         if value is None:
             return math.nan
@@ -42,12 +42,12 @@ class Term:
 
 @dataclass(frozen=True)
 class Objective:
-    """What a search minimises.
+    """The objective of a search, which is minimised.
 
     Attributes:
-        parts: Names of what is minimised; several for `pareto`.
-        terms: Of a weighted objective, whose value is the weighted mean of these.
-        keep: Points of retain accuracy that the original model may lose; every point beyond is added.
+        parts: Names of the minimised figures; several for `pareto`.
+        terms: The terms of a weighted objective, whose value is their weighted mean.
+        keep: Points of retain accuracy that the original model may lose; every further point is added.
     """
 
     name: str
@@ -61,7 +61,7 @@ class Objective:
         return tuple(term.metric for term in self.terms) + (("retain_drop",) if self.keep is not None else ())
 
     def of(self, row: Row) -> list[float] | None:
-        """The parts of a finished trial, or None for one that failed or is not finite."""
+        """The parts of a finished trial, or None for a trial that failed or has a part that is not finite."""
         if row["state"] != "complete":
             return None
         values = self._values(row)
@@ -100,12 +100,12 @@ OBJECTIVES = {
 
 
 def objective(spec: str | Mapping[str, Any]) -> Objective:
-    """The objective of a name, or the weighted one of a plan's mapping.
+    """The named objective, or the weighted objective of a plan's mapping.
 
     Args:
         spec: A name; or `metrics`: metric -> `weight` and `aim`, and `keep`: points of retain accuracy that
-            may be lost. With `keep` alone what is minimised is `forget_excess`,
-            so that no retrained model takes part in the objective.
+            may be lost. With `keep` alone `forget_excess` is minimised,
+            so that the objective does not need a retrained model.
 
     Raises:
         UnknownName: with the valid names.
@@ -131,9 +131,9 @@ def _term(name: str, wanted: Mapping[str, Any]) -> Term:
 
 
 def best(rows: Sequence[Row]) -> dict[str, Any] | None:
-    """The complete trial with the smallest objective; for `pareto` that is a point of the front too.
+    """The complete trial with the smallest objective; for `pareto` it is also a point of the front.
 
-    One whose evaluation ended early is best only where there is no other: its figures are rough ones.
+    A trial whose evaluation ended early is best only if there is no other: its figures are rough.
     """
     complete = [(value, row) for row in rows if (value := _objective_of(row)) is not None]
     if not complete:
@@ -143,7 +143,7 @@ def best(rows: Sequence[Row]) -> dict[str, Any] | None:
 
 
 def _objective_of(row: Row) -> float | None:
-    """The objective that a row was judged by; the gap where it does not say."""
+    """The objective of a row; the gap if the row has no objective."""
     value = row.get("objective")
     if row["state"] == "complete" and value is not None and math.isfinite(value):
         return float(value)
@@ -151,7 +151,7 @@ def _objective_of(row: Row) -> float | None:
 
 
 def pareto_front(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Complete trials that no other one beats in all of `pareto`'s parts, by gap."""
+    """Complete trials that no other trial beats in all parts of `pareto`, sorted by gap."""
     points = [(r, values) for r in rows if (values := OBJECTIVES["pareto"].of(r)) is not None]
     front = [
         row

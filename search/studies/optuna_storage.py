@@ -1,4 +1,4 @@
-"""Optuna's own storages, by address, with errors of one line that never repeat a password."""
+"""Optuna's storages by address, with errors in one line that never contain a password."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ def opened(address: str, *, must_exist: bool) -> Iterator[optuna.storages.RDBSto
     """A database of Optuna studies.
 
     Args:
-        must_exist: Whether a file that is not there, or is empty, is an error; else the database is made.
+        must_exist: Whether a missing or empty file is an error; otherwise the database is created.
 
     Raises:
-        ResultsError: for an address that names no database, and one that cannot be opened, read or written,
-            also in the body.
+        ResultsError: for an address without a database, and a database that cannot be opened, read or
+            written, also in the body.
     """
     import optuna
     from sqlalchemy.exc import SQLAlchemyError
@@ -54,10 +54,10 @@ def opened(address: str, *, must_exist: bool) -> Iterator[optuna.storages.RDBSto
 
 
 def has_password(address: str) -> bool:
-    """Whether an address holds a password, which must not be kept anywhere.
+    """Whether an address contains a password, which must not be stored.
 
     Raises:
-        ResultsError: for what is not an address.
+        ResultsError: for text that is not an address.
     """
     return _parsed(address).password is not None
 

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 Rule = Literal["none", "median", "halving"]
 QUARTERS = {1: "gap_at_25", 2: "gap_at_50", 3: "gap_at_75"}
-_STARTUP = 10  # complete trials before a median means anything, as many as TPE draws at random
+_STARTUP = 10  # complete trials before the median is used, as many as TPE draws at random
 
 
 def pruner(rule: Rule) -> optuna.pruners.BasePruner | None:
@@ -33,12 +33,12 @@ def pruner(rule: Rule) -> optuna.pruners.BasePruner | None:
 
 
 def measured(row: Mapping[str, Any]) -> dict[int, float]:
-    """Quarter -> gap, as far as a row of the trials table has them."""
+    """Quarter -> gap, for the quarters that a row of the trials table has."""
     gaps = {quarter: row.get(column) for quarter, column in QUARTERS.items()}
     return {quarter: gap for quarter, gap in gaps.items() if gap is not None}
 
 
 def rungs(gaps: Mapping[int, float]) -> dict[str, float]:
-    """What successive halving notes about a trial in Optuna, for a trial rebuilt from the table."""
+    """The attributes of successive halving in Optuna, for a trial rebuilt from the table."""
     reached = {rung: [gap for q, gap in sorted(gaps.items()) if q >= 2**rung] for rung in (0, 1)}
     return {f"completed_rung_{rung}": at[0] for rung, at in reached.items() if at}

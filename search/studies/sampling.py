@@ -1,4 +1,4 @@
-"""Samplers of a search, by name, and the bound on what it could still gain."""
+"""Samplers of a search, by name, and the bound on its possible gain."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ import optuna
 
 Sampler = Literal["tpe", "random", "qmc", "cmaes", "nsga2"]
 FEWEST = 20  # complete trials before a bound is calculated; Optuna's own default
-EVERY = 5  # trials between two bounds, each of which takes a Gaussian process
+EVERY = 5  # trials between two bounds, because each needs a Gaussian process
 
 
 def sampler(name: Sampler, seed: int) -> optuna.samplers.BaseSampler:
-    """Optuna's sampler of a name: seeded, and silent about hyper-parameters that it draws at random."""
+    """Optuna's sampler of a name: seeded, and without warnings about hyper-parameters drawn at random."""
     samplers = optuna.samplers
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
@@ -31,7 +31,7 @@ def sampler(name: Sampler, seed: int) -> optuna.samplers.BaseSampler:
 
 
 def regret_bound(study: optuna.Study) -> float | None:
-    """What a search could still gain over its best trial, with high probability (Makarova et al., 2022).
+    """A bound on the possible gain over the best trial, with high probability (Makarova et al., 2022).
 
     Returns:
         In units of the objective; None below 20 complete trials.

@@ -17,20 +17,20 @@ from analysis.results.ranges import Range
 from benchmarks.errors import InvalidParameters, suggest
 from benchmarks.hyperparameters import Hyperparameter, Scalar, declared, number
 
-CHOICES = "choices"  # `{choices: [...]}`, which a list stands for where it is no range
+CHOICES = "choices"  # `{choices: [...]}`; a list that is not a range has the same meaning
 _TRUTH = {"true": True, "yes": True, "on": True, "false": False, "no": False, "off": False}
 
 
 @dataclass(frozen=True)
 class Space:
-    """What a search varies, and what it holds fixed (everything else keeps its default)."""
+    """The varied and the fixed hyper-parameters of a search; all others keep their defaults."""
 
     varied: Mapping[str, BaseDistribution]
     fixed: Mapping[str, Scalar] = field(default_factory=dict)
 
     @property
     def ranges(self) -> dict[str, Range]:
-        """The ranges of what is varied in a range."""
+        """The ranges of the hyper-parameters that are varied in a range."""
         return {
             name: Range(float(d.low), float(d.high), bool(d.log))
             for name, d in self.varied.items()
@@ -39,16 +39,16 @@ class Space:
 
     @property
     def choices(self) -> dict[str, list[Scalar]]:
-        """The values of what is varied among a few."""
+        """The values of the hyper-parameters that are varied among choices."""
         return {n: list(d.choices) for n, d in self.varied.items() if isinstance(d, CategoricalDistribution)}
 
     def point(self, values: Mapping[str, Any]) -> dict[str, Any] | None:
-        """The varied part of some parameter values; None if they miss one or lie outside the ranges."""
+        """The varied part of some parameter values; None if one is missing or outside the space."""
         point = {name: values.get(name) for name in self.varied}
         return point if all(self.holds(name, value) for name, value in point.items()) else None
 
     def holds(self, name: str, value: Any) -> bool:
-        """Whether a search can try a value of what it varies."""
+        """Whether a search can try a value of a varied hyper-parameter."""
         wanted = self.varied[name]
         if isinstance(wanted, CategoricalDistribution):
             return value in wanted.choices
@@ -81,12 +81,12 @@ def search_space(params: type, overrides: Mapping[str, Any] | None = None) -> Sp
 
 
 def departures(params: type, overrides: Mapping[str, Any]) -> dict[str, Any]:
-    """Overrides of a method's space in the one form that stands for them, however they were spelt.
+    """Overrides of a method's space in a canonical form, for any spelling.
 
     Returns:
         Name -> `[low, high]`, `{"choices": values}` in order, or one value, as the hyper-parameter's type, by
-        name; a range or a choice of a single value is that value, and what only repeats the declaration is
-        left out.
+        name; a range or a choice of a single value is that value, and overrides that repeat the declaration
+        are left out.
 
     Raises:
         InvalidParameters: as `search_space` does.
@@ -141,7 +141,7 @@ def _distribution(p: Hyperparameter, low: float | None, high: float | None) -> B
 
 
 def parsed(p: Hyperparameter, value: Any) -> Any:
-    """The number or truth value that some text means where one is wanted; plans are text throughout."""
+    """A text as a number or truth value if the hyper-parameter is one; all values in plans are text."""
     if not isinstance(value, str) or p.kind is str:
         return value
     if p.kind is bool:

@@ -1,4 +1,4 @@
-"""Where a search starts: points to try first, and trials from elsewhere that its sampler learns from."""
+"""Starts of a search: points to try first, and trials of other searches that its sampler learns from."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ ORIGIN = "started_from"  # a column of the trials table, and an attribute of the
 
 @dataclass(frozen=True)
 class Point:
-    """A point that is tried first, as a trial like any other.
+    """A point that is tried first, as an ordinary trial.
 
     Attributes:
-        values: What the search varies.
-        origin: Where it comes from; stands in the row.
+        values: The varied hyper-parameters.
+        origin: The source of the point; stored in the row.
     """
 
     values: Mapping[str, Any]
@@ -36,8 +36,8 @@ class Elsewhere:
     """A trial that was run elsewhere: the sampler learns from it, and it never becomes a row.
 
     Attributes:
-        objective: The parts of the objective, as measured there.
-        forget: The forget set that it was measured on; "" where that is not known.
+        objective: The measured parts of the objective.
+        forget: The forget set that it was measured on; "" if it is not known.
     """
 
     values: Mapping[str, Any]
@@ -47,14 +47,14 @@ class Elsewhere:
 
 @dataclass(frozen=True)
 class Starts:
-    """Where the searches of one method start."""
+    """The starts of the searches of a method."""
 
     points: tuple[Point, ...] = ()
     history: tuple[Elsewhere, ...] = ()
 
     @property
     def identity(self) -> str:
-        """What decides rows: values and results, and not where they were read; "" for nothing."""
+        """A digest of the values and results, which does not depend on their source; "" for no starts."""
         content = [
             [dict(point.values) for point in self.points],
             [[dict(trial.values), trial.objective, trial.forget] for trial in self.history],
@@ -66,13 +66,13 @@ class Starts:
         return f"{' and '.join(f'{n} {what}' for what, n in counts.items() if n)} {digest}"
 
     def on(self, forget: str) -> Starts:
-        """What concerns the search on one forget set."""
+        """The starts of the search on a forget set."""
         known = tuple(trial for trial in self.history if trial.forget in ("", forget))
         return Starts(self.points, known)
 
     @property
     def origin(self) -> str:
-        """What the rows say that the sampler draws: it has learned from a history, or "" for none."""
+        """The origin of rows that the sampler draws: the history that it has learned from, or ""."""
         return self.identity if self.history else ""
 
     def learned(self, space: Space) -> list[FrozenTrial]:
@@ -91,7 +91,7 @@ class Starts:
         """Queue the points that were not tried yet.
 
         Args:
-            tried: Rows of the study; those that came from a point say so.
+            tried: Rows of the study; a row that came from a point has its origin.
         """
         done = [row for row in tried if row.get(ORIGIN)]
         for point in self.points:

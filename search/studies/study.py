@@ -1,4 +1,4 @@
-"""One Optuna study of one method on one scenario, rebuilt from the table whenever a search resumes."""
+"""An Optuna study of a method on a scenario, rebuilt from the table when a search resumes."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ from search.studies.sampling import sampler as build
 from search.studies.spaces import Space
 from search.studies.starts import NOTHING, ORIGIN, Starts
 
-MAX_RUNNING = 8  # more trials at once and TPE learns too little between them
+MAX_RUNNING = 8  # with more trials at once, TPE learns too little between them
 NO_ORIGINS: Mapping[str, tuple[str, str]] = MappingProxyType({})
-SEEDS_PER_STUDY = 1_000_000  # trials of a study have seeds of their own, apart from a benchmark's 1, 2, 3...
+SEEDS_PER_STUDY = 1_000_000  # trials of a study never share the seeds 1, 2, 3... of a benchmark
 
 
 def stopped(rows: Iterable[Row], stop: float | None) -> bool:
@@ -36,19 +36,19 @@ def stopped(rows: Iterable[Row], stop: float | None) -> bool:
 class Study:
     """TPE over one method's space.
 
-    A failed trial is told as FAIL, so the sampler neither learns from it nor waits for it. With one worker
-    and a seed the trials repeat exactly; with more, the order in which they finish feeds the sampler.
+    A failed trial becomes FAIL in Optuna, so the sampler neither learns from it nor waits for it. With one
+    worker and a seed, the trials repeat exactly; with more, they depend on the order in which they finish.
 
     Args:
-        name: Unique in the run, for people and for optuna-dashboard.
+        name: Unique in the run; shown to users and in optuna-dashboard.
         template: A trial with everything that all trials share, and the seed of the first one.
         origins: Preset -> the paper that it is from, and how the paper's experiment differs from the plan's.
         done: Rows that the run has already written for this study.
-        starts: What is tried before the published values, and what the sampler knows before it starts.
+        starts: Points to try before the published values, and trials that the sampler knows at the start.
         presets: Try the method's published values first.
         pruner: Ends hopeless trials; None lets all run to their end.
-        sampler: What draws the points.
-        stop: Hand out no more once the regret bound is at most so many points; None for never.
+        sampler: Draws the points.
+        stop: Give no more trials once the regret bound is at most this many points; None for never.
     """
 
     def __init__(
@@ -102,7 +102,7 @@ class Study:
 
     @property
     def total(self) -> int:
-        """Trials that it will have; fewer than were asked for once nothing more is to be gained."""
+        """Trials that it will have; fewer than requested if it has stopped early."""
         return self.done + self.running if self.stopped else self._trials
 
     @property
@@ -185,14 +185,14 @@ class Study:
             row["regret_bound"] = self._regret_bound()
 
     def _regret_bound(self) -> float | None:
-        """By the trials so far; calculated anew after every few."""
+        """The bound by the trials so far; recalculated every few trials."""
         if self._stop is not None and len(self._rows) // EVERY > self._bounded:
             self._bounded = len(self._rows) // EVERY
             self._bound = regret_bound(self._study)
         return self._bound
 
     def _values(self, row: Row) -> list[float] | None:
-        """What the row was judged by; of several repeats their mean, which its mean figures do not give."""
+        """The objective of a row; for several repeats their mean, which the mean figures do not give."""
         values = self._objective.of(row)
         judged = row.get("objective")
         return values if values is None or len(values) > 1 or judged is None else [judged]
@@ -201,9 +201,9 @@ class Study:
         self._again.append((self._running.pop(assignment.number), assignment))
 
     def _enqueue(self, method: Method) -> None:
-        """Queue the presets that were not tried yet, lie in the space and are the same algorithm.
+        """Queue the presets that were not tried yet, are in the space and are the same algorithm.
 
-        A preset that sets an option otherwise than this search does is another algorithm (with a defect of
+        A preset that sets an option differently from this search is another algorithm (with a defect of
         published code, say, or more access), whose result must not come out as the best of this one.
         """
         tried = {row.get("preset") for row in self._rows}

@@ -1,4 +1,4 @@
-"""optuna-dashboard on the searches of a table, which go on appearing while a search writes it."""
+"""optuna-dashboard on the searches of a table; it shows new trials while a search writes them."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def _say(line: str) -> None:
 
 
 class Studies:
-    """The search studies of a table in Optuna's memory, as the table was when they were last refreshed."""
+    """The search studies of a table in an Optuna storage in memory, as of the last refresh."""
 
     def __init__(self, results: Path | str) -> None:
         from optuna.storages import InMemoryStorage
@@ -47,12 +47,12 @@ class Studies:
         return [study.study_name for study in self.storage.get_all_studies()]
 
     def refresh(self) -> None:
-        """Take over what was written since.
+        """Read the files that were written since the last refresh.
 
         Raises:
             AnalysisError: when the table cannot be read.
             ResultsError: when the records of its runs cannot be read.
-            OSError: when the place does not answer.
+            OSError: when the results cannot be reached.
         """
         from analysis.results.load import trials
         from analysis.results.parquet import data_files
@@ -70,7 +70,7 @@ class Studies:
         self._written = written
 
     def _take(self, study: Any) -> None:
-        """Add what a study lacks; one that holds trials which the table does not any more is made anew."""
+        """Add missing trials to a study; a study with trials that are no longer in the table is rebuilt."""
         from optuna.study import load_study
 
         ids = {known.study_name: known._study_id for known in self.storage.get_all_studies()}
@@ -89,10 +89,10 @@ def dashboard(results: Path | str, port: int = PORT, host: str = "127.0.0.1", te
 
     Args:
         results: The results folder, or its address in a bucket; it is only read.
-        port: Where to listen; 0 for any that is free.
-        host: The address to listen at. Whoever reaches it can read what the table holds.
-        tell: Is given the dashboard's address, and a line when the results cannot be read, and when they can
-            be again.
+        port: The port to listen on; 0 for any free port.
+        host: The address to listen on. Everyone who can reach it can read the table.
+        tell: Called with the dashboard's address, and with a line when the results cannot be read, and when
+            they can be read again.
 
     Raises:
         AnalysisError: when the results cannot be read.
@@ -114,7 +114,7 @@ def dashboard(results: Path | str, port: int = PORT, host: str = "127.0.0.1", te
 def serving(
     results: Path | str, port: int, host: str, tell: Tell, every_s: float = _EVERY_S
 ) -> Iterator[tuple[str, Studies]]:
-    """The dashboard as long as the body runs: its address, and the studies that it shows."""
+    """The dashboard while the body runs: its address, and the studies that it shows."""
     if find_spec("optuna_dashboard") is None:
         raise ResultsError("the dashboard needs optuna-dashboard: pip install 'unlearnbench[dashboard]'")
     from optuna_dashboard import wsgi
@@ -144,7 +144,7 @@ def serving(
 
 
 def _follow(studies: Studies, tell: Tell, every_s: float, ended: threading.Event) -> None:
-    """Refresh until the end; what cannot be read now may be read later, so it is said once."""
+    """Refresh until the end; an error is reported once, because a later refresh may succeed."""
     from analysis.errors import AnalysisError
     from analysis.results.store import reason
 
@@ -170,12 +170,14 @@ class _Server(ThreadingMixIn, WSGIServer):
 
 class _Silent(WSGIRequestHandler):
     def log_message(self, *args: Any) -> None:
-        """Nothing: a page asks every few seconds."""
+        """No log: a page sends a request every few seconds."""
 
 
 def _for_this_machine(app: Callable[..., Iterable[bytes]]) -> Callable[..., Iterable[bytes]]:
-    """Refuse requests by another name than this machine's: a page of the web whose name was made to lead
-    here could otherwise read the results through the browser."""
+    """Refuse requests to other host names than this machine's.
+
+    Otherwise a web page whose host name resolves to this machine could read the results through the browser.
+    """
 
     def checked(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
         name = environ.get("HTTP_HOST", "localhost").rsplit(":", 1)[0].strip("[]")

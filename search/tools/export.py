@@ -13,7 +13,7 @@ from search.studies.optuna_storage import opened
 
 @dataclass(frozen=True)
 class Exported:
-    """A study that was written: how many trials were added, and how many it had from earlier."""
+    """A written study: the number of added trials, and of trials that it had before."""
 
     name: str
     added: int
@@ -25,10 +25,10 @@ class Exported:
 
 
 def export_optuna(results: Path | str, storage: str) -> list[Exported]:
-    """Write every search of a table into a database as an Optuna study of its own.
+    """Write every search of a table to a database as a separate Optuna study.
 
-    The studies have the names that `unlearn dashboard` shows. Trials that a study holds already are left
-    alone, so that the same call again adds what a search has done since.
+    The studies have the names that `unlearn dashboard` shows. Existing trials of a study are not changed, so
+    that the same call again adds the new trials of a search.
 
     Args:
         results: The results folder, or its address in a bucket.
@@ -69,7 +69,7 @@ def export_optuna(results: Path | str, storage: str) -> list[Exported]:
 
 
 def export_csv(results: Path | str, file: Path | str, table: str = "trials") -> int:
-    """Write a table as one CSV file, which replaces one of that name; gives the number of rows.
+    """Write a table as a CSV file, which replaces an existing file; returns the number of rows.
 
     Args:
         results: The results folder, or its address in a bucket.
@@ -109,7 +109,7 @@ def export_csv(results: Path | str, file: Path | str, table: str = "trials") -> 
 
 
 def _written(column: pd.Series) -> pd.Series:
-    """A column in which a spreadsheet takes no text for a formula."""
+    """A column without text that a spreadsheet would read as a formula."""
     from analysis.text.names import spreadsheet
 
     if not pd.api.types.is_string_dtype(column) and not pd.api.types.is_object_dtype(column):

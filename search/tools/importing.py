@@ -18,18 +18,18 @@ def import_optuna(
 ) -> list[Point]:
     """The best trials of an Optuna study that a plan's search of a method can start from.
 
-    They are points to run here, not results: what they measured elsewhere stays there.
+    They are points to run here, not results: their measurements are not imported.
 
     Args:
         storage: Address of the database as Optuna takes it, such as `sqlite:///study.db`.
         method: A method of the plan.
-        study: The name of the study; None: those that `unlearn export` wrote for the method, or the only one.
-        points: How many, at most.
-        tell: Is given a line about what is taken, and about what lies outside the space.
+        study: The name of the study; None for the exported studies of the method, or the only one.
+        points: The maximum number of points.
+        tell: Called with a line about the imported trials, and about trials outside the space.
 
     Raises:
-        PlanError: for a method that the plan does not search, a study that is not there, or one that varies
-            other parameters or holds no trial in the plan's space.
+        PlanError: for a method that the plan does not search, a missing study, or a study that varies other
+            parameters or has no trial in the plan's space.
         ResultsError: when the database cannot be used.
     """
     from benchmarks.errors import suggest
@@ -43,7 +43,7 @@ def import_optuna(
 
 
 def as_yaml(method: str, points: list[Point]) -> str:
-    """Points as they stand under `search` in a plan."""
+    """Points as they are written under `search` in a plan."""
     lines = [f"  start:  # under 'search'\n    {method}:"]
     for point in points:
         values = ", ".join(f"{name}: {_written(value)}" for name, value in point.values.items())

@@ -1,4 +1,4 @@
-"""Searches that were done before, elsewhere or here, and what a new search takes over from them."""
+"""Earlier searches, and the points or trials that a new search takes from them."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ class Trial:
     """A complete trial of an earlier search.
 
     Attributes:
-        params: The hyper-parameters that it is known to have had.
-        objective: What it was judged by; the parts of the plan's objective where the search says so.
-        origin: What the row of a trial says that starts from it.
-        ended: Whether its evaluation ended early, which makes its objective a rough one.
+        params: Its hyper-parameters, as far as they are known.
+        objective: Its figures; the parts of the plan's objective, if the search has the same objective.
+        origin: The value of `started_from` in the row of a trial that starts from it.
+        ended: Whether its evaluation ended early, so that its objective is rough.
     """
 
     params: Mapping[str, Any]
@@ -34,13 +34,13 @@ class Trial:
 
 @dataclass(frozen=True)
 class Earlier:
-    """An earlier search of one method.
+    """An earlier search of a method.
 
     Attributes:
-        name: As people know it.
-        forget: The forget set that it was done on; "" where that is not known.
+        name: Its name in messages.
+        forget: The forget set that it was done on; "" if it is not known.
         trials: Its complete trials, the best first.
-        unlike: Why its figures are not those that the plan's search would measure; "" where they are.
+        unlike: Why its figures differ from those that the plan's search would measure; "" if they do not.
     """
 
     name: str
@@ -50,9 +50,9 @@ class Earlier:
 
 
 def as_points(method: Method, space: Space, searches: Sequence[Earlier], count: int) -> Starts:
-    """The best points that the space holds: the best of every search before the second best of any.
+    """The best points inside the space: the best of every search before the second best of any.
 
-    Figures of searches on different data cannot be compared, ranks in each of them can.
+    Figures of searches on different data cannot be compared, but ranks within each of them can.
     """
     inside = [[t for t in search.trials if _point(method, space, t.params)] for search in searches]
     points: dict[tuple[Any, ...], Point] = {}
@@ -65,10 +65,10 @@ def as_points(method: Method, space: Space, searches: Sequence[Earlier], count: 
 
 
 def as_history(method: Method, space: Space, searches: Sequence[Earlier]) -> Starts:
-    """All trials that the plan's search would have measured alike.
+    """All trials of searches with the same figures as the plan's search.
 
     Raises:
-        PlanError: if that is true of no search; with the reason.
+        PlanError: if there is no such search, with the reason.
     """
     if all(search.unlike for search in searches):
         why = "; ".join(dict.fromkeys(f"{search.name}: {search.unlike}" for search in searches))
@@ -77,12 +77,12 @@ def as_history(method: Method, space: Space, searches: Sequence[Earlier]) -> Sta
 
 
 def outside(method: Method, space: Space, search: Earlier) -> list[Trial]:
-    """The trials of a search that the space does not hold."""
+    """The trials of a search outside the space."""
     return [trial for trial in search.trials if _point(method, space, trial.params) is None]
 
 
 def typed(method: Method, params: Mapping[str, Any]) -> dict[str, Any]:
-    """Values as the method's hyper-parameters, without those that are none."""
+    """Values as the method's hyper-parameters, without invalid and unknown ones."""
     known = {p.name: p for p in declared(method.Params)}
     values = {}
     for name, value in params.items():

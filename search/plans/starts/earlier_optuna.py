@@ -1,4 +1,4 @@
-"""Earlier searches in a database of Optuna studies, ours or anybody's."""
+"""Earlier searches in a database of Optuna studies, exported or of other tools."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ def earlier_studies(address: str, plan: Plan, method: Method, study: str | None)
     """The studies of a method in a database.
 
     Args:
-        study: The name of one; None: those that `unlearn export` wrote for the method, or else the only one.
+        study: The name of a study; None for the exported studies of the method, or the only one.
 
     Raises:
-        PlanError: for a name that is not there, several that it could be, or a study of other parameters.
+        PlanError: for an unknown name, several possible studies, or a study of other parameters.
         ResultsError: when the database cannot be used.
     """
     with opened(address, must_exist=True) as database:
@@ -84,7 +84,7 @@ def _earlier(study: Study, plan: Plan, method: Method) -> Earlier:
 
 
 def _unlike(study: Study, plan: Plan, method: Method) -> str:
-    """Why the values of a study are not what the plan's search would measure, going by what it says."""
+    """Why the values of a study differ from those that the plan's search would measure, by its attributes."""
     wanted = plan.objective()
     if study.metric_names != list(wanted.parts) or any(d.name != "MINIMIZE" for d in study.directions):
         names = _listed(wanted.parts)

@@ -18,16 +18,16 @@ _WHERE = ("task", "dataset", "model")
 
 
 def earlier_searches(results: Path | str, rows: pd.DataFrame, plan: Plan, method: Method) -> list[Earlier]:
-    """The searches of a method that are nearest to a plan's: the same task before the same data set, and that
-    before the same network; on any forget set.
+    """The searches of a method that are nearest to a plan's, on any forget set.
 
-    Left out are those of the plan itself that started from others: they are what a resumed search continues.
+    The same task counts before the same data set, and that before the same network. Searches of the plan
+    itself that started from others are left out, because a resumed search continues them.
 
     Args:
-        rows: All trials in the place.
+        rows: All trials in the results.
 
     Raises:
-        ResultsError: when the records of the place's runs cannot be read.
+        ResultsError: when the records of the runs cannot be read.
     """
     resumed = {run_id for record in records(results, f"{plan.name}-search") for run_id in _started(record)}
     of_method = rows[(rows["method"] == method.name) & ~rows["run_id"].isin(resumed)]

@@ -1,4 +1,4 @@
-"""What a plan's `search.start_from` names: earlier searches, taken over when the plan is read."""
+"""The earlier searches in a plan's `search.start_from`, which are read with the plan."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ Searches = Callable[[Method], list[Earlier]]
 
 
 def with_earlier(plan: Plan, tell: Tell) -> Plan:
-    """The plan with what its searches take over from earlier ones.
+    """The plan with the starts of its searches from earlier searches.
 
     Args:
-        tell: Is given one line about what is taken for each method, and what is left out.
+        tell: Called with a line about the trials that each method takes, and those that are left out.
 
     Raises:
-        PlanError: when nothing can be taken, with the reason.
+        PlanError: if no trial can be used, with the reason.
     """
     given = plan.search.start_from
     if given is None:
@@ -38,7 +38,7 @@ def with_earlier(plan: Plan, tell: Tell) -> Plan:
 
 
 def taken(plan: Plan, method: Method, given: StartFrom, searches: Searches, tell: Tell) -> Starts:
-    """What the search of one method takes over: from searches that measured what it does, if there are any.
+    """The starts of the search of a method, from searches with the same figures if there are any.
 
     Raises:
         PlanError: as `with_earlier`.
@@ -89,7 +89,7 @@ def _reader(plan: Plan, given: StartFrom) -> Searches:
 
 
 def _names(plan: Plan, study: str | Mapping[str, str] | None) -> Mapping[str, str | None]:
-    """The methods that have a study in the database, and its name, or None where the database knows it."""
+    """The methods with a study in the database, and its name, or None if the database knows it."""
     if study is None:
         return dict.fromkeys(plan.methods)
     if isinstance(study, str):

@@ -14,14 +14,14 @@ from search.plans.scaling import reduced
 from search.studies.spaces import Space, parsed
 from search.studies.starts import Point
 
-ORIGIN = "plan"  # what the rows of these points say
+ORIGIN = "plan"  # the value of `started_from` in the rows of these points
 
 
 def with_points(plan: Plan) -> Plan:
-    """The plan with its points in full, as what its searches start from, before what else they start from.
+    """The plan with its complete points, which its searches start from before any other starts.
 
     Raises:
-        InvalidParameters: for a point of another method, or one that its search cannot try.
+        InvalidParameters: for a point of another method, or a point that its search cannot try.
     """
     given = dict(plan.search.start)
     if not given:
@@ -55,8 +55,10 @@ def _points(plan: Plan, method: Method, given: tuple[dict[str, Any], ...]) -> tu
 
 
 def _point(method: Method, space: Space, given: Mapping[str, Any], scale: float) -> dict[str, Any]:
-    """What a search varies of a point; what the point leaves out has its default, or is drawn if that is not
-    in the space."""
+    """The varied part of a point.
+
+    Parameters that the point leaves out have their defaults, or are drawn if these are not in the space.
+    """
     known = {p.name: p for p in declared(method.Params)}
     for name in given:
         if name not in known:

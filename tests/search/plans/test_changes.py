@@ -81,7 +81,7 @@ def test_a_list_of_data_sets_or_networks_stands_for_several_plans(dataset: str) 
         ("search.space.jit.lr=fast", "'lr' must be of type float, not 'fast'"),
         ("search.trials", "write --set KEY=VALUE, such as --set search.trials=5"),
         (".=5", "write --set KEY=VALUE"),
-        ("name.of=5", "'name' holds a value and no keys of its own; set 'name' as a whole"),
+        ("name.of=5", "'name' has a value instead of keys; set 'name' as a whole"),
         ("methods=[jit", "not valid YAML: "),
         ("name=a: b", "not valid YAML: mapping values are not allowed here"),
         ("search.trials=!!int 5", "not valid YAML: 'tag:yaml.org,2002:int': a tag has no meaning in a plan"),
