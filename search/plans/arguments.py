@@ -56,7 +56,7 @@ def _spelt(value: Any, position: Position) -> Any:
     if isinstance(value, (str, Path, numbers.Number)):
         text = str(value).strip()
         if any(unicodedata.category(character) in UNPRINTABLE for character in text):
-            raise PlanError(f"{_key(position)}: '{text}' holds a control character; write it without")
+            raise PlanError(f"{_key(position)}: '{text}' contains a control character; write it without")
         return text
     if isinstance(value, Iterable) and not isinstance(value, (bytes, set, frozenset)):
         return [_spelt(inner, (*position, i)) for i, inner in enumerate(value)]

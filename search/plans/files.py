@@ -92,7 +92,7 @@ def load_part(
         return every[0]
     if part is None:
         raise PlanError(
-            f"{plan} stands for {len(every)} plans: {', '.join(names)}; name one as part (--part), or "
+            f"{plan} has {len(every)} plans: {', '.join(names)}; name one as part (--part), or "
             "take all of them with unlearnbench.plans"
         )
     for candidate in every:
@@ -253,8 +253,8 @@ def _check_recipe(plan: Plan, at: Callable[..., str]) -> None:
 
     if plan.recipe().original == "published" and models.get(plan.model).published is None:
         raise PlanError(
-            f"{at('training', 'original')}: nobody published weights of '{plan.model}' that are known here; "
-            "write 'original: trained', or give weights of your own as 'checkpoint'"
+            f"{at('training', 'original')}: there are no published weights of '{plan.model}' that this "
+            "package knows; write 'original: trained', or give your own weights as 'checkpoint'"
         )
 
 
@@ -326,19 +326,19 @@ def _check_weights(plan: Plan, at: Callable[..., str]) -> None:
         )
     if plan.checkpoint is None:
         raise PlanError(
-            f"{at('retrained')}: a retrained model of your own is compared with an original of your own; "
+            f"{at('retrained')}: your own retrained model is compared with your own original; "
             "add 'checkpoint', or leave 'retrained' out"
         )
     if plan.benchmark is not None and plan.benchmark.draws > 1:
         raise PlanError(
-            f"{at('benchmark', 'draws')}: a retrained model holds for one forget set, and 'draws: "
+            f"{at('benchmark', 'draws')}: a retrained model is for one forget set, and 'draws: "
             f"{plan.benchmark.draws}' forgets as many; leave 'draws' out, or leave 'retrained' out, and "
             "one is trained here for each"
         )
     forgotten = sorted({scenario.forget for scenario in plan.scenarios()})
     if len(forgotten) > 1 or plan.task == "sequence":
         raise PlanError(
-            f"{at('retrained')}: a retrained model holds for one forget set, and this plan has "
+            f"{at('retrained')}: a retrained model is for one forget set, and this plan has "
             f"{', '.join(map(repr, forgotten))}; keep one set in 'search' and 'benchmark', or leave "
             "'retrained' out, and one is trained here for each"
         )

@@ -60,7 +60,7 @@ class Identity:
         if before is None:
             if earlier:
                 changes = "; ".join(_differences(earlier[-1]["identity"], self.shared))
-                yield f"run {self.run_id} is new beside {earlier[-1]['run_id']}: {changes}"
+                yield f"run {self.run_id} is new; it differs from {earlier[-1]['run_id']}: {changes}"
             return
         for name, parts in self.studies.items():
             known = before["studies"].get(name)

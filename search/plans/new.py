@@ -40,7 +40,7 @@ search:  # finds hyper-parameters on validation images
   trials: {trials}  # of each method on each forget set; the papers' searches have 250
   # objective: pareto  # by default gap, the mean distance to the retrained model
 {examples}
-benchmark:  # runs what was found on test images, beside retraining and published values
+benchmark:  # on test images, compared with retraining and published values
   forget: {forget}
   seeds: 3  # repetitions
   beside: [finetune]  # methods that run with their published values
@@ -110,7 +110,7 @@ def _examples(method: str) -> str:
     ranges, points = f"{p.name}: [{p.low:g}, {p.high:g}]", f"{p.name}: {p.default}"
     return (
         f"  # space: {{{method}: {{{ranges}}}}}  # other ranges; see unlearn show {method}\n"
-        f"  # start: {{{method}: [{{{points}}}]}}  # points of your own to try first\n"
+        f"  # start: {{{method}: [{{{points}}}]}}  # your own points to try first\n"
     )
 
 

@@ -38,7 +38,7 @@ def parts(document: Document) -> Iterator[Document]:
     for name, keys in given.items():
         at = document.at("parts", name)
         if not isinstance(keys, dict) or not keys:
-            raise PlanError(f"{at}: the part '{name}' holds no keys; say in what it differs from the others")
+            raise PlanError(f"{at}: the part '{name}' has no keys; say in what it differs from the others")
         for key in _OF_THE_FILE:
             if key in keys:
                 raise PlanError(

@@ -93,7 +93,7 @@ class StartFrom(Section):
         if (self.results is None) == (self.optuna is None):
             raise ValueError("write either results: FOLDER or optuna: sqlite:///FILE")
         if self.study is not None and self.optuna is None:
-            raise ValueError("a study is in a database; write optuna: sqlite:///FILE beside it")
+            raise ValueError("a study is in a database; write optuna: sqlite:///FILE too")
         return self
 
     def __str__(self) -> str:
@@ -118,8 +118,8 @@ class Wanted(Section):
 
 
 class Minimised(Section):
-    """The objective of a search: its name, which in the file is a single word; or a weighted mean of metrics, a
-    limit on the loss of retain accuracy, or both.
+    """The objective of a search: its name, which in the file is a single word; or a weighted mean of metrics,
+    a limit on the loss of retain accuracy, or both.
 
     Attributes:
         name: gap or pareto; None for a user-defined objective.
@@ -195,7 +195,8 @@ class Benchmark(Section):
     Attributes:
         seeds: Repetitions of a method on one forget set and one original model.
         draws: Number of samples of each forget set that is a number (of images, of people).
-        originals: Number of original models, with the seeds after the plan's, each with its own retrained models.
+        originals: Number of original models, with the seeds after the plan's; each has its own retrained
+            models.
         presets: Which published values of each searched method to run: those nearest to the plan's data
             set, model and task, all that were published for the task, or none. Or method -> names of its
             presets; the other methods then run the nearest.
@@ -480,8 +481,8 @@ class Plan(Shown, Section):
         """The number of retrained models of each of its scenarios.
 
         With `auto` three if a model trains in about a minute, see
-        `benchmarks.training.reference_models.automatic`. Otherwise one; also for a sequence, which has a model
-        for each request, and for the user's model.
+        `benchmarks.training.reference_models.automatic`. Otherwise one; also for a sequence, which has a
+        model for each request, and for the user's model.
         """
         if self.references != "auto":
             return self.references

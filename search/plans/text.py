@@ -121,7 +121,7 @@ class _Reader:
     def _text(self, node: yaml.Node) -> str:
         text = str(node.value).strip()
         if any(unicodedata.category(character) in UNPRINTABLE for character in text):
-            self._refuse(node, f"'{text}' holds a control character; write it without")
+            self._refuse(node, f"'{text}' contains a control character; write it without")
         return text
 
     def _refuse(self, node: yaml.Node, problem: str) -> NoReturn:

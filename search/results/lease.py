@@ -80,15 +80,15 @@ class Lease:
                 str(other) for other in holders(self._store, self._mine.run) if other.rivals(self._mine)
             ]
             run = self._mine.run
-            silence = "because this driver gave no sign of life for a while (a suspended machine?)"
+            silence = "because this driver had no heartbeat for a while (a suspended machine?)"
             if others:
                 raise LeaseLost(
                     f"run '{run}' was taken over by {others[0]}, {silence}; it stops here, and what it "
                     "finished before is kept"
                 ) from None
             raise LeaseLost(
-                f"the claim on run '{run}' is gone from {self._store}: somebody deleted files there, or the "
-                f"run was taken over, {silence}; the same command goes on from what is in the table now"
+                f"the claim on run '{run}' was deleted from {self._store}: somebody deleted files there, or "
+                f"the run was taken over, {silence}; the same command resumes from the table"
             ) from None
 
     def release(self) -> None:
@@ -129,7 +129,7 @@ class Lease:
         if remote:
             self._tell(
                 f"run '{self._mine.run}' was left by {remote[0]}; "
-                f"waiting up to {self._stale_s:.0f} s for a sign of life"
+                f"waiting up to {self._stale_s:.0f} s for its heartbeat"
             )
             living = self._first_to_beat(remote)
             if living is not None:

@@ -50,7 +50,7 @@ class Added:
     def __str__(self) -> str:
         earlier = self.of - self.trials
         return f"run {self.run}: {self.trials} trials from {self.source}" + (
-            f", {earlier} were there already" if earlier else ""
+            f", {earlier} existed already" if earlier else ""
         )
 
 

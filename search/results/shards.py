@@ -48,6 +48,6 @@ def parse(text: str) -> Shard:
     shard = Shard(*map(int, numbers.groups())) if numbers else None
     if shard is None or not 1 <= shard.index <= shard.count:
         raise PlanError(
-            f"'--shard {text}' names no part of a plan; write i/n, such as 1/4 for the first of four"
+            f"'--shard {text}' is not a part of a plan; write i/n, such as 1/4 for the first of four"
         )
     return shard

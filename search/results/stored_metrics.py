@@ -126,7 +126,7 @@ def measure_stored(
             try:
                 lease = Lease(store, claim(run), tell)
             except ResultsError as error:
-                tell(f"run {run} is left alone: {error}")
+                tell(f"run {run} is skipped: {error}")
                 continue
             try:
                 gained += _measure(store, lease, run, wanted, tell)
@@ -144,9 +144,9 @@ def _wanted(names: Sequence[str], tell: Tell) -> list[Metric]:
     possible = [metric.name for metric in metrics if metric.of_samples]
     if beyond:
         line = (
-            f"not from stored samples, which hold only what a model says of each forget image: "
-            f"{', '.join(beyond)}; to have them, run the benchmark into another folder (its plan names "
-            f"what is 'if named' in `unlearn list metrics`); samples suffice for {', '.join(possible)}"
+            f"not possible with stored samples, which have only the predictions for each forget image: "
+            f"{', '.join(beyond)}; to get them, run the benchmark into another folder (its plan names "
+            f"what is 'if named' in `unlearn list metrics`); possible are {', '.join(possible)}"
         )
         if len(beyond) == len(chosen):
             raise ResultsError(line)

@@ -120,5 +120,5 @@ def _try_to_replace(store: Store, lease: Lease, file: str, table: pa.Table, tell
     except OSError as error:
         tell(
             f"{store.at(file)} should be brought up to date but cannot be written ({reason(error)}); it is "
-            "left as it is: our readers understand it, others may miss columns"
+            "not changed: `unlearn` can read it, other readers may miss columns"
         )

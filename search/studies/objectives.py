@@ -123,9 +123,7 @@ def objective(spec: str | Mapping[str, Any]) -> Objective:
 def _term(name: str, wanted: Mapping[str, Any]) -> Term:
     ideal = metrics.get(name).ideal
     if ideal == "none" and not wanted.get("aim"):
-        raise InvalidParameters(
-            f"no value of '{name}' is right by itself; give it an 'aim': {', '.join(AIMS)}"
-        )
+        raise InvalidParameters(f"'{name}' has no best value; give it an 'aim': {', '.join(AIMS)}")
     aim: Aim = wanted.get("aim") or ("zero" if ideal == "zero" else "retrained")
     return Term(name, float(wanted.get("weight", 1.0)), aim)
 

@@ -104,7 +104,7 @@ def dashboard(results: Path | str, port: int = PORT, host: str = "127.0.0.1", te
             shown = f"{count} {'study' if count == 1 else 'studies'}" if count else "no search yet"
             tell(f"dashboard of {results} ({shown}): {address}  (Ctrl-C ends it)")
             if host not in _LOOPBACK:
-                tell(f"whoever reaches {host} can read these results; without --host only this machine does")
+                tell(f"everyone who reaches {host} can read these results; without --host only this machine")
             threading.Event().wait()
     except KeyboardInterrupt:
         return

@@ -20,7 +20,7 @@ class Exported:
     held: int
 
     def __str__(self) -> str:
-        held = f", {self.held} were there" if self.held else ""
+        held = f", {self.held} existed" if self.held else ""
         return f"{self.name}: {self.added} trials added{held}"
 
 
@@ -60,7 +60,7 @@ def export_optuna(results: Path | str, storage: str) -> list[Exported]:
             new = study.missing(held)
             if new is None:
                 raise ResultsError(
-                    f"the study '{study.name}' is there already, with trials that {results} does not hold; "
+                    f"the study '{study.name}' is there already, with trials that {results} does not have; "
                     "delete that study, or give another database"
                 )
             target.add_trials(new)

@@ -69,7 +69,7 @@ def test_the_retrained_model_takes_pixels_as_the_original_does() -> None:
         ("checkpoint: m.pt\nretrained: {file: r.pt, mean: 1}", r"mine.yaml:8: unknown key 'mean'"),
         (
             "checkpoint: m.pt\nretrained: r.pt\nbenchmark: {forget: [8, 3]}",
-            r"mine.yaml:8: a retrained model holds for one forget set, and this plan has '3', '8'; keep one",
+            r"mine.yaml:8: a retrained model is for one forget set, and this plan has '3', '8'; keep one",
         ),
     ],
 )

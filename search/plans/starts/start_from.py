@@ -45,21 +45,21 @@ def taken(plan: Plan, method: Method, given: StartFrom, searches: Searches, tell
     """
     every = searches(method)
     if not every:
-        tell(f"{method.name} has no earlier search in {given}, so it starts without")
+        tell(f"{method.name} has no earlier search in {given}, so it starts without points")
         return Starts()
     usable = [search for search in every if not search.unlike] or every
     space = plan.space(method)
     for search in usable:
         if left := outside(method, space, search):
             values = " ".join(f"{n}={v}" for n, v in left[0].params.items() if n in space.varied)
-            trials = "1 trial lies" if len(left) == 1 else f"{len(left)} trials lie"
+            trials = "1 trial is" if len(left) == 1 else f"{len(left)} trials are"
             tell(f"{trials} outside the plan's space in {search.name}, such as {values}")
     if given.use == "history":
         starts = as_history(method, space, usable)
     else:
         starts = as_points(method, space, usable, given.points)
     if not starts.identity:
-        raise PlanError(f"no trial of {usable[0].name} lies in the space that the plan searches")
+        raise PlanError(f"no trial of {usable[0].name} is in the space that the plan searches")
     names = " and ".join(search.name for search in usable[:3]) + (" and others" if len(usable) > 3 else "")
     tell(f"{method.name} starts from {starts.identity.rpartition(' ')[0]} of {names}")
     return starts
@@ -73,8 +73,8 @@ def _reader(plan: Plan, given: StartFrom) -> Searches:
         address = given.optuna
         if has_password(address):
             raise PlanError(
-                "'search.start_from' holds a password, and a plan is kept beside its results; leave it to "
-                "the database's own configuration, or take points with `unlearn import`"
+                "'search.start_from' contains a password, and a plan is stored with its results; move it "
+                "to the configuration of the database, or take points with `unlearn import`"
             )
         names = _names(plan, given.study)
         return lambda method: (

@@ -67,7 +67,7 @@ def test_a_name_is_made_of_what_is_run() -> None:
         ({"search": {"forget": 12}}, "search.forget: 'digits' has no class '12'"),
         ({"serach": {}}, "serach: unknown key 'serach'; did you mean 'search'"),
         ({"search": {"forget": {8}}}, "search.forget: 'set' is not a type that a plan can hold"),
-        ({"name": "a\x1bb"}, r"name: 'a\\x1bb' holds a control character"),
+        ({"name": "a\x1bb"}, r"name: 'a\\x1bb' contains a control character"),
         ({"dataset": ["digits", "mnist"]}, "these keys make 2 plans"),
         ({"model": "import:nets:build"}, "model: 'import:nets:build' runs code of a module"),
     ],
@@ -89,9 +89,7 @@ parts:
   classes: {task: full_class, search: {forget: "8"}}
   images: {task: random, search: {forget: "40"}}
 """)
-    with pytest.raises(
-        PlanError, match=r"stands for 2 plans: two-classes, two-images; name one as part \(--part\)"
-    ):
+    with pytest.raises(PlanError, match=r"has 2 plans: two-classes, two-images; name one as part \(--part\)"):
         Plan.load(path)
     assert Plan.load(path, part="images").task == "random"
     assert Plan.load(str(path), part="two-classes").task == "full_class"

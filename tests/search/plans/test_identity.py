@@ -196,7 +196,7 @@ def test_changes_are_named_in_a_new_run_and_in_a_study_that_starts_again(
     second = search_identity(plan())
     (line,) = kept(second)
     assert line == (
-        f"run {second.run_id} is new beside {first.run_id}: "
+        f"run {second.run_id} is new; it differs from {first.run_id}: "
         f"images {second.shared['images']} (before {first.shared['images']})"
     )
 
@@ -213,7 +213,7 @@ def test_how_a_search_evaluates_counts_only_where_it_changes_rows(
     with Results(tmp_path, whole.run_id) as results:
         results.save_plan(whole.record())
     (line,) = part.news(records(tmp_path, "tiny-search"))
-    assert line == f"run {part.run_id} is new beside {whole.run_id}: evaluate auto (before all)"
+    assert line == f"run {part.run_id} is new; it differs from {whole.run_id}: evaluate auto (before all)"
     few = search_identity(plan("eval_limit: 400"))
     assert few == search_identity(plan("eval_limit: 400", text=TEXT.replace("trials: 6", "evaluate: all")))
     assert benchmark_identity(by_all, []).run_id == benchmark_identity(plan(), []).run_id

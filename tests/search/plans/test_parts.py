@@ -48,7 +48,7 @@ def test_the_scale_of_the_command_line_is_that_of_every_part() -> None:
         ('      forget: "20"', "      forget: 1000000", r"plan:13: .*1000000"),
         ("    task: random", "    taks: random", r"plan:10: unknown key 'taks'; did you mean 'task'"),
         ('{forget: "8", trials: 10}', '{forget: "8", trials: 0}', r"plan:5: 'search.trials' is 0"),
-        ("  class:\n    task: full_class", "  class:", r"plan:7: the part 'class' holds no keys"),
+        ("  class:\n    task: full_class", "  class:", r"plan:7: the part 'class' has no keys"),
         ("  class:\n", "  class:\n    name: other\n", r"plan:8: 'name' is the whole file's; write it above"),
         ("  class:\n", "  class:\n    checkpoint: m.pt\n", r"plan:8: 'checkpoint' is the whole file's"),
         ("  class:\n", "  class:\n    parts: {a: {seed: 1}}\n", r"plan:8: 'parts' is the whole file's"),

@@ -331,8 +331,8 @@ LAUGHS = "a: &a [x, x, x, x, x, x, x, x, x]\n" + "".join(
         ("name: &x [*x]", r"p:1: not valid YAML: '\*x' refers to itself"),
         ("name: " + "[" * 100, r"p:1: not valid YAML: it is nested more than 40 levels deep"),
         ("name: !!python/object:os.system x", r"p:1: not valid YAML: .* a tag has no meaning in a plan"),
-        ('name: "\\e[31m"', r"p:1: '\\x1b\[31m' holds a control character"),
-        ('name: "\\ud800"', r"p:1: '\\ud800' holds a control character"),
+        ('name: "\\e[31m"', r"p:1: '\\x1b\[31m' contains a control character"),
+        ('name: "\\ud800"', r"p:1: '\\ud800' contains a control character"),
         ("a: 1\nname: \x1b[31m", r"p:2: not valid YAML: a character that cannot be printed \(U\+001B\)"),
         ("\u202ename: x", r"p:1: unknown key '\\u202ename'"),
         (
@@ -389,7 +389,7 @@ def test_a_model_that_is_used_as_it_was_published() -> None:
     assert load("jit-table5", 0.001)[0].recipe().original == "trained"
     text = GOOD + "training: {original: published}\n"
     with pytest.raises(
-        PlanError, match=r":\d+: nobody published weights of 'cnn2. that are known here; write"
+        PlanError, match=r":\d+: there are no published weights of 'cnn2. that this package knows; write"
     ):
         parse(text)
     with pytest.raises(PlanError, match="and the model as it was published was trained elsewhere"):

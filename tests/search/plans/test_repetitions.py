@@ -110,7 +110,7 @@ def test_user_models_are_a_single_original_for_a_single_forget_set(tmp_path: Pat
     assert plan_of("draws: 2", text)
     with pytest.raises(PlanError, match="'checkpoint' is one original model, and 'originals: 2'"):
         plan_of("originals: 2", text)
-    with pytest.raises(PlanError, match="holds for one forget set, and 'draws: 2' forgets as many"):
+    with pytest.raises(PlanError, match="is for one forget set, and 'draws: 2' forgets as many"):
         plan_of("draws: 2", text + f"retrained: {file}\n")
 
 

@@ -42,8 +42,8 @@ def test_several_folders_are_merged_with_every_trial_once_and_its_details(tmp_pa
     before = {file: file.read_bytes() for file in into.rglob("*.*") if file.is_file()}
     added = merge([a, b], into)
     assert [str(addition) for addition in added] == [
-        f"run one: 2 trials from {a}, 1 were there already",
-        f"run one: 1 trials from {b}, 1 were there already",
+        f"run one: 2 trials from {a}, 1 existed already",
+        f"run one: 1 trials from {b}, 1 existed already",
         f"run other: 1 trials from {b}",
     ]
     assert ids(into) == [*(f"one:jit:{n}" for n in range(4)), "other:jit:0"]

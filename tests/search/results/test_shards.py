@@ -46,7 +46,7 @@ def test_a_bad_shard_is_a_single_line(text: str) -> None:
     with pytest.raises(PlanError) as caught:
         parse(text)
     assert str(caught.value) == (
-        f"'--shard {text}' names no part of a plan; write i/n, such as 1/4 for the first of four"
+        f"'--shard {text}' is not a part of a plan; write i/n, such as 1/4 for the first of four"
     )
 
 

@@ -126,8 +126,8 @@ def test_another_data_set_gives_points_and_no_history(tmp_path: Path) -> None:
 def test_trials_outside_the_space_are_left_out_and_an_example_is_named(before: Path) -> None:
     plan, lines = jit(f"start_from: {before}, space: {{jit: {{lr: [1e-4, 1e-3]}}}}")
     assert all(1e-4 <= point.values["lr"] <= 1e-3 for point in plan.starts("jit").points)
-    assert any("lie outside the plan's space in jit on" in line and "such as lr=" in line for line in lines)
-    with pytest.raises(PlanError, match=r"no trial of jit on .* lies in the space"):
+    assert any("are outside the plan's space in jit on" in line and "such as lr=" in line for line in lines)
+    with pytest.raises(PlanError, match=r"no trial of jit on .* is in the space"):
         jit(f"start_from: {before}, space: {{jit: {{sigma: [0.9999999, 1.0]}}}}")
 
 
@@ -211,7 +211,7 @@ def test_imported_points_can_be_pasted_into_the_plan(foreign: str) -> None:
         ("{results: here, point: 5}", "unknown key 'point'; did you mean 'points'"),
         ("nowhere", "'search.start_from': no results folder nowhere"),
         ("sqlite:///nowhere.db", "there is no file 'nowhere.db'"),
-        ("'mysql://me:secret@host/x'", "'search.start_from' holds a password"),
+        ("'mysql://me:secret@host/x'", "'search.start_from' contains a password"),
         ("{optuna: 'sqlite:///x.db', study: {ssd: x}}", "a study for 'ssd', which is not among the methods"),
     ],
 )
