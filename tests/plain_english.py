@@ -58,7 +58,7 @@ RULES = (
     Rule(r"\bli(?:es|e|ying) (?:in|on|at|by|with|under|beside|there|where|next)\b", "is, or is stored"),
     Rule(r"\b(?:goes|go|going|went|gone) on\b", "continue, or resume"),
     Rule(r"\btold\b(?! apart)", "reported, shown or informed"),
-    Rule(r"\btells?\b(?! (?:\S+ ){0,4}apart)", "report, say or show"),
+    Rule(r"\btells?\b(?!:| (?:\S+ ){0,4}apart)", "report, say or show"),  # a colon follows an argument's name
     Rule(r"\bholds? (?:for|true|here|everywhere|where|when|if)\b", "apply"),
     Rule(r"\b(?:to be|be) had\b", "is available"),
     Rule(r"\bgone\b(?! on\b)", "deleted, ended or fixed"),
@@ -85,7 +85,7 @@ RULES = (
     Rule(r"\b(?:wherever|whence|thence)\b", "where, anywhere or from there"),
     Rule(r"\b(?:therein|thereof|wherein|whereof|hitherto)\b", "a plain word"),
     Rule(r"\banew\b", "again, or from the start"),
-    Rule(r"\bbeside\b", "next to, compared with or in addition to"),
+    Rule(r"\bbeside\b(?!:)", "next to, compared with or in addition to"),
     Rule(
         r"\b(?:in|than|as|from|of|by|but) print\b|\bprint(?:'s| (?:says|has|does|names|gives))\b", "the paper"
     ),

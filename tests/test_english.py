@@ -24,6 +24,8 @@ CHECKED_PACKAGES: tuple[str, ...] = (
     *("tests/analysis/published", "tests/analysis/searches"),
     *("tests/analysis/statistics", "tests/analysis/text"),
     *("tests/benchmarks/methods", "tests/benchmarks/metrics", "tests/benchmarks/toolbox"),
+    *("search/loggers", "search/plans", "search/results", "search/studies", "search/tools"),
+    *("tests/search/plans", "tests/search/results", "tests/search/studies", "tests/search/tools"),
 )
 # Files that quote the phrases
 QUOTING = {"tests/plain_english.py", "tests/test_english.py"}

@@ -1,4 +1,4 @@
-"""Every shipped plan of a paper says what it does otherwise than print, and what it says is so."""
+"""Every shipped plan of a paper states its departures from the paper, and they are true."""
 
 from __future__ import annotations
 

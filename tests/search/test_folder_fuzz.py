@@ -1,4 +1,4 @@
-"""Results folders changed at random: whatever opens one works, or says in one line what is wrong."""
+"""Results folders changed at random: readers and writers work, or report the problem in a line."""
 
 from __future__ import annotations
 
@@ -107,7 +107,7 @@ _CHANGES: list[Callable[[pa.Table, random.Random], pa.Table]] = [
 
 
 def _mutate(folder: Path, draw: random.Random) -> None:
-    """Change a folder as a hostile or an unlucky hand would."""
+    """Change a folder as an attacker or an accident would."""
     files = sorted(p for p in folder.rglob("*") if p.is_file() and not p.is_symlink())
     file = draw.choice(files)
     kind = draw.random()
@@ -118,7 +118,7 @@ def _mutate(folder: Path, draw: random.Random) -> None:
                 table = draw.choice(_CHANGES)(table, draw)
             pq.write_table(table, file)
         except (pa.ArrowException, ValueError, KeyError, OSError):
-            return  # not to be had as Parquet
+            return  # not possible in Parquet
     elif kind < 0.7:
         content = bytearray(file.read_bytes() or b"x")
         for _ in range(draw.randint(1, 8)):
@@ -166,7 +166,7 @@ def _whole(folder: Path) -> None:
 
 
 def _use(folder: Path) -> None:
-    """What a resumed search does with its results before it runs a trial, and after."""
+    """The operations of a resumed search on its results before and after it runs a trial."""
     finished_trials(folder, "run")
     identity = Identity("search", "run-search-00000000", {"a": 1}, {"jit": {"b": 2}})
     list(identity.news(records(folder, "run-search")))

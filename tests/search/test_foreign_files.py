@@ -1,4 +1,4 @@
-"""What lies in a results folder and was not left there by a driver that ended well."""
+"""Files in a results folder that were not written by a driver, or by a driver that was killed."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ DEEP = "dataset=digits/model=cnn2/task=full_class/method=jit"
 
 
 def filled(folder: Path, count: int = 3) -> Path:
-    """Results of a run; gives its file of trials."""
+    """Write results of a run; returns its file of trials."""
     with Results(folder, "run") as results:
         results.save_plan({"run_id": "run"})
         results.append(Finished(trial(n), [], [{"image": n}]) for n in range(count))
@@ -104,7 +104,7 @@ def test_flipped_bits_in_pages_are_noticed_when_a_file_is_read(tmp_path: Path) -
 def test_a_reader_that_takes_every_file_meets_tables_only(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Polars reads what lies in a folder, hidden or not; here at every moment in which a file is written."""
+    """Polars reads all files of a folder, hidden or not; here at every moment in which a file is written."""
     seen: list[str] = []
     rename = Path.replace
 

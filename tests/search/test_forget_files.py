@@ -1,4 +1,4 @@
-"""Plans whose forget sets are files: where these lie, what names the run, and that workers need none."""
+"""Plans whose forget sets are files: their folders, the names of runs, and workers without the files."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ NAME = f"ids-5-{hashlib.sha256(struct.pack('<5q', *FORGOTTEN)).hexdigest()[:12]}
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    """A folder with the plan and its files, which is not the current one."""
+    """A folder with the plan and its files, which is not the current folder."""
     (tmp_path / "mine").mkdir()
     return tmp_path / "mine"
 

@@ -1,4 +1,4 @@
-"""A driver's life owns its files: whatever comes late, no row is lost and no trial counts twice."""
+"""Each process of a driver has separate files: late writes lose no row and double no trial."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ STEP = {"step": 1, "request": "8"}
 
 @pytest.fixture
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Drivers of other machines are taken for dead after a second."""
+    """Drivers of other machines are considered dead after a second."""
     monkeypatch.setattr("search.results.lease.Lease.__init__.__defaults__", (BEAT_S, STALE_S))
 
 

@@ -25,7 +25,7 @@ Rows = list[dict[str, Any]]
 
 @pytest.fixture
 def rows(plan: Plan, tmp_path: Path) -> Rows:
-    """Of two studies; the one with number 6 failed in each."""
+    """Rows of two studies; number 6 failed in each."""
     return write_search(tmp_path / "results", longer(plan, 7))
 
 
@@ -126,7 +126,7 @@ def test_wandb_keeps_a_run_of_every_trial_offline(
 
 
 def wandb_records(file: Path) -> Iterator[Any]:
-    """What an offline run holds: a log of protocol buffers in blocks, as LevelDB writes its own."""
+    """The content of an offline run: a log of protocol buffers in blocks, in the format of LevelDB."""
     from wandb.proto import wandb_internal_pb2
 
     data, at, whole = file.read_bytes(), 7, b""  # after the header

@@ -1,4 +1,4 @@
-"""Thousands of plans with mistakes: each is read, or refused in one line that a terminal can show."""
+"""Thousands of plans with mistakes: each is read, or refused in a line that a terminal can show."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ LONG = ["9" * 5000, "a" * 3000, "8+" * 3000 + "8", "[" * 100, "{a: " * 100, "a@"
 
 
 def examples() -> list[str]:
-    """The plans that ship, those of the docs, and one that has every section."""
+    """The shipped plans, those in the docs, and a plan with every section."""
     pages = [ROOT / "README.md", *(ROOT / "docs").glob("*.md")]
     shown = [b for page in pages for b in re.findall(r"```yaml\n(.*?)```", page.read_text(), re.DOTALL)]
     whole = """

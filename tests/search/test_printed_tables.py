@@ -1,4 +1,4 @@
-"""Every printed table and figure is a shipped plan, or says in which one it lies."""
+"""Every published table and figure is a shipped plan, or names the plan that contains it."""
 
 from __future__ import annotations
 

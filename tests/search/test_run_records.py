@@ -1,4 +1,4 @@
-"""What a run keeps of itself says how many trials it is to do, as `unlearn watch` reads it."""
+"""The record of a run has its number of trials, which `unlearn watch` reads."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Plans from a call: the same plan as from a file, and the same words for a mistake."""
+"""Plans from a call: the same plan as from a file, and the same messages."""
 
 from __future__ import annotations
 

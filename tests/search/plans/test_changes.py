@@ -1,4 +1,4 @@
-"""`--set KEY=VALUE`: any key of a plan, checked as the file is, with mistakes named as the command line's."""
+"""`--set KEY=VALUE`: any key of a plan, checked like the file, with mistakes reported by their option."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Identical work is one line of a benchmark, which names all that it stands for."""
+"""Identical work is a single line of a benchmark, which names all of its sources."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A run is its content: what decides its rows changes its name, and a path or a spelling does not."""
+"""A run is its content: its name changes with the content of its rows, and not with a path or a spelling."""
 
 from __future__ import annotations
 

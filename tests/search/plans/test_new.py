@@ -1,4 +1,4 @@
-"""`unlearn init`: every plan that it writes can be read, says what can be changed, and replaces nothing."""
+"""`unlearn init`: every plan that it writes can be read, explains its keys, and replaces no file."""
 
 from __future__ import annotations
 
@@ -92,7 +92,7 @@ def test_code_of_the_users_is_not_run(registry: Registry[Any]) -> None:
 
 
 def init(folder: Path, *arguments: str, typed: str | None = None) -> tuple[int, str]:
-    """The command, with its answers typed on a terminal of its own; without: no terminal."""
+    """The command, with its answers typed on a terminal; without answers: no terminal."""
     command = [sys.executable, "-c", "from search.cli import main; main()", "init", *arguments]
     environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[3])}
     if typed is None:

@@ -1,4 +1,4 @@
-"""What travels to a cluster: the plan, and weights that were read as weights, under names of ours."""
+"""A parcel for a cluster: the plan, and weights that were read as weights, under new names."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""One file stands for several plans: its parts, and its lists of data sets and networks."""
+"""A file with several plans: its parts, and its lists of data sets and networks."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ def test_a_file_has_no_more_parts_than_plans() -> None:
 
 
 def test_ssds_first_table_has_all_of_its_experiments() -> None:
-    """Four experiments of SSD and Fisher forgetting; with the retrained model 48 printed figures."""
+    """Four experiments of SSD and Fisher forgetting; with the retrained model 48 published figures."""
     from analysis.published import select
 
     plans = load("ssd-table1")

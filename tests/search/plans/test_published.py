@@ -1,4 +1,4 @@
-"""The published values that shipped plans run, held against those that the papers and their code have.
+"""The published values that shipped plans run, compared with those of the papers and their code.
 
 Every value below was typed from a paper or from the facts about its code, not read from the presets. None:
 the paper has no value for the method there.
@@ -97,7 +97,7 @@ OF_FACES: Values = RELABELING | {
 }
 AKBARI = {
     **{"gradient_surgery": SURGERY, "activation_pruning": PRUNING},
-    # Its code's own random labels, boundary, SCRUB and fine-tuning have no values in print
+    # The random labels, boundary, SCRUB and fine-tuning of its code have no values in the paper
     **dict.fromkeys(("random_labels", "boundary_shrink", "scrub", "finetune")),
 }
 RESNET18 = _ssd(10.0, 1.0)

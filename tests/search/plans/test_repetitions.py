@@ -1,4 +1,4 @@
-"""What a benchmark repeats: seeds within draws within originals, in an order that can be cut short."""
+"""The repetitions of a benchmark: seeds, draws and originals, in an order that can be interrupted."""
 
 from __future__ import annotations
 
@@ -135,7 +135,7 @@ def test_models_differ_by_draw_and_seed() -> None:
 
 @pytest.mark.parametrize("name", ["jit-table4a", "jit-table4b", "ssd-table6"])
 def test_plans_of_random_images_repeat_as_print_did(name: str) -> None:
-    """Ten runs, each with a sample of its own (JiT, 5.1)."""
+    """Ten runs, each with a different sample (JiT, 5.1)."""
     for plan in load(name):
         assert plan.benchmark is not None
         assert (plan.benchmark.draws, plan.benchmark.seeds, plan.benchmark.originals) == (10, 1, 1)

@@ -1,4 +1,4 @@
-"""Scaled plans: less of everything, of nothing none, and every plan that ships can be run small."""
+"""Scaled plans: less of everything, nothing left out, and every shipped plan can be scaled."""
 
 from __future__ import annotations
 

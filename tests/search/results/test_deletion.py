@@ -1,4 +1,4 @@
-"""Deleting a run: all of it, nothing of others, and not from under its driver."""
+"""Deleting a run: completely, nothing of other runs, and not while its driver is running."""
 
 from __future__ import annotations
 

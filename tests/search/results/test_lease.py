@@ -1,4 +1,4 @@
-"""One driver per run: the second is refused, the dead one's successor goes on, the one that slept stops."""
+"""One driver per run: a second is refused, the successor of a dead driver continues, a sleeper stops."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def server() -> Iterator[s3.Server]:
 
 @pytest.fixture(params=["folder", "bucket"])
 def location(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
-    """A fresh place of both kinds."""
+    """A new location of both kinds."""
     if request.param == "folder":
         return str(tmp_path)
     monkeypatch.setenv("AWS_ENDPOINT_URL", request.getfixturevalue("server").endpoint)
@@ -57,8 +57,8 @@ def lease(store: Store, shard: Shard = WHOLE, division: str = "", machine: str |
 
 @contextmanager
 def driver(location: str, machine: str | None = None) -> Iterator[subprocess.Popen[str]]:
-    """A process that holds the run and appends trial 100 when told to; with another `machine`, as seen from
-    afar: its process cannot be looked at."""
+    """A process that holds the run and appends trial 100 on request; with another `machine` as on a
+    remote machine, where its process cannot be checked."""
     code = f"""
         import sys
         from search.results import claims, lease, writer
@@ -142,7 +142,7 @@ def test_a_driver_of_another_machine_that_died_is_watched_and_then_replaced(loca
 
 @pytest.mark.parametrize("since", ["1970-01-01 00:00:00 UTC", "2199-01-01 00:00:00 UTC"])
 def test_clocks_decide_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, since: str) -> None:
-    """Neither what the holder's clock said, nor this one's, which jumps."""
+    """Neither the holder's clock counts, nor this machine's, which jumps."""
     store = store_at(tmp_path)
     mine = replace(claim("run"), machine="far away", since=since)
     held = Lease(store, mine, quiet, BEAT_S, STALE_S)
@@ -203,7 +203,7 @@ def test_of_many_that_start_together_exactly_a_single_driver_holds_it(tmp_path: 
 
 
 def test_two_that_both_saw_nobody_never_both_go_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The race in the open: the second writes its claim between the first one's look and write."""
+    """The race, forced: the second driver writes its claim between the listing and the write of the first."""
     store = store_at(tmp_path)
     rival: list[Lease] = []
     write = type(store).write

@@ -1,4 +1,4 @@
-"""Merging results: every trial once with its details, what is there stays, and nothing by half."""
+"""Merging results: every trial once with its details, existing trials stay, and nothing is incomplete."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the writer declares fits the layout of results and what readers take the columns for."""
+"""The declared columns of the writer fit the layout of results and the types of the readers."""
 
 from __future__ import annotations
 

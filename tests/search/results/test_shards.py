@@ -1,4 +1,4 @@
-"""A plan divided among drivers: everything once, whatever n; nobody benchmarks half a search."""
+"""A plan divided among drivers: everything once for any n; half a search is not benchmarked."""
 
 from __future__ import annotations
 
@@ -107,7 +107,7 @@ def small(plan: Plan) -> Plan:
 
 
 def test_a_benchmark_names_the_searches_that_are_not_finished(plan: Plan, tmp_path: Path) -> None:
-    """Rows as another shard's driver writes them while this one looks."""
+    """Rows that the driver of another shard writes meanwhile."""
     shares = quiet_session(plan, tmp_path, Slots(workers=2, cpus=1, gpus=0), shard=parse("1/2"))
     identity = search_identity(plan)
     for method, trials in (("jit", 6), ("finetune", 2)):

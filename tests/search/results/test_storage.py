@@ -1,4 +1,4 @@
-"""Places of results: addresses, a real S3 server, and what happens when it goes away for a while."""
+"""Locations of results: addresses, a real S3 server, and an outage of that server."""
 
 from __future__ import annotations
 
@@ -118,7 +118,7 @@ def test_keys_that_the_server_does_not_know_are_reported(bucket: str, server: s3
 def test_missing_keys_and_missing_rights_are_distinguished(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """As AWS answers; moto breaks down on requests without keys."""
+    """The answer of AWS; moto fails on requests without keys."""
     denied = OSError("When uploading ...: AWS Error ACCESS_DENIED during PutObject operation: Access Denied")
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "AKID")
     assert store.reason(denied).startswith("access is denied; the keys in the environment need the right")

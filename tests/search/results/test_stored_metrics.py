@@ -1,4 +1,4 @@
-"""Metrics from stored samples: what a trial itself would have measured, never by half, and what cannot be."""
+"""Metrics from stored samples: the values that the trial would have measured, and those that are missing."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def model(seed: int) -> Predictions:
 
 
 def rows(p: Predictions, old: bool = False) -> list[dict[str, object]]:
-    """The samples of a trial, as this version or one before writes them."""
+    """The samples of a trial, as this or an earlier version writes them."""
     new = {"predicted": [CLASSES[i] for i in p.predicted], "confidence": p.confidence.tolist()}
     columns = {
         "image": list(range(len(p))),

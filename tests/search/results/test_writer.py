@@ -1,4 +1,4 @@
-"""The tables: every column whatever is mixed, whole at every moment, nothing lost or doubled."""
+"""The tables: all columns for all mixtures of rows, complete at every moment, nothing lost or doubled."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Objectives are worked out from rows; failed and unfinished figures never win."""
+"""Objectives are calculated from rows; failed and unfinished trials are never the best."""
 
 from __future__ import annotations
 

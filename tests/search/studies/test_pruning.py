@@ -1,4 +1,4 @@
-"""Hopeless trials end early: the rules, the rebuilt study, and the whole way through Ray Tune."""
+"""Hopeless trials end early: the rules, the rebuilt study, and a search with Ray Tune."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def study(rule: Rule, done: list[Row] | None = None, trials: int = 40) -> Study:
 
 
 def play(s: Study, gaps: list[list[float]]) -> list[Row]:
-    """Trials whose gap after each quarter is given, the last at their end; rows as a worker writes."""
+    """Rows, as a worker writes them, of trials with these gaps after each quarter and at the end."""
     rows = []
     for course in gaps:
         a = s.ask()
@@ -117,7 +117,7 @@ def test_a_plan_names_the_rule_and_pruning_needs_a_single_objective() -> None:
 
 
 class Half(Study):
-    """Calls every second trial hopeless after half of its steps."""
+    """A study in which every second trial is hopeless after half of its steps."""
 
     def hopeless(self, assignment: Assignment, quarter: int, gap: float) -> bool:
         super().hopeless(assignment, quarter, gap)

@@ -1,4 +1,4 @@
-"""Samplers by name: seeded, different from each other, and better than chance where they learn."""
+"""Samplers by name: seeded, different from each other, and better than chance if they learn."""
 
 from __future__ import annotations
 

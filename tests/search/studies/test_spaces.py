@@ -1,4 +1,4 @@
-"""Search spaces come from the declarations and nowhere else."""
+"""Search spaces come only from the declarations."""
 
 from __future__ import annotations
 

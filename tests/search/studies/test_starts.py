@@ -1,4 +1,4 @@
-"""Where a search starts: points first and once, a history to learn from, both said in the rows."""
+"""Starts of a search: points first and once, a history to learn from, both named in the rows."""
 
 from __future__ import annotations
 

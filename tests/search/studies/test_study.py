@@ -1,4 +1,4 @@
-"""Studies: published points first, failures told as failures, rebuilt from rows."""
+"""Studies: published points first, failures count as failures, rebuilt from rows."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def row(a: Assignment, gap: float | None, state: str = "complete") -> dict[str, 
 
 
 def play(s: Study, count: int) -> list[dict[str, Any]]:
-    """Run some trials in sequence on a smooth made-up landscape."""
+    """Run some trials in sequence on a smooth artificial landscape."""
     rows = []
     for _ in range(count):
         a = s.ask()
@@ -194,7 +194,7 @@ def test_a_benchmark_runs_the_published_values_that_were_asked_for(wanted: str, 
 
 
 def flat(a: Assignment, s: Study) -> dict[str, Any]:
-    """A finished trial where nothing is to be gained: all points are nearly alike."""
+    """A finished trial of a search without any possible gain: all points are nearly equal."""
     made = {**row(a, 5.0 + 1e-4 * a.number), "objective": 5.0 + 1e-4 * a.number}
     s.annotate(made)
     s.tell(a, made)
@@ -216,7 +216,7 @@ def test_a_search_stops_once_no_more_is_to_be_gained_and_stays_stopped() -> None
     assert again.stopped
     assert again.ask() is None
     assert again.total == again.done == len(rows)
-    longer = study(60, presets=False, done=rows)  # without the rule it goes on
+    longer = study(60, presets=False, done=rows)  # without the rule it continues
     assert longer.ask() is not None
     assert longer.total == 60
 

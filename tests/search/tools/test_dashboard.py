@@ -1,4 +1,4 @@
-"""optuna-dashboard on a table, in a real browser: what is there, what appears, and how it ends."""
+"""optuna-dashboard on a table, in a real browser: its studies, new trials, and its end."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Results for other tools: an Optuna study per search with the same best, and one flat CSV."""
+"""Results for other tools: an Optuna study per search with the same best, and a flat CSV."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which trials of earlier searches a new search starts from."""
+"""The trials of earlier searches that a new search starts from."""
 
 from __future__ import annotations
 

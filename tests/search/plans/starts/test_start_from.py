@@ -1,4 +1,4 @@
-"""A search that starts from another: what it takes over, what it refuses, and what its rows and run say."""
+"""A search that starts from another: its points or history, its refusals, and its rows and run."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ LR, SIGMA = FloatDistribution(1e-5, 1.0, log=True), FloatDistribution(0.01, 1.0)
 
 
 def jit(more: str = "", **keys: Any) -> tuple[Plan, list[str]]:
-    """A plan and what was said about it."""
+    """A plan and the notes about it."""
     lines: list[str] = []
     given = {"name": "new", "dataset": "digits", "forget": "8", "trials": 12, "seed": 0} | keys
     return parse(JIT.format(more=more and f", {more}", **given), tell=lines.append)[0], lines
@@ -145,7 +145,7 @@ def test_methods_without_an_earlier_search_start_without(before: Path) -> None:
 
 @pytest.fixture
 def foreign(tmp_path: Path) -> str:
-    """An Optuna study of somebody's, which maximises an accuracy."""
+    """A foreign Optuna study, which maximises an accuracy."""
     address = f"sqlite:///{tmp_path / 'theirs.db'}"
     study = optuna.create_study(study_name="theirs", storage=address, direction="maximize")
     for number, (lr, accuracy) in enumerate([(1e-4, 50.0), (1e-3, 90.0), (1e-2, 70.0), (0.9, 10.0)]):

@@ -1,4 +1,4 @@
-"""Points that a plan names are tried first, in full, and only where its searches can try them."""
+"""Points in a plan are tried first, with all parameters, and only if its searches can try them."""
 
 from __future__ import annotations
 
