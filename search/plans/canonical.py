@@ -36,7 +36,7 @@ def typed(plan: Plan) -> Plan:
 
 
 def beside(plan: Plan, folder: Path) -> Plan:
-    """The plan with paths of image lists relative to its own folder."""
+    """The plan with the paths of its image lists joined to a folder."""
 
     def relative(sets: Sequence[str]) -> tuple[str, ...]:
         return tuple(f"{PREFIX}{folder / path_of(text)}" if is_file(text) else text for text in sets)

@@ -60,7 +60,7 @@ def load(
     plans of each part.
 
     Args:
-        scale: Run this share of the epochs, images, trials, seeds and steps, in place of the file's `scale`.
+        scale: Run this share of the epochs, images, trials, seeds and steps, instead of the file's `scale`.
         allow_code: Let the plan import a module that it names (`import:`), which runs the code in it.
         tell: Called with a line for each name that is given more than once; it runs once.
         changes: Other values for keys of the file, each `KEY=VALUE` such as `search.trials=5`.

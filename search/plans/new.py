@@ -126,7 +126,7 @@ def write_plan(choice: Choice, file: Path) -> None:
         with file.open("x", encoding="utf-8") as target:
             target.write(text)
     except FileExistsError:
-        raise PlanError(f"{file} is there already; give another name, or delete it first") from None
+        raise PlanError(f"{file} exists already; give another name, or delete it first") from None
     except OSError as error:
         raise PlanError(f"{file} cannot be written: {error.strerror}") from error
 
@@ -161,7 +161,7 @@ def known(registry: Registry[E], name: str) -> str:
     """
     if name.startswith("import:"):
         raise InvalidScenario(
-            f"'{name}' is code of your own, which is not run here; take another and write it into the plan"
+            f"'{name}' is user-defined code, which is not run here; choose another, then edit the plan"
         )
     return registry.get(name).name
 

@@ -30,7 +30,7 @@ def parts(document: Document) -> Iterator[Document]:
     given = document.content["parts"]
     if not isinstance(given, dict) or not given:
         raise PlanError(
-            f"{document.at('parts')}: 'parts' names its parts, each with keys of its own, such as "
+            f"{document.at('parts')}: 'parts' maps the name of each part to its keys, such as "
             "'sub_class: {task: sub_class, search: {forget: rocket}}'"
         )
     if len(given) > limits.PLANS:

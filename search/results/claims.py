@@ -147,7 +147,7 @@ def _from_json(store: Store, file: str) -> Claim:
             raise ValueError(file)
     except (ValueError, TypeError, KeyError, OverflowError, RecursionError) as error:
         raise ResultsError(
-            f"{store.at(file)} does not say who writes the run; delete it if no driver of this run is at work"
+            f"{store.at(file)} is not a valid claim on the run; delete it if no driver of this run is running"
         ) from error
     return parsed
 

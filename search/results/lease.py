@@ -171,7 +171,7 @@ class Lease:
 
 def _refusal(mine: Claim, other: Claim) -> ResultsError:
     if mine.shard.count == other.shard.count and mine.shard.index != other.shard.index:
-        advice = "its shards divide another list of work than this one; give all of them the same plan"
+        advice = "its shards divide a different list of work; give all shards the same plan"
     elif mine.shard.count != other.shard.count:
         advice = f"all shards of a run need the same n, here {other.shard.count}; or wait for it or stop it"
     else:

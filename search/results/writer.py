@@ -69,7 +69,7 @@ class Results:
     """The tables of one run, or of a shard of it, open for writing.
 
     Args:
-        place: A folder, created if it is missing, or `s3://bucket/prefix` or `gs://bucket/prefix`.
+        results: A folder, created if it is missing, or `s3://bucket/prefix` or `gs://bucket/prefix`.
         run_id: The run; its earlier rows are read. Files of other runs only gain the columns that they lack.
         shard: The part of the run that this driver does.
         work: Names of the work that the shards divide; it must be the same for all shards.

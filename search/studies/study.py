@@ -236,6 +236,6 @@ class Study:
         except ValueError as error:
             shown = " ".join(f"{name}={value}" for name, value in params.items())
             raise ResultsError(
-                f"the results hold a trial {row['trial_id']!r} with {shown}, which this search does not try; "
+                f"the results hold a trial {row['trial_id']!r} with {shown}, which is outside this search; "
                 "move the file that it is in out of the results folder"
             ) from error

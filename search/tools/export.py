@@ -60,7 +60,7 @@ def export_optuna(results: Path | str, storage: str) -> list[Exported]:
             new = study.missing(held)
             if new is None:
                 raise ResultsError(
-                    f"the study '{study.name}' is there already, with trials that {results} does not have; "
+                    f"the study '{study.name}' exists already, with trials that {results} does not have; "
                     "delete that study, or give another database"
                 )
             target.add_trials(new)

@@ -46,7 +46,7 @@ def _chosen(database: BaseStorage, method: Method, name: str | None) -> list[Stu
     if of_method or len(studies) == 1:
         return of_method or studies
     listed = ", ".join(f"'{shown(other)}'" for other in names[:5]) or "none"
-    raise PlanError(f"the database does not say which study is of {method.name}; name it: {listed}")
+    raise PlanError(f"the database does not show which study is of {method.name}; name it: {listed}")
 
 
 def _earlier(study: Study, plan: Plan, method: Method) -> Earlier:
@@ -88,12 +88,12 @@ def _unlike(study: Study, plan: Plan, method: Method) -> str:
     wanted = plan.objective()
     if study.metric_names != list(wanted.parts) or any(d.name != "MINIMIZE" for d in study.directions):
         names = _listed(wanted.parts)
-        return f"it does not say that its values are {names}, minimised (study.set_metric_names does)"
+        return f"its values are not known to be {names}, minimised (name them with study.set_metric_names)"
     recorded = {name: study.user_attrs.get(name, getattr(plan, name)) for name in _WHERE}
     if others := [f"{name} {value}" for name, value in recorded.items() if value != getattr(plan, name)]:
         return f"it had {' and '.join(others)}"
     fixed = dict(plan.space(method).fixed)
-    return "it held other values fixed" if study.user_attrs.get("fixed", fixed) != fixed else ""
+    return "it had other fixed values" if study.user_attrs.get("fixed", fixed) != fixed else ""
 
 
 def _listed(names: object) -> str:

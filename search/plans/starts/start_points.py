@@ -29,7 +29,7 @@ def with_points(plan: Plan) -> Plan:
     if "" in given:
         if len(plan.methods) > 1:
             raise InvalidParameters(
-                f"the plan has {len(plan.methods)} methods; say which one a point is of, such as "
+                f"the plan has {len(plan.methods)} methods; name the method of each point, such as "
                 f"{{{plan.methods[0]}: [...]}}"
             )
         only = plan.methods[0]

@@ -58,7 +58,7 @@ def test_a_file_keeps_its_content_and_names_its_runs(tmp_path: Path) -> None:
     (plan,) = load(tmp_path / "my first plan.yaml")
     assert (plan.name, plan.search.forget) == ("my-first-plan", ("8", "3+5"))
     (tmp_path / "there.yaml").write_text("mine")
-    with pytest.raises(PlanError, match="is there already; give another name"):
+    with pytest.raises(PlanError, match="exists already; give another name"):
         write_plan(choice, tmp_path / "there.yaml")
     assert (tmp_path / "there.yaml").read_text() == "mine"
     with pytest.raises(PlanError, match="cannot be written: No such file or directory"):
@@ -85,7 +85,7 @@ def test_text_that_is_typed_stays_text() -> None:
 
 @pytest.mark.parametrize("registry", [datasets, models])
 def test_code_of_the_users_is_not_run(registry: Registry[Any]) -> None:
-    with pytest.raises(InvalidScenario, match="is code of your own, which is not run here"):
+    with pytest.raises(InvalidScenario, match="is user-defined code, which is not run here"):
         known(registry, "import:whose:build")
     assert "whose" not in sys.modules
     assert known(registry, "digits" if registry is datasets else "cnn2")
@@ -135,7 +135,7 @@ def test_elsewhere_it_asks_nothing(tmp_path: Path) -> None:
     status, out = init(tmp_path, "--dataset", "cifar10")
     assert (status, out.splitlines()[-1]) == (
         2,
-        "error: plan.yaml is there already; give another name, or delete it first",
+        "error: plan.yaml exists already; give another name, or delete it first",
     )
     status, out = init(tmp_path, "other.yaml", "--dataset", "CIFAR-10")
     assert (status, out) == (2, "error: unknown data set 'CIFAR-10'; did you mean 'cifar10'?\n")

@@ -54,8 +54,12 @@ def test_the_scale_of_the_command_line_is_that_of_every_part() -> None:
         ("  class:\n", "  class:\n    parts: {a: {seed: 1}}\n", r"plan:8: 'parts' is the whole file's"),
         ("parts:", "part:", r"plan:6: unknown key 'part'; did you mean 'parts'"),
         ("  class:\n", "  a class:\n", r"plan:1: 'name' may hold letters"),
-        (PLAN[PLAN.index("parts") :], "parts: [class]\n", r"plan:6: 'parts' names its parts, each with keys"),
-        (PLAN[PLAN.index("parts") :], "parts: {}\n", r"plan:6: 'parts' names its parts"),
+        (
+            PLAN[PLAN.index("parts") :],
+            "parts: [class]\n",
+            r"plan:6: 'parts' maps the name of each part to its keys",
+        ),
+        (PLAN[PLAN.index("parts") :], "parts: {}\n", r"plan:6: 'parts' maps the name of each part"),
     ],
 )
 def test_a_mistake_in_a_part_is_named_with_its_line(old: str, new: str, message: str) -> None:

@@ -253,7 +253,7 @@ def test_a_claim_that_is_no_claim_is_named(tmp_path: Path) -> None:
     store = store_at(tmp_path)
     bad = replace(claim("run"), machine="far away")
     store.write(bad.file, b"{}")
-    with pytest.raises(ResultsError, match=rf"{bad.token} does not say who writes the run; delete it"):
+    with pytest.raises(ResultsError, match=rf"{bad.token} is not a valid claim on the run; delete it"):
         lease(store)
 
 

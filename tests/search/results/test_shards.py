@@ -85,7 +85,7 @@ def test_another_division_goes_on_with_what_was_done(tmp_path: Path) -> None:
         ("1/2", "1/3", WORK, "all shards of a run need the same n, here 2"),
         ("1/2", "1/1", WORK, "all shards of a run need the same n, here 2"),
         ("1/1", "2/2", WORK, "all shards of a run need the same n, here 1"),
-        ("1/2", "2/2", [*WORK, "ssd"], "give all of them the same plan"),
+        ("1/2", "2/2", [*WORK, "ssd"], "give all shards the same plan"),
     ],
 )
 def test_drivers_that_could_do_the_same_work_are_refused(

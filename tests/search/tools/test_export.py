@@ -76,7 +76,7 @@ def test_again_adds_what_was_searched_since_and_refuses_a_study_with_other_trial
     assert [(s.added, s.held) for s in export_optuna(tmp_path / "results", database)] == [(0, 9), (0, 9)]
     foreign = optuna.load_study(study_name=again[0].name, storage=database)
     foreign.add_trial(optuna.create_trial(value=0.0))
-    with pytest.raises(ResultsError, match=r"'finetune on .*' is there already, with trials that .* not"):
+    with pytest.raises(ResultsError, match=r"'finetune on .*' exists already, with trials that .* not"):
         export_optuna(tmp_path / "results", database)
 
 

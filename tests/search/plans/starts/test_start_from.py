@@ -164,7 +164,7 @@ def test_the_best_of_an_optuna_study_are_points_and_its_values_no_history(foreig
     assert [point.values["lr"] for point in plan.starts("jit").points] == [1e-3, 1e-2]
     assert [point.origin for point in plan.starts("jit").points] == ["theirs #1", "theirs #2"]
     assert lines == ["plan: jit starts from 2 points of 'theirs'"]
-    with pytest.raises(PlanError, match=r"'theirs': it does not say that its values are gap, minimised"):
+    with pytest.raises(PlanError, match=r"'theirs': its values are not known to be gap, minimised"):
         jit(f"start_from: {{optuna: '{foreign}', use: history}}")
 
 
@@ -187,7 +187,7 @@ def test_a_study_of_other_parameters_is_refused_by_name(foreign: str) -> None:
         jit(f"start_from: {{optuna: '{foreign}', study: other}}")
     with pytest.raises(PlanError, match="no study 'their' in the database; did you mean 'theirs'"):
         jit(f"start_from: {{optuna: '{foreign}', study: their}}")
-    with pytest.raises(PlanError, match="does not say which study is of jit; name it: 'other', 'theirs'"):
+    with pytest.raises(PlanError, match="does not show which study is of jit; name it: 'other', 'theirs'"):
         jit(f"start_from: {foreign}")
 
 

@@ -86,7 +86,9 @@ def test_points_that_cannot_be_tried_are_refused_with_their_line(start: str, mes
 
 
 def test_a_point_of_no_method_among_several_is_refused() -> None:
-    with pytest.raises(PlanError, match=r"the plan has 2 methods; say which one .* \{jit: \[\.\.\.\]\}"):
+    with pytest.raises(
+        PlanError, match=r"the plan has 2 methods; name the method of each point, such as \{jit: \[\.\.\.\]\}"
+    ):
         plan("{forget: 8, start: [{lr: 1}]}", "[jit, ssd]")
 
 
