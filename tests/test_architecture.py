@@ -110,6 +110,13 @@ def test_what_is_listed_does_not_import_torch() -> None:
     assert not broken([i for i in listed if i.within(*heavy)])
 
 
+def test_methods_share_code_through_the_toolbox_only() -> None:
+    of_methods = [i for i in imports("benchmarks") if i.file.startswith("benchmarks/methods/")]
+    allowed = ("benchmarks.methods.base", "benchmarks.methods.methods")
+    assert of_methods
+    assert not broken([i for i in of_methods if i.within("benchmarks.methods") and not i.within(*allowed)])
+
+
 def test_the_reading_of_imports_itself() -> None:
     source = """
 import ray.tune as tune

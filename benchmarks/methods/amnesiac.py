@@ -58,6 +58,7 @@ class Amnesiac(Method):
 
         from benchmarks.images import joined
         from benchmarks.toolbox.fitting import fit
+        from benchmarks.toolbox.relabelling import random_wrong_labels
 
         wrong = random_wrong_labels(data.forget.labels, data.forget_classes, data.num_classes, rng)
         images = joined(data.forget.relabelled(wrong), data.retain)
@@ -73,26 +74,3 @@ class Amnesiac(Method):
             after_step=data.track(model, params.epochs * images.steps(params.batch_size)),
         )
         return model.eval()
-
-
-def random_wrong_labels(
-    labels: torch.Tensor,
-    forget_classes: tuple[int, ...],
-    num_classes: int,
-    rng: torch.Generator,
-) -> torch.Tensor:
-    """A label for every image, uniform over the classes that are not forgotten and not its own.
-
-    Args:
-        labels: int64 true labels, shape (n,).
-
-    Returns:
-        int64 labels, shape (n,).
-    """
-    import torch
-
-    weights = torch.ones(len(labels), num_classes, device=labels.device)
-    weights[torch.arange(len(labels), device=labels.device), labels] = 0
-    if len(forget_classes) < num_classes:
-        weights[:, list(forget_classes)] = 0
-    return torch.multinomial(weights.to(rng.device), 1, generator=rng).squeeze(1).to(labels.device)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from benchmarks.access import Access, TrialData
 from benchmarks.hyperparameters import param
 from benchmarks.methods.base import Method, register
-from benchmarks.methods.ssd import Importance, dampen, per_batch
+from benchmarks.toolbox.importance import Importance, dampen, per_batch
 
 if TYPE_CHECKING:
     import torch

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from benchmarks.access import Access, TrialData
 from benchmarks.hyperparameters import param
 from benchmarks.methods.base import Method, Preset, register
-from benchmarks.methods.random_labels import RandomLabelsParams, sgd, train_relabelled
+from benchmarks.toolbox.relabelling import RandomLabelsParams, sgd, train_relabelled
 
 if TYPE_CHECKING:
     import torch

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from benchmarks.access import Access, TrialData
 from benchmarks.methods.base import Method, register
-from benchmarks.methods.scrub import PRESETS, ScrubParams, scrub
+from benchmarks.toolbox.scrubbing import PRESETS, ScrubParams, scrub
 
 if TYPE_CHECKING:
     import torch

@@ -18,7 +18,7 @@ from benchmarks import images
 from benchmarks.errors import CacheError, UnknownName
 from benchmarks.methods import methods
 from benchmarks.sources import source_digest
-from benchmarks.toolbox import gradients, precision
+from benchmarks.toolbox import gradients, importance, precision
 from benchmarks.training.cache import model_folder, replace_file
 from benchmarks.trial import shared_work
 from benchmarks.trial.meter import Spent
@@ -118,7 +118,7 @@ def _code(method: str) -> str:
     """A digest of the code that computes the values of a method."""
     definition = type(methods.get(method))
     digest = hashlib.sha256(source_digest(definition).encode())
-    modules = [gradients, images, precision, shared_work]
+    modules = [gradients, images, importance, precision, shared_work]
     if definition.__module__.startswith("benchmarks."):  # a user's own method is in `source_digest`
         modules.append(sys.modules[definition.__module__])
     for module in modules:

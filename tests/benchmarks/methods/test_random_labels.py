@@ -10,7 +10,7 @@ import torch
 
 from benchmarks import run_trial
 from benchmarks.methods import methods
-from benchmarks.methods.random_labels import RandomLabelsParams
+from benchmarks.toolbox.relabelling import RandomLabelsParams
 from tests.benchmarks.helpers import rng, tiny_data, weights
 from tests.benchmarks.methods.numpy_network import CLASSES, Descent, Network, images, watch
 

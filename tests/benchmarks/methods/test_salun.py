@@ -13,8 +13,8 @@ from torch import nn
 
 from benchmarks import run_trial
 from benchmarks.methods import methods
-from benchmarks.methods.random_labels import RandomLabelsParams
 from benchmarks.methods.salun import SalunParams, largest, ranked, saliency
+from benchmarks.toolbox.relabelling import RandomLabelsParams
 from tests.benchmarks.helpers import rng, tiny_data, weights
 from tests.benchmarks.methods.numpy_network import CLASSES, Descent, Network, images, watch
 

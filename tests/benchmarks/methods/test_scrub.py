@@ -11,7 +11,7 @@ from torch import nn
 
 from benchmarks import run_trial
 from benchmarks.methods import methods
-from benchmarks.methods.scrub import ScrubParams, learning_rate
+from benchmarks.toolbox.scrubbing import ScrubParams, learning_rate
 from tests.benchmarks.helpers import rng, tiny_data, weights
 from tests.benchmarks.methods.numpy_network import CLASSES, Descent, images
 from tests.benchmarks.methods.soft import Adam, SoftNetwork, batches_of

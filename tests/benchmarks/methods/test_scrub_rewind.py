@@ -12,8 +12,8 @@ from torch import nn
 from benchmarks import run_trial
 from benchmarks.errors import InvalidScenario
 from benchmarks.methods import methods
-from benchmarks.methods.scrub import ScrubParams
 from benchmarks.methods.scrub_rewind import expected_error
+from benchmarks.toolbox.scrubbing import ScrubParams
 from tests.benchmarks.helpers import rng, tiny_data, weights
 from tests.benchmarks.methods.numpy_network import CLASSES, images
 from tests.benchmarks.methods.soft import SoftNetwork
