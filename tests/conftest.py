@@ -86,4 +86,4 @@ def real_data(restored: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]
 
     monkeypatch.setenv("UNLEARN_DATA", str(restored))
     yield restored
-    loading._load.cache_clear()
+    loading.load_source.cache_clear()

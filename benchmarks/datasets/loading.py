@@ -54,7 +54,7 @@ def subset(source: DataSource, size: str) -> DataSource:
 
 
 def _read_subset(source: DataSource, sizes: tuple[int, int], folder: Path) -> tuple[Images, Images]:
-    whole = _load(source, folder)
+    whole = load_source(source, folder)
     train, test = (
         _taken(part, stratified(part.y, min(size, len(part))))
         for part, size in zip((whole.train, whole.test), sizes, strict=True)
@@ -119,7 +119,7 @@ def load(name: str) -> Dataset:
     if name in _provided:
         return _provided[name]
     folder = data_folder()
-    return _load(_complete(datasets.get(name), folder), folder)
+    return load_source(decoded_source(datasets.get(name), folder), folder)
 
 
 def load_present(name: str) -> Dataset:
@@ -132,7 +132,7 @@ def load_present(name: str) -> Dataset:
     if name not in _provided and source.decode is not None and not source.mean:
         raise DataError(f"the image files of '{name}' are not decoded yet; `unlearn decode` does it")
     with without_downloads():
-        return load(name) if name in _provided else _load(source, folder)
+        return load(name) if name in _provided else load_source(source, folder)
 
 
 _provided: dict[str, Dataset] = {}
@@ -145,8 +145,12 @@ def provide(data: Dataset) -> None:
         _provided[data.name] = data
 
 
-def _complete(source: DataSource, folder: Path) -> DataSource:
-    """A registered data set with all that only decoded images tell."""
+def decoded_source(source: DataSource, folder: Path) -> DataSource:
+    """The data set with the values that only its decoded images have, such as sizes and normalisation.
+
+    Raises:
+        DataError: if its image files are missing or cannot be decoded.
+    """
     if source.decode is None:
         return source
     source.decode(folder, False)
@@ -154,7 +158,15 @@ def _complete(source: DataSource, folder: Path) -> DataSource:
 
 
 @lru_cache(maxsize=4)
-def _load(source: DataSource, folder: Path) -> Dataset:
+def load_source(source: DataSource, folder: Path) -> Dataset:
+    """The images of a data set, which need not be registered; read once per process.
+
+    Args:
+        source: As `decoded_source` returns it.
+
+    Raises:
+        DataError: if its files are missing and cannot be downloaded, or are corrupt.
+    """
     train, test = source.read(folder)
     if source.decode:  # some that cannot be read may have been left out
         source = replace(source, train_size=len(train), test_size=len(test))

@@ -1,11 +1,13 @@
-"""Every registered entry keeps the contract of its kind, and the checks notice when one does not."""
+"""Every registered entry keeps the contract of its kind, and the checks report one that does not."""
 
 from __future__ import annotations
 
+import importlib
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -13,11 +15,12 @@ from torch import nn
 
 from benchmarks import Prepared, Scenario, prepare, run_trial
 from benchmarks.datasets import datasets
-from benchmarks.methods import Preset, methods
+from benchmarks.methods import Method, Preset, methods
 from benchmarks.metrics import Metric, metrics
 from benchmarks.models import models
 from benchmarks.models.base import Model
 from benchmarks.testing import check_dataset, check_method, check_metric, check_model
+from benchmarks.testing.checks import import_problem
 from benchmarks.training.recipes import Recipe
 
 # Cheap values for methods that would train for long
@@ -45,7 +48,7 @@ ON_DISK = {"mnist", "cifar10", "cifar20", "cifar100"}
 FETCHED = {"celeba", "fashion_mnist", "imagenet", "pins", "pins_published", "svhn"}
 
 GOOD = '''
-"""A method of a user's own."""
+"""A user-defined method."""
 from dataclasses import dataclass
 from benchmarks.access import Access
 from benchmarks.hyperparameters import param
@@ -59,6 +62,7 @@ class Shrink(Method):
     """Multiplies all weights."""
     name, summary, source = "shrink", "smaller weights", "nobody"
     access = Access.MODEL
+    tasks = ("full_class",)
     Params = Params
 
     def unlearn(self, model, data, params, rng):
@@ -67,12 +71,12 @@ class Shrink(Method):
         return model
 '''
 
-
+ALL_TASKS = ('    tasks = ("full_class",)\n', "")
 SHARES = ("    Params = Params", "    Params, shares_work = Params, True")
 
 
 @pytest.mark.parametrize("name", methods.names())
-def test_methods(name) -> None:
+def test_methods(name: str) -> None:
     check_method(methods.get(name), QUICK.get(name))
 
 
@@ -105,7 +109,7 @@ def normalised() -> Iterator[Prepared]:
 
 @pytest.mark.parametrize("name", [m.name for m in methods if "full_class" in m.tasks])
 def test_methods_work_with_batch_norm_and_dropout_and_forget_two_classes_at_once(
-    name, normalised: Prepared
+    name: str, normalised: Prepared
 ) -> None:
     first, second = (run_trial(normalised, name, QUICK.get(name), seed=1) for _ in range(2))
     assert first.state == "complete", first.error
@@ -116,46 +120,65 @@ def test_methods_work_with_batch_norm_and_dropout_and_forget_two_classes_at_once
 
 
 @pytest.mark.parametrize("name", models.names())
-def test_models(name) -> None:
+def test_models(name: str) -> None:
     check_model(models.get(name))
 
 
 @pytest.mark.parametrize("name", metrics.names())
-def test_metrics(name) -> None:
+def test_metrics(name: str) -> None:
     check_metric(metrics.get(name))
 
 
 @pytest.mark.parametrize("name", datasets.names())
-def test_datasets(name, request: pytest.FixtureRequest) -> None:
+def test_datasets(name: str, request: pytest.FixtureRequest) -> None:
     if name in ON_DISK:
         request.getfixturevalue("real_data")
     if name in FETCHED:
-        pytest.skip("its files are not stored beside the project; tests/benchmarks/datasets makes some")
+        pytest.skip("its files are not part of the project; tests/benchmarks/datasets generates some")
     check_dataset(datasets.get(name))
 
 
+MakeMethod = Callable[..., Method]
+
+
 @pytest.fixture
-def own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+def user_method(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[MakeMethod]:
     """Imports a module with a changed version of the good method and returns an instance."""
 
-    def load(*changes: tuple[str, str]):
+    def load(*changes: tuple[str, str]) -> Method:
         text = GOOD
         for old, new in changes:
             assert text.count(old) == 1
             text = text.replace(old, new)
-        (tmp_path / "own_method.py").write_text(text)
+        (tmp_path / "user_method.py").write_text(text)
         monkeypatch.syspath_prepend(tmp_path)
-        monkeypatch.delitem(sys.modules, "own_method", raising=False)
-        import own_method
-
-        return own_method.Shrink()
+        monkeypatch.delitem(sys.modules, "user_method", raising=False)
+        module = importlib.import_module("user_method")
+        method: Method = module.Shrink()
+        return method
 
     yield load
-    sys.modules.pop("own_method", None)
+    sys.modules.pop("user_method", None)
 
 
-def test_a_users_own_method_passes(own) -> None:
-    check_method(own())
+def test_a_user_defined_method_passes(user_method: MakeMethod) -> None:
+    check_method(user_method(ALL_TASKS))
+
+
+def test_all_problems_of_a_method_are_reported_in_one_error(user_method: MakeMethod) -> None:
+    method = user_method(
+        ('"smaller weights"', '""'),
+        ('doc="factor on the weights"', 'doc=""'),
+        ("        return model", "        return model.train()"),
+    )
+    with pytest.raises(AssertionError) as raised:
+        check_method(method)
+    assert str(raised.value).split("\n  ") == [
+        "method 'shrink' breaks its contract:",
+        "summary: 'summary' must be one line of text",
+        "hyper-parameters: scale: the doc is missing",
+        "trials (full_class): the model must be returned in eval mode",
+    ]
 
 
 @pytest.mark.parametrize(
@@ -168,7 +191,7 @@ def test_a_users_own_method_passes(own) -> None:
         ("0.9, 0.1, 1.0", "1.5, 0.1, 1.0", "outside 0.1 to 1.0"),
         ("0.1, 1.0, doc", "1.0, 0.1, doc", "empty"),
         ('doc="factor on the weights"', 'doc=""', "doc is missing"),
-        ("Access.MODEL", "Access.FORGET", "does with 'class_id'"),
+        ("Access.MODEL", "Access.FORGET", "needs only 'class_id'"),
         ("p.data *= params.scale", "p.data *= data.retain.x.float().mean()", "AccessDenied"),
         ("p.data *= params.scale", "p.data *= float('nan')", "weights are not finite"),
         ("        return model", "        return model.train()", "eval mode"),
@@ -180,9 +203,9 @@ def test_a_users_own_method_passes(own) -> None:
         ),
     ],
 )
-def test_a_broken_method_is_told_what_is_wrong(own, old: str, new: str, complaint: str) -> None:
+def test_a_broken_method_is_reported(user_method: MakeMethod, old: str, new: str, complaint: str) -> None:
     with pytest.raises(AssertionError, match=complaint):
-        check_method(own((old, new)))
+        check_method(user_method((old, new)))
 
 
 @pytest.mark.parametrize(
@@ -199,7 +222,9 @@ def test_a_broken_method_is_told_what_is_wrong(own, old: str, new: str, complain
         ("lambda g: [data.once('inner', lambda g: p0)]", "'inner' is asked for while 'mean' is computed"),
     ],
 )
-def test_a_shared_value_that_is_none_is_told(own, compute: str, complaint: str) -> None:
+def test_a_value_that_cannot_be_shared_is_reported(
+    user_method: MakeMethod, compute: str, complaint: str
+) -> None:
     changed = f"""
         import torch
         p0 = next(model.parameters())
@@ -207,7 +232,7 @@ def test_a_shared_value_that_is_none_is_told(own, compute: str, complaint: str) 
         with torch.no_grad():
             p0.add_(shared[0] * 0.01)
         for p in model.parameters():"""
-    method = own(("\n        for p in model.parameters():", changed), SHARES)
+    method = user_method(("\n        for p in model.parameters():", changed), SHARES)
     if not complaint:
         check_method(method)
         return
@@ -222,13 +247,15 @@ def test_a_shared_value_that_is_none_is_told(own, compute: str, complaint: str) 
         ("lambda images, g: data.forget.labels.float().mean()", "'mean' depends on what is to be forgotten"),
     ],
 )
-def test_a_value_per_model_that_depends_on_the_forget_set_is_told(own, compute: str, complaint: str) -> None:
+def test_a_value_per_model_that_depends_on_the_forget_set_is_reported(
+    user_method: MakeMethod, compute: str, complaint: str
+) -> None:
     changed = f"""
         mean = data.once_per_model("mean", {compute})
         for p in model.parameters():
             p.data += 1e-3 * mean
         for p in model.parameters():"""
-    method = own(
+    method = user_method(
         ("\n        for p in model.parameters():", changed), ("Access.MODEL", "Access.RETAIN"), SHARES
     )
     if not complaint:
@@ -238,42 +265,40 @@ def test_a_value_per_model_that_depends_on_the_forget_set_is_told(own, compute: 
         check_method(method)
 
 
-def test_a_method_that_shares_work_and_does_not_say_so_is_told(own) -> None:
+def test_a_method_that_shares_work_without_declaring_it_is_reported(user_method: MakeMethod) -> None:
     changed = """
         data.once("mean", lambda g: 1.0)
         for p in model.parameters():"""
     with pytest.raises(AssertionError, match="shares_work = True"):
-        check_method(own(("\n        for p in model.parameters():", changed)))
+        check_method(user_method(("\n        for p in model.parameters():", changed)))
 
 
-def test_a_shared_value_of_a_changed_model_is_told(own) -> None:
+def test_a_shared_value_of_a_changed_model_is_reported(user_method: MakeMethod) -> None:
     changed = """
         with __import__("torch").no_grad():
             next(model.parameters()).mul_(2)
         data.once("mean", lambda g: 1.0)
         for p in model.parameters():"""
     with pytest.raises(AssertionError, match="'mean' is asked for after the model has changed"):
-        check_method(own(("\n        for p in model.parameters():", changed)))
+        check_method(user_method(("\n        for p in model.parameters():", changed)))
 
 
-def test_a_method_that_imports_torch_is_told(own) -> None:
-    import benchmarks.testing.checks
-
-    benchmarks.testing.checks._check_light.cache_clear()
+def test_a_method_that_imports_torch_is_reported(user_method: MakeMethod) -> None:
+    import_problem.cache_clear()
     with pytest.raises(AssertionError, match="import it inside functions"):
-        check_method(own(('"""A method of a user\'s own."""', "import torch")))
-    benchmarks.testing.checks._check_light.cache_clear()
+        check_method(user_method(('"""A user-defined method."""', "import torch")))
+    import_problem.cache_clear()
 
 
-def test_a_preset_with_an_unknown_value_is_told(own) -> None:
-    method = own()
+def test_a_preset_with_an_unknown_value_is_reported(user_method: MakeMethod) -> None:
+    method = user_method()
     type(method).presets = (Preset("paper", {"scal": 1.0}, "jit", source="x"),)
     with pytest.raises(AssertionError, match="did you mean 'scale'"):
         check_method(method)
 
 
-def test_a_broken_metric_is_told() -> None:
-    def metric(compute, **more):
+def test_a_broken_metric_is_reported() -> None:
+    def metric(compute: Callable[..., Any], **more: Any) -> Metric:
         return Metric("mine", "a number", "nobody", "%", compute, **more)
 
     with pytest.raises(AssertionError, match="order"):
@@ -284,7 +309,7 @@ def test_a_broken_metric_is_told() -> None:
         check_metric(metric(lambda e, _: 1.0, ideal="zero"))
 
 
-def test_a_broken_model_is_told() -> None:
+def test_a_broken_model_is_reported() -> None:
     from torch import nn
 
     cnn = models.get("cnn2")
@@ -295,7 +320,7 @@ def test_a_broken_model_is_told() -> None:
         check_model(flat)
 
 
-def test_a_broken_data_set_is_told() -> None:
+def test_a_broken_data_set_is_reported() -> None:
     digits = datasets.get("digits")
     with pytest.raises(AssertionError, match="exactly one superclass"):
         check_dataset(replace(digits, superclasses={"loops": ("0", "6")}))

@@ -65,7 +65,7 @@ def test_an_unknown_data_set_is_told() -> None:
 
 def test_images_of_another_shape_are_refused(tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"'tiny': expected \(5, 2, 2, 1\) uint8 images, got \(4, 2, 2, 1\)"):
-        loading._load(tiny(train_size=5), tmp_path)
+        loading.load_source(tiny(train_size=5), tmp_path)
 
 
 def test_superclass_labels() -> None:
@@ -87,7 +87,7 @@ def changed(first: Dataset, **changes) -> Dataset:
 
 
 def test_the_fingerprint_is_of_all_that_decides_what_is_measured(tmp_path: Path) -> None:
-    first = loading._load(tiny(), tmp_path)
+    first = loading.load_source(tiny(), tmp_path)
     images, test = first.train, first.test
     learned_from = [
         {"mean": (0.4,)},

@@ -41,7 +41,7 @@ def test_the_contract(source) -> None:
 
 
 def test_images_are_read_when_a_batch_asks_for_them(source, tmp_path: Path) -> None:
-    data = loading._load(source, tmp_path)
+    data = loading.load_source(source, tmp_path)
     assert isinstance(data.train.x, Stream)
     assert data.train.y.tolist() == [c for c in range(3) for _ in range(6)]
     device = torch.device("cpu")
@@ -55,8 +55,8 @@ def test_images_are_read_when_a_batch_asks_for_them(source, tmp_path: Path) -> N
 
 
 def test_a_variant_is_in_memory_and_has_the_same_pixels(source, tmp_path: Path) -> None:
-    part = loading._load(loading.subset(source, "15"), tmp_path)
-    whole = loading._load(source, tmp_path)
+    part = loading.load_source(loading.subset(source, "15"), tmp_path)
+    whole = loading.load_source(source, tmp_path)
     assert np.bincount(part.train.y).tolist() == [5, 5, 5]
     streamed = whole.train.x[np.arange(18)]
     for pixels in part.train.x:
@@ -64,12 +64,12 @@ def test_a_variant_is_in_memory_and_has_the_same_pixels(source, tmp_path: Path) 
 
 
 def test_the_fingerprint_needs_no_pixels(source, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    data = loading._load(source, tmp_path)
+    data = loading.load_source(source, tmp_path)
     monkeypatch.setattr(Image, "open", lambda *_: pytest.fail("an image was opened"))
     before = data.fingerprint
     picture_bytes = tmp_path / "imagenet/train" / WNIDS[0] / f"{WNIDS[0]}_0.JPEG"
     picture_bytes.write_bytes(picture_bytes.read_bytes() + b"\0")
-    assert loading._load.__wrapped__(source, tmp_path).fingerprint != before
+    assert loading.load_source.__wrapped__(source, tmp_path).fingerprint != before
 
 
 def test_the_class_names_are_the_thousand_of_the_challenge() -> None:
@@ -99,4 +99,4 @@ def test_validation_images_in_one_heap_are_refused(source, tmp_path: Path) -> No
     with pytest.raises(
         DataError, match=r"imagenet/val must hold .* but holds 0; .*torchvision.datasets.ImageNet"
     ):
-        loading._load.__wrapped__(source, tmp_path)
+        loading.load_source.__wrapped__(source, tmp_path)

@@ -31,7 +31,7 @@ def raw(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
         )
         (folder / f"{split}-labels-idx1-ubyte").write_bytes(labels)
     yield folder
-    loading._load.cache_clear()
+    loading.load_source.cache_clear()
 
 
 def test_images_and_labels_are_those_of_the_files(raw) -> None:

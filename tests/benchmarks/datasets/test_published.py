@@ -101,7 +101,7 @@ def test_compressed_files_put_there_by_hand_are_enough(restored: Path, offline) 
     try:
         assert len(load("mnist").train) == 60_000
     finally:
-        loading._load.cache_clear()
+        loading.load_source.cache_clear()
 
 
 @pytest.mark.parametrize(

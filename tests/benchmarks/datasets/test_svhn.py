@@ -40,7 +40,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
 def test_images_and_digits_are_those_of_the_files(folder) -> None:
     from scipy.io import loadmat
 
-    data = loading._load(SMALL, folder)
+    data = loading.load_source(SMALL, folder)
     assert data.train.y.tolist() == [0, 9, 8, 7, 6, 5, 4, 3, 2, 1] * 5
     assert data.test.y.tolist() == [1, 2, 3, 4, 5, 6, 7, 8, 9, 0]
     raw = loadmat(folder / "svhn" / "train_32x32.mat")["X"]
