@@ -115,14 +115,14 @@ def option(
 def declared(params: type) -> tuple[Hyperparameter, ...]:
     """The hyper-parameters of a method's dataclass, in the order of their declaration."""
     hints = typing.get_type_hints(params)
-    found = []
+    hyperparameters = []
     for field in dataclasses.fields(params):
         meta = field.metadata
         if "doc" not in meta:
             raise TypeError(f"{params.__name__}.{field.name}: declare it with param() or option()")
         types = list(typing.get_args(hints[field.name]) or (hints[field.name],))
         kinds = [t for t in types if t is not type(None)]
-        found.append(
+        hyperparameters.append(
             Hyperparameter(
                 name=field.name,
                 kind=kinds[0],
@@ -137,7 +137,7 @@ def declared(params: type) -> tuple[Hyperparameter, ...]:
                 doc=meta["doc"],
             )
         )
-    return tuple(found)
+    return tuple(hyperparameters)
 
 
 def build(params: type, values: Mapping[str, Any]) -> Any:

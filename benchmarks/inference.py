@@ -45,7 +45,7 @@ def overwriting(model: nn.Module) -> Iterator[None]:
     Logits stay the same bit for bit. For passes without gradients.
     """
     sequences = [layer for layer in _untouched(model, nn.Sequential) if any(_overwritten(layer))]
-    with _replaced({sequence: _in_place(sequence) for sequence in sequences}):
+    with _replaced({sequence: _inplace(sequence) for sequence in sequences}):
         yield
 
 
@@ -98,7 +98,7 @@ def _overwritten(sequence: nn.Module) -> list[bool]:
     ]
 
 
-def _in_place(sequence: nn.Module) -> Forward:
+def _inplace(sequence: nn.Module) -> Forward:
     assert isinstance(sequence, nn.Sequential)
     steps: list[Forward] = [
         torch.relu_ if over else layer for layer, over in zip(sequence, _overwritten(sequence), strict=True)

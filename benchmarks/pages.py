@@ -66,13 +66,13 @@ def pages(name: str) -> list[Page]:
     """
     if name.startswith(_CODE):
         raise InvalidScenario(f"'{name}' is code of your own, which is not run to be shown; read it there")
-    found = []
+    members = []
     for registry, page in _kinds():
         try:
-            found.append(page(registry.get(name)))
+            members.append(page(registry.get(name)))
         except UnknownName:
             continue
-    return found
+    return members
 
 
 def known_names() -> list[str]:

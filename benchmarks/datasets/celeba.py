@@ -26,7 +26,7 @@ _CLASSES = (
 )
 _PEOPLE, _TRAINED_PEOPLE = 10_177, 8_192  # of the official partition, in which no person is in two
 _TRAIN, _TEST = 0, 2  # of the official partition; 1 is validation
-_BY_HAND = (
+_MANUAL = (
     "fetch CelebA from mmlab.ie.cuhk.edu.hk/projects/CelebA.html, and put img_align_celeba/ (unpacked), "
     "list_attr_celeba.txt, identity_CelebA.txt and list_eval_partition.txt into "
 )
@@ -43,7 +43,7 @@ def _listed(data: Path) -> Listing:
             raise ValueError("its three lists do not name the same images")
     except (OSError, ValueError) as error:
         raise DataError(
-            f"data set 'celeba' is not in {folder}, or not whole ({error}); {_BY_HAND}{folder}, or set "
+            f"data set 'celeba' is not in {folder}, or not whole ({error}); {_MANUAL}{folder}, or set "
             "UNLEARN_DATA"
         ) from error
     train, test = ([image for image, part in partition.items() if part == split] for split in (_TRAIN, _TEST))

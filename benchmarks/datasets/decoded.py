@@ -100,7 +100,7 @@ def splits(listing: Listing) -> tuple[Images, Images]:
 
 def paths(listing: Listing) -> Files:
     """The paths of the files of the images that `splits` gives, as far as that is known before decoding."""
-    done = found(listing)
+    done = cached_images(listing)
     kept = listing.without(done.skipped if done else ())
     names, train = tuple(listing.names[i] for i in kept), int(np.searchsorted(kept, listing.train))
     return names[:train], names[train:]
@@ -117,7 +117,7 @@ def _images(listing: Listing, kept: np.ndarray, part: slice) -> Images:
     return Images(x[part], listing.y[chosen], None if listing.identity is None else listing.identity[chosen])
 
 
-def found(listing: Listing) -> Decoded | None:
+def cached_images(listing: Listing) -> Decoded | None:
     """What is known of the decoded images, if they are in the cache."""
     path = listing.cache / f"{listing.stem}.json"
     if not path.exists() or not path.with_suffix(".npy").exists():
@@ -139,13 +139,13 @@ def decode(listing: Listing, skip_unreadable: bool = False) -> Decoded:
     Raises:
         DataError: if some cannot be read, too few of a class can, or the cache cannot be written.
     """
-    done = found(listing)
+    done = cached_images(listing)
     if done:
         return done
     try:
         listing.cache.mkdir(parents=True, exist_ok=True)
         with _lock(listing.cache, listing.stem):
-            return found(listing) or _decode(listing, skip_unreadable)
+            return cached_images(listing) or _decode(listing, skip_unreadable)
     except OSError as error:
         raise DataError(
             f"the decoded images of '{listing.name}' cannot be written to {listing.cache} ({error}); free "

@@ -29,7 +29,7 @@ def without_downloads() -> Iterator[None]:
 
 
 def fetch(
-    name: str, folder: Path, expected: Mapping[str, str | int], read: Callable[[bool], T], by_hand: str
+    name: str, folder: Path, expected: Mapping[str, str | int], read: Callable[[bool], T], manual: str
 ) -> T:
     """What `read` returns, after a check of the files that are already there.
 
@@ -63,7 +63,7 @@ def fetch(
     except (OSError, RuntimeError, EOFError, HTTPException) as error:
         why = " ".join(str(error).split())
         raise DataError(
-            f"data set '{name}' is not in {folder} and could not be downloaded ({why}); {by_hand}, "
+            f"data set '{name}' is not in {folder} and could not be downloaded ({why}); {manual}, "
             "or set UNLEARN_DATA to a folder that has it"
         ) from error
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from benchmarks.datasets.base import DataSource, Decoded, Files, Images
-from benchmarks.datasets.decoded import Listing, decode, found, paths, splits
+from benchmarks.datasets.decoded import Listing, cached_images, decode, paths, splits
 from benchmarks.datasets.folders import METADATA, Tree, scan
 from benchmarks.datasets.inventory import LeftOut, left_out
 from benchmarks.datasets.layouts import Layout, Part, layout
@@ -159,12 +159,12 @@ def _note(name: str, folder: _Folder, kept: np.ndarray) -> str:
         int(np.searchsorted(kept, n)) for n in (listing.train, listing.train - listing.validation)
     )
     test = len(kept) - train
-    place = shown(arranged.train.source)
+    location = shown(arranged.train.source)
     if arranged.test is None:
-        of = f" of {place}" if place else ""
+        of = f" of {location}" if location else ""
         parts = [f"{train} for training and {test} for testing, a fixed fifth of each class{of}"]
     else:
-        parts = [f"{first} for training from {place}"]
+        parts = [f"{first} for training from {location}"]
         if arranged.validation:
             parts.append(f"{train - first} for validation from {shown(arranged.validation.source)}")
         parts.append(f"{test} for testing from {shown(arranged.test.source)}")
@@ -192,7 +192,7 @@ def _files(name: str) -> Files:
 
 def _make(name: str) -> DataSource:
     folder = _listed(name, data_folder())
-    return _source(name, folder, found(folder.listing))
+    return _source(name, folder, cached_images(folder.listing))
 
 
 @cache

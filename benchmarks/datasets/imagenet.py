@@ -16,7 +16,7 @@ from benchmarks.errors import DataError
 
 _WNIDS = tuple((Path(__file__).parent / "imagenet.csv").read_text().split()[1:])
 _SIDE = 224
-_BY_HAND = (
+_MANUAL = (
     "register at image-net.org, fetch the archives of ILSVRC 2012 (train, val, development kit) and arrange "
     "their images as <split>/<wnid>/*.JPEG, which torchvision.datasets.ImageNet(folder, split) does"
 )
@@ -40,7 +40,7 @@ def _labelled(data: Path, split: str) -> tuple[list[str], np.ndarray]:
     if tuple(folders) != _WNIDS:
         raise DataError(
             f"data set 'imagenet': {folder} must hold the {len(_WNIDS)} class folders from {_WNIDS[0]} to "
-            f"{_WNIDS[-1]}, but holds {len(folders)}; {_BY_HAND}, or set UNLEARN_DATA"
+            f"{_WNIDS[-1]}, but holds {len(folders)}; {_MANUAL}, or set UNLEARN_DATA"
         )
     return labelled_paths(folders)
 

@@ -24,7 +24,7 @@ Resize = Callable[["Image", int], "Image"]
 
 MOST_PIXELS = 2**26  # of a picture, which takes up to 16 bytes for each while it is decoded
 _LARGE = 2**23  # pixels of pictures that are decoded one at a time
-_one_large = Lock()
+_large_picture_lock = Lock()
 _READ = ("AVIF", "BMP", "GIF", "JPEG", "JPEG2000", "MPO", "PNG", "PPM", "TIFF", "WEBP")
 
 
@@ -75,7 +75,7 @@ def read(path: Path, side: int, resize: Resize) -> np.ndarray:
             pixels = image.width * image.height
             if pixels > MOST_PIXELS:
                 raise Image.DecompressionBombError  # which Pillow raises at twice as many and more
-            with _one_large if pixels > _LARGE else nullcontext():
+            with _large_picture_lock if pixels > _LARGE else nullcontext():
                 square = np.asarray(resize(rgb(image), side))
     except UnidentifiedImageError as error:
         raise Unreadable(path, f"its content is not {', '.join(_formats())}") from error

@@ -125,7 +125,7 @@ _PEOPLE = (
     "tom ellis",
 )
 _IMAGES, _TEST = 17_534, 3_507  # a fifth are test images
-_BY_HAND = (
+_MANUAL = (
     "fetch 'Pins Face Recognition' by hereisburak from Kaggle, and put its 105 folders pins_<name> into "
 )
 
@@ -134,14 +134,14 @@ _BY_HAND = (
 def _listed(data: Path) -> Listing:
     folder = data / "pins"
     if not folder.is_dir():
-        raise DataError(f"data set 'pins' is not in {data}; {_BY_HAND}{folder}, or set UNLEARN_DATA")
+        raise DataError(f"data set 'pins' is not in {data}; {_MANUAL}{folder}, or set UNLEARN_DATA")
     folders = class_folders(folder)
     names, y = labelled_paths(folders)
     people = tuple(name.removeprefix("pins_") for name in folders)
     if people != _PEOPLE or len(names) != _IMAGES:
         raise DataError(
             f"data set 'pins' has {_IMAGES} images in {len(_PEOPLE)} folders, not {len(names)} in "
-            f"{len(people)}; {_BY_HAND}{folder}, or take what is there as 'image_folder:pins'"
+            f"{len(people)}; {_MANUAL}{folder}, or take what is there as 'image_folder:pins'"
         )
     test = np.zeros(len(names), dtype=bool)
     test[stratified(y, _TEST)] = True

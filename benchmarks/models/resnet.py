@@ -57,8 +57,8 @@ def _build(
     layers = [*_convolution(channels, _WIDTHS[0], 3), nn.ReLU()]
     inputs = _WIDTHS[0]
     for width, count in zip(_WIDTHS, blocks, strict=True):
-        for place in range(count):
-            stride = 2 if place == 0 and width > _WIDTHS[0] else 1
+        for position in range(count):
+            stride = 2 if position == 0 and width > _WIDTHS[0] else 1
             body, outputs = block(inputs, width, stride)
             same = stride == 1 and inputs == outputs
             shortcut = nn.Identity() if same else nn.Sequential(*_convolution(inputs, outputs, 1, stride))

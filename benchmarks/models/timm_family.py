@@ -80,14 +80,15 @@ def load_published(name: str, network: nn.Module) -> None:
         DataError: as `load_pretrained` does, or if the network has another number of classes.
     """
     weights = _trained(name, network)
-    own = network.state_dict()
+    expected = network.state_dict()
     other = next(
-        (key for key, value in weights.items() if key in own and value.shape != own[key].shape), None
+        (key for key, value in weights.items() if key in expected and value.shape != expected[key].shape),
+        None,
     )
     if other is not None:
         raise DataError(
             f"timm's {_full_name(name)} was published with {len(weights[other])} classes, and the data set "
-            f"has {len(own[other])}; train the original model on it ('training.original: trained')"
+            f"has {len(expected[other])}; train the original model on it ('training.original: trained')"
         )
     network.load_state_dict(weights)
 

@@ -173,14 +173,14 @@ def get_or_train(
         folder.mkdir(parents=True, exist_ok=True)
         _sweep(folder)
         with FileLock(folder / f".{model_id}.lock"):
-            found = _read(folder, model_id)
-            if found is None:
+            model = _read(folder, model_id)
+            if model is None:
                 state, report = train()
                 sha256 = _write(folder, model_id, dict(identity), state, report)
-                found = CachedModel(model_id, state, report, sha256=sha256)
+                model = CachedModel(model_id, state, report, sha256=sha256)
     except OSError as error:
         raise _unwritable(error) from error
-    return found
+    return model
 
 
 def _read(folder: Path, model_id: str) -> CachedModel | None:

@@ -89,14 +89,14 @@ def keep(name: str, logits: Mapping[str, np.ndarray]) -> None:
     with suppress(OSError):
         file.parent.mkdir(parents=True, exist_ok=True)
         replace_file(file, hashlib.sha256(content).digest() + content)
-        _make_room(file.parent)
+        _delete_oldest(file.parent)
 
 
 def _file(name: str) -> Path:
     return model_folder() / "predictions" / f"{name}.bin"
 
 
-def _make_room(folder: Path) -> None:
+def _delete_oldest(folder: Path) -> None:
     """Delete what was not read for the longest time until the rest fits, and what killed processes left."""
     files = []
     for path in folder.iterdir():

@@ -43,7 +43,7 @@ def original_model(scenario: Scenario, how: Recipe, device: torch.device, progre
     return _cached("original", scenario, how, device, progress)
 
 
-def own_model(
+def user_model(
     scenario: Scenario, checkpoint: Checkpoint | Path, progress: Progress = lambda message: None
 ) -> CachedModel:
     """A trained model of the user's own, from a file with its weights.
@@ -88,7 +88,7 @@ def as_in_checkpoint(
     are float32 whatever the checkpoint's are.
 
     Raises:
-        DataError: as `own_model`.
+        DataError: as `user_model`.
     """
     network = build_network(scenario, scenario.seed)
     layouts = models.get(scenario.model).layouts(network)

@@ -53,13 +53,13 @@ def _name(scenario: Scenario) -> str:
 
 @cache
 def code_digest() -> str:
-    """A digest of all that decides what one of our networks is and computes: this room's code, and the
+    """A digest of all that decides what one of our networks is and computes: this package's code, and the
     versions of the packages that it computes with."""
     digest = hashlib.sha256()
-    for package in _PACKAGES:
+    for name in _PACKAGES:
         with suppress(PackageNotFoundError):
-            digest.update(f"{package} {version(package)}\n".encode())
-    room = Path(__file__).parents[1]
-    for file in sorted(room.rglob("*.py")):
-        digest.update(f"{file.relative_to(room)}\n".encode() + file.read_bytes())
+            digest.update(f"{name} {version(name)}\n".encode())
+    package = Path(__file__).parents[1]
+    for file in sorted(package.rglob("*.py")):
+        digest.update(f"{file.relative_to(package)}\n".encode() + file.read_bytes())
     return digest.hexdigest()

@@ -77,10 +77,10 @@ def at_chance(first: Predictions, other: Predictions, whose: str = "retrained") 
     """
     chance = float(np.bincount(first.labels).max() / len(first))
     most = chance + _SURE * math.sqrt(chance * (1 - chance) / len(first))
-    own, right = float(first.correct.mean()), float(other.correct.mean())
-    if own > most or 100 * (right - own) < _FAR:
+    accuracy, expected = float(first.correct.mean()), float(other.correct.mean())
+    if accuracy > most or 100 * (expected - accuracy) < _FAR:
         return ""
     return (
-        f"right about {100 * own:.1f} % of the first {len(first)} retained images, which is chance; the "
-        f"{whose} model about {100 * right:.1f} %"
+        f"right about {100 * accuracy:.1f} % of the first {len(first)} retained images, which is chance; the "
+        f"{whose} model about {100 * expected:.1f} %"
     )

@@ -238,6 +238,6 @@ class Meter:
             return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / 2**20
 
 
-def _sum(one: float | None, other: float | None) -> float | None:
+def _sum(first: float | None, second: float | None) -> float | None:
     """Together; not known where one is not."""
-    return None if one is None or other is None else one + other
+    return None if first is None or second is None else first + second

@@ -46,9 +46,9 @@ def relearn(model: nn.Module, images: ImageSet, judged: ImageSet, accuracy: floa
     model = copy.deepcopy(model).requires_grad_()
 
     def measured() -> float:
-        found = predict(model, judged)
+        predictions = predict(model, judged)
         # Of logits that are not numbers the first class would be the largest
-        return 100 * float(found.correct.mean()) if np.isfinite(found.logits).all() else math.nan
+        return 100 * float(predictions.correct.mean()) if np.isfinite(predictions.logits).all() else math.nan
 
     now = measured()
     if now >= accuracy:

@@ -194,7 +194,7 @@ def run_trial(
     course = Course(points)
     access = algorithm.access_with(values)
 
-    def result(state: State, **found: Any) -> TrialResult:
+    def result(state: State, **fields: Any) -> TrialResult:
         return TrialResult(
             scenario=prepared.scenario,
             method=algorithm.name,
@@ -205,13 +205,13 @@ def run_trial(
             held_out=held_out,
             precision=precision,
             state=state,
-            error=found.pop("error", ""),
-            metrics=found.pop("metrics", {}),
-            targets=found.pop("targets", targets),
+            error=fields.pop("error", ""),
+            metrics=fields.pop("metrics", {}),
+            targets=fields.pop("targets", targets),
             eval_limit=last.eval_limit(evaluate, held_out),
             cost=meter.cost(),
             course=course.measured,
-            **found,
+            **fields,
         )
 
     def measured(state: State, model: nn.Module, step: Prepared) -> TrialResult:
@@ -286,13 +286,13 @@ def run_trial(
         meter.watch(model)
         autocast = _autocast(prepared.device, precision)
         with seeded(seed), meter.unlearning(), repeatable(), autocast, shared.watched():
-            found = algorithm.unlearn(model, data, values, rng)
-        if not isinstance(found, nn.Module):
-            raise TypeError(f"it returned {type(found).__name__}, not a torch.nn.Module")
-        meter.release(found)
-        if not all(bool(torch.isfinite(p).all()) for p in found.parameters()):
+            network = algorithm.unlearn(model, data, values, rng)
+        if not isinstance(network, nn.Module):
+            raise TypeError(f"it returned {type(network).__name__}, not a torch.nn.Module")
+        meter.release(network)
+        if not all(bool(torch.isfinite(p).all()) for p in network.parameters()):
             raise ArithmeticError("the weights are not finite")
-        return found
+        return network
 
     targets: dict[str, float] = {}
     try:
@@ -310,11 +310,11 @@ def run_trial(
             steps.append(StepResult(request.forget, now.metrics, now.targets, seconds))
         return now if len(steps) == 1 else replace(now, steps=tuple(steps))
     except Pruned as reason:
-        return result("pruned", error=_one_line(reason))
+        return result("pruned", error=_single_line(reason))
     except torch.OutOfMemoryError as problem:
-        return result("failed", error=f"out of memory: {_one_line(problem)}", out_of_memory=True)
+        return result("failed", error=f"out of memory: {_single_line(problem)}", out_of_memory=True)
     except Exception as problem:
-        return result("failed", error=f"{type(problem).__name__}: {_one_line(problem)}{_where(problem)}")
+        return result("failed", error=f"{type(problem).__name__}: {_single_line(problem)}{_where(problem)}")
 
 
 def _trial_data(
@@ -381,7 +381,7 @@ def _autocast(device: torch.device, precision: Precision) -> Any:
     return torch.autocast(device.type, dtype=torch.bfloat16, enabled=enabled, cache_enabled=False)
 
 
-def _one_line(problem: BaseException) -> str:
+def _single_line(problem: BaseException) -> str:
     return " ".join(str(problem).split())[:500] or "no message"
 
 

@@ -173,10 +173,10 @@ def _renamings(weights: Weights, expected: Weights, layouts: list[Layout]) -> It
     notes += [f"left out {_COUNTER!r}"] if _COUNTER in weights else []
     for whole in (_Renamed(named), *_without_normalisation(named, weights)):
         theirs, ours = _front(whole.names), _front(expected)
-        said = [*notes, *whole.notes]
+        all_notes = [*notes, *whole.notes]
         yield _Renamed(
             {ours + name.removeprefix(theirs): file for name, file in whole.names.items()},
-            (*said, *_moved(theirs, ours)),
+            (*all_notes, *_moved(theirs, ours)),
             whole.preprocessing,
         )
         for layout in layouts:
@@ -185,7 +185,11 @@ def _renamings(weights: Weights, expected: Weights, layouts: list[Layout]) -> It
                 first = next(iter(parts.values()))[0]
                 yield _Renamed(
                     {f"{layout[parts[n][0]]}.{parts[n][2]}": file for n, file in whole.names.items()},
-                    (*said, *_moved(theirs, ""), f"matched its layers ('{first}', ...) with the network's"),
+                    (
+                        *all_notes,
+                        *_moved(theirs, ""),
+                        f"matched its layers ('{first}', ...) with the network's",
+                    ),
                     whole.preprocessing,
                 )
 

@@ -289,9 +289,9 @@ def load_user_models(
     """
     if original is None or not scenarios:
         return NO_USER_MODELS
-    from benchmarks.training.models import own_model
+    from benchmarks.training.models import user_model
 
-    models = [own_model(scenarios[0], given, notify) if given else None for given in (original, retrained)]
+    models = [user_model(scenarios[0], given, notify) if given else None for given in (original, retrained)]
     return UserModels(*models)
 
 

@@ -48,8 +48,8 @@ def tiny_data(
         forget, validation: Positions in x; all others are retained.
         forget_classes: By default the labels of the forget images, and none in the task `random`.
     """
-    one, zero = x.new_ones(1), x.new_zeros(1)
-    everything = FloatImages(x, y, torch.arange(len(x)), one, zero, x.shape[-1])
+    unit, zero = x.new_ones(1), x.new_zeros(1)
+    everything = FloatImages(x, y, torch.arange(len(x)), unit, zero, x.shape[-1])
     rest = [i for i in range(len(x)) if i not in {*forget, *validation}]
     if forget_classes is None:
         forget_classes = () if task == "random" else tuple(sorted(set(y[forget].tolist())))
@@ -78,16 +78,16 @@ def weights(model: nn.Module) -> torch.Tensor:
     return torch.cat([p.detach().flatten() for p in model.parameters()])
 
 
-def own_method(does: Callable, access: Access = Access.RETAIN) -> Method:
+def function_method(does: Callable, access: Access = Access.RETAIN) -> Method:
     """A method that is not registered and calls `does(model, data, rng)`."""
 
-    class Own(Method):
+    class FunctionMethod(Method):
         """Made by a test."""
 
-        name, summary, source = "own", "made by a test", "nobody"
+        name, summary, source = "function", "made by a test", "nobody"
 
         def unlearn(self, model, data, params, rng):
             return does(model, data, rng)
 
-    Own.access = access
-    return Own()
+    FunctionMethod.access = access
+    return FunctionMethod()

@@ -13,7 +13,7 @@ from benchmarks import cli
 from benchmarks.datasets import load
 from benchmarks.errors import DataError
 from search.cli import app
-from tests.benchmarks.datasets.by_hand import class_tree, truncated
+from tests.benchmarks.datasets.image_files import class_tree, truncated
 
 
 def decode(*arguments: str) -> str:
@@ -54,23 +54,23 @@ sys.exit(any("/no/such/data" in path for path in seen) or not seen or "PIL" in s
 
 
 def test_decoding_beforehand(pets) -> None:
-    told = decode("image_folder:pets")
-    assert told.splitlines() == [
+    output = decode("image_folder:pets")
+    assert output.splitlines() == [
         "image_folder:pets: 2 classes, 15 images: 12 for training and 3 for testing, a fixed fifth of each "
         "class",
         "image_folder:pets is decoded: 15 images, 0 that cannot be read left out",
     ]
     assert len(list((pets.parent / "decoded").glob("*.npy"))) == 1
-    assert decode("image_folder:pets") == told
+    assert decode("image_folder:pets") == output
 
 
-def test_what_is_left_out_is_told(pets) -> None:
+def test_images_that_are_left_out_are_listed(pets) -> None:
     truncated(pets / "a" / "x y.jpg")
     with pytest.raises(DataError, match="1 of the 16 images"):
         decode("image_folder:pets")
-    told = decode("image_folder:pets", "--skip-unreadable").splitlines()
-    assert told[1].startswith("left out: a/x y.jpg (")
-    assert told[2].endswith("is decoded: 15 images, 1 that cannot be read left out")
+    output = decode("image_folder:pets", "--skip-unreadable").splitlines()
+    assert output[1].startswith("left out: a/x y.jpg (")
+    assert output[2].endswith("is decoded: 15 images, 1 that cannot be read left out")
     images = load("image_folder:pets")
     assert len(images.train) + len(images.test) == 15
 

@@ -39,7 +39,9 @@ def test_large_logits_do_not_overflow() -> None:
     assert p.log_p_true[0] == 0
 
 
-def test_one_pass_over_all_images_in_eval_mode(digits: Prepared, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_single_pass_over_all_images_in_eval_mode(
+    digits: Prepared, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(ImageSet, "per_pass", 7)
     modes, seen = [], []
 

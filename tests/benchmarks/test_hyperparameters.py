@@ -39,7 +39,7 @@ anything = st.one_of(
 )
 
 
-def test_declared_tells_all_that_was_said() -> None:
+def test_declared_returns_everything_that_a_parameter_states() -> None:
     lr, epochs, _, mode, flag, clip, extra = declared(Params)
     assert (lr.name, lr.kind, lr.default, lr.low, lr.high, lr.log) == ("lr", float, 0.1, 1e-5, 1.0, True)
     assert (lr.searched, lr.has_range, lr.doc) == (True, True, "rate")
@@ -104,7 +104,7 @@ def test_the_range_bounds_a_search_and_not_a_user() -> None:
 
 
 @given(st.dictionaries(st.sampled_from(["lr", "epochs", "momentum", "mode", "flag", "clip", "no"]), anything))
-def test_build_gives_right_types_or_one_error(values) -> None:
+def test_build_gives_right_types_or_a_single_error(values) -> None:
     try:
         made = build(Params, values)
     except InvalidParameters:

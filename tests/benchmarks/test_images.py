@@ -28,7 +28,7 @@ def test_pixels_stay_in_the_memory_of_the_data_set(images: ImageSet) -> None:
     assert images.relabelled(torch.zeros(len(images), dtype=torch.int64)).x.data_ptr() == address
 
 
-def test_memory_that_may_not_be_written_is_read_in_place_without_a_warning(recwarn) -> None:
+def test_read_only_memory_is_read_without_a_copy_or_a_warning(recwarn) -> None:
     array = np.arange(4)
     array.flags.writeable = False
     assert as_tensor(array).data_ptr() == array.ctypes.data

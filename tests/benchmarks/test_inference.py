@@ -67,7 +67,7 @@ class Operations(TorchDispatchMode):
         return func(*args, **(kwargs or {}))
 
 
-def test_a_relu_is_in_place_where_its_input_is_new() -> None:
+def test_a_relu_overwrites_an_input_that_is_new() -> None:
     act = nn.ReLU()  # one for all, as some models have it
     model = nn.Sequential(act, nn.Conv2d(1, 2, 3), act, nn.Dropout(), act, nn.Linear(2, 2), act).eval()
     with torch.inference_mode(), overwriting(model), Operations() as operations:

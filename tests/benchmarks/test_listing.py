@@ -75,7 +75,7 @@ def test_a_name_in_a_list_is_not_markup(
         assert "[/x]" in out
 
 
-def test_json_is_one_document_with_the_values_as_they_are(capsys: pytest.CaptureFixture[str]) -> None:
+def test_json_is_a_single_document_with_the_values_as_they_are(capsys: pytest.CaptureFixture[str]) -> None:
     print_json(*cli.list_methods())
     listed = json.loads(capsys.readouterr().out)
     assert [entry["method"] for entry in listed] == methods.names()

@@ -31,7 +31,7 @@ def name(experiment: Experiment) -> str | None:
         ("svhn", "allcnn", "full_class", "zero-shot", None),
     ],
 )
-def test_a_plan_of_a_paper_has_its_own_values_or_none(
+def test_a_plan_of_a_paper_uses_only_values_of_that_paper(
     dataset: str, model: str, task: str, paper: str, expected: str | None
 ) -> None:
     assert name(Experiment(dataset, model, task, paper)) == expected
@@ -69,5 +69,5 @@ def test_values_for_another_task_are_none() -> None:
 
 
 @pytest.mark.parametrize("paper", ["", "ssd"])
-def test_without_presets_there_is_none(paper: str) -> None:
+def test_a_method_without_presets_has_no_default_preset(paper: str) -> None:
     assert published([], Experiment("pins", "resnet18", "random", paper)) is None

@@ -106,7 +106,7 @@ def test_the_method_retrain_starts_as_the_retrained_model_does(
     assert not is_body(starts[-1])
 
 
-def test_a_published_original_is_another_model_and_its_retrained_one_is_not(
+def test_a_published_original_has_another_id_and_its_retrained_model_has_not(
     scenario: Scenario, starts: list[dict[str, torch.Tensor]]
 ) -> None:
     tuned = replace(AS_IS, original="trained")
@@ -120,7 +120,7 @@ def test_a_published_original_is_another_model_and_its_retrained_one_is_not(
     assert trained.retrained_model(scenario, AS_IS, CPU, print).id == names["retrained"][0]
 
 
-def test_what_nobody_published_or_recorded_is_told(
+def test_a_model_that_nobody_published_or_recorded_is_reported(
     scenario: Scenario, starts: list[dict[str, torch.Tensor]]
 ) -> None:
     with pytest.raises(TrainingError, match="nothing was recorded when it was trained; leave out"):

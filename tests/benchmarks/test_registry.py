@@ -57,7 +57,7 @@ def test_names_are_sorted_and_iteration_follows(empty) -> None:
     assert empty.names() == ["a", "c"]
 
 
-def test_two_entries_of_one_name_collide_but_the_same_one_may_come_twice(empty) -> None:
+def test_two_entries_of_a_name_collide_unless_they_are_the_same_entry(empty) -> None:
     first = empty.add(Thing("a"))
     assert empty.add(first) is first
     with pytest.raises(BenchmarkError, match="two things are named 'a'"):
@@ -134,7 +134,7 @@ def test_a_family_makes_entries_from_the_rest_of_their_name(empty) -> None:
         empty.get("mode:x")
 
 
-def test_a_variant_is_made_from_its_entry_also_from_one_of_a_family(empty) -> None:
+def test_a_variant_is_made_from_its_entry_or_a_member_of_a_family(empty) -> None:
     empty._variant = lambda entry, size: Thing(f"{entry.name}@{size}")
     empty.add(Thing("a"))
     empty.add_family(FAMILY)

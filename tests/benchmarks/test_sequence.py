@@ -11,7 +11,7 @@ import torch
 from benchmarks import Scenario, run_trial
 from benchmarks.training.recipes import Recipe
 from benchmarks.trial.prepared import prepare
-from tests.benchmarks.helpers import own_method
+from tests.benchmarks.helpers import function_method
 
 if TYPE_CHECKING:
     from benchmarks.trial.prepared import Prepared
@@ -38,7 +38,7 @@ def test_each_step_starts_from_the_last_result_and_is_asked_for_what_is_new(sequ
         return model
 
     start = sequence.original[-1].bias.detach()[0].item()
-    result = run_trial(sequence, own_method(does))
+    result = run_trial(sequence, function_method(does))
     assert result.state == "complete", result.error
     rest = [set(range(10)) - gone for gone in ({3}, {1, 3, 8}, {0, 1, 3, 8})]
     assert [(b, f, a) for b, f, a, _, _ in seen] == [(0, (3,), [3]), (1, (1, 8), [1, 8]), (2, (0,), [0])]

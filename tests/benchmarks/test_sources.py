@@ -58,7 +58,7 @@ def test_nothing_else_counts(digest: Digest, tmp_path: Path) -> None:
     assert len(before) == 12
 
 
-def test_of_an_installed_package_only_its_own_modules_count(
+def test_of_an_installed_package_only_the_modules_of_that_package_count(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     installed = tmp_path / "site-packages"

@@ -25,7 +25,7 @@ from benchmarks.training.models import original_model
 from cluster.slots import Slots
 from search.cli import main
 from search.plans.files import load
-from tests.benchmarks.datasets.by_hand import class_tree
+from tests.benchmarks.datasets.image_files import class_tree
 from tests.marks import OWN_RAY
 
 pytestmark = OWN_RAY

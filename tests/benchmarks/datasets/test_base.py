@@ -58,7 +58,7 @@ def test_loading_twice_reads_once() -> None:
     assert load("digits") is load("digits")
 
 
-def test_an_unknown_data_set_is_told() -> None:
+def test_an_unknown_data_set_is_reported() -> None:
     with pytest.raises(UnknownName, match="unknown data set 'digit'; did you mean 'digits'"):
         load("digit")
 
@@ -115,7 +115,7 @@ def test_the_fingerprint_is_of_all_that_decides_what_is_measured(tmp_path: Path)
     assert {changed(first, **change).learned_from for change in besides} == {first.learned_from}
 
 
-def test_a_variant_has_a_fingerprint_of_its_own_however_it_is_spelt() -> None:
+def test_the_fingerprint_of_a_variant_depends_on_its_size_only() -> None:
     prints = {load(name).fingerprint for name in ("digits", "digits@200", "digits@0200", "digits@201")}
     assert len(prints) == 3
     assert load("digits@0200").name == "digits@200"

@@ -11,7 +11,7 @@ from PIL import Image
 from benchmarks.datasets import celeba, datasets, load
 from benchmarks.errors import DataError
 from benchmarks.testing import check_dataset
-from tests.benchmarks.datasets.by_hand import picture
+from tests.benchmarks.datasets.image_files import picture
 
 NAMES = ("5_o_Clock_Shadow", "Chubby", "Gray_Hair", "Male", "Young")
 COUNT = 160

@@ -46,6 +46,6 @@ def test_a_failed_download_says_what_to_put_where(tmp_path: Path, problem) -> No
     def read(missing):
         raise problem
 
-    with pytest.raises(DataError, match=r"'tiny' is not in .*; put it there, or set UNLEARN_DATA") as told:
+    with pytest.raises(DataError, match=r"'tiny' is not in .*; put it there, or set UNLEARN_DATA") as raised:
         fetch("tiny", tmp_path, GOOD, read, "put it there")
-    assert told.value.__cause__ is problem
+    assert raised.value.__cause__ is problem

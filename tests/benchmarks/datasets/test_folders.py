@@ -79,7 +79,7 @@ def test_folders_without_end_are_refused(tmp_path: Path, put) -> None:
         scan(tmp_path)
 
 
-def test_names_are_read_in_composed_form_and_found_as_they_are_written(tmp_path: Path, put) -> None:
+def test_names_are_read_in_composed_form_and_files_opened_as_written(tmp_path: Path, put) -> None:
     written = [unicodedata.normalize("NFD", name) for name in ("é/z.png", "é/ä.png", "f/1.png")]
     put(*written)
     assert class_folders(tmp_path) == {"f": written[2:], "é": written[:2]}

@@ -19,7 +19,7 @@ from benchmarks.datasets.folders import scan
 from benchmarks.errors import DataError, InvalidScenario
 from benchmarks.scenarios.scenario import Scenario
 from benchmarks.testing import check_dataset
-from tests.benchmarks.datasets.by_hand import class_tree, picture, rows, truncated
+from tests.benchmarks.datasets.image_files import class_tree, picture, rows, truncated
 
 COUNTS = {"cat": 10, "dög": 3, "guinea pig": 21}
 
@@ -118,7 +118,7 @@ def test_a_changed_folder_is_decoded_again(pets: Path) -> None:
     assert load("image_folder:pets").fingerprint != first.fingerprint
 
 
-def test_the_fingerprint_is_of_the_images_wherever_and_however_long_they_lie_there(
+def test_the_fingerprint_depends_on_the_images_and_not_on_folder_or_time(
     pets: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     first = load("image_folder:pets")
@@ -303,14 +303,14 @@ def test_names_that_tables_and_terminals_do_not_take_are_refused_when_the_folder
     refused("image_folder:pets", message)
 
 
-def test_what_was_taken_and_left_out_is_told(data: Path) -> None:
+def test_the_note_names_used_and_left_out_files(data: Path) -> None:
     class_tree(data / "pets" / "train", {"a": 7, "b": 7})
     (data / "pets" / "train" / "a" / "1.heic").touch()
-    told = (
+    note = (
         "image_folder:pets: 2 classes, 14 images: 12 for training and 2 for testing, a fixed fifth of each "
         "class of train/; left out: 1 .heic file (not read: convert to JPEG or PNG)"
     )
-    assert datasets.get("image_folder:pets").note == datasets.get("image_folder:pets@10").note == told
+    assert datasets.get("image_folder:pets").note == datasets.get("image_folder:pets@10").note == note
 
 
 def test_a_pipe_among_the_images_is_named_and_hangs_nobody(pets: Path) -> None:
@@ -329,7 +329,7 @@ def test_a_link_to_nothing_is_named(pets: Path) -> None:
         load("image_folder:pets")
 
 
-def test_what_a_killed_decoding_left_is_swept_by_the_next_one_unless_somebody_holds_it(pets: Path) -> None:
+def test_files_of_a_killed_decoding_are_deleted_by_the_next_unless_locked(pets: Path) -> None:
     cache = pets.parent / "decoded"
     cache.mkdir()
     stems = (
@@ -361,12 +361,12 @@ def test_every_class_has_validation_images_and_none_more_than_its_share(data: Pa
 
 
 def refused(name: str, message: str) -> None:
-    with pytest.raises(DataError, match=message) as told:
+    with pytest.raises(DataError, match=message) as raised:
         datasets.get(name)
-    assert "\n" not in str(told.value)
+    assert "\n" not in str(raised.value)
 
 
-def test_what_a_folder_must_be_is_said(data: Path) -> None:
+def test_a_folder_that_is_refused_is_reported(data: Path) -> None:
     refused("image_folder:pets", f"no folder {data}/pets; put one folder per class")
     for name in ("../pets", "", ".", "..", "a/b", "a b"):
         refused(f"image_folder:{name}", "after the colon stands the name of a folder")

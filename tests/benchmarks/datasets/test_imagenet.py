@@ -15,7 +15,7 @@ from benchmarks.datasets.pictures import Stream, inner, read
 from benchmarks.errors import DataError
 from benchmarks.images import on_device, pixels_on
 from benchmarks.testing import check_dataset
-from tests.benchmarks.datasets.by_hand import picture
+from tests.benchmarks.datasets.image_files import picture
 
 WNIDS = ("n01440764", "n01443537", "n02112018")
 
@@ -91,7 +91,7 @@ def test_without_files_the_error_says_what_to_fetch_and_how_to_arrange_it(
         load("imagenet")
 
 
-def test_validation_images_in_one_heap_are_refused(source, tmp_path: Path) -> None:
+def test_validation_images_without_class_folders_are_refused(source, tmp_path: Path) -> None:
     for path in (tmp_path / "imagenet/val").glob("*/*"):
         path.rename(tmp_path / "imagenet/val" / path.name)
     for wnid in WNIDS:

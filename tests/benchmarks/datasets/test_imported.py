@@ -223,13 +223,13 @@ def test_a_worker_needs_the_images_and_not_the_module(build, tmp_path: Path) -> 
 def test_what_a_function_gives_is_checked(build, body: str, message: str) -> None:
     with pytest.raises(DataError, match=message) as caught:
         build(body)
-    told = str(caught.value)
-    assert "\n" not in told
-    assert told.startswith("data set 'import:mydata:build' (")
-    assert "mydata.py): " in told
+    message = str(caught.value)
+    assert "\n" not in message
+    assert message.startswith("data set 'import:mydata:build' (")
+    assert "mydata.py): " in message
 
 
-def test_where_the_function_must_be_is_said(build) -> None:
+def test_the_error_names_the_path_of_a_missing_function(build) -> None:
     build("return (x, y), (x, y)")
     with pytest.raises(
         BenchmarkError, match="data set 'import:mydata': after 'import:' stand a module and a"

@@ -94,8 +94,8 @@ def test_no_file_is_lost_silently_beside_a_table_of_classes(rows) -> None:
     """None: the image is there and has no row."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        put(folder, [f"{place}{file}" for place, file, _ in rows])
-        text = [f"{place}{file},{label}" for place, file, label in rows if label is not None]
+        put(folder, [f"{folder_name}{file}" for folder_name, file, _ in rows])
+        text = [f"{folder_name}{file},{label}" for folder_name, file, label in rows if label is not None]
         (folder / "metadata.csv").write_text("\n".join(["file_name,label", *text]))
         top = scan(folder)
         try:

@@ -36,7 +36,7 @@ CSV = "file_name,label,more\n0.png,dog,x\n1.png,cat,y\n2.png,dog,\n3.png,cat,\n"
 LINES = '{"file_name": "0.png", "label": 1}\n\n{"label": 0, "file_name": "./1.png", "box": [1, 2]}\n'
 
 
-def test_one_table_for_one_heap_of_images(tmp_path: Path) -> None:
+def test_a_table_for_a_folder_without_class_folders(tmp_path: Path) -> None:
     layout = arranged(tmp_path, {"metadata.csv": CSV}, numbered())
     assert pictures(layout) == [{"cat": ("1.png", "3.png"), "dog": ("0.png", "2.png")}]
     assert (layout.train.source, layout.labels, layout.unlabelled) == ("", ("metadata.csv",), ())
@@ -57,7 +57,7 @@ def test_a_table_in_the_folder_of_every_split(tmp_path: Path) -> None:
     assert len(layout.labels) == 3
 
 
-def test_one_table_above_the_folders_of_the_splits(tmp_path: Path) -> None:
+def test_a_table_above_the_folders_of_the_splits(tmp_path: Path) -> None:
     rows = "".join(f"{split}/{i}.png,{'ab'[i % 2]}\n" for split in ("train", "test") for i in range(4))
     layout = arranged(
         tmp_path, {"metadata.csv": "file_name,label\n" + rows}, [*numbered("train/"), *numbered("test/")]
@@ -65,7 +65,7 @@ def test_one_table_above_the_folders_of_the_splits(tmp_path: Path) -> None:
     assert [part.source for part in layout.parts()] == ["train/", "test/"]
 
 
-def test_images_without_a_label_are_left_out_and_told(tmp_path: Path) -> None:
+def test_images_without_a_label_are_left_out_and_reported(tmp_path: Path) -> None:
     text = "file_name,label\n0.png,a\n1.png,b\n2.png,\n4.heic,a\n"
     layout = arranged(tmp_path, {"metadata.csv": text}, [*numbered(), "4.heic"])
     assert layout.unlabelled == ("2.png", "3.png")
@@ -124,7 +124,7 @@ def test_names_in_either_form_of_unicode_are_the_same(tmp_path: Path) -> None:
         ("metadata.jsonl", '{"file_name": "0.png", "label": true}', "the label True is neither"),
     ],
 )
-def test_what_a_table_cannot_say_is_one_clear_line(
+def test_an_invalid_table_is_reported_in_a_single_line(
     tmp_path: Path, name: str, text: str, message: str
 ) -> None:
     with pytest.raises(DataError, match=message) as caught:

@@ -55,7 +55,7 @@ def test_a_file_of_another_size_is_named(raw) -> None:
         load("fashion_mnist")
 
 
-def test_compressed_files_put_there_by_hand_are_enough(raw, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_compressed_files_from_a_manual_download_are_enough(raw, monkeypatch: pytest.MonkeyPatch) -> None:
     from torchvision.datasets import FashionMNIST
 
     resources = []

@@ -11,7 +11,7 @@ from PIL import Image
 
 from benchmarks.datasets import pictures
 from benchmarks.datasets.pictures import Stream, Unreadable, central, extensions, inner, read, stretched
-from tests.benchmarks.datasets.by_hand import picture, truncated
+from tests.benchmarks.datasets.image_files import picture, truncated
 
 
 def rgb(image: Image.Image) -> np.ndarray:
@@ -98,10 +98,10 @@ def test_what_cannot_be_read_is_named(tmp_path: Path, kind: str) -> None:
         Image.fromarray(np.ones((4, 4), np.float32)).save(path)
     else:
         path.write_text("no image" if kind == "text" else "")
-    with pytest.raises(Unreadable, match=rf"{path} cannot be read \(.+\); repair or replace it") as told:
+    with pytest.raises(Unreadable, match=rf"{path} cannot be read \(.+\); repair or replace it") as raised:
         read(path, 8, central)
-    assert "\n" not in str(told.value)
-    assert str(pickle.loads(pickle.dumps(told.value))) == str(told.value)
+    assert "\n" not in str(raised.value)
+    assert str(pickle.loads(pickle.dumps(raised.value))) == str(raised.value)
 
 
 EPS = b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 8 8\n%%EndComments\nshowpage\n%%EOF\n"
@@ -138,16 +138,16 @@ def test_pictures_beyond_the_limit_are_refused_before_they_are_decoded(
             read(tmp_path / name, 8, central)
 
 
-def test_large_pictures_are_decoded_one_at_a_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_large_pictures_are_decoded_in_turn(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(pictures, "_LARGE", 99)
     picture(tmp_path / "small.png", size=(9, 11))
     picture(tmp_path / "large.png", size=(10, 10))
     alone = []
-    resize = lambda image, side: alone.append(pictures._one_large.locked()) or central(image, side)  # noqa: E731
+    resize = lambda image, side: alone.append(pictures._large_picture_lock.locked()) or central(image, side)  # noqa: E731
     for name in ("small", "large"):
         read(tmp_path / f"{name}.png", 8, resize)
     assert alone == [False, True]
-    assert not pictures._one_large.locked()
+    assert not pictures._large_picture_lock.locked()
 
 
 @pytest.mark.parametrize("kind", ["gif", "png", "webp"])

@@ -12,7 +12,7 @@ from benchmarks.datasets import datasets, decoded, load, pins
 from benchmarks.errors import DataError
 from benchmarks.scenarios.scenario import Scenario
 from benchmarks.testing import check_dataset
-from tests.benchmarks.datasets.by_hand import picture, rows
+from tests.benchmarks.datasets.image_files import picture, rows
 
 
 @pytest.fixture(scope="module")
@@ -69,7 +69,7 @@ def test_images_are_the_central_square_at_32_pixels(data) -> None:
         assert f"pins_{images.source.classes[images.train.y[i]]}/" in listing.names[i]
 
 
-def test_papers_name_people_by_their_place_in_the_sorted_folders() -> None:
+def test_papers_name_people_by_their_position_in_the_sorted_folders() -> None:
     assert Scenario("pins", "cnn2", "full_class", "1").forget == "Alex Lawther"
     assert Scenario("pins", "cnn2", "full_class", "104").forget == "tom ellis"
     assert len(set(pins._PEOPLE)) == 105

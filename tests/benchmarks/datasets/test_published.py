@@ -62,7 +62,7 @@ def test_cifar_equals_torchvisions(real_data, name: str) -> None:
     assert np.abs(pixels.std(axis=(0, 1, 2)) - data.source.std).max() < 0.01
 
 
-def test_superclasses_are_the_files_own(real_data) -> None:
+def test_superclasses_are_those_of_the_files(real_data) -> None:
     with (real_data / "cifar-100-python" / "meta").open("rb") as file:
         meta = pickle.load(file)
     with (real_data / "cifar-100-python" / "test").open("rb") as file:
@@ -76,7 +76,7 @@ def test_superclasses_are_the_files_own(real_data) -> None:
         assert np.flatnonzero(source.superclass_of == coarse).tolist() == list(fine)
 
 
-def test_a_flipped_byte_is_found_and_the_file_named(restored: Path, offline) -> None:
+def test_a_flipped_byte_is_detected_and_the_file_named(restored: Path, offline) -> None:
     shutil.copytree(restored / "MNIST", offline / "MNIST")
     file = offline / "MNIST" / "raw" / "t10k-labels-idx1-ubyte"
     raw = bytearray(file.read_bytes())
@@ -93,7 +93,7 @@ def test_a_corrupt_list_of_class_names_is_named_too(restored: Path, offline) -> 
         load("cifar100")
 
 
-def test_compressed_files_put_there_by_hand_are_enough(restored: Path, offline) -> None:
+def test_compressed_files_from_a_manual_download_are_enough(restored: Path, offline) -> None:
     raw = offline / "MNIST" / "raw"
     raw.mkdir(parents=True)
     for file in (restored / "MNIST" / "raw").glob("*.gz"):
@@ -114,6 +114,6 @@ def test_compressed_files_put_there_by_hand_are_enough(restored: Path, offline) 
     ],
 )
 def test_without_files_and_network_the_error_says_what_to_put_where(offline, name: str, what: str) -> None:
-    with pytest.raises(DataError, match=what.format(offline) + ", or set UNLEARN_DATA") as told:
+    with pytest.raises(DataError, match=what.format(offline) + ", or set UNLEARN_DATA") as raised:
         load(name)
-    assert "\n" not in str(told.value)
+    assert "\n" not in str(raised.value)

@@ -7,12 +7,12 @@ import pytest
 from benchmarks.errors import InvalidScenario, UnknownName
 from benchmarks.hyperparameters import build
 from benchmarks.methods import methods
-from tests.benchmarks.helpers import own_method
+from tests.benchmarks.helpers import function_method
 
 
 @pytest.fixture
 def method():
-    made = own_method(None)
+    made = function_method(None)
     type(made).tasks = ("full_class", "sub_class")
     return made
 

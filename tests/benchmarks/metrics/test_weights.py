@@ -13,7 +13,7 @@ from torch import nn
 from benchmarks import run_trial
 from benchmarks.metrics import measure
 from benchmarks.weights.change import weight_change
-from tests.benchmarks.helpers import own_method
+from tests.benchmarks.helpers import function_method
 
 if TYPE_CHECKING:
     from benchmarks.trial.prepared import Prepared
@@ -83,7 +83,7 @@ def test_a_trial_measures_what_its_method_did(digits: Prepared) -> None:
             next(model.parameters())[0] += 1
         return model
 
-    result = run_trial(digits, own_method(change_row), metrics=NAMES)
+    result = run_trial(digits, function_method(change_row), metrics=NAMES)
     sizes = [p.numel() for p in digits.original.parameters()]
     changed = next(digits.original.parameters())[0].numel()
     assert result.metrics["weights_changed"] == pytest.approx(100 * changed / sum(sizes))

@@ -12,7 +12,7 @@ import torch
 from benchmarks.errors import BenchmarkError
 from benchmarks.models import models
 
-OWN = '''
+NETWORKS = '''
 """Networks of a user's own."""
 import torch
 from torch import nn
@@ -71,8 +71,8 @@ class Net(nn.Module):
 
 
 @pytest.fixture(autouse=True)
-def own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    (tmp_path / "own_nets.py").write_text(OWN)
+def user_networks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    (tmp_path / "own_nets.py").write_text(NETWORKS)
     (tmp_path / "broken_nets.py").write_text("import nothing_of_that_name")
     (tmp_path / "ending_nets.py").write_text("raise SystemExit(0)")
     monkeypatch.syspath_prepend(tmp_path)
@@ -80,7 +80,7 @@ def own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
         monkeypatch.delitem(sys.modules, name, raising=False)
 
 
-def test_a_function_is_found_by_its_path() -> None:
+def test_a_function_is_imported_by_its_path() -> None:
     model = models.get("import:own_nets:build")
     assert (model.name, model.summary) == ("import:own_nets:build", "One layer.")
     assert model.build(7, 3, 8)(torch.zeros(2, 3, 8, 8)).shape == (2, 7)
@@ -100,7 +100,7 @@ def test_a_function_is_found_by_its_path() -> None:
         ("own_nets:not_callable", "has no function 'not_callable'"),
     ],
 )
-def test_a_wrong_path_is_one_clear_line(path: str, message: str) -> None:
+def test_a_wrong_path_is_reported_in_a_single_line(path: str, message: str) -> None:
     with pytest.raises(BenchmarkError) as caught:
         models.get(f"import:{path}")
     assert message in str(caught.value)
@@ -119,7 +119,7 @@ def test_a_wrong_path_is_one_clear_line(path: str, message: str) -> None:
         ("pair", r"^model 'import:own_nets:pair': forward\(\) returns a tuple with \[0\] \(2, 7\)"),
     ],
 )
-def test_a_function_that_does_not_build_is_one_clear_line(function: str, message: str) -> None:
+def test_a_function_that_does_not_build_is_reported_in_a_single_line(function: str, message: str) -> None:
     with pytest.raises(BenchmarkError, match=message):
         models.get(f"import:own_nets:{function}").build(7, 3, 8)
 

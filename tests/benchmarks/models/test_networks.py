@@ -37,7 +37,7 @@ def test_every_network_takes_images_from_its_smallest_size_on(name) -> None:
 @pytest.mark.parametrize(
     "name", ["allcnn", "lenet", "resnet9", "resnet18", "resnet50", "vgg11_bn", "vgg16_bn"]
 )
-def test_a_last_batch_of_one_image_trains_at_the_smallest_size(name: str) -> None:
+def test_a_last_batch_of_a_single_image_trains_at_the_smallest_size(name: str) -> None:
     model = models.get(name)
     with torch.device("meta"):
         network = model.build(2, 3, model.min_size).train()

@@ -38,7 +38,7 @@ def test_a_vit_is_built_for_small_images(channels: int, size: int) -> None:
     assert network.pos_embed.shape[1] == 1 + (size // 16) ** 2
 
 
-def test_a_convolutional_network_takes_any_size_without_being_told() -> None:
+def test_a_convolutional_network_takes_any_size() -> None:
     assert built("timm:resnet18@32", 5, 1, 32)(torch.zeros(2, 1, 32, 32)).shape == (2, 5)
 
 
@@ -52,14 +52,16 @@ def test_a_convolutional_network_takes_any_size_without_being_told() -> None:
         ("convnext_atto", 224, 32),
     ],
 )
-def test_a_member_takes_its_own_size_and_knows_the_smallest(name: str, takes: int, smallest: int) -> None:
+def test_a_member_takes_its_architectures_size_and_knows_the_smallest(
+    name: str, takes: int, smallest: int
+) -> None:
     model = models.get(f"timm:{name}")
     assert (model.name, model.takes, model.min_size) == (f"timm:{name}", takes, smallest)
     with pytest.raises(InvalidScenario, match=f"from {smallest} to"):
         models.get(f"timm:{name}@{smallest - 1}")
 
 
-def test_the_size_that_an_architecture_refuses_is_told() -> None:
+def test_a_size_that_an_architecture_refuses_is_reported() -> None:
     with pytest.raises(InvalidScenario, match=r"'timm:test_vit' cannot be built for images of 20 pixels"):
         built("timm:test_vit@20", 5, 3, 20)
 

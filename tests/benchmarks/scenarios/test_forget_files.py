@@ -16,7 +16,7 @@ from benchmarks.datasets import DataSource, datasets, load
 from benchmarks.errors import InvalidScenario
 from benchmarks.scenarios.scenario import Scenario
 from benchmarks.scenarios.splits import validation
-from tests.benchmarks.datasets.by_hand import class_tree, picture, truncated
+from tests.benchmarks.datasets.image_files import class_tree, picture, truncated
 
 
 @pytest.fixture
@@ -51,8 +51,8 @@ def test_indices_are_forgotten_and_named_by_their_content(folder: Path) -> None:
 def test_a_worker_needs_no_file(folder: Path) -> None:
     scenario = digits(1, 2)
     Path("ids.txt").unlink()
-    there = pickle.loads(pickle.dumps(scenario))
-    assert there.split(load("digits")).forget_train.tolist() == [1, 2]
+    copied = pickle.loads(pickle.dumps(scenario))
+    assert copied.split(load("digits")).forget_train.tolist() == [1, 2]
 
 
 def test_all_listed_images_are_trained_on_and_others_hold_validation(folder: Path) -> None:
@@ -71,13 +71,13 @@ def test_all_listed_images_are_trained_on_and_others_hold_validation(folder: Pat
     assert np.array_equal(elsewhere.validation, split.validation)
 
 
-def test_without_validation_images_among_them_the_split_is_the_usual_one(folder: Path) -> None:
+def test_without_validation_images_among_them_the_split_is_as_usual(folder: Path) -> None:
     data = load("digits")
     images = np.setdiff1d(np.arange(1437), validation(data))[:30]
     assert np.array_equal(digits(*images).split(data).validation, validation(data))
 
 
-def test_a_class_that_is_forgotten_as_a_whole_leaves_its_place_to_others(folder: Path) -> None:
+def test_a_class_that_is_forgotten_as_a_whole_leaves_its_share_to_others(folder: Path) -> None:
     data = load("digits")
     split = digits(*np.flatnonzero(data.train.y == 4)).split(data)
     assert len(split.validation) == len(validation(data))
@@ -101,12 +101,12 @@ def test_a_class_that_is_forgotten_as_a_whole_leaves_its_place_to_others(folder:
         ),
     ],
 )
-def test_a_mistake_is_told_with_its_line(folder: Path, lines: tuple[object, ...], message: str) -> None:
+def test_a_mistake_is_reported_with_its_line(folder: Path, lines: tuple[object, ...], message: str) -> None:
     with pytest.raises(InvalidScenario, match=message):
         digits(*lines)
 
 
-def test_what_is_no_text_file_is_told(folder: Path) -> None:
+def test_a_file_that_is_not_text_is_reported(folder: Path) -> None:
     Path("ids.txt").write_bytes(b"\xff\xfe3\x00")
     for forget, why in (
         ("file:missing.txt", "there is no file 'missing.txt'"),
@@ -173,7 +173,7 @@ def test_images_of_a_folder_have_names(pets: DataSource) -> None:
         ("cat/000.png", "'cat/000.png' is the image of line 1 again"),
     ],
 )
-def test_a_name_that_is_none_is_told(pets: DataSource, name: str, message: str) -> None:
+def test_an_unknown_name_is_reported(pets: DataSource, name: str, message: str) -> None:
     with pytest.raises(InvalidScenario, match=f"^ids.txt:2: .*{message}"):
         named("0", name)
 

@@ -92,7 +92,7 @@ def test_what_is_forgotten_is_what_was_asked_for(scenario) -> None:
 
 
 @given(scenarios())
-def test_canonical_form_is_stable_and_names_one_scenario(scenario) -> None:
+def test_the_canonical_form_is_stable_and_unique(scenario) -> None:
     again = Scenario(**scenario.describe())
     assert again == scenario
     assert again.key == scenario.key
@@ -105,11 +105,11 @@ def test_a_class_by_name_or_index(forget: int | str) -> None:
 
 
 def test_order_and_repetition_of_classes_do_not_matter() -> None:
-    one = Scenario("cifar100", "vgg11", "full_class", "sea + rocket+sea")
-    assert one == Scenario("cifar100", "vgg11", "full_class", "69+71")
-    assert one.forget == "rocket+sea"
-    assert one.forget_labels == (69, 71)
-    assert one.key == "cifar100/vgg11/full_class/rocket+sea/seed0"
+    scenario = Scenario("cifar100", "vgg11", "full_class", "sea + rocket+sea")
+    assert scenario == Scenario("cifar100", "vgg11", "full_class", "69+71")
+    assert scenario.forget == "rocket+sea"
+    assert scenario.forget_labels == (69, 71)
+    assert scenario.key == "cifar100/vgg11/full_class/rocket+sea/seed0"
 
 
 def test_labels_by_task() -> None:
@@ -131,7 +131,7 @@ def test_random_draws_by_seed_and_count() -> None:
     assert Scenario("digits", "cnn2", "random", "030").forget == "30"
 
 
-def test_every_draw_forgets_another_sample_and_the_first_is_the_one_of_old() -> None:
+def test_every_draw_forgets_another_sample_and_the_first_is_unchanged() -> None:
     data = load("digits")
     draws = [Scenario("digits", "cnn2", "random", 30, 7, draw).split(data) for draw in range(4)]
     train = draws[0].train
@@ -233,7 +233,7 @@ def test_people_of_some_classes_have_no_image_of_another(people) -> None:
     assert set(people.train.y[forgotten]) <= {0, 2}
 
 
-def test_people_of_some_classes_that_cannot_be_drawn_are_told(people) -> None:
+def test_people_of_some_classes_that_cannot_be_drawn_are_reported(people) -> None:
     with pytest.raises(
         InvalidScenario, match="has 4 people with training images of a alone; forget at most 4"
     ):
@@ -246,7 +246,7 @@ def test_people_of_some_classes_that_cannot_be_drawn_are_told(people) -> None:
         Scenario("people", "cnn2", "identities", "12 of a")
 
 
-def test_a_share_is_one_of_the_people_with_training_images() -> None:
+def test_a_share_is_of_the_people_with_training_images() -> None:
     def people(forget, dataset="celeba"):
         return Scenario(dataset, "resnet18", "identities", forget).forget
 
@@ -276,8 +276,8 @@ def test_a_sequence_is_its_requests_and_what_they_add_up_to() -> None:
     whole, last = scenario.split(data), scenario.steps[-1].split(data)
     assert np.array_equal(whole.forget_train, last.forget_train)
     assert np.array_equal(whole.retain_test, last.retain_test)
-    one = Scenario("digits", "cnn2", "full_class", "3")
-    assert one.requests == one.steps == (one,)
+    scenario = Scenario("digits", "cnn2", "full_class", "3")
+    assert scenario.requests == scenario.steps == (scenario,)
 
 
 BAD = [
@@ -327,10 +327,10 @@ BAD = [
 
 
 @pytest.mark.parametrize(("arguments", "kind", "message"), BAD)
-def test_bad_input_is_told_in_one_line(arguments, kind, message) -> None:
-    with pytest.raises(kind, match=message) as told:
+def test_bad_input_is_reported_in_a_single_line(arguments, kind, message) -> None:
+    with pytest.raises(kind, match=message) as raised:
         Scenario(*arguments)
-    assert "\n" not in str(told.value)
+    assert "\n" not in str(raised.value)
 
 
 def test_a_seed_from_an_array_is_a_plain_number() -> None:

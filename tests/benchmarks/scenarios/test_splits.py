@@ -31,7 +31,7 @@ def of_classes(counts: list[int], share: float, order: int = 0) -> Dataset:
 @example([1600, 2], 0.1, 0)  # 801 of these 1,602 were held out once
 @example([1600, 2, 2, 2], 0.1, 1)
 @example([2] * 39 + [1000], 0.1, 2)
-def test_every_class_has_its_share_of_the_validation_images_and_at_least_one(
+def test_every_class_has_its_share_of_the_validation_images_and_never_none(
     counts: list[int], share: float, order: int
 ) -> None:
     data = of_classes(counts, share, order)

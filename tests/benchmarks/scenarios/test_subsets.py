@@ -46,9 +46,9 @@ def test_a_subset_is_fixed_has_its_share_of_each_class_and_leaves_the_forget_set
 
 def test_what_a_search_evaluates_is_known_without_the_data() -> None:
     cifar = datasets.get("cifar100")
-    found = evaluated_images(cifar, "auto")
-    assert found.fewer
-    assert str(found) == (
+    counts = evaluated_images(cifar, "auto")
+    assert counts.fewer
+    assert str(counts) == (
         "at most 8,182 of 45,000 training and 5,000 of 5,000 validation images, and the forget set whole"
     )
     assert not evaluated_images(cifar, "all").fewer
@@ -90,8 +90,8 @@ def evaluation(parts, subsets):
 
 def differences(first, second, subsets):
     """Retain accuracy and membership inference of one model less those of another, in points."""
-    one, other = evaluation(first, subsets), evaluation(second, subsets)
-    return [part(one) - part(other) for part in (retain_acc, mia)]
+    unlearned, reference = evaluation(first, subsets), evaluation(second, subsets)
+    return [part(unlearned) - part(reference) for part in (retain_acc, mia)]
 
 
 @pytest.mark.parametrize(
@@ -103,10 +103,10 @@ def test_half_a_point_covers_the_differences_that_a_search_compares(inside, outs
     """Two models that disagree about a quarter of the images, over redrawn subsets: errors as stated."""
     draw = np.random.default_rng(1)
     retrained_right = draw.random(OTHERS) < 0.6
-    own_right = retrained_right ^ (draw.random(OTHERS) < 0.25)
+    unlearned_right = retrained_right ^ (draw.random(OTHERS) < 0.25)
     members, others = entropies(draw, *inside, MEMBERS), entropies(draw, *outside, OTHERS)
     retrained = model(draw, retrained_right, members, others)
-    unlearned = model(draw, own_right, members * 1.1, others * 1.05)
+    unlearned = model(draw, unlearned_right, members * 1.1, others * 1.05)
     exact = np.array(differences(unlearned, retrained, {}))
     errors = []
     for _ in range(30):
@@ -121,7 +121,7 @@ def test_half_a_point_covers_the_differences_that_a_search_compares(inside, outs
     assert np.mean(np.abs(errors) < 1) > 0.93
 
 
-def test_without_weights_the_attack_would_be_another_one() -> None:
+def test_without_weights_the_attack_would_differ() -> None:
     """A subset's images stand for those left out, in the attack's penalty and among held-out images."""
     draw = np.random.default_rng(2)
     members, others = entropies(draw, -4.0, 2.0, MEMBERS), entropies(draw, -1.0, 1.5, 5_000)

@@ -77,15 +77,15 @@ def test_processes_that_ask_at_once_train_once(tmp_path: Path) -> None:
     workers = [context.Process(target=_ask, args=(str(tmp_path), barrier, lines)) for _ in range(2)]
     for worker in workers:
         worker.start()
-    said = [lines.get(timeout=60) for _ in range(3)]
+    results = [lines.get(timeout=60) for _ in range(3)]
     for worker in workers:
         worker.join(60)
         assert worker.exitcode == 0
-    assert said.count("trained") == 1
-    assert len({value for value in said if value != "trained"}) == 1
+    assert results.count("trained") == 1
+    assert len({value for value in results if value != "trained"}) == 1
 
 
-def test_changed_weights_are_told_with_the_file_to_delete(home) -> None:
+def test_changed_weights_are_reported_with_the_file_to_delete(home) -> None:
     get_or_train("x", {}, made)
     weights = only(home, "safetensors")
     weights.write_bytes(weights.read_bytes()[:-1] + b"!")
@@ -97,7 +97,7 @@ def test_changed_weights_are_told_with_the_file_to_delete(home) -> None:
 
 
 @pytest.mark.parametrize("content", [b"", b"no safetensors", b"\xff" * 64])
-def test_weights_that_are_no_safetensors_are_told_though_their_checksum_is_right(home, content) -> None:
+def test_weights_that_are_not_safetensors_are_reported_despite_a_right_checksum(home, content) -> None:
     get_or_train("digits-x", {}, made)
     only(home, "safetensors").write_bytes(content)
     description = json.loads(only(home, "json").read_text())
@@ -131,14 +131,14 @@ def test_a_view_of_a_larger_tensor_is_stored_alone(home) -> None:
 
 
 @pytest.mark.parametrize("text", ["{", "[]", "{}", "null", "\xff"])
-def test_a_corrupt_description_is_told(home, text: str) -> None:
+def test_a_corrupt_description_is_reported(home, text: str) -> None:
     get_or_train("x", {}, made)
     only(home, "json").write_text(text)
     with pytest.raises(CacheError, match=r"cannot be read .*; delete .*\.json and it is trained again"):
         get_or_train("x", {}, never)
 
 
-def test_weights_that_are_gone_are_told(home) -> None:
+def test_deleted_weights_are_reported(home) -> None:
     get_or_train("x", {}, made)
     only(home, "safetensors").unlink()
     with pytest.raises(CacheError, match="delete"):
@@ -194,7 +194,7 @@ def test_a_failed_training_leaves_nothing(home) -> None:
     assert not [f for f in home.iterdir() if not f.name.endswith(".lock")]
 
 
-def test_a_full_disk_is_told_and_leaves_no_rest(home, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_full_disk_is_reported_and_leaves_no_partial_file(home, monkeypatch: pytest.MonkeyPatch) -> None:
     def full(fd):
         raise OSError(errno.ENOSPC, "No space left on device")
 
@@ -263,7 +263,7 @@ def test_the_identity_changes_with_all_that_determines_the_weights(monkeypatch: 
     assert identity() not in seen
 
 
-def test_the_original_is_one_model_for_all_forget_sets(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_all_forget_sets_share_the_original(monkeypatch: pytest.MonkeyPatch) -> None:
     recipe = Recipe(epochs=2)
     same = {
         identity_of(monkeypatch, Scenario("digits", "cnn2", task, forget), recipe)
@@ -272,7 +272,7 @@ def test_the_original_is_one_model_for_all_forget_sets(monkeypatch: pytest.Monke
     assert len(same) == 1
 
 
-def test_every_draw_has_a_retrained_model_of_its_own_and_all_share_the_original() -> None:
+def test_every_draw_has_another_retrained_model_and_all_share_the_original() -> None:
     draws = [Scenario("digits", "cnn2", "random", "40", draw=draw) for draw in range(3)]
     recipe = Recipe(epochs=1)
     assert len({model_id("original", s, recipe) for s in draws}) == 1
@@ -303,7 +303,7 @@ def test_the_retrained_model_starts_fresh_and_sees_no_forget_image(monkeypatch: 
     assert all("without" in f.name for f in cache.model_folder().glob("*.json"))
 
 
-def test_a_folder_that_cannot_be_written_to_is_said_before_anything_is_trained(
+def test_a_read_only_folder_is_reported_before_anything_is_trained(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.setenv("UNLEARN_DATA", str(tmp_path / "new"))

@@ -41,7 +41,7 @@ def rng(seed=0):
     return torch.Generator().manual_seed(seed)
 
 
-def test_the_learning_rate_is_one_cosine_cycle_and_the_momentum_stays(
+def test_the_learning_rate_is_a_cosine_cycle_and_the_momentum_stays(
     sets, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     seen = []
@@ -74,7 +74,7 @@ def test_the_best_validation_epoch_is_kept_and_later_ones_win_ties(
 ) -> None:
     states, accuracies = [], iter([50, 80, 80, 70])
 
-    class Said:
+    class Answer:
         def __init__(self, percent):
             import numpy as np
 
@@ -82,13 +82,13 @@ def test_the_best_validation_epoch_is_kept_and_later_ones_win_ties(
 
     def fake(model, images):
         states.append(copy.deepcopy(model.state_dict()))
-        return Said(next(accuracies))
+        return Answer(next(accuracies))
 
     monkeypatch.setattr("benchmarks.evaluation.predict", fake)
-    model, told = network(), []
-    history = train(model, *sets, Recipe(epochs=4), rng(), lambda *args: told.append(args))
+    model, reports = network(), []
+    history = train(model, *sets, Recipe(epochs=4), rng(), lambda *args: reports.append(args))
     assert (history.best_epoch, history.validation_acc) == (3, 80)
-    assert told == [(1, 50), (2, 80), (3, 80), (4, 70)]
+    assert reports == [(1, 50), (2, 80), (3, 80), (4, 70)]
     assert not model.training
     assert all(torch.equal(v, states[2][k]) for k, v in model.state_dict().items())
     assert any(not torch.equal(v, states[3][k]) for k, v in model.state_dict().items())
@@ -134,7 +134,7 @@ def test_milestones_are_epochs_that_begin_lower_after_a_linear_rise(steps: int, 
     assert seen == pytest.approx(expected, rel=1e-9)
 
 
-def one_step(sets, recipe):
+def single_step(sets, recipe):
     """Each parameter before the only step of a training, its gradient, and the parameter after it."""
     images, validation = sets
     model = network()
@@ -146,19 +146,19 @@ def one_step(sets, recipe):
 
 
 def test_a_step_is_sgd_with_momentum_and_decay(sets) -> None:
-    for p, g, trained in one_step(sets, Recipe(1, max_lr=0.1)):
+    for p, g, trained in single_step(sets, Recipe(1, max_lr=0.1)):
         assert torch.allclose(trained, p - 0.1 * (g + 5e-4 * p), rtol=0, atol=1e-7)
 
 
 def test_gradient_values_are_held(sets) -> None:
-    found = one_step(sets, Recipe(1, max_lr=0.1, clip=1e-3))
-    assert max(g.abs().max() for _, g, _ in found) > 2e-3
-    for p, g, trained in found:
+    steps = single_step(sets, Recipe(1, max_lr=0.1, clip=1e-3))
+    assert max(g.abs().max() for _, g, _ in steps) > 2e-3
+    for p, g, trained in steps:
         assert torch.allclose(trained, p - 0.1 * (g.clamp(-1e-3, 1e-3) + 5e-4 * p), rtol=0, atol=1e-7)
 
 
 def test_a_step_of_adam_decays_weights_through_the_gradient(sets) -> None:
-    for p, g, trained in one_step(sets, Recipe(1, optimiser="adam", max_lr=0.01, weight_decay=0.1)):
+    for p, g, trained in single_step(sets, Recipe(1, optimiser="adam", max_lr=0.01, weight_decay=0.1)):
         g = g + 0.1 * p
         expected = p - 0.01 * g / (g.abs() + 1e-8)  # Adam's first step is the sign of what it sees
         assert torch.allclose(trained, expected, rtol=0, atol=1e-4)
@@ -183,7 +183,7 @@ def test_classes_weigh_by_the_inverse_of_their_number(sets) -> None:
         assert torch.allclose(trained, p - 0.1 * p.grad, rtol=0, atol=1e-6)
 
 
-def test_half_precision_is_for_forward_passes_in_training_and_a_callers_own_stays(sets) -> None:
+def test_half_precision_is_for_forward_passes_in_training_and_restored_after(sets) -> None:
     seen = []
 
     def spy(recipe):
@@ -203,7 +203,7 @@ def test_half_precision_is_for_forward_passes_in_training_and_a_callers_own_stay
         assert spy(Recipe(1)) == {(True, half), (False, half)}
 
 
-def test_a_diverged_training_is_told(sets) -> None:
+def test_a_diverged_training_is_reported(sets) -> None:
     with pytest.raises(TrainingError, match=r"diverged in epoch 1: .* lower peak learning rate than 1e\+20"):
         train(network(), *sets, Recipe(epochs=2, max_lr=1e20), rng())
 
@@ -300,7 +300,7 @@ def test_recipes_are_values() -> None:
     assert training.Recipe(3) != Recipe(4)
 
 
-def test_a_last_batch_of_one_image_is_refused_before_the_first_step(sets) -> None:
+def test_a_last_batch_of_a_single_image_is_refused_before_the_first_step(sets) -> None:
     images, validation = sets
     model = nn.Sequential(nn.Flatten(), nn.Linear(64, 8), nn.BatchNorm1d(8), nn.Linear(8, 10))
     before = copy.deepcopy(model.state_dict())

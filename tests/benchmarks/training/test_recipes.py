@@ -93,9 +93,9 @@ def test_what_is_not_published_gets_the_usual() -> None:
     assert published_recipe("resnet50", "cifar10") == Recipe(30, augmentation="crop_flip_rotate")
     assert published_recipe("vit_l16", "cifar10").pretrained
     assert published_recipe("lenet", "cifar100").optimiser == "adam"
-    own = published_recipe("import:my.nets:build", "digits")
-    assert own == published_recipe("timm:resnet18@64", "digits")
-    assert (own.optimiser, own.max_lr, own.pretrained) == ("adam", 1e-3, False)
+    recipe = published_recipe("import:my.nets:build", "digits")
+    assert recipe == published_recipe("timm:resnet18@64", "digits")
+    assert (recipe.optimiser, recipe.max_lr, recipe.pretrained) == ("adam", 1e-3, False)
 
 
 def test_only_networks_with_published_weights_start_from_them() -> None:
@@ -113,7 +113,7 @@ def test_milestones_lie_inside_the_training_and_recipes_are_plain() -> None:
             assert json.loads(json.dumps(asdict(recipe)))["epochs"] == recipe.epochs
 
 
-def test_an_unknown_data_set_is_told() -> None:
+def test_an_unknown_data_set_is_reported() -> None:
     with pytest.raises(UnknownName, match="cifar10"):
         published_recipe("vgg11", "cifar11")
 
@@ -133,5 +133,5 @@ def test_milestones_keep_their_share_of_a_shorter_training(model: str, epochs: i
     assert recipe.gamma == 0.2
 
 
-def test_one_cycle_over_fewer_epochs_is_one_cycle() -> None:
+def test_a_cycle_over_fewer_epochs_is_a_whole_cycle() -> None:
     assert over(published_recipe("vgg11", "cifar10"), 3) == Recipe(3, augmentation="crop_flip_rotate")

@@ -24,7 +24,7 @@ from benchmarks.training.recipes import Recipe
 from benchmarks.training.recording import Recorder
 from benchmarks.training.reproducible import seeded
 from benchmarks.trial.prepared import Prepared
-from tests.benchmarks.helpers import data_for, own_method, rng
+from tests.benchmarks.helpers import data_for, function_method, rng
 
 RECIPE = Recipe(epochs=3, batch_size=16, max_lr=0.05)
 SMALL = Recipe(epochs=2, max_lr=0.02)  # a small rate, at which rounding errors do not grow
@@ -48,8 +48,8 @@ def accuracies(monkeypatch: pytest.MonkeyPatch):
     """Sets the validation accuracies, in percent, that the epochs of a training seem to reach."""
 
     def seem(*percents):
-        told = iter(percents)
-        answer = lambda model, images: type("Said", (), {"correct": np.arange(100) < next(told)})()  # noqa: E731
+        shares = iter(percents)
+        answer = lambda model, images: type("Said", (), {"correct": np.arange(100) < next(shares)})()  # noqa: E731
         monkeypatch.setattr("benchmarks.evaluation.predict", answer)
 
     return seem
@@ -106,9 +106,9 @@ def record(images, validation, watched, recipe=RECIPE):
     return model, recorder, history
 
 
-def near(found, expected):
-    return found.keys() == expected.keys() and all(
-        torch.allclose(found[name], value, rtol=1e-3, atol=2e-6) for name, value in expected.items()
+def near(actual, expected):
+    return actual.keys() == expected.keys() and all(
+        torch.allclose(actual[name], value, rtol=1e-3, atol=2e-6) for name, value in expected.items()
     )
 
 
@@ -186,10 +186,10 @@ def test_a_prepared_scenario_holds_the_steps_of_its_original(home) -> None:
     images = prepared.splits["retain_train"]
     everything = replace(images, index=torch.from_numpy(split.train))
     start = build_network(SCENARIO, SCENARIO.seed)
-    found, total, taken = replayed(
+    actual, total, taken = replayed(
         start, everything, SMALL, split.forget_train.tolist(), epochs=report["best_epoch"]
     )
-    assert near(weights, found)
+    assert near(weights, actual)
     assert near(prepared.updates, total)
     assert report["steps"] == taken
 
@@ -238,6 +238,6 @@ def test_a_cached_original_that_training_does_not_repeat_is_refused(
 def test_reading_what_was_not_recorded_says_what_to_do(home) -> None:
     prepared = prepare(SCENARIO, recipe=SMALL)
     assert prepared.updates is None
-    data = data_for(prepared, own_method(lambda model, data, rng: model))
-    with pytest.raises(NotRecorded, match=r"method 'own' needs .* `record=True`"):
+    data = data_for(prepared, function_method(lambda model, data, rng: model))
+    with pytest.raises(NotRecorded, match=r"method 'function' needs .* `record=True`"):
         _ = data.recorded_updates

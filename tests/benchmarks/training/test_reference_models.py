@@ -63,13 +63,13 @@ def test_the_gap_is_to_the_mean_and_not_the_mean_of_gaps() -> None:
     assert measure(evaluation(9), references, ["gap"])["gap"] == pytest.approx(10 / 3)
 
 
-def test_one_model_is_as_it_always_was() -> None:
+def test_a_single_model_is_unchanged() -> None:
     references = References(evaluation(10, 10), evaluation(9))
     assert targets(references, ["retain_acc", "gap"]) == {"retain_acc": pytest.approx(90), "gap": 0}
     assert math.isnan(measure(evaluation(8), references, ["gap_in_spreads"])["gap_in_spreads"])
 
 
-def test_the_gap_in_spreads_has_a_floor_of_one_image() -> None:
+def test_the_gap_in_spreads_has_a_floor_of_a_single_image() -> None:
     apart = References(evaluation(10, 10), evaluation(9), others=(evaluation(7),))
     # 80 +- sqrt(200) of retain accuracy; the others agree, and one image of ten is 10 points
     value = measure(evaluation(6, 3), apart, ["gap_in_spreads"])["gap_in_spreads"]
@@ -95,7 +95,7 @@ def test_no_retrained_model_is_compared_with_itself() -> None:
     assert all(e not in others and len(others) == 2 for e, others in seen)
 
 
-def test_further_models_have_seeds_of_their_own(three: Prepared) -> None:
+def test_further_models_have_other_seeds(three: Prepared) -> None:
     ids = [model_id("retrained", SCENARIO, RECIPE, reference=i) for i in range(3)]
     assert len(set(ids)) == 3
     assert ids[0] == model_id("retrained", SCENARIO, RECIPE)
@@ -139,7 +139,7 @@ def test_a_trial_has_them_as_targets(three: Prepared) -> None:
     assert result.metrics["gap"] == pytest.approx(np.mean(distances))
 
 
-def test_without_any_what_needs_one_is_missing() -> None:
+def test_metrics_that_need_a_retrained_model_are_missing_without_it() -> None:
     none = prepare(SCENARIO, recipe=RECIPE, eval_limit=100, references=0)
     names = ["gap", "gap_in_spreads", "js_forget", "retain_acc", "forget_excess", "retain_drop"]
     result = run_trial(none, "original", metrics=names)
@@ -150,7 +150,7 @@ def test_without_any_what_needs_one_is_missing() -> None:
     assert "nan" in repr(none)
 
 
-def test_the_users_own_retrained_model_is_one(three: Prepared) -> None:
+def test_a_user_defined_retrained_model_is_a_reference(three: Prepared) -> None:
     from benchmarks.training.models import original_model, retrained_model
 
     cpu = torch.device("cpu")

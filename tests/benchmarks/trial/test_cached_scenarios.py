@@ -27,8 +27,8 @@ from benchmarks.trial.cached_scenarios import cached_scenario
 from benchmarks.scenarios.scenario import Scenario
 from benchmarks.training.loop import Recipe
 scenario = Scenario("digits", "cnn2", "full_class", "8")
-found = cached_scenario(scenario, Recipe(epochs=1), 100, device="cpu", threads=THREADS)
-print(found is not None, "torch" in sys.modules, "sklearn" in sys.modules)
+cached = cached_scenario(scenario, Recipe(epochs=1), 100, device="cpu", threads=THREADS)
+print(cached is not None, "torch" in sys.modules, "sklearn" in sys.modules)
 """
 
 
@@ -39,29 +39,29 @@ def computed() -> Packed:
 
 def cached(**options: Any) -> Packed | None:
     given = {"device": "cpu", "threads": torch.get_num_threads(), **options}
-    found = cached_scenario(SCENARIO, RECIPE, given.pop("eval_limit", 100), **given)
-    return found.packed if found else None
+    scenario = cached_scenario(SCENARIO, RECIPE, given.pop("eval_limit", 100), **given)
+    return scenario.packed if scenario else None
 
 
-def same(one: dict[str, np.ndarray], other: dict[str, np.ndarray]) -> bool:
-    return one.keys() == other.keys() and all(
-        a.dtype == other[name].dtype and a.shape == other[name].shape and np.array_equal(a, other[name])
-        for name, a in one.items()
+def same(first: dict[str, np.ndarray], second: dict[str, np.ndarray]) -> bool:
+    return first.keys() == second.keys() and all(
+        a.dtype == second[name].dtype and a.shape == second[name].shape and np.array_equal(a, second[name])
+        for name, a in first.items()
     )
 
 
-def test_a_cached_scenario_is_the_computed_one_bit_for_bit(computed: Packed) -> None:
-    found = cached(keep_retrained=True)
-    assert found is not None
-    assert same(found.original, computed.original)
-    assert same(found.original_logits, computed.original_logits)
-    assert all(map(same, found.retrained_logits, computed.retrained_logits))
-    assert len(found.retrained_logits) == len(computed.retrained_logits)
+def test_a_cached_scenario_equals_the_computed_scenario_bit_for_bit(computed: Packed) -> None:
+    scenario = cached(keep_retrained=True)
+    assert scenario is not None
+    assert same(scenario.original, computed.original)
+    assert same(scenario.original_logits, computed.original_logits)
+    assert all(map(same, scenario.retrained_logits, computed.retrained_logits))
+    assert len(scenario.retrained_logits) == len(computed.retrained_logits)
     for name in ("original_id", "weights_id", "recipe", "retrained_from"):
-        assert getattr(found, name) == getattr(computed, name)
+        assert getattr(scenario, name) == getattr(computed, name)
     again = prepare(SCENARIO, recipe=RECIPE, eval_limit=100, keep_retrained=True).packed
-    assert len(found.retrained) == len(again.retrained) == 1
-    assert same(found.retrained[0], again.retrained[0])
+    assert len(scenario.retrained) == len(again.retrained) == 1
+    assert same(scenario.retrained[0], again.retrained[0])
 
 
 def test_nothing_is_predicted_again(computed: Packed, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -91,9 +91,9 @@ def test_damaged_predictions_are_computed_again(
     monkeypatch.setenv("UNLEARN_DATA", str(tmp_path))
     keep("name", computed.original_logits)
     [file] = tmp_path.rglob("name.bin")
-    found = kept("name")
-    assert found is not None
-    assert same(found, computed.original_logits)
+    scenario = kept("name")
+    assert scenario is not None
+    assert same(scenario, computed.original_logits)
     content = bytearray(file.read_bytes())
     content[-1] ^= 1
     file.write_bytes(content)

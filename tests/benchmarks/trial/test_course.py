@@ -11,7 +11,7 @@ from benchmarks import Prepared, run_trial
 from benchmarks.metrics import measure
 from benchmarks.trial.course import Course, Point
 from benchmarks.trial.run import Pruned
-from tests.benchmarks.helpers import own_method, weights
+from tests.benchmarks.helpers import function_method, weights
 
 PARAMS = {"epochs": 2, "batch_size": 100}
 
@@ -21,13 +21,13 @@ def due(points, steps):
     return [step for step in range(1, steps + 1) if course.due(step / steps)]
 
 
-def test_points_are_spread_evenly_over_the_steps_and_the_last_one_is_at_the_end() -> None:
+def test_points_are_spread_evenly_over_the_steps_and_the_last_is_at_the_end() -> None:
     assert due(4, 8) == [2, 4, 6, 8]
     assert due(3, 10) == [4, 7, 10]
     assert due(20, 1000) == list(range(50, 1001, 50))
 
 
-def test_of_a_method_with_few_steps_every_one_is_measured() -> None:
+def test_every_step_of_a_method_with_few_steps_is_measured() -> None:
     assert due(20, 3) == [1, 2, 3]
     assert due(20, 20) == list(range(1, 21))
 
@@ -72,7 +72,7 @@ def test_a_point_is_what_the_model_says_at_that_step(digits: Prepared) -> None:
             step()
         return model
 
-    result = run_trial(digits, own_method(does), points=2)
+    result = run_trial(digits, function_method(does), points=2)
     expected = [measure(e, digits.references("test"), ["retain_acc", "forget_acc", "mia"]) for e in states]
     assert len(result.course) == 2
     for point, metrics in zip(result.course, expected, strict=True):
@@ -121,8 +121,8 @@ def test_memory_that_only_measuring_takes_is_not_the_methods(digits: Prepared) -
     def observe(share, measure):
         torch.ones(big // 4)
 
-    alone = run_trial(digits, own_method(does))
-    watched = run_trial(digits, own_method(does), observe=observe)
+    alone = run_trial(digits, function_method(does))
+    watched = run_trial(digits, function_method(does), observe=observe)
     assert watched.cost.peak_memory_mb < alone.cost.peak_memory_mb + 150
 
 
@@ -157,7 +157,7 @@ def test_a_point_where_the_logits_are_not_finite_has_no_metrics_and_the_trial_go
         step()
         return model
 
-    result = run_trial(digits, own_method(does), points=2)
+    result = run_trial(digits, function_method(does), points=2)
     assert result.state == "complete", result.error
     first, second = result.course
     assert first.metrics == {}

@@ -60,7 +60,7 @@ def test_a_gpu_that_the_library_does_not_know_has_none(
     assert energy.joules(GPU) is None
 
 
-def test_without_the_library_there_are_none(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_the_library_no_counter_is_returned(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(energy, "_LIBRARY", "libabsent.so.1")
     monkeypatch.setattr(torch.cuda, "get_device_properties", lambda device: SimpleNamespace(uuid="1"))
     energy._handle.cache_clear()

@@ -51,7 +51,7 @@ def test_the_images_show_what_the_model_takes_for_the_class() -> None:
     assert (right[:, :, 2:].mean() > right[:, :, :2].mean() + 50).item()
 
 
-def test_one_step_is_gradient_descent_at_a_rate_of_1_on_what_the_network_sees(
+def test_a_step_is_gradient_descent_at_a_rate_of_1_on_the_networks_input(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(inversion, "STEPS", 1)
@@ -77,12 +77,12 @@ def test_every_model_is_attacked_from_the_same_noise_and_left_as_it_was() -> Non
 
 def test_clearing_is_a_median_filter_and_an_unsharp_mask() -> None:
     image = torch.rand(2, 3, 8, 8, generator=torch.Generator().manual_seed(1)) * 255
-    found = cleared(image)
+    inverted = cleared(image)
     for n in range(2):
         for channel in range(3):  # one by one, so that nothing leaks between images or channels
             smooth = ndimage.median_filter(image[n, channel].numpy(), 3)
             sharp = smooth + 80 * (smooth - ndimage.gaussian_filter(smooth, 1))
-            assert np.allclose(found[n, channel], np.clip(sharp, 0, 255), atol=0.05)
+            assert np.allclose(inverted[n, channel], np.clip(sharp, 0, 255), atol=0.05)
 
 
 def test_the_share_is_of_images_in_which_the_judge_sees_the_class() -> None:
@@ -110,18 +110,18 @@ def test_a_trial_has_the_images_the_share_and_that_of_the_retrained_model(
     monkeypatch.setattr(inversion, "STEPS", 20)
     result = run_trial(kept, "original", metrics=["inversion"])
     assert result.state == "complete", result.error
-    found = result.inverted
-    assert found.images.shape == (IMAGES, 1, 8, 8)
-    assert found.images.dtype == np.uint8
-    assert set(found.labels) == {8}
-    assert result.metrics == {"inversion": found.share}
+    inverted = result.inverted
+    assert inverted.images.shape == (IMAGES, 1, 8, 8)
+    assert inverted.images.dtype == np.uint8
+    assert set(inverted.labels) == {8}
+    assert result.metrics == {"inversion": inverted.share}
     assert 0 <= result.targets["inversion"] <= 100
     rows = inversion_rows(result)
     assert [row["image"] for row in rows] == list(range(IMAGES))
     assert {row["shows"] for row in rows} == {"8"}
-    assert 100 * np.mean([row["recognised"] == "8" for row in rows]) == pytest.approx(found.share)
+    assert 100 * np.mean([row["recognised"] == "8" for row in rows]) == pytest.approx(inverted.share)
     first = np.asarray(Image.open(io.BytesIO(base64.b64decode(rows[0]["png"]))))
-    assert np.array_equal(first, found.images[0, 0])
+    assert np.array_equal(first, inverted.images[0, 0])
 
 
 def test_the_judge_is_another_network_than_the_original_and_knows_the_class(kept) -> None:

@@ -40,14 +40,14 @@ def test_it_is_read_instead_of_computed_and_gives_the_same_weights(digits: Prepa
     assert torch.equal(weights(second.model), weights(alone.model))
 
 
-def test_other_options_have_files_of_their_own(digits: Prepared, folder: Path) -> None:
+def test_other_options_have_other_files(digits: Prepared, folder: Path) -> None:
     run(digits, Keeping())
     run(digits, Keeping(), batch_size=64)
     run(digits, Keeping(), order="stored")  # of one forget set only, which is not kept
     assert len(list(folder.glob("*.json"))) == 2
 
 
-def test_a_broken_file_is_told(digits: Prepared, folder: Path) -> None:
+def test_a_broken_file_is_reported(digits: Prepared, folder: Path) -> None:
     works = Keeping()
     run(digits, works)
     (key,) = works.kept

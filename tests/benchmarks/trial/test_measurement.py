@@ -44,18 +44,18 @@ def right(share, count=300, classes=10):
 
 
 @pytest.mark.parametrize(
-    ("own", "other", "ends"),
+    ("correct", "other", "ends"),
     [(10, 90, True), (15, 90, True), (16, 90, False), (10, 31, True), (10, 29, False), (0, 90, True)],
 )
-def test_a_model_is_at_chance_where_it_guesses_and_the_retrained_one_does_not(
-    own: int, other: int, ends: bool
+def test_a_model_is_at_chance_if_it_guesses_and_the_retrained_model_does_not(
+    correct: int, other: int, ends: bool
 ) -> None:
-    said = at_chance(right(own), right(other))
-    assert bool(said) == ends
+    message = at_chance(right(correct), right(other))
+    assert bool(message) == ends
     if ends:
-        assert said == (
-            f"right about {own}.0 % of the first 300 retained images, which is chance; the retrained model "
-            f"about {other}.0 %"
+        assert message == (
+            f"right about {correct}.0 % of the first 300 retained images, which is chance; the retrained "
+            f"model about {other}.0 %"
         )
 
 
@@ -107,15 +107,15 @@ def test_many_test_images_do_not_change_what_a_search_evaluates(
 
 def test_a_model_at_chance_is_measured_on_the_first_images_and_the_forget_set(some) -> None:
     model = Counting()
-    found = measurement(model, some, "validation", "auto")
-    assert found.extent == "first"
-    assert found.ended.startswith("right about ")
-    e = found.evaluation
+    measured = measurement(model, some, "validation", "auto")
+    assert measured.extent == "first"
+    assert measured.ended.startswith("right about ")
+    e = measured.evaluation
     assert (len(e.retain_train), len(e.retain_held_out)) == (60, 60)
     assert len(e.forget_train) == len(some.splits["forget_train"])
     assert model.seen == e.images + 60
-    assert found.references.retrained.images == e.images
-    gap = measure(e, found.references, ["gap"])["gap"]
+    assert measured.references.retrained.images == e.images
+    gap = measure(e, measured.references, ["gap"])["gap"]
     assert gap > 20
     whole = measurement(Counting(), some, "validation", "all")
     assert whole.ended == "", "a benchmark looks at all images"
@@ -138,11 +138,11 @@ def test_the_row_of_such_a_trial_is_complete_and_says_so(some, monkeypatch: pyte
 
 def test_a_good_model_is_looked_at_once_more_than_its_subset(some) -> None:
     model = Counting(some.original)
-    found = measurement(model, some, "validation", "auto")
-    assert found.extent == "auto"
-    assert model.seen == found.evaluation.images + 60
+    measured = measurement(model, some, "validation", "auto")
+    assert measured.extent == "auto"
+    assert model.seen == measured.evaluation.images + 60
 
 
-def test_the_extent_is_a_known_one(digits: Prepared) -> None:
+def test_an_unknown_extent_is_refused(digits: Prepared) -> None:
     with pytest.raises(UnknownName, match="auto"):
         run_trial(digits, "original", evaluate="some")

@@ -25,8 +25,8 @@ def images(seed=0):
     y = torch.arange(COUNT) % CLASSES
     x = torch.randn((COUNT, 1, SIDE, SIDE), generator=draw, dtype=torch.float64)
     x[torch.arange(COUNT), 0, 0, y] += 1.5
-    one, zero = x.new_ones(1), x.new_zeros(1)
-    return FloatImages(x, y, torch.arange(COUNT), one, zero, SIDE)
+    unit, zero = x.new_ones(1), x.new_zeros(1)
+    return FloatImages(x, y, torch.arange(COUNT), unit, zero, SIDE)
 
 
 def linear():
@@ -42,10 +42,10 @@ def descent(model, everything, judged, goal):
     """Steps until the accuracy is reached; every epoch is one step with all images."""
     w, b = (p.detach().numpy().copy() for p in model[1].parameters())
     x, y = everything.x.reshape(COUNT, -1).numpy(), everything.y.numpy()
-    own = judged.index.numpy()
+    index = judged.index.numpy()
 
     def accuracy():
-        return 100 * np.mean((x[own] @ w.T + b).argmax(1) == y[own])
+        return 100 * np.mean((x[index] @ w.T + b).argmax(1) == y[index])
 
     rate, best, bad = 0.1, -1.0, 0
     for step in range(11):
@@ -77,7 +77,7 @@ def test_a_model_that_knows_them_needs_no_step() -> None:
     assert relearn(linear(), everything, everything, 0) == Relearned(0, True)
 
 
-def test_a_model_that_does_not_get_there_is_told_apart() -> None:
+def test_a_model_that_does_not_relearn_is_marked() -> None:
     everything = images()
     assert relearn(linear(), everything, everything, 101) == Relearned(10, False)
 
@@ -86,18 +86,18 @@ def test_a_training_that_diverges_does_not_relearn_the_first_class(monkeypatch: 
     monkeypatch.setattr(relearning, "LEARNING_RATE", 1e200)
     everything = images()
     first = everything.subset((everything.y == 0).nonzero().squeeze(1))
-    found = relearn(linear(), everything, first, 50)
-    assert not found.reached
-    assert found.steps < 10
+    relearned = relearn(linear(), everything, first, 50)
+    assert not relearned.reached
+    assert relearned.steps < 10
 
 
 def test_the_model_stays_as_it_is_even_if_its_weights_are_frozen() -> None:
     model, everything = linear().eval().requires_grad_(False), images()
     before = [p.clone() for p in model.parameters()]
     forgotten = everything.subset((everything.y == 0).nonzero().squeeze(1))
-    found = relearn(model, everything, forgotten, 10)
-    assert found.reached
-    assert found.steps > 0
+    relearned = relearn(model, everything, forgotten, 10)
+    assert relearned.reached
+    assert relearned.steps > 0
     assert all(torch.equal(a, b) for a, b in zip(before, model.parameters(), strict=True))
     assert not model.training
     assert not any(p.requires_grad for p in model.parameters())
@@ -107,7 +107,7 @@ def test_it_judges_after_every_mini_batch(monkeypatch: pytest.MonkeyPatch) -> No
     monkeypatch.setattr(relearning, "BATCH_SIZE", 8)
     monkeypatch.setattr(relearning, "EPOCH", 30)
     everything = images()
-    found = relearn(linear(), everything, everything, 65)
-    assert found.reached
-    assert found.steps % 30
-    assert relearn(linear(), everything, everything, 65) == found
+    relearned = relearn(linear(), everything, everything, 65)
+    assert relearned.reached
+    assert relearned.steps % 30
+    assert relearn(linear(), everything, everything, 65) == relearned

@@ -21,7 +21,7 @@ from benchmarks import Prepared, Scenario, prepare, run_trial
 from benchmarks.errors import InvalidParameters, InvalidScenario, UnknownName
 from benchmarks.metrics import Metric, metrics
 from benchmarks.trial.run import Pruned
-from tests.benchmarks.helpers import own_method, weights
+from tests.benchmarks.helpers import function_method, weights
 
 if TYPE_CHECKING:
     from benchmarks.training.recipes import Recipe
@@ -52,12 +52,12 @@ def test_metrics_agree_with_the_model_that_is_returned(digits: Prepared) -> None
     result = run_trial(digits, "jit", JIT)
     images = digits.splits["forget_test"]
     with torch.inference_mode():
-        said = result.model(images.ready(images.pixels(images.index))).argmax(1)
-    assert result.metrics["forget_acc"] == pytest.approx(100 * (said == 8).float().mean().item())
+        predicted = result.model(images.ready(images.pixels(images.index))).argmax(1)
+    assert result.metrics["forget_acc"] == pytest.approx(100 * (predicted == 8).float().mean().item())
 
 
 @pytest.mark.parametrize("held_out", ["validation", "test"])
-def test_the_held_out_split_is_the_one_asked_for(digits: Prepared, held_out: str) -> None:
+def test_the_held_out_split_is_as_requested(digits: Prepared, held_out: str) -> None:
     result = run_trial(digits, "original", held_out=held_out)
     assert len(result.evaluation.retain_held_out) == len(digits.splits[f"retain_{held_out}"])
     assert result.targets["forget_acc"] == 0
@@ -87,7 +87,7 @@ def test_a_numpy_seed_is_a_seed(digits: Prepared) -> None:
 
 def test_global_randomness_is_seeded_for_the_method_and_put_back(digits: Prepared) -> None:
     drawn = []
-    spy = own_method(lambda model, data, rng: drawn.append(torch.rand(1).item()) or model)
+    spy = function_method(lambda model, data, rng: drawn.append(torch.rand(1).item()) or model)
     torch.manual_seed(0)
     expected = torch.rand(1)
     torch.manual_seed(0)
@@ -147,7 +147,7 @@ class Broken(nn.Module):
     ],
 )
 def test_what_a_method_does_wrong_is_a_failed_trial(digits: Prepared, does, error: str) -> None:
-    result = run_trial(digits, own_method(does))
+    result = run_trial(digits, function_method(does))
     assert result.state == "failed"
     assert re.search(error, result.error)
     assert "\n" not in result.error
@@ -169,7 +169,7 @@ def test_memory_that_does_not_suffice_for_a_copy_is_a_failed_trial(
 
 def test_an_interrupt_is_not_swallowed(digits: Prepared) -> None:
     with pytest.raises(KeyboardInterrupt):
-        run_trial(digits, own_method(raises(KeyboardInterrupt)))
+        run_trial(digits, function_method(raises(KeyboardInterrupt)))
 
 
 @pytest.mark.parametrize(
@@ -191,7 +191,7 @@ def test_what_the_caller_does_wrong_raises_before_anything_runs(
 
 
 def test_a_task_that_the_method_does_not_have_raises(digits: Prepared) -> None:
-    method = own_method(lambda model, data, rng: model)
+    method = function_method(lambda model, data, rng: model)
     type(method).tasks = ("random",)
     with pytest.raises(InvalidScenario, match="not defined for task 'full_class'"):
         run_trial(digits, method)
@@ -200,7 +200,7 @@ def test_a_task_that_the_method_does_not_have_raises(digits: Prepared) -> None:
 def test_the_model_that_comes_back_is_free_of_the_trial(digits: Prepared) -> None:
     model = run_trial(digits, "jit", JIT).model
     assert pickle.loads(pickle.dumps(model))[0].weight.equal(model[0].weight)
-    copied = run_trial(digits, own_method(lambda model, data, rng: copy.deepcopy(model))).model
+    copied = run_trial(digits, function_method(lambda model, data, rng: copy.deepcopy(model))).model
     pickle.dumps(copied)
 
 
@@ -270,7 +270,7 @@ def test_a_result_can_be_pickled(digits: Prepared) -> None:
     assert np.array_equal(again.evaluation.forget_train.logits, result.evaluation.forget_train.logits)
 
 
-def test_targets_are_the_callers_own(digits: Prepared) -> None:
+def test_targets_may_be_given_by_the_caller(digits: Prepared) -> None:
     digits.targets("test").clear()
     assert digits.targets("test")
 
@@ -302,7 +302,7 @@ def test_the_other_tasks(short: Recipe, task: str, forget: str) -> None:
             assert len(e.forget_held_out) == 0
 
 
-def test_progress_is_told(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, short: Recipe) -> None:
+def test_progress_is_reported(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, short: Recipe) -> None:
     monkeypatch.setenv("UNLEARN_DATA", str(tmp_path))
     lines = []
     prepare(
@@ -382,7 +382,7 @@ def test_a_model_watched_in_train_mode_is_measured_in_eval_mode_and_goes_on_in_t
         assert not model[0].training
         return model.eval()
 
-    result = run_trial(digits, own_method(does), observe=lambda share, measure: measure())
+    result = run_trial(digits, function_method(does), observe=lambda share, measure: measure())
     assert result.state == "complete", result.error
     assert modes
     assert not any(modes)
@@ -402,7 +402,7 @@ def test_bfloat16_changes_the_method_not_the_evaluation(digits: Prepared) -> Non
         measure()
         types.append(torch.is_autocast_enabled("cpu"))
 
-    result = run_trial(digits, own_method(does), precision="bfloat16", observe=observe)
+    result = run_trial(digits, function_method(does), precision="bfloat16", observe=observe)
     assert types == [torch.bfloat16, False]
     assert result.precision == "bfloat16"
     original = digits.references("test").original.retain_train.logits

@@ -13,7 +13,7 @@ from benchmarks.trial.sanity import compared, near_chance
 CLASSES = ("apple", "bus", "cat", "dog")
 
 
-def said(accuracy, images=400, moved=0):
+def predictions(accuracy, images=400, moved=0):
     """Predictions on as many images of each class, a share of them right; its outputs turned by `moved`."""
     labels = np.arange(images) % len(CLASSES)
     right = np.arange(images) < round(accuracy * images)
@@ -27,8 +27,8 @@ def chosen(logits, images=400):
 
 def references(original, retrained, train=1.0):
     def evaluation(held_out):
-        nothing = said(0, 4)
-        return Evaluation("test", "full_class", said(train), nothing, said(held_out), nothing)
+        nothing = predictions(0, 4)
+        return Evaluation("test", "full_class", predictions(train), nothing, predictions(held_out), nothing)
 
     return References(evaluation(original), evaluation(retrained))
 
@@ -37,7 +37,7 @@ def lines(validation, test):
     return list(compared(validation, test))
 
 
-def test_a_model_at_chance_is_told_with_what_is_usually_wrong() -> None:
+def test_a_model_at_chance_is_reported_with_usual_causes() -> None:
     noise = chosen(np.random.default_rng(0).normal(size=(400, 4)))
     line = near_chance(noise, CLASSES)
     assert line is not None
@@ -47,11 +47,11 @@ def test_a_model_at_chance_is_told_with_what_is_usually_wrong() -> None:
 
 @pytest.mark.parametrize("accuracy", [0.4, 0.9, 1.0])
 def test_a_model_that_knows_something_is_not(accuracy: float) -> None:
-    assert near_chance(said(accuracy), CLASSES) is None
+    assert near_chance(predictions(accuracy), CLASSES) is None
 
 
 def test_outputs_in_another_order_are_recognised() -> None:
-    line = near_chance(said(0.9, moved=1), CLASSES)
+    line = near_chance(predictions(0.9, moved=1), CLASSES)
     assert line is not None
     assert line.endswith(
         "with its classes in another order it would be 90.0 %: its output 0 stands here for 'apple', and "
@@ -66,7 +66,7 @@ def test_chance_is_the_most_frequent_class() -> None:
     assert near_chance(always, ("no", "yes")) is not None
 
 
-def test_a_model_that_knows_far_more_than_the_retrained_one_is_told() -> None:
+def test_a_model_that_knows_far_more_than_the_retrained_model_is_reported() -> None:
     [line] = lines(references(0.95, 0.55), references(0.96, 0.58))
     assert (
         "right about 96.0 % and the retrained model about 58.0 %: 38.0 points apart before anything" in line
@@ -75,7 +75,7 @@ def test_a_model_that_knows_far_more_than_the_retrained_one_is_told() -> None:
     assert lines(references(0.95, 0.92), references(0.96, 0.93)) == []
 
 
-def test_held_out_images_that_are_known_as_the_training_images_are_told() -> None:
+def test_held_out_images_known_as_well_as_training_images_are_reported() -> None:
     [line] = lines(references(1.0, 0.93), references(0.95, 0.93))
     assert "100.0 % of the validation images, as of the training images (100.0 %)" in line
     assert "they may have been in its training, which cannot be told from here" in line
@@ -83,8 +83,8 @@ def test_held_out_images_that_are_known_as_the_training_images_are_told() -> Non
     assert lines(references(0.95, 0.93, train=0.95), references(0.95, 0.93)) == []  # knows nothing by heart
 
 
-def test_nothing_is_said_of_a_handful_of_images() -> None:
-    few = SimpleNamespace(retain_train=said(1.0), retain_held_out=said(1.0, 8))
-    fewer = SimpleNamespace(retain_train=said(1.0), retain_held_out=said(0.5, 8))
+def test_a_few_images_are_not_judged() -> None:
+    few = SimpleNamespace(retain_train=predictions(1.0), retain_held_out=predictions(1.0, 8))
+    fewer = SimpleNamespace(retain_train=predictions(1.0), retain_held_out=predictions(0.5, 8))
     small = References(few, fewer)  # type: ignore[arg-type]
     assert lines(small, references(0.95, 0.93)) == []

@@ -11,7 +11,7 @@ import torch
 from benchmarks import Prepared, Scenario, prepare, run_trial
 from benchmarks.training.recipes import Recipe
 from benchmarks.trial.shared_work import Key, Works
-from tests.benchmarks.helpers import own_method, weights
+from tests.benchmarks.helpers import function_method, weights
 
 TIMES = ("unlearn_s", "eval_s", "shared_s", "reused_s", "peak_memory_mb")
 
@@ -43,7 +43,7 @@ def test_rows_are_the_same_with_and_without_reuse(digits: Prepared) -> None:
     assert alone.cost.reused_s == 0 < alone.cost.shared_s < alone.cost.unlearn_s
 
 
-def test_reused_seconds_and_samples_count_as_the_trials_own(digits: Prepared) -> None:
+def test_reused_seconds_and_samples_count_for_the_trial(digits: Prepared) -> None:
     work = Works()
     first, second = run(digits, work), run(digits, work)
     assert first.cost.reused_s == 0
@@ -104,7 +104,7 @@ def test_values_of_a_sequence_belong_to_its_scenario() -> None:
     assert {key.scenario for key in work.known} == {"", prepared.scenario.key}
 
 
-def test_order_stored_is_shared_by_one_scenario_only(digits: Prepared, other_class) -> None:
+def test_order_stored_is_shared_within_a_scenario_only(digits: Prepared, other_class) -> None:
     work = Works()
     for prepared in (digits, other_class):
         assert run_trial(prepared, "ssd", {"order": "stored"}, shared_seed=7, work=work).cost.reused_s == 0
@@ -127,10 +127,10 @@ def test_torchs_global_state_is_put_back(digits: Prepared) -> None:
             next(model.parameters()).add_(drawn[0])
         return model
 
-    method = own_method(does)
-    one, two = (run_trial(digits, method, seed=s, shared_seed=7) for s in (0, 1))
-    assert one.state == "complete", one.error
-    assert torch.equal(weights(one.model), weights(two.model))
+    method = function_method(does)
+    first, second = (run_trial(digits, method, seed=s, shared_seed=7) for s in (0, 1))
+    assert first.state == "complete", first.error
+    assert torch.equal(weights(first.model), weights(second.model))
 
 
 class Waits(Works):
@@ -146,7 +146,7 @@ def test_waiting_counts_nowhere(digits: Prepared) -> None:
         data.once("nothing", lambda g: 1.0)
         return model
 
-    cost = run_trial(digits, own_method(does), work=Waits()).cost
+    cost = run_trial(digits, function_method(does), work=Waits()).cost
     assert cost.unlearn_s < 0.25
     assert cost.shared_s < 0.25
 
@@ -164,7 +164,7 @@ def test_what_a_computation_raises_is_the_trials_failure_and_is_not_kept(digits:
         return model
 
     for _ in range(2):
-        result = run_trial(digits, own_method(does), work=work)
+        result = run_trial(digits, function_method(does), work=work)
         assert result.state == "failed"
         assert "no value" in result.error
         assert result.cost.unlearn_s >= 0.05
@@ -179,7 +179,7 @@ def test_a_value_that_was_changed_is_dropped(digits: Prepared) -> None:
         data.once("mean", lambda g: torch.zeros(3)).add_(1)
         return model
 
-    result = run_trial(digits, own_method(does), work=work)
+    result = run_trial(digits, function_method(does), work=work)
     assert result.state == "failed"
     assert "changed the shared value 'mean' in place" in result.error
     assert not work.known
@@ -195,12 +195,12 @@ def test_a_value_is_apart_from_the_model_it_was_read_from(digits: Prepared) -> N
             first.add_(value["weights"][0])
         return model
 
-    one, two = (run_trial(digits, own_method(does), work=work) for _ in range(2))
-    assert one.state == "complete", one.error
-    assert torch.equal(weights(one.model), weights(two.model))
+    first, second = (run_trial(digits, function_method(does), work=work) for _ in range(2))
+    assert first.state == "complete", first.error
+    assert torch.equal(weights(first.model), weights(second.model))
 
 
-def test_later_steps_of_a_sequence_compute_their_own() -> None:
+def test_later_steps_of_a_sequence_share_nothing() -> None:
     prepared = prepare(Scenario("digits", "cnn2", "sequence", "8>3"), recipe=Recipe(epochs=2))
     work = Works()
     first, second = run(prepared, work), run(prepared, work)

@@ -71,7 +71,7 @@ def test_weights_as_the_network_has_them_need_no_word(take, trained) -> None:
     assert take(trained, network()).notes == ()
 
 
-def test_a_prefix_that_the_network_has_is_put_there(take, trained) -> None:
+def test_a_prefix_that_the_network_has_is_added(take, trained) -> None:
     into = nn.Sequential()
     into.add_module("body", network())
     assert take(trained, into).notes == ("put 'body.' before every name",)

@@ -38,7 +38,7 @@ def test_an_id_holds_what_else_decides_the_outputs(file) -> None:
     assert len({checkpoint.id for checkpoint in given}) == len(given)
 
 
-def test_the_same_preprocessing_has_one_spelling(file) -> None:
+def test_the_same_preprocessing_has_a_single_spelling(file) -> None:
     assert Preprocessing.of() is None
     assert Preprocessing.of(mean=[0.5, 0.5, 0.5], std=1) == Preprocessing.of(mean=0.5)
     assert Preprocessing.of(mean=127.5, std=255, scale=255) == Preprocessing.of(mean=0.5)

@@ -30,7 +30,7 @@ def refused(path, match):
 
 
 @pytest.mark.parametrize("suffix", [".safetensors", ".pt"])
-def test_a_state_dict_makes_the_way_there_and_back(tmp_path: Path, suffix: str) -> None:
+def test_a_state_dict_is_written_and_read_again(tmp_path: Path, suffix: str) -> None:
     first, second, path = network(), network(), tmp_path / f"weights{suffix}"
     (save_file if suffix == ".safetensors" else torch.save)(first.state_dict(), path)
     second.load_state_dict(read_weights(path))
@@ -65,7 +65,7 @@ def test_safetensors_are_known_by_their_content(tmp_path: Path) -> None:
     assert read_weights(tmp_path / "mine.pth").keys() == network().state_dict().keys()
 
 
-def test_weights_are_found_beside_everything_that_training_keeps(tmp_path: Path) -> None:
+def test_weights_are_read_from_a_training_checkpoint(tmp_path: Path) -> None:
     first, averaged = network().state_dict(), network().state_dict()
     model = network()
     content = {
@@ -89,7 +89,7 @@ def test_numbers_among_the_weights_are_left_out(tmp_path: Path) -> None:
     assert list(read_weights(tmp_path / "flat.pt")) == ["a"]
 
 
-def test_several_sets_are_not_one(tmp_path: Path) -> None:
+def test_several_sets_of_weights_are_refused(tmp_path: Path) -> None:
     torch.save({"model": network().state_dict(), "ema": network().state_dict()}, tmp_path / "two.pt")
     refused(tmp_path / "two.pt", r"holds several sets of weights \(model, ema\)")
 
@@ -137,7 +137,7 @@ def test_what_holds_no_weights_is_refused(tmp_path: Path, content, match: str) -
 
 
 @pytest.mark.parametrize("name", ["broken.pt", "broken.safetensors"])
-def test_a_broken_file_and_a_missing_one(tmp_path: Path, name: str) -> None:
+def test_a_broken_file_and_a_missing_file(tmp_path: Path, name: str) -> None:
     refused(tmp_path / name, "cannot be read")
     (tmp_path / name).write_bytes(b"PK\x03\x04 nonsense")
     refused(tmp_path / name, r"cannot be read|other objects")

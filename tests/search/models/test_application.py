@@ -20,7 +20,7 @@ from benchmarks import Scenario, prepare, run_trial
 from benchmarks.datasets import load
 from benchmarks.errors import BenchmarkError, UnknownName
 from benchmarks.methods import methods
-from benchmarks.training.models import own_model
+from benchmarks.training.models import user_model
 from benchmarks.training.networks import build_network
 from benchmarks.weights.checkpoint import Checkpoint
 from benchmarks.weights.files import read_weights
@@ -263,7 +263,7 @@ def test_a_checkpoint_comes_back_under_its_names(theirs: Mapping[str, Path], tmp
     assert lines[2] == f"wrote {target} ({target.stat().st_size / 1e6:.1f} MB), and its card {card_path}"
     mine = nn.DataParallel(Theirs())
     mine.load_state_dict(torch.load(target, weights_only=True), strict=True)
-    as_read = own_model(Plan.load(theirs["plan"]).searched()[0], Checkpoint(target))
+    as_read = user_model(Plan.load(theirs["plan"]).searched()[0], Checkpoint(target))
     network = build_network(Scenario("digits@100", "resnet18@16", "full_class", "8"), 0)
     network.load_state_dict(as_read.state)
     x = torch.randn(3, 1, 16, 16)

@@ -14,7 +14,7 @@ from benchmarks.evaluation import predict
 from benchmarks.metrics.accuracy import retain_acc
 from benchmarks.training import models as trained
 from benchmarks.training.model_ids import model_id
-from benchmarks.training.models import own_model
+from benchmarks.training.models import user_model
 from benchmarks.training.networks import build_network
 from benchmarks.training.recipes import Recipe
 from benchmarks.trial.prepared import Prepared, prepare
@@ -33,15 +33,15 @@ def file(tmp_path: Path, digits: Prepared):
     return path
 
 
-def test_it_is_the_original_model_and_the_retrained_one_is_trained_here(
+def test_it_is_the_original_model_and_the_retrained_model_is_trained(
     file, digits: Prepared, short: Recipe
 ) -> None:
-    own = own_model(SCENARIO, Checkpoint(file))
-    ready = prepare(SCENARIO, recipe=short, original=own)
+    model = user_model(SCENARIO, Checkpoint(file))
+    ready = prepare(SCENARIO, recipe=short, original=model)
     for name, value in torch.load(file, weights_only=True).items():
         assert torch.equal(ready.original.state_dict()[name], value)
-    assert ready.original_id == own.id
-    assert own.id.startswith("own-")
+    assert ready.original_id == model.id
+    assert model.id.startswith("own-")
     targets, expected = ready.targets("test"), digits.targets("test")
     drop = targets.pop("retain_drop") - expected.pop("retain_drop")  # against the original, which is another
     originals = [retain_acc(r.references("test").original) for r in (ready, digits)]
@@ -56,18 +56,18 @@ def test_its_accuracy_is_that_of_all_test_images(file, digits: Prepared) -> None
     right = sum(
         int(predict(network, digits.splits[f"{part}_test"]).correct.sum()) for part in ("retain", "forget")
     )
-    said = trained.test_predictions("original", SCENARIO, own_model(SCENARIO, Checkpoint(file)), CPU)
-    assert (len(said), int(said.correct.sum())) == (360, right)
+    predictions = trained.test_predictions("original", SCENARIO, user_model(SCENARIO, Checkpoint(file)), CPU)
+    assert (len(predictions), int(predictions.correct.sum())) == (360, right)
 
 
-def test_weights_that_do_not_fit_are_told_with_their_file(file) -> None:
+def test_weights_that_do_not_fit_are_reported_with_their_file(file) -> None:
     with pytest.raises(DataError, match=r"mine.pt: .*(7|10)"):
-        own_model(Scenario("digits", "cnn2", "sub_class", "8"), Checkpoint(file))
+        user_model(Scenario("digits", "cnn2", "sub_class", "8"), Checkpoint(file))
 
 
 def test_no_steps_of_its_training_can_be_had(file) -> None:
     with pytest.raises(TrainingError, match="nothing was recorded when own-"):
-        prepare(SCENARIO, original=own_model(SCENARIO, Checkpoint(file)), record=True)
+        prepare(SCENARIO, original=user_model(SCENARIO, Checkpoint(file)), record=True)
 
 
 @pytest.fixture
@@ -80,18 +80,18 @@ def on_raw_pixels(tmp_path: Path, digits: Prepared):
     return tmp_path / "raw.pt"
 
 
-def test_its_own_preprocessing_is_used_wherever_images_are_made_ready(on_raw_pixels, short: Recipe) -> None:
+def test_its_preprocessing_is_used_for_all_images(on_raw_pixels, short: Recipe) -> None:
     taken = Preprocessing.of(scale=1)
-    model = own_model(SCENARIO, Checkpoint(on_raw_pixels, preprocessing=taken))
+    model = user_model(SCENARIO, Checkpoint(on_raw_pixels, preprocessing=taken))
     ready = prepare(SCENARIO, recipe=short, original=model)
     x, _ = next(ready.splits["retain_train"].batches(64))
     assert (float(x.min()), float(x.max())) == (0, 1)
     assert 100 * trained.test_predictions("original", SCENARIO, model, CPU).correct.mean() > 90
-    there = Prepared.unpack(ready.packed, ready.data)  # as in a worker
-    assert torch.equal(next(there.splits["retain_train"].batches(64))[0], x)
-    assert predict(there.original, there.splits["retain_test"]).correct.mean() > 0.9
+    unpacked = Prepared.unpack(ready.packed, ready.data)  # as in a worker
+    assert torch.equal(next(unpacked.splits["retain_train"].batches(64))[0], x)
+    assert predict(unpacked.original, unpacked.splits["retain_test"]).correct.mean() > 0.9
     assert ready.targets("test")["retain_acc"] > 50  # the retrained model learned from the same pixels
-    result = run_trial(there, "finetune", {"lr": 1e-6, "epochs": 1}, seed=1, held_out="test")
+    result = run_trial(unpacked, "finetune", {"lr": 1e-6, "epochs": 1}, seed=1, held_out="test")
     assert result.metrics["retain_acc"] > 90
 
 
@@ -104,30 +104,30 @@ def test_a_retrained_model_is_cached_under_its_preprocessing(digits: Prepared, s
     assert model_id("retrained", SCENARIO, short) in names
 
 
-def test_a_retrained_model_of_ones_own_is_what_is_compared_with(
+def test_a_user_defined_retrained_model_gives_the_targets(
     file, tmp_path: Path, digits: Prepared, short: Recipe
 ) -> None:
     path = tmp_path / "without.pt"
     torch.save({n: v + 0.02 for n, v in digits.original.state_dict().items()}, path)
-    original, retrained = (own_model(SCENARIO, Checkpoint(p)) for p in (file, path))
+    original, retrained = (user_model(SCENARIO, Checkpoint(p)) for p in (file, path))
     ready = prepare(SCENARIO, recipe=short, original=original, retrained=retrained, keep_retrained=True)
     assert ready.packed.retrained_from == "checkpoint"
     assert all(np.array_equal(ready.packed.retrained[0][n], v) for n, v in retrained.state.items())
-    said = trained.test_predictions("retrained", SCENARIO, retrained, CPU)
-    assert ready.targets("test")["retain_acc"] == pytest.approx(100 * said.correct.mean())
+    predictions = trained.test_predictions("retrained", SCENARIO, retrained, CPU)
+    assert ready.targets("test")["retain_acc"] == pytest.approx(100 * predictions.correct.mean())
 
 
 def test_two_models_that_take_pixels_in_two_ways_are_not_compared(file, short: Recipe) -> None:
-    other = own_model(SCENARIO, Checkpoint(file, preprocessing=Preprocessing.of(scale=1)))
+    other = user_model(SCENARIO, Checkpoint(file, preprocessing=Preprocessing.of(scale=1)))
     with pytest.raises(TrainingError, match="take pixels in different ways"):
-        prepare(SCENARIO, recipe=short, original=own_model(SCENARIO, Checkpoint(file)), retrained=other)
+        prepare(SCENARIO, recipe=short, original=user_model(SCENARIO, Checkpoint(file)), retrained=other)
 
 
-def test_what_was_done_to_the_weights_is_one_line(digits: Prepared, tmp_path: Path) -> None:
+def test_changes_to_the_weights_are_reported_in_a_single_line(digits: Prepared, tmp_path: Path) -> None:
     weights = {f"module.{n}": v.bfloat16() for n, v in digits.original.state_dict().items()}
     torch.save({"state_dict": weights, "epoch": 3}, tmp_path / "mine.pt")
     lines = []
-    model = own_model(SCENARIO, Checkpoint(tmp_path / "mine.pt"), lines.append)
+    model = user_model(SCENARIO, Checkpoint(tmp_path / "mine.pt"), lines.append)
     assert lines == [
         f"{tmp_path / 'mine.pt'}: took the weights under 'state_dict'; took 'module.' off every name; "
         "read bfloat16 as float32"
@@ -142,25 +142,25 @@ def test_weights_that_make_every_output_nan_are_refused(digits: Prepared, tmp_pa
     torch.save(weights, tmp_path / "mine.pt")
     lines = []
     with pytest.raises(DataError) as caught:
-        own_model(SCENARIO, Checkpoint(tmp_path / "mine.pt"), lines.append)
+        user_model(SCENARIO, Checkpoint(tmp_path / "mine.pt"), lines.append)
     assert str(caught.value) == (
         f"{tmp_path / 'mine.pt'}: the model's outputs are not finite: 1 of {len(weights)} tensors hold NaN "
         "or infinite values (0.weight); take another checkpoint"
     )
 
 
-def test_weights_that_hold_nan_where_nothing_sees_it_are_told(digits: Prepared, tmp_path: Path) -> None:
+def test_nan_in_weights_that_are_not_used_is_reported(digits: Prepared, tmp_path: Path) -> None:
     weights = {n: v.clone() for n, v in digits.original.state_dict().items()}
     weights["0.bias"][0] = -float("inf")  # behind a ReLU
     torch.save(weights, tmp_path / "mine.pt")
     lines = []
-    own_model(SCENARIO, Checkpoint(tmp_path / "mine.pt"), lines.append)
+    user_model(SCENARIO, Checkpoint(tmp_path / "mine.pt"), lines.append)
     assert lines == [
         f"warning: {tmp_path / 'mine.pt'}: 1 of {len(weights)} tensors hold NaN or infinite values (0.bias)"
     ]
 
 
 def test_a_recipe_that_diverges_on_other_pixels_says_what_helps(file) -> None:
-    model = own_model(SCENARIO, Checkpoint(file, preprocessing=Preprocessing.of(std=1e-4)))
+    model = user_model(SCENARIO, Checkpoint(file, preprocessing=Preprocessing.of(std=1e-4)))
     with pytest.raises(TrainingError, match=r"diverged.*made for normalised pixels.*'training.max_lr'"):
         prepare(SCENARIO, recipe=Recipe(epochs=1), original=model)
