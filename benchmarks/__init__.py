@@ -1,4 +1,4 @@
-"""What one unlearning trial does, in plain PyTorch: data sets, models, scenarios, methods, metrics.
+"""One unlearning trial in plain PyTorch: data sets, models, scenarios, methods, metrics.
 
 Importing this package does not import torch; the names below load on first use.
 """

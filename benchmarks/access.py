@@ -1,4 +1,4 @@
-"""What a method may see, and the handle that lets it see no more."""
+"""Levels of access to the training data, and the object that enforces them for a method."""
 
 from __future__ import annotations
 
@@ -36,21 +36,20 @@ class Access(IntEnum):
 
     @property
     def label(self) -> str:
-        """The lower-case name that stands in the table."""
+        """The lower-case name in the table."""
         return self.name.lower()
 
 
 @dataclass(frozen=True, eq=False)
 class TrialData:
-    """What `unlearn` receives. Reading anything beyond the declared access raises AccessDenied.
+    """The argument of `unlearn`. Reading anything beyond the declared access raises AccessDenied.
 
-    Below RETAIN, `forget` lies in memory of its own, so that no other image can be reached through it.
-    There are no test images in it at all. Open to every method are the task's name, the shape of an
-    image, the number of classes and `new_model`, which builds the network anew, with fresh random
-    weights at every call.
+    Below RETAIN, `forget` is a separate copy, so that no other image can be reached through it.
+    It never contains test images. Every method may read the task's name, the shape of an image, the
+    number of classes and `new_model`, which builds the network with fresh random weights at every call.
 
     Attributes:
-        method, access: Who reads, and what it declared.
+        method, access: The name of the method that reads, and its declared access.
         recipe: How the original model was trained.
     """
 
@@ -72,21 +71,21 @@ class TrialData:
     _work: SharedWork | None = None
 
     def initial_model(self) -> nn.Module:
-        """The network as its training begins by the recipe: a new one, with published weights if it asks."""
+        """A new network as the recipe starts to train it, with published weights if the recipe uses them."""
         model = self.new_model()
         self._pretrain(model)
         return model
 
     def track(self, model: nn.Module, steps: int) -> Callable[[], None]:
-        """A function to call after each of so many steps of a method.
+        """A function that the method calls after each of its steps.
 
-        A person then sees how far a trial is, and a search can end it when it is hopeless: between two
-        steps the model is measured as it stands (in eval mode, its modes put back). Nothing of what was
-        measured reaches the method.
+        Users then see the progress of a trial, and a search can end a hopeless trial: between two steps
+        the current model is measured (in eval mode; the modes are restored). The method does not receive
+        the measurements.
 
         Args:
-            model: What the method would return if it stopped now.
-            steps: How many calls there will be.
+            model: The model that the method would return if it stopped now.
+            steps: The number of calls that the method will make.
         """
         done = itertools.count(1)
         return lambda: self._observe(model, next(done) / steps)
@@ -99,12 +98,12 @@ class TrialData:
         """A value that no searched hyper-parameter changes, which the trials of a search compute once.
 
         It depends on the original model, the scenario, `depends_on` and the generator that `compute` is
-        given, and on nothing else: not on other hyper-parameters, nor on the trial's own generator. Ask for
-        it before the model is changed, and do not change it in place. What it took counts as the trial's own
-        cost, whether it was computed or reused.
+        given, and on nothing else: not on other hyper-parameters or the trial's generator. Request it before
+        the model is changed, and do not change it in place. Its cost counts for the trial, whether it was
+        computed or reused.
 
         Args:
-            name: Tells the values of a method apart.
+            name: Distinguishes the values of a method.
             compute: Returns tensors, numbers or text, in dicts, tuples and lists.
             depends_on: The options that change the value: numbers, text, or tuples of them.
 
@@ -121,7 +120,7 @@ class TrialData:
         All forget sets share it, so it must not depend on which of the images are to be forgotten.
 
         Args:
-            compute: It is given all training images in the order of the data set, and a generator.
+            compute: Receives all training images in the order of the data set, and a generator.
         """
         from benchmarks.images import joined
 
@@ -158,13 +157,13 @@ class TrialData:
 
     @property
     def validation(self) -> ImageSet:
-        """Held-out training images of what is retained, for selection. Needs RETAIN."""
+        """Held-out training images of the retained classes, for selection. Needs RETAIN."""
         self._require(Access.RETAIN, "the validation images")
         return self._validation
 
     @property
     def recorded_updates(self) -> Mapping[str, torch.Tensor]:
-        """Parameter name -> the sum of all training steps whose batch held a forget image. Needs RETAIN.
+        """Parameter name -> the sum of all training steps whose batch contained a forget image. Needs RETAIN.
 
         Raises:
             NotRecorded: if the scenario was prepared without recording them.

@@ -1,4 +1,4 @@
-"""How objects show themselves: a title and a small table, as text in a terminal and as HTML in a notebook."""
+"""Display of objects: a title and a small table, as text in a terminal and as HTML in a notebook."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ class Card:
     """A title, and lines of cells below it, which are all text.
 
     Attributes:
-        head: Names of the columns; empty where the lines explain themselves.
-        numbers: Whether every column but the first holds numbers, which stand to the right.
+        head: Names of the columns; empty if the lines need no heading.
+        numbers: Whether all columns except the first contain numbers, which are right-aligned.
     """
 
     title: str
@@ -29,7 +29,7 @@ class Card:
     numbers: bool = False
 
     def text(self) -> str:
-        """Lines for a terminal, whatever the texts hold."""
+        """Lines for a terminal; characters that a terminal cannot show are escaped."""
         table = [[printable(cell) for cell in line] for line in ([self.head] if self.head else [])]
         table += [[printable(cell) for cell in line] for line in self.lines]
         widths = [max(map(len, column)) for column in zip(*table, strict=True)]
@@ -44,7 +44,7 @@ class Card:
         return "\n".join([*title, *(f"{_GAP}{line}".rstrip() for line in lines)])
 
     def html(self) -> str:
-        """The same as an HTML table, whatever the texts hold."""
+        """The same as an HTML table; special characters are escaped."""
         side = "right" if self.numbers else "left"
 
         def row(cells: Sequence[str], tag: str) -> str:
@@ -62,11 +62,11 @@ class Card:
 
 
 class Shown:
-    """An object that shows itself as its card, in a few lines instead of all that it holds."""
+    """An object that is displayed as its card, a short summary of its content."""
 
     @abstractmethod
     def card(self) -> Card:
-        """What to show."""
+        """The summary to display."""
 
     def __repr__(self) -> str:
         return self.card().text()

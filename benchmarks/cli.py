@@ -1,4 +1,4 @@
-"""`unlearn list`: what there is."""
+"""The commands `unlearn list` and `unlearn decode`."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def list_methods() -> Listing:
-    """What each method may see, does and searches."""
+    """The methods: access, tasks, searched hyper-parameters and summary."""
     from benchmarks.hyperparameters import declared
     from benchmarks.methods import methods
 
@@ -27,7 +27,7 @@ def list_methods() -> Listing:
 
 
 def list_models() -> Listing:
-    """The networks, the families they can be named from, and the smallest images they take."""
+    """The networks and families of networks, and the smallest images that they take."""
     from benchmarks.models import models
 
     header = ["model", "smallest image", "what it is"]
@@ -38,7 +38,7 @@ def list_models() -> Listing:
 
 
 def list_datasets() -> Listing:
-    """The data sets, the families they can be named from, their sizes and the tasks that not all have."""
+    """The data sets and families of data sets, their sizes, and the tasks that only some of them have."""
     from benchmarks.datasets import datasets
 
     def more(d: DataSource) -> list[str]:
@@ -70,7 +70,7 @@ def list_metrics() -> Listing:
 
 
 def describe_method(name: str) -> Listing:
-    """The hyper-parameters of one method.
+    """The hyper-parameters of a method.
 
     Raises:
         UnknownName: with the nearest names.
@@ -110,7 +110,11 @@ def list_presets() -> Listing:
 def register(
     app: typer.Typer, list_plans: Callable[[], Listing], describe_plan: Callable[[str], Listing]
 ) -> None:
-    """Add this package's commands; the functions give what `unlearn list plans` prints, of all and of one."""
+    """Add this package's commands.
+
+    Args:
+        list_plans: Returns the content of `unlearn list plans`.
+        describe_plan: Returns that of `unlearn list plans NAME`."""
     kinds = {
         "methods": list_methods,
         "models": list_models,
@@ -133,8 +137,8 @@ def register(
         name: str = typer.Argument(
             "",
             metavar="[NAME]",
-            help="A method, to see its hyper-parameters or presets, or a plan, to see what it does otherwise "
-            "than print.",
+            help="A method, to see its hyper-parameters or presets, or a plan, to see how it differs from "
+            "the paper.",
             autocompletion=names_of,
         ),
         as_json: bool = typer.Option(False, "--json", help="Print one JSON document."),

@@ -1,9 +1,9 @@
-"""Torch's compiler stays unimported until somebody compiles something.
+"""Delays the import of torch's compiler until something is compiled.
 
-Importing it takes as long as importing torch itself, and every optimiser does so when it is made and when it
-takes its first step, only to keep some of its methods from being compiled. As long as nothing else has
-imported the compiler, nothing is being compiled, and those methods do the same without. Another version of
-torch may do this in another way; it then imports the compiler, which costs time alone.
+Importing it takes as long as importing torch itself. Every optimiser imports it when it is created and at its
+first step, only to exclude some of its methods from compilation. Until something else imports the compiler,
+nothing is compiled, and these methods behave the same without it. Another version of torch may do this
+differently; it then imports the compiler, which costs only time.
 """
 
 from __future__ import annotations
@@ -16,11 +16,13 @@ from typing import Any
 import torch
 
 _COMPILER = "torch._dynamo"
-_NOT_COMPILED = "__dynamo_disable"  # where torch looks for a method as it is kept from being compiled
+_NOT_COMPILED = (
+    "__dynamo_disable"  # the attribute in which torch stores the version of a method that is not compiled
+)
 
 
 def postpone_compiler() -> None:
-    """Let optimisers work without the compiler until it is imported; to be called before any is made."""
+    """Let optimisers work without the compiler until it is imported; call it before creating one."""
     if _COMPILER in sys.modules:
         return
     for method in vars(torch.optim.Optimizer).values():
@@ -49,7 +51,7 @@ def _until_imported(method: Callable[..., Any], plain: Callable[..., Any]) -> Ca
     def call(*args: Any, **options: Any) -> Any:
         if _COMPILER not in sys.modules:
             return plain(*args, **options)
-        vars(plain).pop(_NOT_COMPILED, None)  # torch puts its own there
+        vars(plain).pop(_NOT_COMPILED, None)  # torch sets its version
         return method(*args, **options)
 
     return call

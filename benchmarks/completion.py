@@ -1,4 +1,4 @@
-"""What a shell offers for a name when Tab is pressed: the names there are, each with what it is."""
+"""Shell completion of names: the valid names, each with a description."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from benchmarks.registry import Entry
 
-_LONGEST = 72  # characters; typer breaks what does not fit into 80, and fish takes each line for a name
-Offers = list[tuple[str, str]]  # a name, and what it is
+_LONGEST = 72  # characters; typer wraps at 80, and fish reads each line as a name
+Offers = list[tuple[str, str]]  # names and descriptions
 
 
 def method_names() -> Offers:
@@ -21,14 +21,14 @@ def method_names() -> Offers:
 
 
 def dataset_names() -> Offers:
-    """The data sets that have a name of their own."""
+    """The registered data sets, without families and variants."""
     from benchmarks.datasets import datasets
 
     return _offers(datasets)
 
 
 def model_names() -> Offers:
-    """The networks that have a name of their own."""
+    """The registered networks, without families and variants."""
     from benchmarks.models import models
 
     return _offers(models)
@@ -49,7 +49,7 @@ def task_names() -> list[str]:
 
 
 def offer(name: str, what: str) -> tuple[str, str]:
-    """A name and what it is, on the one line that shells have for it."""
+    """A name and its description, on a single line."""
     return name, textwrap.shorten(what, _LONGEST, placeholder=" ...")
 
 

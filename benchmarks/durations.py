@@ -1,4 +1,4 @@
-"""Seconds as people read them while they wait."""
+"""Durations as text."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Errors that a person can act on: one line that says what was wrong, what is valid and what to do."""
+"""Errors for users: one line with the problem, the valid values and the action to take."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ _LONGEST = 2000  # characters of a message
 
 
 class BenchmarkError(Exception):
-    """Base of every error that a user of this package can cause and mend."""
+    """Base of every error that a user of this package can cause and fix."""
 
 
 class UnknownName(BenchmarkError):
@@ -60,14 +60,14 @@ class UnsuitableModel(BenchmarkError):
 
 
 def shown(name: str) -> str:
-    """A name in a message: characters that cannot be printed, and bytes that are no text, are escaped."""
+    """A name in a message: characters that cannot be printed and bytes that are not text are escaped."""
     return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in name)
 
 
 def suggest(name: str, valid: Iterable[str]) -> str:
-    """The end of an unknown-name message: the nearest names, or all of them when none is near.
+    """The end of an unknown-name message: the nearest names, or all of them if none is near.
 
-    Case and punctuation do not count: `CIFAR-10` is cifar10, and nothing else is near it.
+    Case and punctuation are ignored: `CIFAR-10` is cifar10, and no other name is near it.
     """
     names, letters = list(valid), _letters(name)
     alike: dict[str, list[str]] = {}
@@ -83,11 +83,11 @@ def suggest(name: str, valid: Iterable[str]) -> str:
 
 
 def _letters(name: str) -> str:
-    """The letters and digits of a name, small."""
+    """The letters and digits of a name in lower case."""
     return "".join(c for c in name.casefold() if c.isalnum())
 
 
 def printable(text: str) -> str:
-    """A message as a terminal shows and does not obey it: on one line, as `shown`, and not too long."""
+    """A message that is safe to print: on one line, without control characters, and not too long."""
     line = shown(" ".join(part for part in map(str.strip, text.splitlines()) if part))
     return line if len(line) <= _LONGEST else f"{line[: _LONGEST // 2]} ... {line[-_LONGEST // 2 :]}"

@@ -25,8 +25,8 @@ class Relearned:
     """The end of a relearning.
 
     Attributes:
-        steps: Mini-batches trained on; 0 if the model was accurate enough as it came.
-        reached: Whether it got there; if not, it would take more than these steps, or its training diverged.
+        steps: Mini-batches of training; 0 if the model was accurate enough at the start.
+        reached: Whether it became accurate enough; if not, more steps are needed or the training diverged.
     """
 
     steps: int
@@ -39,8 +39,8 @@ class Inverted:
 
     Attributes:
         images: uint8 pixels, shape (n, channels, height, width).
-        labels: int64, the class that each is to show, shape (n,).
-        recognised: int64, the class that the judge takes each for, shape (n,).
+        labels: int64, the class that each image should show, shape (n,).
+        recognised: int64, the class that the judging network predicts, shape (n,).
     """
 
     images: np.ndarray
@@ -55,12 +55,12 @@ class Inverted:
 
 @dataclass(frozen=True, eq=False)
 class Predictions:
-    """What a model says about one split.
+    """The predictions of a model on a split.
 
     Attributes:
         logits: float32, shape (n, num_classes).
         labels: int64, shape (n,).
-        weight: How many images of the split each of these stands for; above 1 for a subset of it.
+        weight: The number of images of the split that each of these represents; above 1 for a subset.
     """
 
     logits: np.ndarray
@@ -111,14 +111,18 @@ class Predictions:
 
 @dataclass(frozen=True, eq=False)
 class Evaluation:
-    """Predictions of one model on the four splits of a scenario.
+    """Predictions of a model on the four splits of a scenario.
 
-    `held_out` says whether the last two are validation images (while parameters are chosen) or test
-    images (when results are reported). `relearn` trains a copy of the model until it has some accuracy on
-    the forget images again, in percent, and `change` compares its weights with the original model's, and
-    `surface` is its geometry around the forget images, and `inverted` the images that it takes for what was
-    forgotten (None where that is no class), and `synthetic` its predictions of images that were made from the
-    original model, retained classes and forgotten ones; None where the model itself is not at hand.
+    The functions are None if the model itself is not available.
+
+    Attributes:
+        held_out: Whether the last two splits are validation images (while parameters are chosen) or test
+            images (when results are reported).
+        relearn: Trains a copy of the model until it has an accuracy on the forget images again, in percent.
+        change: Compares its weights with those of the original model.
+        surface: Its geometry around the forget images.
+        inverted: The images that it takes for the forgotten classes; returns None if no class is forgotten.
+        synthetic: Its predictions on images made from the original model, of retained and forgotten classes.
     """
 
     held_out: HeldOut
@@ -135,19 +139,19 @@ class Evaluation:
 
     @property
     def images(self) -> int:
-        """How many images were evaluated."""
+        """The number of evaluated images."""
         parts = (self.retain_train, self.forget_train, self.retain_held_out, self.forget_held_out)
         return sum(len(part) for part in parts)
 
 
 @dataclass(frozen=True, eq=False)
 class References:
-    """The models that an unlearned one is compared with, evaluated on the same images.
+    """The models that an unlearned model is compared with, evaluated on the same images.
 
     Attributes:
-        first: The retrained model, the first one where there are several; None where there is not any.
-        untrained: Initialises a random network of the same architecture, and gives its predictions of the
-            forget training images; None where that is not possible.
+        first: The first retrained model; None if there is no retrained model.
+        untrained: Initialises a random network of the same architecture and returns its predictions on the
+            forget training images; None if that is not possible.
         others: Further retrained models.
     """
 
@@ -158,10 +162,10 @@ class References:
 
     @property
     def retrained(self) -> Evaluation:
-        """The first retrained model, with which metrics compare that compare models image by image.
+        """The first retrained model, for metrics that compare models image by image.
 
         Raises:
-            NotRetrained: if there is not any; `measure` then gives NaN.
+            NotRetrained: if there is no retrained model; `measure` then returns NaN.
         """
         if self.first is None:
             raise NotRetrained("there is no retrained model to compare with")
@@ -173,19 +177,19 @@ class References:
         return () if self.first is None else (self.first, *self.others)
 
     def without(self, position: int) -> References:
-        """What one of the retrained models is compared with: the others; itself where there is one."""
+        """The references of a retrained model: the others, or itself if it is the only retrained model."""
         every = self.retrained_all
         left = every[:position] + every[position + 1 :]
         return replace(self, first=left[0], others=left[1:]) if left else self
 
     @cached_property
     def random(self) -> Predictions | None:
-        """Those predictions, made when they are first needed."""
+        """The predictions of a random network, computed on first use."""
         return None if self.untrained is None else self.untrained()
 
 
 def predict(model: nn.Module, images: ImageSet) -> Predictions:
-    """One pass over the images in large batches; the modes of its modules are put back afterwards."""
+    """One pass over the images in large batches; the modes of the modules are restored afterwards."""
     with eval_mode(model), torch.inference_mode(), overwriting(model), fast_convolutions(model):
         logits = [model(x).float().cpu() for x, _ in images.batches(images.per_pass)]
     labels = images.labels.cpu().numpy()
@@ -204,7 +208,7 @@ def evaluate(
     """Predictions of a model on the four splits named in Evaluation.
 
     Args:
-        weights: For splits that are subsets, how many images each of theirs stands for.
+        weights: For splits that are subsets, the number of images that each of their images represents.
 
     Raises:
         ArithmeticError: if a logit is infinite or NaN; the splits after it are then not evaluated.
@@ -216,7 +220,7 @@ def evaluate(
             raise ArithmeticError("the logits are not finite")
         return replace(predictions, weight=(weights or {}).get(split, 1.0))
 
-    # The smaller splits first, of which one that is not finite is enough
+    # The smaller splits first: the first logit that is not finite ends the evaluation
     held = {name: part(f"{name}_{held_out}") for name in ("forget", "retain")}
     return Evaluation(
         held_out=held_out,

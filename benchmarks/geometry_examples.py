@@ -1,7 +1,7 @@
-"""What JiT does where it can be seen: classifiers of the plane, and a function of one variable.
+"""The effect of JiT in two dimensions: classifiers of the plane, and a function of one variable.
 
 Foster et al.: JiT, figures 2 and 3. A small network learns two classes of points; one of the points is then
-forgotten: by training anew without it, by descending JiT's loss (equation 1, without clamping, as the plane
+forgotten: by training again without it, by descending JiT's loss (equation 1, without clamping, as the plane
 has no range of pixels), and by training on it with the wrong label. Once for a point deep in its class, where
 the classifier is flat, and once for a point beyond the boundary, which bends it.
 """
@@ -27,7 +27,7 @@ class PlaneExample:
     """Classifiers of the plane before and after one point is forgotten.
 
     Attributes:
-        x: The training points, shape (n, 2), labels y, shape (n,), and the forgotten one's position.
+        x: The training points, shape (n, 2), labels y, shape (n,), and the position of the forgotten point.
         surfaces: Name of a classifier (original, retrained, jit, mislabelled) -> probability of class 1 on a
             grid, shape (SIDE, SIDE), rows from low to high in the second coordinate.
         curvature: kappa of the original classifier at the forgotten point.
@@ -63,7 +63,7 @@ class LineExample:
 
 
 def plane_examples(seed: int = 0) -> tuple[PlaneExample, PlaneExample]:
-    """A point deep in its class, and one beyond the boundary (figure 2)."""
+    """A point deep in its class, and a point beyond the boundary (figure 2)."""
     draw = np.random.default_rng(seed)
     half = POINTS // 2
     y = np.repeat([0, 1], half)

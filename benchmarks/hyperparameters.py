@@ -1,6 +1,6 @@
-"""Hyper-parameters declared once: a frozen dataclass whose fields carry default, range and scale.
+"""Declaration of hyper-parameters: a frozen dataclass whose fields have a default, range and scale.
 
-The search space, the command line's help, the table's columns and the checks are all made from it.
+The search space, the help of the command line, the columns of the table and the checks derive from it.
 """
 
 from __future__ import annotations
@@ -21,18 +21,18 @@ Scalar = float | int | str | bool | None
 
 @dataclass(frozen=True)
 class Hyperparameter:
-    """One hyper-parameter of a method.
+    """A hyper-parameter of a method.
 
     Attributes:
         name: The field's name; the table's column is `param_<name>`.
         kind: float, int, str or bool.
-        default: The value used when nothing else is said.
+        default: The value if none is given.
         low, high: The range that may be searched, inclusive; None for a plain option.
         log: Whether the range is searched on a logarithmic scale.
         choices: The valid values of an option, or None.
         searched: Whether a search varies it unless the plan says otherwise.
         optional: Whether None is a valid value.
-        work: Whether it is an amount of work: passes, steps, images that are made.
+        work: Whether it is an amount of work: passes, steps, generated images.
         doc: One sentence, with the unit.
     """
 
@@ -50,7 +50,7 @@ class Hyperparameter:
 
     @property
     def has_range(self) -> bool:
-        """Whether it can be searched at all."""
+        """Whether it can be searched."""
         return self.low is not None
 
     def check(self, value: Any) -> Scalar:
@@ -64,7 +64,7 @@ class Hyperparameter:
         if value is None and self.optional:
             return None
         if hasattr(value, "item"):
-            value = value.item()  # a NumPy scalar, as the rows of a DataFrame hold them
+            value = value.item()  # a NumPy scalar, as in the rows of a DataFrame
         if self.kind is bool:
             valid = isinstance(value, bool)
         elif self.kind is str:
@@ -154,7 +154,7 @@ def build(params: type, values: Mapping[str, Any]) -> Any:
 
 
 def number(text: str) -> int | float | str:
-    """The number that some text means, `50` and `1e-5` alike; the text itself where it means none."""
+    """The number in a text, such as `50` or `1e-5`; the text itself if it is not a number."""
     for kind in (int, float):
         try:
             return kind(text)

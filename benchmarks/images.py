@@ -1,4 +1,4 @@
-"""Images on a device: raw bytes stay as they are, batches are made ready when they are asked for."""
+"""Images on a device: stored as raw bytes, normalised and resized batch by batch."""
 
 from __future__ import annotations
 
@@ -14,20 +14,20 @@ from torch.nn import functional as F
 from benchmarks.datasets import Pixels
 from benchmarks.weights.checkpoint import Preprocessing
 
-# Float pixels of one forward pass without gradients, in bytes: larger ones fall out of a CPU's caches
+# Float pixels of a forward pass without gradients, in bytes: larger passes exceed a CPU's caches
 _PASS_BYTES = {"cpu": 3 * 2**17, "cuda": 64 * 2**20}
-_FEWEST = 4  # images of a pass: a ViT at 224 pixels takes 1.4 times as long one by one
+_FEWEST = 4  # images of a pass: a ViT at 224 pixels takes 1.4 times as long with single images
 
 
 def as_tensor(array: np.ndarray) -> torch.Tensor:
-    """A tensor over the same memory, also where that is read-only because processes share it."""
+    """A tensor over the same memory, which may be read-only because processes share it."""
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="The given NumPy array is not writable")
         return torch.from_numpy(array)
 
 
 class Streamed:
-    """Pixels of a split that are read from their files whenever a batch asks for them."""
+    """Pixels of a split that are read from their files for every batch."""
 
     def __init__(self, pixels: Pixels, device: torch.device) -> None:
         self._pixels = pixels
@@ -42,7 +42,7 @@ class Streamed:
 
 @dataclass(frozen=True, eq=False)
 class ImageSet:
-    """Some images of a split, without a copy of their pixels.
+    """A set of images of a split, without a copy of their pixels.
 
     Attributes:
         x: uint8 pixels of the whole split, shape (N, channels, height, width), each image's channels last
@@ -51,7 +51,7 @@ class ImageSet:
         index: int64 positions of this set's n images in the split, shape (n,).
         scale, shift: Normalisation per channel, shape (channels, 1, 1): float pixels are
             `x * scale + shift`, which is `(x / 255 - mean) / std`.
-        size: Side of the images that the network takes, in pixels; batches are resized to it.
+        size: Side of the network's input images, in pixels; batches are resized to it.
     """
 
     x: torch.Tensor | Streamed
@@ -71,17 +71,17 @@ class ImageSet:
 
     @property
     def per_pass(self) -> int:
-        """How many of these images go through a network at once when no gradients are wanted."""
+        """The number of these images in a forward pass without gradients."""
         return per_pass((self.x.shape[1], self.size, self.size), self.x.device)
 
     def ready(self, pixels: torch.Tensor) -> torch.Tensor:
-        """What the network takes, float32, from uint8 pixels or from floats between 0 and 255.
+        """The network's input, float32, from uint8 pixels or from floats between 0 and 255.
 
-        Normalised and then, where the network takes another size, resized (as published: a method's noise
-        is added to the images as the network sees them).
+        Normalised, then resized if the network takes another size (as published: a method's noise is added
+        to the network's input).
         """
         x = pixels.to(torch.float32, memory_format=torch.channels_last)
-        # Factors as large as an image: with one per channel the innermost loop would be three values long
+        # Factors of an image's size: with a factor per channel the innermost loop would have three values
         scale, shift = (_as_large_as(value, x) for value in (self.scale, self.shift))
         x = torch.addcmul(shift, x, scale)
         if x.shape[-1] == self.size:
@@ -101,11 +101,11 @@ class ImageSet:
         """uint8 pixels of the images at some positions of the split, int64 of shape (k,)."""
         if isinstance(self.x, Streamed):
             return self.x.take(index)
-        # In the order of memory, in which whole images are copied
+        # In memory order, so that whole images are copied
         return self.x.permute(0, 2, 3, 1).index_select(0, index).permute(0, 3, 1, 2)
 
     def steps(self, size: int) -> int:
-        """How many batches of that size `batches` gives."""
+        """The number of batches that `batches` yields for a batch size."""
         return -(-len(self) // size)
 
     def order(self, rng: torch.Generator | None = None) -> torch.Tensor:
@@ -119,7 +119,7 @@ class ImageSet:
         return replace(self, index=self.index[positions])
 
     def alone(self) -> ImageSet:
-        """The same images in memory of their own, away from the rest of the split."""
+        """A copy of the images, separate from the rest of the split."""
         order = torch.arange(len(self), device=self.index.device)
         return replace(self, x=self.pixels(self.index), y=self.y[self.index], index=order)
 
@@ -138,26 +138,26 @@ class ImageSet:
 
 
 def joined(first: ImageSet, second: ImageSet) -> ImageSet:
-    """The union of two sets over the same split; where they label an image, the first one's label holds."""
+    """The union of two sets over the same split; for images in both, the label of the first set applies."""
     y = second.y.clone()
     y[first.index] = first.y[first.index]
     return replace(second, y=y, index=torch.cat([first.index, second.index]))
 
 
 def per_pass(shape: Sequence[int], device: torch.device) -> int:
-    """How many images of a shape (channels, height, width) go through a network without gradients at once."""
+    """The number of images of a shape (channels, height, width) in a forward pass without gradients."""
     return max(_FEWEST, _PASS_BYTES.get(device.type, _PASS_BYTES["cuda"]) // (4 * math.prod(shape)))
 
 
 def pixels_on(x: np.ndarray | Pixels, device: torch.device) -> torch.Tensor | Streamed:
-    """The images of a split for a device: moved there as they are, or batch by batch if they are streamed."""
+    """The images of a split on a device: moved as a whole, or batch by batch if they are streamed."""
     if isinstance(x, np.ndarray):
         return as_tensor(x).to(device).permute(0, 3, 1, 2)
     return Streamed(x, device)
 
 
 def _as_large_as(values: torch.Tensor, images: torch.Tensor) -> torch.Tensor:
-    """One value per channel, shape (channels, 1, 1), as an image of the same memory format."""
+    """A value per channel, shape (channels, 1, 1), expanded to an image of the same memory format."""
     whole = values.expand(images.shape[1:]).unsqueeze(0)
     return whole.contiguous(memory_format=torch.channels_last)
 
@@ -169,7 +169,7 @@ def on_device(
     size: int,
     device: torch.device,
 ) -> ImageSet:
-    """All images of one split of a data set, under the given labels, for a network that takes that size.
+    """All images of a split of a data set, under the given labels, for a network with that input size.
 
     Raises:
         DataError: for a preprocessing of another number of channels.

@@ -1,8 +1,8 @@
-"""Passes through a model: eval mode, activations in place, 3x3 convolutions by Winograd's algorithm.
+"""Passes through a model: eval mode, inplace activations, 3x3 convolutions by Winograd's algorithm.
 
-The last two are for passes without gradients. They change how layers compute for as long as a context lasts,
-never what they compute: a layer is left alone if it is not exactly torch's own, or if anything (a hook,
-another `forward`) could see what is saved.
+The last two are for passes without gradients. Within a context they change how layers compute, never the
+result: a layer is unchanged if it is not exactly a class of torch, or if anything (a hook, another `forward`)
+could observe the difference.
 """
 
 from __future__ import annotations
@@ -18,8 +18,8 @@ from torch.nn.modules import module as hooked
 
 Forward = Callable[[torch.Tensor], torch.Tensor]
 
-_NEW_MEMORY = (nn.Conv2d, nn.BatchNorm2d, nn.Linear)  # layers that return a tensor of their own
-_FEWEST_CHANNELS = 128  # with 64, making tiles costs what the smaller product saves
+_NEW_MEMORY = (nn.Conv2d, nn.BatchNorm2d, nn.Linear)  # layers that return a new tensor
+_FEWEST_CHANNELS = 128  # with 64, the tiles cost as much as the smaller product saves
 # Winograd's F(2x2, 3x3), Lavin and Gray, 2016: tiles of 4x4 pixels give 2x2 by 16 products, not 36
 _TILE = torch.tensor([[1, 0, -1, 0], [0, 1, 1, 0], [0, -1, 1, 0], [0, 1, 0, -1]], dtype=torch.float32)
 _KERNEL = torch.tensor([[1, 0, 0], [0.5, 0.5, 0.5], [0.5, -0.5, 0.5], [0, 0, 1]])
@@ -28,7 +28,7 @@ _RESULT = torch.tensor([[1, 1, 1, 0], [0, 1, -1, -1]], dtype=torch.float32)
 
 @contextmanager
 def eval_mode(model: nn.Module) -> Iterator[None]:
-    """Within it the model is in eval mode; the modes of its modules are put back afterwards."""
+    """A context in which the model is in eval mode; the modes of its modules are restored afterwards."""
     modes = [(module, module.training) for module in model.modules()]
     model.eval()
     try:
@@ -40,7 +40,7 @@ def eval_mode(model: nn.Module) -> Iterator[None]:
 
 @contextmanager
 def overwriting(model: nn.Module) -> Iterator[None]:
-    """Within it a ReLU that follows a layer in an nn.Sequential overwrites that layer's output.
+    """A context in which a ReLU that follows a layer in an nn.Sequential overwrites that layer's output.
 
     Logits stay the same bit for bit. For passes without gradients.
     """
@@ -51,10 +51,10 @@ def overwriting(model: nn.Module) -> Iterator[None]:
 
 @contextmanager
 def fast_convolutions(model: nn.Module) -> Iterator[None]:
-    """Within it wide 3x3 convolutions in float32 on a CPU take 16 products for 2x2 pixels instead of 36.
+    """A context in which wide float32 3x3 convolutions on a CPU take 16 products per 2x2 pixels, not 36.
 
-    Weights must not change within it. Outputs differ by rounding; against float64 they are no less exact
-    than torch's own.
+    Weights must not change within it. Outputs differ by rounding; compared with float64 they are as exact
+    as those of torch.
     """
     layers = [layer for layer in _untouched(model, nn.Conv2d) if _suited(layer)]
     with _replaced({layer: _winograd(layer) for layer in layers}):
@@ -73,10 +73,10 @@ def _replaced(forwards: dict[nn.Module, Forward]) -> Iterator[None]:
 
 
 def _untouched(model: nn.Module, kind: type[nn.Module]) -> list[nn.Module]:
-    """The layers of exactly that type whose `forward` is that type's; none in a model that is compiled."""
+    """The layers of exactly that type with an unchanged `forward`; none in a compiled model."""
     layers = list(model.modules())
     if any("_orig_mod" in layer._modules or layer._compiled_call_impl for layer in layers):
-        return []  # another forward would compile it again
+        return []  # a changed forward would compile it again
     return [layer for layer in layers if _exactly(layer, kind)]
 
 
@@ -85,7 +85,7 @@ def _exactly(layer: nn.Module, *kinds: type[nn.Module]) -> bool:
 
 
 def _overwritten(sequence: nn.Module) -> list[bool]:
-    """For every layer of an nn.Sequential whether it is a ReLU whose input nobody else sees."""
+    """For every layer of an nn.Sequential, whether it is a ReLU whose input is used only there."""
     if hooked._global_forward_hooks or hooked._global_forward_pre_hooks:
         return []
     assert isinstance(sequence, nn.Sequential)

@@ -1,4 +1,4 @@
-"""Lists as people and programs read them: a table in a terminal, tab-separated lines in a pipe, or JSON."""
+"""Output of lists: a table in a terminal, tab-separated lines in a pipe, or JSON."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ if TYPE_CHECKING:
 
 Cell = str | int | float | bool | None | Sequence[str] | Mapping[str, "str | int | float | bool | None"]
 Rows = list[Sequence[Cell]]
-Listing = tuple[list[str], Rows]  # header and rows; the last column is what wraps
-_PROSE = 30  # columns that the last column has at least, where a list is a table
+Listing = tuple[list[str], Rows]  # header and rows; only the last column is wrapped
+_PROSE = 30  # characters, the minimum width of the last column of a table
 _GAP = 2
 
 
 def text(cell: Cell) -> str:
-    """A cell as people read it."""
+    """A cell as text."""
     if cell is None:
         return ""
     if isinstance(cell, str):
@@ -32,25 +32,25 @@ def text(cell: Cell) -> str:
 
 
 def keyed(header: Sequence[str], rows: Sequence[Sequence[Cell]]) -> list[dict[str, Cell]]:
-    """A list as objects, one a row, whose keys are the header with `_` for spaces and hyphens."""
+    """A list as an object per row, whose keys are the header with `_` for spaces and hyphens."""
     keys = [name.replace(" ", "_").replace("-", "_") for name in header]
     return [dict(zip(keys, row, strict=True)) for row in rows]
 
 
 def print_object(content: Any) -> None:
-    """One JSON document."""
+    """Print a JSON document."""
     import json
 
     typer.echo(json.dumps(content, indent=2, ensure_ascii=False))
 
 
 def print_json(header: Sequence[str], rows: Sequence[Sequence[Cell]]) -> None:
-    """A list as one JSON document; see `keyed`."""
+    """Print a list as a JSON document; see `keyed`."""
     print_object(keyed(header, rows))
 
 
 def print_table(header: Sequence[str], rows: Sequence[Sequence[Cell]]) -> None:
-    """A list for people, in whatever width the terminal has; tab-separated lines where the output is none."""
+    """Print a table in the terminal's width, or tab-separated lines if the output is not a terminal."""
     from rich.console import Console
 
     console = Console(markup=False, emoji=False, highlight=False)  # a name such as `apple [red]` is text
@@ -67,7 +67,7 @@ def print_table(header: Sequence[str], rows: Sequence[Sequence[Cell]]) -> None:
 
 
 def _widths(header: Sequence[str], rows: Sequence[Sequence[str]], width: int) -> list[int] | None:
-    """The width of each column but the last, so that no word is cut; None where they do not fit."""
+    """The width of each column except the last, so that no word is cut; None if they do not fit."""
     columns = list(zip(header, *rows, strict=True))[:-1]
     left = width - _PROSE - _GAP * len(columns)
     whole = [max(map(len, column)) for column in columns]
@@ -90,7 +90,7 @@ def _print_columns(
 
 
 def _print_blocks(console: Console, header: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-    """A row over a few lines: its name and its last column, then the columns between them."""
+    """Print each row on a few lines: its name and its last column, then the columns between them."""
     from rich.text import Text
 
     def lines(content: str, indent: str) -> list[str]:

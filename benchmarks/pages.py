@@ -1,4 +1,4 @@
-"""A page on one thing that has a name: a method, a network, a data set, a metric."""
+"""The page of a registered name: a method, a network, a data set or a metric."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     from benchmarks.metrics import Metric
     from benchmarks.models import Model
 
-_CODE = "import:"  # looking such a name up runs a user's code
-_BROKEN = 88  # characters of a line of code that goes on in the next
+_CODE = "import:"  # looking up such a name runs the user's code
+_BROKEN = 88  # characters; a longer line of a docstring continues in the next line
 _CLASSES = 40  # names of classes that a page lists
 _MEASURED = {
     "always": "always",
@@ -30,12 +30,12 @@ _MEASURED = {
 
 @dataclass(frozen=True)
 class Page:
-    """What there is to say of a registered thing.
+    """The description of a registered entry.
 
     Attributes:
         kind: method, model, data set or metric.
-        facts: What -> a value, for a line each.
-        details: Paragraphs, as they stand in the code.
+        facts: Name -> value, for a line each.
+        details: Paragraphs of the docstring.
         tables: Title -> a list.
     """
 
@@ -58,14 +58,14 @@ class Page:
 
 
 def pages(name: str) -> list[Page]:
-    """The pages of all that has a name; empty where nothing has it.
+    """The pages of all entries with a name; empty if there is no such entry.
 
     Raises:
-        InvalidScenario: for a name that stands for code of the user's, which is not run to be shown.
-        BenchmarkError: for a member of a family, or a variant, that there cannot be.
+        InvalidScenario: for the name of user-defined code, which is not run for a page.
+        BenchmarkError: for an invalid member of a family or an invalid variant.
     """
     if name.startswith(_CODE):
-        raise InvalidScenario(f"'{name}' is code of your own, which is not run to be shown; read it there")
+        raise InvalidScenario(f"'{name}' is your own code, which is not run to show it; read the code")
     members = []
     for registry, page in _kinds():
         try:
@@ -81,7 +81,7 @@ def known_names() -> list[str]:
 
 
 def print_page(page: Page) -> None:
-    """A page for people, in whatever width the terminal has."""
+    """Print a page in the terminal's width."""
     import shutil
     import textwrap
 
@@ -114,7 +114,7 @@ def print_page(page: Page) -> None:
 
 
 def _unbroken(details: str) -> list[str]:
-    """Sentences of a docstring with the breaks that it has for the width of code taken out."""
+    """The paragraphs of a docstring, without the line breaks within a sentence."""
     lines = [""]
     last = ""
     for line in details.splitlines():

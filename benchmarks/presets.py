@@ -1,4 +1,4 @@
-"""Published values of hyper-parameters, and which of them are those of a plan's experiment."""
+"""Published values of hyper-parameters, and the choice of those that apply to a plan's experiment."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from benchmarks.hyperparameters import Scalar
 
-# The papers whose values or code the presets hold; a plan names one of them by its id
+# The papers whose values or code the presets contain; a plan names a paper by its id
 PAPERS = {
     "jit": "Foster et al.: An Information Theoretic Approach to Machine Unlearning, 2025",
     "ssd": "Foster et al.: Fast Machine Unlearning Without Retraining Through SSD, 2024",
@@ -24,7 +24,7 @@ PAPERS = {
     "unsir": "Tarun et al.: Fast Yet Effective Machine Unlearning, 2023",
 }
 ANY = "*"
-# What the scripts that the papers of SSD and JiT share were run for: paper, data sets, networks
+# The experiments of the scripts that the papers of SSD and JiT share: paper, data sets, networks
 HARNESS = ("ssd+jit", "cifar10+cifar20+cifar100+pins", "resnet18+vgg11+vit_b16")
 ZERO_SHOT_MODELS = "allcnn+lenet+resnet9"
 _EXACT, _ANY, _OTHER = range(3)  # how well a name fits, best first
@@ -32,16 +32,16 @@ _EXACT, _ANY, _OTHER = range(3)  # how well a name fits, best first
 
 @dataclass(frozen=True)
 class Preset:
-    """Published values of a method's hyper-parameters, and the experiment that they were published for.
+    """Published values of a method's hyper-parameters, and the experiment for which they were published.
 
     Attributes:
         name: Unique among the presets of its method.
         values: Hyper-parameter name -> value; the others keep their defaults.
-        paper: Who ran the method with them: ids of `PAPERS`, several joined by "+".
-        dataset, model: Names as the papers have them, several joined by "+"; "*" where the values are those
-            of every experiment of the paper.
+        paper: The papers that used the values: ids of `PAPERS`, several joined by "+".
+        dataset, model: Names as in the papers, several joined by "+"; "*" if the paper uses the values in
+            every experiment.
         task: A task, or "*".
-        source: Where in the paper or its code they stand.
+        source: The section of the paper, or its code.
     """
 
     name: str
@@ -57,7 +57,7 @@ class Preset:
         return tuple(self.paper.split("+"))
 
     def fit(self, experiment: Experiment) -> tuple[int, int, int]:
-        """How well model, data set and task agree, in this order: 0 exactly, 1 as one of any, 2 not."""
+        """How well model, data set and task agree, in this order: 0 exactly, 1 by "*", 2 not at all."""
         return (
             _fit(self.model, experiment.model),
             _fit(self.dataset, experiment.dataset),
@@ -65,7 +65,7 @@ class Preset:
         )
 
     def differs(self, experiment: Experiment) -> str:
-        """What of an experiment is not what the values were published for: `data set, network`, or ""."""
+        """The parts of an experiment that differ from the published one: `data set, network`, or ""."""
         names = ("network", "data set", "task")
         fits = zip(names, self.fit(experiment), strict=True)
         return ", ".join(sorted(name for name, fit in fits if fit == _OTHER))
@@ -73,10 +73,10 @@ class Preset:
 
 @dataclass(frozen=True)
 class Experiment:
-    """What values are looked up for, under the names that the papers use.
+    """An experiment for which values are looked up, under the names that the papers use.
 
     Attributes:
-        paper: The paper whose experiment it is; "" for a user's own.
+        paper: The paper whose experiment it is; "" for a user-defined experiment.
     """
 
     dataset: str
@@ -86,11 +86,11 @@ class Experiment:
 
 
 def published(presets: Iterable[Preset], experiment: Experiment) -> Preset | None:
-    """The published values for an experiment; None where there are none.
+    """The published values for an experiment; None if there are none.
 
-    For an experiment of a paper only that paper's own values count, those for just this model, data set and
-    task first. For a user's own experiment the nearest of any paper do: the task has to agree; then the
-    same network goes before another one, and after that the same data set. Of equals the first counts.
+    For an experiment of a paper only that paper's values are used, exact matches of model, data set and task
+    first. For a user-defined experiment the nearest values of any paper are used: the task has to agree; then
+    the same network is preferred, then the same data set. Of equal presets the first is used.
     """
     fitting = [(preset.fit(experiment), preset) for preset in presets]
     if experiment.paper:

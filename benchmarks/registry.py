@@ -4,7 +4,7 @@ An entry is any object with a `name` and a `summary`. The modules of a kind's pa
 entries when they are imported, and none of them imports torch, so listing and validating names is fast.
 Other distributions add entries through the entry-point group `unlearnbench.<kind>s`.
 
-Two kinds of names stand for entries that are made when they are asked for: `FAMILY:REST`, made by a family
+Two kinds of names are created on request: `FAMILY:REST`, made by a family
 (`timm:vit_tiny_patch16_224`), and `NAME@SIZE`, a variant of the entry NAME (`cifar100@1000`).
 """
 
@@ -21,7 +21,7 @@ from benchmarks.errors import BenchmarkError, UnknownName
 
 
 class Entry(Protocol):
-    """What every registered object tells about itself."""
+    """The attributes that every registered object has."""
 
     @property
     def name(self) -> str: ...
@@ -35,12 +35,12 @@ E = TypeVar("E", bound=Entry)
 
 @dataclass(frozen=True)
 class Family(Generic[E]):
-    """Entries that share a prefix and are made from the rest of their name.
+    """Entries that share a prefix and are created from the rest of their name.
 
     Attributes:
-        name: What stands before the colon.
-        pattern: How the rest is shown to people, for example "<folder>".
-        make: The entry of the rest of a name; it raises BenchmarkError where there is none.
+        name: The text before the colon.
+        pattern: How the rest is displayed, for example "<folder>".
+        make: Returns the entry for the rest of a name; it raises BenchmarkError if there is none.
     """
 
     name: str
@@ -50,10 +50,10 @@ class Family(Generic[E]):
 
 
 class Registry(Generic[E]):
-    """Names to entries of one kind, filled on first use.
+    """The entries of a kind by name, filled on first use.
 
     Args:
-        kind: What an entry is called in messages, for example "method".
+        kind: The word for an entry in messages, for example "method".
         package: The package whose modules register the built-in entries.
         variant: Makes the entry `NAME@SIZE` from the entry NAME and the text SIZE.
     """
@@ -67,7 +67,7 @@ class Registry(Generic[E]):
         self._loaded = False
 
     def add(self, entry: E) -> E:
-        """Register an entry and return it; registering another one under the same name is an error."""
+        """Register an entry and return it; registering a different entry under the same name is an error."""
         known = self._entries.get(entry.name)
         if known is not None and known is not entry:
             raise BenchmarkError(f"two {self.kind}s are named '{entry.name}'; give one of them another name")
@@ -75,7 +75,7 @@ class Registry(Generic[E]):
         return entry
 
     def override(self, entry: E) -> None:
-        """Let a name stand for this entry, whatever it stood for before."""
+        """Register this entry, in place of an entry of the same name."""
         self._load()
         self._entries[entry.name] = entry
 
@@ -89,7 +89,7 @@ class Registry(Generic[E]):
         return [self._families[name] for name in sorted(self._families)]
 
     def remove(self, name: str) -> None:
-        """Forget an entry, for tests that register their own."""
+        """Remove an entry, for tests that register entries."""
         self._entries.pop(name, None)
 
     def get(self, name: str) -> E:
@@ -97,7 +97,7 @@ class Registry(Generic[E]):
 
         Raises:
             UnknownName: with the nearest names.
-            BenchmarkError: for a member of a family, or a variant, that there cannot be.
+            BenchmarkError: for an invalid member of a family or an invalid variant.
         """
         self._load()
         if name in self._entries:
@@ -122,7 +122,7 @@ class Registry(Generic[E]):
     def _load(self) -> None:
         if self._loaded:
             return
-        self._loaded = True  # first, because a module that registers may look names up
+        self._loaded = True  # set first, because a module may look up names while it registers
         try:
             self._import()
         except BaseException:
@@ -139,5 +139,5 @@ class Registry(Generic[E]):
             except Exception as error:
                 raise BenchmarkError(
                     f"the plug-in '{point.value}' for {self.kind}s does not load: {error}; "
-                    "mend or uninstall it"
+                    "fix or uninstall it"
                 ) from error

@@ -1,4 +1,4 @@
-"""The source code of what users add (methods, metrics, networks), as a digest that an edit changes."""
+"""A digest of user-defined code (methods, metrics, networks), which changes with every edit."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ _INSTALLED = ("site-packages", "dist-packages")
 
 
 def source_digest(definition: Any) -> str:
-    """A digest of the code that defines a class or function of a user, 12 hex digits; "" for one of ours.
+    """A digest of the code of a user-defined class or function, 12 hex digits; "" for built-in ones.
 
-    It covers the module of the definition and the modules beside it that this one imports, directly or not;
-    of an installed package only its own modules. Comments and formatting do not count.
+    It covers the module of the definition and the neighbouring modules that it imports, directly or not;
+    of an installed package only the modules of that package. Comments and formatting do not count.
     """
     definition = _definition(definition)
     name = definition.__module__
@@ -61,7 +61,7 @@ def _imported(name: str, path: Path, base: Path) -> dict[str, bytes]:
             continue
         try:
             tree = ast.parse(path.read_bytes())
-        except SyntaxError:  # beside the user's module, and never imported
+        except SyntaxError:  # a file next to the user's module that is never imported
             modules[name] = path.read_bytes()
             continue
         modules[name] = ast.unparse(tree).encode()
@@ -80,7 +80,7 @@ def _imported(name: str, path: Path, base: Path) -> dict[str, bytes]:
 
 
 def _names(tree: ast.Module, package: str) -> Iterator[str]:
-    """Everything that a module's import statements may name as a module."""
+    """All names in a module's import statements that may be modules."""
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):
             for alias in node.names:
@@ -96,6 +96,6 @@ def _names(tree: ast.Module, package: str) -> Iterator[str]:
 
 
 def _parents(name: str) -> Iterator[str]:
-    """The packages that importing a module imports first."""
+    """The packages that are imported before a module."""
     parts = name.split(".")
     yield from (".".join(parts[:end]) for end in range(1, len(parts)))

@@ -1,4 +1,4 @@
-"""What a data set is: a static description, known without loading anything, and its images as uint8."""
+"""Data sets: a static description, which is known without loading anything, and images as uint8."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ from benchmarks.weights.checkpoint import Preprocessing
 Level = Literal["class", "superclass"]
 Augmentation = Literal["none", "crop", "crop_flip_rotate"]
 Files = tuple[tuple[str, ...], tuple[str, ...]]  # of training and of test images
-Skipped = tuple[tuple[str, str], ...]  # names of files, and why they cannot be read
+Skipped = tuple[tuple[str, str], ...]  # names of files and the reasons why they cannot be read
 
 
 class Pixels(Protocol):
-    """Images that are read when they are asked for, because all of them do not fit into memory.
+    """Images that are read on request, because they do not all fit into memory.
 
     Attributes:
-        shape: (n, height, width, channels), as an array of all images would have it.
+        shape: (n, height, width, channels), the shape of an array of all images.
         digest: Changes when any of the images does.
     """
 
@@ -39,13 +39,13 @@ class Pixels(Protocol):
 
 @dataclass(frozen=True, eq=False)
 class Images:
-    """Images of one split.
+    """Images of a split.
 
     Attributes:
         x: uint8 pixels, shape (n, height, width, channels): an array, in memory or mapped from a file, or
             images that are streamed.
         y: int64 index of each image's (finest) class, shape (n,).
-        identity: int64 index of the person that each image shows, shape (n,); None where that is unknown.
+        identity: int64 index of the person that each image shows, shape (n,); None if that is unknown.
     """
 
     x: np.ndarray | Pixels
@@ -58,7 +58,7 @@ class Images:
 
 @dataclass(frozen=True)
 class Decoded:
-    """What is known of decoded images.
+    """The values that are known after decoding the image files.
 
     Attributes:
         skipped: The image files that were left out.
@@ -76,22 +76,22 @@ class DataSource:
 
     Attributes:
         classes: Names of the finest classes, in the order of their indices.
-        superclasses: Superclass name -> names of its classes; empty where there are none.
-        identities: Names of the people that the images show; empty where that is unknown.
-        trained_people: How many of these have training images; None where that is unknown.
-        predicts: What `full_class` forgets and a model predicts outside `sub_class`.
+        superclasses: Superclass name -> names of its classes; empty if there are none.
+        identities: Names of the people that the images show; empty if that is unknown.
+        trained_people: The number of these with training images; None if that is unknown.
+        predicts: The level of the classes that `full_class` forgets and a model predicts outside `sub_class`.
         mean, std: Per channel, for pixels in [0, 1]; empty while they are unknown, because the image files
-            were not decoded yet (`load` does that).
-        read: Returns the train and the test images, downloading them into the folder if need be.
+            are not decoded yet (`load` decodes them).
+        read: Returns the train and the test images, downloading them into the folder if necessary.
         validation_fraction: Share of the training images that is held out for selection.
-        given_validation: How many of the training images, the last ones, were given to be held out for
-            selection, in place of that share; 0: none were.
-        decode: Decodes the image files into the folder, unless that was done; its second argument says
-            whether files that cannot be read may be left out. None: there are none to decode.
-        note: What people should know of the files that were taken and left out, one line.
+        given_validation: The number of given validation images, the last ones of the training images; they
+            are held out instead of that share. 0: none are given.
+        decode: Decodes the image files into the folder, unless they are decoded; its second argument says
+            whether files that cannot be read may be left out. None: there is nothing to decode.
+        note: A line for the user about the files that are used and left out.
         files: Returns the paths of the files of the training and of the test images, in the order of the
-            images; None: they do not lie in files of their own.
-        code: A digest of the user's own code that made it; "" where there is none.
+            images; None: the images are not separate files.
+        code: A digest of the user-defined code that returns it; "" if there is none.
     """
 
     name: str
@@ -119,7 +119,7 @@ class DataSource:
 
     @property
     def preprocessing(self) -> Preprocessing:
-        """What is done to pixels where nothing else is asked for."""
+        """The default preprocessing of pixels."""
         return Preprocessing(self.mean, self.std)
 
     def names(self, level: Level) -> tuple[str, ...]:
@@ -133,7 +133,7 @@ class DataSource:
         return np.array([parent[c] for c in self.classes], dtype=np.int64)
 
     def labels(self, y: np.ndarray, level: Level) -> np.ndarray:
-        """Labels of a level from the finest ones, int64 of the same shape."""
+        """Labels of a level from labels of the finest classes, int64 of the same shape."""
         return y if level == "class" else self.superclass_of[y]
 
 
@@ -151,10 +151,10 @@ class Dataset:
 
     @cached_property
     def fingerprint(self) -> str:
-        """A digest of all that decides what is measured on this data, 16 hex digits.
+        """A digest of everything that affects results on this data, 16 hex digits.
 
-        Images, labels and people of both splits, names, superclasses, normalisation and what is held out; not
-        the names of files, nor where they lie or since when.
+        It covers images, labels and people of both splits, names, superclasses, normalisation and the
+        held-out images; not the names, folders or times of files.
         """
         source = self.source
         described: tuple[object, ...] = (source.identities, source.predicts, source.validation_fraction)
@@ -167,7 +167,7 @@ class Dataset:
 
     @cached_property
     def learned_from(self) -> str:
-        """A digest of what a model learns from: training images, classes, superclasses, normalisation."""
+        """A digest of the training data: training images, classes, superclasses, normalisation."""
         source = self.source
         described = (source.classes, source.superclasses, source.mean, source.std)
         digest = hashlib.sha256(repr(described).encode())
@@ -177,7 +177,7 @@ class Dataset:
 
 
 def _bytes(part: np.ndarray | Pixels | None) -> memoryview | bytes:
-    """What stands for a part of the data in a digest."""
+    """The bytes of a part of the data, for a digest."""
     if part is None:
         return b""
     return np.ascontiguousarray(part).data if isinstance(part, np.ndarray) else part.digest.encode()

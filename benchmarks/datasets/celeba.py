@@ -13,7 +13,7 @@ from benchmarks.datasets.loading import data_folder, datasets
 from benchmarks.datasets.pictures import stretched
 from benchmarks.errors import DataError
 
-_ATTRIBUTES = ("Male", "Gray_Hair", "Chubby")  # the bits of a class, the first one counts 4
+_ATTRIBUTES = ("Male", "Gray_Hair", "Chubby")  # the bits of a class; the first counts 4
 _CLASSES = (
     "female",
     "female_chubby",
@@ -24,7 +24,7 @@ _CLASSES = (
     "male_gray",
     "male_gray_chubby",
 )
-_PEOPLE, _TRAINED_PEOPLE = 10_177, 8_192  # of the official partition, in which no person is in two
+_PEOPLE, _TRAINED_PEOPLE = 10_177, 8_192  # of the official partition, which has no person in two splits
 _TRAIN, _TEST = 0, 2  # of the official partition; 1 is validation
 _MANUAL = (
     "fetch CelebA from mmlab.ie.cuhk.edu.hk/projects/CelebA.html, and put img_align_celeba/ (unpacked), "
@@ -43,7 +43,7 @@ def _listed(data: Path) -> Listing:
             raise ValueError("its three lists do not name the same images")
     except (OSError, ValueError) as error:
         raise DataError(
-            f"data set 'celeba' is not in {folder}, or not whole ({error}); {_MANUAL}{folder}, or set "
+            f"data set 'celeba' is not in {folder}, or is not complete ({error}); {_MANUAL}{folder}, or set "
             "UNLEARN_DATA"
         ) from error
     train, test = ([image for image, part in partition.items() if part == split] for split in (_TRAIN, _TEST))
@@ -77,7 +77,7 @@ def _labels(text: str) -> dict[str, int]:
 
 
 def _column(text: str) -> dict[str, int]:
-    """Image -> the number beside it."""
+    """Image -> the number in the same line."""
     return {image: int(value) for image, value in (line.split() for line in text.splitlines())}
 
 
@@ -96,7 +96,7 @@ def _files() -> Files:
 datasets.add(
     DataSource(
         name="celeba",
-        summary="32x32 faces of 10,177 people, classes by three attributes, fetched by hand",
+        summary="32x32 faces of 10,177 people, classes by three attributes, downloaded manually",
         source="Z. Liu et al.: Deep Learning Face Attributes in the Wild, ICCV 2015",
         classes=_CLASSES,
         identities=tuple(f"p{i}" for i in range(1, _PEOPLE + 1)),

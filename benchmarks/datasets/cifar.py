@@ -48,7 +48,7 @@ _SUPERCLASSES: dict[str, tuple[str, ...]] = {
     "vehicles_1": ("bicycle", "bus", "motorcycle", "pickup_truck", "train"),
     "vehicles_2": ("lawn_mower", "rocket", "streetcar", "tank", "tractor"),
 }
-# Both lists of CIFAR-100 are in alphabetical order, which a test checks against the data's own.
+# Both lists of CIFAR-100 are in alphabetical order; a test compares them with the data.
 _CIFAR100_CLASSES = tuple(sorted(c for members in _SUPERCLASSES.values() for c in members))
 _SHAPE: dict[str, Any] = {
     "channels": 3,
@@ -66,7 +66,7 @@ def _images(raw: Any) -> Images:
 
 
 def _read(name: str, md5: dict[str, str], archive: str, folder: Path) -> tuple[Images, Images]:
-    """Both splits of one of torchvision's two classes; `archive` is what to unpack by hand."""
+    """Both splits of a torchvision class; `archive` is the file to unpack after a manual download."""
     import torchvision.datasets
 
     files = getattr(torchvision.datasets, name.upper())

@@ -1,4 +1,4 @@
-"""What image files hold: a digest that is the same wherever they lie and whenever they were put there."""
+"""Digests of the content of image files, which do not depend on folders and times."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ from filelock import FileLock
 from benchmarks.datasets.threads import in_threads
 from benchmarks.errors import DataError
 
-_NOTHING = bytes(32)  # of a file that cannot be read, which whoever decodes it reports
+_NOTHING = bytes(32)  # the digest of an unreadable file; decoding it reports the problem
 
 
 def contents(folder: Path, names: Sequence[str], cache: Path) -> str:
     """A digest of the bytes of files, in their order; 64 hex digits.
 
-    They are read the first time only, and again when a size or a time stamp says that one was changed.
+    They are read the first time, and again only if a size or a time stamp has changed.
 
     Args:
-        folder: Where the files are.
+        folder: The folder of the files.
         names: Their paths below it.
         cache: The file that keeps the digest.
 
@@ -48,14 +48,14 @@ def _known_or_read(folder: Path, names: Sequence[str], cache: Path) -> str:
     digest = hashlib.sha256()
     for part in in_threads(lambda name: _digest(f"{folder}/{name}"), names, f"reading {cache.stem}"):
         digest.update(part)
-    beside = cache.with_name(f".{cache.name}.new")  # of one name, because only one process writes it
-    beside.write_text(f"{state} {digest.hexdigest()}\n")
-    beside.replace(cache)
+    temporary = cache.with_name(f".{cache.name}.new")  # a fixed name, because only one process writes it
+    temporary.write_text(f"{state} {digest.hexdigest()}\n")
+    temporary.replace(cache)
     return digest.hexdigest()
 
 
 def opened(path: str | Path) -> BufferedReader:
-    """A file to read from; a pipe or a device with a picture's name must not hang its reader.
+    """An open file; a pipe or a device with a picture's name raises an error instead of blocking.
 
     Raises:
         OSError: if it cannot be opened, or is a pipe, a socket, a device or a folder.
@@ -68,14 +68,15 @@ def opened(path: str | Path) -> BufferedReader:
 
 
 def _state(folder: Path, names: Sequence[str]) -> str:
-    """Changes with the names, sizes and times of files, also with an edit that restores the older time."""
+    """A digest of names, sizes and times of files; it changes even if an edit restores the older time."""
     digest = hashlib.sha256()
     for name in names:
         try:
             status = os.stat(f"{folder}/{name}")  # noqa: PTH116 (a hundred thousand paths take seconds)
         except OSError as error:
             raise DataError(
-                f"{folder / name} cannot be read ({error.strerror}); put it there, or fetch its data set anew"
+                f"{folder / name} cannot be read ({error.strerror}); "
+                "restore it, or download its data set again"
             ) from error
         line = f"{name}\0{status.st_size}\0{status.st_mtime_ns}\0{status.st_ctime_ns}\0"
         digest.update(line.encode(errors="surrogateescape"))

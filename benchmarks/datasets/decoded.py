@@ -1,4 +1,4 @@
-"""Image files decoded once: uint8 pixels in a .npy file that is mapped, not read, whenever it is needed."""
+"""Image files decoded once: uint8 pixels in a .npy file, which is mapped into memory when it is needed."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ from benchmarks.datasets.pictures import Resize, Unreadable, read
 from benchmarks.datasets.threads import in_threads
 from benchmarks.errors import DataError, shown
 
-_NAMED = 5  # of the images that cannot be read, in messages
-_LEAST = {"training": 2, "test": 1}  # images of a class: one to learn from, one for validation, one for test
+_NAMED = 5  # names of unreadable images in a message
+_LEAST = {"training": 2, "test": 1}  # images of a class: for training, validation and test
 
 
 @dataclass(frozen=True, eq=False)
@@ -33,15 +33,15 @@ class Listing:
     Attributes:
         name: The data set.
         cache: The folder for decoded images.
-        folder: Where the files are.
+        folder: The folder of the files.
         names: Their paths below it.
-        train: How many of them are training images; the others are test images.
+        train: The number of training images; the others are test images.
         classes: Names of the classes.
         y: int64 index of each image's class, shape (number of files,).
-        identity: int64 index of each image's person, or None where that is unknown.
+        identity: int64 index of each image's person, or None if that is unknown.
         side: Height and width after decoding, in pixels.
-        resize: How the images become square.
-        validation: How many of the training images, the last ones, were given as validation images.
+        resize: Makes an image square.
+        validation: The number of given validation images, the last ones of the training images.
     """
 
     name: str
@@ -58,31 +58,31 @@ class Listing:
 
     @cached_property
     def stem(self) -> str:
-        """Begins the names of the cache's files; another one for every change of the image files."""
+        """The first part of the cache files' names; it changes with every change of the image files."""
         name = self.name.replace(":", "-")
         files = contents(self.folder, self.names, self.cache / f"{name}.contents")
         listed = hashlib.sha256("\0".join([files, *self.names]).encode(errors="surrogateescape")).hexdigest()
         return f"{name}-{self.resize.__name__}{self.side}-{self.train}-{listed[:12]}"
 
     def without(self, skipped: Skipped) -> np.ndarray:
-        """Positions of all images but some, int64, in order."""
+        """Positions of all images except the skipped ones, int64, in order."""
         left_out = {name for name, _ in skipped}
         return np.array([i for i, name in enumerate(self.names) if name not in left_out], dtype=np.int64)
 
     def check(self, kept: np.ndarray) -> None:
-        """Raise DataError if a class has too few of the images at some positions."""
+        """Raise DataError if a class has too few images at the kept positions."""
         for split, part in (("training", kept[kept < self.train]), ("test", kept[kept >= self.train])):
             count = np.bincount(self.y[part], minlength=len(self.classes))
             few = [f"'{shown(self.classes[c])}'" for c in np.flatnonzero(count < _LEAST[split])]
             if few:
                 raise DataError(
                     f"'{self.name}': every class needs at least {_LEAST[split]} {split} images that can be "
-                    f"read, which {_few(few)} in {self.folder} lacks; add some, or take the class away"
+                    f"read, which {_few(few)} in {self.folder} does not have; add some, or remove the class"
                 )
 
 
 def everything(listing: Listing) -> Images:
-    """All images in the order of the listing, mapped from the cache; decoded first if they are not in it.
+    """All images in the order of the listing, mapped from the cache; decoded first if necessary.
 
     Raises:
         DataError: if some cannot be read, or the cache cannot be written or read.
@@ -92,14 +92,14 @@ def everything(listing: Listing) -> Images:
 
 
 def splits(listing: Listing) -> tuple[Images, Images]:
-    """The train and the test images, as `everything` gives them."""
+    """The train and the test images of `everything`."""
     kept = listing.without(decode(listing).skipped)
     train = int(np.searchsorted(kept, listing.train))
     return _images(listing, kept, slice(train)), _images(listing, kept, slice(train, None))
 
 
 def paths(listing: Listing) -> Files:
-    """The paths of the files of the images that `splits` gives, as far as that is known before decoding."""
+    """The paths of the files of the images of `splits`, as far as they are known before decoding."""
     done = cached_images(listing)
     kept = listing.without(done.skipped if done else ())
     names, train = tuple(listing.names[i] for i in kept), int(np.searchsorted(kept, listing.train))
@@ -107,10 +107,10 @@ def paths(listing: Listing) -> Files:
 
 
 def _images(listing: Listing, kept: np.ndarray, part: slice) -> Images:
-    """Some of the decoded images, which are those at the positions `kept` of the listing."""
+    """A part of the decoded images, which are the images at the positions `kept` of the listing."""
     path = listing.cache / f"{listing.stem}.npy"
     try:
-        x = np.load(path, mmap_mode="r").view(np.ndarray)  # a memmap is pickled as a copy, this is not
+        x = np.load(path, mmap_mode="r").view(np.ndarray)  # a memmap would be pickled as a copy
     except (OSError, ValueError) as error:
         raise DataError(f"{path} cannot be read ({error}); delete it and run again") from error
     chosen = kept[part]
@@ -118,7 +118,7 @@ def _images(listing: Listing, kept: np.ndarray, part: slice) -> Images:
 
 
 def cached_images(listing: Listing) -> Decoded | None:
-    """What is known of the decoded images, if they are in the cache."""
+    """The values of the decoded images; None if they are not in the cache."""
     path = listing.cache / f"{listing.stem}.json"
     if not path.exists() or not path.with_suffix(".npy").exists():
         return None
@@ -131,7 +131,7 @@ def cached_images(listing: Listing) -> Decoded | None:
 
 
 def decode(listing: Listing, skip_unreadable: bool = False) -> Decoded:
-    """Decode the images into the cache, if they are not in it; other processes wait for the one that does.
+    """Decode the images into the cache unless they are in it; other processes wait.
 
     Args:
         skip_unreadable: Leave out images that cannot be read.
@@ -154,12 +154,12 @@ def decode(listing: Listing, skip_unreadable: bool = False) -> Decoded:
 
 
 def _lock(cache: Path, stem: str) -> FileLock:
-    """Held by whoever writes the files of a stem into the cache."""
+    """The lock of the process that writes the files of a stem into the cache."""
     return FileLock(cache / f".{stem}.lock")
 
 
 def _sweep(cache: Path, stem: str) -> None:
-    """Delete what killed processes left in the cache; `stem` is what this one has the lock of."""
+    """Delete files that killed processes left in the cache; this process has the lock of `stem`."""
     for path in cache.glob(".*.npy.*"):
         left = re.fullmatch(r"\.(.+)\.npy\.\d+", path.name)
         if left and left[1] == stem:
@@ -174,13 +174,13 @@ def _decode(listing: Listing, skip_unreadable: bool) -> Decoded:
 
     _sweep(listing.cache, listing.stem)
     path = listing.cache / f"{listing.stem}.npy"
-    beside = path.with_name(f".{path.name}.{os.getpid()}")
+    temporary = path.with_name(f".{path.name}.{os.getpid()}")
     shape = (listing.side, listing.side, 3)
     skipped: list[tuple[str, str]] = []
-    values = np.zeros((3, 256), dtype=np.int64)  # how often each occurs in the training images
+    values = np.zeros((3, 256), dtype=np.int64)  # counts of each value in the training images
     try:
-        with beside.open("wb") as file, warnings.catch_warnings():
-            warnings.simplefilter("ignore", DecompressionBombWarning)  # `read` has a lower limit
+        with temporary.open("wb") as file, warnings.catch_warnings():
+            warnings.simplefilter("ignore", DecompressionBombWarning)  # the limit of `read` is lower
             _write_header(file, (len(listing.names), *shape))
             images = in_threads(partial(_pixels_or_why, listing), listing.names, f"decoding {listing.name}")
             for position, x in enumerate(images):
@@ -199,17 +199,17 @@ def _decode(listing: Listing, skip_unreadable: bool) -> Decoded:
             _write_header(file, (len(kept), *shape))
             file.flush()
             os.fsync(file.fileno())
-        beside.replace(path)
+        temporary.replace(path)
         done = Decoded(tuple(skipped), *statistics(values))
-        beside.write_text(json.dumps({"data": listing.name, **asdict(done)}, indent=2))
-        beside.replace(path.with_suffix(".json"))  # last: who finds it finds the images too
+        temporary.write_text(json.dumps({"data": listing.name, **asdict(done)}, indent=2))
+        temporary.replace(path.with_suffix(".json"))  # last: if it exists, the images exist too
     finally:
-        beside.unlink(missing_ok=True)
+        temporary.unlink(missing_ok=True)
     return done
 
 
 def _pixels_or_why(listing: Listing, name: str) -> np.ndarray | str:
-    """The pixels of an image, or why it cannot be read."""
+    """The pixels of an image, or the reason why it cannot be read."""
     try:
         return read(listing.folder / name, listing.side, listing.resize)
     except Unreadable as error:
@@ -217,17 +217,17 @@ def _pixels_or_why(listing: Listing, name: str) -> np.ndarray | str:
 
 
 def _write_header(file: BinaryIO, shape: tuple[int, ...]) -> None:
-    """The header of a .npy file, which numpy pads so that the number of images may change."""
+    """Write the header of a .npy file, which numpy pads so that the number of images may change."""
     np.lib.format.write_array_header_1_0(file, {"descr": "|u1", "fortran_order": False, "shape": shape})
 
 
 def statistics(values: np.ndarray) -> tuple[tuple[float, ...], tuple[float, ...]]:
-    """Mean and standard deviation per channel of pixels in [0, 1], from how often each byte occurs."""
+    """Mean and standard deviation per channel of pixels in [0, 1], from the counts of each byte."""
     share = values / values.sum(axis=1, keepdims=True)
     level = np.arange(256) / 255
     mean = share @ level
     std = np.sqrt((share * (level - mean[:, None]) ** 2).sum(axis=1))
-    return tuple(mean.tolist()), tuple(np.maximum(std, 1 / 255).tolist())  # one colour alone has none
+    return tuple(mean.tolist()), tuple(np.maximum(std, 1 / 255).tolist())  # a single colour has no deviation
 
 
 def _unreadable(listing: Listing, skipped: list[tuple[str, str]]) -> DataError:

@@ -18,16 +18,14 @@ _TEST = 360
 def _read(_folder: Path) -> tuple[Images, Images]:
     with gzip.open(_file(), "rt") as file:
         table = np.loadtxt(file, delimiter=",")
-    x = np.rint(table[:, :-1].reshape(-1, 8, 8, 1) * (255 / 16)).astype(
-        np.uint8
-    )  # 17 grey levels, kept apart
+    x = np.rint(table[:, :-1].reshape(-1, 8, 8, 1) * (255 / 16)).astype(np.uint8)  # 17 distinct grey levels
     y = table[:, -1].astype(np.int64)
     train, test = _split(y)
     return Images(x[train], y[train]), Images(x[test], y[test])
 
 
 def _file() -> Path:
-    """Where scikit-learn keeps them; importing it for that takes seconds."""
+    """The file of scikit-learn; importing scikit-learn to find it takes seconds."""
     package = find_spec("sklearn")
     if package is None or package.origin is None:
         raise DataError("the digits ship with scikit-learn, which is not installed; pip install scikit-learn")
@@ -50,8 +48,8 @@ def _split(y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _shares(counts: np.ndarray, wanted: int, rng: np.random.RandomState) -> np.ndarray:
-    """So many images in all, of each class in proportion; the largest remainders are rounded up, equal ones
-    by lot."""
+    """The number of images per class for a total, in proportion; the largest remainders are rounded up, equal
+    ones at random."""
     exact = counts / counts.sum() * wanted
     shares = np.floor(exact)
     missing = int(wanted - shares.sum())

@@ -1,4 +1,4 @@
-"""Reading published files: download on first use, one process at a time, with errors that help."""
+"""Reading of published files, with a download on first use by one process at a time."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _DOWNLOADS: ContextVar[bool] = ContextVar("downloads", default=True)
 
 @contextmanager
 def without_downloads() -> Iterator[None]:
-    """In this context, files that would have to be downloaded are an error of `fetch`."""
+    """A context in which `fetch` raises an error instead of downloading files."""
     before = _DOWNLOADS.set(False)
     try:
         yield
@@ -31,15 +31,15 @@ def without_downloads() -> Iterator[None]:
 def fetch(
     name: str, folder: Path, expected: Mapping[str, str | int], read: Callable[[bool], T], manual: str
 ) -> T:
-    """What `read` returns, after a check of the files that are already there.
+    """The result of `read`, after a check of the existing files.
 
     Args:
         name: The data set, for messages.
         folder: The data folder.
-        expected: Relative path -> md5, or size in bytes where no checksum is known, of the files as they lie
+        expected: Relative path -> md5, or size in bytes where no checksum is known, of the files
             unpacked in the folder.
         read: Reads the files; its argument says whether some are missing and must be downloaded first.
-        by_hand: What to put where when there is no network.
+        manual: The files to put into the folder if there is no network, for the message.
 
     Raises:
         DataError: for a corrupt file (named) or a download that fails.

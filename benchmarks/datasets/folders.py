@@ -1,4 +1,4 @@
-"""Folders with pictures in them: what lies there, whatever the names are."""
+"""Folders with pictures: their content, for file names of any kind."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from pathlib import Path
 from benchmarks.datasets.pictures import extensions
 from benchmarks.errors import DataError, shown
 
-_DEEPEST = 32  # folders in each other
-# What systems and programs leave behind, besides hidden files
+_DEEPEST = 32  # nested folders
+# Names of files that systems and programs create, in addition to hidden files
 _LITTER = frozenset({"__macosx", "__pycache__", "@eadir", "$recycle.bin", "system volume information"}) | {
     "lost+found",
     "thumbs.db",
@@ -23,8 +23,8 @@ _LITTER = frozenset({"__macosx", "__pycache__", "@eadir", "$recycle.bin", "syste
 METADATA = (
     "metadata.csv",
     "metadata.jsonl",
-)  # files that name the labels of images, as Hugging Face has them
-# Endings of pictures that are not read here
+)  # files with the labels of images, as in image folders of Hugging Face
+# Endings of picture formats that are not supported
 _CAMERAS = {".arw", ".cr2", ".cr3", ".dng", ".nef", ".orf", ".raf", ".raw", ".rw2"}
 _DRAWINGS = {".eps", ".pdf", ".psd", ".svg"}
 _SCANS = {".dcm", ".nii"}
@@ -36,11 +36,11 @@ class Tree:
     """The pictures in a folder and below it; hidden files and litter do not count.
 
     Attributes:
-        pictures: Paths of those right in it, below the folder that was scanned.
-        others: How many files right in it have another ending, which is lower case with its dot, or "".
-        folders: The folders right in it by their names in composed Unicode, in order.
-        metadata: Paths of the files right in it that may name the labels of pictures.
-        litter: How many entries of it are hidden or the system's, by their names.
+        pictures: Paths of those directly in it, relative to the scanned folder.
+        others: The number of files directly in it by other endings, in lower case with the dot, or "".
+        folders: The folders directly in it by their names in composed Unicode, in order.
+        metadata: Paths of the files directly in it that may contain the labels of pictures.
+        litter: The number of hidden and system entries by name.
     """
 
     pictures: tuple[str, ...] = ()
@@ -51,17 +51,17 @@ class Tree:
 
     @cached_property
     def count(self) -> int:
-        """How many pictures are in it and below."""
+        """The number of pictures in it and below."""
         return len(self.pictures) + sum(tree.count for tree in self.folders.values())
 
     @cached_property
     def filled(self) -> dict[str, Tree]:
-        """Those of its folders that have pictures in them or below, also in formats that are not read."""
+        """Its folders that contain pictures at any depth, also in unsupported formats."""
         return {name: tree for name, tree in self.folders.items() if tree.count or tree.unread}
 
     @cached_property
     def unread(self) -> Counter[str]:
-        """How many pictures in it and below have formats that are not read, by the endings of their names."""
+        """The number of pictures in unsupported formats in it and below, by the endings of their names."""
         every = (tree.others for tree in self.walk())
         return Counter({e: n for e, n in sum(every, Counter[str]()).items() if e in UNREAD})
 
@@ -72,12 +72,12 @@ class Tree:
             yield from tree.walk()
 
     def all_pictures(self) -> list[str]:
-        """Paths of the pictures in it and below, in the same order however a system writes accents."""
+        """Paths of the pictures in it and below, in an order that ignores the encoding of accents."""
         return sorted((path for tree in self.walk() for path in tree.pictures), key=composed)
 
 
 def scan(folder: Path) -> Tree:
-    """What lies in a folder; links are followed.
+    """The content of a folder; links are followed.
 
     Raises:
         DataError: if some of it cannot be read, a link leads back to a folder that it is in, or two names
@@ -87,12 +87,12 @@ def scan(folder: Path) -> Tree:
 
 
 def class_folders(folder: Path) -> dict[str, list[str]]:
-    """The folders in a folder -> the paths of all pictures in each and below, both in order."""
+    """The folders in a folder -> the paths of all pictures in and below each, both in order."""
     return {name: tree.all_pictures() for name, tree in scan(folder).folders.items()}
 
 
 def composed(name: str) -> str:
-    """A name as most systems write it: one character for a letter with its accent."""
+    """A name in composed Unicode: a single character for a letter with its accent."""
     return unicodedata.normalize("NFC", name)
 
 

@@ -27,7 +27,7 @@ _LAYOUT = "one folder per class, with 3 images or more in each"
 
 
 def held_out(y: np.ndarray) -> np.ndarray:
-    """Which images are test images, bool of shape (n,): a fixed random fifth of each class, one of three."""
+    """Whether each image is a test image, bool of shape (n,): a fixed random fifth of each class, 1 of 3."""
     test = np.zeros(len(y), dtype=bool)
     for positions in np.split(by_class(y), np.cumsum(np.bincount(y))):
         test[positions[: round(_TEST * len(positions))]] = True
@@ -35,7 +35,7 @@ def held_out(y: np.ndarray) -> np.ndarray:
 
 
 def labelled_paths(folders: dict[str, list[str]]) -> tuple[list[str], np.ndarray]:
-    """Paths of the pictures in class folders, and the index of each one's class."""
+    """Paths of the pictures in class folders, and the index of each picture's class."""
     names = [file for files in folders.values() for file in files]
     y = np.repeat(np.arange(len(folders)), [len(files) for files in folders.values()])
     return names, y.astype(np.int64)
@@ -47,9 +47,9 @@ class _Divided:
 
     Attributes:
         names: Their paths.
-        y: int64 index of each one's class.
-        train: How many of them are training images, validation images included.
-        validation: How many of these were given as validation images.
+        y: int64 index of each picture's class.
+        train: The number of training images, including validation images.
+        validation: The number of given validation images among these.
     """
 
     names: tuple[str, ...]
@@ -63,8 +63,8 @@ class _Folder:
     """The image files of a folder.
 
     Attributes:
-        layout: How they are arranged.
-        left: What else there is in it.
+        layout: Their arrangement in folders.
+        left: The files that are left out.
     """
 
     listing: Listing
@@ -84,7 +84,7 @@ def _list(name: str, data: Path) -> _Folder:
     folder = data / name
     if not re.fullmatch(r"[A-Za-z0-9_-][A-Za-z0-9._-]*", name):
         raise DataError(
-            f"after the colon stands the name of a folder in {data}, of letters, digits, '.', '_' and '-'"
+            f"after the colon write the name of a folder in {data}, of letters, digits, '.', '_' and '-'"
         )
     if not folder.is_dir():
         raise DataError(f"there is no folder {folder}; put {_LAYOUT} there, or set UNLEARN_DATA")
@@ -94,9 +94,9 @@ def _list(name: str, data: Path) -> _Folder:
     left = tuple(left_out(tree, arranged))
     filled = sum(1 for images in classes.values() if images.count or images.unread)
     if filled < 2:
-        beside = f" and beside them {', '.join(map(str, left))}" if left else ""
+        extra = f" in addition to {', '.join(map(str, left))}" if left else ""
         raise DataError(
-            f"two classes or more are needed, but {folder} holds {filled}{beside}; put {_LAYOUT} there, "
+            f"two classes or more are needed, but {folder} contains {filled}{extra}; put {_LAYOUT} there, "
             f"or name the classes in a file '{METADATA[0]}' with the columns 'file_name' and 'label'"
         )
     for c in classes:
@@ -120,7 +120,7 @@ def _list(name: str, data: Path) -> _Folder:
 
 
 def _given(arranged: Layout) -> _Divided:
-    """The pictures of splits that lie in folders of their own."""
+    """The pictures of splits that are separate folders."""
     parts = [
         labelled_paths({c: part.classes.get(c, Tree()).all_pictures() for c in arranged.train.classes})
         for part in arranged.parts()
@@ -133,14 +133,14 @@ def _given(arranged: Layout) -> _Divided:
 
 
 def _drawn(train: Part) -> _Divided:
-    """The pictures of one folder of class folders, some of each class drawn as test images."""
+    """The pictures of a folder of class folders, with random test images of each class."""
     for name, tree in train.classes.items():
         if tree.count < 3:
             unread = ", ".join(f"{ending} {count}" for ending, count in sorted(tree.unread.items()))
             raise DataError(
                 f"every class needs 3 images or more, but '{shown(name)}' has {tree.count}"
                 + (f" that can be read ({unread}; convert them to JPEG or PNG)" if unread else "")
-                + "; add some, or take it away"
+                + "; add some, or remove it"
             )
     names, y = labelled_paths({name: tree.all_pictures() for name, tree in train.classes.items()})
     test = held_out(y)
@@ -149,10 +149,10 @@ def _drawn(train: Part) -> _Divided:
 
 
 def _note(name: str, folder: _Folder, kept: np.ndarray) -> str:
-    """What was taken and what was left out, one line.
+    """A line about the files that are used and left out.
 
     Args:
-        kept: Positions of the images that can be read, as far as that is known.
+        kept: Positions of the readable images, as far as they are known.
     """
     listing, arranged = folder.listing, folder.layout
     train, first = (
@@ -197,7 +197,7 @@ def _make(name: str) -> DataSource:
 
 @cache
 def _source(name: str, folder: _Folder, done: Decoded | None) -> DataSource:
-    """The description from the files, and from their pixels once they are decoded."""
+    """The data set's description from the files, and from their pixels after decoding."""
     listing = folder.listing
     kept = listing.without(done.skipped if done else ())
     train = int(np.searchsorted(kept, listing.train))
@@ -205,7 +205,7 @@ def _source(name: str, folder: _Folder, done: Decoded | None) -> DataSource:
     return DataSource(
         name=listing.name,
         summary=f"{_SIDE}x{_SIDE} images of {len(listing.classes)} classes, from the folder {name}",
-        source="the user's own images",
+        source="user-defined images",
         classes=listing.classes,
         channels=3,
         image_size=_SIDE,

@@ -1,4 +1,4 @@
-"""ImageNet's 1,000 classes, streamed: images are decoded whenever a batch asks for them."""
+"""ImageNet's 1,000 classes, streamed: images are decoded for every batch."""
 
 from __future__ import annotations
 
@@ -39,8 +39,8 @@ def _labelled(data: Path, split: str) -> tuple[list[str], np.ndarray]:
     folders = class_folders(folder) if folder.is_dir() else {}
     if tuple(folders) != _WNIDS:
         raise DataError(
-            f"data set 'imagenet': {folder} must hold the {len(_WNIDS)} class folders from {_WNIDS[0]} to "
-            f"{_WNIDS[-1]}, but holds {len(folders)}; {_MANUAL}, or set UNLEARN_DATA"
+            f"data set 'imagenet': {folder} must contain the {len(_WNIDS)} class folders from {_WNIDS[0]} to "
+            f"{_WNIDS[-1]}, but contains {len(folders)}; {_MANUAL}, or set UNLEARN_DATA"
         )
     return labelled_paths(folders)
 
@@ -53,7 +53,7 @@ def _files() -> Files:
 datasets.add(
     DataSource(
         name="imagenet",
-        summary="224x224 photographs, streamed, fetched by hand",
+        summary="224x224 photographs, streamed, downloaded manually",
         source="O. Russakovsky et al.: ImageNet Large Scale Visual Recognition Challenge, IJCV 2015",
         classes=_WNIDS,
         channels=3,

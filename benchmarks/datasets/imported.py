@@ -1,4 +1,4 @@
-"""The family `import:<module>:<function>`: a data set of one's own, by where its build function is."""
+"""The family `import:<module>:<function>`: user-defined data sets by the path of their function."""
 
 from __future__ import annotations
 
@@ -24,13 +24,13 @@ _RETURNS = (
     "return train, test (or train, test, class names), each a torch Dataset of (image, label) or a pair of "
     "arrays (images, labels)"
 )
-_LEAST = {"training": 2, "test": 1}  # images of a class: one to learn from, one for validation, one for test
-_AT_ONCE = 1024  # images of which pixels are counted together
+_LEAST = {"training": 2, "test": 1}  # images of a class: for training, validation and test
+_AT_ONCE = 1024  # images whose pixels are counted together
 
 
 @dataclass(frozen=True, eq=False)
 class _Arrays:
-    """What a user's function returned, as arrays.
+    """The result of a user's function as arrays.
 
     Attributes:
         mean, std: Of the training images, per channel, for pixels in [0, 1].
@@ -44,11 +44,11 @@ class _Arrays:
 
 
 def member(path: str) -> DataSource:
-    """The data set `import:MODULE:FUNCTION`; the function is called once in a process.
+    """The data set `import:MODULE:FUNCTION`; the function is called once per process.
 
     Raises:
         BenchmarkError: if there is no such function.
-        DataError: if it does not return a data set, with its file.
+        DataError: if it does not return a data set; the message names its file.
     """
     return _source(path, user_function("data set", path))
 
@@ -101,7 +101,7 @@ def _checked(path: str, function: Callable[..., object]) -> _Arrays:
         raise DataError(f"the function must take no arguments; {error}") from error
     try:
         returned = function()
-    except (Exception, SystemExit) as error:  # whatever a user's function raises
+    except (Exception, SystemExit) as error:  # a user's function may raise anything
         raise DataError(f"the function raises {raised(error, function)}") from error
     if not isinstance(returned, (tuple, list)) or len(returned) not in (2, 3):
         raise DataError(f"the function returns {_described(returned)}; {_RETURNS}")
@@ -150,7 +150,7 @@ def _named(names: object) -> tuple[str, ...]:
 
 
 def _from_labels(labels: set[int | str], images: int) -> tuple[str, ...]:
-    """The names of classes that nobody named: numbers from 0, or the labels themselves."""
+    """The default names of classes: numbers from 0, or the labels themselves."""
     numbers = [label for label in labels if isinstance(label, int)]
     if not numbers:
         return tuple(sorted(map(str, labels)))
@@ -160,9 +160,9 @@ def _from_labels(labels: set[int | str], images: int) -> tuple[str, ...]:
 
 
 def _check(classes: tuple[str, ...], train: np.ndarray, test: np.ndarray) -> None:
-    """Raise DataError for classes that cannot be told apart, named, learned or measured."""
+    """Raise DataError for classes with invalid or duplicate names, or with too few images."""
     if len(set(classes)) < max(2, len(classes)):
-        raise DataError(f"two classes or more with names of their own are needed, not {list(classes)[:5]}")
+        raise DataError(f"two classes or more with different names are needed, not {list(classes)[:5]}")
     for name in classes:
         check_class(name)
     for which, y in (("training", train), ("test", test)):
@@ -170,7 +170,7 @@ def _check(classes: tuple[str, ...], train: np.ndarray, test: np.ndarray) -> Non
         if len(few):
             raise DataError(
                 f"every class needs at least {_LEAST[which]} {which} images, which "
-                f"'{shown(classes[few[0]])}' lacks; add some, or leave the class out"
+                f"'{shown(classes[few[0]])}' does not have; add some, or leave the class out"
             )
 
 

@@ -1,4 +1,4 @@
-"""What was taken from a folder of images and what was left out, every file of it, for people to read."""
+"""An inventory of an image folder: the files that are used and those that are left out."""
 
 from __future__ import annotations
 
@@ -10,9 +10,11 @@ from benchmarks.datasets.folders import UNREAD, Tree
 from benchmarks.datasets.layouts import Layout
 from benchmarks.errors import shown
 
-_KINDS = 4  # that are named of files that are of no use here
+_KINDS = 4  # of unused files that a message names
 _ARCHIVES = frozenset({".zip", ".tar", ".gz", ".tgz", ".bz2", ".xz", ".7z", ".rar"})
-_STORES = frozenset({".arrow", ".h5", ".hdf5", ".mat", ".npy", ".npz", ".parquet", ".tfrecord"})  # of images
+_STORES = frozenset(
+    {".arrow", ".h5", ".hdf5", ".mat", ".npy", ".npz", ".parquet", ".tfrecord"}
+)  # formats of whole data sets
 
 
 @dataclass(frozen=True)
@@ -20,7 +22,7 @@ class LeftOut:
     """Files that are not in a data set for one reason.
 
     Attributes:
-        what: What they are, why they were left out, and what to do where something can be done.
+        what: The kind of files, the reason, and advice if there is a remedy.
     """
 
     count: int
@@ -31,7 +33,7 @@ class LeftOut:
 
 
 def left_out(top: Tree, layout: Layout) -> list[LeftOut]:
-    """All files below a folder that a layout does not use; a hidden folder counts as one.
+    """All files below a folder that a layout does not use; a hidden folder counts as a single file.
 
     Args:
         top: The folder.
@@ -41,7 +43,7 @@ def left_out(top: Tree, layout: Layout) -> list[LeftOut]:
 
 def _reasons(top: Tree, layout: Layout) -> Iterator[LeftOut]:
     for path, tree in layout.unused.items():
-        yield LeftOut(tree.count, f"{_images(tree.count)} in {shown(path)}, which holds no class folders")
+        yield LeftOut(tree.count, f"{_images(tree.count)} in {shown(path)}, which contains no class folders")
     labels = " and ".join(map(shown, layout.labels))
     count = len(layout.unlabelled)
     yield LeftOut(count, f"{_images(count)} without a label in {labels}{_such_as(layout.unlabelled)}")
@@ -64,7 +66,7 @@ def _reasons(top: Tree, layout: Layout) -> Iterator[LeftOut]:
 
 
 def _outside(top: Tree, layout: Layout) -> list[str]:
-    """Paths of images that are in no class."""
+    """Paths of images outside all classes."""
     used = {path for part in layout.parts() for tree in part.classes.values() for path in tree.all_pictures()}
     used.update(path for tree in layout.unused.values() for path in tree.all_pictures())
     used.update(layout.unlabelled)

@@ -1,4 +1,4 @@
-"""Which folders are classes, training, validation and test images, as people arrange them."""
+"""Folder layouts: which folders are classes, training, validation and test images."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _SPLIT = re.compile(
     re.IGNORECASE,
 )
 _KINDS = ("train", "val", "test")
-_LEAST = 0.05  # of the training images' number, for images that were given to validate on
+_LEAST = 0.05  # of the number of training images; fewer given validation images are not used as such
 
 
 @dataclass(frozen=True)
@@ -24,7 +24,7 @@ class Part:
     """The training, the validation or the test images.
 
     Attributes:
-        source: Where they come from, for people; "" where that goes without saying.
+        source: Their folders, for messages; "" if that is obvious.
         classes: Their classes by name.
     """
 
@@ -41,11 +41,11 @@ class Layout:
     """The images of a data set by classes.
 
     Attributes:
-        validation: Images to validate on, of the classes of `train`; None where they are yet to be drawn.
-        test: Test images; None where they are yet to be drawn from `train`.
+        validation: Validation images, of the classes of `train`; None if they are still to be drawn.
+        test: Test images; None if they are still to be drawn from `train`.
         unused: Folders of a split that cannot be used, by their paths.
-        labels: The files that name the classes; none where the folders do.
-        unlabelled: Paths of images that these files do not give a class.
+        labels: The files that name the classes; empty if the folders do.
+        unlabelled: Paths of images without a class in these files.
     """
 
     train: Part
@@ -56,18 +56,19 @@ class Layout:
     unlabelled: tuple[str, ...] = ()
 
     def parts(self) -> Iterator[Part]:
-        """Those that are not yet to be drawn."""
+        """The parts that are given, without those to be drawn."""
         yield from (part for part in (self.train, self.validation, self.test) if part)
 
 
 def layout(top: Tree) -> Layout:
-    """The class folders below a folder, where there is only one way to read it.
+    """The class folders below a folder, if there is only one way to read it.
 
-    Class folders lie in it, in folders for training and for test (or validation) images, or the same one
-    folder deeper; or each of them holds folders for training and test images.
+    It contains class folders, or folders for training and for test (or validation) images that contain
+    class folders, or the same one folder deeper; or each class folder contains folders for training and
+    test images.
 
     Raises:
-        DataError: if there are several ways to read it, or most of its images lie outside class folders.
+        DataError: if there are several ways to read it, or most of its images are outside class folders.
     """
     tree, path = _descended(top)
     arranged = _inside_classes(tree, path) or _arranged(tree, path)
@@ -76,15 +77,15 @@ def layout(top: Tree) -> Layout:
     if used and outside > used:
         where = sorted(f"'{shown(name)}'" for name in arranged.train.classes)[:2]
         raise DataError(
-            f"{outside} of its {top.count} images lie outside class folders, if {' and '.join(where)} are "
-            "classes; put every image into the folder of its class, and nothing but these folders beside "
-            "each other"
+            f"{outside} of its {top.count} images are outside class folders, if {' and '.join(where)} are "
+            "classes; put every image into the folder of its class, and only these folders next to each "
+            "other"
         )
     return arranged
 
 
 def split_of(name: str) -> str:
-    """'train', 'test' or 'val' for a folder that is called so in one way or another; else ''."""
+    """'train', 'test' or 'val' for a folder with a usual name of that split; otherwise ''."""
     match = _SPLIT.fullmatch(name)
     if match is None:
         return ""
@@ -93,10 +94,10 @@ def split_of(name: str) -> str:
 
 
 def divided(train: Part, validation: Part | None, test: Part | None) -> Layout:
-    """Parts that were given, as they are used.
+    """The given parts as they are used.
 
-    Images to validate on that are too few for it, or not of all classes, join the training images. Without
-    test images they are the test images.
+    Validation images that are too few, or not of all classes, become training images. Without test images
+    they become the test images.
 
     Raises:
         DataError: if the test or validation images have other classes than the training images.
@@ -123,13 +124,13 @@ def _check_same(train: Part, other: Part, odd: Iterable[str]) -> None:
     for name in sorted(odd)[:1]:
         whose = train if name in train.classes else other
         raise DataError(
-            f"'{shown(train.source)}' and '{shown(other.source)}' must hold the same classes, but only "
+            f"'{shown(train.source)}' and '{shown(other.source)}' must contain the same classes, but only "
             f"'{shown(whose.source)}' has '{shown(name)}'; add or remove it"
         )
 
 
 def _enough(train: Part, validation: Part) -> bool:
-    """Whether images can be validated on: of every class, and not far fewer than are held out elsewhere."""
+    """Whether images can be validation images: some of every class, and enough of them."""
     every = all(name in validation.classes and validation.classes[name].count for name in train.classes)
     return every and validation.count >= _LEAST * train.count
 
@@ -141,7 +142,7 @@ def _arranged(tree: Tree, path: str) -> Layout:
         parts.setdefault(split_of(name), []).append(name)
     splits = [name for names in parts.values() for name in names]
     rest = [name for name in tree.filled if name not in splits]
-    # Beside other class folders, a folder 'train' with pictures right in it is a class
+    # Next to other class folders, a folder 'train' that directly contains pictures is a class
     usable = [
         name for name in splits if tree.filled[name].filled and not (rest and tree.filled[name].pictures)
     ]
@@ -149,15 +150,17 @@ def _arranged(tree: Tree, path: str) -> Layout:
         return _flat(tree, path, splits)
     for names in parts.values():
         if len(names) > 1:
-            raise DataError(f"it holds both {_listed(names, path)}; leave one of them")
+            raise DataError(f"it contains both {_listed(names, path)}; leave one of them")
     if rest:
         raise DataError(
-            f"it holds {_listed(splits, path)} beside '{shown(path + rest[0])}', so that it is not clear "
+            f"it contains {_listed(splits, path)} next to '{shown(path + rest[0])}', so that it is not clear "
             "which folders are classes; put all class folders into a folder 'train', or move the others away"
         )
     named = {split_of(name): name for name in usable}
     if "train" not in named:
-        raise DataError(f"it holds {_listed(splits, path)}, but no folder 'train' with class folders; add it")
+        raise DataError(
+            f"it contains {_listed(splits, path)}, but no folder 'train' with class folders; add it"
+        )
     train = _part(tree, path, named["train"])
     others = (_part(tree, path, named[kind], train) if kind in named else None for kind in ("val", "test"))
     unused = {f"{path}{name}/": tree.filled[name] for name in splits if name not in usable}
@@ -174,7 +177,8 @@ def _flat(tree: Tree, path: str, splits: list[str]) -> Layout:
     """The folders in a folder as classes."""
     if len(splits) > 1 and len(splits) == len(tree.filled):
         raise DataError(
-            f"{_listed(splits, path)} hold images, but no class folders; put one folder per class into each"
+            f"{_listed(splits, path)} contain images, but no class folders; put one folder per class "
+            "into each"
         )
     if not any(split_of(name) for name in path.split("/")):
         _check_no_splits(tree, path)
@@ -182,7 +186,7 @@ def _flat(tree: Tree, path: str, splits: list[str]) -> Layout:
 
 
 def _inside_classes(tree: Tree, path: str) -> Layout | None:
-    """Class folders that all hold folders of splits, if that is how the images are arranged."""
+    """Class folders that all contain folders of splits, if the images are arranged like that."""
     parts: dict[str, dict[str, Tree]] = {}
     for name, inner in tree.filled.items():
         kinds = [split_of(folder) for folder in inner.filled]
@@ -199,14 +203,14 @@ def _inside_classes(tree: Tree, path: str) -> Layout | None:
 
 
 def _check_no_splits(tree: Tree, path: str) -> None:
-    """Refuse folders that all hold the same folders, which are the classes more likely."""
+    """Refuse folders that all contain the same folders, which are more likely the classes."""
     outer = {name: part for name, part in tree.filled.items() if part.filled and not part.pictures}
     for first, second in combinations(outer, 2):
         both = list(outer[first].filled.keys() & outer[second].filled.keys())
         if len(both) > 1:
             raise DataError(
-                f"'{shown(path + first)}' and '{shown(path + second)}' hold the same folders (such as "
-                f"'{shown(min(both))}'), so that it is not clear which are classes; call the folders of "
+                f"'{shown(path + first)}' and '{shown(path + second)}' contain the same folders (such as "
+                f"'{shown(min(both))}'), so that it is not clear which are classes; name the folders of "
                 "training and test images 'train' and 'test', or put class folders into a folder 'train'"
             )
 
@@ -215,9 +219,9 @@ def _descended(tree: Tree, path: str = "", known: Container[str] = ()) -> tuple[
     """The first folder on the way down that is more than a wrapper around another one, and its path.
 
     Args:
-        known: Names of classes, where they are known.
+        known: Names of classes, if they are known.
     """
-    while len(tree.filled) == 1:  # which is no data set yet
+    while len(tree.filled) == 1:  # a single folder is not a data set yet
         ((name, inner),) = tree.filled.items()
         if not inner.filled or name in known:
             break

@@ -1,4 +1,4 @@
-"""Data sets by name, and their images: read once per process, whole or as a part of fixed size."""
+"""Data sets by name, and their images: read once per process, as a whole or as a subset of fixed size."""
 
 from __future__ import annotations
 
@@ -18,23 +18,23 @@ from benchmarks.registry import Registry
 
 @cache
 def subset(source: DataSource, size: str) -> DataSource:
-    """The data set `NAME@SIZE`: SIZE training images of another one, and at most as many test images.
+    """The data set `NAME@SIZE`: SIZE training images of the data set NAME, and at most as many test images.
 
     Both are fixed random choices with the same share of every (finest) class. At least a fifth of the
-    training images are held out for selection, so that no class is without validation images.
+    training images are held out for selection, so that every class has validation images.
 
     Raises:
-        InvalidScenario: if SIZE is not a number between five images per class and the whole.
+        InvalidScenario: if SIZE is not a number between five images per class and all images.
     """
     least = 5 * len(source.classes)
     if least > source.train_size:
         raise InvalidScenario(
-            f"'{source.name}' has {source.train_size} training images, too few for a part with five "
-            "per class; take the whole"
+            f"'{source.name}' has {source.train_size} training images, too few for a subset with five "
+            "per class; use the whole data set"
         )
     if not (size.isdecimal() and len(size) < 12 and least <= int(size) <= source.train_size):
         raise InvalidScenario(
-            f"'{source.name}@{size}': after the @ stands a number of training images, from {least} (five per "
+            f"'{source.name}@{size}': after the @ write a number of training images, from {least} (five per "
             f"class) to {source.train_size}"
         )
     count = int(size)
@@ -64,7 +64,7 @@ def _read_subset(source: DataSource, sizes: tuple[int, int], folder: Path) -> tu
         if len(without):
             raise DataError(
                 f"'{source.name}@{sizes[0]}' leaves no images of the small class "
-                f"'{source.classes[without[0]]}'; take more images"
+                f"'{source.classes[without[0]]}'; use more images"
             )
     return train, test
 
@@ -75,7 +75,7 @@ def _taken(images: Images, index: np.ndarray) -> Images:
 
 
 def published_images(name: str) -> str:
-    """The data set whose published values and recipes hold for one of ours: whole, whatever its split."""
+    """The data set whose published values and recipes apply to a data set: without size and split."""
     return name.partition("@")[0].removesuffix("_published")
 
 
@@ -86,7 +86,7 @@ def stratified(y: np.ndarray, size: int) -> np.ndarray:
 
 
 def by_class(y: np.ndarray) -> np.ndarray:
-    """All positions, classes in turn, in a fixed random order inside each."""
+    """All positions, class by class, in a fixed random order within each."""
     order = np.random.default_rng(0).permutation(len(y))
     return order[np.argsort(y[order], kind="stable")]
 
@@ -95,10 +95,10 @@ datasets: Registry[DataSource] = Registry("data set", "benchmarks.datasets", sub
 
 
 def data_folder() -> Path:
-    """Where data sets and trained models are kept: `UNLEARN_DATA`, or the platform's cache folder.
+    """The folder of data sets and trained models: `UNLEARN_DATA`, or the platform's cache folder.
 
     Raises:
-        DataError: if that is in a home folder, and this user has none.
+        DataError: if the folder is in a home folder and the user has none.
     """
     try:
         chosen = os.environ.get("UNLEARN_DATA")
@@ -123,14 +123,14 @@ def load(name: str) -> Dataset:
 
 
 def load_present(name: str) -> Dataset:
-    """As `load`, where nothing has to be downloaded or decoded first.
+    """As `load`, for data sets that are already downloaded and decoded.
 
     Raises:
-        DataError: where that is needed.
+        DataError: if the data set must be downloaded or decoded first.
     """
     source, folder = datasets.get(name), data_folder()
     if name not in _provided and source.decode is not None and not source.mean:
-        raise DataError(f"the image files of '{name}' are not decoded yet; `unlearn decode` does it")
+        raise DataError(f"the image files of '{name}' are not decoded yet; run `unlearn decode {name}`")
     with without_downloads():
         return load(name) if name in _provided else load_source(source, folder)
 
@@ -139,8 +139,8 @@ _provided: dict[str, Dataset] = {}
 
 
 def provide(data: Dataset) -> None:
-    """Let `load` give this data set in this process, which may not have its files."""
-    if data.name not in _provided:  # what is on a GPU already belongs to the first one
+    """Let `load` return this data set in this process, which may not have its files."""
+    if data.name not in _provided:  # tensors on a GPU may already use the first one
         datasets.override(data.source)
         _provided[data.name] = data
 
@@ -168,7 +168,7 @@ def load_source(source: DataSource, folder: Path) -> Dataset:
         DataError: if its files are missing and cannot be downloaded, or are corrupt.
     """
     train, test = source.read(folder)
-    if source.decode:  # some that cannot be read may have been left out
+    if source.decode:  # unreadable files may be left out
         source = replace(source, train_size=len(train), test_size=len(test))
     for images, size in ((train, source.train_size), (test, source.test_size)):
         shape = (size, source.image_size, source.image_size, source.channels)

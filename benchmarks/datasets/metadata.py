@@ -1,4 +1,4 @@
-"""Classes that a file names, `metadata.csv` or `metadata.jsonl`, as in image folders of Hugging Face."""
+"""Classes from a file `metadata.csv` or `metadata.jsonl`, as in image folders of Hugging Face."""
 
 from __future__ import annotations
 
@@ -18,19 +18,19 @@ _FILE, _LABEL = "file_name", "label"
 
 
 def labelled(folder: Path, top: Tree) -> Layout | None:
-    """The images below a folder by the classes that its metadata files give them.
+    """The images below a folder by their classes in its metadata files.
 
-    Folders of splits, such as `train` and `test`, are those of the files; all other folders mean nothing.
+    Folders of splits, such as `train` and `test`, determine the split; other folders have no meaning.
 
     Args:
-        folder: Where the files are.
-        top: What lies in it.
+        folder: The folder of the files.
+        top: Its content.
 
     Returns:
-        None where there are no such files, or none of them has labels, so that the folders are the classes.
+        None if there are no such files or none of them has labels; the folders are then the classes.
 
     Raises:
-        DataError: for a file that cannot be read, or that says what cannot be.
+        DataError: for a file that cannot be read or has invalid rows.
     """
     files = [path for tree in top.walk() for path in tree.metadata]
     read = {path: list(_rows(folder, path)) for path in files}
@@ -59,7 +59,7 @@ def labelled(folder: Path, top: Tree) -> Layout | None:
 def _divided(label_of: Mapping[str, str]) -> Layout:
     """Labelled pictures by the folders of splits that they are in."""
     if not label_of:
-        raise DataError("its metadata names no image that is there with a label; check 'file_name' in it")
+        raise DataError("its metadata has no label of an existing image; check its column 'file_name'")
     folders: dict[str, dict[str, list[str]]] = {}
     for path, label in label_of.items():
         folders.setdefault(_split_folder(path), {}).setdefault(label, []).append(path)
@@ -69,35 +69,35 @@ def _divided(label_of: Mapping[str, str]) -> Layout:
         if kind in parts:
             before = parts[kind].source or "the folder itself"
             raise DataError(
-                f"labelled images lie in both '{shown(before)}' and '{shown(source)}'; put those of "
+                f"labelled images are in both '{shown(before)}' and '{shown(source)}'; put those of "
                 "one split into one folder"
             )
         parts[kind] = Part(source, {label: Tree(tuple(classes[label])) for label in sorted(classes)})
     if "train" not in parts:
-        raise DataError("none of its labelled images lies in a folder 'train'; add it")
+        raise DataError("none of its labelled images is in a folder 'train'; add it")
     return divided(parts["train"], parts.get("val"), parts.get("test"))
 
 
 def _split_folder(path: str) -> str:
-    """The path of the outermost folder of a split that a file is in; "" where it is in none."""
+    """The path of the outermost split folder that contains a file; "" if there is none."""
     folders = path.split("/")[:-1]
     depth = next((i for i, name in enumerate(folders, start=1) if split_of(name)), 0)
     return "".join(f"{name}/" for name in folders[:depth])
 
 
 def _image(path: str, where: str, row: Mapping[str, Any]) -> str:
-    """The path of the image that a row is about, below the folder, in composed Unicode."""
+    """The path of a row's image relative to the folder, in composed Unicode."""
     name = row.get(_FILE)
     if not isinstance(name, str) or not name.strip():
         raise DataError(f"{where}: there is no '{_FILE}', which names the image; columns: {_few(row)}")
     image = posixpath.normpath(posixpath.join(posixpath.dirname(path), name.strip()))
     if image.startswith(("/", "../")):
-        raise DataError(f"{where}: '{shown(name)}' lies outside the data set's folder; move the file there")
+        raise DataError(f"{where}: '{shown(name)}' is outside the data set's folder; move the file into it")
     return composed(image)
 
 
 def _label(where: str, row: Mapping[str, Any]) -> str:
-    """The class that a row gives its image; "" for none."""
+    """The class of a row's image; "" if it has none."""
     label = row.get(_LABEL)
     if label is None:
         return ""
@@ -109,7 +109,7 @@ def _label(where: str, row: Mapping[str, Any]) -> str:
 
 
 def _rows(folder: Path, path: str) -> Iterator[tuple[str, dict[str, Any]]]:
-    """The rows of a metadata file, each with its place."""
+    """The rows of a metadata file, each with its position for messages."""
     try:
         with (folder / path).open(encoding="utf-8-sig", newline="") as file:
             if path.lower().endswith(".csv"):

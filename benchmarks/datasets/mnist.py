@@ -17,7 +17,7 @@ _MNIST = {
     "MNIST/raw/t10k-images-idx3-ubyte": "2646ac647ad5339dbf082846283269ea",
     "MNIST/raw/t10k-labels-idx1-ubyte": "27ae3e4e09519cfbb04c329615203637",
 }
-# Checksums are published for the compressed files only, which torchvision checks before it unpacks them
+# Checksums are published only for the compressed files, which torchvision checks before unpacking
 _FASHION = {
     "FashionMNIST/raw/train-images-idx3-ubyte": 16 + 60_000 * 28 * 28,
     "FashionMNIST/raw/train-labels-idx1-ubyte": 8 + 60_000,
@@ -34,7 +34,7 @@ _SHAPE: dict[str, Any] = {
 
 
 def _read(name: str, kind: str, expected: Mapping[str, str | int], folder: Path) -> tuple[Images, Images]:
-    """Both splits of one of torchvision's classes, named by `kind`."""
+    """Both splits of a torchvision class, whose name is `kind`."""
     import torchvision.datasets
 
     files = getattr(torchvision.datasets, kind)

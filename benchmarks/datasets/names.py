@@ -1,4 +1,4 @@
-"""Names of classes that a plan, a table and a terminal can hold."""
+"""Class names that are valid in a plan, a table and a terminal."""
 
 from __future__ import annotations
 
@@ -6,8 +6,10 @@ import unicodedata
 
 from benchmarks.errors import DataError, shown
 
-_UNWRITABLE = frozenset({"Cc", "Zl", "Zp"})  # Unicode's control characters and ends of lines
-_REORDERING = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")  # the text around them
+_UNWRITABLE = frozenset({"Cc", "Zl", "Zp"})  # Unicode's control characters and line ends
+_REORDERING = frozenset(
+    "\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069"
+)  # they reorder the text around them
 
 
 def check_class(c: str) -> None:
@@ -15,9 +17,9 @@ def check_class(c: str) -> None:
     if any(0xD800 <= ord(letter) <= 0xDFFF for letter in c):
         raise DataError(f"the class name '{shown(c)}' is not UTF-8; rename it")
     if any(unicodedata.category(letter) in _UNWRITABLE or letter in _REORDERING for letter in c):
-        raise DataError(f"the class name '{shown(c)}' holds a character that cannot be seen; rename it")
+        raise DataError(f"the class name '{shown(c)}' contains an invisible character; rename it")
     if "+" in c or ">" in c or " | " in c or c != c.strip():
         raise DataError(
-            f"the class name '{shown(c)}' must not hold '+', '>' or ' | ', which join forget "
+            f"the class name '{shown(c)}' must not contain '+', '>' or ' | ', which join forget "
             "classes, or begin or end with a space; rename it"
         )

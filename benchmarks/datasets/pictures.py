@@ -1,4 +1,4 @@
-"""Pictures in files of any kind, mode and size, read as square RGB images."""
+"""Picture files of any format, mode and size, read as square RGB images."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ if TYPE_CHECKING:
 
 Resize = Callable[["Image", int], "Image"]
 
-MOST_PIXELS = 2**26  # of a picture, which takes up to 16 bytes for each while it is decoded
-_LARGE = 2**23  # pixels of pictures that are decoded one at a time
+MOST_PIXELS = 2**26  # of a picture; decoding takes up to 16 bytes for each
+_LARGE = 2**23  # pixels of a picture; larger pictures are decoded in turn
 _large_picture_lock = Lock()
 _READ = ("AVIF", "BMP", "GIF", "JPEG", "JPEG2000", "MPO", "PNG", "PPM", "TIFF", "WEBP")
 
 
 class Unreadable(DataError):
-    """A file that is no picture, or a broken one."""
+    """A file that is not a picture, or is broken."""
 
     def __init__(self, path: Path, why: str) -> None:
         super().__init__(path, why)
@@ -40,7 +40,7 @@ class Unreadable(DataError):
 
 
 def central(image: Image, side: int) -> Image:
-    """The central square, antialiased: as if the shorter side were resized and the longer one cropped."""
+    """The central square, antialiased: the shorter side is resized and the longer side cropped."""
     from PIL import Image, ImageOps
 
     return ImageOps.fit(image, (side, side), Image.Resampling.BILINEAR)
@@ -63,10 +63,10 @@ def stretched(image: Image, side: int) -> Image:
 def read(path: Path, side: int, resize: Resize) -> np.ndarray:
     """The uint8 pixels of one picture, shape (side, side, 3); of an animation its first frame.
 
-    Transparency is dropped, and the camera's note on how it was held is not heeded, as in torchvision.
+    Transparency is dropped, and the EXIF orientation is ignored, as in torchvision.
 
     Raises:
-        Unreadable: if the file is no picture, or a broken one.
+        Unreadable: if the file is not a picture, or is broken.
     """
     from PIL import Image, UnidentifiedImageError
 
@@ -74,7 +74,7 @@ def read(path: Path, side: int, resize: Resize) -> np.ndarray:
         with opened(path) as file, Image.open(file, formats=list(_formats())) as image:
             pixels = image.width * image.height
             if pixels > MOST_PIXELS:
-                raise Image.DecompressionBombError  # which Pillow raises at twice as many and more
+                raise Image.DecompressionBombError  # Pillow raises it at twice as many pixels and more
             with _large_picture_lock if pixels > _LARGE else nullcontext():
                 square = np.asarray(resize(rgb(image), side))
     except UnidentifiedImageError as error:
@@ -82,7 +82,7 @@ def read(path: Path, side: int, resize: Resize) -> np.ndarray:
     except Image.DecompressionBombError as error:
         limit = f"{MOST_PIXELS / 1e6:.0f} million"
         raise Unreadable(path, f"it has more than {limit} pixels, which are the limit") from error
-    except Exception as error:  # PIL's decoders raise almost anything at a broken file
+    except Exception as error:  # PIL's decoders raise many kinds of exceptions for a broken file
         why = error.strerror if isinstance(error, OSError) else None
         raise Unreadable(path, why or " ".join(str(error).split()) or type(error).__name__) from error
     return square
@@ -100,19 +100,19 @@ def rgb(image: Image) -> Image:
         raise ValueError("its pixels are floats, whose range is not known")
     if image.mode == "I" and image.format != "PPM":
         raise ValueError("its pixels have 32 bits, whose range is not known")
-    if image.mode.startswith("I"):  # 16 bits per pixel; PIL's own conversion would cut off at 255
+    if image.mode.startswith("I"):  # 16 bits per pixel; the conversion of PIL would cut off at 255
         grey = np.clip(np.asarray(image) >> 8, 0, 255).astype(np.uint8)
         return Image.fromarray(grey).convert("RGB")
-    if image.mode == "P" and "transparency" in image.info:  # PIL warns of the direct way
+    if image.mode == "P" and "transparency" in image.info:  # PIL warns about the direct conversion
         image = image.convert("RGBA")
     return image.convert("RGB")
 
 
 @cache
 def _formats() -> dict[str, set[str]]:
-    """The formats of pictures that are read, of those that this Pillow knows -> the endings of their files.
+    """The supported formats that the installed Pillow can read -> the endings of their files.
 
-    The others are not photographs, or their readers start other programs (Ghostscript for EPS).
+    Other formats are not photographs, or reading them starts another program (Ghostscript for EPS).
     """
     from PIL import Image
 
@@ -126,17 +126,17 @@ def _formats() -> dict[str, set[str]]:
 
 @cache
 def extensions() -> frozenset[str]:
-    """Endings of the files that are pictures, lower case with their dot."""
+    """Endings of picture files, in lower case with the dot."""
     return frozenset().union(*_formats().values())
 
 
 @dataclass(frozen=True, eq=False)
 class Stream:
-    """Pictures that are read whenever they are asked for; see `Pixels`.
+    """Pictures that are read on request; see `Pixels`.
 
     Attributes:
-        folder: Where they are.
-        names: Their paths below it, as bytes of one length, shape (n,): a million of them stay small.
+        folder: Their folder.
+        names: Their paths below it, as bytes of a fixed length, shape (n,), to save memory.
         cache: The file that keeps the digest of their contents.
     """
 

@@ -16,7 +16,7 @@ from benchmarks.datasets.loading import data_folder, datasets, stratified
 from benchmarks.datasets.pictures import central
 from benchmarks.errors import DataError
 
-# In the order of the folders, where all capital letters come first; papers name people by their index
+# In the order of the folders, with all capital letters first; papers name people by their index
 _PEOPLE = (
     "Adriana Lima",
     "Alex Lawther",
@@ -141,7 +141,7 @@ def _listed(data: Path) -> Listing:
     if people != _PEOPLE or len(names) != _IMAGES:
         raise DataError(
             f"data set 'pins' has {_IMAGES} images in {len(_PEOPLE)} folders, not {len(names)} in "
-            f"{len(people)}; {_MANUAL}{folder}, or take what is there as 'image_folder:pins'"
+            f"{len(people)}; {_MANUAL}{folder}, or use the existing folder as 'image_folder:pins'"
         )
     test = np.zeros(len(names), dtype=bool)
     test[stratified(y, _TEST)] = True
@@ -185,7 +185,7 @@ def _files_published() -> Files:
 
 _PINS = DataSource(
     name="pins",
-    summary="32x32 faces of 105 people, fetched by hand",
+    summary="32x32 faces of 105 people, downloaded manually",
     source="Burak: Pinterest Face Recognition Dataset, Kaggle, 2020",
     classes=_PEOPLE,
     identities=_PEOPLE,

@@ -1,4 +1,4 @@
-"""Work on many files at once, with a progress bar where a person looks."""
+"""Work on many files at once, with a progress bar in a terminal."""
 
 from __future__ import annotations
 
@@ -15,18 +15,18 @@ T = TypeVar("T")
 R = TypeVar("R")
 
 _LINE_EVERY_S = 4.5
-_AT_ONCE = 1024  # items whose results wait in memory
+_AT_ONCE = 1024  # items whose results are in memory
 
 
 def threads() -> ThreadPoolExecutor:
-    """As many as there are cores: files are read, decoded and digested without the interpreter's lock."""
+    """A thread per core: files are read, decoded and digested without the interpreter's lock."""
     return ThreadPoolExecutor(len(os.sched_getaffinity(0)))
 
 
 def in_threads(work: Callable[[T], R], items: Sequence[T], doing: str) -> Iterator[R]:
     """The result of every item, in order.
 
-    `doing` stands beside a progress bar in a terminal; elsewhere it is a line every five seconds.
+    `doing` is the label of a progress bar in a terminal; elsewhere it is printed every five seconds.
     """
     from rich.console import Console
     from rich.markup import escape

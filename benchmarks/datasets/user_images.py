@@ -1,4 +1,4 @@
-"""Images and labels as a user's code gives them, read into uint8 arrays: strictly, and nothing is guessed."""
+"""Images and labels from user-defined code, as uint8 arrays. The checks are strict; nothing is guessed."""
 
 from __future__ import annotations
 
@@ -13,20 +13,18 @@ from benchmarks.datasets.pictures import rgb
 from benchmarks.errors import DataError
 
 _CHANNELS = (1, 3)
-_NEAR = 1e-3  # that a float pixel times 255 may be from a whole number
-_FLOATS = (
-    "return uint8 pixels from 0 to 255, or what ToTensor gives, before any normalisation, which is done here"
-)
+_NEAR = 1e-3  # the largest difference of a float pixel times 255 from a whole number
+_FLOATS = "return uint8 pixels from 0 to 255, or the result of ToTensor, without normalisation"
 Why = Callable[[BaseException], str]
 
 
 @dataclass(frozen=True, eq=False)
 class Split:
-    """The images of one split.
+    """The images of a split.
 
     Attributes:
         x: uint8 pixels, shape (n, side, side, channels).
-        labels: A whole number or a text for each.
+        labels: A whole number or a text for each image.
     """
 
     x: np.ndarray
@@ -34,15 +32,15 @@ class Split:
 
 
 def read(part: Any, which: str, name: str, why: Why) -> Split:
-    """A torch Dataset, read through once, or a pair of arrays.
+    """The images of a torch Dataset, which is read once, or of a pair of arrays.
 
     Args:
         which: "training" or "test", for messages.
-        name: The data set, beside the progress bar.
-        why: What to say of an exception that the user's code raised.
+        name: The data set, for the progress bar.
+        why: Describes an exception of the user's code.
 
     Raises:
-        DataError: if it is neither, or its images or labels are not what they must be.
+        DataError: if it is neither, or if its images or labels are not valid.
     """
     try:
         if isinstance(part, (tuple, list)):
@@ -104,7 +102,7 @@ def _through(part: Any, doing: str, why: Why) -> tuple[np.ndarray, list[int | st
 def _item(part: Any, index: int, why: Why) -> tuple[np.ndarray, int | str]:
     try:
         item = part[index]
-    except Exception as error:  # whatever a user's Dataset raises
+    except Exception as error:  # a user's Dataset may raise anything
         raise DataError(f"item {index} raises {why(error)}") from error
     if not isinstance(item, (tuple, list)) or len(item) != 2:
         raise DataError(f"item {index} is a {type(item).__name__}; it must be a pair (image, label)")
@@ -138,11 +136,11 @@ def _array(value: Any) -> np.ndarray:
     try:
         return np.asarray(value.detach().cpu() if _is_tensor(value) else value)
     except (TypeError, ValueError) as error:
-        raise DataError(f"a {type(value).__name__} is no array of pixels ({error})") from error
+        raise DataError(f"a {type(value).__name__} is not an array of pixels ({error})") from error
 
 
 def _channels_last(x: np.ndarray, tensor: bool) -> np.ndarray:
-    """The array with its channels last: the last axis or, of tensors sooner, the third from the end."""
+    """The array with the channels last: they are the last axis or, preferably for tensors, the third last."""
     axes = (-3, -1) if tensor else (-1, -3)
     axis = next((axis for axis in axes if x.shape[axis] in _CHANNELS), None)
     if axis is None:
@@ -153,7 +151,7 @@ def _channels_last(x: np.ndarray, tensor: bool) -> np.ndarray:
 
 
 def _bytes(x: np.ndarray) -> np.ndarray:
-    """The same pixels as uint8, where nothing is lost by that."""
+    """The same pixels as uint8, if the conversion is exact."""
     if x.dtype == np.uint8:
         return x
     if x.dtype.kind != "f":

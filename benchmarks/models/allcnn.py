@@ -25,7 +25,7 @@ _LAYERS = (
 def build(num_classes: int, channels: int, image_size: int) -> nn.Module:
     """Eight convolutions, each with batch norm and ReLU, averaged over the image to 192 values.
 
-    Published code averages over 8x8 pixels, which at 32 pixels is the whole image as well.
+    Published code averages over 8x8 pixels, which is also the whole image at 32 pixels.
     """
     from torch import nn
 

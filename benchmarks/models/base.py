@@ -1,4 +1,4 @@
-"""What a network is: a registered name and a function that builds it, torch imported inside."""
+"""Networks: a registered name and a function that builds the network and imports torch."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ _MOST_PIXELS = 4096  # of an image's side
 
 @dataclass(frozen=True)
 class Published:
-    """A network as somebody trained and published it, for the classes of one data set.
+    """A network with its published weights, for the classes of one data set.
 
     Attributes:
-        load: Puts the weights into a freshly built network, those of its last layer too. It raises DataError
-            where they cannot be had, or tell another number of classes apart.
-        preprocessing: How it takes pixels.
+        load: Loads the weights into a new network, including its last layer. It raises DataError if they are
+            not available, or are for another number of classes.
+        preprocessing: The preprocessing of its pixels.
     """
 
     load: Callable[[nn.Module], None]
@@ -35,18 +35,18 @@ class Model:
     """A registered network.
 
     Attributes:
-        build: `build(num_classes, channels, image_size)` returns it, freshly initialised from
-            torch's global random state, mapping (n, channels, image_size, image_size) to logits.
+        build: `build(num_classes, channels, image_size)` returns it, initialised from torch's global
+            random state, mapping (n, channels, image_size, image_size) to logits.
         min_size: The smallest image side it can take, in pixels.
-        takes: The image side it is built for; images of another size are resized to it on the device.
-            None: it is built for the images of the data set.
-        load_pretrained: Puts published weights into a freshly built network, all but its last layer;
-            training starts from there. It raises DataError where they cannot be had. None: there are none.
+        takes: The side of its input images; other images are resized to it on the device. None: it is built
+            for the images of the data set.
+        load_pretrained: Loads published weights into a new network, except its last layer; training starts
+            from them. It raises DataError if they are not available. None: there are none.
         published: The network with published weights, to use as it is. None: there are none.
-        work_per_pixel: Multiply-adds of a forward pass per pixel of the image that it sees, roughly; None:
-            not known, or too many for a training of a minute.
-        layouts: Names that other code gives to the layers of a network that this one built, where it is
-            the same otherwise; weights from there are then taken too.
+        work_per_pixel: Multiply-adds of a forward pass per pixel of its input, roughly; None: unknown, or too
+            many for a training of a minute.
+        layouts: Returns the layer names of other code for the same network; weights with these names are
+            then accepted, too.
     """
 
     name: str
@@ -61,7 +61,7 @@ class Model:
     layouts: Callable[[nn.Module], Iterable[Layout]] = lambda network: ()
 
     def input_size(self, image_size: int) -> int:
-        """The side of the images that it sees, from that of a data set's images."""
+        """The side of its input images, from that of a data set's images."""
         return self.takes or image_size
 
     def check(self, image_size: int) -> None:
@@ -74,21 +74,21 @@ class Model:
 
 
 def resized(model: Model, size: str) -> Model:
-    """The network `NAME@SIZE`: another one, built for images of SIZE pixels a side.
+    """The network `NAME@SIZE`: the network NAME, built for images of SIZE pixels a side.
 
     Raises:
         InvalidScenario: if SIZE is not a number of pixels that it can take.
     """
     if not (size.isdecimal() and len(size) < 6 and model.min_size <= int(size) <= _MOST_PIXELS):
         raise InvalidScenario(
-            f"'{model.name}@{size}': after the @ stands the side of the images that the network takes, from "
+            f"'{model.name}@{size}': after the @ write the side of the network's input images, from "
             f"{model.min_size} to {_MOST_PIXELS} pixels"
         )
     return replace(model, name=f"{model.name}@{int(size)}", takes=int(size))
 
 
 def published_name(name: str) -> str:
-    """The network whose published values and recipes hold for one of ours: not resized, whatever its head."""
+    """The network whose published values and recipes apply to a network: without size and head."""
     return name.partition("@")[0].removesuffix("_133m")
 
 

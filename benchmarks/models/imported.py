@@ -1,4 +1,4 @@
-"""The family `import:<module>:<function>`: a network of one's own, by where its build function is."""
+"""The family `import:<module>:<function>`: user-defined networks by the path of their build function."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def member(path: str) -> Model:
     name, function = f"import:{path}", user_function("model", path)
     return Model(
         name=name,
-        summary=(function.__doc__ or "a network of one's own").strip().partition("\n")[0],
+        summary=(function.__doc__ or "a user-defined network").strip().partition("\n")[0],
         source=file_of(function),
         build=_checked(name, function),
         min_size=1,
@@ -49,7 +49,7 @@ def _checked(name: str, function: Callable[..., object]) -> Callable[[int, int, 
 
 @cache
 def _check(function: Callable[..., object], num_classes: int, channels: int, image_size: int) -> None:
-    """Once in a process for each kind of images."""
+    """Check the function once per process and shape of images."""
     from benchmarks.toolbox.suitability import check
 
     check(partial(_built, function), num_classes, channels, image_size)
@@ -66,7 +66,7 @@ def _built(function: Callable[..., object], num_classes: int, channels: int, ima
         ) from error
     try:
         network = function(num_classes, channels, image_size)
-    except Exception as error:  # whatever a user's function raises
+    except Exception as error:  # a user's function may raise anything
         raise UnsuitableModel(
             f"the function raises {type(error).__name__} when it is called with ({num_classes}, {channels}, "
             f"{image_size}), the number of classes, of channels and the image side: "
@@ -81,7 +81,7 @@ models.add_family(
     Family(
         name="import",
         pattern="<module>:<function>",
-        summary="a network of one's own: the function gets (num_classes, channels, image_size)",
+        summary="your own network: the function receives (num_classes, channels, image_size)",
         make=member,
     )
 )

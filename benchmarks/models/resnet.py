@@ -23,14 +23,14 @@ def _convolution(inputs: int, outputs: int, kernel: int, stride: int = 1) -> lis
 
 
 def _basic(inputs: int, width: int, stride: int) -> tuple[list[nn.Module], int]:
-    """Two 3x3 convolutions, and how many channels they give."""
+    """Two 3x3 convolutions, and their number of output channels."""
     from torch import nn
 
     return [*_convolution(inputs, width, 3, stride), nn.ReLU(), *_convolution(width, width, 3)], width
 
 
 def _bottleneck(inputs: int, width: int, stride: int) -> tuple[list[nn.Module], int]:
-    """A 3x3 convolution between two 1x1 ones, and how many channels they give."""
+    """A 3x3 convolution between two 1x1 convolutions, and their number of output channels."""
     from torch import nn
 
     outputs = 4 * width
@@ -78,13 +78,13 @@ def build_50(num_classes: int, channels: int, image_size: int) -> nn.Module:
 
 
 def _layouts(network: nn.Module) -> Iterator[Layout]:
-    """The names of torchvision, and those of the ResNets for CIFAR that most repositories copy."""
+    """The names of torchvision, and those of the common implementation of ResNets for CIFAR."""
     for shortcut, head in (("downsample", "fc"), ("shortcut", "linear"), ("shortcut", "fc")):
         yield dict(_named_as_usual(network, shortcut, head))
 
 
 def _named_as_usual(network: nn.Module, shortcut: str, head: str) -> Iterator[tuple[str, str]]:
-    """Usual name of each layer with weights, and its name here."""
+    """The usual name of each layer with weights -> its name here."""
     from torch import nn
 
     from benchmarks.toolbox.residual import Residual

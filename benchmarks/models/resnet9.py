@@ -28,8 +28,8 @@ def _residual(width: int) -> nn.Module:
 def build(num_classes: int, channels: int, image_size: int) -> nn.Module:
     """Widths 64 to 512 with three 2x2 max-poolings and two residual blocks, then the maximum over the image.
 
-    Published code takes the maximum over 4x4 pixels, which at 32 pixels is the whole image as well, and lets
-    a batch make up nine tenths of batch norm's running statistics; here it is torch's one tenth.
+    Published code takes the maximum over 4x4 pixels, which is also the whole image at 32 pixels, and updates
+    batch norm's running statistics with a momentum of .9; here it is torch's default of .1.
     """
     from torch import nn
 

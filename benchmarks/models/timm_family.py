@@ -20,11 +20,11 @@ if TYPE_CHECKING:
     from timm.models import PretrainedCfg
     from torch import nn
 
-# How timm writes down the architectures that it has, and former names of theirs
+# How timm's source declares its architectures and their former names
 _REGISTERED = re.compile(r"^@register_model\b.*\n(?:@.*\n)*def (\w+)", re.MULTILINE)
 _DEPRECATED = re.compile(r"register_model_deprecations\(__name__, \{(.*?)\}\)", re.DOTALL)
 _KEY = re.compile(r"['\"](\w+)['\"]\s*:")
-# Sizes that are tried for the smallest image: of usual patches, and where the last of five halvings is left
+# Candidates for the smallest image: usual patch sizes, and sizes that allow five halvings
 _SMALL = (8, 14, 16, 28, 32, 64, 96)
 
 
@@ -32,36 +32,36 @@ def build(name: str, num_classes: int, channels: int, image_size: int) -> nn.Mod
     """A network of timm with random weights.
 
     Args:
-        name: As timm has it, with or without the tag of its weights, which plays no part here.
+        name: As in timm, with or without the tag of its weights, which is ignored.
 
     Raises:
-        InvalidScenario: if it takes no images of that size.
+        InvalidScenario: if it does not take images of that size.
     """
     if image_size != _input_size(name) and not _takes(name, image_size):
         raise InvalidScenario(
-            f"'timm:{name}' cannot be built for images of {image_size} pixels a side; take its own size with "
+            f"'timm:{name}' cannot be built for images of {image_size} pixels a side; use its default size, "
             f"'timm:{name}', or a multiple of 32 after the @"
         )
     return create(name, num_classes, channels, image_size)
 
 
 def create(name: str, num_classes: int, channels: int, image_size: int, **more: Any) -> nn.Module:
-    """A network of timm, with random weights if `more` does not ask for others."""
+    """A network of timm, with random weights unless `more` selects others."""
     import timm
 
-    # What attends to patches at fixed places is built for a size; convolutions are not, and refuse to be
+    # Attention to patches at fixed positions depends on the size; convolutions reject the option
     size: dict[str, Any] = {"img_size": image_size} if _config(name).fixed_input_size else {}
     return timm.create_model(name, num_classes=num_classes, in_chans=channels, **size, **more)
 
 
 def load_pretrained(name: str, network: nn.Module) -> None:
-    """Put timm's published weights into a network that `build` made, all but its classifier.
+    """Load timm's published weights into a network from `build`, except its classifier.
 
     Position embeddings are resampled to the network's image size, and the first convolution is adapted to
     its channels.
 
     Raises:
-        DataError: if they cannot be had (see `_trained`), or do not fit.
+        DataError: if they are not available (see `_trained`) or do not fit.
     """
     config = _config(name)
     head = tuple(f"{n}." for n in _classifier(config))
@@ -74,7 +74,7 @@ def load_pretrained(name: str, network: nn.Module) -> None:
 
 
 def load_published(name: str, network: nn.Module) -> None:
-    """Put timm's published weights into a network that `build` made, those of its classifier too.
+    """Load timm's published weights into a network from `build`, including its classifier.
 
     Raises:
         DataError: as `load_pretrained` does, or if the network has another number of classes.
@@ -94,18 +94,18 @@ def load_published(name: str, network: nn.Module) -> None:
 
 
 def published_preprocessing(name: str) -> Preprocessing:
-    """How timm's published network takes pixels."""
+    """The preprocessing of timm's published network."""
     config = _config(name)
     return Preprocessing(tuple(config.mean), tuple(config.std))
 
 
 def published(name: str) -> Published:
-    """A network of timm as it was published."""
+    """A network of timm with all of its published weights."""
     return Published(partial(load_published, name), partial(published_preprocessing, name))
 
 
 def _trained(name: str, network: nn.Module) -> dict[str, torch.Tensor]:
-    """Timm's published weights, in the shapes of a network but for its classifier.
+    """Timm's published weights, in the shapes of a network except its classifier.
 
     They come from the file `pretrained/<name>.safetensors` of the data folder or, where that is missing,
     from the model hub through timm's own cache.
@@ -128,10 +128,10 @@ def _trained(name: str, network: nn.Module) -> dict[str, torch.Tensor]:
     channels, image_size, _ = get_model_input_config(network)["input_size"]
     try:  # timm loads strictly into a network with the classifier that the weights have
         trained = create(full, classes, channels, image_size, pretrained=True, pretrained_cfg_overlay=source)
-    except Exception as error:  # whatever the hub, its cache, the network or torch raise
+    except Exception as error:  # the hub, its cache, the network and torch raise many kinds
         reason = str(error).strip().partition("\n")[0]
         if path.exists():
-            raise DataError(f"{path} does not hold the weights of timm's {full}: {reason}") from error
+            raise DataError(f"{path} does not contain the weights of timm's {full}: {reason}") from error
         raise DataError(
             f"the published weights of timm's {full} cannot be downloaded ({reason}); put the file "
             f"model.safetensors of {config.hf_hub_id or full} there: {path}"
@@ -170,16 +170,16 @@ def _takes(name: str, image_size: int) -> bool:
     try:
         with torch.random.fork_rng(devices=[]), torch.device("meta"), torch.no_grad():
             create(name, 2, 3, image_size).eval()(torch.zeros(1, 3, image_size, image_size))
-    except Exception:  # each architecture refuses in its own way
+    except Exception:  # architectures raise different exceptions
         return False
     return True
 
 
 @cache
 def _written() -> tuple[str, ...]:
-    """Names of the architectures in timm's source; importing it takes seconds and half a gigabyte.
+    """Names of the architectures in timm's source; importing timm takes seconds and half a gigabyte.
 
-    Empty where its source is not laid out as it is known to be; timm itself is then asked.
+    Empty if the source has an unknown layout; timm itself is then imported.
     """
     spec = importlib.util.find_spec("timm")
     folders = spec.submodule_search_locations if spec else None
@@ -197,7 +197,7 @@ def member(name: str) -> Model:
     """The network `timm:NAME`.
 
     Raises:
-        UnknownName: with the nearest names that timm has.
+        UnknownName: with the nearest names of timm.
     """
     architecture, _, tag = name.partition(".")
     if "timm" not in sys.modules and architecture not in (written := _written()) and written:
@@ -226,7 +226,7 @@ models.add_family(
     Family(
         name="timm",
         pattern="<name>",
-        summary="any network of the library timm, built for its own image size; @ changes that",
+        summary="any network of the library timm, built for its default image size; @ changes that",
         make=member,
     )
 )

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from torch import nn
 
 _WIDTHS = (64, 128, 256, 512, 512)
-# How many convolutions have each of the widths; a max-pooling follows them
+# The number of convolutions of each width; a max-pooling follows them
 _VGG11 = (1, 1, 2, 2, 2)
 _VGG16 = (2, 2, 3, 3, 3)
 _SOURCE = "Simonyan, Zisserman: Very Deep Convolutional Networks, 2015, configuration "
@@ -34,7 +34,7 @@ def _features(counts: tuple[int, ...], batch_norm: bool, channels: int) -> list[
 
 
 def _initialise(network: nn.Module) -> nn.Module:
-    """He initialisation, without which plain ReLU convolutions one after another do not train."""
+    """Apply He initialisation, without which a stack of plain ReLU convolutions does not train."""
     from torch import nn
 
     for layer in network.modules():
@@ -92,7 +92,7 @@ def build_published(num_classes: int, channels: int, image_size: int) -> nn.Modu
 
 
 def _layouts(network: nn.Module) -> Iterator[Layout]:
-    """torchvision's names, `features.N` and `classifier.N`, with dropout in one place or another."""
+    """The names of torchvision, `features.N` and `classifier.N`, for both positions of dropout."""
     from torch import nn
 
     layers = list(network.named_children())

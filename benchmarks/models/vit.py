@@ -11,8 +11,8 @@ from benchmarks.models.timm_family import create, load_pretrained, published
 if TYPE_CHECKING:
     from torch import nn
 
-# The weights behind "google/vit-base-patch16-224": ImageNet-21k, then ImageNet-1k at 224 pixels. Of the large
-# network timm has that pair only with the stronger augmentation of a later paper.
+# The weights behind "google/vit-base-patch16-224": ImageNet-21k, then ImageNet-1k at 224 pixels. For the
+# large network timm has this combination only with the stronger augmentation of a later paper.
 _BASE = "vit_base_patch16_224.orig_in21k_ft_in1k"
 _LARGE = "vit_large_patch16_224.augreg_in21k_ft_in1k"
 _SOURCE = "Dosovitskiy et al.: An Image is Worth 16x16 Words, 2021"

@@ -1,8 +1,8 @@
-"""A file that lists the training images to forget, one a line: what a deletion request looks like.
+"""Files that list the training images to forget, one per line, such as a deletion request.
 
 A line is an index into the data set's training images, from 0 and in the order in which they are loaded (the
-column `image` of the table of samples), or the path of an image file, or the end of it where no other image
-has that. Blank lines and lines that begin with # do not count.
+column `image` of the table of samples), or the path of an image file, or the end of the path if it is unique
+among the images. Blank lines and lines that begin with # do not count.
 """
 
 from __future__ import annotations
@@ -20,8 +20,8 @@ from benchmarks.datasets.base import DataSource
 from benchmarks.errors import InvalidScenario, shown, suggest
 from benchmarks.scenarios.splits import validation_size
 
-PREFIX = "file:"  # before the path, where a plan or a scenario says what to forget
-_SEARCHED = 20_000  # names among which the nearest ones are looked for
+PREFIX = "file:"  # before the path in the forget set of a plan or a scenario
+_SEARCHED = 20_000  # the largest number of names to search for the nearest ones
 _LONGEST_INDEX = 15  # digits
 
 
@@ -42,9 +42,9 @@ def read(forget: str, source: DataSource) -> tuple[int, ...]:
         forget: `file:PATH`.
 
     Raises:
-        InvalidScenario: with file and line, for a file that cannot be read or lists nothing, an image that
-            there is not, a test image, an image that is listed twice, or more images than can be forgotten.
-        DataError: for names, if the data set's own files are not there.
+        InvalidScenario: with file and line, for a file that cannot be read or lists nothing, an unknown
+            image, a test image, an image that is listed twice, or more images than can be forgotten.
+        DataError: for names, if the files of the data set are missing.
     """
     path = path_of(forget)
     files = _Files(source)
@@ -61,7 +61,8 @@ def read(forget: str, source: DataSource) -> tuple[int, ...]:
         line_of[image] = number
     if not line_of:
         raise InvalidScenario(
-            f"{path} lists no image; write indices of training images or names of their files, one a line"
+            f"{path} does not list an image; write indices of training images or names of their files, "
+            "one per line"
         )
     try:
         return checked(line_of, source)
@@ -73,7 +74,7 @@ def checked(images: Iterable[int], source: DataSource) -> tuple[int, ...]:
     """Indices of training images, ascending.
 
     Raises:
-        InvalidScenario: for indices that there are not, or too many of them.
+        InvalidScenario: for invalid indices, or too many of them.
     """
     indices = sorted({int(image) for image in images})
     for image in (indices[0], indices[-1]):
@@ -83,7 +84,7 @@ def checked(images: Iterable[int], source: DataSource) -> tuple[int, ...]:
         raise InvalidScenario(
             f"{len(indices)} of the {source.train_size} training images of '{source.name}' are to be "
             f"forgotten; at most {most} can be, as {validation_size(source)} are held out for validation and "
-            "some must be left to learn from"
+            "some must remain for training"
         )
     return tuple(indices)
 
@@ -95,14 +96,14 @@ def digested(images: Sequence[int]) -> str:
 
 
 def _entries(path: Path) -> Iterator[tuple[int, str]]:
-    """The lines that count, each with its number from 1."""
+    """The lines that are not blank or comments, each with its number from 1."""
     try:
         if not path.is_file():
             raise FileNotFoundError(f"there is no file '{path}'")
         text = path.read_text(encoding="utf-8-sig")
     except (OSError, ValueError) as error:
         raise InvalidScenario(
-            f"'{PREFIX}{path}' cannot be read ({error}); write a text file that lists images, one a line"
+            f"'{PREFIX}{path}' cannot be read ({error}); write a text file that lists images, one per line"
         ) from None
     for number, line in enumerate(text.split("\n"), start=1):
         entry = line.strip()
@@ -124,16 +125,16 @@ def _index(text: str, source: DataSource) -> int:
 
 
 class _Files:
-    """The image files of a data set, listed when the first name is looked for."""
+    """The image files of a data set, listed on first use."""
 
     def __init__(self, source: DataSource) -> None:
         self._source = source
 
     def find(self, name: str) -> int:
-        """The index of the training image whose path is a name, or is the only one that ends in it.
+        """The index of the training image whose path equals a name, or is the only path that ends with it.
 
         Raises:
-            InvalidScenario: with what is valid.
+            InvalidScenario: with the valid values.
         """
         train, by_name = self._train
         images = _ending_in(name, train, by_name)
@@ -148,7 +149,7 @@ class _Files:
             )
         if _ending_in(name, *self._test):
             raise InvalidScenario(
-                f"'{shown(name)}' is a test image of '{dataset}', from which no model learns; remove it"
+                f"'{shown(name)}' is a test image of '{dataset}', which is not used for training; remove it"
             )
         like = suggest(name, train) if len(train) <= _SEARCHED else f"they look like '{shown(train[0])}'"
         raise InvalidScenario(f"'{dataset}' has no training image '{shown(name)}'; {like}")
@@ -166,7 +167,7 @@ class _Files:
         source = self._source
         if source.files is None:
             raise InvalidScenario(
-                f"'{source.name}' knows its images by index alone, from 0 to {source.train_size - 1}"
+                f"'{source.name}' has no file names; write indices, from 0 to {source.train_size - 1}"
             )
         return source.files()
 
@@ -181,7 +182,7 @@ def _by_name(paths: Sequence[str]) -> tuple[tuple[str, ...], dict[str, list[int]
 
 
 def _ending_in(name: str, paths: Sequence[str], by_name: dict[str, list[int]]) -> list[int]:
-    """Positions of the path that is a name, or else of all that end in it."""
+    """Positions of the path that equals a name, otherwise of all paths that end with it."""
     name = unicodedata.normalize("NFC", name).removeprefix("./")
     ending = [
         i for i in by_name.get(_file_name(name), ()) if paths[i] == name or paths[i].endswith(f"/{name}")

@@ -1,4 +1,4 @@
-"""The parts that trained models play in a scenario."""
+"""The roles of trained models in a scenario."""
 
 from __future__ import annotations
 
@@ -7,14 +7,14 @@ from typing import Literal
 from benchmarks.scenarios.scenario import Scenario
 
 Role = Literal["original", "retrained", "recorded"]
-Part = tuple[Role, int]  # and which of several retrained models it is, from 0
+Part = tuple[Role, int]  # the role, and the number of the retrained model, from 0
 
 
 def role_name(role: Role, scenario: Scenario, reference: int = 0) -> str:
-    """The part that a model plays in a scenario, as people read it.
+    """The role of a model in a scenario, as text.
 
     Args:
-        reference: Which of several retrained models it is, from 0.
+        reference: The number of the retrained model, from 0.
     """
     forget = f"{scenario.forget}, draw {scenario.draw}" if scenario.draw else scenario.forget
     names = {

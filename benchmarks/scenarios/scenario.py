@@ -1,4 +1,4 @@
-"""Which images to forget: a scenario names a data set, a model, a task and a forget set."""
+"""Scenarios: a data set, a model, a task and a forget set."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ from benchmarks.scenarios.splits import Split, drawn, named, validation_size, wh
 
 Task = Literal["full_class", "sub_class", "random", "identities", "sequence"]
 TASKS: tuple[str, ...] = get_args(Task)
-# What a method must be able to do for a task: people are images without a class of their own, and a
-# sequence is one request after another
+# The task that a method must support: people are images without a separate class, and a sequence is a
+# series of requests
 _ASKS = {"identities": "random", "sequence": "full_class"}
 METHOD_TASKS: tuple[str, ...] = tuple(task for task in TASKS if task not in _ASKS)
 SEPARATOR = "+"  # between several forget classes: "rocket+sea"
-THEN = ">"  # between requests that follow each other: "rocket>sea"
+THEN = ">"  # between successive requests: "rocket>sea"
 OF = " of "  # between a number of people and the classes that they are drawn from: "164 of female+male"
 
 
@@ -40,37 +40,37 @@ def forgets_images(task: str) -> bool:
 
 
 def scenario_key(dataset: str, model: str, task: str, forget: str, seed: int, draw: int = 0) -> str:
-    """A readable identity: `digits/cnn2/full_class/8/seed0`, `digits/cnn2/random/40/seed0/draw3`."""
+    """A readable key: `digits/cnn2/full_class/8/seed0`, `digits/cnn2/random/40/seed0/draw3`."""
     parts = [dataset, model, task, forget, f"seed{seed}"]
     return "/".join([*parts, f"draw{draw}"] if draw else parts)
 
 
 @dataclass(frozen=True)
 class Scenario:
-    """One unlearning problem. Construction checks every name and brings `forget` into canonical form.
+    """An unlearning problem. The constructor checks every name and brings `forget` into canonical form.
 
     Attributes:
         dataset, model: Registered names.
         task: `full_class` (all images of a class), `sub_class` (one class inside a superclass; the
             model predicts superclasses), `random` (a number of training images), `identities` (all images
-            of some people) or `sequence` (one request to forget classes after another).
+            of some people) or `sequence` (successive requests to forget classes).
         forget: Class names or indices, several joined by "+"; for `random` the number of images, their
-            share ("10%") or "file:PATH", a file that names them (see `forget_files`); for `identities`
+            share ("10%") or "file:PATH", a file that lists them (see `forget_files`); for `identities`
             names, the number of people or their share, also of those of some classes ("2% of female+male");
             for `sequence` requests joined by ">".
         seed: Initialises the original and the retrained model, and draws what `random` and `identities`
             forget.
-        draw: Which sample of a forget set that is only a number is forgotten; every draw has a retrained
-            model of its own, and all share the original model.
-        images: Indices of the training images to forget, where a file names them: `forget` is then
-            `ids-<count>-<digest>`, the same for the same images wherever the file lies. Filled in from the
-            file, or given in its place.
+        draw: The number of the random sample, if the forget set is only a number; every draw has another
+            retrained model, and all share the original model.
+        images: Indices of the training images to forget, if a file lists them: `forget` is then
+            `ids-<count>-<digest>`, which depends on the images and not on the path. Read from the file, or
+            given in its place.
 
     Raises:
         UnknownName: for a data set or model that is not registered.
-        InvalidScenario: for a task the data set does not have, a forget set that is not in it, or another
-            draw of a forget set that is not drawn.
-        DataError: for file names of a data set whose files are not there.
+        InvalidScenario: for a task that the data set does not have, an invalid forget set, or another draw of
+            a forget set that is not random.
+        DataError: for file names of a data set whose files are missing.
     """
 
     dataset: str
@@ -100,17 +100,17 @@ class Scenario:
         if self.draw and not self.drawn:
             raise InvalidScenario(
                 f"task '{self.task}' forgets '{self.forget}', which is the same in every draw; only a number "
-                "of images (task 'random') or of people (task 'identities') can be drawn anew"
+                "of images (task 'random') or of people (task 'identities') has several draws"
             )
 
     @property
     def key(self) -> str:
-        """A readable identity, see `scenario_key`."""
+        """A readable key, see `scenario_key`."""
         return scenario_key(self.dataset, self.model, self.task, self.forget, self.seed, self.draw)
 
     @property
     def drawn(self) -> bool:
-        """Whether the forget set is a random sample, so that there are other draws of it."""
+        """Whether the forget set is a random sample, which has other draws."""
         return forgets_images(self.task) and _is_number(self.forget.partition(OF)[0])
 
     @property
@@ -124,12 +124,12 @@ class Scenario:
 
     @property
     def classes(self) -> tuple[str, ...]:
-        """What the model predicts, in the order of its outputs."""
+        """The classes that the model predicts, in the order of its outputs."""
         return self.source.names(self.level)
 
     @property
     def forget_labels(self) -> tuple[int, ...]:
-        """Labels (indices into `classes`) of the forget set; none where single images are forgotten."""
+        """Labels (indices into `classes`) of the forget set; empty if single images are forgotten."""
         if forgets_images(self.task):
             return ()
         if self.task == "sub_class":
@@ -139,14 +139,14 @@ class Scenario:
 
     @property
     def requests(self) -> tuple[Scenario, ...]:
-        """What is asked for, one after another: one scenario, but for a `sequence`."""
+        """The successive requests: several for a `sequence`, otherwise only this scenario."""
         if self.task != "sequence":
             return (self,)
         return tuple(replace(self, task="full_class", forget=part) for part in self.forget.split(THEN))
 
     @property
     def steps(self) -> tuple[Scenario, ...]:
-        """What is to be forgotten after each request: that request and all before it."""
+        """The forget sets after each request: that request and all before it."""
         if self.task != "sequence":
             return (self,)
         parts = self.forget.split(THEN)
@@ -177,8 +177,8 @@ class Scenario:
     def _people(self, data: Dataset) -> np.ndarray:
         """Indices of the people to forget; a number of them is drawn among those with training images.
 
-        Of some classes are those people who have no training image of another class, so that whoever
-        is forgotten is forgotten as a whole, and nothing but these classes is.
+        People of some classes are those without training images of other classes, so that all images of a
+        person are forgotten, and only images of these classes.
         """
         count, _, classes = self.forget.partition(OF)
         if not _is_number(count):
@@ -201,7 +201,7 @@ class Scenario:
 
     def _sampling(self) -> np.random.Generator:
         """The generator that draws the forget set."""
-        # NumPy pads with zeros, so draw 0 is the sample that there was before there were several
+        # NumPy pads with zeros, so draw 0 is the sample of versions without draws
         return np.random.default_rng([self.seed, int(self.forget.partition(OF)[0]), self.draw])
 
 
@@ -221,7 +221,7 @@ def _whole(name: str, value: object) -> int:
 
 
 def _check_task(task: str, source: DataSource) -> None:
-    """Raise InvalidScenario where a data set does not have what a task needs."""
+    """Raise InvalidScenario if a data set lacks something that a task needs."""
     needs = {"sub_class": "superclasses", "identities": "identities"}.get(task)
     if needs and not getattr(source, needs):
         have = [d.name for d in datasets if getattr(d, needs)]
@@ -232,10 +232,10 @@ def _check_task(task: str, source: DataSource) -> None:
 
 
 def _canonical(forget: str, task: str, source: DataSource) -> str:
-    """The forget set of a task in the one form that names it.
+    """The forget set of a task in canonical form.
 
     Raises:
-        InvalidScenario: with what is valid.
+        InvalidScenario: with the valid values.
     """
     if task == "random":
         count = _count(forget, source.train_size - validation_size(source))
@@ -243,7 +243,7 @@ def _canonical(forget: str, task: str, source: DataSource) -> str:
             raise InvalidScenario(
                 "task 'random' forgets a number of training images between 1 and "
                 f"{source.train_size - validation_size(source) - 1}, or a share such as 10%, not '{forget}'; "
-                "'file:PATH' names a file that lists them"
+                "'file:PATH' reads them from a file"
             )
         return str(count)
     if task == "identities":
@@ -266,7 +266,7 @@ def _canonical(forget: str, task: str, source: DataSource) -> str:
 
 
 def _named_images(forget: str, given: tuple[int, ...], task: str, source: DataSource) -> tuple[int, ...]:
-    """The training images that a file names, or that were given in its place."""
+    """The training images that a file lists, or that are given in its place."""
     if task != "random":
         raise InvalidScenario(
             f"task '{task}' does not forget single images; only task 'random' takes '{forget}'"
@@ -275,7 +275,7 @@ def _named_images(forget: str, given: tuple[int, ...], task: str, source: DataSo
 
 
 def _canonical_people(forget: str, source: DataSource) -> str:
-    """Names of people, or a number of them with the classes that they are drawn from, if there are any."""
+    """Names of people, or a number of them with the classes that they are drawn from, if any."""
     amount, of, classes = (part.strip() for part in forget.partition(OF))
     if not (_is_number(amount) or amount.endswith("%")):
         return _classes(forget, source.identities, source.name)
@@ -288,7 +288,7 @@ def _canonical_people(forget: str, source: DataSource) -> str:
     count = _count(amount, people)
     if count is None:
         raise InvalidScenario(
-            f"'{source.name}' shows {people} people to learn from; forget between 1 and {people - 1} of "
+            f"'{source.name}' has {people} people with training images; forget between 1 and {people - 1} of "
             f"them, a share such as 2%, either of them 'of CLASS+CLASS', or names, not '{forget}'"
         )
     if not of:
@@ -309,11 +309,11 @@ def _classes(forget: str, names: tuple[str, ...], dataset: str) -> str:
 
 @dataclass(frozen=True)
 class _Known:
-    """The classes that can be named.
+    """The classes of a forget set by name and number.
 
     Attributes:
         by_name: Index of each, by its name in composed Unicode.
-        by_number: Index of those whose name is a number, by that number.
+        by_number: Index of each class whose name is a number, by that number.
     """
 
     names: tuple[str, ...]
@@ -321,7 +321,7 @@ class _Known:
     by_number: Mapping[int, int]
 
     def find(self, part: str, dataset: str) -> int:
-        """Index of a class by its name or, where that can mean nothing else, by its index."""
+        """Index of a class by its name or, if that is unambiguous, by its index."""
         position = self.by_name.get(unicodedata.normalize("NFC", part))
         if position is not None:
             return position
@@ -349,7 +349,7 @@ def _known(names: tuple[str, ...]) -> _Known:
 
 
 def _count(text: str, whole: int) -> int | None:
-    """A number, or a share of the whole in percent, that leaves something of it; None for any other text."""
+    """A number, or a share of the total in percent, below the total; None for any other text."""
     try:
         number = round(whole * float(text[:-1]) / 100) if text.endswith("%") else int(text)
     except (ValueError, OverflowError):

@@ -1,4 +1,4 @@
-"""Index sets: which images of a data set a scenario forgets, retains and holds out."""
+"""Index sets: the images of a data set that a scenario forgets, retains and holds out."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from benchmarks.datasets import Dataset, DataSource, Images, by_class, stratifie
 class Split:
     """Index sets of a scenario, int64 and sorted; `validation` is cut from the training images.
 
-    Train indices and validation indices count the data set's training images, test indices its test images.
+    Training and validation indices refer to the data set's training images, test indices to its test images.
     `random` forgets single training images, so its two held-out forget sets are empty.
     """
 
@@ -36,9 +36,9 @@ class Split:
 
 
 def validation_size(source: DataSource) -> int:
-    """How many training images of a data set are held out for selection.
+    """The number of training images of a data set that are held out for selection.
 
-    Those that were given for it, or a share, and one of each class at least.
+    These are the given validation images, or a share with at least one image of each class.
     """
     return source.given_validation or max(
         round(source.train_size * source.validation_fraction), len(source.classes)
@@ -46,10 +46,10 @@ def validation_size(source: DataSource) -> int:
 
 
 def validation(data: Dataset) -> np.ndarray:
-    """Training images held out for selection, fixed for a data set: those that were given for it, if any.
+    """Training images held out for selection, fixed for a data set: the given validation images, if any.
 
-    Otherwise stratified over the finest classes; a class that is too small for an image by its share has one
-    all the same, in place of one of the largest class.
+    Otherwise stratified over the finest classes; a class whose share is less than an image has one image
+    nevertheless, in place of one of the largest class.
     """
     y, size = data.train.y, validation_size(data.source)
     if data.source.given_validation:
@@ -67,10 +67,10 @@ def validation(data: Dataset) -> np.ndarray:
 
 
 def where(data: Dataset, forgotten: Callable[[Images], np.ndarray]) -> Split:
-    """The split that forgets all images, held-out ones too, for which `forgotten` is true.
+    """The split that forgets all images for which `forgotten` is true, including held-out images.
 
     Args:
-        forgotten: Of the images of a split, bool of shape (n,).
+        forgotten: For the images of a split, bool of shape (n,).
     """
     train, held_out, test = _parts(data)
     in_train, in_test = forgotten(data.train), forgotten(data.test)
@@ -85,7 +85,7 @@ def where(data: Dataset, forgotten: Callable[[Images], np.ndarray]) -> Split:
 
 
 def drawn(data: Dataset, count: int, rng: np.random.Generator) -> Split:
-    """The split that forgets so many random training images, and holds none of them out."""
+    """The split that forgets a number of random training images and holds out none of them."""
     train, held_out, test = _parts(data)
     forget = np.sort(rng.choice(train, size=count, replace=False))
     none = np.empty(0, dtype=np.int64)
@@ -93,9 +93,9 @@ def drawn(data: Dataset, count: int, rng: np.random.Generator) -> Split:
 
 
 def named(data: Dataset, images: Sequence[int]) -> Split:
-    """The split that forgets some training images, all of which the original model learns from.
+    """The split that forgets some training images, all of which the original model is trained on.
 
-    Those among them that are validation images elsewhere are replaced there by others.
+    Those that are validation images by default are replaced by other validation images.
     """
     forget = np.unique(np.array(images, dtype=np.int64))
     held_out = _validation_without(data, forget)
@@ -105,7 +105,7 @@ def named(data: Dataset, images: Sequence[int]) -> Split:
 
 
 def _validation_without(data: Dataset, images: np.ndarray) -> np.ndarray:
-    """The validation images, with others in place of some: of the same class as far as it has any left."""
+    """The validation images with some replaced: by images of the same class, as far as there are any."""
     y, held_out = data.train.y, validation(data)
     lost = np.bincount(y[np.intersect1d(held_out, images)], minlength=len(data.source.classes))
     order = by_class(y)

@@ -20,7 +20,7 @@ class Check(NamedTuple):
 
     Attributes:
         name: Begins the lines of its problems.
-        run: Gives one text per problem. An exception that it raises is a problem, too.
+        run: Yields a text per problem. An exception that it raises is also a problem.
     """
 
     name: str
@@ -28,14 +28,14 @@ class Check(NamedTuple):
 
 
 class CheckFailed(Exception):
-    """Ends a check; its text is one more problem."""
+    """Ends a check; its text is a problem, too."""
 
 
 def require_all(subject: str, checks: Iterable[Check]) -> None:
     """Run all checks, also after one that fails.
 
     Args:
-        subject: What is checked, for the first line of the message.
+        subject: The checked entry, for the first line of the message.
 
     Raises:
         AssertionError: with a line `name: problem` for every problem. Its cause is the first exception
@@ -92,7 +92,7 @@ def import_check(function: Callable[..., Any]) -> Check:
 
 @cache
 def import_problem(module: str) -> str:
-    """Why a module is not light to import, in a process of its own; "" if it is."""
+    """The reason why a module is slow to import, tested in a new process; "" if it is fast."""
     if module == "__main__":
         return ""
     code = f"import sys, {module}; sys.exit('torch' in sys.modules and 3)"

@@ -1,4 +1,4 @@
-"""The check that what trials of a method share changes no result, and depends on nothing but what it says."""
+"""The check that shared values of a method do not change results, and depend only on declared values."""
 
 from __future__ import annotations
 
@@ -20,23 +20,23 @@ class Run(Protocol):
     def __call__(
         self, values: Mapping[str, Any], seed: int, works: Works, other: bool = False
     ) -> Sequence[torch.Tensor]:
-        """`other`: another forget set of the same original model, where there is one."""
+        """`other`: another forget set of the same original model, if there is one."""
 
 
 def problem(
     method: Method, params: Mapping[str, Any], run: Run, works: Works, weights: Sequence[torch.Tensor]
 ) -> str:
-    """What is wrong with the shared values of a method; "" if nothing is.
+    """The problem with the shared values of a method; "" if there is none.
 
     Args:
         works: The shared values of a trial with `params` and seed 1.
-        weights: What that trial, and one that shares nothing, ended with.
+        weights: The final weights of that trial, and of a trial that does not share values.
     """
     moved, apart = _moved(method, params), Works()
     expected = run(moved, 2, apart)
     if names := _differing(works.known, apart.known):
         return (
-            f"{names} depends on a searched value or on the trial's own seed; name the value in "
+            f"{names} depends on a searched value or on the trial's seed; name the value in "
             "`depends_on`, or draw from the generator that the computation is given"
         )
     before = copy.deepcopy(works.known)
@@ -49,12 +49,12 @@ def problem(
     of_others = Works()
     run(params, 1, of_others, other=True)
     if names := _differing(works.known, of_others.known):
-        return f"{names} depends on what is to be forgotten; take `once` in place of `once_per_model`"
+        return f"{names} depends on the forget set; use `once` instead of `once_per_model`"
     return ""
 
 
 def _moved(method: Method, params: Mapping[str, Any]) -> dict[str, Any]:
-    """Other values of all that is searched: half-way to the lower end, which is rarely the slower one."""
+    """Other values of all searched hyper-parameters: half-way to the lower end, which is rarely slower."""
     values = dataclasses.asdict(build(method.Params, params))
     for p in declared(method.Params):
         if p.searched and p.low is not None:
@@ -64,7 +64,7 @@ def _moved(method: Method, params: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _differing(first: Mapping[Key, Work], second: Mapping[Key, Work]) -> str:
-    """Names of the values that both have and that are not the same, as a message has them."""
+    """Names of the values that both have and that differ, for a message."""
     both = [(key.name, work.value, second[key].value) for key, work in first.items() if key in second]
     return " and ".join(f"'{name}'" for name, a, b in both if not _same(list(tensors(a)), list(tensors(b))))
 

@@ -1,4 +1,4 @@
-"""Trained models on disk: one safetensors file and one JSON file per model, safe among processes."""
+"""Trained models on disk: a safetensors file and a JSON file per model, safe for several processes."""
 
 from __future__ import annotations
 
@@ -29,12 +29,12 @@ _TEMPORARY = re.compile(r"\.(.+)\.(?:safetensors|json)\.[0-9]+")
 
 @dataclass(frozen=True)
 class CachedModel:
-    """A trained model: its identity, its weights, and how well it does.
+    """A trained model: its id, its weights, and its accuracies.
 
     Attributes:
-        preprocessing: How it takes pixels; None: normalised as the data set says.
-        from_cache: Whether it was there already, and not trained for whoever asked.
-        sha256: Of its weights as a file; "" where they were never stored.
+        preprocessing: Its preprocessing; None: that of the data set.
+        from_cache: Whether it was read from the cache, and not trained by this call.
+        sha256: Of its weights as a file; "" if they were not stored.
     """
 
     id: str
@@ -46,13 +46,13 @@ class CachedModel:
 
     @property
     def weights_id(self) -> str:
-        """The same for the same weights, whatever they are called."""
+        """An id of the weights, which does not depend on their name."""
         return self.sha256 or hashlib.sha256(safetensors_of(self.state)).hexdigest()
 
 
 @dataclass(frozen=True, eq=False)
 class CachedArrays:
-    """A model of the cache, its weights as plain arrays, for a process that does without torch."""
+    """A model of the cache with its weights as plain arrays, for a process without torch."""
 
     id: str
     arrays: dict[str, np.ndarray]
@@ -62,7 +62,7 @@ class CachedArrays:
 
 @dataclass(frozen=True)
 class Stored:
-    """A model's two files as bytes, for a machine that does not see the folder they lie in."""
+    """A model's two files as bytes, for a machine without access to their folder."""
 
     id: str
     weights: bytes
@@ -70,7 +70,7 @@ class Stored:
 
 
 def stored(model_id: str) -> Stored | None:
-    """A model as it lies in the cache; None if it is not there."""
+    """A model of the cache as bytes; None if it does not exist."""
     folder = model_folder()
     if not (folder / f"{model_id}.json").exists():
         return None
@@ -82,7 +82,7 @@ def stored(model_id: str) -> Stored | None:
 
 
 def arrays_of(model_id: str) -> CachedArrays | None:
-    """A model of the cache; None if it is not there or damaged, or has weights of a type that NumPy lacks."""
+    """A model of the cache; None if it is missing or damaged, or has weights of a type unknown to NumPy."""
     from safetensors import SafetensorError
     from safetensors.numpy import load
 
@@ -95,18 +95,18 @@ def arrays_of(model_id: str) -> CachedArrays | None:
             return None
         return CachedArrays(model_id, load(raw), dict(description["report"]), sha256)
     except (OSError, ValueError, KeyError, TypeError, RecursionError, SafetensorError):
-        return None  # whoever trains models tells what is wrong with it
+        return None  # the process that trains models reports the problem
 
 
 def descriptions() -> Iterator[tuple[str, dict[str, Any]]]:
-    """The ids of the models in the cache, and what their JSON files say: identity and report."""
+    """The ids of the models in the cache, and the content of their JSON files: identity and report."""
     for path in sorted(model_folder().glob("*.json")):
-        with suppress(OSError, ValueError):  # it goes, or is broken: reading that model tells
+        with suppress(OSError, ValueError):  # it is deleted or broken, which reading that model reports
             yield path.stem, json.loads(path.read_text())
 
 
 def store(model: Stored) -> None:
-    """Put a model that was trained on another machine into the cache, unless it is there already."""
+    """Write a model that was trained on another machine into the cache, unless it exists."""
     folder = model_folder()
     folder.mkdir(parents=True, exist_ok=True)
     with FileLock(folder / f".{model.id}.lock"):
@@ -116,15 +116,15 @@ def store(model: Stored) -> None:
 
 
 def model_folder() -> Path:
-    """Where trained models are kept: `models` inside the data folder."""
+    """The folder of trained models: `models` inside the data folder."""
     return data_folder() / "models"
 
 
 def writable_model_folder() -> Path:
-    """The folder of trained models, made if need be and tried.
+    """The folder of trained models, created if necessary and checked for writing.
 
     Raises:
-        CacheError: if nothing can be stored there.
+        CacheError: if it is not writable.
     """
     try:
         folder = model_folder()
@@ -144,7 +144,7 @@ def _unwritable(error: OSError) -> CacheError:
 
 
 def named(label: str, identity: Mapping[str, Any]) -> str:
-    """The name of a model's files: readable in front, unique behind."""
+    """The name of a model's files: a readable label and a unique digest."""
     text = json.dumps(identity, sort_keys=True)
     return f"{label}-{hashlib.sha256(text.encode()).hexdigest()[:12]}"
 
@@ -154,15 +154,15 @@ def get_or_train(
     identity: Mapping[str, Any],
     train: Callable[[], tuple[dict[str, torch.Tensor], dict[str, Any]]],
 ) -> CachedModel:
-    """The model with that identity, from the cache or, if it is not there, trained now and stored.
+    """The model with that identity, from the cache or, if it is missing, trained now and stored.
 
-    Processes that ask for the same model wait for the one that trains it. The JSON file is written last,
-    so a model is either there with its description or not at all.
+    Processes that request the same model wait for the process that trains it. The JSON file is written last,
+    so a model never exists without its description.
 
     Args:
         label: The readable part of the file name.
         identity: Everything that determines the weights, as JSON values.
-        train: Returns the weights and a report of how well they do.
+        train: Returns the weights and a report of their accuracies.
 
     Raises:
         CacheError: if the stored weights do not match their checksum, or cannot be written.
@@ -210,7 +210,7 @@ def _write(
     state: dict[str, torch.Tensor],
     report: dict[str, Any],
 ) -> str:
-    """Store a model; the SHA-256 of its weights."""
+    """Store a model and return the SHA-256 of its weights."""
     raw = safetensors_of(state)
     sha256 = hashlib.sha256(raw).hexdigest()
     description = {"identity": identity, "report": report, "sha256": sha256}
@@ -220,7 +220,7 @@ def _write(
 
 
 def _sweep(folder: Path) -> None:
-    """Delete what processes that were killed while they stored a model have left; who stores one locks it."""
+    """Delete files of processes that were killed while they stored a model; storing a model locks it."""
     for path in folder.iterdir():
         model = _TEMPORARY.fullmatch(path.name)
         if model:
@@ -229,13 +229,13 @@ def _sweep(folder: Path) -> None:
 
 
 def replace_file(path: Path, content: bytes) -> None:
-    """Write beside, flush to the disk, rename: a reader sees the old file or the new one, whole."""
-    beside = path.with_name(f".{path.name}.{os.getpid()}")
+    """Write to a temporary file, flush, rename: a reader sees either the old or the new file, complete."""
+    temporary = path.with_name(f".{path.name}.{os.getpid()}")
     try:
-        with beside.open("wb") as file:
+        with temporary.open("wb") as file:
             file.write(content)
             file.flush()
             os.fsync(file.fileno())
-        beside.replace(path)
+        temporary.replace(path)
     finally:
-        beside.unlink(missing_ok=True)
+        temporary.unlink(missing_ok=True)

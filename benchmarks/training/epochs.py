@@ -1,4 +1,4 @@
-"""How far a training is, in words, for whoever waits for it."""
+"""Progress of a training, as text."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ _EVERY_S = 2.0  # within an epoch
 
 
 class Epochs:
-    """Says after every epoch, and every two seconds within one, how far a training is and how long it takes.
+    """Reports the progress and remaining time of a training, after every epoch and every two seconds.
 
     Args:
         say: Called with a line of text.
         epochs: Epochs of the training.
-        steps: Steps of an epoch.
+        steps: Steps per epoch.
     """
 
     def __init__(self, say: Callable[[str], None], epochs: int, steps: int) -> None:

@@ -1,6 +1,6 @@
-"""What trained models predict, kept beside their weights, so that nothing is predicted again.
+"""Predictions of trained models, stored with their weights, so that nothing is predicted again.
 
-Exact float32 logits of a scenario's six splits, in a file whose name is a digest of all that decides them.
+Exact float32 logits of a scenario's six splits, in a file named by a digest of everything that affects them.
 """
 
 from __future__ import annotations
@@ -25,10 +25,10 @@ from benchmarks.training.cache import model_folder, replace_file
 from benchmarks.training.network_digests import code_digest
 from benchmarks.weights.checkpoint import Preprocessing
 
-LARGEST = 256 * 2**20  # bytes of one model's predictions; more take as long to read as to compute
-_ALL = 2**31  # bytes of all of them; those that were not read for the longest time go first
+LARGEST = 256 * 2**20  # bytes of a model's predictions; reading more takes as long as computing them
+_ALL = 2**31  # bytes of all predictions; the least recently read are deleted first
 _CHECKSUM = 32  # bytes in front of the arrays
-_ABANDONED_S = 3600.0  # after which a file that was being written belongs to nobody
+_ABANDONED_S = 3600.0  # age of an unfinished file that may be deleted
 
 
 def predictions_id(
@@ -61,7 +61,7 @@ def predictions_id(
 
 
 def kept(name: str) -> dict[str, np.ndarray] | None:
-    """The logits of every split; None where they are not kept, or the file is damaged."""
+    """The logits of every split; None if they are not stored, or the file is damaged."""
     from safetensors import SafetensorError
     from safetensors.numpy import load as parsed
 
@@ -79,7 +79,7 @@ def kept(name: str) -> dict[str, np.ndarray] | None:
 
 
 def keep(name: str, logits: Mapping[str, np.ndarray]) -> None:
-    """Keep the logits of every split, unless they are too large; a full disk is no error here."""
+    """Store the logits of every split, unless they are too large; a full disk is ignored."""
     from safetensors.numpy import save
 
     if sum(part.nbytes for part in logits.values()) > LARGEST:
@@ -97,7 +97,7 @@ def _file(name: str) -> Path:
 
 
 def _delete_oldest(folder: Path) -> None:
-    """Delete what was not read for the longest time until the rest fits, and what killed processes left."""
+    """Delete the least recently read files until the rest fits, and files that killed processes left."""
     files = []
     for path in folder.iterdir():
         with suppress(OSError):

@@ -1,4 +1,4 @@
-"""Training the original and the retrained model by the published recipe."""
+"""Training of the original and the retrained model with the published recipe."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class History:
-    """How a training went: the epoch whose weights were kept, its validation accuracy, seconds."""
+    """The course of a training: the epoch whose weights were kept, its validation accuracy, seconds."""
 
     best_epoch: int
     validation_acc: float
@@ -43,7 +43,7 @@ def train(
     after_step: Callable[[], None] = lambda: None,
     recorder: Recorder | None = None,
 ) -> History:
-    """Train a model in place and leave it with the weights of its best validation epoch, in eval mode.
+    """Train a model in place; it then has the weights of its best validation epoch and is in eval mode.
 
     Args:
         images: Training images; `validation` never overlaps with them or with the test images.
@@ -90,7 +90,7 @@ def train(
         correct = predict(model, validation).correct
         accuracy = 100 * float(correct.mean()) if len(correct) else 0.0
         on_epoch(epoch, accuracy)
-        if accuracy >= best[0]:  # later epochs win ties: they have seen a lower learning rate
+        if accuracy >= best[0]:  # later epochs win ties: their learning rate is lower
             best = (accuracy, epoch, {k: v.clone() for k, v in model.state_dict().items()})
             if recorder:
                 recorder.keep()
@@ -100,10 +100,10 @@ def train(
 
 
 def _check_last_batch(model: nn.Module, images: ImageSet, recipe: Recipe) -> None:
-    """A network must be able to learn from the last batch of an epoch, which may be a single image.
+    """Check that a network can learn from the last batch of an epoch, which may be a single image.
 
     Raises:
-        TrainingError: with what to change.
+        TrainingError: with the setting to change.
     """
     import torch
 
@@ -114,9 +114,9 @@ def _check_last_batch(model: nn.Module, images: ImageSet, recipe: Recipe) -> Non
     try:
         with seeded(0), torch.no_grad():
             copy.deepcopy(model).train()(pixels)
-    except ValueError as error:  # of batch norm, which has nothing to take a variance of
+    except ValueError as error:  # of batch norm, which cannot compute a variance
         raise TrainingError(
-            f"{len(images)} images in batches of {recipe.batch_size} leave a last one of a single image, "
+            f"{len(images)} images in batches of {recipe.batch_size} leave a last batch of a single image, "
             f"from which the network cannot learn ({error}); set another batch size ('training.batch_size')"
         ) from error
 
@@ -139,7 +139,7 @@ def make_optimiser(model: nn.Module, recipe: Recipe) -> torch.optim.Optimizer:
 def make_schedule(
     optimiser: torch.optim.Optimizer, recipe: Recipe, steps: int
 ) -> torch.optim.lr_scheduler.LRScheduler:
-    """The recipe's schedule, stepped after each step of the optimiser; `steps` of these are an epoch."""
+    """The recipe's schedule, stepped after each step of the optimiser; an epoch has `steps` steps."""
     from torch.optim import lr_scheduler
 
     if not recipe.milestones:
@@ -149,7 +149,7 @@ def make_schedule(
     falls = lr_scheduler.MultiStepLR(optimiser, [(m - 1) * steps for m in recipe.milestones], recipe.gamma)
     if not recipe.warmup:
         return falls
-    # Published code begins at 0, and the first step does nothing; here the rise is one step ahead
+    # Published code begins at 0, so that its first step has no effect; here the rise is a step ahead
     rising = steps * recipe.warmup
     rises = lr_scheduler.LinearLR(optimiser, 1 / rising, total_iters=max(1, rising - 1))
     return lr_scheduler.ChainedScheduler([rises, falls])
@@ -164,7 +164,7 @@ def _class_weights(images: ImageSet) -> torch.Tensor:
 
 
 def _autocast(recipe: Recipe, x: torch.Tensor) -> AbstractContextManager[object]:
-    """Around a forward pass; in float32 a caller's own autocast stays on."""
+    """The context of a forward pass; in float32 an autocast of the caller remains active."""
     import torch
 
     if recipe.precision == "float32":
@@ -176,13 +176,13 @@ def augment(pixels: torch.Tensor, kind: Augmentation, rng: torch.Generator) -> t
     """Random shift, and for `crop_flip_rotate` also mirroring and rotation, in one resampling per batch.
 
     Shifts are whole pixels, up to an eighth of the side (4 of 32, as a padded crop), rotations up to 15
-    degrees; what comes from outside the image is black.
+    degrees; pixels from outside the image are black.
 
     Args:
         pixels: uint8, shape (n, channels, height, width).
 
     Returns:
-        uint8 as given for `none`, else float32 between 0 and 255 of the same shape.
+        the uint8 pixels for `none`, otherwise float32 between 0 and 255 of the same shape.
     """
     import torch
     from torch.nn import functional as F

@@ -1,4 +1,4 @@
-"""The identity of a trained model: what decides its weights, told without importing torch."""
+"""The identity of a trained model: everything that determines its weights, without importing torch."""
 
 from __future__ import annotations
 
@@ -29,23 +29,23 @@ def model_id(
     preprocessing: Preprocessing | None = None,
     reference: int = 0,
 ) -> str:
-    """The identity of a model in the cache, whether it is there or not."""
+    """The id of a model in the cache, whether it exists or not."""
     taken = preprocessing or as_published(scenario, how)
     return named(*model_identity(role, scenario, how, taken, reference))
 
 
 def as_published(scenario: Scenario, how: Recipe) -> Preprocessing | None:
-    """How an original model that is used as it was published takes pixels; None where it is trained here."""
+    """The preprocessing of a published original model; None if the original is trained."""
     return None if how.original == "trained" else published_model(scenario).preprocessing()
 
 
 def model_identity(
     role: Role, scenario: Scenario, how: Recipe, preprocessing: Preprocessing | None, reference: int = 0
 ) -> tuple[str, dict[str, Any]]:
-    """The readable name of a model, and all that determines its weights.
+    """The readable name of a model, and everything that determines its weights.
 
     Args:
-        reference: Which of several retrained models it is, from 0.
+        reference: The number of the retrained model, from 0.
     """
     data = load(scenario.dataset)
     split = scenario.split(data)
@@ -62,7 +62,7 @@ def model_identity(
         "validation": _digest(validation),
     }
     code = source_digest(models.get(scenario.model).build)
-    if code:  # what a user's forward() computes, the structure of the network does not tell
+    if code:  # a user's forward() is not part of the network's structure
         identity["code"] = code
     if role == "recorded":
         identity["recorded"] = _digest(split.forget_train)
@@ -73,7 +73,7 @@ def model_identity(
 
 
 def _part(role: Role, scenario: Scenario) -> str:
-    """The part that a model plays in a scenario, in the name of its files."""
+    """The role of a model in a scenario, for the name of its files."""
     draw = f"-draw{scenario.draw}" if scenario.draw else ""
     if role == "retrained":
         return f"without-{scenario.task}-{scenario.forget}{draw}"
@@ -81,7 +81,7 @@ def _part(role: Role, scenario: Scenario) -> str:
 
 
 def learned_from(role: Role, split: Split) -> tuple[np.ndarray, np.ndarray]:
-    """The training images that a model learns from, and those it is selected by."""
+    """The training images of a model, and the validation images for its selection."""
     if role == "retrained":
         return split.retain_train, split.retain_validation
     return split.train, split.validation

@@ -1,4 +1,4 @@
-"""The trained models of a scenario: the original, the retrained one, and the recorded steps of a training."""
+"""The trained models of a scenario: the original, the retrained models, and recorded training steps."""
 
 from __future__ import annotations
 
@@ -34,33 +34,33 @@ from benchmarks.weights.checkpoint import Checkpoint, Preprocessing
 from benchmarks.weights.files import few
 
 Progress = Callable[[str], None]
-_TRIED = 8  # images that go through a model of the user's before anything else is done
-_USUAL = Preprocessing((0.5,), (0.25,))  # much as that of any data set, for images that are random
+_TRIED = 8  # images in the first forward pass of a user-defined model
+_USUAL = Preprocessing((0.5,), (0.25,))  # similar to that of any data set, for random images
 
 
 def original_model(scenario: Scenario, how: Recipe, device: torch.device, progress: Progress) -> CachedModel:
-    """The model trained on all training images, from the cache or trained now, or as it was published."""
+    """The model trained on all training images, from the cache or trained now, or the published model."""
     return _cached("original", scenario, how, device, progress)
 
 
 def user_model(
     scenario: Scenario, checkpoint: Checkpoint | Path, progress: Progress = lambda message: None
 ) -> CachedModel:
-    """A trained model of the user's own, from a file with its weights.
+    """A user-defined trained model, from a file with its weights.
 
     Args:
-        checkpoint: A path alone is one whose pixels are normalised as the data set says.
-        progress: Told what was done to the weights to make them fit, and whether they hold NaN.
+        checkpoint: A checkpoint without preprocessing uses that of the data set.
+        progress: Receives the changes that made the weights fit, and a warning if they contain NaN.
 
     Raises:
-        DataError: if no weights in the file fit the scenario's network, or if what it says is not finite.
+        DataError: if no weights in the file fit the scenario's network, or if its outputs are not finite.
     """
     checkpoint = Checkpoint(checkpoint) if isinstance(checkpoint, Path) else checkpoint
     file, network = checkpoint.file, build_network(scenario, scenario.seed)
     fitted = adapted(network, file, checkpoint.entry, models.get(scenario.model).layouts(network))
     if checkpoint.preprocessing and fitted.preprocessing not in (None, checkpoint.preprocessing):
         raise DataError(
-            f"{file} holds a normalising layer of its own, which is its preprocessing; leave out 'mean', "
+            f"{file} contains a normalising layer, which is its preprocessing; leave out 'mean', "
             "'std' and 'scale'"
         )
     if fitted.notes:
@@ -70,9 +70,9 @@ def user_model(
     with torch.inference_mode():
         says = network.eval()(_random_images(scenario, preprocessing or _USUAL))
     broken = not_finite(fitted.weights)
-    holds = f"{len(broken)} of {len(fitted.weights)} tensors hold NaN or infinite values ({few(broken)})"
+    holds = f"{len(broken)} of {len(fitted.weights)} tensors contain NaN or infinite values ({few(broken)})"
     if not says.isfinite().all():
-        why = holds if broken else "they overflow, as where pixels are made ready in another way"
+        why = holds if broken else "they overflow, for example because of a different preprocessing of pixels"
         raise DataError(f"{file}: the model's outputs are not finite: {why}; take another checkpoint")
     if broken:
         progress(f"warning: {file}: {holds}")
@@ -84,8 +84,8 @@ def as_in_checkpoint(
 ) -> dict[str, torch.Tensor]:
     """Weights of a scenario's network under the names of a checkpoint, so that its own code can load them.
 
-    What lies beside the weights there (a normalising layer, a counter of averages) is left as it is; numbers
-    are float32 whatever the checkpoint's are.
+    Other tensors of the checkpoint (a normalising layer, a counter of averages) are unchanged; numbers are
+    float32 regardless of the checkpoint's type.
 
     Raises:
         DataError: as `user_model`.
@@ -96,7 +96,7 @@ def as_in_checkpoint(
 
 
 def _random_images(scenario: Scenario, preprocessing: Preprocessing) -> torch.Tensor:
-    """Noise as the scenario's network takes it, with the data set's shape and without its files."""
+    """Noise as input of the scenario's network, with the data set's shape and without its files."""
     source = scenario.source
     size = models.get(scenario.model).input_size(source.image_size)
     mean, std = (torch.tensor(v).view(-1, 1, 1) for v in preprocessing.per_channel(source.channels))
@@ -105,7 +105,7 @@ def _random_images(scenario: Scenario, preprocessing: Preprocessing) -> torch.Te
 
 
 def test_predictions(role: Role, scenario: Scenario, model: CachedModel, device: torch.device) -> Predictions:
-    """What a model says about all test images; a retrained one about the retained ones."""
+    """The predictions of a model on all test images; of a retrained model, on the retained test images."""
     network = build_network(scenario, scenario.seed)
     network.load_state_dict(model.state)
     data = load(scenario.dataset)
@@ -127,14 +127,14 @@ def retrained_model(
     preprocessing: Preprocessing | None = None,
     reference: int = 0,
 ) -> CachedModel:
-    """The model trained without the forget images, which starts as the original did, with the same seed.
+    """The model trained without the forget images, with the initial weights and the seed of the original.
 
-    An original that is used as it was published was not trained here; this one then starts from the same
-    weights but for the last layer, which have seen what is to be forgotten.
+    If the original is a published model, the retrained model starts from the same weights except the last
+    layer; these weights were trained on the images to forget.
 
     Args:
-        preprocessing: That of the original model, so that the two differ in nothing but what they saw.
-        reference: Which of several it is, from 0; each further one has a seed of its own.
+        preprocessing: That of the original model, so that the two differ only in their training images.
+        reference: The number of the retrained model, from 0; each has another seed.
 
     Raises:
         TrainingError: if the training diverges.
@@ -145,24 +145,24 @@ def retrained_model(
         if preprocessing is None:
             raise
         raise TrainingError(
-            f"{error}; recipes are made for normalised pixels, and these are as the original model takes "
-            "them: lower 'training.max_lr', or give a model of your own ('retrained')"
+            f"{error}; recipes assume normalised pixels, and these have the original model's "
+            "preprocessing: lower 'training.max_lr', or give your own model ('retrained')"
         ) from error
 
 
 def recorded_updates(
     scenario: Scenario, how: Recipe, device: torch.device, progress: Progress
 ) -> CachedModel:
-    """The summed training steps of the original model whose batch held a forget image.
+    """The summed training steps of the original model whose batch contained a forget image.
 
-    The original is trained once more, with the same seed, and must come out the same.
+    The original is trained once more, with the same seed, and must have the same weights.
 
     Raises:
-        TrainingError: if it does not, or was not trained here.
+        TrainingError: if the weights differ, or the original was not trained here.
     """
     if how.original == "published":
         raise TrainingError(
-            f"'{scenario.model}' is used as it was published, and nothing was recorded when it was trained; "
+            f"'{scenario.model}' is a published model, and its training was not recorded; "
             "leave out the methods that need the recorded steps of a training, or set 'original: trained'"
         )
     return _cached("recorded", scenario, how, device, progress)
@@ -196,7 +196,7 @@ def _cached(
         }
 
     def published() -> tuple[dict[str, torch.Tensor], dict[str, Any]]:
-        progress(f"{name}: loading {scenario.model} as it was published")
+        progress(f"{name}: loading the published {scenario.model}")
         model = build_network(scenario, scenario.seed)
         published_model(scenario).load(model)
         model = placed(model, device).eval()
@@ -254,10 +254,10 @@ def _must_repeat(original: CachedModel, again: nn.Module) -> None:
 
 
 def load_pretrained(scenario: Scenario, network: nn.Module) -> None:
-    """Put published weights into a network that was built for a scenario, all but its last layer.
+    """Load published weights into a network that was built for a scenario, except its last layer.
 
     Raises:
-        TrainingError, DataError: if there are none, or they cannot be had.
+        TrainingError, DataError: if there are none, or they are not available.
     """
     model = models.get(scenario.model)
     if model.load_pretrained is None:
@@ -274,7 +274,7 @@ def placed(model: nn.Module, device: torch.device) -> nn.Module:
 def all_images(
     scenario: Scenario, data: Dataset, device: torch.device, preprocessing: Preprocessing | None = None
 ) -> dict[str, ImageSet]:
-    """The training and the test images, made ready as a model takes them; None: as the data set says."""
+    """The training and the test images for a model's preprocessing; None: that of the data set."""
     source, level = scenario.source, scenario.level
     size = models.get(scenario.model).input_size(source.image_size)
     taken = preprocessing or source.preprocessing
@@ -288,5 +288,5 @@ def all_images(
 
 @lru_cache(maxsize=4)
 def _pixels(data: Dataset, device: torch.device) -> tuple[torch.Tensor | Streamed, torch.Tensor | Streamed]:
-    """The training and the test images on a device, once for all scenarios."""
+    """The training and the test images on a device, shared by all scenarios."""
     return pixels_on(data.train.x, device), pixels_on(data.test.x, device)

@@ -1,5 +1,5 @@
-"""A digest of every network's structure, kept beside the models: building a network takes torch, which takes
-seconds to import."""
+"""Digests of the networks' structures, stored with the models: building a network needs torch, whose import
+takes seconds."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ from benchmarks.scenarios.scenario import Scenario
 from benchmarks.sources import source_digest
 from benchmarks.training.cache import model_folder, replace_file
 
-_FOLDER = "networks"  # in that of the models
-_PACKAGES = ("torch", "torchvision", "timm")  # whose layers networks are made of
+_FOLDER = "networks"  # inside the folder of the models
+_PACKAGES = ("torch", "torchvision", "timm")  # packages that define the layers of networks
 
 
 def network_digest(scenario: Scenario) -> str:
-    """A digest of the structure of a scenario's network, 16 hex digits; built once per version of the code.
+    """A digest of the structure of a scenario's network, 16 hex digits; computed once per code version.
 
-    A network of the user's own is built every time: what its code depends on is not known.
+    A user-defined network is built every time, because the dependencies of its code are unknown.
     """
     if source_digest(models.get(scenario.model).build):
         return _computed(scenario)
@@ -33,7 +33,7 @@ def network_digest(scenario: Scenario) -> str:
         if re.fullmatch("[0-9a-f]{16}", digest):
             return digest
     digest = _computed(scenario)
-    with suppress(OSError):  # it is only built once more
+    with suppress(OSError):  # the network is then built again
         file.parent.mkdir(parents=True, exist_ok=True)
         replace_file(file, digest.encode())
     return digest
@@ -53,8 +53,8 @@ def _name(scenario: Scenario) -> str:
 
 @cache
 def code_digest() -> str:
-    """A digest of all that decides what one of our networks is and computes: this package's code, and the
-    versions of the packages that it computes with."""
+    """A digest of everything that affects the structure and outputs of built-in networks: this package's
+    code, and the versions of the packages that it uses."""
     digest = hashlib.sha256()
     for name in _PACKAGES:
         with suppress(PackageNotFoundError):

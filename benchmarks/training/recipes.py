@@ -1,6 +1,6 @@
-"""How a network is trained on a data set: by the published recipe, else by one that suits its family.
+"""Training recipes of networks on data sets: the published recipe, otherwise one for the network's family.
 
-Where the text of a paper and its code disagree, a comment says which was taken and why.
+If the text of a paper and its code disagree, a comment gives the choice and the reason.
 """
 
 from __future__ import annotations
@@ -15,24 +15,24 @@ from benchmarks.models import published_name
 
 @dataclass(frozen=True)
 class Recipe:
-    """How a network is trained; part of a trained model's identity in the cache.
+    """A training recipe, which is part of a trained model's identity in the cache.
 
-    The learning rate goes through one cosine cycle or, where there are milestones, down in steps.
+    The learning rate follows a cosine cycle or, if there are milestones, decreases in steps.
 
     Attributes:
         epochs: Passes over the training images.
         batch_size: Images per step.
         max_lr: Peak learning rate.
-        momentum: Of SGD; of Adam the decay rate of the first moment. It stays where it is: torch's cycle
-            would by default move it between .95 and .85.
+        momentum: Of SGD; for Adam the decay rate of the first moment. It is constant: by default torch's
+            cycle would vary it between .95 and .85.
         weight_decay: Factor on the weights that is added to their gradient, by Adam too.
         milestones: Epochs, counted from 1, that begin with the learning rate multiplied by `gamma`.
         warmup: Before milestones: epochs in which the learning rate rises linearly from 0.
-        clip: Every value of a gradient is held between -clip and clip; None: as it is.
-        balanced: Classes weigh in the loss by the inverse of how many training images they have.
-        pretrained: Start from the network's published weights, all but the last layer.
-        original: published: the original model is the network as it was published, its last layer too; no
-            step is taken here, and the rest of the recipe is that of retrained models alone.
+        clip: Every value of a gradient is clipped to between -clip and clip; None: no clipping.
+        balanced: The loss weighs classes by the inverse of their number of training images.
+        pretrained: Start from the network's published weights, except the last layer.
+        original: published: the original model is the published network, including its last layer; it is not
+            trained, and the rest of the recipe applies only to retrained models.
         precision: bfloat16: forward passes in training run under autocast; weights stay float32.
     """
 
@@ -54,7 +54,7 @@ class Recipe:
 
     @property
     def identity(self) -> dict[str, Any]:
-        """As plain values, as far as they decide weights; an original that is trained is not mentioned."""
+        """The plain values that affect weights; `original` is left out if the original is trained."""
         values = asdict(self)
         return (
             values if self.original == "published" else {k: v for k, v in values.items() if k != "original"}
@@ -62,8 +62,8 @@ class Recipe:
 
 
 def _jit(epochs: int) -> Recipe:
-    # JiT: SGD at .1 under one cycle. Its code lets a warm-up of its own fight with the cycle in the first
-    # epoch; the text knows the cycle only, which has a warm-up.
+    # JiT: SGD at .1 under one cycle. In the first epoch of its code a separate warm-up conflicts with the
+    # cycle; the text has only the cycle, which includes a warm-up.
     return Recipe(epochs)
 
 
@@ -74,8 +74,8 @@ def _ssd(epochs: int, *milestones: int, pretrained: bool = False) -> Recipe:
 
 
 def _zero_shot(epochs: int) -> Recipe:
-    # Zero-shot: epochs and batch size are the text's (its notebook shows 25 epochs); the text says nothing of
-    # the optimiser, so that is the notebook's.
+    # Zero-shot: epochs and batch size are those of the text (its notebook has 25 epochs); the text does not
+    # name the optimiser, so it is that of the notebook.
     return Recipe(epochs, batch_size=256, optimiser="adam", max_lr=0.01, weight_decay=1e-4, clip=0.1)
 
 
@@ -97,11 +97,11 @@ _PUBLISHED = {
     **{(model, "cifar10"): _zero_shot(40) for model in ("allcnn", "lenet", "resnet9")},
     **{(model, "svhn"): _zero_shot(10) for model in ("allcnn", "lenet", "resnet9")},
     **{(model, "mnist"): _zero_shot(10) for model in ("allcnn", "lenet", "resnet9")},
-    # Akbari: 30 epochs and class weights are all that the text says, and its code has since moved on. Its
-    # ResNet18 of CIFAR-10 has 30 epochs too, which its plans set; the classes there are of one size.
+    # Akbari: the text gives only 30 epochs and class weights, and its code has changed since. Its ResNet18 on
+    # CIFAR-10 also has 30 epochs, which its plans set; the classes of CIFAR-10 have the same size.
     ("resnet18", "celeba"): Recipe(30, balanced=True),
-    # JiT has this network on ImageNet without a recipe, code or retrained model, and calls it pretrained:
-    # here it is used as it was published, and retrained models are fine-tuned as the smaller ViT is.
+    # JiT uses this network on ImageNet without a recipe, code or retrained model, and calls it pretrained:
+    # here its published weights are used, and retrained models are fine-tuned like the smaller ViT.
     ("vit_l16", "imagenet"): replace(_VIT, original="published"),
     # SalUn: its loop counts epochs from 0, so that 91 and 136 are the 92nd and the 137th.
     ("vgg16_bn", "cifar10"): Recipe(182, batch_size=256, milestones=(92, 137), gamma=0.1),
@@ -117,13 +117,13 @@ _USUAL = {
 # By network and data set, where fewer epochs are enough
 _SHORT = {("cnn2", "digits"): Recipe(20), ("cnn2", "mnist"): Recipe(5)}
 _OTHER = Recipe(30)
-_UNKNOWN = Recipe(30, optimiser="adam", max_lr=1e-3, weight_decay=1e-4)  # nearly any network trains at this
+_UNKNOWN = Recipe(30, optimiser="adam", max_lr=1e-3, weight_decay=1e-4)  # trains nearly any network
 
 
 def published_recipe(model: str, dataset: str) -> Recipe:
-    """The published recipe of a network on a data set, or the usual one of the network where there is none.
+    """The published recipe of a network on a data set, otherwise the network's usual recipe.
 
-    Variants (`cifar100@1000`, `vit_b16@64`) have the recipe of what they are variants of, as have
+    Variants (`cifar100@1000`, `vit_b16@64`) have the recipe of their base, as do
     `vgg11_133m` and `pins_published`.
 
     Raises:

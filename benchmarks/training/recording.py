@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 class Recorder:
-    """Sums up, during a training, the steps whose batch holds any of the watched images (Graves et al.).
+    """Sums the training steps whose batch contains any of the watched images (Graves et al.).
 
     Args:
         model: The network that is trained.
@@ -20,7 +20,7 @@ class Recorder:
 
     Attributes:
         updates: Parameter name -> sum of the recorded steps up to the epoch whose weights were kept.
-        steps: How many steps that were.
+        steps: The number of these steps.
     """
 
     def __init__(self, model: nn.Module, watched: torch.Tensor) -> None:
@@ -35,7 +35,7 @@ class Recorder:
 
     @contextmanager
     def step(self, index: torch.Tensor) -> Iterator[None]:
-        """Around an optimiser's step on a batch, whose images are given by their positions in the split."""
+        """The context of an optimiser's step on a batch of images, given by their positions in the split."""
         import torch
 
         if not torch.isin(index, self._watched).any():
@@ -48,6 +48,6 @@ class Recorder:
             self._sum[name] += p.detach() - before[name]
 
     def keep(self) -> None:
-        """The weights of this moment are the best so far, so the sums of this moment belong to them."""
+        """Keep the current sums, because the current weights are the best so far."""
         self.updates = {name: value.clone() for name, value in self._sum.items()}
         self.steps = self._steps

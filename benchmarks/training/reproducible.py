@@ -1,4 +1,4 @@
-"""Random numbers and GPU kernels that are the same in every run."""
+"""Reproducible random numbers and GPU kernels."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 
 @contextmanager
 def seeded(seed: int) -> Iterator[None]:
-    """Torch's global random state from a seed, put back afterwards (dropout and initialisation use it)."""
+    """A context with torch's global random state from a seed (for dropout and initialisation)."""
     import torch
 
     devices = range(torch.cuda.device_count()) if torch.cuda.is_initialized() else []
@@ -19,7 +19,7 @@ def seeded(seed: int) -> Iterator[None]:
 
 
 def repeatable() -> Any:
-    """A context in which cuDNN computes the same thing the same way every time."""
+    """A context in which cuDNN is deterministic."""
     import torch
 
     return torch.backends.cudnn.flags(enabled=True, benchmark=False, deterministic=True)

@@ -1,4 +1,4 @@
-"""Scenarios whose models and predictions are all kept: made ready without importing torch."""
+"""Scenarios from the cache: prepared without importing torch, if all models and predictions are stored."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ class CachedScenario:
     """A scenario as `benchmarks.trial.prepared.prepare` packs it.
 
     Attributes:
-        reports: What the model cache says of each of its models, by the part that the model plays
-            and, of several retrained ones, its number.
+        reports: The model cache's report of each of its models, by the model's role and, for retrained
+            models, its number.
     """
 
     packed: Packed
@@ -40,15 +40,15 @@ def cached_scenario(
     references: int = 1,
     read: Callable[[str], CachedArrays | None] = arrays_of,
 ) -> CachedScenario | None:
-    """A scenario from the cache alone; None unless everything is there.
+    """A scenario from the cache alone; None unless everything is cached.
 
-    None also for a sequence and for an original that is used as it was published: `prepare` knows them.
+    None also for a sequence and for a published original model; use `prepare` for them.
 
     Args:
-        device: The kind of device on which a worker would predict, as torch calls it.
-        threads: Threads of a CPU with which it would.
-        references: How many retrained models there are to be.
-        read: Reads a model by its id. Scenarios of one original share its arrays if `read` keeps them.
+        device: The type of device of a worker's predictions, as torch names it.
+        threads: The number of CPU threads of a worker's predictions.
+        references: The required number of retrained models.
+        read: Reads a model by its id. Scenarios of an original share its arrays if `read` caches them.
     """
     if scenario.task == "sequence" or recipe.original == "published":
         return None

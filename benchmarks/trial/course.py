@@ -1,20 +1,20 @@
-"""How a model fares while a method runs: its metrics at a few points on the way."""
+"""The course of a trial: metrics of the model at a few points while the method runs."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-POINTS = 20  # of a method that reports its steps; a method with fewer steps has as many as it has steps
+POINTS = 20  # of a method that reports its steps; at most one per step
 
 
 @dataclass(frozen=True)
 class Point:
-    """A model as it stood on the way.
+    """A measurement of the model while the method runs.
 
     Attributes:
         done: Share of the method's steps that were done.
-        seconds: Of the method until then, without any measuring.
-        metrics: Metric name -> value; empty where the model's logits were not finite.
+        seconds: Seconds of the method until then, without measuring.
+        metrics: Metric name -> value; empty if the model's logits are not finite.
     """
 
     done: float
@@ -26,7 +26,7 @@ class Course:
     """The points of one trial, evenly spaced over its steps.
 
     Args:
-        points: How many to measure; 0 for none but those that are measured anyway.
+        points: The number of points to measure; 0 for only those that are measured anyway.
     """
 
     def __init__(self, points: int) -> None:
@@ -35,7 +35,7 @@ class Course:
         self._measured: list[Point] = []
 
     def due(self, share: float) -> bool:
-        """Whether a share of the steps is the first one at or beyond the next point."""
+        """Whether a share of the steps is the first at or beyond the next point."""
         passed = int(share * self._points + 1e-9)
         if passed <= self._passed:
             return False
@@ -43,7 +43,7 @@ class Course:
         return True
 
     def add(self, point: Point) -> None:
-        """Note a point; of several at the same share the first one stays."""
+        """Add a point; of several at the same share the first is kept."""
         if not self._measured or point.done > self._measured[-1].done:
             self._measured.append(point)
 

@@ -1,7 +1,7 @@
-"""What a GPU has used of energy, as its driver counts it (NVML, on GPUs since Volta).
+"""The energy use of a GPU, counted by its driver (NVML, on GPUs since Volta).
 
-The driver's own library is asked, so that no package is needed for it. It counts the whole GPU, whoever uses
-it, and brings its count up to date about ten times a second.
+The library of the driver is called directly, without another package. It counts the energy of the whole GPU,
+for all its users, and updates the count about ten times per second.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ _LIBRARY = "libnvidia-ml.so.1"
 
 
 def joules(device: torch.device) -> float | None:
-    """Joules that a GPU has used since its driver was loaded; None where nobody counts."""
+    """Joules that a GPU has used since its driver was loaded; None if they are not counted."""
     if device.type != "cuda":
         return None
     handle = _handle(_uuid(device))
@@ -33,7 +33,7 @@ def _uuid(device: torch.device) -> str:
 
 @cache
 def _handle(uuid: str) -> Callable[[], float | None] | None:
-    """Reads the counter of a GPU; None where there is no such library, or it does not know the GPU."""
+    """A function that reads the counter of a GPU; None without the library, or for an unknown GPU."""
     nvml = _library()
     device = ctypes.c_void_p()
     if nvml is None or nvml.nvmlInit_v2() != 0:

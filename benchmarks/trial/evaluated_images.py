@@ -1,4 +1,4 @@
-"""How many images the trials of a search are evaluated on, as far as that is known without the data."""
+"""The number of images that a search evaluates, as far as it is known without the data."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from benchmarks.scenarios.subsets import Extent, subset_size
 
 @dataclass(frozen=True)
 class EvaluatedImages:
-    """The most images that one trial of a search is evaluated on.
+    """The largest numbers of images that a trial of a search is evaluated on.
 
     Attributes:
-        train, validation: Of the images to learn from and to select by, those of a forget set aside.
-        all_train, all_validation: How many there are, within the limit.
+        train, validation: Of the training and validation images, without those of a forget set.
+        all_train, all_validation: All of these images, within the limit.
     """
 
     train: int
@@ -25,9 +25,9 @@ class EvaluatedImages:
 
     @property
     def fewer(self) -> bool:
-        """Whether that is not all of them.
+        """Whether fewer than all images are evaluated.
 
-        It does not depend on what is forgotten, so that a further forget set does not change what a run is.
+        It does not depend on the forget set, so that another forget set does not change a run's identity.
         """
         return (self.train, self.validation) != (self.all_train, self.all_validation)
 
@@ -41,11 +41,11 @@ class EvaluatedImages:
 
 
 def evaluated_images(source: DataSource, evaluate: Extent, limit: int | None = None) -> EvaluatedImages:
-    """What the trials of a search are evaluated on; those of a benchmark are evaluated on all images.
+    """The images that a search evaluates; a benchmark evaluates all images.
 
     Args:
         evaluate: all or auto.
-        limit: The most images of a split that there are to evaluate; None: all of them.
+        limit: The largest number of images of a split; None: all of them.
     """
     validation = validation_size(source)
     every = [min(size, limit or size) for size in (source.train_size - validation, validation)]

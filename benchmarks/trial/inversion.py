@@ -1,14 +1,14 @@
-"""Model inversion: images that a model takes for a class, made from nothing (zero-shot paper, figure 3).
+"""Model inversion: images that a model takes for a class, optimised from noise (zero-shot paper, figure 3).
 
-The attack of Fredrikson et al., 2015, as Graves et al., 2021, run it and Chundawat et al., 2023, print it:
+The attack of Fredrikson et al., 2015, as run by Graves et al., 2021, and shown by Chundawat et al., 2023:
 from a black image with a little noise, gradient descent at a rate of 1 on the cross-entropy of the class,
-with respect to the image as the network sees it; now and then the image is made clearer by a median filter
-and by adding what a Gaussian blur takes away, 80 times. Pixels are kept within their range, which public code
-does not do. Every model is attacked from the same noise, so that two models differ by nothing else.
+with respect to the network's input. At intervals the image is sharpened, by a median filter and by adding 80
+times its difference to a Gaussian blur. Pixels are kept within their range, which public code
+does not do. Every model is attacked from the same noise, so that it causes no difference between models.
 
-The papers judge the images by eye. Here another network does, too: of the same kind, trained on all training
-images from another seed, it has nothing from the model that is attacked. It takes even noise for some class,
-so what it says of the retrained model's images is what to compare with.
+The papers judge the images by eye. Here another network also judges them: it has the same architecture, is
+trained on all training images from another seed, and is independent of the attacked model. It assigns even
+noise to some class, so compare with its judgement of the retrained model's images.
 """
 
 from __future__ import annotations
@@ -30,21 +30,21 @@ if TYPE_CHECKING:
     from benchmarks.scenarios.scenario import Scenario
     from benchmarks.training.recipes import Recipe
 
-IMAGES = 12  # of every class, as in print
+IMAGES = 12  # of every class, as in the paper
 STEPS = 1000
 CLEARED_EVERY = 500  # steps
 SHARPENING = 80.0
 RATE = 1.0
-_TOGETHER = 20  # classes that are attacked at once
-JUDGE_SEED = 2**31  # of the network that judges, one for all scenarios of a data set and a network
+_TOGETHER = 20  # classes that are attacked together
+JUDGE_SEED = 2**31  # of the judging network, which all scenarios of a data set and a network share
 
 
 def inverted(model: nn.Module, scenario: Scenario, how: Recipe, images: ImageSet) -> Inverted | None:
-    """The images that a model takes for the forgotten classes, judged; None where no class is forgotten.
+    """The images that a model takes for the forgotten classes, judged; None if no class is forgotten.
 
     Args:
-        how: How the original model was trained; the judge is, too, where it is not in the model cache yet.
-        images: Any images, made ready as the model takes them.
+        how: The recipe of the original model, also for the judge if it is not in the model cache yet.
+        images: Any images with the model's preprocessing.
     """
     import torch
 
@@ -62,13 +62,13 @@ def inverted(model: nn.Module, scenario: Scenario, how: Recipe, images: ImageSet
 
 
 def synthetic(original: nn.Module, scenario: Scenario, images: ImageSet) -> ImageSet:
-    """Images of every class made from the original model alone, `IMAGES` of each, as it takes them.
+    """Images of every class made from the original model alone, `IMAGES` of each, with its preprocessing.
 
-    They stand in for real ones where nobody has any (Chundawat et al., 2023, figure 7). Print makes them by
+    They replace real images if none are available (Chundawat et al., 2023, figure 7). The paper uses
     DeepInversion, which also fits the statistics of batch norms; this is the plain attack.
 
     Args:
-        images: Any images, made ready as the model takes them.
+        images: Any images with the model's preprocessing.
     """
     import torch
 
@@ -82,7 +82,7 @@ def synthetic(original: nn.Module, scenario: Scenario, images: ImageSet) -> Imag
 
 
 def judge(scenario: Scenario, how: Recipe, device: torch.device) -> nn.Module:
-    """The network that judges: from the model cache, or trained now on all training images."""
+    """The judging network: from the model cache, or trained now on all training images."""
     return _judge(replace(scenario, seed=JUDGE_SEED), replace(how, original="trained"), device)
 
 
@@ -103,7 +103,7 @@ def invert(
     """Images that a model takes for some classes, `IMAGES` of each in turn.
 
     Args:
-        like: Any images, which say how pixels are made ready for the model.
+        like: Any images with the model's preprocessing.
         shape: Channels, height and width of an image before that.
 
     Returns:
@@ -118,7 +118,7 @@ def invert(
     device = like.index.device
     labels = torch.tensor(classes, device=device).repeat_interleave(IMAGES)
     noise = torch.rand((len(labels), *shape), generator=torch.Generator().manual_seed(0))
-    pixels = noise.to(device)  # between 0 and 1, of 255
+    pixels = noise.to(device)  # between 0 and 1, on a scale of 255
     wanted = [(p, p.requires_grad) for p in model.parameters()]
     model.requires_grad_(False)
     try:
@@ -128,7 +128,7 @@ def invert(
                 loss = F.cross_entropy(model(like.ready(pixels)), labels, reduction="sum")
                 (gradient,) = torch.autograd.grad(loss, pixels)
                 with torch.no_grad():
-                    # The rate is that of pixels as the network sees them: twice by the scale between the two
+                    # The rate applies to the network's input, so it is divided twice by the scale
                     pixels = (pixels - RATE * gradient / like.scale.square()).clamp(0, 255)
                     if step % CLEARED_EVERY == 0 and step < STEPS:
                         pixels = cleared(pixels)
@@ -139,7 +139,7 @@ def invert(
 
 
 def cleared(pixels: torch.Tensor) -> torch.Tensor:
-    """Images without single outlying pixels and with sharp edges, shape (n, channels, height, width)."""
+    """The images without single outlying pixels and with sharp edges, shape (n, channels, height, width)."""
     import torch
     from scipy.ndimage import gaussian_filter, median_filter
 

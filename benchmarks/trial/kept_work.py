@@ -1,4 +1,4 @@
-"""Shared values that are kept with the model: `unlearn prepare` computes them, searches read them."""
+"""Shared values that are stored with the model: `unlearn prepare` computes them, searches read them."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from benchmarks.weights.files import safetensors_of
 
 
 class Keeping(Works):
-    """Computes shared values, or reads them, and keeps those that their methods want kept."""
+    """Computes or reads shared values, and stores those that their methods declare in `kept`."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -48,7 +48,7 @@ class Keeping(Works):
 
 
 def read(key: Key, device: torch.device) -> Work | None:
-    """A value that is kept in the model cache; None if it is not there, or is not one to keep.
+    """A value from the model cache; None if it is missing, or is not to be stored.
 
     Raises:
         CacheError: if its file is broken.
@@ -91,7 +91,7 @@ def _keep(key: Key, work: Work) -> None:
 def _wanted(key: Key) -> bool:
     try:
         return key.name in methods.get(key.method).kept
-    except UnknownName:  # a method that is run without being registered
+    except UnknownName:  # a method that is not registered
         return False
 
 
@@ -104,7 +104,7 @@ def _file(key: Key, suffix: str, *, make: bool = False) -> Path:
 
 
 def _identity(key: Key) -> dict[str, object]:
-    """All that decides a value's bits, as JSON values."""
+    """Everything that affects a value's bits, as JSON values."""
     return {
         **asdict(key),
         "code": _code(key.method),
@@ -119,7 +119,7 @@ def _code(method: str) -> str:
     definition = type(methods.get(method))
     digest = hashlib.sha256(source_digest(definition).encode())
     modules = [gradients, images, importance, precision, shared_work]
-    if definition.__module__.startswith("benchmarks."):  # a user's own method is in `source_digest`
+    if definition.__module__.startswith("benchmarks."):  # user-defined methods are in `source_digest`
         modules.append(sys.modules[definition.__module__])
     for module in modules:
         digest.update(inspect.getsource(module).encode())

@@ -1,8 +1,8 @@
-"""What a trial's model is measured on: all images, or in a search as many as tell trials apart.
+"""The images that a trial's model is measured on: all of them, or in a search enough to distinguish trials.
 
-A search need not find out how bad a model is that knows nothing: where it is right about no more of the
-first few hundred retained images than chance is, and the retrained model is far above that, it is measured on
-these and on the forget set.
+A search does not need exact results of a model at chance: if the model is right about no more of the first
+few hundred retained images than chance, and the retrained model is far above that, it is measured only on
+these images and the forget set.
 """
 
 from __future__ import annotations
@@ -29,8 +29,8 @@ class Measurement:
     """A model's predictions, and those of the models it is compared with on the same images.
 
     Attributes:
-        extent: Which images those are.
-        ended: Why the evaluation ended early; "" where it did not.
+        extent: The set of these images.
+        ended: The reason for an early end of the evaluation; otherwise "".
     """
 
     evaluation: Evaluation
@@ -40,11 +40,11 @@ class Measurement:
 
 
 def measurement(model: nn.Module, scenario: Prepared, held_out: HeldOut, extent: Extent) -> Measurement:
-    """A model on the images of a scenario.
+    """The measurement of a model on the images of a scenario.
 
     Args:
-        extent: `auto`: on a subset where that is enough, and no further than the first images where they
-            tell that the model is at chance.
+        extent: `auto`: a subset if that is enough, and only the first images if they show that the model is
+            at chance.
 
     Raises:
         ArithmeticError: if a logit is not finite.
@@ -64,16 +64,16 @@ def measurement(model: nn.Module, scenario: Prepared, held_out: HeldOut, extent:
 
 
 def at_chance(first: Predictions, other: Predictions, whose: str = "retrained") -> str:
-    """Why a model need not be evaluated further, in words; "" where it has to be.
+    """The reason why a model need not be evaluated further; "" if it must be.
 
-    Chance is to name the most frequent class always. A model is at chance if it is right about no more images
-    than that and three standard errors, and 20 points below the retrained model; without one, below the
-    original.
+    Chance is the accuracy of always predicting the most frequent class. A model is at chance if its accuracy
+    is at most three standard errors above that, and 20 points below the retrained model; without a retrained
+    model, below the original.
 
     Args:
-        first: What it says about the first images.
-        other: What that model says about the same ones.
-        whose: Which one it is.
+        first: The model's predictions on the first images.
+        other: The other model's predictions on the same images.
+        whose: The other model, for the message.
     """
     chance = float(np.bincount(first.labels).max() / len(first))
     most = chance + _SURE * math.sqrt(chance * (1 - chance) / len(first))

@@ -1,4 +1,4 @@
-"""What a method costs: its own seconds, the memory it peaked at, the samples it passed through."""
+"""The cost of a method: its seconds, peak memory and processed images."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class Spent:
-    """What a part of a method took: seconds, images forward and backward, MiB at its peak, joules."""
+    """The cost of a part of a method: seconds, images forward and backward, MiB at its peak, joules."""
 
     seconds: float
     samples_forward: int
@@ -33,16 +33,16 @@ class Cost:
     """Cost of a trial.
 
     Attributes:
-        unlearn_s: Seconds of the method alone, the device synchronised before and after: what one unlearning
-            costs, with the parts that this trial took from others.
+        unlearn_s: Seconds of the method alone, with the device synchronised before and after: the cost of an
+            unlearning, including parts that this trial reused from others.
         eval_s: Seconds in evaluation and metrics.
         peak_memory_mb: MiB at the method's peak: allocated on the GPU, or resident in the process.
-        samples_forward, samples_backward: Images that went through a network, and that a gradient came
-            back for, inside the method.
-        shared_s: Seconds of unlearn_s in parts that no hyper-parameter changes, see `TrialData.once`.
-        reused_s: Seconds of unlearn_s that this trial did not spend, because another had computed the part.
-        energy_j: Joules that the GPU used while the method ran, whoever else used it; None where its driver
-            does not count them, and on a CPU.
+        samples_forward, samples_backward: Images that passed forward through a network, and backward, inside
+            the method.
+        shared_s: Seconds of unlearn_s in parts that do not depend on hyper-parameters, see `TrialData.once`.
+        reused_s: Seconds of unlearn_s that this trial did not spend, because another computed the part.
+        energy_j: Joules that the GPU used while the method ran, for all its users; None if its driver does
+            not count them, and on a CPU.
     """
 
     unlearn_s: float
@@ -61,12 +61,12 @@ class Cost:
 
 
 class Meter:
-    """Measures one trial on one device."""
+    """Measures a trial on a device."""
 
     def __init__(self, device: torch.device) -> None:
         self._device = device
         self._hooks: set[int] = set()
-        self._clock = ""  # what runs of the method: "unlearn", or "part" of it
+        self._clock = ""  # the running part of the method: "unlearn" or "part"
         self._seconds = {"unlearn": 0.0, "eval": 0.0, "part": 0.0, "shared": 0.0, "reused": 0.0}
         self._began: dict[str, float] = {}
         self._forward = 0
@@ -76,7 +76,7 @@ class Meter:
         self._energy_before: float | None = None
 
     def watch(self, model: nn.Module) -> None:
-        """Count the images that pass through a network, and through every copy made of it."""
+        """Count the images that pass through a network and its copies."""
 
         def after_forward(_module: nn.Module, inputs: tuple[object, ...], output: object) -> None:
             if not self._clock or not isinstance(output, torch.Tensor):
@@ -89,7 +89,7 @@ class Meter:
         self._hooks.add(model.register_forward_hook(after_forward).id)
 
     def release(self, model: nn.Module) -> None:
-        """Take the counter off a network or a copy, which can then be pickled again."""
+        """Remove the counter from a network or a copy, which can then be pickled again."""
         for module in model.modules():
             for hook in self._hooks:
                 module._forward_hooks.pop(hook, None)
@@ -99,14 +99,14 @@ class Meter:
 
     @contextmanager
     def unlearning(self) -> Iterator[None]:
-        """Measure what runs inside as the method's own cost."""
+        """A context whose cost counts as the method's."""
         self._reset_peak()
         with self._running("unlearn"):
             yield
 
     @contextmanager
     def paused(self) -> Iterator[None]:
-        """Leave what runs inside out of the method's own cost."""
+        """A context whose cost does not count as the method's."""
         clock = self._clock
         if clock:
             self._halt()
@@ -114,11 +114,11 @@ class Meter:
             yield
         finally:
             if clock:
-                self._reset_peak()  # of what ran inside
+                self._reset_peak()  # without the paused part
                 self._run(clock)
 
     def apart(self, part: Callable[[], T]) -> tuple[T, Spent]:
-        """Call a part of the method while the method is paused; what it returns, and what it took.
+        """Call a part of the method while the method is paused; return its result and its cost.
 
         `add` then makes that a cost of the trial.
         """
@@ -159,12 +159,12 @@ class Meter:
 
     @contextmanager
     def evaluating(self) -> Iterator[None]:
-        """Measure what runs inside as evaluation."""
+        """A context whose cost counts as evaluation."""
         with self._timed("eval"):
             yield
 
     def cost(self) -> Cost:
-        """What was measured so far."""
+        """The cost measured so far."""
         return Cost(
             unlearn_s=self._seconds["unlearn"],
             eval_s=self._seconds["eval"],
@@ -221,7 +221,7 @@ class Meter:
         if self._device.type == "cuda":
             torch.cuda.reset_peak_memory_stats(self._device)
         else:
-            with suppress(OSError):  # Linux only; elsewhere the mark of the whole process stands
+            with suppress(OSError):  # Linux only; elsewhere the peak of the whole process applies
                 Path("/proc/self/clear_refs").write_text("5")
 
     def _read_peak(self) -> float:
@@ -239,5 +239,5 @@ class Meter:
 
 
 def _sum(first: float | None, second: float | None) -> float | None:
-    """Together; not known where one is not."""
+    """The sum; None if a value is None."""
     return None if first is None or second is None else first + second

@@ -1,4 +1,4 @@
-"""A prepared scenario as it travels between processes; read by drivers, which never import torch."""
+"""Prepared scenarios for transfer between processes, readable by drivers, which never import torch."""
 
 from __future__ import annotations
 
@@ -15,17 +15,17 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, eq=False)
 class Packed:
-    """A prepared scenario as plain arrays, all but the data set, to be shared between processes.
+    """A prepared scenario as plain arrays without the data set, to be shared between processes.
 
     Attributes:
-        weights_id: Stands for the original model's weights themselves: two trainings of one model, on a CPU
-            and on a GPU, have the same `original_id`.
-        retrained_logits: What each retrained model predicts; empty where none was trained.
-        retrained: The weights of these, if they were wanted; else empty.
-        retrained_from: What it started from: `fresh` weights, `pretrained` ones, or `checkpoint`, which is
-            for the user to know, because it is a model of theirs.
-        preprocessing: How both models take pixels; None: as the data set says.
-        steps: For a `sequence`, what is to be reached after each request.
+        weights_id: An id of the original model's weights: trainings of a model on a CPU and on a GPU have the
+            same `original_id`, but other weights.
+        retrained_logits: The predictions of each retrained model; empty if there are none.
+        retrained: Their weights, if they were requested; otherwise empty.
+        retrained_from: Its initial weights: `fresh`, `pretrained`, or `checkpoint`, if it is a user-defined
+            model.
+        preprocessing: The preprocessing of both models; None: that of the data set.
+        steps: For a `sequence`, the scenarios after each request.
     """
 
     scenario: Scenario

@@ -1,4 +1,4 @@
-"""A scenario made ready for trials: its images on a device, its trained models and what they predict."""
+"""A prepared scenario: its images on a device, its trained models and their predictions."""
 
 from __future__ import annotations
 
@@ -48,23 +48,23 @@ _SPLITS = (
     "retain_test",
     "forget_test",
 )
-_UNTRAINED = 2**30  # added to a scenario's seed: of no network that is trained
+_UNTRAINED = 2**30  # added to a scenario's seed; not the seed of a trained network
 _SHOWN = ("retain_acc", "forget_acc", "test_acc")
 
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Prepared(Shown):
-    """A scenario with its trained models, on a device, ready for trials.
+    """A scenario with its trained models on a device, for trials.
 
     Attributes:
         original: The trained model, in eval mode; trials work on copies of it.
         original_id: Its identity in the model cache.
         splits: Images of the six splits (retain/forget x train/validation/test) to learn from.
-        measured: The same splits as they are evaluated; smaller ones if `eval_limit` was given. A search
-            evaluates subsets of them; see `images`.
+        measured: The same splits for evaluation; smaller if `eval_limit` is given. A search evaluates subsets
+            of them; see `images`.
         updates: The recorded training steps, if it was prepared with them; see `TrialData`.
-        packed: The trained models and what they predict, as arrays.
-        steps: What is to be reached after each request of a `sequence`; else only itself.
+        packed: The trained models and their predictions, as arrays.
+        steps: The prepared scenarios after each request of a `sequence`; otherwise only this object.
     """
 
     scenario: Scenario
@@ -83,7 +83,7 @@ class Prepared(Shown):
 
     @classmethod
     def unpack(cls, packed: Packed, data: Dataset, device: torch.device | str = "cpu") -> Prepared:
-        """A prepared scenario on a device; on a CPU its images lie in the memory of `data`."""
+        """A prepared scenario on a device; on a CPU its images share the memory of `data`."""
         device = torch.device(device)
         return cls._around(_network(packed.scenario, packed.original, device), packed, data, device)
 
@@ -104,7 +104,7 @@ class Prepared(Shown):
         )
 
     def card(self) -> Card:
-        """How many images there are to forget, and how well both models do on test images."""
+        """The number of images to forget, and the accuracies of both models on test images."""
         references = self.references("test")
         measured = [measure(references.original, references, _SHOWN), self.targets("test", _SHOWN)]
         sizes = {name: len(images) for name, images in self.splits.items()}
@@ -118,11 +118,11 @@ class Prepared(Shown):
         return self._steps or (self,)
 
     def takes_subsets(self, held_out: HeldOut) -> bool:
-        """Whether a search on these held-out images evaluates fewer than all of them."""
+        """Whether a search on these held-out images evaluates only a part of them."""
         return not self._subsets("auto").keys().isdisjoint(_retained(held_out))
 
     def images(self, extent: Extent) -> Mapping[str, ImageSet]:
-        """The images of each split that are evaluated to some extent; see `benchmarks.scenarios.subsets`."""
+        """The images of each split to evaluate for an extent; see `benchmarks.scenarios.subsets`."""
         some = {
             name: self.measured[name].subset(torch.from_numpy(positions).to(self.device))
             for name, positions in self._subsets(extent).items()
@@ -130,19 +130,19 @@ class Prepared(Shown):
         return {**self.measured, **some}
 
     def weights(self, extent: Extent) -> dict[str, float]:
-        """How many images of a split each one stands for, for the splits that are not evaluated whole."""
+        """The number of images that each image represents, for the splits that are not evaluated whole."""
         subsets = self._subsets(extent)
         return {name: len(self.measured[name]) / len(positions) for name, positions in subsets.items()}
 
     def eval_limit(self, extent: Extent, held_out: HeldOut) -> int | None:
-        """The most images of a split of what is retained that are evaluated; None for all of them."""
+        """The largest number of images of a retained split that are evaluated; None for all of them."""
         if extent == "all" or not self.takes_subsets(held_out):
             return self.packed.eval_limit
         images = self.images(extent)
         return max(len(images[name]) for name in _retained(held_out))
 
     def references(self, held_out: HeldOut, extent: Extent = "all") -> References:
-        """The evaluations of the original and the retrained models, made once when it was prepared."""
+        """The evaluations of the original and the retrained models, from the preparation."""
         key = (held_out, extent)
         if key not in self._references:
             packed = self.packed
@@ -157,10 +157,10 @@ class Prepared(Shown):
         return self._references[key]
 
     def check(self, metrics: Iterable[str]) -> None:
-        """Refuse metrics that need what was not prepared.
+        """Refuse metrics that need something that is not prepared.
 
         Raises:
-            BenchmarkError: with what to do about it.
+            BenchmarkError: with the action to take.
         """
         needing = [name for name in metrics if registered_metrics.get(name).needs_models]
         packed = self.steps[-1].packed
@@ -173,16 +173,16 @@ class Prepared(Shown):
     def targets(
         self, held_out: HeldOut, metrics: Iterable[str] | None = None, extent: Extent = "all"
     ) -> dict[str, float]:
-        """The means of the retrained models' metrics, which an unlearned model should reach.
+        """The means of the retrained models' metrics, the targets of an unlearned model.
 
-        With their standard deviations as NAME_std, where there are several models; see `metrics.targets`.
+        With their standard deviations as NAME_std if there are several models; see `metrics.targets`.
 
         Args:
             metrics: Their names; by default those that are always measured.
-            extent: On which images; an unlearned model's have to be measured on the same.
+            extent: The images to evaluate; an unlearned model must be measured on the same images.
 
         Raises:
-            UnknownName: for a metric that there is not.
+            UnknownName: for an unknown metric.
         """
         key = (held_out, extent, *(default_metrics() if metrics is None else metrics))
         if key not in self._targets:
@@ -190,7 +190,7 @@ class Prepared(Shown):
         return dict(self._targets[key])
 
     def relearning(self, model: nn.Module, held_out: HeldOut) -> Callable[[float], Relearned]:
-        """Lets a copy of a model relearn on all training images, up to an accuracy on the forget images."""
+        """Train a copy of a model on all training images, up to an accuracy on the forget images."""
         images = joined(self.splits["retain_train"], self.splits["forget_train"])
         forgotten = "forget_train" if forgets_images(self.scenario.task) else f"forget_{held_out}"
         return cache(lambda accuracy: relearn(model, images, self.measured[forgotten], accuracy))
@@ -213,19 +213,19 @@ class Prepared(Shown):
         return synthetic(self.original, self.scenario, self.splits["forget_train"])
 
     def _of_synthetic(self, model: nn.Module) -> tuple[Predictions, Predictions]:
-        """What a model says of images made from the original one: of retained classes, of forgotten ones."""
+        """A model's predictions on images made from the original: of retained, of forgotten classes."""
         images = self._synthetic
         forgotten = torch.isin(images.labels, torch.tensor(self.scenario.forget_labels).to(images.y))
         retained, lost = (predict(model, images.subset(p.nonzero()[:, 0])) for p in (~forgotten, forgotten))
         return retained, lost
 
     def _random(self, extent: Extent) -> Predictions:
-        """What a network that was never trained says of the forget training images."""
+        """The predictions of an untrained network on the forget training images."""
         network = placed(build_network(self.scenario, _UNTRAINED + self.scenario.seed), self.device)
         return predict(network, self.images(extent)["forget_train"])
 
     def _subsets(self, extent: Extent) -> Mapping[str, np.ndarray]:
-        """The positions that are evaluated, of those splits that are not evaluated whole."""
+        """The evaluated positions of the splits that are not evaluated whole."""
         if extent not in self._positions:
             self._positions[extent] = subsets = {}
             for name, images in self.measured.items():
@@ -270,23 +270,23 @@ def prepare(
 
     Args:
         recipe: How to train, in place of the published recipe.
-        eval_limit: Evaluate at most so many images of each split, a fixed random choice.
-        record: Also record the training steps that the forget images took part in.
+        eval_limit: The largest number of images of each split to evaluate, a fixed random choice.
+        record: Also record the training steps whose batches contain forget images.
         keep_retrained: Also keep the retrained models' weights, which metrics that train them need.
-        references: How many retrained models the targets are the mean of, each with a seed of its own. With 0
-            there are no targets, and metrics that need a retrained model are missing.
-        original: A trained model of one's own, in place of one that is trained by the recipe. A retrained
-            model that is trained here takes pixels as it does.
-        retrained: One's own model that never saw what is to be forgotten, with the original's preprocessing.
-        progress: Called with a line of text whenever there is something to tell.
+        references: The number of retrained models, whose mean gives the targets; each has another seed. With
+            0 there are no targets, and metrics that need a retrained model are missing.
+        original: A user-defined trained model, in place of one that is trained by the recipe. A retrained
+            model that is trained here uses its preprocessing.
+        retrained: A user-defined model that was not trained on the forget set, with the same preprocessing.
+        progress: Called with lines of text about the progress.
 
     Raises:
-        DataError, CacheError, TrainingError: with what to do about it.
+        DataError, CacheError, TrainingError: with the action to take.
     """
     device = torch.device(device)
     how = recipe or published_recipe(scenario.model, scenario.dataset)
     if original is not None:
-        how = replace(how, original="trained")  # elsewhere; it says itself how it takes pixels
+        how = replace(how, original="trained")  # it was trained elsewhere and has its own preprocessing
     data = load(scenario.dataset)
     if data.source.note:
         progress(data.source.note)
@@ -295,14 +295,14 @@ def prepare(
         original = original_model(scenario, how, device, progress)
     elif record:
         raise TrainingError(
-            f"nothing was recorded when {original.id} was trained; leave out the methods that need the "
+            f"the training of {original.id} was not recorded; leave out the methods that need the "
             "recorded steps of a training, or train the original model here"
         )
     if scenario.task == "sequence":
         if retrained is not None:
             raise TrainingError(
-                f"each request of '{scenario.forget}' has a retrained model of its own, and {retrained.id} "
-                "is a single one; leave it out, and they are trained here"
+                f"each request of '{scenario.forget}' needs another retrained model, and {retrained.id} "
+                "is a single model; leave it out, and they are trained here"
             )
         return _prepare_sequence(
             scenario, how, eval_limit, record, keep_retrained, references, original, device, progress
@@ -313,12 +313,12 @@ def prepare(
     elif references != 1:
         raise TrainingError(
             f"{retrained.id} is a single retrained model, not {references}; leave it out, and they are "
-            "trained here, or take 'references' of 1"
+            "trained here, or set 'references' to 1"
         )
     elif retrained.preprocessing != original.preprocessing:
         raise TrainingError(
-            f"{original.id} and {retrained.id} take pixels in different ways, and trials compare them on the "
-            "same images; take two models with the same preprocessing"
+            f"{original.id} and {retrained.id} have different preprocessing, and trials compare them on the "
+            "same images; use two models with the same preprocessing"
         )
     else:
         models = [retrained]
@@ -367,7 +367,7 @@ def _prepare_sequence(
     device: torch.device,
     progress: Progress,
 ) -> Prepared:
-    """A sequence: what is to be reached at its end, and after each of its requests."""
+    """A sequence: the scenario after its last request, and after each of its requests."""
     steps: list[Packed] = []
     for step, request in zip(scenario.steps, scenario.requests, strict=True):
         ready = prepare(
@@ -383,14 +383,14 @@ def _prepare_sequence(
         if record:
             recorded = recorded_updates(request, how, device, progress).state
             ready = replace(ready, updates=_arrays(recorded))
-        # The same arrays in every step, so that they travel to a worker once
+        # The same arrays in every step, so that they are sent to a worker once
         steps.append(replace(ready, original=steps[0].original) if steps else ready)
     whole = replace(steps[-1], scenario=scenario, updates=None, steps=tuple(steps))
     return Prepared.unpack(whole, load(scenario.dataset), device)
 
 
 def _retained(held_out: HeldOut) -> tuple[str, str]:
-    """The splits of what is retained that a trial is evaluated on."""
+    """The retained splits that a trial is evaluated on."""
     return "retain_train", f"retain_{held_out}"
 
 

@@ -1,10 +1,11 @@
-"""How fast a model learns again what it has forgotten (Chundawat et al.: Zero-Shot Machine Unlearning, 2023).
+"""How fast a model relearns its forget set (Chundawat et al.: Zero-Shot Machine Unlearning, 2023).
 
 A copy of the model is trained on all training images, the forgotten ones included, until its accuracy on the
 forget images comes back. Batches of 256, a rate of .1, a tenth of it after two epochs without a better
-accuracy are the paper's values; it names no optimiser, plain SGD is our reading. An epoch is 200
-mini-batches, about as many as CIFAR-10 has; in the few of a small data set no model gets anywhere before the
-rate falls. The order of the images is the same for every model, so that two models differ by nothing else.
+accuracy are the paper's values; it does not name an optimiser; plain SGD is our interpretation. An epoch is
+200 mini-batches, about as many as CIFAR-10 has; with the few mini-batches of a small data set no model
+relearns before the rate decreases. The order of the images is the same for every model, so that it causes no
+difference between models.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
     from benchmarks.evaluation import Relearned
     from benchmarks.images import ImageSet
 
-EPOCHS = 10  # after which a model counts as one that does not relearn
+EPOCHS = 10  # a model that needs more counts as not relearning
 EPOCH = 200  # mini-batches
 BATCH_SIZE = 256
 LEARNING_RATE = 0.1
@@ -33,8 +34,8 @@ def relearn(model: nn.Module, images: ImageSet, judged: ImageSet, accuracy: floa
 
     Args:
         images: All training images.
-        judged: The images whose accuracy is to come back.
-        accuracy: Percent of them that have to be correct.
+        judged: The images whose accuracy decides the end.
+        accuracy: Required percent of correct predictions on them.
     """
     import numpy as np
     import torch
@@ -47,7 +48,7 @@ def relearn(model: nn.Module, images: ImageSet, judged: ImageSet, accuracy: floa
 
     def measured() -> float:
         predictions = predict(model, judged)
-        # Of logits that are not numbers the first class would be the largest
+        # With NaN logits the predicted class would be the first
         return 100 * float(predictions.correct.mean()) if np.isfinite(predictions.logits).all() else math.nan
 
     now = measured()

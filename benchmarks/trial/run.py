@@ -1,4 +1,4 @@
-"""One trial: one method, with one set of hyper-parameters and one seed, on one scenario."""
+"""A trial: a method with hyper-parameters and a seed, on a scenario."""
 
 from __future__ import annotations
 
@@ -41,16 +41,16 @@ Evaluated = Literal["all", "auto"]
 
 
 class Pruned(Exception):
-    """Raised by an observer to end a trial that is not worth going on with."""
+    """Raised by an observer to end a trial that is not worth continuing."""
 
 
 @dataclass(frozen=True)
 class StepResult:
-    """Where a sequence stands after one of its requests.
+    """The state of a sequence after one of its requests.
 
     Attributes:
-        request: What was to be forgotten in this step.
-        metrics: Metric name -> value, over all that was to be forgotten so far.
+        request: The forget set of this step.
+        metrics: Metric name -> value, for all forget sets so far.
         targets: The same metrics of the model retrained without all of that.
         unlearn_s: Seconds of the method in this step.
     """
@@ -63,30 +63,29 @@ class StepResult:
 
 @dataclass(frozen=True, eq=False, repr=False)
 class TrialResult(Shown):
-    """What came of a trial; it is returned also when the method failed.
+    """The result of a trial; it is returned even if the method failed.
 
-    An observer may ask for the result of a trial that runs: its metrics are then those of the model as it
-    stands.
+    An observer may request the result of a running trial: its metrics are then those of the current model.
 
     Attributes:
-        access: What the method may see with these hyper-parameters.
-        shared_seed: Seed of the parts that no hyper-parameter changes, see `TrialData.once`.
-        state: "complete", "failed" or "pruned"; "running" while an observer looks at it.
-        error: Why it failed or was pruned, in one line; empty otherwise.
+        access: The method's access with these hyper-parameters.
+        shared_seed: Seed of the parts that do not depend on hyper-parameters, see `TrialData.once`.
+        state: "complete", "failed" or "pruned"; "running" while an observer reads it.
+        error: The reason why it failed or was pruned, in one line; otherwise empty.
         metrics: Metric name -> value, empty if it failed or was pruned.
         targets: The same metrics of the retrained model.
         cost: Seconds, memory and passes.
         model: The unlearned model; None unless it is complete.
         evaluation: Its predictions; None unless it is complete.
-        surface: Its geometry around the forget images, where a metric of that was measured.
-        inverted: Images that it takes for the forgotten classes, where the metric `inversion` was measured.
-        steps: For a `sequence`, how it went on; empty otherwise.
-        course: How the model fared while the method ran, in the order of time; also of a trial that failed.
-        out_of_memory: Whether it failed for want of memory on its device.
-        eval_limit: The most images of a split of what is retained that it was to be evaluated on; None for
+        surface: Its geometry around the forget images, if a metric of it was measured.
+        inverted: Images that it takes for the forgotten classes, if the metric `inversion` was measured.
+        steps: For a `sequence`, its states after each request; otherwise empty.
+        course: Measurements while the method ran, in order of time; also for a failed trial.
+        out_of_memory: Whether it failed because its device was out of memory.
+        eval_limit: The largest number of images of a retained split that it was to be evaluated on; None for
             all.
-        eval_ended: Why the evaluation ended early, in one line; empty otherwise. Metrics and targets are then
-            those of the first images.
+        eval_ended: The reason for an early end of the evaluation, in one line; otherwise empty. Metrics and
+            targets are then those of the first images.
     """
 
     scenario: Scenario
@@ -113,7 +112,7 @@ class TrialResult(Shown):
     eval_ended: str = ""
 
     def card(self) -> Card:
-        """How it ended, and its metrics beside those of the retrained model."""
+        """Its state, and its metrics compared with those of the retrained model."""
         values = " ".join(f"{name}={value}" for name, value in self.params.items())
         title = f"{self.method} on {self.scenario.key}, seed {self.seed}, {self.held_out} images: "
         title += f"{self.state} in {self.cost.unlearn_s:.3g} s ({values or 'no hyper-parameters'})"
@@ -127,7 +126,7 @@ class TrialResult(Shown):
 
 
 # Called after every step that a method reports, with the share of its steps that are done and a function
-# that measures the model as it stands. It may raise Pruned.
+# that measures the current model. It may raise Pruned.
 Observer = Callable[[float, Callable[[], TrialResult]], None]
 
 
@@ -146,9 +145,9 @@ def run_trial(
     shared_seed: int | None = None,
     work: Works | None = None,
 ) -> TrialResult:
-    """Run one method on a prepared scenario and evaluate what it returns.
+    """Run a method on a prepared scenario and evaluate the returned model.
 
-    Never raises for what the method did: an exception, weights that are not finite and exhausted memory
+    Errors of the method are not raised: an exception, weights that are not finite and exhausted memory
     become `state="failed"` with the reason. The same parameters and seed on the same device (and, on a
     CPU, with the same number of threads) give the same result.
 
@@ -156,23 +155,23 @@ def run_trial(
         params: Hyper-parameter values; missing ones take the method's defaults.
         held_out: Evaluate on validation images (to choose parameters) or test images (to report).
         metrics: Names of metrics; by default those that are always measured, as in a search. A benchmark's
-            are `benchmark_metrics()`. The cost counts only the former as evaluation.
+            are `benchmark_metrics()`. Only the default metrics count as evaluation in the cost.
         precision: With bfloat16 the method runs under autocast; weights and evaluation stay float32.
-        evaluate: On all images, or `auto`, as searches do: on subsets of the large splits, on which trials
-            differ as on all images, and no further where the model turns out to know nothing; see
+        evaluate: `all` images, or `auto`, as in searches: subsets of the large splits, on which trials
+            differ as on all images, and only the first images if the model is at chance; see
             `benchmarks.scenarios.subsets` and `benchmarks.trial.measurement`. Small splits are evaluated
             whole either way.
-        observe: Told how far a method is that reports its steps; it may end the trial.
-        points: How often to measure such a method's model while it runs, evenly over its steps, for `course`;
-            on subsets, and the time it takes belongs to no part of the cost. What an observer has measured is
-            in the course, too.
-        shared_seed: Seed of the parts of a method that no hyper-parameter changes; by default `seed`.
-        work: Such parts as other trials have computed, taken from there and added to it. The result is the
-            same without, only later.
+        observe: Receives the progress of a method that reports its steps; it may end the trial.
+        points: The number of measurements of such a method's model while it runs, evenly over its steps, for
+            `course`; they use subsets, and their time is not part of the cost. Measurements of an observer
+            are also in the course.
+        shared_seed: Seed of the parts of a method that do not depend on hyper-parameters; default `seed`.
+        work: Such parts that other trials have computed; new parts are added to it. The result is the same
+            without it, but takes longer.
 
     Raises:
-        UnknownName, InvalidParameters, InvalidScenario: for a call that no method could satisfy.
-        BenchmarkError: for a metric that needs what was not prepared.
+        UnknownName, InvalidParameters, InvalidScenario: for invalid arguments.
+        BenchmarkError: for a metric that needs something that is not prepared.
     """
     postpone_compiler()
     algorithm = methods.get(method) if isinstance(method, str) else method
@@ -222,7 +221,7 @@ def run_trial(
             if outputs != (classes,):
                 raise ValueError(f"the model has {outputs} outputs per image, not {classes}")
             metrics = measure(now, references, [name for name in chosen if name not in more])
-        # Not left in the result, which would then hold all training images and could not be pickled
+        # Removed from the result, which would otherwise contain all training images and could not be pickled
         with_model = step.with_model(now, model)
         metrics |= measure(with_model, references, more)
         around = with_model.surface
@@ -260,7 +259,7 @@ def run_trial(
     def on_course(model: nn.Module) -> dict[str, float]:
         try:
             now = measurement(model, prepared, held_out, "course")
-        except ArithmeticError:  # the trial goes on, and its end says whether it failed
+        except ArithmeticError:  # the trial continues, and its end shows whether it failed
             return {}
         of_model = prepared.with_model(now.evaluation, model)
         return measure(of_model, now.references, [n for n in chosen if n not in more or n in SYNTHETIC])
@@ -329,12 +328,12 @@ def _trial_data(
 ) -> TrialData:
     source = prepared.scenario.source
     forget = prepared.splits["forget_train"]
-    if request != prepared.scenario:  # in a sequence what was forgotten before is not asked for again
+    if request != prepared.scenario:  # in a sequence earlier forget sets are not requested again
         asked = torch.tensor(request.forget_labels, device=forget.labels.device)
         forget = forget.subset(torch.isin(forget.labels, asked).nonzero().squeeze(1))
 
     def new_model() -> nn.Module:
-        # Drawn, because the trial's own seed may be the one that initialised the scenario's models
+        # Drawn, because the trial's seed may have initialised the scenario's models
         seed = torch.randint(2**31, (), generator=rng, device=rng.device).item()
         model = placed(build_network(prepared.scenario, int(seed)), prepared.device)
         meter.watch(model)
@@ -367,7 +366,7 @@ def _trial_data(
 def _seed(name: str, seed: int) -> int:
     seed = operator.index(seed)
     if seed.bit_length() > 63:
-        raise InvalidParameters(f"'{name}' must fit into 64 bits, as it stands in the table")
+        raise InvalidParameters(f"'{name}' must fit into 64 bits, as in the table")
     return seed
 
 
@@ -376,7 +375,7 @@ def _device_name(device: torch.device) -> str:
 
 
 def _autocast(device: torch.device, precision: Precision) -> Any:
-    # Without a cache, which would keep serving the weights as they were before an optimiser's step
+    # Without a cache, which would return the weights from before an optimiser's step
     enabled = precision == "bfloat16"
     return torch.autocast(device.type, dtype=torch.bfloat16, enabled=enabled, cache_enabled=False)
 

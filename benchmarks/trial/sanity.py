@@ -1,4 +1,4 @@
-"""Signs that a model of the user's own is not what it is taken for, each told in one line before a search."""
+"""Plausibility checks of user-defined models; each problem is a warning in one line before a search."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ import numpy as np
 
 from benchmarks.evaluation import Predictions, References
 
-_KNOWS = 0.1  # of the way from chance to all right: below, a model is taken to know nothing
-_FAR = 10.0  # points between two models that differ in more than what they forgot
-_BY_HEART = 99.0  # percent of its training images: only a model that knows these shows what else it knows
-_FEWEST = 20  # images that say anything
+_KNOWS = 0.1  # of the distance from chance to 100 %; a model below counts as at chance
+_FAR = 10.0  # points of difference between two models that were trained differently
+_BY_HEART = 99.0  # percent of the training images; only such a model can reveal further training images
+_FEWEST = 20  # images for a check
 
 
 def near_chance(test: Predictions, classes: Sequence[str]) -> str | None:
-    """The line about a model that is hardly better on test images than the most frequent class would be."""
+    """The warning about a model that is hardly better on test images than the most frequent class."""
     accuracy, counts = _percent(test), np.bincount(test.labels)
     chance = 100 * float(counts.max() / counts.sum())
     enough = chance + _KNOWS * (100 - chance)
@@ -32,18 +32,18 @@ def near_chance(test: Predictions, classes: Sequence[str]) -> str | None:
         moved = next(i for i, label in enumerate(order) if i != label)
         return (
             f"{line}; with its classes in another order it would be {reordered:.1f} %: its output {moved} "
-            f"stands here for '{classes[moved]}', and fits '{classes[order[moved]]}'; reorder its last layer"
+            f"is '{classes[moved]}' here, and fits '{classes[order[moved]]}'; reorder its last layer"
         )
     return (
-        f"{line}; it may take pixels made ready in another way: say how with 'mean', 'std' and 'scale' of "
+        f"{line}; it may need another preprocessing: set 'mean', 'std' and 'scale' of "
         "'checkpoint' in the plan"
     )
 
 
 def compared(validation: References, test: References) -> Iterator[str]:
-    """Lines about an original model of the user's own, compared with the retrained one.
+    """Warnings about a user-defined original model, compared with the retrained model.
 
-    Only images of what is retained are looked at, about which the two models should agree.
+    Only retained images are compared, on which the two models should agree.
     """
     original, retrained = (_percent(e.retain_held_out) for e in (test.original, test.retrained))
     if abs(original - retrained) > max(_FAR, 3 * _error(test)):
@@ -64,8 +64,8 @@ def compared(validation: References, test: References) -> Iterator[str]:
             yield (
                 f"warning: your checkpoint is right about {held_out:.1f} % of the {name} images, as of the "
                 f"training images ({learned:.1f} %), and the retrained model, which never saw them, about "
-                f"{never_saw:.1f} %: they may have been in its training, which cannot be told from here; "
-                "figures on them then say nothing about images that it never saw"
+                f"{never_saw:.1f} %: they may have been in its training, which cannot be checked here; "
+                "results on them then do not apply to images that it never saw"
             )
 
 
@@ -81,7 +81,7 @@ def _error(references: References) -> float:
 
 
 def _best_order(test: Predictions, classes: int) -> np.ndarray:
-    """The class that each output stands for if every output stands for one, int64 of shape (classes,)."""
+    """The most likely class of each output if outputs are permuted classes, int64 of shape (classes,)."""
     from scipy.optimize import linear_sum_assignment
 
     counts = np.zeros((classes, classes), np.int64)

@@ -1,4 +1,4 @@
-"""Values that no hyper-parameter changes: computed once for many trials, with what they cost."""
+"""Values that do not depend on searched hyper-parameters: computed once for many trials, with their cost."""
 
 from __future__ import annotations
 
@@ -23,15 +23,15 @@ _PLAIN = (bool, int, float, str, type(None))
 
 @dataclass(frozen=True)
 class Key:
-    """All that decides a shared value, as text.
+    """Everything that determines a shared value, as text.
 
     Attributes:
-        method, name: Whose value it is, and which.
+        method, name: The method and the name of its value.
         depends_on: The options that it depends on.
-        of: The model and the images that it is of.
+        of: The model and the images that it is computed from.
         seed: The shared seed, which decides its random draws.
-        computed_as: Precision, device and number of threads, which decide how its sums are rounded.
-        scenario: The scenario that it belongs to, by its key; "" for a value of the model.
+        computed_as: Precision, device and number of threads, which affect the rounding of sums.
+        scenario: The key of its scenario; "" for a value of the model.
     """
 
     method: str
@@ -44,44 +44,44 @@ class Key:
 
     @property
     def digest(self) -> str:
-        """Stands for the whole key, 32 hex digits."""
+        """A digest of the whole key, 32 hex digits."""
         return hashlib.sha256(repr(self).encode()).hexdigest()[:32]
 
 
 @dataclass(frozen=True, eq=False)
 class Work:
-    """A value, and what it took to compute it."""
+    """A value, and the cost of computing it."""
 
     value: Any
     spent: Spent
 
 
 class Works:
-    """Shared values of one process, for trials that run one after the other.
+    """Shared values of a process, for successive trials.
 
-    They stay for as long as this object does. A value is known by the method's name: after a change of a
-    method's code take a new one.
+    They are kept as long as this object exists. Values are identified by the method's name: use a new object
+    after a change of a method's code.
     """
 
     def __init__(self) -> None:
         self.known: dict[Key, Work] = {}
 
     def get(self, key: Key, compute: Callable[[], Work], device: torch.device) -> tuple[Work, bool]:
-        """The value of a key, on a device, and whether it was there before."""
+        """The value of a key on a device, and whether it existed before."""
         reused = key in self.known
         if not reused:
             self.known[key] = compute()
         return self.known[key], reused
 
     def drop(self, key: Key) -> None:
-        """Forget a value that was changed."""
+        """Remove a value that was changed."""
         self.known.pop(key, None)
 
 
 def generator(
     seed: int, method: str, name: str, depends_on: tuple[Any, ...], device: torch.device | str = "cpu"
 ) -> torch.Generator:
-    """The source of randomness that a shared value is computed with."""
+    """The random generator for a shared value."""
     return torch.Generator(device).manual_seed(_seed(seed, method, name, depends_on))
 
 
@@ -91,10 +91,10 @@ class SharedWork:
 
     Attributes:
         seed: The shared seed.
-        works: Where values come from that other trials have computed; None: each is computed.
-        scenario: By its key.
-        of_scenario, of_training: Stand for the model with the scenario, and for the model alone.
-        model: The network that is to be unlearned, which no value may be computed from once it has changed.
+        works: The values that other trials have computed; None: all values are computed.
+        scenario: The scenario's key.
+        of_scenario, of_training: Ids of the model with the scenario, and of the model alone.
+        model: The network to unlearn; after it has changed, values can no longer be computed from it.
     """
 
     method: str
@@ -138,7 +138,7 @@ class SharedWork:
 
     @contextmanager
     def watched(self) -> Iterator[None]:
-        """Refuse what a method does inside if it changes a shared value, and drop that value."""
+        """A context that raises an error if a method changes a shared value, and removes that value."""
         try:
             yield
         finally:
@@ -163,10 +163,12 @@ class SharedWork:
     ) -> T:
         _check(name, depends_on)
         if self._computing:
-            raise RuntimeError(f"'{name}' is asked for while '{self._computing}' is computed; do one first")
+            raise RuntimeError(
+                f"'{name}' is requested while '{self._computing}' is computed; compute it before"
+            )
         if self._version() != self._model_version:
             raise RuntimeError(
-                f"the shared value '{name}' is asked for after the model has changed; ask for it before"
+                f"the shared value '{name}' is requested after the model has changed; request it before"
             )
         key = Key(self.method, name, repr(depends_on), of, self.seed, self.computed_as, scenario)
 
@@ -192,7 +194,7 @@ class SharedWork:
         return cast(T, made.value)
 
     def _version(self) -> int:
-        """Grows with every change of the model in place."""
+        """A number that increases with every inplace change of the model."""
         if self.model is None:
             return 0
         parts = (*self.model.parameters(), *self.model.buffers())
@@ -212,7 +214,7 @@ def tensors(value: Any) -> Iterator[torch.Tensor]:
 
 
 def _kept(value: Any, name: str) -> Any:
-    """The same value in memory of its own, laid out as it will be when another process has sent it.
+    """A copy of a value, with the memory layout that it has after sending it to another process.
 
     Raises:
         TypeError: for anything but tensors and plain values in dicts, tuples and lists.
@@ -226,7 +228,7 @@ def _kept(value: Any, name: str) -> Any:
     if type(value) in (tuple, list):
         return type(value)(_kept(part, name) for part in value)
     raise TypeError(
-        f"the shared value '{name}' holds a {type(value).__name__}; return tensors, numbers and text, in "
+        f"the shared value '{name}' contains a {type(value).__name__}; return tensors, numbers and text, in "
         "dicts, tuples and lists"
     )
 
@@ -234,11 +236,11 @@ def _kept(value: Any, name: str) -> Any:
 def _plain_name(key: Any, name: str) -> str | int:
     if isinstance(key, (str, int)):
         return key
-    raise TypeError(f"the shared value '{name}' has a {type(key).__name__} as a key; take text or integers")
+    raise TypeError(f"the shared value '{name}' has a {type(key).__name__} as a key; use text or integers")
 
 
 def _check(name: str, depends_on: Any) -> None:
-    """Raise TypeError unless what a value depends on can be written down."""
+    """Raise TypeError unless all dependencies of a value are plain values."""
     for part in depends_on:
         if type(part) is tuple:
             _check(name, part)

@@ -1,4 +1,4 @@
-"""Weights as other code names and stores them, fitted into a network name by name and shape by shape."""
+"""Conversion of weights with other names and shapes to those of a network."""
 
 from __future__ import annotations
 
@@ -21,38 +21,38 @@ if TYPE_CHECKING:
 
     Weights = Mapping[str, torch.Tensor]
 
-# Parts of names that torch's wrappers put in, wherever they stand
+# Parts of names that torch's wrappers insert, at any position
 _WRAPPER = re.compile(r"(?:^|(?<=\.))(?:_orig_mod|_fsdp_wrapped_module|_checkpoint_wrapped_module)\.")
-_COUNTER = "n_averaged"  # that torch's AveragedModel keeps beside its weights
-_COUNTED = ".num_batches_tracked"  # of batch norm; older files lack it, and it plays no part
+_COUNTER = "n_averaged"  # a counter of torch's AveragedModel, stored with its weights
+_COUNTED = ".num_batches_tracked"  # of batch norm; older files lack it, and it has no effect
 
 
 @dataclass(frozen=True)
 class Adapted:
-    """Weights as a network takes them.
+    """Weights that fit a network.
 
     Attributes:
-        weights: Under the network's names, with its types.
-        preprocessing: What a normalising layer before the network did, if its values lie in the file.
-        notes: What was done to get there, for people.
-        names: The network's names -> those in the file, which may lack some.
-        beside: What the file holds with them that is not the network's, under its names there.
+        weights: By the network's names, with its types.
+        preprocessing: The values of a normalising layer before the network, if the file contains them.
+        notes: The changes that were made, for messages.
+        names: The network's names -> those in the file; some may be missing.
+        other_tensors: Other tensors of the file, by their names there.
     """
 
     weights: dict[str, torch.Tensor]
     preprocessing: Preprocessing | None
     notes: tuple[str, ...]
     names: Mapping[str, str]
-    beside: Weights
+    other_tensors: Weights
 
     def as_in_file(self, weights: Weights) -> dict[str, torch.Tensor]:
-        """Other weights of the same network, as the file has its own: for the code that wrote it."""
-        return {**self.beside, **{theirs: weights[ours] for ours, theirs in self.names.items()}}
+        """Other weights of the same network in the format of the file, for the code that wrote it."""
+        return {**self.other_tensors, **{theirs: weights[ours] for ours, theirs in self.names.items()}}
 
 
 @dataclass(frozen=True)
 class _Renamed:
-    """Other names for a set of weights: each -> the name in the file."""
+    """Other names for a set of weights: new name -> name in the file."""
 
     names: Mapping[str, str]
     notes: tuple[str, ...] = ()
@@ -63,10 +63,10 @@ class _Renamed:
 
 
 def fit(network: nn.Module, weights: Weights) -> None:
-    """Load weights into a network, every name and every shape as it has them.
+    """Load weights into a network, whose names and shapes they must have.
 
     Raises:
-        DataError: naming the first layers that do not fit; the network is then as it was.
+        DataError: with the first layers that do not fit; the network is then unchanged.
     """
     problems = _problems(network.state_dict(), weights)
     if problems:
@@ -75,18 +75,18 @@ def fit(network: nn.Module, weights: Weights) -> None:
 
 
 def adapted(network: nn.Module, path: Path, entry: str | None, layouts: Iterable[Layout]) -> Adapted:
-    """The weights in a file that fit a network, into which they are loaded.
+    """Load the weights in a file that fit a network, and return them.
 
     Args:
-        entry: Which set of weights in the file; None: the only one that fits.
-        layouts: Names that other code gives to the network's layers.
+        entry: The name of a set of weights in the file; None: the only set that fits.
+        layouts: Names of the network's layers in other code.
 
     Raises:
-        DataError: one line with the file and what does not fit, or the entries to choose from.
+        DataError: one line with the file and the reason, or the entries to choose from.
     """
     sets, layouts = read_sets(path), list(layouts)
     if entry is not None and entry not in sets:
-        raise DataError(f"{path} has no weights under '{entry}'; it holds {_described(sets)}")
+        raise DataError(f"{path} has no weights under '{entry}'; it contains {_described(sets)}")
     chosen = sets if entry is None else {entry: sets[entry]}
     fitting: dict[str, tuple[_Renamed, dict[str, torch.Tensor]]] = {}
     reasons: dict[str, str] = {}
@@ -95,14 +95,16 @@ def adapted(network: nn.Module, path: Path, entry: str | None, layouts: Iterable
         if not reasons[name]:
             fitting[name] = renamed, whole
     if not fitting:
-        largest = max(chosen, key=lambda name: len(chosen[name]))  # its reason is the one that helps
+        largest = max(
+            chosen, key=lambda name: len(chosen[name])
+        )  # the reason for the largest set is the most useful
         raise DataError(
-            f"{path}{f', entry {largest!r}' if largest else ''}: {reasons[largest]}; a network with other "
-            "layers is taken by 'timm:NAME' or 'import:MODULE:FUNCTION'"
+            f"{path}{f', entry {largest!r}' if largest else ''}: {reasons[largest]}; for a network with "
+            "other layers use 'timm:NAME' or 'import:MODULE:FUNCTION'"
         )
     if len(fitting) > 1:
         raise DataError(
-            f"{path} holds several sets of weights that fit: {_described({n: sets[n] for n in fitting})}; "
+            f"{path} contains several sets of weights that fit: {_described({n: sets[n] for n in fitting})}; "
             f"choose with 'checkpoint: {{file: {path}, entry: {next(filter(None, fitting))}}}'"
         )
     [(name, (renamed, whole))] = fitting.items()
@@ -113,12 +115,12 @@ def adapted(network: nn.Module, path: Path, entry: str | None, layouts: Iterable
     fit(network, whole)
     notes = (*picked, *renamed.notes, *(cast if others else []))
     taken = set(renamed.names.values())
-    beside = {theirs: value for theirs, value in sets[name].items() if theirs not in taken}
-    return Adapted(network.state_dict(), renamed.preprocessing, notes, renamed.names, beside)
+    other_tensors = {theirs: value for theirs, value in sets[name].items() if theirs not in taken}
+    return Adapted(network.state_dict(), renamed.preprocessing, notes, renamed.names, other_tensors)
 
 
 def not_finite(weights: Weights) -> list[str]:
-    """The names of tensors that hold NaN or infinite values."""
+    """The names of tensors that contain NaN or infinite values."""
     return [name for name, value in weights.items() if not value.isfinite().all()]
 
 
@@ -128,7 +130,7 @@ def _described(sets: Mapping[str, Weights]) -> str:
 
 
 def _problems(expected: Weights, weights: Weights) -> str:
-    """What keeps weights from fitting; empty if nothing does."""
+    """The reason why weights do not fit; empty if they fit."""
     problems = {
         "of another shape": [
             f"{name} {tuple(weights[name].shape)} for {tuple(value.shape)}"
@@ -150,7 +152,7 @@ def _problems(expected: Weights, weights: Weights) -> str:
 def _renamed(
     network: nn.Module, weights: Weights, layouts: list[Layout]
 ) -> tuple[_Renamed, dict[str, torch.Tensor], str]:
-    """The network's names for the weights, these whole, and what then still keeps them from fitting."""
+    """The best renaming to the network's names, and the reason why it does not fit; empty if it fits."""
     expected = network.state_dict()
     closest = _Renamed({name: name for name in weights})
     for renamed in _renamings(weights, expected, layouts):
@@ -165,7 +167,7 @@ def _renamed(
 
 
 def _renamings(weights: Weights, expected: Weights, layouts: list[Layout]) -> Iterator[_Renamed]:
-    """The weights under one set of names after another, the nearest to those of the file first."""
+    """Candidates for renaming the weights, the nearest to the names of the file first."""
     yield _Renamed({name: name for name in weights})
     named = {_WRAPPER.sub("", name): name for name in weights if name != _COUNTER}
     wrappers = sorted({part for name in weights for part in _WRAPPER.findall(name)})
@@ -195,7 +197,7 @@ def _renamings(weights: Weights, expected: Weights, layouts: list[Layout]) -> It
 
 
 def _front(names: Iterable[str]) -> str:
-    """What all names begin with, in whole parts; each keeps its last part."""
+    """The common prefix of all names, in whole parts; the last part of a name is excluded."""
     parts = zip(*(name.split(".")[:-1] for name in names), strict=False)
     shared = itertools.takewhile(lambda same: len(set(same)) == 1, parts)
     return "".join(f"{same[0]}." for same in shared)
@@ -212,7 +214,7 @@ def _moved(theirs: str, ours: str) -> list[str]:
 
 
 def _without_normalisation(names: Mapping[str, str], weights: Weights) -> Iterator[_Renamed]:
-    """The names without the mean and std of a layer that normalises pixels before the network."""
+    """The names without the mean and std of a normalising layer before the network."""
     for name in names:
         layer, _, leaf = name.rpartition(".")
         both = {f"{layer}.mean", f"{layer}.std"}
@@ -232,7 +234,7 @@ def _short(values: Iterable[float]) -> str:
 
 
 def _implied(expected: Weights, given: Weights) -> Iterator[tuple[str, torch.Tensor]]:
-    """Tensors that a file need not hold: those of tied layers once more, and batch norm's counters."""
+    """Tensors that a file may lack: duplicates of tied layers, and batch norm's counters."""
     present = {expected[name].data_ptr(): name for name in given if name in expected}
     for name, value in expected.items():
         if name in given:

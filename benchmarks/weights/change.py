@@ -1,4 +1,4 @@
-"""How far a model's weights are from the original's: how many entries changed, and by how much."""
+"""The change of a model's weights from the original's: the share of changed entries, and the distance."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ ROUNDING = 4  # units in the last place of the larger of two entries, below whic
 
 @dataclass(frozen=True)
 class WeightChange:
-    """What a method did to the weights.
+    """The change of the weights by a method.
 
     Attributes:
         changed: Percent of the entries that differ by more than rounding.
@@ -27,7 +27,7 @@ class WeightChange:
 def weight_change(original: nn.Module, model: nn.Module) -> WeightChange:
     """Compare two models' parameters; batch norm's running statistics are not parameters.
 
-    A method that returns a network of other parameters has changed it in a way that has no such figure: NaN.
+    If a method returns a network with other parameters, both values are NaN.
     """
     import torch
 

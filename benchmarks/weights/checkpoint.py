@@ -1,4 +1,4 @@
-"""A trained model of the user's: its file, which weights in it, and how it takes pixels."""
+"""User-defined trained models: the file, the set of weights in it, and the preprocessing."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ from typing import Literal
 
 from benchmarks.errors import DataError
 
-Layout = Mapping[str, str]  # the names of a network's layers in other code -> their names here
+Layout = Mapping[str, str]  # names of a network's layers in other code -> their names here
 
 
 @dataclass(frozen=True)
 class Preprocessing:
-    """What is done to pixels before a network sees them: `(x - mean) / std`, with x between 0 and 1.
+    """The preprocessing of pixels: `(x - mean) / std`, with x between 0 and 1.
 
     Attributes:
-        mean, std: One value per channel, or a single one that holds for every channel.
+        mean, std: A value per channel, or a single value for all channels.
     """
 
     mean: tuple[float, ...]
@@ -34,11 +34,11 @@ class Preprocessing:
         std: float | Sequence[float] | None = None,
         scale: Literal[1, 255] | None = None,
     ) -> Preprocessing | None:
-        """From what people write down; None if nothing is given, which leaves it to the data set.
+        """The preprocessing from a plan's values; None if none is given, for that of the data set.
 
         Args:
-            mean, std: 0 and 1 where only one of the three is given.
-            scale: The largest value of a pixel, in whose unit mean and std are: 1 (the default) or 255.
+            mean, std: Default to 0 and 1 if only one of the three is given.
+            scale: The largest value of a pixel, which is the unit of mean and std: 1 (the default) or 255.
 
         Raises:
             DataError: for a standard deviation that is not positive, or a value that is not finite.
@@ -73,8 +73,8 @@ class Checkpoint:
     """A file with the weights of a trained model.
 
     Attributes:
-        entry: Which of the sets of weights in the file; None: the only one that fits.
-        preprocessing: How the network takes pixels; None: normalised as the data set says.
+        entry: The name of a set of weights in the file; None: the only set that fits.
+        preprocessing: The network's preprocessing; None: that of the data set.
     """
 
     file: Path
@@ -83,7 +83,7 @@ class Checkpoint:
 
     @property
     def id(self) -> str:
-        """Stands for all that decides what the model says: the file's content, the entry, the preprocessing.
+        """An id of everything that affects predictions: the file's content, the entry, the preprocessing.
 
         Raises:
             DataError: if the file cannot be read.
@@ -100,7 +100,7 @@ class Checkpoint:
 
 
 def file_digest(path: Path) -> str:
-    """The SHA-256 of a file's content, in hexadecimal; computed again only when the file has changed.
+    """The SHA-256 of a file's content, in hexadecimal; computed again only if the file has changed.
 
     Raises:
         DataError: if the file cannot be read.
@@ -123,6 +123,6 @@ def _shown(values: tuple[float, ...]) -> str:
 
 
 def _values(given: float | Sequence[float]) -> tuple[float, ...]:
-    """As floats; equal values are one, so that both spellings are the same preprocessing."""
+    """The values as floats; equal values become a single one, so that both spellings are the same."""
     values = tuple(map(float, given)) if isinstance(given, Sequence) else (float(given),)
     return values[:1] if len(set(values)) == 1 else values

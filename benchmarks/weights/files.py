@@ -1,4 +1,4 @@
-"""Files with weights: read without running anything in them, and without more memory than their size."""
+"""Files with weights: read without running code in them, and with no more memory than their size."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ if TYPE_CHECKING:
     import torch
 
 _SHOWN = 3  # names in a message
-_DEPTH = 3  # of dicts inside each other in which weights are looked for
+_DEPTH = 3  # of nested dicts that are searched for weights
 
-# What training scripts keep beside the weights, by its name in the file. Each is read as an inert object:
-# neither the class of that name nor numpy is touched
+# Classes of objects that training scripts store with the weights, by their names in the file. Each is read
+# as an inert object: neither the class of that name nor numpy is imported
 _BESIDE_WEIGHTS = (
     ("numpy", "dtype"),
     ("numpy", "ndarray"),
@@ -33,7 +33,7 @@ _BESIDE_WEIGHTS = (
 
 
 class _Inert:
-    """Takes the place of an object that is not wanted; whatever the file does with it has no effect."""
+    """Replaces an object that is not needed; calls of it in the file have no effect."""
 
     def __new__(cls, *arguments: object) -> _Inert:
         return super().__new__(cls)
@@ -45,52 +45,52 @@ class _Inert:
         pass
 
 
-# Classes of their own with those names, since torch looks a name of a file up among the names of classes
+# Separate classes with those names, because torch looks up a name in the file among the names of classes
 _STAND_INS: list[Any] = [type(name, (_Inert,), {"__module__": module}) for module, name in _BESIDE_WEIGHTS]
 
 
 def read_weights(path: str | Path) -> dict[str, torch.Tensor]:
-    """The only state dict in a .safetensors file, or in one that torch.save wrote; on the CPU.
+    """The only state dict in a .safetensors file or a file of torch.save; on the CPU.
 
     Raises:
-        DataError: if the file cannot be read, or does not hold one state dict.
+        DataError: if the file cannot be read, or does not contain exactly one state dict.
     """
     sets = read_sets(path)
     if len(sets) > 1:
-        raise DataError(f"{path} holds several sets of weights ({few(sets)}); save one of them alone")
+        raise DataError(f"{path} contains several sets of weights ({few(sets)}); save only one")
     return next(iter(sets.values()))
 
 
 def read_sets(path: str | Path) -> dict[str, dict[str, torch.Tensor]]:
-    """Every set of named tensors in a file, by the keys that lead to it joined with "."; on the CPU.
+    """Every set of named tensors in a file, by its path of keys joined with "."; on the CPU.
 
-    The set that is the file itself is called "". What else lies beside the tensors is left out.
+    The name of a set at the top level is "". Objects other than tensors are left out.
 
     Raises:
-        DataError: if the file cannot be read, or holds no named tensors.
+        DataError: if the file cannot be read, or contains no named tensors.
     """
     path = Path(path)
     content = _content(path)
     if not isinstance(content, dict):
         raise DataError(
-            f"{path} holds a {type(content).__name__}; save the network's state_dict() in its place"
+            f"{path} contains a {type(content).__name__}; save the network's state_dict() in its place"
         )
     sets = dict(_sets(content))
     if not sets:
         what = f"no named tensors ({few(content)})" if content else "nothing"
-        raise DataError(f"{path} holds {what}; save the network's state_dict()")
+        raise DataError(f"{path} contains {what}; save the network's state_dict()")
     return sets
 
 
 def safetensors_of(weights: Mapping[str, torch.Tensor]) -> bytes:
-    """Weights as the content of a .safetensors file."""
+    """The content of a .safetensors file with some weights."""
     from safetensors.torch import save
 
     return save(_plain_copies(weights))
 
 
 def state_dict_of(weights: Mapping[str, torch.Tensor]) -> bytes:
-    """Weights as torch.save writes a plain dict of tensors; `torch.load(..., weights_only=True)` takes it."""
+    """The content of a torch.save file with a dict of tensors, for `torch.load(..., weights_only=True)`."""
     import torch
 
     content = io.BytesIO()
@@ -99,7 +99,7 @@ def state_dict_of(weights: Mapping[str, torch.Tensor]) -> bytes:
 
 
 def _plain_copies(weights: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
-    """Copies on the CPU: safetensors refuses tensors that share memory, and torch would store all of it."""
+    """Copies on the CPU: safetensors refuses tensors that share memory, torch would store all of it."""
     import torch
 
     return {
@@ -109,7 +109,7 @@ def _plain_copies(weights: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor
 
 
 def few(names: Any) -> str:
-    """The first of some names, for a message."""
+    """The first names of a list, for a message."""
     names = list(map(str, names))
     return ", ".join(names[:_SHOWN]) + (", ..." if len(names) > _SHOWN else "")
 
@@ -126,18 +126,18 @@ def _content(path: Path) -> Any:
             return torch.load(path, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as error:
         raise DataError(
-            f"{path} holds other objects than tensors, which could run anything and are not loaded; "
-            "load it where its network is defined, and save the state_dict() alone"
+            f"{path} contains objects other than tensors, which could run any code and are not loaded; "
+            "load it with the code of its network, and save only the state_dict()"
         ) from error
     except DataError:
         raise
-    except Exception as error:  # torch's reader answers damage in many ways
+    except Exception as error:  # torch raises many kinds of exceptions for damaged files
         reason = str(error).strip().partition("\n")[0] or type(error).__name__
         raise DataError(f"{path} cannot be read: {reason}") from error
 
 
 def _is_safetensors(path: Path) -> bool:
-    """Whether a file begins with the length of a JSON header and its brace, whatever its ending says."""
+    """Whether a file begins with the length of a JSON header and its brace; the file's ending is ignored."""
     with path.open("rb") as file:
         start = file.read(9)
     header = int.from_bytes(start[:8], "little")
@@ -145,7 +145,7 @@ def _is_safetensors(path: Path) -> bool:
 
 
 def _refuse_compressed(path: Path) -> None:
-    """A file of torch is an archive without compression; unpacked, another could fill the memory."""
+    """Refuse compressed archives, which could fill the memory; torch writes archives without compression."""
     if not zipfile.is_zipfile(path):
         return
     with zipfile.ZipFile(path) as archive:
@@ -154,7 +154,7 @@ def _refuse_compressed(path: Path) -> None:
     if unpacked > packed:
         raise DataError(
             f"{path} is an archive of {packed / 1e6:,.1f} MB that unpacks to {unpacked / 1e6:,.1f} MB, and "
-            "torch.save compresses nothing; save the weights with it again"
+            "torch.save does not compress; save the weights with it again"
         )
 
 
@@ -169,7 +169,7 @@ def _sets(content: Mapping[Any, Any], keys: tuple[str, ...] = ()) -> Iterator[tu
 
 
 def _is_plain(value: object) -> bool:
-    """Whether a value is a dense tensor with memory of its own, which can be copied into a network."""
+    """Whether a value is a dense tensor with data, which can be copied into a network."""
     import torch
 
     return (

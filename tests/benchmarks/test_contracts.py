@@ -212,14 +212,14 @@ def test_a_broken_method_is_reported(user_method: MakeMethod, old: str, new: str
     ("compute", "complaint"),
     [
         ("lambda g: p0 * params.scale", "'mean' depends on a searched value"),
-        ("lambda g: torch.rand(p0.shape, generator=rng)", "'mean' depends on .* the trial's own seed"),
+        ("lambda g: torch.rand(p0.shape, generator=rng)", "'mean' depends on .* the trial's seed"),
         ("lambda g: torch.rand(p0.shape, generator=g)", ""),
         ("lambda g: p0 * params.scale, params.scale", ""),
         ("lambda g: p0 * 2).add_(1", "'mean' in place"),
         ("lambda g: p0 * 2).data.add_(1", "'mean' is changed in place"),
         ("lambda g: p0 * 2, p0", "depends on a Parameter"),
-        ("lambda g: iter(p0)", "holds a tuple_iterator"),
-        ("lambda g: [data.once('inner', lambda g: p0)]", "'inner' is asked for while 'mean' is computed"),
+        ("lambda g: iter(p0)", "contains a tuple_iterator"),
+        ("lambda g: [data.once('inner', lambda g: p0)]", "'inner' is requested while 'mean' is computed"),
     ],
 )
 def test_a_value_that_cannot_be_shared_is_reported(
@@ -244,7 +244,7 @@ def test_a_value_that_cannot_be_shared_is_reported(
     ("compute", "complaint"),
     [
         ("lambda images, g: images.labels.float().mean()", ""),
-        ("lambda images, g: data.forget.labels.float().mean()", "'mean' depends on what is to be forgotten"),
+        ("lambda images, g: data.forget.labels.float().mean()", "'mean' depends on the forget set"),
     ],
 )
 def test_a_value_per_model_that_depends_on_the_forget_set_is_reported(
@@ -279,7 +279,7 @@ def test_a_shared_value_of_a_changed_model_is_reported(user_method: MakeMethod) 
             next(model.parameters()).mul_(2)
         data.once("mean", lambda g: 1.0)
         for p in model.parameters():"""
-    with pytest.raises(AssertionError, match="'mean' is asked for after the model has changed"):
+    with pytest.raises(AssertionError, match="'mean' is requested after the model has changed"):
         check_method(user_method(("\n        for p in model.parameters():", changed)))
 
 

@@ -1,4 +1,4 @@
-"""Cheaper forward passes: the same logits, whatever the model is made of, and everything put back."""
+"""Faster forward passes: the same logits for all kinds of models, and unchanged layers afterwards."""
 
 from __future__ import annotations
 

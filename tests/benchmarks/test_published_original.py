@@ -123,7 +123,7 @@ def test_a_published_original_has_another_id_and_its_retrained_model_has_not(
 def test_a_model_that_nobody_published_or_recorded_is_reported(
     scenario: Scenario, starts: list[dict[str, torch.Tensor]]
 ) -> None:
-    with pytest.raises(TrainingError, match="nothing was recorded when it was trained; leave out"):
+    with pytest.raises(TrainingError, match="its training was not recorded; leave out"):
         prepare(scenario, recipe=AS_IS, record=True)
     plain = Scenario("digits", "cnn2", "full_class", "8")
     with pytest.raises(TrainingError, match="'cnn2' has no published weights; set 'original: trained'"):

@@ -1,4 +1,4 @@
-"""A trained model of one's own in place of the original one."""
+"""A user-defined trained model in place of the original."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ def test_weights_that_do_not_fit_are_reported_with_their_file(file) -> None:
 
 
 def test_no_steps_of_its_training_can_be_had(file) -> None:
-    with pytest.raises(TrainingError, match="nothing was recorded when own-"):
+    with pytest.raises(TrainingError, match=r"the training of own-.* was not recorded"):
         prepare(SCENARIO, original=user_model(SCENARIO, Checkpoint(file)), record=True)
 
 
@@ -119,7 +119,7 @@ def test_a_user_defined_retrained_model_gives_the_targets(
 
 def test_two_models_that_take_pixels_in_two_ways_are_not_compared(file, short: Recipe) -> None:
     other = user_model(SCENARIO, Checkpoint(file, preprocessing=Preprocessing.of(scale=1)))
-    with pytest.raises(TrainingError, match="take pixels in different ways"):
+    with pytest.raises(TrainingError, match="have different preprocessing"):
         prepare(SCENARIO, recipe=short, original=user_model(SCENARIO, Checkpoint(file)), retrained=other)
 
 
@@ -144,8 +144,8 @@ def test_weights_that_make_every_output_nan_are_refused(digits: Prepared, tmp_pa
     with pytest.raises(DataError) as caught:
         user_model(SCENARIO, Checkpoint(tmp_path / "mine.pt"), lines.append)
     assert str(caught.value) == (
-        f"{tmp_path / 'mine.pt'}: the model's outputs are not finite: 1 of {len(weights)} tensors hold NaN "
-        "or infinite values (0.weight); take another checkpoint"
+        f"{tmp_path / 'mine.pt'}: the model's outputs are not finite: 1 of {len(weights)} tensors contain "
+        "NaN or infinite values (0.weight); take another checkpoint"
     )
 
 
@@ -156,7 +156,8 @@ def test_nan_in_weights_that_are_not_used_is_reported(digits: Prepared, tmp_path
     lines = []
     user_model(SCENARIO, Checkpoint(tmp_path / "mine.pt"), lines.append)
     assert lines == [
-        f"warning: {tmp_path / 'mine.pt'}: 1 of {len(weights)} tensors hold NaN or infinite values (0.bias)"
+        f"warning: {tmp_path / 'mine.pt'}: 1 of {len(weights)} tensors contain NaN or infinite values "
+        "(0.bias)"
     ]
 
 

@@ -67,8 +67,8 @@ def test_a_plan_of_your_own(typed: Typed, tmp_path: Path) -> None:
         ("cifar-10", "unknown name 'cifar-10'; did you mean 'cifar10'?"),
         ("jit-tabel8", "did you mean 'jit-table8'"),
         ("jit-table1", "jit-table1 is part of jit-table9: unlearn run jit-table9"),
-        ("import:mine:build", "is code of your own, which is not run to be shown"),
-        ("cifar10@3", "after the @ stands a number of training images"),
+        ("import:mine:build", "is your own code, which is not run to show it"),
+        ("cifar10@3", "after the @ write a number of training images"),
     ],
 )
 def test_other_names_are_refused_with_what_was_meant(name: str, message: str, typed: Typed) -> None:

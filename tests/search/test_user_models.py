@@ -98,7 +98,7 @@ def test_a_network_that_cannot_be_trained_is_refused_when_the_plan_is_read(
 def test_weights_are_checked_before_anything_is_trained() -> None:
     from search.engine.preparation import NO_USER_MODELS, load_user_models
 
-    with pytest.raises(DataError, match=r"m.pt holds other objects than tensors"):
+    with pytest.raises(DataError, match=r"m.pt contains objects other than tensors"):
         load_user_models(Checkpoint(Path("m.pt")), None, [SCENARIO], print)
     assert load_user_models(None, None, [SCENARIO], print) == NO_USER_MODELS
     # Without scenarios, all of which are prepared

@@ -1,4 +1,4 @@
-"""What lies in folders: pictures, litter, links, and names of all kinds."""
+"""The content of folders: pictures, litter, links, and names of all kinds."""
 
 from __future__ import annotations
 

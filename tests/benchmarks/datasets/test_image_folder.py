@@ -289,11 +289,11 @@ def test_classes_may_be_called_almost_anything(data: Path) -> None:
     ("name", "message"),
     [
         (b"caf\xe9", r"'caf\\udce9' is not UTF-8; rename it"),
-        (b"a\x1b[31m", r"'a\\x1b\[31m' holds a character that cannot be seen; rename it"),
-        (b"a\nb", r"'a\\nb' holds a character that cannot be seen"),
-        ("a\u202eb".encode(), r"'a\\u202eb' holds a character that cannot be seen"),
+        (b"a\x1b[31m", r"'a\\x1b\[31m' contains an invisible character; rename it"),
+        (b"a\nb", r"'a\\nb' contains an invisible character"),
+        ("a\u202eb".encode(), r"'a\\u202eb' contains an invisible character"),
         (b" a", "' a' must not .* begin or end with a space"),
-        (b"a>b", "'a>b' must not hold"),
+        (b"a>b", "'a>b' must not contain"),
     ],
 )
 def test_names_that_tables_and_terminals_do_not_take_are_refused_when_the_folder_is_listed(
@@ -324,8 +324,8 @@ def test_a_pipe_among_the_images_is_named_and_hangs_nobody(pets: Path) -> None:
 
 
 def test_a_link_to_nothing_is_named(pets: Path) -> None:
-    (pets / "cat" / "gone.png").symlink_to("/no/such.png")
-    with pytest.raises(DataError, match=r"cat/gone.png cannot be read \(No such file or directory\)"):
+    (pets / "cat" / "deleted.png").symlink_to("/no/such.png")
+    with pytest.raises(DataError, match=r"cat/deleted.png cannot be read \(No such file or directory\)"):
         load("image_folder:pets")
 
 
@@ -369,14 +369,16 @@ def refused(name: str, message: str) -> None:
 def test_a_folder_that_is_refused_is_reported(data: Path) -> None:
     refused("image_folder:pets", f"no folder {data}/pets; put one folder per class")
     for name in ("../pets", "", ".", "..", "a/b", "a b"):
-        refused(f"image_folder:{name}", "after the colon stands the name of a folder")
+        refused(f"image_folder:{name}", "after the colon write the name of a folder")
     (data / "pets").mkdir()
-    refused("image_folder:pets", "two classes or more are needed, but .*pets holds 0")
+    refused("image_folder:pets", "two classes or more are needed, but .*pets contains 0")
     picture(data / "pets" / "1.png")
-    refused("image_folder:pets", "holds 0 and beside them 1 image outside class folders, such as 1.png; put")
+    refused(
+        "image_folder:pets", "contains 0 in addition to 1 image outside class folders, such as 1.png; put"
+    )
     (data / "pets" / "1.png").unlink()
     class_tree(data / "pets", {"a": 3})
-    refused("image_folder:pets", "two classes or more are needed, but .*pets holds 1")
+    refused("image_folder:pets", "two classes or more are needed, but .*pets contains 1")
     class_tree(data / "pets", {"b": 2})
     refused("image_folder:pets", "every class needs 3 images or more, but 'b' has 2")
     class_tree(data / "pets", {"b": 3})
@@ -387,7 +389,7 @@ def test_a_folder_that_is_refused_is_reported(data: Path) -> None:
     refused("image_folder:pets", r"'empty' has 0 that can be read \(.heic 1; convert them to JPEG or PNG\)")
     shutil.rmtree(data / "pets" / "empty")
     class_tree(data / "pets", {"c+d": 3})
-    refused("image_folder:pets", r"'c\+d' must not hold '\+'")
+    refused("image_folder:pets", r"'c\+d' must not contain '\+'")
 
 
 def test_splits_that_do_not_fit_are_refused(data: Path) -> None:
@@ -395,10 +397,10 @@ def test_splits_that_do_not_fit_are_refused(data: Path) -> None:
     class_tree(data / "pets" / "test", {"a": 1, "b": 1})
     refused(
         "image_folder:pets",
-        "'train/' and 'test/' must hold the same classes, but only 'train/' has 'c'; add or remove it",
+        "'train/' and 'test/' must contain the same classes, but only 'train/' has 'c'; add or remove it",
     )
     (data / "pets" / "test" / "c").mkdir()
-    refused("image_folder:pets", "at least 1 test images that can be read, which 'c' in .*pets lacks")
+    refused("image_folder:pets", "at least 1 test images that can be read, which 'c' in .*pets does not have")
 
 
 def test_images_that_cannot_be_read_are_named_and_counted(pets: Path) -> None:
@@ -471,7 +473,7 @@ def test_a_variant_is_stratified_and_normalised_like_the_whole(data: Path) -> No
 
 def test_a_variant_that_would_lose_a_class_is_refused(data: Path) -> None:
     class_tree(data / "pets", {"a": 60, "b": 3})
-    with pytest.raises(DataError, match="leaves no images of the small class 'b'; take more images"):
+    with pytest.raises(DataError, match="leaves no images of the small class 'b'; use more images"):
         load("image_folder:pets@10")
 
 

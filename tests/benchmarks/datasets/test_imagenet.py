@@ -86,7 +86,7 @@ def test_without_files_the_error_says_what_to_fetch_and_how_to_arrange_it(
 ) -> None:
     monkeypatch.setenv("UNLEARN_DATA", str(tmp_path))
     with pytest.raises(
-        DataError, match=f"{tmp_path}/imagenet/train must hold .*image-net.org, .*<split>/<wnid>"
+        DataError, match=f"{tmp_path}/imagenet/train must contain .*image-net.org, .*<split>/<wnid>"
     ):
         load("imagenet")
 
@@ -97,6 +97,6 @@ def test_validation_images_without_class_folders_are_refused(source, tmp_path: P
     for wnid in WNIDS:
         (tmp_path / "imagenet/val" / wnid).rmdir()
     with pytest.raises(
-        DataError, match=r"imagenet/val must hold .* but holds 0; .*torchvision.datasets.ImageNet"
+        DataError, match=r"imagenet/val must contain .* but contains 0; .*torchvision.datasets.ImageNet"
     ):
         loading.load_source.__wrapped__(source, tmp_path)

@@ -1,4 +1,4 @@
-"""The family `import:<module>:<function>`: a user's own images from code."""
+"""The family `import:<module>:<function>`: user-defined images from code."""
 
 from __future__ import annotations
 
@@ -197,10 +197,13 @@ def test_a_worker_needs_the_images_and_not_the_module(build, tmp_path: Path) -> 
         ),
         ("return (x, y), (x, y), 'abcd'", "the class names must be a list of texts"),
         ("return (x, y), (x, list('abcd') * 10)", "some labels are whole numbers and others texts"),
-        ("return (x, y), (x, y), ['a', 'b', 'c+', 'd']", r"the class name 'c\+' must not hold"),
-        ("return (x, y), (x, y), ['a', 'b', 'c', 'c']", "two classes or more with names of their own"),
+        ("return (x, y), (x, y), ['a', 'b', 'c+', 'd']", r"the class name 'c\+' must not contain"),
+        ("return (x, y), (x, y), ['a', 'b', 'c', 'c']", "two classes or more with different names"),
         ("return (x, y * 0), (x, y * 0)", "two classes or more"),
-        ("return (x, y), (x[:3], y[:3])", "every class needs at least 1 test images, which '3' lacks"),
+        (
+            "return (x, y), (x[:3], y[:3])",
+            "every class needs at least 1 test images, which '3' does not have",
+        ),
         ("return Pairs(x[:0]), (x, y)", "the training images: there are none"),
         (
             "return Pairs([*x, x[0][:4, :4]], [*y, 0]), (x, y)",
@@ -232,7 +235,7 @@ def test_what_a_function_gives_is_checked(build, body: str, message: str) -> Non
 def test_the_error_names_the_path_of_a_missing_function(build) -> None:
     build("return (x, y), (x, y)")
     with pytest.raises(
-        BenchmarkError, match="data set 'import:mydata': after 'import:' stand a module and a"
+        BenchmarkError, match="data set 'import:mydata': after 'import:' write a module and a"
     ):
         datasets.get("import:mydata")
     with pytest.raises(BenchmarkError, match="has no function 'biuld'; did you mean 'build'"):

@@ -1,4 +1,4 @@
-"""Every file of a folder is used or named: what is said of the ones that are left out."""
+"""Every file of a folder is used or named: the messages about files that are left out."""
 
 from __future__ import annotations
 

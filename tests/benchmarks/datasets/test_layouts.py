@@ -121,27 +121,39 @@ def test_test_images_without_classes_are_not_used(arranged) -> None:
 @pytest.mark.parametrize(
     ("paths", "message"),
     [
-        (["train", "test"], "'test' and 'train' hold images, but no class folders; put one folder per class"),
-        ([*both("train", "Train"), "test/a"], "it holds both 'Train' and 'train'; leave one"),
-        (both("test", "val"), "it holds 'test' and 'val', but no folder 'train' with class folders; add it"),
+        (
+            ["train", "test"],
+            "'test' and 'train' contain images, but no class folders; put one folder per class",
+        ),
+        ([*both("train", "Train"), "test/a"], "it contains both 'Train' and 'train'; leave one"),
+        (
+            both("test", "val"),
+            "it contains 'test' and 'val', but no folder 'train' with class folders; add it",
+        ),
         (
             [*both("train", "test"), "extra"],
-            "it holds 'test' and 'train' beside 'extra', so that it is not clear",
+            "it contains 'test' and 'train' next to 'extra', so that it is not clear",
         ),
         (
             ["a", "b", *both("test")],
-            "it holds 'test' beside 'a', so that it is not clear which folders are classes",
+            "it contains 'test' next to 'a', so that it is not clear which folders are classes",
         ),
-        (both("seg_train", "seg_test"), r"'seg_test' and 'seg_train' hold the same folders \(such as 'a'\)"),
-        ([*both("x/2020", "x/2021"), "x/c"], "'x/2020' and 'x/2021' hold the same folders"),
+        (
+            both("seg_train", "seg_test"),
+            r"'seg_test' and 'seg_train' contain the same folders \(such as 'a'\)",
+        ),
+        ([*both("x/2020", "x/2021"), "x/c"], "'x/2020' and 'x/2021' contain the same folders"),
         (
             ["cat/a/0.png", "cat/b/0.png", *(f"cat/{i}.png" for i in range(9))],
-            "9 of its 11 images lie outside class folders, if 'a' and 'b' are classes; put every image into",
+            "9 of its 11 images are outside class folders, if 'a' and 'b' are classes; put every image into",
         ),
-        ([*both("train"), "test/a", "test/c"], "'train/' and 'test/' must hold .* but only 'train/' has 'b'"),
+        (
+            [*both("train"), "test/a", "test/c"],
+            "'train/' and 'test/' must contain .* but only 'train/' has 'b'",
+        ),
         (
             [*both("train", "test"), "val/c"],
-            "'train/' and 'val/' must hold the same classes, but only 'val/' has 'c'; add or remove it",
+            "'train/' and 'val/' must contain the same classes, but only 'val/' has 'c'; add or remove it",
         ),
     ],
 )

@@ -105,14 +105,14 @@ def test_names_in_either_form_of_unicode_are_the_same(tmp_path: Path) -> None:
             "file_name,label\n9.png,a\n",
             "metadata.csv:2: there is no file '9.png'; add it, or rem",
         ),
-        ("metadata.csv", "file_name,label\n../0.png,a\n", "metadata.csv:2: '../0.png' lies outside"),
-        ("metadata.csv", "file_name,label\n/etc/passwd,a\n", "metadata.csv:2: '/etc/passwd' lies outside"),
+        ("metadata.csv", "file_name,label\n../0.png,a\n", "metadata.csv:2: '../0.png' is outside"),
+        ("metadata.csv", "file_name,label\n/etc/passwd,a\n", "metadata.csv:2: '/etc/passwd' is outside"),
         (
             "metadata.csv",
             "file_name,label\n0.png,a\n0.png,b\n",
             "csv:3: '0.png' has the label 'b', .* row 'a'",
         ),
-        ("metadata.csv", "file_name,label\n0.png,\n", "names no image that is there with a label"),
+        ("metadata.csv", "file_name,label\n0.png,\n", "has no label of an existing image"),
         (
             "metadata.csv",
             'file_name,label\n"0.png,a\n',
@@ -134,8 +134,8 @@ def test_an_invalid_table_is_reported_in_a_single_line(
 
 def test_splits_that_could_be_read_in_two_ways_are_refused(tmp_path: Path) -> None:
     rows = "file_name,label\ntrain/0.png,a\nTrain/0.png,b\n"
-    with pytest.raises(DataError, match="images lie in both 'Train/' and 'train/'; put those of one split"):
+    with pytest.raises(DataError, match="images are in both 'Train/' and 'train/'; put those of one split"):
         arranged(tmp_path / "1", {"metadata.csv": rows}, ["train/0.png", "Train/0.png"])
     rows = "file_name,label\ntest/0.png,a\nval/0.png,b\n"
-    with pytest.raises(DataError, match="none of its labelled images lies in a folder 'train'; add it"):
+    with pytest.raises(DataError, match="none of its labelled images is in a folder 'train'; add it"):
         arranged(tmp_path / "2", {"metadata.csv": rows}, ["test/0.png", "val/0.png"])

@@ -1,4 +1,4 @@
-"""The family `import:<module>:<function>`: a user's own network."""
+"""The family `import:<module>:<function>`: user-defined networks."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from benchmarks.errors import BenchmarkError
 from benchmarks.models import models
 
 NETWORKS = '''
-"""Networks of a user's own."""
+"""User-defined networks."""
 import torch
 from torch import nn
 
@@ -72,32 +72,32 @@ class Net(nn.Module):
 
 @pytest.fixture(autouse=True)
 def user_networks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    (tmp_path / "own_nets.py").write_text(NETWORKS)
+    (tmp_path / "user_nets.py").write_text(NETWORKS)
     (tmp_path / "broken_nets.py").write_text("import nothing_of_that_name")
     (tmp_path / "ending_nets.py").write_text("raise SystemExit(0)")
     monkeypatch.syspath_prepend(tmp_path)
-    for name in ("own_nets", "broken_nets", "ending_nets"):
+    for name in ("user_nets", "broken_nets", "ending_nets"):
         monkeypatch.delitem(sys.modules, name, raising=False)
 
 
 def test_a_function_is_imported_by_its_path() -> None:
-    model = models.get("import:own_nets:build")
-    assert (model.name, model.summary) == ("import:own_nets:build", "One layer.")
+    model = models.get("import:user_nets:build")
+    assert (model.name, model.summary) == ("import:user_nets:build", "One layer.")
     assert model.build(7, 3, 8)(torch.zeros(2, 3, 8, 8)).shape == (2, 7)
-    assert models.get("import:own_nets:build@16").input_size(8) == 16
+    assert models.get("import:user_nets:build@16").input_size(8) == 16
 
 
 @pytest.mark.parametrize(
     ("path", "message"),
     [
-        ("own_nets", "after 'import:' stand a module and a function, as in 'my.code:build'"),
-        ("own nets:build", "after 'import:' stand a module"),
-        ("own_nets:", "after 'import:' stand a module"),
+        ("user_nets", "after 'import:' write a module and a function, as in 'my.code:build'"),
+        ("user nets:build", "after 'import:' write a module"),
+        ("user_nets:", "after 'import:' write a module"),
         ("own_netz:build", "the module 'own_netz' does not import"),
         ("broken_nets:build", "No module named 'nothing_of_that_name'"),
         ("ending_nets:build", "does not import (SystemExit: 0)"),
-        ("own_nets:biuld", "own_nets.py) has no function 'biuld'; did you mean 'build'"),
-        ("own_nets:not_callable", "has no function 'not_callable'"),
+        ("user_nets:biuld", "user_nets.py) has no function 'biuld'; did you mean 'build'"),
+        ("user_nets:not_callable", "has no function 'not_callable'"),
     ],
 )
 def test_a_wrong_path_is_reported_in_a_single_line(path: str, message: str) -> None:
@@ -114,14 +114,14 @@ def test_a_wrong_path_is_reported_in_a_single_line(path: str, message: str) -> N
         ("other_arguments", r"must take \(num_classes, channels, image_size\); too many"),
         (
             "raises",
-            r"^model 'import:own_nets:raises': the function raises ValueError .*\(7, 3, 8\).*thing$",
+            r"^model 'import:user_nets:raises': the function raises ValueError .*\(7, 3, 8\).*thing$",
         ),
-        ("pair", r"^model 'import:own_nets:pair': forward\(\) returns a tuple with \[0\] \(2, 7\)"),
+        ("pair", r"^model 'import:user_nets:pair': forward\(\) returns a tuple with \[0\] \(2, 7\)"),
     ],
 )
 def test_a_function_that_does_not_build_is_reported_in_a_single_line(function: str, message: str) -> None:
     with pytest.raises(BenchmarkError, match=message):
-        models.get(f"import:own_nets:{function}").build(7, 3, 8)
+        models.get(f"import:user_nets:{function}").build(7, 3, 8)
 
 
 def test_a_network_whose_forward_was_edited_is_trained_again(
@@ -147,8 +147,8 @@ def test_a_network_whose_forward_was_edited_is_trained_again(
 
 
 def test_a_network_is_tried_once_for_each_kind_of_images() -> None:
-    build = models.get("import:own_nets:counted").build
-    calls = sys.modules["own_nets"].calls
+    build = models.get("import:user_nets:counted").build
+    calls = sys.modules["user_nets"].calls
     build(7, 3, 8)
     first = len(calls)
     build(7, 3, 8)
@@ -158,4 +158,4 @@ def test_a_network_is_tried_once_for_each_kind_of_images() -> None:
 
 
 def test_lazy_layers_come_with_weights() -> None:
-    assert models.get("import:own_nets:lazy").build(7, 3, 8).state_dict()["1.weight"].shape == (7, 192)
+    assert models.get("import:user_nets:lazy").build(7, 3, 8).state_dict()["1.weight"].shape == (7, 192)

@@ -155,7 +155,7 @@ def test_a_file_of_another_network_is_refused_and_nothing_is_loaded(stored, tmp_
     network = built(f"timm:{CNN}", 4, 3, 64)
     before = {key: value.clone() for key, value in network.state_dict().items()}
     with pytest.raises(
-        DataError, match=r"safetensors does not hold the weights of timm's test_resnet"
+        DataError, match=r"safetensors does not contain the weights of timm's test_resnet"
     ) as caught:
         models.get(f"timm:{CNN}").load_pretrained(network)
     assert "\n" not in str(caught.value)

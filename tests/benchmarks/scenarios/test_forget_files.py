@@ -93,8 +93,8 @@ def test_a_class_that_is_forgotten_as_a_whole_leaves_its_share_to_others(folder:
         (("-1",), r"^ids.txt:1: 'digits' has no training image -1; its indices go from 0 to 1436$"),
         (("9" * 5000,), r"^ids.txt:1: 'digits' has no training image 9+; its"),
         ((3, "#", 5, "03"), r"^ids.txt:4: '03' is the image of line 1 again; remove one$"),
-        (("cat.png",), r"^ids.txt:1: 'digits' knows its images by index alone, from 0 to 1436$"),
-        (("# nothing", ""), r"^ids.txt lists no image; write indices"),
+        (("cat.png",), r"^ids.txt:1: 'digits' has no file names; write indices, from 0 to 1436$"),
+        (("# nothing", ""), r"^ids.txt does not list an image; write indices"),
         (
             range(1150),
             r"^ids.txt: 1150 of the 1437 training images .* at most 1149 can be, as 287 are held out",
@@ -113,7 +113,7 @@ def test_a_file_that_is_not_text_is_reported(folder: Path) -> None:
         ("file:.", "there is no file '.'"),
         ("file:ids.txt", "can't decode"),
     ):
-        with pytest.raises(InvalidScenario, match=f"cannot be read .*{why}.*lists images, one a line"):
+        with pytest.raises(InvalidScenario, match=f"cannot be read .*{why}.*lists images, one per line"):
             Scenario("digits", "cnn2", "random", forget)
 
 
@@ -123,7 +123,7 @@ def test_other_tasks_and_draws_have_no_use_for_a_file(folder: Path) -> None:
         Scenario("digits", "cnn2", "full_class", forget)
     with pytest.raises(InvalidScenario, match="the same in every draw"):
         Scenario("digits", "cnn2", "random", forget, draw=1)
-    with pytest.raises(InvalidScenario, match="'file:PATH' names a file that lists them"):
+    with pytest.raises(InvalidScenario, match="'file:PATH' reads them from a file"):
         Scenario("digits", "cnn2", "random", digits(3).forget)
 
 
@@ -167,7 +167,10 @@ def test_images_of_a_folder_have_names(pets: DataSource) -> None:
     ("name", "message"),
     [
         ("003.png", "could be 2 training images .* 'train/cat/003.png' and 'train/dog/003.png'; write more"),
-        ("cat/000.jpg", "'cat/000.jpg' is a test image of 'image_folder:pets', from which no model learns"),
+        (
+            "cat/000.jpg",
+            "'cat/000.jpg' is a test image of 'image_folder:pets', which is not used for training",
+        ),
         ("cat/03.png", "no training image 'cat/03.png'; did you mean 'train/cat/003.png'"),
         ("at/003.png", "no training image 'at/003.png'"),
         ("cat/000.png", "'cat/000.png' is the image of line 1 again"),
@@ -200,7 +203,7 @@ def test_files_of_a_part_are_not_known(pets: DataSource) -> None:
     part = replace(pets, name="part", files=None)
     datasets.add(part)
     try:
-        with pytest.raises(InvalidScenario, match="'part' knows its images by index alone"):
+        with pytest.raises(InvalidScenario, match="'part' has no file names; write indices"):
             Scenario("part", "cnn2", "random", listed("cat/003.png"))
     finally:
         datasets.remove("part")

@@ -1,4 +1,4 @@
-"""Scenarios: canonical names, index sets, and every bad input told in one line."""
+"""Scenarios: canonical names, index sets, and every invalid input reported in a single line."""
 
 from __future__ import annotations
 
@@ -210,7 +210,7 @@ def test_identities_by_number_or_share_are_drawn_by_the_seed(people) -> None:
     with pytest.raises(InvalidScenario, match="forgets 'p2', which is the same in every draw"):
         Scenario("people", "cnn2", "identities", "p2", draw=1)
     for bad in ("12", "0", "100%", "-1%"):
-        with pytest.raises(InvalidScenario, match="12 people to learn from; forget between 1 and 11"):
+        with pytest.raises(InvalidScenario, match="12 people with training images; forget between 1 and 11"):
             Scenario("people", "cnn2", "identities", bad)
     with pytest.raises(InvalidScenario, match="no class 'p77'; did you mean 'p7'"):
         Scenario("people", "cnn2", "identities", "p77")
@@ -253,7 +253,9 @@ def test_a_share_is_of_the_people_with_training_images() -> None:
     assert people("2%") == "164"  # of 8,192; 10,177 are in all parts together
     assert people("2% of 4+female") == "164 of female+male"
     assert people("10%", "pins") == "10"  # 10.5
-    with pytest.raises(InvalidScenario, match="shows 8192 people to learn from; forget between 1 and 8191"):
+    with pytest.raises(
+        InvalidScenario, match="has 8192 people with training images; forget between 1 and 8191"
+    ):
         people("8192")
     with pytest.raises(
         InvalidScenario, match="not known before its files are read; forget a number of people"

@@ -38,7 +38,7 @@ def test_every_class_has_its_share_of_the_validation_images_and_never_none(
     chosen = validation(data)
     assert np.array_equal(chosen, np.unique(chosen))
     assert len(chosen) == validation_size(data.source)
-    # Never more than the share in all, but for the one image that every class has
+    # Never more than the share in total, except for the image that every class has
     assert len(chosen) == max(round(share * sum(counts)), len(counts))
     held_out = np.bincount(data.train.y[chosen], minlength=len(counts))
     for count, taken in zip(counts, held_out, strict=True):

@@ -1,4 +1,4 @@
-"""The model cache: one training per identity, whole files or none, faults told."""
+"""The model cache: one training per identity, complete files or none, problems reported."""
 
 from __future__ import annotations
 

@@ -305,7 +305,7 @@ def test_a_last_batch_of_a_single_image_is_refused_before_the_first_step(sets) -
     model = nn.Sequential(nn.Flatten(), nn.Linear(64, 8), nn.BatchNorm1d(8), nn.Linear(8, 10))
     before = copy.deepcopy(model.state_dict())
     recipe = Recipe(epochs=1, batch_size=len(images) - 1)
-    with pytest.raises(TrainingError, match=r"leave a last one of a single image, .*'training.batch_size'"):
+    with pytest.raises(TrainingError, match=r"leave a last batch of a single image, .*'training.batch_size'"):
         train(model, images, validation, recipe, torch.Generator())
     assert all(torch.equal(value, before[name]) for name, value in model.state_dict().items())
     train(nn.Sequential(nn.Flatten(), nn.Linear(64, 10)), images, validation, recipe, torch.Generator())

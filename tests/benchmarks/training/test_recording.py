@@ -214,7 +214,7 @@ def test_other_forget_images_have_other_steps_of_the_same_original(home) -> None
     assert first.original_id == other.original_id
     assert not torch.equal(first.updates["0.weight"], other.updates["0.weight"])
     stored = [json.loads(file.read_text())["identity"] for file in model_folder().glob("*steps-of*.json")]
-    assert len({identity["recorded"] for identity in stored}) == 2  # whatever the files are called
+    assert len({identity["recorded"] for identity in stored}) == 2  # independent of the names of the files
 
 
 def test_a_cached_original_that_training_does_not_repeat_is_refused(

@@ -1,4 +1,4 @@
-"""SSD's importance beside the model: the rows that it gives, and files that are not what they were."""
+"""SSD's importance stored with the model: the rows with it, and changed files."""
 
 from __future__ import annotations
 

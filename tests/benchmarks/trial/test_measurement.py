@@ -63,7 +63,7 @@ def test_chance_is_the_most_frequent_class() -> None:
     labels = np.where(np.arange(300) < 270, 0, 1)
     always = Predictions(np.eye(2, dtype=np.float32)[np.zeros(300, np.int64)], labels)
     perfect = Predictions(np.eye(2, dtype=np.float32)[labels], labels)
-    assert at_chance(always, perfect) == "", "10 points below the retrained model is not far enough to tell"
+    assert at_chance(always, perfect) == "", "10 points below the retrained model is not far enough"
 
 
 def test_a_search_evaluates_subsets_and_a_benchmark_all_images(some, digits: Prepared) -> None:

@@ -1,4 +1,4 @@
-"""What a user is told before a search about a model of their own."""
+"""The warnings about a user-defined model before a search."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def test_a_model_at_chance_is_reported_with_usual_causes() -> None:
     noise = chosen(np.random.default_rng(0).normal(size=(400, 4)))
     line = near_chance(noise, CLASSES)
     assert line is not None
-    assert "naming the most frequent class about 25.0 %; it may take pixels made ready in another way" in line
+    assert "naming the most frequent class about 25.0 %; it may need another preprocessing" in line
     assert "'mean', 'std' and 'scale' of 'checkpoint'" in line
 
 
@@ -54,7 +54,7 @@ def test_outputs_in_another_order_are_recognised() -> None:
     line = near_chance(predictions(0.9, moved=1), CLASSES)
     assert line is not None
     assert line.endswith(
-        "with its classes in another order it would be 90.0 %: its output 0 stands here for 'apple', and "
+        "with its classes in another order it would be 90.0 %: its output 0 is 'apple' here, and "
         "fits 'dog'; reorder its last layer"
     )
 
@@ -78,7 +78,7 @@ def test_a_model_that_knows_far_more_than_the_retrained_model_is_reported() -> N
 def test_held_out_images_known_as_well_as_training_images_are_reported() -> None:
     [line] = lines(references(1.0, 0.93), references(0.95, 0.93))
     assert "100.0 % of the validation images, as of the training images (100.0 %)" in line
-    assert "they may have been in its training, which cannot be told from here" in line
+    assert "they may have been in its training, which cannot be checked here" in line
     assert lines(references(1.0, 0.995), references(0.95, 0.93)) == []  # easy for both
     assert lines(references(0.95, 0.93, train=0.95), references(0.95, 0.93)) == []  # knows nothing by heart
 

@@ -112,7 +112,7 @@ def test_of_two_sets_both_are_named_and_the_entry_chooses(take, trained) -> None
     result = take(content, network(), entry="ema")
     same(result.weights, trained)
     assert result.notes == ()
-    with pytest.raises(DataError, match=r"no weights under 'emma'; it holds 'model' .* and 'teacher'"):
+    with pytest.raises(DataError, match=r"no weights under 'emma'; it contains 'model' .* and 'teacher'"):
         take(content, network(), entry="emma")
 
 
@@ -203,7 +203,7 @@ def test_another_architecture_under_the_usual_names_is_refused(take) -> None:
     with pytest.raises(DataError) as caught:
         take(torchvision.models.resnet18(num_classes=10).state_dict(), ours, layouts=model.layouts(ours))
     assert "1 of another shape: 0.weight (64, 3, 7, 7) for (64, 3, 3, 3)" in str(caught.value)
-    assert "is taken by 'timm:NAME' or 'import:MODULE:FUNCTION'" in str(caught.value)
+    assert "use 'timm:NAME' or 'import:MODULE:FUNCTION'" in str(caught.value)
 
 
 def test_a_tensor_that_claims_to_be_huge_is_refused_by_its_shape(take, trained) -> None:
@@ -234,19 +234,19 @@ def test_what_does_not_fit_is_named_and_counted() -> None:
 
 
 @pytest.mark.parametrize(
-    "beside",
+    "others",
     [
         {},
         {"n_averaged": torch.tensor(5)},
         {"module.norm.mean": torch.full((1,), 0.5), "module.norm.std": torch.full((1,), 0.25)},
     ],
 )
-def test_other_weights_get_the_names_of_the_file_and_what_lies_beside_them(take, trained, beside) -> None:
-    theirs = {**beside, **prefixed("module._orig_mod.", trained)}
+def test_other_weights_get_the_names_of_the_file_and_its_other_tensors(take, trained, others) -> None:
+    theirs = {**others, **prefixed("module._orig_mod.", trained)}
     other = {name: value + 1 for name, value in trained.items()}
     same(
         take(theirs, network()).as_in_file(other),
-        {**beside, **prefixed("module._orig_mod.", other)},
+        {**others, **prefixed("module._orig_mod.", other)},
     )
 
 

@@ -51,13 +51,13 @@ class Runs:
 def test_a_file_that_would_run_something_is_refused_and_does_not_run(tmp_path: Path) -> None:
     path = tmp_path / "model.pt"
     torch.save({"weights": Runs(tmp_path / "ran")}, path)
-    refused(path, r"other objects than tensors.*save the state_dict\(\) alone")
+    refused(path, r"objects other than tensors.*save only the state_dict")
     assert not (tmp_path / "ran").exists()
 
 
 def test_a_whole_network_is_refused(tmp_path: Path) -> None:
     torch.save(network(), tmp_path / "model.pt")
-    refused(tmp_path / "model.pt", "other objects than tensors")
+    refused(tmp_path / "model.pt", "objects other than tensors")
 
 
 def test_safetensors_are_known_by_their_content(tmp_path: Path) -> None:
@@ -91,7 +91,7 @@ def test_numbers_among_the_weights_are_left_out(tmp_path: Path) -> None:
 
 def test_several_sets_of_weights_are_refused(tmp_path: Path) -> None:
     torch.save({"model": network().state_dict(), "ema": network().state_dict()}, tmp_path / "two.pt")
-    refused(tmp_path / "two.pt", r"holds several sets of weights \(model, ema\)")
+    refused(tmp_path / "two.pt", r"contains several sets of weights \(model, ema\)")
 
 
 def test_an_object_of_numpy_is_read_without_numpy(tmp_path: Path) -> None:
@@ -116,19 +116,19 @@ def test_an_archive_that_unpacks_to_more_is_refused_before_it_is_unpacked(tmp_pa
     with zipfile.ZipFile(tmp_path / "plain.pt") as plain, zipfile.ZipFile(path, "w") as packed:
         for part in plain.infolist():
             packed.writestr(part.filename, plain.read(part), zipfile.ZIP_DEFLATED)
-    refused(path, r"is an archive of 0.0 MB that unpacks to 8.0 MB, and torch.save compresses nothing")
+    refused(path, r"is an archive of 0.0 MB that unpacks to 8.0 MB, and torch.save does not compress")
 
 
 @pytest.mark.parametrize(
     ("content", "match"),
     [
-        ({"best": 0.9}, r"holds no named tensors \(best\)"),
-        ({"a": torch.tensor([1, 2])}, "holds no named tensors"),
-        ({"a": torch.ones(2, 2).to_sparse()}, "holds no named tensors"),
-        ({"a": torch.ones(2, device="meta")}, "holds no named tensors"),
-        ({}, "holds nothing"),
-        ([torch.ones(2)], "holds a list"),
-        (torch.ones(2), "holds a Tensor"),
+        ({"best": 0.9}, r"contains no named tensors \(best\)"),
+        ({"a": torch.tensor([1, 2])}, "contains no named tensors"),
+        ({"a": torch.ones(2, 2).to_sparse()}, "contains no named tensors"),
+        ({"a": torch.ones(2, device="meta")}, "contains no named tensors"),
+        ({}, "contains nothing"),
+        ([torch.ones(2)], "contains a list"),
+        (torch.ones(2), "contains a Tensor"),
     ],
 )
 def test_what_holds_no_weights_is_refused(tmp_path: Path, content, match: str) -> None:
@@ -140,7 +140,7 @@ def test_what_holds_no_weights_is_refused(tmp_path: Path, content, match: str) -
 def test_a_broken_file_and_a_missing_file(tmp_path: Path, name: str) -> None:
     refused(tmp_path / name, "cannot be read")
     (tmp_path / name).write_bytes(b"PK\x03\x04 nonsense")
-    refused(tmp_path / name, r"cannot be read|other objects")
+    refused(tmp_path / name, r"cannot be read|objects other")
 
 
 @pytest.mark.parametrize("write", [safetensors_of, state_dict_of])
