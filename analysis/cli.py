@@ -33,11 +33,9 @@ class By(StrEnum):
     forgotten = "class"
 
 
-Results = Annotated[
-    str, typer.Argument(metavar="RESULTS", help="The results of a search: a folder, s3:// or gs:// address.")
-]
+Results = Annotated[str, typer.Argument(metavar="RESULTS", help="Results: a folder, s3:// or gs:// address.")]
 Several = Annotated[
-    list[str], typer.Argument(metavar="RESULTS...", help="Folders, s3:// or gs:// addresses with results.")
+    list[str], typer.Argument(metavar="RESULTS...", help="Results: folders, s3:// or gs:// addresses.")
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
 Out = Annotated[
@@ -45,13 +43,16 @@ Out = Annotated[
     typer.Option(
         "--out",
         metavar="FILE",
-        help="The HTML file. [default: RESULTS/report.html; for several: report.html]",
+        help="The HTML file. [default: RESULTS/report.html, or report.html for several]",
     ),
 ]
 
 
 def report(results: Several, out: Out = None) -> None:
-    """Write tables and plots as one self-contained HTML page; several folders are shown side by side."""
+    """Write tables and plots as one self-contained HTML page.
+
+    The page of several folders shows them side by side.
+    """
     from analysis.report.render import write_report
     from analysis.text.names import printable
 
@@ -60,7 +61,7 @@ def report(results: Several, out: Out = None) -> None:
 
 def breakdown(
     results: Results,
-    form: Annotated[Format, typer.Option("--format", help="How to print it.")] = Format.markdown,
+    form: Annotated[Format, typer.Option("--format", help="Output format.")] = Format.markdown,
     by: Annotated[By, typer.Option("--by", help="A row per forget set, or one per method.")] = By.forgotten,
     as_json: Json = False,
 ) -> None:
@@ -81,11 +82,14 @@ def breakdown(
 def compare(
     results: Several,
     table: Annotated[
-        str | None, typer.Option("--table", metavar="NAME", help="One printed table, such as jit-table8.")
+        str | None, typer.Option("--table", metavar="NAME", help="One published table, such as jit-table8.")
     ] = None,
     as_json: Json = False,
 ) -> None:
-    """Print the benchmark next to the papers' tables; several folders one after the other."""
+    """Print the benchmark next to the papers' tables.
+
+    Several folders are printed one after the other.
+    """
     import pandas as pd
     from rich.console import Console
 
@@ -113,7 +117,7 @@ def compare(
 
 
 def importance(results: Results, as_json: Json = False) -> None:
-    """Print the importance of the hyper-parameters for every search."""
+    """Print the importance of hyper-parameters in every search."""
     import json
     from dataclasses import asdict
 

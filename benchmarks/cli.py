@@ -136,14 +136,17 @@ def register(
         ),
         name: str = typer.Argument(
             "",
-            metavar="[NAME]",
-            help="A method, to see its hyper-parameters or presets, or a plan, to see how it differs from "
+            metavar="NAME",
+            help="A method, to list its hyper-parameters or presets; a plan, to list its differences from "
             "the paper.",
             autocompletion=names_of,
         ),
         as_json: bool = typer.Option(False, "--json", help="Print one JSON document."),
     ) -> None:
-        """List methods, models, data sets, metrics, presets (published values) or plans."""
+        """List methods, models, data sets, metrics, presets or plans.
+
+        Presets are the published values of methods.
+        """
         from benchmarks.errors import UnknownName
 
         if kind not in kinds:
@@ -162,7 +165,7 @@ def register(
         name: str = typer.Argument(
             ...,
             metavar="DATASET",
-            help="For example image_folder:pets.",
+            help="A data set, such as image_folder:pets.",
             autocompletion=completion.dataset_names,
         ),
         skip_unreadable: bool = typer.Option(

@@ -13,7 +13,10 @@ if TYPE_CHECKING:
     from cluster.jobs import Job, Parcel
 
 _HEAD = typer.Option(
-    "http://127.0.0.1:8265", "--address", help="Ray's dashboard; on another machine, open a tunnel to it."
+    "http://127.0.0.1:8265",
+    "--address",
+    metavar="URL",
+    help="Ray's dashboard; reach that of another machine through a tunnel.",
 )
 _ID = typer.Argument(..., metavar="ID", help="The id that `unlearn submit` printed.")
 _SHOWN = 3  # failed checks in the error line
@@ -38,10 +41,17 @@ def register(
     @app.command()
     def doctor(
         address: str = typer.Option(
-            "local", "--address", help="local, auto (the cluster this machine is in) or ray://HOST:10001."
+            "local",
+            "--address",
+            metavar="ADDRESS",
+            help="Ray cluster: local, auto (the cluster of this machine) or ray://HOST:10001.",
         ),
-        results: str = typer.Option("", "--results", help="A results location to write to and to read from."),
-        timeout: float = typer.Option(60, "--timeout", min=5, help="Seconds to wait for a cluster."),
+        results: str = typer.Option(
+            "", "--results", metavar="RESULTS", help="A results location to test by writing and reading."
+        ),
+        timeout: float = typer.Option(
+            60, "--timeout", metavar="SECONDS", min=5, help="Seconds to wait for a cluster."
+        ),
         as_json: bool = typer.Option(False, "--json", help="Print one JSON document."),
     ) -> None:
         """Check this machine or a cluster before a long run."""
@@ -61,23 +71,35 @@ def register(
 
     @app.command()
     def submit(
-        plan: str = typer.Argument(..., help="A plan file, or the name of a plan that ships with unlearn."),
+        plan: str = typer.Argument(..., metavar="PLAN", help="A plan file, or the name of a shipped plan."),
         address: str = _HEAD,
         results: str = typer.Option(
-            "~/results", "--results", help="A folder on the head, or s3:// or gs:// for a bucket."
+            "~/results",
+            "--results",
+            metavar="RESULTS",
+            help="A folder on the head node, or an s3:// or gs:// address.",
         ),
-        scale: float | None = typer.Option(None, "--scale", help="Run this share of the work."),
-        trials: int | None = typer.Option(None, "--trials", min=1, help="Trials per method and forget set."),
-        workers: int | None = typer.Option(None, "--workers", min=1, help="Trials at once."),
-        env: list[str] = typer.Option([], "--env", help="A variable of this environment for the job."),  # noqa: B008
+        scale: float | None = typer.Option(
+            None, "--scale", metavar="SHARE", help="Share of the work to run."
+        ),
+        trials: int | None = typer.Option(
+            None, "--trials", metavar="N", min=1, help="Trials per method and forget set."
+        ),
+        workers: int | None = typer.Option(None, "--workers", metavar="N", min=1, help="Parallel workers."),
+        env: list[str] = typer.Option(  # noqa: B008
+            [], "--env", metavar="NAME", help="An environment variable to pass on; repeatable."
+        ),
         allow_code: bool = typer.Option(
-            False, "--allow-code", help="Let the plan import the module that it names."
+            False, "--allow-code", help="Allow the plan to import the module it names."
         ),
         changes: list[str] = typer.Option(  # noqa: B008
-            [], "--set", metavar="KEY=VALUE", help="A key of the plan, such as search.trials=5."
+            [],
+            "--set",
+            metavar="KEY=VALUE",
+            help="Change a key of the plan, such as search.trials=5; repeatable.",
         ),
     ) -> None:
-        """Run a whole plan on a cluster, as a job of Ray."""
+        """Run a whole plan on a cluster, as a Ray job."""
         from cluster.jobs import Jobs
 
         given = {"--scale": scale, "--trials": trials, "--workers": workers}
@@ -93,12 +115,12 @@ def register(
         if "://" not in job.results:
             typer.echo(f"unlearn job fetch {job.id} --to results{more}")
 
-    jobs = typer.Typer(help="Watch and stop submitted plans, and fetch their results.", rich_markup_mode=None)
+    jobs = typer.Typer(help="List, watch, stop and fetch submitted jobs.", rich_markup_mode=None)
     app.add_typer(jobs, name="job")
 
     @jobs.command("list")
     def list_jobs(address: str = _HEAD) -> None:
-        """List submitted plans, the newest first."""
+        """List submitted plans, newest first."""
         from cluster.jobs import Jobs
 
         for job in Jobs(address).all():
@@ -137,10 +159,12 @@ def register(
     @jobs.command()
     def fetch(
         job: str = _ID,
-        to: Path = typer.Option(..., "--to", help="A local folder; newer files replace those in it."),  # noqa: B008
+        to: Path = typer.Option(  # noqa: B008
+            ..., "--to", metavar="FOLDER", help="A local folder; newer files replace older ones."
+        ),
         address: str = _HEAD,
     ) -> None:
-        """Copy a job's results from a folder on the head to a local one."""
+        """Copy a job's results from the head node to a local folder."""
         from cluster.jobs import Jobs
 
         count, size = Jobs(address).fetch(job, to.expanduser())
@@ -160,10 +184,10 @@ def register_files(app: typer.Typer) -> None:
 
     @app.command()
     def files(
-        name: str = typer.Argument("", metavar="[NAME]", help="A file to write out; without it, list all."),
-        to: Path = typer.Option(Path(), "--to", metavar="FOLDER", help="Where to write it."),  # noqa: B008
+        name: str = typer.Argument("", metavar="NAME", help="A file to write; without it, all are listed."),
+        to: Path = typer.Option(Path(), "--to", metavar="FOLDER", help="Output folder."),  # noqa: B008
     ) -> None:
-        """List the cluster files that ship with unlearn, or write one out."""
+        """List the cluster files that ship with unlearn, or write one."""
         from cluster.files import shipped, summary, write
 
         if name:
@@ -174,7 +198,7 @@ def register_files(app: typer.Typer) -> None:
 
     @app.command()
     def nodes(path: Path = typer.Argument(..., metavar="FILE", help="Your copy of a cluster file.")) -> None:  # noqa: B008
-        """Show the machines that a cluster file would start, without starting them."""
+        """Show the machines of a cluster file without starting them."""
         from cluster.nodes import nodes as read
 
         for line in read(path).lines():

@@ -29,24 +29,32 @@ def register(app: typer.Typer) -> None:
 
 
 def claims(
-    results: Annotated[str, typer.Argument(metavar="RESULTS", help="A folder, s3:// or gs:// address.")],
+    results: Annotated[
+        str, typer.Argument(metavar="RESULTS", help="Results: a folder, s3:// or gs:// address.")
+    ],
     by: Annotated[By, typer.Option("--by", help="A row per method, or one per forget set.")] = By.method,
     metric: Annotated[
         list[str] | None,
-        typer.Option("--metric", help="Only this metric; may be repeated. [default: the gap and its parts]"),
+        typer.Option(
+            "--metric", metavar="NAME", help="Only this metric; repeatable. [default: the gap and its parts]"
+        ),
     ] = None,
     margin: Annotated[
         float | None,
         typer.Option(
             "--margin",
-            help="The difference that is still as retraining, in the metric's unit. [default: the typical "
+            metavar="MARGIN",
+            help="Largest difference that counts as equivalent, in the metric's unit. [default: the typical "
             "difference of two retrained models]",
         ),
     ] = None,
-    form: Annotated[Text, typer.Option("--format", help="How to print it.")] = Text.markdown,
+    form: Annotated[Text, typer.Option("--format", help="Output format.")] = Text.markdown,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
 ) -> None:
-    """Print which methods are as retraining, by two one-sided tests."""
+    """Test which methods are equivalent to retraining.
+
+    Equivalence is tested by two one-sided tests.
+    """
     from analysis.claims import claims_by_forget, together
     from analysis.report.claims_sentences import how_to_read, shown
     from analysis.studies import METRICS

@@ -9,12 +9,12 @@ from typing import Annotated
 
 import typer
 
-Results = Annotated[str, typer.Argument(metavar="RESULTS", help="A folder, s3:// or gs:// address.")]
-Datasets = Annotated[list[str] | None, typer.Option("--dataset", help="Only this data set.")]
-Models = Annotated[list[str] | None, typer.Option("--model", help="Only this network.")]
-Tasks = Annotated[list[str] | None, typer.Option("--task", help="Only this task.")]
-Methods = Annotated[list[str] | None, typer.Option("--method", help="Only this method.")]
-Forgotten = Annotated[list[str] | None, typer.Option("--forget", help="Only this forget set.")]
+Results = Annotated[str, typer.Argument(metavar="RESULTS", help="Results: a folder, s3:// or gs:// address.")]
+Datasets = Annotated[list[str] | None, typer.Option("--dataset", metavar="NAME", help="Only this data set.")]
+Models = Annotated[list[str] | None, typer.Option("--model", metavar="NAME", help="Only this network.")]
+Tasks = Annotated[list[str] | None, typer.Option("--task", metavar="TASK", help="Only this task.")]
+Methods = Annotated[list[str] | None, typer.Option("--method", metavar="METHOD", help="Only this method.")]
+Forgotten = Annotated[list[str] | None, typer.Option("--forget", metavar="SET", help="Only this forget set.")]
 
 
 class Picture(StrEnum):
@@ -41,25 +41,31 @@ def register(app: typer.Typer) -> None:
 
 def figure(
     name: Annotated[
-        str, typer.Argument(help="Such as sensitivity or jit-7; without one, all are listed.")
+        str,
+        typer.Argument(
+            metavar="NAME", help="A figure, such as sensitivity or jit-7; without it, all are listed."
+        ),
     ] = "",
     results: Results = "results",
-    form: Annotated[Picture, typer.Option("--format", help="The files' format.")] = Picture.pdf,
-    to: Annotated[Path, typer.Option("--to", metavar="FOLDER", help="Where the files go.")] = Path(),
+    form: Annotated[Picture, typer.Option("--format", help="File format.")] = Picture.pdf,
+    to: Annotated[Path, typer.Option("--to", metavar="FOLDER", help="Output folder.")] = Path(),
     width: Annotated[
         float | None,
-        typer.Option("--width", min=1, max=40, help="Inches, such as 3.25 for one column of two."),
+        typer.Option(
+            "--width", metavar="INCHES", min=1, max=40, help="Width, such as 3.25 for one column of two."
+        ),
     ] = None,
-    data: Annotated[bool, typer.Option("--data", help="Also write the numbers, as CSV.")] = False,
+    data: Annotated[bool, typer.Option("--data", help="Also write the numbers as CSV.")] = False,
     dataset: Datasets = None,
     model: Models = None,
     task: Tasks = None,
     method: Methods = None,
     forget: Forgotten = None,
 ) -> None:
-    """Draw a figure of the results for a paper, or a paper's figure from them.
+    """Draw a figure of the results for a paper.
 
-    With several scenarios, methods or forget sets, each has a file of its own.
+    Figures of published papers can be drawn from your results, too. With several scenarios, methods or
+    forget sets there is a separate file for each.
     """
     from analysis.figures.catalogue import figure as draw
     from analysis.figures.plot import Choice
@@ -82,9 +88,11 @@ def figure(
 
 
 def table(
-    name: Annotated[str, typer.Argument(help="Such as methods; without one, all are listed.")] = "",
+    name: Annotated[
+        str, typer.Argument(metavar="NAME", help="A table, such as methods; without it, all are listed.")
+    ] = "",
     results: Results = "results",
-    form: Annotated[Text, typer.Option("--format", help="How to print it.")] = Text.markdown,
+    form: Annotated[Text, typer.Option("--format", help="Output format.")] = Text.markdown,
     dataset: Datasets = None,
     model: Models = None,
     task: Tasks = None,

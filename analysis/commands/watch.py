@@ -13,18 +13,20 @@ if TYPE_CHECKING:
 
     from analysis.monitoring.watched import Watched
 
-_RESULTS = typer.Argument(metavar="RESULTS", help="Where runs write to: a folder, s3:// or gs:// address.")
+_RESULTS = typer.Argument(metavar="RESULTS", help="Results: a folder, s3:// or gs:// address.")
 
 
 def watch(
     results: Annotated[str, _RESULTS],
-    every: Annotated[float, typer.Option("--every", min=0.2, help="Seconds between two looks.")] = 2.0,
-    once: Annotated[bool, typer.Option("--once", help="Print it once, in full, and end.")] = False,
+    every: Annotated[
+        float, typer.Option("--every", min=0.2, metavar="SECONDS", help="Seconds between two updates.")
+    ] = 2.0,
+    once: Annotated[bool, typer.Option("--once", help="Print everything once, then exit.")] = False,
 ) -> None:
-    """Show the progress of all runs on some results, from any machine.
+    """Show the progress of all runs in a results folder.
 
-    One line per study: a method of a run and its forget set. Running studies are first. Ctrl-C ends the
-    display; the runs continue.
+    Prints a line per study (a method of a run and its forget set), running ones first. It works from any
+    machine that can read the results. Ctrl-C ends the display; the runs continue.
     """
     try:
         _watch(results, every, once)

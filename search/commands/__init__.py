@@ -1,1 +1,1 @@
-"""The commands that run something, one a file; each adds itself to the command line with `register`."""
+"""The commands that run something, one per file; `register` adds each to the command line."""

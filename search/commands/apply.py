@@ -1,4 +1,4 @@
-"""`unlearn apply`: one method with chosen hyper-parameters, and the unlearned network in a file."""
+"""`unlearn apply`: run one method with chosen hyper-parameters and store the unlearned network."""
 
 from __future__ import annotations
 
@@ -18,36 +18,43 @@ if TYPE_CHECKING:
 Method = Annotated[
     str | None,
     typer.Option(
-        "--method", help="What to run; by default the plan's only method.", autocompletion=method_names
+        "--method",
+        metavar="METHOD",
+        help="The method; required if the plan has several.",
+        autocompletion=method_names,
     ),
 ]
 Forget = Annotated[
     str | None,
-    typer.Option("--forget", help="What to forget; by default the only set that the plan searches."),
+    typer.Option("--forget", metavar="SET", help="The forget set; required if the plan searches several."),
 ]
 Params = Annotated[
     str | None,
     typer.Option(
         "--params",
         metavar="SOURCE",
-        help="best, published, default, preset:NAME, trial:ID or NAME=VALUE,...; by default the best of the "
-        "plan's search, else published values, else the defaults.",
+        help="best, published, default, preset:NAME, trial:ID or NAME=VALUE,...; by default the first that "
+        "exists of best, published and default.",
     ),
 ]
-Seed = Annotated[int | None, typer.Option("--seed", min=0, max=limits.SEED, help="Seed of the method.")]
+Seed = Annotated[
+    int | None, typer.Option("--seed", metavar="N", min=0, max=limits.SEED, help="Seed of the method.")
+]
 To = Annotated[
     Path | None,
-    typer.Option("--to", help="The file to write; by default model.safetensors, or model.pt with --torch."),
+    typer.Option(
+        "--to", metavar="FILE", help="Output file; by default model.safetensors, or model.pt with --torch."
+    ),
 ]
 Torch = Annotated[
-    bool, typer.Option("--torch", help="Write a state dict by torch.save in place of safetensors.")
+    bool, typer.Option("--torch", help="Write a state dict with torch.save instead of safetensors.")
 ]
-Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace the file if it is there.")]
+Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace the file if it exists.")]
 Part = Annotated[
     str | None,
-    typer.Option("--part", help="Which plan, where the file stands for several: the end of its name."),
+    typer.Option("--part", metavar="NAME", help="The plan, if the file has several: the end of its name."),
 ]
-_SHOWN = ("forget_acc", "retain_acc", "mia")  # of the figures; the card has all
+_SHOWN = ("forget_acc", "retain_acc", "mia")  # the card has all figures
 
 
 @takes("results", "scale", "allow_code", "changes")
@@ -64,11 +71,11 @@ def apply(
     *,
     options: Options,
 ) -> None:
-    """Write the unlearned model: weights and a card.
+    """Unlearn with one method; write the weights and a card.
 
-    Runs one method on all training images but the validation images, measures it on test images beside the
-    retrained and the original model, and writes the weights under the names of your checkpoint, if the plan
-    has one. The card, a JSON file beside it, says how the model was made.
+    Runs one method on all training images except the validation images, and compares it on test images with
+    the retrained and the original model. If the plan names your checkpoint, the weights keep its names. The
+    card is a JSON file next to the weights that says how the model was made.
     """
     from benchmarks.errors import printable
     from search.models.application import unlearned
@@ -91,7 +98,7 @@ def apply(
 
 
 def summary(done: Unlearned) -> tuple[str, str]:
-    """What was done, and how near it comes to the retrained model: a line each."""
+    """A line on the run, and a line on its distance to the retrained model."""
     from benchmarks.hyperparameters import declared
     from benchmarks.methods import methods
 

@@ -12,7 +12,7 @@ from search.options import Options
 
 @takes(*EVERY)
 def benchmark(plan: PlanName, options: Options) -> None:
-    """Run the parameters found over forget sets and seeds."""
+    """Run the best parameters on all forget sets and seeds."""
     with opened(plan, options) as sessions:
         from search.stages.benchmark import benchmark as benchmark_stage
 

@@ -1,4 +1,4 @@
-"""`unlearn check`: what a plan would train and run, before it does."""
+"""`unlearn check`: the work of a plan and its time, before it starts."""
 
 from __future__ import annotations
 
@@ -17,16 +17,18 @@ if TYPE_CHECKING:
 
 Price = Annotated[
     float | None,
-    typer.Option("--price", min=0, help="What an hour of all machines together costs, in any currency."),
+    typer.Option(
+        "--price", metavar="PRICE", min=0, help="Price of an hour of all machines, in any currency."
+    ),
 ]
 
 
 @takes("results", "workers", "scale", "allow_code", "changes")
 def check(plan: PlanName, price: Price = None, *, options: Options) -> None:
-    """Check a plan and say what it would train and run, and how long.
+    """Check a plan and estimate its trainings, trials and time.
 
-    Reads the plan as the other commands do, and starts nothing. Times and GPU memory are those of trials in
-    --results and of trainings in the model cache; what nothing is known of is said to be unknown.
+    Reads the plan as the other commands do, and starts nothing. Times and GPU memory come from trials in
+    --results and from trainings in the model cache; without any, they are unknown.
     """
     from search.display.screen import activity, terminal
 
@@ -48,20 +50,20 @@ def _print(known: Forecast, price: float | None) -> None:
     plan = known.plan
     typer.echo(printable(f"{plan.name}: {plan.task} of {plan.dataset} with {plan.model}; the plan is valid"))
     if known.missing_data:
-        typer.echo(printable(f"note: {known.missing_data}; which models are in the cache cannot be told"))
+        typer.echo(printable(f"note: {known.missing_data}; so it is unknown which models are in the cache"))
     typer.echo()
     print_table(["model", "training"], [[model.name, _training(model)] for model in known.models])
     typer.echo()
-    print_table(["method", "search", "benchmark", "a trial", "going by"], _methods(known))
+    print_table(["method", "search", "benchmark", "one trial", "based on"], _methods(known))
     typer.echo()
-    typer.echo(f"a trial of the search is evaluated on {plan.evaluated_images()}")
+    typer.echo(f"search trials are evaluated on {plan.evaluated_images()}")
     for line in summary(known, price):
         typer.echo(line)
     typer.echo()
 
 
 def summary(known: Forecast, price: float | None = None) -> Iterator[str]:
-    """How long each stage takes, all of them, and what that costs: a line each."""
+    """The time of each stage, the time of all stages and their cost: a line each."""
     from benchmarks.durations import duration
 
     at_once = f"{known.workers} worker{'s' * (known.workers != 1)}"
@@ -71,7 +73,11 @@ def summary(known: Forecast, price: float | None = None) -> Iterator[str]:
         seconds = known.seconds(stage)
         what = "trainings" if stage == "models" else "trials"
         if not count:
-            yield f"{stage}: nothing left to do" if parts or stage != "models" else f"{stage}: all are there"
+            yield (
+                f"{stage}: nothing left to do"
+                if parts or stage != "models"
+                else f"{stage}: nothing left to train"
+            )
             continue
         time = "unknown" if missing == count else f"about {duration(seconds)}"
         more = f", and {missing} {what} of unknown length" if 0 < missing < count else ""
@@ -86,7 +92,7 @@ def summary(known: Forecast, price: float | None = None) -> Iterator[str]:
 
 
 def _rows(results: str | None) -> pd.DataFrame | None:
-    """The trials that ran; none where there are no results yet."""
+    """The trials in the results; None if there are no results yet."""
     from analysis import trials
     from search.results.storage import store_at
 
@@ -95,7 +101,7 @@ def _rows(results: str | None) -> pd.DataFrame | None:
 
 
 def _training(model: Model) -> str:
-    """Whether a model is there, else how long its training takes."""
+    """Whether a model is in the cache; if not, the time of its training."""
     from benchmarks.durations import duration
 
     if not model.epochs:
@@ -107,11 +113,11 @@ def _training(model: Model) -> str:
         time += "unless it is in the cache, "
     if model.estimate is None:
         return f"{time}time unknown"
-    return f"{time}about {duration(model.estimate.seconds)}, by {_source(model.estimate, 'training')}"
+    return f"{time}about {duration(model.estimate.seconds)}, based on {_source(model.estimate, 'training')}"
 
 
 def _methods(known: Forecast) -> list[list[str]]:
-    """A line a method: its trials in each stage, the time of one, and what that goes by."""
+    """A line per method: its trials in each stage, the time of one trial and the source of that time."""
     lines = []
     for method in dict.fromkeys(work.method for work in known.work):
         stages = {work.stage: work for work in known.work if work.method == method}

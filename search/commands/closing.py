@@ -1,4 +1,4 @@
-"""What the commands print when all is done, for people or as JSON."""
+"""The closing lines of the commands, as text or as JSON."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 def print_best(sessions: Sequence[Session], options: Options) -> None:
-    """The best of every study, which of them are near an end of their range, and where all trials are."""
+    """Print the best of every study, values near an end of their range, and the location of the trials."""
     from benchmarks.listing import print_object
     from search.display.screen import terminal
     from search.results.storage import store_at
@@ -31,7 +31,7 @@ def print_best(sessions: Sequence[Session], options: Options) -> None:
 
 
 def print_results(sessions: Sequence[Session], options: Options) -> None:
-    """How near every method of the plans' benchmarks comes to retraining, and where everything is."""
+    """Print the distance of every benchmarked method to retraining, and the locations of all tables."""
     from analysis import trials, write_report
     from analysis.answer import answer
     from analysis.text.answer import answer_lines
@@ -68,7 +68,7 @@ def _rows_of(rows: pd.DataFrame, plan: str) -> pd.DataFrame:
 
 
 def _best(session: Session) -> list[dict[str, Any]]:
-    """The best trial of each study, with its parameters as an object of their own."""
+    """The best trial of each study, with its parameters in a separate object."""
     from analysis.text.tables import to_records
     from search.plans.identity import search_identity
     from search.stages.outcomes import SearchResult

@@ -9,14 +9,14 @@ import typer
 
 def dashboard(
     results: Annotated[
-        str, typer.Argument(metavar="RESULTS", help="Where a search writes to: a folder, s3:// or gs://.")
+        str, typer.Argument(metavar="RESULTS", help="Results of a search: a folder, s3:// or gs://.")
     ],
     port: Annotated[
-        int, typer.Option("--port", min=0, max=65535, help="Where to listen; 0 for any free port.")
+        int, typer.Option("--port", metavar="PORT", min=0, max=65535, help="Port; 0 for any free port.")
     ] = 8080,
-    host: Annotated[str, typer.Option("--host", help="The address to listen at.")] = "127.0.0.1",
+    host: Annotated[str, typer.Option("--host", metavar="HOST", help="Address to listen on.")] = "127.0.0.1",
 ) -> None:
-    """Show searches in optuna-dashboard, live; Ctrl-C ends it."""
+    """Show searches live in optuna-dashboard; Ctrl-C ends it."""
     from analysis.text.names import printable
     from search.tools.dashboard import dashboard as show
 

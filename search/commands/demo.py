@@ -12,7 +12,7 @@ from search.options import Options
 
 @takes("results", "workers", "address", "trials", "changes", *PRINTING)
 def demo(options: Options) -> None:
-    """Do the demo plan, and sensitivity, on bundled digits."""
+    """Run the demo on bundled digits, with a sensitivity analysis."""
     with opened("demo", options) as (session,):
         from search.stages.benchmark import benchmark as benchmark_stage
         from search.stages.search import search as search_stage

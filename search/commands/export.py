@@ -11,20 +11,27 @@ from search.errors import ResultsError
 
 def export(
     results: Annotated[
-        str, typer.Argument(metavar="RESULTS", help="Where a search wrote to: a folder, s3:// or gs://.")
+        str, typer.Argument(metavar="RESULTS", help="Results of a search: a folder, s3:// or gs://.")
     ],
     optuna: Annotated[
-        str | None, typer.Option("--optuna", metavar="URL", help="A database, such as sqlite:///study.db.")
+        str | None,
+        typer.Option(
+            "--optuna", metavar="URL", help="Write Optuna studies to a database, such as sqlite:///study.db."
+        ),
     ] = None,
-    csv: Annotated[str | None, typer.Option("--csv", metavar="FILE", help="A CSV file.")] = None,
+    csv: Annotated[
+        str | None, typer.Option("--csv", metavar="FILE", help="Write a table to a CSV file.")
+    ] = None,
     table: Annotated[
         str,
         typer.Option(
-            "--table", help="What --csv writes: trials, classes, samples, steps, progress, inversions."
+            "--table",
+            metavar="TABLE",
+            help="The table for --csv: trials, classes, samples, steps, progress or inversions.",
         ),
     ] = "trials",
 ) -> None:
-    """Write searches as Optuna studies, or a table as CSV."""
+    """Export searches as Optuna studies, or a table as CSV."""
     from analysis.text.names import printable
     from search.tools.export import export_csv, export_optuna
 

@@ -1,4 +1,4 @@
-"""`unlearn geometry`: what JiT does to a classifier, where it can be seen."""
+"""`unlearn geometry`: the effect of JiT on classifiers that can be drawn."""
 
 from __future__ import annotations
 
@@ -11,14 +11,17 @@ from analysis.commands.figure import Picture
 
 
 def geometry(
-    to: Annotated[Path, typer.Option("--to", metavar="FOLDER", help="Where the files go.")] = Path(),
-    form: Annotated[Picture, typer.Option("--format", help="The files' format.")] = Picture.pdf,
-    seed: Annotated[int, typer.Option("--seed", min=0, help="Seed of the points and networks.")] = 0,
+    to: Annotated[Path, typer.Option("--to", metavar="FOLDER", help="Output folder.")] = Path(),
+    form: Annotated[Picture, typer.Option("--format", help="File format.")] = Picture.pdf,
+    seed: Annotated[
+        int, typer.Option("--seed", metavar="N", min=0, help="Seed of the points and networks.")
+    ] = 0,
 ) -> None:
-    """Draw figures 2 and 3 of the JiT paper from networks that are trained now, in seconds.
+    """Draw figures 2 and 3 of the JiT paper.
 
-    Two-dimensional classifiers before and after a point is forgotten, and a sigmoid. The numbers are printed:
-    how much of the plane changes its class against training anew without the point.
+    Their networks are trained first, in seconds. The figures show two-dimensional classifiers before and
+    after a point is forgotten, and a sigmoid. The command also prints the share of the plane whose class
+    differs from that of a network retrained without the point.
     """
     from search.geometry import draw
 

@@ -15,19 +15,23 @@ def import_(
     optuna: Annotated[
         str, typer.Option("--optuna", metavar="URL", help="A database, such as sqlite:///study.db.")
     ],
-    method: Annotated[str, typer.Option("--method", help="The method that was searched.")],
+    method: Annotated[str, typer.Option("--method", metavar="METHOD", help="The method that was searched.")],
     study: Annotated[
-        str | None, typer.Option("--study", metavar="NAME", help="The study, if the database has several.")
+        str | None,
+        typer.Option("--study", metavar="NAME", help="The study; required if the database has several."),
     ] = None,
     points: Annotated[
-        int, typer.Option("--points", min=1, max=limits.ENTRIES, help="How many of its best trials.")
+        int,
+        typer.Option(
+            "--points", metavar="N", min=1, max=limits.ENTRIES, help="Number of best trials to print."
+        ),
     ] = 5,
 ) -> None:
-    """Print the best trials of an Optuna study as starting points of a plan.
+    """Print an Optuna study's best trials as starting points.
 
-    They are checked against the plan's space, and printed as they stand under `search` in the plan. Run
-    there first, they are rows like all others; what the study measured elsewhere is not taken over. A plan
-    can also read the study itself: `start_from: {optuna: URL, study: NAME}`.
+    They are checked against the plan's search space and printed as YAML for `search` in the plan. A search
+    runs them first, as trials like all others; the study's own measurements are not imported. A plan can
+    also read the study directly: `start_from: {optuna: URL, study: NAME}`.
     """
     from analysis.text.names import printable
     from search.errors import PlanError
@@ -39,7 +43,7 @@ def import_(
         names = ", ".join(
             f"{candidate.name} ({candidate.dataset}, {candidate.model})" for candidate in plans[:3]
         )
-        raise PlanError(f"'{plan}' stands for {len(plans)} plans ({names}); give a plan of one")
+        raise PlanError(f"'{plan}' contains {len(plans)} plans ({names}); give a file with only one")
     starting_points = import_optuna(plans[0], optuna, method, study, points)
     for line in as_yaml(method, starting_points).splitlines():
         typer.echo(printable(line))

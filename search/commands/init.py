@@ -13,21 +13,29 @@ from benchmarks.completion import dataset_names, method_names, model_names, task
 from search.plans import limits
 
 T = TypeVar("T")
-File = Annotated[Path, typer.Argument(metavar="[PLAN.yaml]", help="The file to write.")]
-Dataset = Annotated[str | None, typer.Option("--dataset", help="The data set.", autocompletion=dataset_names)]
-Model = Annotated[str | None, typer.Option("--model", help="The network.", autocompletion=model_names)]
+File = Annotated[Path, typer.Argument(metavar="PLAN.yaml", help="The file to write.")]
+Dataset = Annotated[
+    str | None, typer.Option("--dataset", metavar="NAME", help="The data set.", autocompletion=dataset_names)
+]
+Model = Annotated[
+    str | None, typer.Option("--model", metavar="NAME", help="The network.", autocompletion=model_names)
+]
 Methods = Annotated[
     str | None,
     typer.Option(
-        "--methods", metavar="A,B,...", help="The methods, joined by commas.", autocompletion=method_names
+        "--methods", metavar="A,B,...", help="The methods, separated by commas.", autocompletion=method_names
     ),
 ]
 Task = Annotated[
-    str | None, typer.Option("--task", help="What kind of forgetting.", autocompletion=task_names)
+    str | None,
+    typer.Option(
+        "--task", metavar="TASK", help="The forgetting task, such as full_class.", autocompletion=task_names
+    ),
 ]
-Forget = Annotated[list[str], typer.Option("--forget", help="A set to forget; can be repeated.")]
+Forget = Annotated[list[str], typer.Option("--forget", metavar="SET", help="A forget set; repeatable.")]
 Trials = Annotated[
-    int, typer.Option("--trials", min=1, max=limits.TRIALS, help="Of each method on each forget set.")
+    int,
+    typer.Option("--trials", metavar="N", min=1, max=limits.TRIALS, help="Trials per method and forget set."),
 ]
 
 
@@ -40,9 +48,9 @@ def init(
     forget: Forget = [],  # noqa: B006
     trials: Trials = 50,
 ) -> None:
-    """Write a commented plan that runs.
+    """Write a commented, runnable plan.
 
-    On a terminal it asks for what is not given; elsewhere it takes what is usual.
+    On a terminal it asks for missing options; elsewhere it uses common values.
     """
     from functools import partial
 
@@ -58,7 +66,7 @@ def init(
         return tuple(known_methods.get(name).name for name in names) or new_plan.usual_methods(chosen_task)
 
     if file.exists():
-        raise PlanError(f"{file} is there already; give another name, or delete it first")
+        raise PlanError(f"{file} exists already; give another name, or delete it first")
     chosen_set = _answer("data set", dataset, "digits", partial(new_plan.known, datasets))
     usual_model = new_plan.usual_model(chosen_set)
     chosen_model = _answer("network", model, usual_model, partial(new_plan.known, models))
@@ -71,12 +79,12 @@ def init(
     new_plan.write_plan(choice, file)
     name = printable(str(file))
     typer.echo(f"written: {name}")
-    typer.echo(f"what it would do: unlearn check {name}")
-    typer.echo(f"do it: unlearn run {name}   (a trial run of everything: --scale 0.01)")
+    typer.echo(f"check it: unlearn check {name}")
+    typer.echo(f"run it: unlearn run {name}   (--scale 0.01 for a quick test of all stages)")
 
 
 def _answer(question: str, given: str | None, usual: str, check: Callable[[str], T]) -> T:
-    """What was given, else what a person answers on a terminal, asked again until it can be taken."""
+    """The given value; otherwise the answer on a terminal, asked again until it is valid."""
     from benchmarks.errors import BenchmarkError, printable
 
     if given is not None:

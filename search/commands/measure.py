@@ -11,22 +11,22 @@ from benchmarks.completion import metric_names
 
 def measure(
     results: Annotated[
-        str, typer.Argument(metavar="RESULTS", help="Where benchmarks wrote to: a folder, s3:// or gs://.")
+        str, typer.Argument(metavar="RESULTS", help="Results of benchmarks: a folder, s3:// or gs://.")
     ],
     metric: Annotated[
         list[str] | None,
         typer.Option(
             "--metric",
             metavar="NAME",
-            help="What to add, again for each; by default all that stored samples suffice for.",
+            help="A metric to add; repeatable. By default all that the stored samples allow.",
             autocompletion=metric_names,
         ),
     ] = None,
 ) -> None:
-    """Add metrics to finished benchmarks, without running a trial again.
+    """Add metrics to finished benchmarks without rerunning trials.
 
-    Computed from the samples table, which has what every model says of each forget image; the trials table is
-    then written anew with them.
+    They are computed from the samples table, which has the output of every model for each forget image. The
+    trials table is then rewritten with them.
     """
     from analysis.text.names import printable
     from search.results.stored_metrics import measure_stored

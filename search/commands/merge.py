@@ -1,4 +1,4 @@
-"""`unlearn merge`: results of several places into one."""
+"""`unlearn merge`: several results folders into one."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ import typer
 
 def merge(
     sources: Annotated[
-        list[str], typer.Argument(metavar="FROM...", help="Folders, s3:// or gs:// addresses with results.")
+        list[str], typer.Argument(metavar="FROM...", help="Results: folders, s3:// or gs:// addresses.")
     ],
     into: Annotated[
-        str, typer.Option("--into", metavar="RESULTS", help="Where to put them; what is there stays.")
+        str, typer.Option("--into", metavar="RESULTS", help="Target; existing results in it stay.")
     ],
 ) -> None:
-    """Put several results folders together, every trial once."""
+    """Merge results folders, with every trial only once."""
     from analysis.text.names import printable
     from search.results.merging import merge as merge_results
 

@@ -1,4 +1,4 @@
-"""From a plan's name on the command line to the sessions of its stages."""
+"""Opens sessions for a plan that is named on the command line."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 @contextmanager
 def opened(name: str, options: Options) -> Iterator[list[Session]]:
-    """A session for each plan of a name; see `search.stages.session.opened`."""
+    """A session for each plan in a file; see `search.stages.session.opened`."""
     from search.display.screen import announced, terminal
 
     console = terminal(quiet=options.quiet, stderr=options.as_json)

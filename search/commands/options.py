@@ -1,4 +1,4 @@
-"""The options of the commands that run plans: declared once, and handed to a command as one object."""
+"""The options of the commands that run plans, declared once and passed to a command as one object."""
 
 from __future__ import annotations
 
@@ -17,56 +17,80 @@ from search.plans import limits
 PlanName = Annotated[
     str,
     typer.Argument(
-        help="A plan file, or the name of a plan that ships with unlearn.", autocompletion=completion.plans
+        metavar="PLAN", help="A plan file, or the name of a shipped plan.", autocompletion=completion.plans
     ),
 ]
 _DECLARED: dict[str, Any] = {
     "results": Annotated[
-        str, typer.Option("--results", help="A folder, s3://BUCKET/PREFIX or gs://BUCKET/PREFIX.")
+        str,
+        typer.Option(
+            "--results", metavar="RESULTS", help="A folder, s3://BUCKET/PREFIX or gs://BUCKET/PREFIX."
+        ),
     ],
     "trials": Annotated[
         int | None,
-        typer.Option("--trials", min=1, max=limits.TRIALS, help="Trials per method and forget set."),
+        typer.Option(
+            "--trials", metavar="N", min=1, max=limits.TRIALS, help="Trials per method and forget set."
+        ),
     ],
-    "seed": Annotated[int | None, typer.Option("--seed", min=0, max=limits.SEED, help="Seed of the search.")],
+    "seed": Annotated[
+        int | None,
+        typer.Option("--seed", metavar="N", min=0, max=limits.SEED, help="Seed of the search."),
+    ],
     "workers": Annotated[
         int | None,
         typer.Option(
-            "--workers", min=1, max=limits.WORKERS, help="Trials at once; by default as many as fit."
+            "--workers",
+            metavar="N",
+            min=1,
+            max=limits.WORKERS,
+            help="Parallel workers; by default as many as fit.",
         ),
     ],
     "address": Annotated[
         str,
         typer.Option(
-            "--address", help="Where it runs: local, auto (the cluster this machine is in) or HOST:6379."
+            "--address",
+            metavar="ADDRESS",
+            help="Ray cluster: local, auto (the cluster of this machine) or HOST:6379.",
         ),
     ],
     "timeout": Annotated[
         float | None,
-        typer.Option("--timeout", min=1, max=limits.SECONDS, help="Start no trial after so many seconds."),
+        typer.Option(
+            "--timeout",
+            metavar="SECONDS",
+            min=1,
+            max=limits.SECONDS,
+            help="Seconds after which no new trial starts.",
+        ),
     ],
     "scale": Annotated[
         float | None,
         typer.Option(
-            "--scale", help="Run this share of epochs, images, trials, seeds and steps, such as 0.01."
+            "--scale",
+            metavar="SHARE",
+            help="Share of epochs, images, trials, seeds and steps to run, such as 0.01.",
         ),
     ],
     "shard": Annotated[
-        str, typer.Option("--shard", metavar="I/N", help="Do part I of N of the plan, one driver each.")
+        str, typer.Option("--shard", metavar="I/N", help="Run part I of N of the plan, one driver per part.")
     ],
-    "retry_failed": Annotated[
-        bool, typer.Option("--retry-failed", help="Run the trials again that failed before.")
-    ],
+    "retry_failed": Annotated[bool, typer.Option("--retry-failed", help="Rerun trials that failed before.")],
     "allow_code": Annotated[
-        bool, typer.Option("--allow-code", help="Let the plan import the module that it names.")
+        bool, typer.Option("--allow-code", help="Allow the plan to import the module it names.")
     ],
     "changes": Annotated[
         list[str],
-        typer.Option("--set", metavar="KEY=VALUE", help="A key of the plan, such as search.trials=5."),
+        typer.Option(
+            "--set",
+            metavar="KEY=VALUE",
+            help="Change a key of the plan, such as search.trials=5; repeatable.",
+        ),
     ],
     "quiet": Annotated[bool, typer.Option("--quiet", "-q", help="Print only results and errors.")],
     "as_json": Annotated[
-        bool, typer.Option("--json", help="Print results as one JSON document, the rest to the error output.")
+        bool, typer.Option("--json", help="Print results as one JSON document; messages go to stderr.")
     ],
 }
 EVERY = tuple(_DECLARED)
@@ -74,9 +98,9 @@ PRINTING = ("quiet", "as_json")
 
 
 def takes(*names: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
-    """A command whose last parameter, `options`, stands for these options of the command line.
+    """Replace the last parameter of a command, `options`, by these options of the command line.
 
-    Typer reads a command's signature, so the one it is shown has them in place of `options`.
+    Typer reads a command's signature, so the decorated command lists them instead of `options`.
     """
     defaults = {field.name: field.default for field in fields(Options)}
 

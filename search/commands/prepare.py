@@ -14,7 +14,7 @@ from search.options import Options
 
 To = Annotated[
     Path | None,
-    typer.Option("--to", metavar="FOLDER", help="Also write them here, each with a card beside it."),
+    typer.Option("--to", metavar="FOLDER", help="Also write the models here, each with a card."),
 ]
 
 
@@ -22,8 +22,8 @@ To = Annotated[
 def prepare(plan: PlanName, to: To = None, *, options: Options) -> None:
     """Train the models of a plan into the model cache.
 
-    With --to they are files of your own, too: the original and the retrained models as safetensors, under the
-    names of your checkpoint, if the plan has one.
+    With --to it also writes the original and the retrained models as safetensors files. If the plan names
+    your checkpoint, the weights keep its names.
     """
     with opened(plan, replace(options, results=None)) as sessions:
         from benchmarks.listing import print_json, print_table

@@ -23,7 +23,10 @@ from search.options import Options
     *PRINTING,
 )
 def run(plan: PlanName, options: Options) -> None:
-    """Do a whole plan: train, search, benchmark if it has one, report."""
+    """Run a whole plan: train, search, benchmark and report.
+
+    A plan without `benchmark:` has no benchmark.
+    """
     with opened(plan, options) as sessions:
         from search.stages.benchmark import benchmark as benchmark_stage
         from search.stages.search import search as search_stage

@@ -1,4 +1,4 @@
-"""`unlearn runs`: what is in results, and out with it."""
+"""`unlearn runs`: list and delete the runs in a results folder."""
 
 from __future__ import annotations
 
@@ -19,15 +19,15 @@ _HEADER = ["run", "trials", "failed", "state", "first", "last", "version", "meth
 
 def runs(
     results: Annotated[
-        str, typer.Argument(metavar="RESULTS", help="Where runs wrote to: a folder, s3:// or gs:// address.")
+        str, typer.Argument(metavar="RESULTS", help="Results: a folder, s3:// or gs:// address.")
     ],
     delete: Annotated[
-        str | None, typer.Option("--delete", metavar="RUN", help="Delete this run, with all of its rows.")
+        str | None, typer.Option("--delete", metavar="RUN", help="Delete this run and all of its rows.")
     ] = None,
-    yes: Annotated[bool, typer.Option("--yes", help="Delete without a question.")] = False,
+    yes: Annotated[bool, typer.Option("--yes", help="Delete without asking.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
 ) -> None:
-    """List what is in a results folder, or delete a run."""
+    """List the runs in a results folder, or delete one."""
     from analysis.monitoring.watched import runs as table
     from benchmarks.listing import print_json, print_table
 
@@ -56,12 +56,12 @@ def _delete(results: str, run: str, yes: bool) -> None:
 
     if not yes:
         if not _can_ask():
-            raise ResultsError("nobody can be asked here whether to delete it; give --yes")
+            raise ResultsError("cannot ask for confirmation without a terminal; give --yes to delete the run")
         known = table(results)
         known = known[known["run"] == run]
         for row in _listing(known)[1]:
             typer.echo(printable(f"{row[0]}: {row[1]} trials, {row[3]}, last {row[5] or 'none'}"))
-        if len(known) and not typer.confirm("Delete it, with all of its rows?"):
+        if len(known) and not typer.confirm("Delete the run and all of its rows?"):
             typer.echo("nothing was deleted")
             return
     typer.echo(printable(str(delete_run(results, run, lambda line: typer.echo(printable(line), err=True)))))
@@ -85,7 +85,7 @@ def _listing(frame: pd.DataFrame) -> Listing:
 
 
 def _plain(frame: pd.DataFrame) -> list[dict[str, str | int | float | None]]:
-    """The rows as plain values: what is missing is None, times are ISO 8601 in UTC."""
+    """The rows as plain values: missing ones are None, times are ISO 8601 in UTC."""
     import json
 
     records: list[dict[str, str | int | float | None]] = json.loads(

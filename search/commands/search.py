@@ -12,7 +12,7 @@ from search.options import Options
 
 @takes(*EVERY)
 def search(plan: PlanName, options: Options) -> None:
-    """Search hyper-parameters; the same command again resumes."""
+    """Search hyper-parameters; the same command again resumes it."""
     with opened(plan, options) as sessions:
         from search.stages.search import search as search_stage
 

@@ -24,21 +24,35 @@ class Centre(StrEnum):
 
 Method = Annotated[
     list[str],
-    typer.Option("--method", help="A method of the plan; by default all.", autocompletion=method_names),
+    typer.Option(
+        "--method",
+        metavar="METHOD",
+        help="A method of the plan; by default all.",
+        autocompletion=method_names,
+    ),
 ]
-Forget = Annotated[list[str], typer.Option("--forget", help="A set the plan searches; by default all.")]
-Parameter = Annotated[list[str], typer.Option("--parameter", help="What to vary; by default all searched.")]
+Forget = Annotated[
+    list[str], typer.Option("--forget", metavar="SET", help="A forget set of the search; by default all.")
+]
+Parameter = Annotated[
+    list[str],
+    typer.Option("--parameter", metavar="NAME", help="A parameter to vary; by default all searched."),
+]
 Ranges = Annotated[
     list[str],
-    typer.Option("--range", metavar="NAME=LOW:HIGH", help="Vary NAME from LOW to HIGH, not as searched."),
+    typer.Option("--range", metavar="NAME=LOW:HIGH", help="Vary NAME from LOW to HIGH instead of its range."),
 ]
 Grid = Annotated[bool, typer.Option("--grid", help="Vary two parameters together.")]
-Points = Annotated[int, typer.Option("--points", min=3, max=limits.POINTS, help="Values per parameter.")]
+Points = Annotated[
+    int, typer.Option("--points", metavar="N", min=3, max=limits.POINTS, help="Values per parameter.")
+]
 Around = Annotated[
     Centre,
-    typer.Option("--around", help="The best of each search, or published values, which need no search."),
+    typer.Option("--around", help="The centre: each search's best, or published values (no search needed)."),
 ]
-Seeds = Annotated[int, typer.Option("--seeds", min=1, max=limits.SEEDS, help="Repetitions of every point.")]
+Seeds = Annotated[
+    int, typer.Option("--seeds", metavar="N", min=1, max=limits.SEEDS, help="Repetitions of every point.")
+]
 
 
 @takes("results", "workers", "address", "seed", "timeout", "scale", "allow_code", "changes", *PRINTING)
@@ -55,11 +69,11 @@ def sensitivity(
     *,
     options: Options,
 ) -> None:
-    """Run new trials around the best point of each search, or around published values.
+    """Vary parameters around the best or the published values.
 
-    Every line over a parameter has that point, the ends of the range, and points that lie denser
-    towards it: on each side distances to it shrink in equal ratios, on the parameter's scale, from the
-    end to a sixteenth of the way. More points or seeds join those that ran before.
+    The values of a parameter are the centre, the ends of the range, and points that are denser towards the
+    centre: on each side their distances to it shrink in equal ratios, on the parameter's scale, from the
+    end to a sixteenth of the way. More points or seeds add to those that ran before.
     """
     with opened(plan, options) as sessions:
         from search.stages import sensitivity as stage

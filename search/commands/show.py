@@ -1,4 +1,4 @@
-"""`unlearn show`: a page on anything that has a name, or a plan to copy."""
+"""`unlearn show`: a page about anything that has a name, or a plan to copy."""
 
 from __future__ import annotations
 
@@ -10,15 +10,19 @@ from search import completion
 
 Name = Annotated[
     str,
-    typer.Argument(help="A method, network, data set, metric or plan.", autocompletion=completion.everything),
+    typer.Argument(
+        metavar="NAME",
+        help="A method, network, data set, metric or plan.",
+        autocompletion=completion.everything,
+    ),
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
 
 
 def show(name: Name, as_json: Json = False) -> None:
-    """Show what a method, network, data set or metric is, or print a plan.
+    """Describe a method, network, data set, metric or plan.
 
-    A plan is printed as it stands, to be copied: unlearn show demo > mine.yaml
+    A plan is printed unchanged, so that you can copy it: unlearn show demo > mine.yaml
     """
     from analysis.published.tables import plain_name, printed_tables
     from benchmarks.errors import UnknownName

@@ -93,7 +93,7 @@ def test_the_command_asks_before_it_deletes(tmp_path: Path, monkeypatch: pytest.
         assert done.exit_code == 0
         return done.output
 
-    with pytest.raises(ResultsError, match="nobody can be asked here"):
+    with pytest.raises(ResultsError, match="cannot ask for confirmation without a terminal"):
         run("--delete", "one")
     monkeypatch.setattr(command, "_can_ask", lambda: True)
     asked = run("--delete", "one", answer="n\n")
