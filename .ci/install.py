@@ -1,7 +1,7 @@
-"""`pip install`, with a line that says what it is doing, replaced in a terminal and repeated elsewhere.
+"""`pip install` with one line of progress, updated in place on a terminal and repeated in a log.
 
-pip by itself prints several hundred lines for this project, and into a log nothing for minutes while it
-downloads PyTorch or unpacks it. It needs pip 24.1 for the progress of downloads.
+pip itself prints several hundred lines for this project, and nothing to a log for minutes while it
+downloads or unpacks PyTorch. The progress of downloads needs pip 24.1.
 """
 
 from __future__ import annotations
@@ -16,11 +16,11 @@ from collections import deque
 from pathlib import PurePosixPath
 
 EVERY_S = 5.0
-KEPT = 60  # of pip's lines, which are printed when it fails
+LAST_LINES = 60  # of pip's output, printed if it fails
 
 
 class Phase:
-    """What pip is doing, from what it prints."""
+    """The current step of pip, from its output."""
 
     def __init__(self) -> None:
         self.text = "starting pip"
@@ -50,7 +50,7 @@ def main(arguments: list[str]) -> int:
         text=True,
         errors="replace",
     )
-    phase, last = Phase(), deque[str](maxlen=KEPT)
+    phase, last = Phase(), deque[str](maxlen=LAST_LINES)
 
     def read() -> None:
         for line in pip.stdout or ():

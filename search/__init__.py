@@ -1,1 +1,1 @@
-"""Finding hyper-parameters: the only room that imports Optuna and Ray Tune."""
+"""Finding hyper-parameters: the only package that imports Optuna and Ray Tune."""

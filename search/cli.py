@@ -1,4 +1,4 @@
-"""The command `unlearn`: the commands of this room, and those of the others mounted beside them."""
+"""The command `unlearn`, assembled from the commands of all four packages."""
 
 from __future__ import annotations
 
@@ -66,11 +66,11 @@ def _options(
     ),
     debug: bool = typer.Option(False, "--debug", help="Show the traceback of an error."),
 ) -> None:
-    """`--debug` is read by main(), before anything runs; declared here for the help page."""
+    """`main` reads `--debug` before anything runs; it is declared here for the help page."""
 
 
 def main() -> None:
-    """Entry point of the command: one line for every error, a traceback only with --debug."""
+    """Entry point of the command: an error is one line; its traceback is shown only with --debug."""
     debug = "--debug" in sys.argv
     argv = [argument for argument in sys.argv[1:] if argument != "--debug"]
     _open_streams()
@@ -92,7 +92,7 @@ def main() -> None:
 
 
 def _open_streams() -> None:
-    """Whatever was closed (`2>&-`) leads nowhere; else the next file opened would get what is printed."""
+    """Open closed standard streams (`2>&-`) on the null device, so that no later file takes their number."""
     for number, name in enumerate(("stdin", "stdout", "stderr")):
         if getattr(sys, name) is None:
             with suppress(OSError):
@@ -101,9 +101,9 @@ def _open_streams() -> None:
 
 
 def _invoke(argv: list[str]) -> int:
-    """Run a command; its exit code. Typer's own main() would turn Ctrl-C into an exit without a word.
+    """Run a command and return its exit code; Typer's main() would exit silently on Ctrl-C.
 
-    What a shell asks for when Tab is pressed comes in a variable instead of arguments.
+    A shell passes a request for completions in a variable instead of in arguments.
     """
     command = typer.main.get_command(app)
     if request := os.environ.get(_COMPLETION):
@@ -117,13 +117,13 @@ def _invoke(argv: list[str]) -> int:
 
 
 def _explain(error: Exception) -> tuple[str, int]:
-    """What to tell about an error, and the exit code."""
+    """The message for an error, and the exit code."""
     from analysis.errors import AnalysisError
     from benchmarks.errors import BenchmarkError
     from cluster.errors import ClusterError
     from search.errors import Interrupted, RunError, SearchError
 
-    usage = getattr(error, "format_message", None)  # typer's errors of usage, whose base is not public
+    usage = getattr(error, "format_message", None)  # typer's usage errors have no public base class
     if usage is not None:
         context = getattr(error, "ctx", None)
         command = context.command_path if context else "unlearn"
@@ -157,11 +157,11 @@ def _plans() -> Listing:
 
 
 def _plan(name: str) -> Listing:
-    """What a plan does otherwise than the print that it repeats."""
+    """The differences between a plan and the paper that it repeats."""
     from search.plans.files import load
 
     sentences = dict.fromkeys(sentence for plan in load(name) for sentence in plan.departures)
-    return ["plan", "what it does otherwise than print"], [[name, sentence] for sentence in sentences]
+    return ["plan", "difference from the paper"], [[name, sentence] for sentence in sentences]
 
 
 def _probe(location: str) -> None:

@@ -1,4 +1,4 @@
-"""What a shell offers for a plan when Tab is pressed: those that ship, and YAML files."""
+"""Shell completion of plans: the shipped ones, and YAML files."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ def plan_names() -> Offers:
 
 
 def plans(incomplete: str) -> Offers:
-    """The plans that ship, and the YAML files of the folder in which a path that is begun leads."""
+    """The plans that ship, and the YAML files in the folder of an incomplete path."""
     folder = incomplete[: incomplete.rfind("/") + 1]
     directory = Path(folder or ".").expanduser()
     files = sorted(file.name for file in directory.iterdir()) if directory.is_dir() else []

@@ -6,13 +6,13 @@ from benchmarks.errors import printable
 
 
 class SearchError(Exception):
-    """Base of every error that a user of this package can cause and mend."""
+    """Base of every error that a user of this package can cause and fix."""
 
 
 class PlanError(SearchError):
     """A plan that cannot be run; the message names the line, the reason and what is valid.
 
-    A plan may come from anybody, so that what it holds is shown as a terminal can show it, on one line.
+    A plan may come from anywhere, so control characters in it are escaped and the message stays on one line.
     """
 
     def __init__(self, message: str) -> None:
@@ -24,8 +24,8 @@ class ResultsError(SearchError):
 
 
 class RunError(SearchError):
-    """A run that could not be finished; what was done is kept."""
+    """A run that could not be finished; its finished trials are kept."""
 
 
 class Interrupted(RunError):
-    """A run that a person stopped; what was done is kept."""
+    """A run that was interrupted; its finished trials are kept."""

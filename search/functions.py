@@ -1,4 +1,4 @@
-"""The stages of a plan as functions that a script or a notebook calls."""
+"""The stages of a plan as functions for scripts and notebooks."""
 
 from __future__ import annotations
 
@@ -26,11 +26,11 @@ PlanLike = Plan | str | Path  # a plan, or what `Plan.load` takes
 
 
 def plans(plan: str | Path, *, scale: float | None = None, allow_code: bool = False) -> list[Plan]:
-    """All plans that a file stands for, or one that ships with the package.
+    """All plans in a file, or in a plan that ships with the package.
 
     Args:
-        scale: Run this share of the epochs, images, trials, seeds and steps, in place of the file's.
-        allow_code: Let the plan import a module that it names (`import:`), which runs the code in it.
+        scale: The share of epochs, images, trials, seeds and steps to run, instead of the file's.
+        allow_code: Allow the plan to import the module it names (`import:`), which runs the module's code.
 
     Raises:
         PlanError: one line with file, line, reason and what is valid.
@@ -41,18 +41,18 @@ def plans(plan: str | Path, *, scale: float | None = None, allow_code: bool = Fa
 def prepare(
     plan: PlanLike, *, workers: int | None = None, address: str = "local", to: str | Path | None = None
 ) -> pd.DataFrame:
-    """Train the models of a plan into the model cache; a row for each of them.
+    """Train the models of a plan into the model cache; return a row for each of them.
 
     Args:
-        to: A folder in which to write the original and the retrained models, too, each with a card beside it.
-        workers: Trainings at once; None for as many as fit.
-        address: Where it runs: "local", "auto" (the cluster this machine is in) or "HOST:6379".
+        to: A folder for copies of the original and the retrained models, each with a card.
+        workers: Parallel trainings; None for as many as fit.
+        address: The Ray cluster: "local", "auto" (the cluster of this machine) or "HOST:6379".
 
     Returns:
         model, data set, role, test accuracy, kept epoch, seconds, printed; all text.
 
     Raises:
-        BenchmarkError, ClusterError, SearchError: one line with what to do.
+        BenchmarkError, ClusterError, SearchError: one line that says what to do.
     """
     import pandas as pd
 
@@ -78,21 +78,21 @@ def search(
     timeout: float | None = None,
     retry_failed: bool = False,
 ) -> SearchResult:
-    """Search the hyper-parameters of a plan's methods; called again, it goes on from what is in the table.
+    """Search the hyper-parameters of a plan's methods; a second call resumes from the finished trials.
 
     Args:
         results: A folder, `s3://BUCKET/PREFIX` or `gs://BUCKET/PREFIX`.
-        trials: Trials of each method on each forget set, in place of the plan's.
-        seed: Seed of the search, in place of the plan's.
-        workers: Trials at once; None for as many as fit.
-        address: Where it runs: "local", "auto" (the cluster this machine is in) or "HOST:6379".
-        timeout: Seconds after which no further trial is started.
-        retry_failed: Run the trials again that failed before.
+        trials: Trials of each method on each forget set, instead of the plan's.
+        seed: Seed of the search, instead of the plan's.
+        workers: Parallel trials; None for as many as fit.
+        address: The Ray cluster: "local", "auto" (the cluster of this machine) or "HOST:6379".
+        timeout: Seconds after which no new trial is started.
+        retry_failed: Rerun trials that failed before.
 
     Raises:
-        Interrupted: if a person stopped it; what was done is kept.
-        RunError: if it could not be finished; what was done is kept.
-        BenchmarkError, ClusterError, SearchError: one line with what to do.
+        Interrupted: if it was interrupted; finished trials are kept.
+        RunError: if it could not be finished; finished trials are kept.
+        BenchmarkError, ClusterError, SearchError: one line that says what to do.
     """
     options = Options(str(results), workers, address, trials, seed, timeout, retry_failed=retry_failed)
     with _session(plan, options) as session:
@@ -110,9 +110,9 @@ def benchmark(
     timeout: float | None = None,
     retry_failed: bool = False,
 ) -> BenchmarkResult:
-    """Run what a plan's search found over its forget sets and seeds, beside retraining and published values.
+    """Run a plan's best parameters on its forget sets and seeds, with retraining and published values.
 
-    Arguments and errors as for `search`; with `trials` and `seed` it takes the search that had the same.
+    Arguments and errors are those of `search`; `trials` and `seed` select the search that had the same.
 
     Raises:
         PlanError: also if the plan has no benchmark.
@@ -144,18 +144,18 @@ def sensitivity(
 
     Args:
         method: One or more methods of the plan; by default all.
-        parameters: What to vary; by default all that were searched.
-        forget: Forget sets that the plan searches; by default all.
-        ranges: Name -> low and high end, in place of the range that was searched.
+        parameters: Names to vary; by default all that were searched.
+        forget: Forget sets of the plan's search; by default all.
+        ranges: Name -> low and high end, instead of the searched range.
         grid: Vary two parameters together instead of one at a time.
         points: Values per parameter.
         seeds: Repetitions of every point.
         around: The best of each search, or each method's published values, which need no search.
 
-    The others are those of `search`.
+    The other arguments are those of `search`.
 
     Raises:
-        PlanError: also for a method, forget set, parameter or range that cannot be taken.
+        PlanError: also for a method, forget set, parameter or range that is not valid.
         RunError: also if a search has no complete trial yet.
     """
     design = sensitivity_stage.Design(
@@ -174,9 +174,9 @@ def run(
     address: str = "local",
     retry_failed: bool = False,
 ) -> PlanResult:
-    """Do a whole plan: train, search, benchmark if it has one, report.
+    """Run a whole plan: train, search, benchmark (if the plan has one) and report.
 
-    Arguments and errors as for `search`.
+    Arguments and errors are those of `search`.
     """
     from analysis.report.render import write_report
 
@@ -192,7 +192,7 @@ def run(
 
 @contextmanager
 def _session(plan: PlanLike, options: Options) -> Iterator[Session]:
-    """A session for one plan; an interrupt before the first trial is reported in our own words, too."""
+    """A session for one plan; an interrupt before the first trial is also raised as `Interrupted`."""
     loaded = plan if isinstance(plan, Plan) else Plan.load(plan)
     try:
         with answered(interrupt), opened([loaded], options, terminal()) as (session,):

@@ -9,10 +9,10 @@ from search.errors import SearchError
 
 
 def draw(folder: Path | str = ".", form: str = "pdf", seed: int = 0) -> Iterator[str]:
-    """Figures 2 and 3 of the JiT paper as files, and what they show in a line each.
+    """Draw figures 2 and 3 of the JiT paper; yields a line for each result and each file.
 
     Args:
-        folder: Where the files go; it is made.
+        folder: The folder for the files; it is created if it is missing.
         form: pdf, svg or png.
 
     Raises:

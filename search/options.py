@@ -1,4 +1,4 @@
-"""What a person may ask of a run beside its plan, on the command line and from Python alike."""
+"""The options of a run in addition to its plan, the same on the command line and in Python."""
 
 from __future__ import annotations
 
@@ -20,22 +20,22 @@ _BOUNDS = {
 
 @dataclass(frozen=True)
 class Options:
-    """How plans are run, and what is changed of them for this time.
+    """How plans are run, and the changes to them for this run.
 
     Attributes:
-        results: A folder, `s3://BUCKET/PREFIX` or `gs://BUCKET/PREFIX`; None where nothing is written.
-        workers: Trials at once; None for what the plan says, else as many as fit.
-        address: "local", "auto" (the cluster this machine is in) or "HOST:6379".
-        trials: Trials of each method on each forget set, in place of the plan's.
-        seed: Seed of the search, in place of the plan's.
-        timeout: Seconds after which a stage starts no further trial.
-        scale: The share of epochs, images, trials, seeds and steps to run, in place of the plan's.
-        shard: The part of the work to do, written I/N.
-        retry_failed: Run the trials again that failed before.
-        allow_code: Let a plan import the module that it names.
-        changes: Values for keys of the plan in place of the file's, each `KEY=VALUE`.
-        quiet: Say nothing but results and errors.
-        as_json: Print results as one JSON document, and all else to the error output.
+        results: A folder, `s3://BUCKET/PREFIX` or `gs://BUCKET/PREFIX`; None if nothing is written.
+        workers: Parallel trials; None for the plan's number, or as many as fit.
+        address: "local", "auto" (the cluster of this machine) or "HOST:6379".
+        trials: Trials of each method on each forget set, instead of the plan's.
+        seed: Seed of the search, instead of the plan's.
+        timeout: Seconds after which a stage starts no new trial.
+        scale: The share of epochs, images, trials, seeds and steps to run, instead of the plan's.
+        shard: The part of the work to do, as I/N.
+        retry_failed: Rerun trials that failed before.
+        allow_code: Allow a plan to import the module it names.
+        changes: Values for keys of the plan that replace the file's, each `KEY=VALUE`.
+        quiet: Print only results and errors.
+        as_json: Print results as one JSON document, and everything else to stderr.
 
     Raises:
         PlanError: for a number that is out of bounds.

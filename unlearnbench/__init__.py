@@ -1,6 +1,6 @@
 """Unlearnbench: hyper-parameter search and honest benchmarks for machine unlearning.
 
-`import unlearnbench as ub` is light; every name below loads on first use.
+`import unlearnbench as ub` is fast; every name is loaded on first use.
 """
 
 from __future__ import annotations
@@ -65,8 +65,8 @@ if TYPE_CHECKING:
 
     __version__: str
 
-# Name -> the module that has it, with another name there after a colon, or the module itself before a colon.
-# Keep in step with the imports above.
+# Name -> its module; `module:name` if its name differs in the module, and `module:` for a module itself.
+# It must agree with the imports above, which a test checks.
 _HOME = {
     "AnalysisError": "analysis.errors",
     "BenchmarkError": "benchmarks.errors",
@@ -189,7 +189,7 @@ def __getattr__(name: str) -> Any:
     put_first()
     path, colon, attribute = _HOME[name].partition(":")
     with warnings.catch_warnings():
-        # Of tqdm, which Optuna imports, in a notebook without ipywidgets: none of its bars is shown here
+        # Optuna imports tqdm, which warns in notebooks without ipywidgets although no bar is shown here
         warnings.filterwarnings("ignore", "IProgress not found")
         module = importlib.import_module(path)
     return module if colon and not attribute else getattr(module, attribute or name)

@@ -1,4 +1,4 @@
-"""The command `unlearn`, started so that no file of the user's can stand in for a package of ours."""
+"""The command `unlearn`, started so that a user's file cannot replace one of our packages."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ def main() -> None:
         file = located(name)
         if not file.is_relative_to(ROOT):
             print(
-                f"error: {file} hides the package '{name}' of {ROOT}; rename or remove it, or take its "
-                "folder off the path of Python's modules",
+                f"error: {file} hides the package '{name}' of {ROOT}; rename or remove it, or remove its "
+                "folder from PYTHONPATH",
                 file=sys.stderr,
             )
             sys.exit(2)
@@ -36,7 +36,7 @@ def main() -> None:
 
 
 def _leave(status: int) -> None:
-    """End the process as Python does, but for taking imported modules apart, which takes half a second."""
+    """End the process as Python does, but without clearing imported modules, which takes half a second."""
     for thread in threading.enumerate():
         if thread is not threading.current_thread() and not thread.daemon:
             return  # Python waits for it
@@ -45,5 +45,5 @@ def _leave(status: int) -> None:
         sys.stdout.flush()
         sys.stderr.flush()
     except OSError:
-        return  # Python says how that ends
+        return  # Python reports this error itself
     os._exit(status)

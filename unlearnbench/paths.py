@@ -1,8 +1,8 @@
-"""Where our packages are found: before any file of the user's that has the name of one of them.
+"""Finds our packages before user files with the same names.
 
 `analysis`, `benchmarks`, `cluster` and `search` are common names. Folders of PYTHONPATH that would hide
-them come last for the processes that are started from here. In this process the command orders the whole
-path, and the Python door, which is a guest in the user's own process, finds these four packages alone first.
+them come last in child processes. The command reorders the whole path of its process. `import unlearnbench`
+runs in the user's process, so there only these four packages are looked up first.
 """
 
 from __future__ import annotations
@@ -18,31 +18,31 @@ from types import ModuleType
 
 ROOT = Path(__file__).resolve().parent.parent
 PACKAGES = ("analysis", "benchmarks", "cluster", "search")
-LAST = "UNLEARN_PATH_LAST"  # folders of PYTHONPATH that were put last; workers on this machine read it
+LAST = "UNLEARN_PATH_LAST"  # folders of PYTHONPATH that come last; workers on this machine read it
 
 
 def put_last() -> None:
     """Order `sys.path`, and PYTHONPATH for the processes that inherit it.
 
-    The current folder is not on it at all, unless PYTHONPATH names it.
+    The current folder is removed from it, unless PYTHONPATH names it.
     """
     here = Path.cwd().resolve()
     entries, named, last = _pythonpath()
     off = set(last)
-    if "" in (*entries, *sys.path):  # the current folder, put there by accident as a rule
+    if "" in (*entries, *sys.path):  # the current folder, usually by accident
         off |= {here} - {ROOT}
     first = [entry for entry in sys.path if Path(entry).resolve() not in off]
-    # An editable install finds our packages after everything on the path, so after theirs
+    # An editable install looks for our packages after everything on the path, so after the user's files
     ours = [str(ROOT)] if ROOT not in [Path(entry).resolve() for entry in first] else []
     sys.path[:] = [*first, *ours, *map(str, last)]
     _pass_to_children([f for f in named if f not in off], last)
 
 
 def put_first() -> None:
-    """Find our packages first in this process, whose path stays as it is, and in those started from it.
+    """Find our packages first in this process, without changing its path, and in child processes.
 
     Raises:
-        ImportError: if a module of the user's with one of the names is imported already.
+        ImportError: if a user's module with one of the names is already imported.
     """
     if any(isinstance(finder, _Ours) for finder in sys.meta_path):
         return
@@ -51,7 +51,7 @@ def put_first() -> None:
         if known is not None and not Path(known.__file__ or "nowhere").resolve().is_relative_to(ROOT):
             raise ImportError(
                 f"{known.__file__} is imported as '{name}', which is the name of a package of unlearnbench; "
-                "rename that module, or use unlearnbench in a process of its own"
+                "rename that module, or use unlearnbench in a separate process"
             )
     sys.meta_path.insert(0, _Ours())
     _, named, last = _pythonpath()
@@ -69,7 +69,7 @@ def located(name: str) -> Path:
 
 
 class _Ours(MetaPathFinder):
-    """Finds our packages, and nothing else."""
+    """Finds only our packages."""
 
     def find_spec(
         self, fullname: str, path: Sequence[str] | None, target: ModuleType | None = None
@@ -87,7 +87,7 @@ def _pythonpath() -> tuple[list[str], list[Path], list[Path]]:
 
 
 def _pass_to_children(first: Sequence[Path], last: Sequence[Path]) -> None:
-    """Tell the processes that are started from here."""
+    """Set the variables that child processes inherit."""
     for name, folders in (("PYTHONPATH", first), (LAST, last)):
         if folders:
             os.environ[name] = os.pathsep.join(map(str, folders))
@@ -96,5 +96,5 @@ def _pass_to_children(first: Sequence[Path], last: Sequence[Path]) -> None:
 
 
 def _file(spec: ModuleSpec | None) -> str:
-    """The file of a module; empty where there is none, as for a folder that is not a package."""
+    """The file of a module; empty if there is none, as for a namespace package."""
     return "" if spec is None or isinstance(spec.loader, NamespaceLoader) else spec.origin or ""

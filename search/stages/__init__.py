@@ -1,1 +1,1 @@
-"""The stages of a plan: prepare, search, benchmark and sensitivity, and what they return."""
+"""The stages of a plan (prepare, search, benchmark and sensitivity) and their results."""

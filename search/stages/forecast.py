@@ -1,8 +1,8 @@
-"""What a plan would train and run, and how long that takes, going by rows and models that are there already.
+"""The trainings and trials of a plan, and estimates of their time from existing results and models.
 
-An estimate is the median of trials that ran: of the same method with the same network on the same data set,
-else of the nearest that is known, and it says which. Nothing is scaled from one to the other, and what
-nothing is known of stays unknown.
+An estimate is the median of finished trials of the same method with the same network on the same data set.
+Without any, it is the median of the most similar trials, and `Estimate.other` names the difference. Times are
+not scaled from one network or data set to another; without any similar trials the time is unknown.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 _KINDS = {"search": ("search", "sensitivity"), "benchmark": ("benchmark", "reference")}
-# What trials may share with those of a plan, the nearest first, and how the rest is called
+# Columns that finished trials share with those of a plan, most similar first, and the name of the difference
 _NEAREST = (
     (("dataset", "model", "task"), ""),
     (("dataset", "model"), "another task"),
@@ -41,14 +41,14 @@ _NEAREST = (
 
 @dataclass(frozen=True)
 class Estimate:
-    """What a trial or a training takes, going by some that ran.
+    """The time and memory of a trial or a training, from finished ones.
 
     Attributes:
         seconds: Their median.
-        count: How many they are.
-        device: What they ran on.
-        other: In what they differ from the plan's; "" where they are the same.
-        gpu_mb: The most GPU memory that one of them took, MiB; None on a CPU.
+        count: Their number.
+        device: The device that they ran on.
+        other: Their difference from the plan's; "" if there is none.
+        gpu_mb: The highest GPU memory of any of them, MiB; None on a CPU.
     """
 
     seconds: float
@@ -63,10 +63,10 @@ class Model:
     """A model that the plan needs.
 
     Attributes:
-        name: The part that it plays.
-        epochs: Of its training; 0 for one that the user brings.
-        there: Whether it is in the model cache, or the user's own; None: not known before the data is here.
-        estimate: Of its training.
+        name: Its role.
+        epochs: Epochs of its training; 0 for a user's checkpoint.
+        available: Whether it is in the model cache or a user's checkpoint; None if unknown without the data.
+        estimate: The time of its training.
     """
 
     name: str
@@ -80,9 +80,9 @@ class Work:
     """The trials of one method in one stage.
 
     Attributes:
-        trials: How many it has in all; of a benchmark at most, since equal values run once.
-        done: How many of them are in the results.
-        estimate: Of one of them.
+        trials: Their total number; an upper bound for a benchmark, because equal values run once.
+        done: The number of them in the results.
+        estimate: The time of one trial.
     """
 
     stage: str
@@ -98,11 +98,11 @@ class Work:
 
 @dataclass(frozen=True)
 class Forecast:
-    """What a plan would train and run.
+    """The trainings and trials of a plan.
 
     Attributes:
-        workers: Trials at once.
-        missing_data: Why the data set cannot be read now; "" where it can.
+        workers: Parallel trials.
+        missing_data: The reason why the data set cannot be read; "" if it can.
     """
 
     plan: Plan
@@ -113,7 +113,7 @@ class Forecast:
 
     @property
     def stages(self) -> dict[str, list[tuple[int, Estimate | None]]]:
-        """Stage -> how many trainings or trials of each kind are left, and the estimate of one."""
+        """Stage -> the number of trainings or trials left of each kind, and the estimate for one of them."""
         parts: dict[str, list[tuple[int, Estimate | None]]] = {
             "models": [(1, model.estimate) for model in self.models if not model.available]
         }
@@ -122,23 +122,23 @@ class Forecast:
         return parts
 
     def seconds(self, stage: str) -> float:
-        """How long a stage takes, as far as that is known: its work over the workers."""
+        """The known part of a stage's time in seconds: its work divided among the workers."""
         return wall_seconds(self.stages[stage], self.workers)
 
     def unknown(self, stage: str) -> int:
-        """How many trainings or trials of a stage nothing is known of."""
+        """The number of trainings or trials of a stage without an estimate."""
         return sum(count for count, estimate in self.stages[stage] if estimate is None)
 
 
 def forecast(
     plan: Plan | str | Path, rows: pd.DataFrame | None = None, workers: int | None = None
 ) -> Forecast:
-    """What a plan would train and run. Nothing is downloaded or trained, and no Ray is started.
+    """The trainings and trials of a plan; nothing is downloaded or trained, and Ray is not started.
 
     Args:
         plan: A plan, or what `Plan.load` takes.
-        rows: Trials that ran, of this plan or others (`unlearnbench.trials`); None: none are known.
-        workers: Trials at once; None: as the plan says, else one for each core here.
+        rows: Finished trials of this plan or others (`unlearnbench.trials`); None without any.
+        workers: Parallel trials; None for the plan's number, or one for each core of this machine.
 
     Raises:
         PlanError: as `Plan.load`.
@@ -160,9 +160,9 @@ def forecast(
 
 
 def estimate(plan: Plan, method: str, rows: pd.DataFrame | None, stage: str = "search") -> Estimate | None:
-    """What a trial of a method takes, from the nearest that ran to their end; on the device of the newest.
+    """The time of a method's trial, from the most similar complete trials on the device of the newest.
 
-    Where a search evaluates fewer images than a benchmark, those of the same stage are nearer than others.
+    If a search evaluates fewer images than a benchmark, trials of the same stage count as more similar.
     """
     if rows is None:
         return None
@@ -187,11 +187,11 @@ def estimate(plan: Plan, method: str, rows: pd.DataFrame | None, stage: str = "s
 def training_estimate(
     plan: Plan, known: Iterable[Mapping[str, Any]], recorded: bool = False
 ) -> Estimate | None:
-    """What a training takes: the median of seconds an epoch, times the plan's epochs.
+    """The time of a training: the median seconds per epoch, times the plan's epochs.
 
     Args:
-        known: What the model cache says of its models: identity and report.
-        recorded: Of the kind that records its steps.
+        known: The descriptions in the model cache, with identity and report.
+        recorded: Whether the training records its steps.
     """
     epochs = plan.recipe().epochs
     for shared, other in (
@@ -214,7 +214,7 @@ def training_estimate(
 
 
 def wall_seconds(parts: Sequence[tuple[int, Estimate | None]], workers: int) -> float:
-    """The time that pieces of work take on some workers: shared evenly, and no less than the longest one."""
+    """Seconds for work that is divided evenly among workers; at least those of the longest piece."""
     known = [(count, piece.seconds) for count, piece in parts if piece is not None and count]
     if not known:
         return 0.0
@@ -224,7 +224,7 @@ def wall_seconds(parts: Sequence[tuple[int, Estimate | None]], workers: int) -> 
 def _models(plan: Plan, missing: bool) -> Iterator[Model]:
     scenarios, recipe = distinct(plan.scenarios()), plan.recipe()
     user_models = load_user_models(plan.original(), plan.retrained_model(), scenarios, lambda line: None)
-    # Which images an original model learns from is not known without the data: then one for each seed
+    # Without the data, the training images of an original model are unknown: assume one model for each seed
     firsts = list({s.seed: s for s in scenarios}.values()) if missing else originals(scenarios)
     cached = dict(descriptions())
     for model in models_of(scenarios, firsts, user_models, plan.needs_recording(), plan.reference_count()):
@@ -266,7 +266,7 @@ def _entries(plan: Plan) -> Iterator[Entry]:
 
 
 def _done(plan: Plan, rows: pd.DataFrame | None) -> Callable[[str, str], int]:
-    """How many trials of a method are in the results, by stage."""
+    """A function (stage, method) -> the number of trials in the results."""
     if rows is None:
         return lambda stage, method: 0
     identity = search_identity(plan)
@@ -282,7 +282,7 @@ def _done(plan: Plan, rows: pd.DataFrame | None) -> Callable[[str, str], int]:
 
 
 def _gpu_mb(rows: pd.DataFrame, device: str) -> float | None:
-    """The most memory that a trial took on a GPU: with the CUDA context, where that was measured."""
+    """The highest GPU memory of a trial, MiB; with the CUDA context if it was measured."""
     if device == "cpu":
         return None
     for column in ("gpu_peak_mb", "peak_memory_mb"):

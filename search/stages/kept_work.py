@@ -1,4 +1,4 @@
-"""Shared values that a plan's methods want kept with the model: computed by `unlearn prepare`."""
+"""Shared values that methods store with the model: computed by `unlearn prepare`."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class _Job:
 
 
 def keep_work(session: Session) -> Iterator[str]:
-    """Compute what a prepared plan's methods want kept, once per original model; a line for each value."""
+    """Compute the values that methods store, once per original model; yields a line for each value."""
     plan, known = session.plan, session.shared
     originals = {known.packed[s.key].original_id: known.packed[s.key] for s in plan.searched()}
     gpus = on_gpus(session.setting.slots)
@@ -71,9 +71,13 @@ def _keep(job: _Job, report: Notify) -> list[str]:
     )
     lines = [
         f"{job.method}: {key.name.replace('_', ' ')} of all training images, "
-        + ("from the cache" if cached else f"computed in {work.spent.seconds:.1f} s and kept with the model")
+        + (
+            "from the cache"
+            if cached
+            else f"computed in {work.spent.seconds:.1f} s and stored with the model"
+        )
         for key, (work, cached) in works.kept.items()
     ]
     return lines or [
-        f"{job.method}: nothing could be kept with the model: {result.error or 'it shares nothing'}"
+        f"{job.method}: nothing could be stored with the model: {result.error or 'it has no shared values'}"
     ]

@@ -1,4 +1,4 @@
-"""What a stage gives to a Python user: its trials, and what they say, read from the table alone."""
+"""The results of a stage for Python users, read only from the table of trials."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, repr=False)
 class StageResult(Shown):
-    """One stage of a plan, as far as it was run.
+    """A stage of a plan, complete or not.
 
     Attributes:
-        plan: As it was run.
-        results: Where its trials are.
-        identity: What decides its rows; `identity.run_id` names the run.
+        plan: The plan as it was run.
+        results: The location of its trials.
+        identity: The content that identifies its rows; `identity.run_id` names the run.
     """
 
     plan: Plan
@@ -47,7 +47,7 @@ class StageResult(Shown):
         return rows[rows["run_id"].isin(ids)].reset_index(drop=True)
 
     def card(self) -> Card:
-        """How many trials there are, and where."""
+        """The number of trials, and their location."""
         counts = self.trials["state"].value_counts().to_dict()
         how = ", ".join(f"{count} {state}" for state, count in counts.items())
         stage = f"{self.identity.stage} of plan {self.plan.name}"
@@ -60,10 +60,10 @@ class SearchResult(StageResult):
 
     @cached_property
     def studies(self) -> pd.DataFrame:
-        """One row per method and forget set.
+        """A row per method and forget set.
 
         Columns: method, forget, trials, complete, gap (of the best, points), unlearn_s (of the best, seconds)
-        and one per searched hyper-parameter.
+        and a column per searched hyper-parameter.
         """
         import pandas as pd
 
@@ -90,8 +90,8 @@ class SearchResult(StageResult):
         """All hyper-parameters of the best complete trial.
 
         Args:
-            method: May be left out where the plan has only one.
-            forget: The forget set of the search; may be left out where the plan searches only one.
+            method: Optional if the plan has only one.
+            forget: The forget set of the search; optional if the plan searches only one.
 
         Raises:
             PlanError: for a method or forget set that the plan does not search, or if one must be named.
@@ -127,17 +127,17 @@ class SearchResult(StageResult):
 
 @dataclass(frozen=True, repr=False)
 class BenchmarkResult(StageResult):
-    """A benchmark: how near every method comes to the retrained model."""
+    """A benchmark: the distance of every method to the retrained model."""
 
     @cached_property
     def answer(self) -> pd.DataFrame:
-        """One row per method, nearest to the retrained model first; see `analysis.answer.answer`."""
+        """A row per method, the nearest to the retrained model first; see `analysis.answer.answer`."""
         import pandas as pd
 
         from analysis.answer import answer
 
         search = StageResult(self.plan, self.results, search_identity(self.plan))
-        return answer(pd.concat([self.trials, search.trials]))  # which says what was searched
+        return answer(pd.concat([self.trials, search.trials]))  # with the searched parameters
 
     def card(self) -> Card:
         """A line for every method, nearest first."""
@@ -164,7 +164,7 @@ class SensitivityResult(StageResult):
 
     @cached_property
     def centres(self) -> dict[str, dict[str, Any]]:
-        """The point around which each line was run.
+        """The centre of each line.
 
         Keys are "METHOD on FORGET SET"; values are all hyper-parameters of the point.
         """
@@ -176,7 +176,7 @@ class PlanResult(Shown):
     """A whole plan.
 
     Attributes:
-        benchmark: None for a plan without one.
+        benchmark: None if the plan has no benchmark.
         report: The file of the report.
     """
 
@@ -185,7 +185,7 @@ class PlanResult(Shown):
     report: str
 
     def card(self) -> Card:
-        """That of its last stage, and where the report is."""
+        """The card of its last stage, with the location of the report."""
         card = (self.benchmark or self.search).card()
         return Card(f"{card.title}, report {self.report}", card.lines, card.head)
 

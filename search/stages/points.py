@@ -8,7 +8,7 @@ NEAREST = 1 / 16  # of the way from the centre to an end
 
 
 def around(axis: Range, centre: float, count: int, *, whole: bool = False) -> list[float]:
-    """Values over a range, the centre among them, in order.
+    """Values over a range, including the centre, in order.
 
     The sides of the centre share the other points in proportion to their length on the range's scale; each
     side that is not empty has its end. From there the distances to the centre shrink in equal ratios to a
@@ -16,7 +16,7 @@ def around(axis: Range, centre: float, count: int, *, whole: bool = False) -> li
     is outside the range, the others are evenly spaced.
 
     Args:
-        count: How many values, at least 3; whole numbers may be fewer, as equal ones are one.
+        count: The number of values, at least 3; equal whole numbers are merged, so there may be fewer.
         whole: Whether values are whole numbers.
     """
     at, rest = axis.position(centre), count - 1
@@ -34,7 +34,7 @@ def around(axis: Range, centre: float, count: int, *, whole: bool = False) -> li
 
 
 def _share(below: float, rest: int) -> int:
-    """How many of the points lie below the centre; none on a side without length, one at least elsewhere."""
+    """The number of points below the centre; none on a side without length, otherwise at least one."""
     least, most = int(below > 0), rest - int(below < 1)
     return min(most, max(least, round(rest * below)))
 

@@ -1,4 +1,4 @@
-"""The searches of a plan as the results hold them: their trials, their best, whether they are finished."""
+"""The searches of a plan in the results: their trials, their best, and whether they are finished."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from search.studies.study import stopped
 
 
 def studies_of(plan: Plan) -> list[tuple[Method, Scenario]]:
-    """The studies of a plan: every method on every scenario that it searches."""
+    """The studies of a plan: every method on every scenario of its search."""
     return list(itertools.product(plan.algorithms(), plan.searched()))
 
 
@@ -65,7 +65,7 @@ def parameters_of(method: Method, row: Row) -> dict[str, Any]:
 
 
 def best_lines(setting: Setting) -> Iterator[str]:
-    """The best point of every study of this shard, a line each, and its values near an end of their range."""
+    """A line for the best point of every study of this shard, and for values near an end of their range."""
     plan = setting.plan
     identity = search_identity(plan)
     rows = finished_trials(setting.results, identity.run_id)
@@ -82,7 +82,7 @@ def best_lines(setting: Setting) -> Iterator[str]:
         if stopped(trials, plan.search.stop):
             yield (
                 f"{method.name} on {scenario.forget}: stopped after {len(trials)} of {plan.search.trials} "
-                f"trials, as no more than {_bound(trials):.2g} points were to be gained (search.stop: "
+                f"trials, because more would gain at most {_bound(trials):.2g} points (search.stop: "
                 f"{plan.search.stop:g})"
             )
         for name, axis in space.ranges.items():
@@ -100,10 +100,10 @@ def _bound(rows: Sequence[Row]) -> float:
 
 
 def require_finished(setting: Setting, identity: Identity, rows: Sequence[Row]) -> None:
-    """Refuse to benchmark an unfinished search: its drivers would disagree about the best parameters.
+    """Refuse to benchmark an unfinished search, whose drivers would disagree about the best parameters.
 
     Raises:
-        RunError: with the studies that are short of trials.
+        RunError: names the studies with too few trials.
     """
     plan = setting.plan
     trials = {(m.name, s.forget): rows_of(identity, m, s, rows) for m, s in studies_of(plan)}
@@ -111,10 +111,10 @@ def require_finished(setting: Setting, identity: Identity, rows: Sequence[Row]) 
     short = [f"{m} on {f} has {n} of {plan.search.trials} trials" for (m, f), n in counts.items()]
     if short:
         least = min(counts.values())
-        instead = f", or give --trials {least} to use the trials done so far" if least else ""
+        instead = f", or give --trials {least} to use the finished trials" if least else ""
         more = f" and {len(short) - 3} more" if len(short) > 3 else ""
         if _finished_on_all_images(setting):
-            instead += ", or set 'search.evaluate: all' to use the search that was done on all images"
+            instead += ", or set 'search.evaluate: all' to use the search that evaluated all images"
         raise RunError(
             f"the search is not finished: {', '.join(short[:3])}{more}; "
             f"run `unlearn search` with this plan first (all its shards){instead}"
@@ -122,9 +122,9 @@ def require_finished(setting: Setting, identity: Identity, rows: Sequence[Row]) 
 
 
 def _finished_on_all_images(setting: Setting) -> bool:
-    """Whether there is a finished search that differs from the plan's in evaluating all images.
+    """Whether there is a finished search that differs from the plan's only in evaluating all images.
 
-    Versions without subsets evaluated all images.
+    Older versions always evaluated all images.
     """
     plan = setting.plan
     if not plan.evaluated_images().fewer:
@@ -136,5 +136,5 @@ def _finished_on_all_images(setting: Setting) -> bool:
 
 
 def _finished(plan: Plan, rows: Sequence[Row]) -> bool:
-    """Whether a study has all of its trials, or has stopped before."""
+    """Whether a study has all of its trials, or has stopped early."""
     return len(rows) >= plan.search.trials or stopped(rows, plan.search.stop)

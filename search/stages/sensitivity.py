@@ -1,4 +1,4 @@
-"""Sensitivity analyses: new trials around the best of each search or published values, on its images."""
+"""Sensitivity analyses: new trials around the best of each search or around published values."""
 
 from __future__ import annotations
 
@@ -32,18 +32,18 @@ Centre = Literal["best", "published"]
 
 @dataclass(frozen=True)
 class Design:
-    """What a sensitivity analysis varies.
+    """The choices of a sensitivity analysis.
 
     Attributes:
-        methods: Names; by default all of the plan.
-        forget: Forget sets; by default all that the plan searches.
-        parameters: Names to vary; by default those that were searched.
-        ranges: Name -> low and high end, in place of the range that was searched.
+        methods: Names; by default all methods of the plan.
+        forget: Forget sets; by default all of the plan's search.
+        parameters: Names to vary; by default all that were searched.
+        ranges: Name -> low and high end, instead of the searched range.
         grid: Vary two parameters together instead of one at a time.
         points: Values per parameter.
         seeds: Repetitions of every point.
-        around: The best of each search, or each method's published values nearest to the plan, which need no
-            search.
+        around: The best of each search, or each method's published values that are nearest to the plan
+            and need no search.
     """
 
     methods: Sequence[str] = ()
@@ -61,7 +61,7 @@ class Star:
     """The points of one method around one set of values, on one forget set.
 
     Attributes:
-        entry: The values and where they come from.
+        entry: The values and their origin.
         axes: The parameters to vary, and their ranges.
     """
 
@@ -84,14 +84,14 @@ class Star:
         return f"{self.method.name} on {self.scenario.forget}{around}"
 
     def warnings(self) -> Iterator[str]:
-        """A line for every parameter whose best is near an end of its range."""
+        """A line for every parameter whose centre is near an end of its range."""
         for name, axis in self.axes.items():
             warning = axis.warning(name, float(self.centre[name]))
             if warning:
                 yield f"{self.name}: {warning}"
 
     def points(self, design: Design) -> list[Point]:
-        """What to run, the centre among it, each point once."""
+        """The points to run, including the centre, each once."""
         kinds = {p.name: p.kind for p in declared(self.method.Params)}
         values = {
             name: around(axis, self.centre[name], design.points, whole=kinds[name] is int)
@@ -127,13 +127,13 @@ def ranges(texts: Sequence[str]) -> dict[str, tuple[Any, Any]]:
 
 
 def sensitivity(session: Session, design: Design) -> Identity:
-    """New trials around the best point of every chosen search, or around published values.
+    """Run new trials around the best point of every chosen search, or around published values.
 
     Returns:
         The identity of the run.
 
     Raises:
-        PlanError: for a method, forget set, parameter or range that cannot be taken.
+        PlanError: for a method, forget set, parameter or range that is not valid.
         RunError: if a search has no complete trial yet.
     """
     plan = session.plan
@@ -153,10 +153,10 @@ def sensitivity(session: Session, design: Design) -> Identity:
 
 
 def chosen_stars(session: Session, design: Design) -> Iterator[Star]:
-    """The methods and forget sets to vary, each with the values around which it is varied.
+    """The methods and forget sets to vary, each with its centre.
 
     Raises:
-        PlanError: for a method, forget set, parameter or range that cannot be taken.
+        PlanError: for a method, forget set, parameter or range that is not valid.
         RunError: if a search has no complete trial yet.
     """
     plan = session.plan
@@ -167,9 +167,7 @@ def chosen_stars(session: Session, design: Design) -> Iterator[Star]:
     axes = {name: _axes(plan, method, design) for name, method in chosen.items()}
     idle = [name for name in design.ranges if not any(name in varied for varied in axes.values())]
     if idle:
-        raise PlanError(
-            f"'{idle[0]}' has a range and is not varied; name it as a parameter (--parameter), too"
-        )
+        raise PlanError(f"'{idle[0]}' has a range but is not varied; also name it with --parameter")
     for (name, method), scenario in itertools.product(chosen.items(), _scenarios(plan, design)):
         if design.around == "published":
             printed = published.nearest(method, plan)
@@ -185,30 +183,30 @@ def chosen_stars(session: Session, design: Design) -> Iterator[Star]:
 
 
 def check_size(design: Design, varied: Sequence[int]) -> None:
-    """No sensitivity analysis has fewer points than a line needs, or more trials than a driver can hold.
+    """Refuse an analysis with fewer points than a line needs, or with more trials than a driver can hold.
 
     Args:
         varied: The number of parameters that each star varies.
 
     Raises:
-        PlanError: if it has.
+        PlanError: names the limits.
     """
     if design.points < 3 or design.seeds < 1:
         raise PlanError(
-            f"{design.points} points and {design.seeds} seeds; a sensitivity analysis has 3 or more points "
-            "and 1 or more seeds"
+            f"{design.points} points and {design.seeds} seeds; a sensitivity analysis needs at least "
+            "3 points and 1 seed"
         )
     points = sum(design.points**n if design.grid else design.points * n for n in varied)
     count = design.seeds * points
     if design.points > limits.POINTS or count > limits.WORK:
         raise PlanError(
-            f"{design.points} points and {design.seeds} seeds make {count} trials; at most "
-            f"{limits.POINTS} points and {limits.WORK} trials make a sensitivity analysis"
+            f"{design.points} points and {design.seeds} seeds make {count} trials; a "
+            f"sensitivity analysis has at most {limits.POINTS} points and {limits.WORK} trials"
         )
 
 
 def _methods(plan: Plan, design: Design) -> list[Method]:
-    """Those to vary; without a choice, all of the plan that have the parameters named."""
+    """The methods to vary; by default all of the plan that have the named parameters."""
     for name in design.methods:
         if name not in plan.methods:
             raise PlanError(
@@ -238,7 +236,7 @@ def _scenarios(plan: Plan, design: Design) -> list[Scenario]:
 
 
 def _axes(plan: Plan, method: Method, design: Design) -> dict[str, Range]:
-    """What to vary of a method: over the range given, or that of the search, or the declared one."""
+    """The parameters of a method to vary, with the given, the searched or the declared range."""
     known, searched = _variable(method), plan.space(method).ranges
     names = list(dict.fromkeys(design.parameters or searched))
     for name in names:
@@ -256,7 +254,9 @@ def _axes(plan: Plan, method: Method, design: Design) -> dict[str, Range]:
 def _range(p: Hyperparameter, *ends: Any) -> Range:
     low, high = (float(p.check(end)) for end in ends)  # type: ignore[arg-type]
     if low >= high:
-        raise PlanError(f"the range of '{p.name}' is from a number to a larger one, not {low:g} to {high:g}")
+        raise PlanError(
+            f"the range of '{p.name}' must go from a number to a larger one, not from {low:g} to {high:g}"
+        )
     return Range(low, high, p.log)
 
 
@@ -267,7 +267,7 @@ def _variable(method: Method) -> dict[str, Hyperparameter]:
 def _trials(
     plan: Plan, identity: Identity, star: Star, design: Design, earlier: Sequence[Row]
 ) -> Iterator[Assignment]:
-    """A trial's id says which point it is, so a point that an earlier analysis ran is not run again."""
+    """The trials of a star; their ids contain the point, so points of earlier analyses are not rerun."""
     run_id = identity.study_id(star.name)
     known = {row["trial_id"]: row["trial_number"] for row in earlier if row["run_id"] == run_id}
     measured = tuple(benchmark_metrics())

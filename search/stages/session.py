@@ -1,4 +1,4 @@
-"""The stages of some plans while they run, from the first check to the end of the Ray session."""
+"""The sessions in which plans run, from the first check to the end of the Ray session."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ _RUNNING = (
     "search.engine.actors",
     "search.engine.stopping",
     "search.engine.watchdog",
-)  # what trials take
+)  # modules that trials import
 
 
 @dataclass(eq=False)
@@ -52,11 +52,11 @@ class Session:
     """The stages of one plan while they run: Ray, prepared scenarios, and the console.
 
     Attributes:
-        shares: What is known of the memory that trials need on a GPU.
-        console: What it prints are names and paths, so it needs `markup=False, emoji=False`.
-        ray: Holds the Ray session once a stage has needed one; closed by whoever made it.
+        shares: The GPU memory that trials need, as far as it is known.
+        console: Must have `markup=False, emoji=False`, because names and paths are printed on it.
+        ray: Holds the Ray session once a stage has needed it; the creator closes it.
         shared: Scenarios that a stage has prepared, for the stages after it.
-        trained: The models that were needed for them.
+        trained: The models of these scenarios.
     """
 
     setting: Setting
@@ -71,12 +71,12 @@ class Session:
         return self.setting.plan
 
     def learn(self, rows: Sequence[Row]) -> None:
-        """Take the memory that trials needed on a GPU from their rows."""
+        """Read the GPU memory of trials from their rows."""
         for row in rows:
             self.shares.learn(row)
 
     def prepare(self, scenarios: Sequence[Scenario]) -> preparation.Shared:
-        """The models of some scenarios, trained now or taken from the cache; starts Ray if need be."""
+        """The models of scenarios, trained now or read from the cache; starts Ray if it is not running."""
         missing = [scenario for scenario in scenarios if scenario.key not in self.shared.packed]
         user_models = preparation.NO_USER_MODELS
         if missing and self.plan.original() is not None:
@@ -124,7 +124,7 @@ class Session:
 
         try:
             new = prepared()
-        except GpusGone:  # Ray counts a machine that died for some seconds more
+        except GpusGone:  # Ray still counts a dead machine for some seconds
             self.console.print("the machines with GPUs have left the cluster; preparing models without them")
             del self.trained[trained_before:]
             new = prepared()
@@ -132,12 +132,12 @@ class Session:
         self.shared.data.update(new.data)
 
     def open_results(self, run_id: str, work: Sequence[str] = ()) -> Results:
-        """The results of a run of this shard, without the failed trials where these are to run again.
+        """The results of a run of this shard, without failed trials if these are to be rerun.
 
-        What keeps them from being written is printed on the console.
+        Reasons why they cannot be written are printed on the console.
 
         Args:
-            work: Names of the work of the run, which several drivers divide.
+            work: Names of the run's pieces of work, which several drivers divide.
         """
         report, setting = self.console.print, self.setting
         with patience(self.console, f"Reading the results in {setting.results}"):
@@ -149,7 +149,7 @@ class Session:
                 results.close()
                 raise
             if dropped:
-                report(f"{dropped} failed trials of run {run_id} are run again")
+                report(f"{dropped} failed trials of run {run_id} will be rerun")
         return results
 
     def run(
@@ -159,10 +159,10 @@ class Session:
         results: Results,
         scenarios: Sequence[Scenario],
     ) -> None:
-        """Run what is left of some sources, and keep every trial in the results.
+        """Run the remaining trials of some sources, and write every trial to the results.
 
         Raises:
-            Interrupted, RunError: if not all could be done; what was done is kept.
+            Interrupted, RunError: if some trials could not be run; finished ones are kept.
         """
         console = self.console
         title = identity.stage
@@ -219,13 +219,12 @@ class Session:
 
 
 def kept_line(location: Path | str, results: Results, outcome: runner.Outcome) -> str:
-    """How much a run that was cut off has kept: read from the table, which others may have changed."""
+    """A sentence on the trials of an interrupted run that are in the table, which others may have changed."""
     still_stored = {row["trial_id"] for row in finished_trials(location, results.run_id)}
     lost = len({row["trial_id"] for row in results.rows()} - still_stored)
     if lost:
         return (
-            f"{lost} of the trials that were done are no longer in {location}; "
-            "the same command again runs them once more"
+            f"{lost} of the finished trials are no longer in {location}; the same command again reruns them"
         )
     return (
         f"{outcome.done} of {outcome.total} trials are done and kept in {location}; "
@@ -235,15 +234,15 @@ def kept_line(location: Path | str, results: Results, outcome: runner.Outcome) -
 
 @contextmanager
 def opened(plans: Sequence[Plan], options: Options, console: Console) -> Iterator[list[Session]]:
-    """A session for each of some plans, with the options' changes; Ray is stopped at the end.
+    """A session for each plan, with the options' changes; Ray is stopped at the end.
 
-    A file is written where the results go before anything is trained.
+    A test file is written to the results before anything is trained.
 
     Raises:
-        PlanError: if the changes make more work than a driver can hold.
-        ClusterError: if this machine has too little of what the plans ask for.
+        PlanError: if the changed plan has more work than a driver can hold.
+        ClusterError: if this machine has too few of the resources that the plans need.
         ResultsError: if the results cannot be written.
-        CacheError: if trained models can be kept nowhere.
+        CacheError: if trained models cannot be stored.
         DataError: if a data set cannot be read.
     """
     part = parse(options.shard)

@@ -1,4 +1,4 @@
-"""A plan, and how its stages are to run."""
+"""A plan and the settings of its run."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from search.results.shards import WHOLE, Shard
 
 @dataclass(frozen=True)
 class Setting:
-    """How the stages of a plan are to run.
+    """The settings under which the stages of a plan run.
 
     Attributes:
         results: A folder, or the address of a prefix in a bucket.
         slots: The workers, cores and GPUs that may be used, and where.
-        timeout: Seconds after which a stage starts no further trial.
-        shard: The part of every stage's work to do.
-        retry_failed: Whether trials that failed before are run again.
+        timeout: Seconds after which a stage starts no new trial.
+        shard: The part of every stage's work that this driver runs.
+        retry_failed: Whether trials that failed before are rerun.
     """
 
     plan: Plan

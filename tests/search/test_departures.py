@@ -59,7 +59,7 @@ def test_the_command_lists_the_sentences_of_a_plan_once() -> None:
     done = CliRunner().invoke(app, ["list", "plans", "ssd-table1"], catch_exceptions=False)
     sentences = load("ssd-table1")[0].departures
     assert done.output.splitlines() == [
-        "plan\twhat it does otherwise than print",
+        "plan\tdifference from the paper",
         *(f"ssd-table1\t{sentence}" for sentence in sentences),
     ]
 

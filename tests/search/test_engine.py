@@ -398,7 +398,7 @@ def test_the_kept_trials_are_counted_in_the_table(tmp_path: Path) -> None:
         kept = f"2 of 5 trials are done and kept in {tmp_path}; the same command again resumes from there"
         assert kept_line(tmp_path, results, cut_off) == kept
         shutil.rmtree(tmp_path / "trials")
-        assert "2 of the trials that were done are no longer in" in kept_line(tmp_path, results, cut_off)
+        assert "2 of the finished trials are no longer in" in kept_line(tmp_path, results, cut_off)
 
 
 def test_time_up_is_reported_and_the_next_run_resumes(

@@ -117,7 +117,7 @@ def test_a_benchmark_names_the_searches_that_are_not_finished(plan: Plan, tmp_pa
         benchmark(shares)
     assert str(caught.value) == (
         "the search is not finished: finetune on 8 has 2 of 6 trials; run `unlearn search` with this plan "
-        "first (all its shards), or give --trials 2 to use the trials done so far"
+        "first (all its shards), or give --trials 2 to use the finished trials"
     )
 
 
@@ -135,7 +135,7 @@ def test_a_benchmark_says_how_to_take_a_search_that_was_done_on_all_images(
     assert str(caught.value) == (
         "the search is not finished: jit on 8 has 0 of 6 trials, finetune on 8 has 0 of 6 trials; run "
         "`unlearn search` with this plan first (all its shards), or set 'search.evaluate: all' to use the "
-        "search that was done on all images"
+        "search that evaluated all images"
     )
 
 

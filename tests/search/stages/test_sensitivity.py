@@ -1,4 +1,4 @@
-"""What a sensitivity analysis takes, and what it refuses; `test_engine` runs one."""
+"""Valid and invalid sensitivity analyses; `test_engine` runs one."""
 
 from __future__ import annotations
 
@@ -74,14 +74,14 @@ def test_ranges_are_written_with_their_parameter() -> None:
         (Design(["jit"], parameters=["sigm"]), "'jit' has no parameter 'sigm' to vary; did you mean 'sigma'"),
         (Design(parameters=["sigm"]), "no method of plan 'tiny' has 'sigm' to vary; did you mean 'sigma'"),
         (Design(["jit"], parameters=["lr"], grid=True), "a grid varies two parameters, not 1 of jit"),
-        (Design(ranges={"n_samples": (1, 5)}), "'n_samples' has a range and is not varied"),
+        (Design(ranges={"n_samples": (1, 5)}), "'n_samples' has a range but is not varied"),
         (
             Design(ranges={"lr": (1.0, 0.1)}),
-            "the range of 'lr' is from a number to a larger one, not 1 to 0.1",
+            "the range of 'lr' must go from a number to a larger one, not from 1 to 0.1",
         ),
     ],
 )
-def test_what_cannot_be_varied_is_refused_in_one_line(session: Session, design: Design, message: str) -> None:
+def test_invalid_choices_are_refused_in_one_line(session: Session, design: Design, message: str) -> None:
     with pytest.raises(PlanError) as refused:
         list(chosen_stars(session, design))
     assert message in str(refused.value)
@@ -103,7 +103,7 @@ def test_further_points_keep_the_numbers_of_those_that_were_run(plan: Plan) -> N
     assert [t.seed for t in first if t.regime == "tuned"] == [plan.seed + 1, plan.seed + 2]
 
 
-def test_a_search_that_was_not_run_says_what_to_do(session: Session) -> None:
+def test_a_missing_search_is_refused_with_advice(session: Session) -> None:
     with pytest.raises(RunError, match="run `unlearn search` with this plan first"):
         list(chosen_stars(session, Design()))
 
@@ -113,7 +113,7 @@ def test_without_a_choice_the_methods_that_have_a_parameter_are_varied(plan: Pla
     assert [m.name for m in module._methods(plan, Design(parameters=["sigma"]))] == ["jit"]
 
 
-def test_a_range_that_is_given_goes_before_the_searched_one(plan: Plan) -> None:
+def test_a_given_range_replaces_the_searched_one(plan: Plan) -> None:
     axes = module._axes(plan, JIT, Design(parameters=["lr", "n_samples"], ranges={"lr": (1e-3, 1e-1)}))
     assert axes["lr"] == Range(1e-3, 1e-1, True)
     assert list(axes) == ["lr", "n_samples"]
@@ -123,7 +123,7 @@ def test_a_range_that_is_given_goes_before_the_searched_one(plan: Plan) -> None:
     ("points", "seeds", "grid"), [(1000, 10_000, False), (1000, 1, True), (10**9, 1, False)]
 )
 def test_an_analysis_is_refused_before_it_fills_the_memory(points: int, seeds: int, grid: bool) -> None:
-    with pytest.raises(PlanError, match="at most 1000 points and 500000 trials make a sensitivity analysis"):
+    with pytest.raises(PlanError, match="a sensitivity analysis has at most 1000 points and 500000 trials"):
         module.check_size(Design(points=points, seeds=seeds, grid=grid), [2])
 
 
