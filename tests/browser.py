@@ -1,4 +1,4 @@
-"""A real Chromium without a window, for pages that people read: what it drew, asked for and complained of."""
+"""A headless Chromium for tests of pages: its drawing, requests and errors."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable"
 
 @dataclass
 class Visit:
-    """A page that was opened: what went wrong on it, and the addresses that it asked for beside its own."""
+    """An open page: its errors, and the addresses that it requested in addition to its address."""
 
     page: Page
     address: str
@@ -47,11 +47,11 @@ def visit(browser: Browser) -> Iterator[Callable[..., Visit]]:
     """Opens a file or an address: `visit(path, width=390, color_scheme="dark")`, options as Playwright's."""
     contexts = []
 
-    def open_(place: Path | str, *, width: int = 1280, height: int = 800, **options: Any) -> Visit:
+    def open_(target: Path | str, *, width: int = 1280, height: int = 800, **options: Any) -> Visit:
         context = browser.new_context(viewport={"width": width, "height": height}, **options)
-        context.set_default_timeout(120_000)  # milliseconds; a busy machine starts a page late
+        context.set_default_timeout(120_000)  # milliseconds; pages load slowly on a busy machine
         contexts.append(context)
-        address = place.as_uri() if isinstance(place, Path) else place
+        address = target.as_uri() if isinstance(target, Path) else target
         opened = Visit(context.new_page(), address)
         opened.page.on("console", lambda m: opened.errors.append(m.text) if m.type == "error" else None)
         opened.page.on("pageerror", lambda error: opened.errors.append(str(error)))

@@ -19,16 +19,16 @@ if TYPE_CHECKING:
     from benchmarks.training.recipes import Recipe
 
 os.environ["OMP_NUM_THREADS"] = "1"  # before torch is imported: small models are fastest on one thread
-os.environ["RAY_worker_niceness"] = "0"  # noqa: SIM112 (else all other work goes before that of trials)
-# Workers get functions of the tests, whose folder an editable install does not make known
+os.environ["RAY_worker_niceness"] = "0"  # noqa: SIM112 (otherwise all other work takes precedence over trials)
+# Workers import functions of the tests, whose folder is not part of an editable install
 _ROOT = str(Path(__file__).parents[1])
 os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, [_ROOT, os.environ.get("PYTHONPATH")]))
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Where files are divided among workers, those that start processes go first, so that both end together.
+    """Put files that start processes first if files are divided among workers, so that workers end together.
 
-    First those of this folder, the longest; then those that share a session, file after file.
+    The long files of this folder are the very first; those that share a session follow, file after file.
     """
     if hasattr(config, "workerinput"):
         first = {item.path for item in items if _starts_processes(item)}
@@ -43,7 +43,7 @@ def _starts_processes(item: pytest.Item) -> bool:
 
 @pytest.fixture(scope="session", autouse=True)
 def data_home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """A data folder for the whole run, so that tests share the models they train, also between workers."""
+    """A data folder for the whole run, so that tests of all workers share the models they train."""
     folder = tmp_path_factory.getbasetemp()
     if "PYTEST_XDIST_WORKER" in os.environ:
         folder = folder.parent
@@ -72,16 +72,16 @@ def digits(short: Recipe) -> Prepared:
 
 @pytest.fixture(scope="session")
 def restored() -> Path:
-    """A folder with the real files of MNIST, CIFAR-10 and CIFAR-100; skips where they cannot be had."""
+    """A folder with the real files of MNIST, CIFAR-10 and CIFAR-100; skips if they are not available."""
     folder = real_data_folder()
     if folder is None:
-        pytest.skip(f"the stored images are not here: no {RESTORE}")
+        pytest.skip(f"the stored images are missing: {RESTORE} does not exist")
     return folder
 
 
 @pytest.fixture
 def real_data(restored: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    """The data folder set to the real files; what was loaded from it is forgotten afterwards."""
+    """The data folder set to the real files; the cache of loaded data is cleared afterwards."""
     from benchmarks.datasets import loading
 
     monkeypatch.setenv("UNLEARN_DATA", str(restored))

@@ -1,4 +1,4 @@
-"""One core for processes of the tests: a run without a number of workers starts one for each core."""
+"""A single core for processes of the tests, because a run without `--workers` uses all cores."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from contextlib import contextmanager
 
 
 @contextmanager
-def one_core() -> Iterator[None]:
+def single_core() -> Iterator[None]:
     """Processes started inside see a single core, a different one for each process of pytest-xdist."""
     if not hasattr(os, "sched_setaffinity"):
         yield

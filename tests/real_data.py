@@ -1,4 +1,4 @@
-"""The real MNIST, CIFAR-10 and CIFAR-100, where their stored images lie beside the project."""
+"""The real MNIST, CIFAR-10 and CIFAR-100, if their stored images are next to the project."""
 
 from __future__ import annotations
 

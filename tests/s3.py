@@ -1,4 +1,4 @@
-"""A real S3-compatible server (moto's) in a process of its own, behind a port that can be closed."""
+"""A real S3-compatible server (moto's) in a separate process, behind a port that can be closed."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ KEYS = {
 
 
 class Server:
-    """moto keeps objects in memory, so it lives on while the port in front of it is closed."""
+    """A server whose port can be closed while moto, which stores objects in memory, keeps running."""
 
     def __init__(self) -> None:
         self._behind = _free_port()
@@ -34,7 +34,7 @@ class Server:
         self._send("PUT", BUCKET)
 
     def check_keys_after(self, requests: float) -> None:
-        """Until now any keys were good; from so many requests on only those of a known user are."""
+        """Accept only the keys of a known user after a number of requests; before, any keys are valid."""
         self._send("POST", "moto-api/reset-auth", str(requests).encode())
 
     def open(self) -> None:
@@ -43,7 +43,7 @@ class Server:
         _wait_for(self._port)
 
     def shut(self) -> None:
-        """From now on connections are refused, and those that were open are cut."""
+        """Refuse new connections and cut open ones."""
         if self._front is not None:
             self._front.kill()
             self._front.wait()
@@ -70,9 +70,9 @@ def running() -> Iterator[Server]:
 
 
 def _free_port() -> int:
-    with socket.socket() as found:
-        found.bind(("127.0.0.1", 0))
-        return int(found.getsockname()[1])
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        return int(listener.getsockname()[1])
 
 
 def _wait_for(port: int) -> None:

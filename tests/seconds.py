@@ -1,4 +1,4 @@
-"""Where a run of the tests spends its time: seconds and tests of each folder, and its longest files."""
+"""The time of a test run: seconds and tests of each folder, and its longest files."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ FILES = 3  # named per folder
 
 
 class Seconds:
-    """Adds up what tests take, their fixtures included; of all processes where several share the tests."""
+    """Adds up what tests take, their fixtures included; of all processes if several share the tests."""
 
     def __init__(self) -> None:
         self._began = time.time()

@@ -1,4 +1,4 @@
-"""The rooms of the house know only what they may know; checked on the source, without importing it."""
+"""Packages import only what they may import; checked on the source, without importing it."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from typing import NamedTuple
 import pytest
 
 ROOT = Path(__file__).parents[1]
-ROOMS = ("analysis", "benchmarks", "cluster", "search")
+PACKAGES = ("analysis", "benchmarks", "cluster", "search")
 
 
 class Import(NamedTuple):
-    """One imported module: where, what, and whether it happens as the file is imported."""
+    """An imported module, the importing file, and whether the import happens when the file is imported."""
 
     file: str
     module: str
@@ -49,57 +49,57 @@ def imports_of(source: str, file: str) -> Iterator[Import]:
     return visit(ast.parse(source), True)
 
 
-def imports(room: str) -> list[Import]:
+def imports(package: str) -> list[Import]:
     return [
-        found
-        for path in sorted((ROOT / room).rglob("*.py"))
-        for found in imports_of(path.read_text(), str(path.relative_to(ROOT)))
+        imported
+        for path in sorted((ROOT / package).rglob("*.py"))
+        for imported in imports_of(path.read_text(), str(path.relative_to(ROOT)))
     ]
 
 
-def broken(found: list[Import]) -> list[str]:
-    return [f"{i.file} imports {i.module}" for i in found]
+def broken(imported: list[Import]) -> list[str]:
+    return [f"{i.file} imports {i.module}" for i in imported]
 
 
-@pytest.mark.parametrize("room", ["analysis", "benchmarks", "cluster"])
-def test_the_ground_floor_rooms_do_not_know_each_other(room: str) -> None:
-    others = [other for other in ROOMS if other != room]
-    assert not broken([i for i in imports(room) if i.within(*others)])
+@pytest.mark.parametrize("package", ["analysis", "benchmarks", "cluster"])
+def test_analysis_benchmarks_and_cluster_do_not_import_each_other(package: str) -> None:
+    others = [other for other in PACKAGES if other != package]
+    assert not broken([i for i in imports(package) if i.within(*others)])
 
 
-@pytest.mark.parametrize("room", ["benchmarks", "cluster"])
-def test_only_search_imports_optuna(room: str) -> None:
-    assert not broken([i for i in imports(room) if i.within("optuna")])
+@pytest.mark.parametrize("package", ["benchmarks", "cluster"])
+def test_only_search_imports_optuna(package: str) -> None:
+    assert not broken([i for i in imports(package) if i.within("optuna")])
 
 
 def test_analysis_imports_optuna_late_and_never_its_samplers() -> None:
-    found = [i for i in imports("analysis") if i.within("optuna")]
-    assert not broken([i for i in found if i.at_import or i.within("optuna.samplers")])
+    imported = [i for i in imports("analysis") if i.within("optuna")]
+    assert not broken([i for i in imported if i.at_import or i.within("optuna.samplers")])
 
 
-@pytest.mark.parametrize("room", ["analysis", "benchmarks", "cluster"])
-def test_only_search_imports_ray_tune(room: str) -> None:
-    assert not broken([i for i in imports(room) if i.within("ray.tune", "ray.train")])
+@pytest.mark.parametrize("package", ["analysis", "benchmarks", "cluster"])
+def test_only_search_imports_ray_tune(package: str) -> None:
+    assert not broken([i for i in imports(package) if i.within("ray.tune", "ray.train")])
 
 
 def test_only_cluster_imports_ray_core() -> None:
-    for room in ("analysis", "benchmarks"):
-        assert not broken([i for i in imports(room) if i.within("ray")])
+    for package in ("analysis", "benchmarks"):
+        assert not broken([i for i in imports(package) if i.within("ray")])
     core = [i for i in imports("search") if i.within("ray") and not i.within("ray.tune")]
     assert not broken(core)
 
 
-def test_the_command_imports_no_room_before_it_has_ordered_the_path() -> None:
-    found = imports("unlearnbench")
-    assert [i.module for i in found if i.within(*ROOMS)] == ["search.cli.main"]
-    assert not broken([i for i in found if i.at_import and i.within(*ROOMS)])
+def test_the_command_imports_packages_only_after_it_has_ordered_the_path() -> None:
+    imported = imports("unlearnbench")
+    assert [i.module for i in imported if i.within(*PACKAGES)] == ["search.cli.main"]
+    assert not broken([i for i in imported if i.at_import and i.within(*PACKAGES)])
 
 
 def test_analysis_never_imports_torch() -> None:
     assert not broken([i for i in imports("analysis") if i.within("torch", "torchvision")])
 
 
-def test_what_is_listed_does_not_import_torch() -> None:
+def test_modules_of_listed_entries_do_not_import_torch() -> None:
     listed = [
         i
         for i in imports("benchmarks")
@@ -117,7 +117,7 @@ def test_methods_share_code_through_the_toolbox_only() -> None:
     assert not broken([i for i in of_methods if i.within("benchmarks.methods") and not i.within(*allowed)])
 
 
-def test_the_reading_of_imports_itself() -> None:
+def test_imports_are_read_from_a_source() -> None:
     source = """
 import ray.tune as tune
 from ray import train
@@ -131,8 +131,8 @@ def f():
 class C:
     import inside
 """
-    found = list(imports_of(source, "search/module.py"))
-    assert found == [
+    imported = list(imports_of(source, "search/module.py"))
+    assert imported == [
         ("search/module.py", "ray.tune", True),
         ("search/module.py", "ray.train", True),
         ("search/module.py", "search.sibling", True),
@@ -140,11 +140,11 @@ class C:
         ("search/module.py", "optuna.samplers.TPESampler", False),
         ("search/module.py", "inside", True),
     ]
-    assert found[0].within("ray")
-    assert not found[0].within("ra")
+    assert imported[0].within("ray")
+    assert not imported[0].within("ra")
 
 
-# Constructors of a plan, which import the readers that build it only when they are called
+# Constructors of a plan import the readers that build it, but only when they are called
 BACK = {
     ("search.plans.plan", "search.plans.files"),
     ("search.plans.plan", "search.plans.arguments"),
@@ -154,7 +154,7 @@ BACK = {
 def modules() -> dict[str, Path]:
     """All modules of the project by their dotted names."""
     paths = {}
-    for package in (*ROOMS, "unlearnbench"):
+    for package in (*PACKAGES, "unlearnbench"):
         for path in sorted((ROOT / package).rglob("*.py")):
             name = ".".join(path.relative_to(ROOT).with_suffix("").parts)
             paths[name.removesuffix(".__init__")] = path
@@ -182,7 +182,7 @@ def circle(graph: Mapping[str, set[str]]) -> list[str]:
     return []
 
 
-def test_no_module_imports_itself_by_way_of_others() -> None:
+def test_modules_do_not_import_each_other_in_circles() -> None:
     known = modules()
     graph = {name: known_modules(path, known) - {name} for name, path in known.items()}
     assert len(graph) > 300
@@ -192,8 +192,8 @@ def test_no_module_imports_itself_by_way_of_others() -> None:
     assert not circle(graph)
 
 
-def test_no_folder_of_a_package_imports_itself_by_way_of_others() -> None:
-    """Files beside the folders are its doors and its vocabulary, so they are left out."""
+def test_folders_of_packages_do_not_import_each_other_in_circles() -> None:
+    """Files outside the folders are left out: they are a package's interface and vocabulary."""
     known = modules()
 
     def folder(name: str) -> str:
@@ -208,6 +208,6 @@ def test_no_folder_of_a_package_imports_itself_by_way_of_others() -> None:
     assert not circle({name: imported - {name, ""} for name, imported in graph.items()})
 
 
-def test_the_search_for_circles_itself() -> None:
+def test_circles_are_found_in_a_graph() -> None:
     assert circle({"a": {"b"}, "b": {"c"}, "c": set()}) == []
     assert set(circle({"a": {"b"}, "b": {"c"}, "c": {"a"}})) == {"a", "b", "c"}

@@ -6,9 +6,7 @@ from pathlib import Path
 from tests.browser import Visit
 
 
-def test_a_visit_tells_what_a_page_complains_of_and_asks_for(
-    visit: Callable[..., Visit], tmp_path: Path
-) -> None:
+def test_a_visit_has_the_errors_and_requests_of_a_page(visit: Callable[..., Visit], tmp_path: Path) -> None:
     page = tmp_path / "page.html"
     page.write_text(
         '<h1>A</h1><script>console.error("lost"); new Image().src = "missing.png"; none()</script>'

@@ -1,4 +1,4 @@
-"""The command finds its own packages, whatever files the user has where it is started."""
+"""The command imports its packages, regardless of the user's files in the working folder."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def run(here: Path, pythonpath: object, *arguments: str, code: str = COMMAND) ->
 
 @pytest.fixture
 def theirs(tmp_path: Path) -> Path:
-    """A folder with files of a user's own that have names of ours."""
+    """A folder with user files that have the names of our packages."""
     for name in ("analysis", "search", "cluster", "benchmarks"):
         (tmp_path / f"{name}.py").write_text("raise SystemExit('theirs')\n")
     (tmp_path / "nets.py").write_text("")
@@ -45,7 +45,7 @@ def test_files_with_our_names_are_not_ours(theirs: Path, pythonpath: str) -> Non
     assert (status, err, "jit-table8" in out) == (0, "", True)
 
 
-def test_folders_of_pythonpath_keep_their_place_but_for_those_that_hide_ours(
+def test_pythonpath_keeps_its_order_except_for_folders_that_hide_our_packages(
     theirs: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
     import json
@@ -67,7 +67,7 @@ def test_a_module_that_still_hides_ours_is_named(theirs: Path) -> None:
     assert len(err.splitlines()) == 1
 
 
-def test_an_interruption_while_the_command_is_read_is_one_line() -> None:
+def test_an_interruption_during_the_import_of_the_command_is_one_line() -> None:
     code = f"""
 import sys
 class Interrupt:

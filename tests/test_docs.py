@@ -1,4 +1,4 @@
-"""The examples of the README and the docs run as they stand."""
+"""The examples of the README and the docs run unchanged."""
 
 from __future__ import annotations
 
@@ -89,10 +89,10 @@ def test_adding_a_method(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Non
 
 
 def on_the_path(folder: Path, monkeypatch: pytest.MonkeyPatch, name: str, text: str) -> None:
-    """A module of that name with that text, which is forgotten after the test."""
+    """Write a module that is removed from the imported ones after the test."""
     (folder / f"{name}.py").write_text(text)
     monkeypatch.syspath_prepend(str(folder))
-    monkeypatch.setitem(sys.modules, name, None)  # so that it is taken back
+    monkeypatch.setitem(sys.modules, name, None)  # so that the change is undone
     del sys.modules[name]
 
 
@@ -178,7 +178,7 @@ def test_links_lead_somewhere(page: str) -> None:
             assert (folder / target).exists(), target
 
 
-def test_the_page_of_methods_names_every_method() -> None:
+def test_the_page_of_methods_has_every_method() -> None:
     from benchmarks.methods import methods
 
     page = (ROOT / "docs/methods.md").read_text()
@@ -187,7 +187,7 @@ def test_the_page_of_methods_names_every_method() -> None:
     assert f"There are {count} methods " in (ROOT / "README.md").read_text()
 
 
-def test_the_page_of_published_values_is_what_the_shipped_plans_run() -> None:
+def test_the_page_of_published_values_agrees_with_the_shipped_plans() -> None:
     from tests.published_values import PAGE, page
 
     assert PAGE.read_text() == page()

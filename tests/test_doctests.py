@@ -1,4 +1,4 @@
-"""The examples in docstrings run, and print what they say."""
+"""The examples in docstrings run and print the stated output."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def test_there_are_examples() -> None:
 
 
 @pytest.mark.parametrize("source", SOURCES, ids=str)
-def test_examples_print_what_they_say(source: Path) -> None:
+def test_examples_print_the_stated_output(source: Path) -> None:
     name = ".".join(source.with_suffix("").parts).removesuffix(".__init__")
     written = re.findall(r"^\s*>>> ", (ROOT / source).read_text(encoding="utf-8"), flags=re.MULTILINE)
     done = doctest.testmod(importlib.import_module(name))

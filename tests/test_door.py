@@ -1,4 +1,4 @@
-"""The one module that users import: light, complete, and typed as what it hands out."""
+"""The module that users import: fast, complete, and with the types of its names."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def test_every_name_leads_somewhere_and_is_listed(name: str) -> None:
     assert name in dir(ub)
 
 
-def test_the_types_that_editors_see_are_those_of_the_table() -> None:
+def test_types_for_editors_agree_with_the_table_of_names() -> None:
     tree = ast.parse(Path(ub.__file__).read_text())
     [block] = [node for node in tree.body if isinstance(node, ast.If)]
     typed = {
@@ -42,7 +42,7 @@ def test_the_types_that_editors_see_are_those_of_the_table() -> None:
         assert (home if ":" in home else f"{home}:{name}") in typed[name], name
 
 
-def test_the_version_is_that_of_the_distribution_and_an_unknown_name_is_an_attribute_error() -> None:
+def test_the_version_is_the_distributions_and_unknown_names_are_attribute_errors() -> None:
     from importlib.metadata import version
 
     assert ub.__version__ == version("unlearnbench")
@@ -52,7 +52,7 @@ def test_the_version_is_that_of_the_distribution_and_an_unknown_name_is_an_attri
 
 @pytest.fixture
 def theirs(tmp_path: Path) -> Path:
-    """A folder with a user's files that have names of our packages."""
+    """A folder with user files that have the names of our packages."""
     for name in ("analysis", "benchmarks", "cluster", "search"):
         (tmp_path / f"{name}.py").write_text("")
     return tmp_path
@@ -66,7 +66,7 @@ def script(folder: Path, code: str, **environment: str) -> subprocess.CompletedP
     )
 
 
-def test_ours_are_found_before_files_beside_a_script_whose_path_stays_as_it_is(theirs: Path) -> None:
+def test_our_packages_come_before_files_next_to_a_script_without_changing_its_path(theirs: Path) -> None:
     code = """
 import os, sys
 before = list(sys.path)
@@ -80,7 +80,7 @@ print(hasattr(search, "__path__"), os.environ.get("PYTHONPATH"), os.environ["UNL
     assert done.stdout == f"True None {theirs}\n", done.stderr
 
 
-def test_a_module_of_the_users_that_is_imported_already_is_named(theirs: Path) -> None:
+def test_a_user_module_that_is_already_imported_is_named(theirs: Path) -> None:
     done = script(theirs, "import search\nimport unlearnbench as ub\nub.Plan\n")
     last = done.stderr.splitlines()[-1]
     assert last.startswith(

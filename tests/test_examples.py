@@ -13,8 +13,8 @@ from typing import Any
 import psutil
 import pytest
 
-from tests.cores import one_core
-from tests.marks import OWN_RAY
+from tests.cores import single_core
+from tests.marks import STARTS_RAY
 
 ROOT = Path(__file__).parents[1]
 NOTEBOOK = ROOT / "examples" / "analysis.ipynb"
@@ -22,20 +22,20 @@ NOTEBOOK = ROOT / "examples" / "analysis.ipynb"
 
 @pytest.fixture(scope="module")
 def executed(tmp_path_factory: pytest.TempPathFactory) -> Any:
-    """The notebook with its outputs, run in a folder of its own."""
+    """The notebook with its outputs, run in a new folder."""
     pytest.importorskip("ipykernel", reason="ipykernel is not installed (pip install 'unlearnbench[dev]')")
     nbformat = pytest.importorskip("nbformat")
     nbclient = pytest.importorskip("nbclient")
     folder = tmp_path_factory.mktemp("example")
     notebook = nbformat.read(NOTEBOOK, as_version=4)
     client = nbclient.NotebookClient(notebook, timeout=400, resources={"metadata": {"path": str(folder)}})
-    with one_core():
+    with single_core():
         client.execute()
     return notebook
 
 
 def outputs(notebook: Any, kind: str) -> list[str]:
-    """What its cells display in one form."""
+    """The outputs of its cells in one format."""
     return [
         output["data"][kind]
         for cell in notebook["cells"]
@@ -44,7 +44,7 @@ def outputs(notebook: Any, kind: str) -> list[str]:
     ]
 
 
-@OWN_RAY
+@STARTS_RAY
 @pytest.mark.timeout(900)
 def test_the_notebook_runs_and_shows_tables_and_figures(executed: Any) -> None:
     pictures = [base64.b64decode(text) for text in outputs(executed, "image/png")]
@@ -59,7 +59,7 @@ def test_the_notebook_runs_and_shows_tables_and_figures(executed: Any) -> None:
     assert not errors
 
 
-def test_it_is_kept_without_outputs() -> None:
+def test_it_is_stored_without_outputs() -> None:
     import json
 
     cells = json.loads(NOTEBOOK.read_text())["cells"]
@@ -70,13 +70,13 @@ def run(folder: Path, example: str, *arguments: str) -> str:
     """The output of an example that runs in a folder, with fewer trials than by default."""
     command = [sys.executable, str(ROOT / "examples" / example), *arguments]
     clean = {name: value for name, value in os.environ.items() if not name.startswith("RAY_AUTH")}
-    with one_core():
+    with single_core():
         done = subprocess.run(command, cwd=folder, env=clean, capture_output=True, text=True, timeout=550)
     assert done.returncode == 0, done.stderr
     return done.stdout
 
 
-@OWN_RAY
+@STARTS_RAY
 def test_a_search_on_your_own_checkpoint(tmp_path: Path) -> None:
     output = run(tmp_path, "own_checkpoint.py", "3")
     assert "your checkpoint: test accuracy 9" in output
@@ -97,7 +97,7 @@ def analysed(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
     return folder, run(folder, "sensitivity_analysis.py", "3", "3")
 
 
-@OWN_RAY
+@STARTS_RAY
 @pytest.mark.timeout(900)
 def test_a_sensitivity_analysis_with_the_tables_and_the_picture_of_its_results(
     analysed: tuple[Path, str],
@@ -117,7 +117,7 @@ def test_a_sensitivity_analysis_with_the_tables_and_the_picture_of_its_results(
 
 
 @pytest.mark.several_nodes
-@OWN_RAY
+@STARTS_RAY
 def test_a_cluster_on_this_machine_is_ended_with_the_script(tmp_path: Path) -> None:
     output = run(tmp_path, "local_cluster.py", "3", "1")
     assert "best: {'lr': " in output

@@ -1,4 +1,4 @@
-"""The set-up of `make demo` and `make test` says what pip is doing."""
+"""The set-up of `make demo` and `make test` shows the current step of pip."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def install() -> ModuleType:
     return module
 
 
-def test_phases_are_read_from_what_pip_prints(install: ModuleType) -> None:
+def test_phases_are_read_from_the_output_of_pip(install: ModuleType) -> None:
     phase, texts = install.Phase(), []
     for line in (
         "Collecting ray>=2.57 (from ray[tune]>=2.57->unlearnbench==0.1.0)\n",
@@ -48,7 +48,7 @@ def test_phases_are_read_from_what_pip_prints(install: ModuleType) -> None:
     ]
 
 
-def test_a_failure_shows_what_pip_said_and_ends_with_its_status() -> None:
+def test_a_failure_shows_the_output_of_pip_and_ends_with_its_status() -> None:
     ended = subprocess.run(
         [sys.executable, SCRIPT, "--no-such-option"], capture_output=True, text=True, timeout=60
     )

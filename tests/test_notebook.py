@@ -1,4 +1,4 @@
-"""Searches from a notebook and from a plain script, in a folder with files that have names of ours."""
+"""Searches from a notebook and from a plain script, in a folder with files named like our packages."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from tests.cores import one_core
-from tests.marks import OWN_RAY
+from tests.cores import single_core
+from tests.marks import STARTS_RAY
 from tests.test_docs import ROOT, blocks
 
-pytestmark = OWN_RAY
+pytestmark = STARTS_RAY
 PLAN = """
 import unlearnbench as ub
 
@@ -35,10 +35,10 @@ searches = []
 thread = threading.Thread(target=lambda: searches.append(ub.search(plan, trials={trials})))
 thread.start()
 thread.join()
-(found,) = searches
-found
+(result,) = searches
+result
 """
-# Whoever imports this module is written down; then it is what it stands in for
+# This module records its importer, then becomes the module that it replaces
 WITNESS = """
 import pathlib, sys, sysconfig
 with pathlib.Path(__file__).with_name("importers.txt").open("a") as file:
@@ -50,7 +50,7 @@ exec(compile(real.read_text(), str(real), "exec"))
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Where a user works: with modules that have names of ours, and one that workers import, too."""
+    """A working folder with modules named like our packages, and one that workers import, too."""
     folder = tmp_path_factory.mktemp("user")
     for name in ("analysis", "benchmarks", "cluster", "search"):
         (folder / f"{name}.py").write_text(f"raise SystemExit('{name}.py of the working folder was run')\n")
@@ -64,7 +64,7 @@ def not_imported_by_workers(folder: Path) -> bool:
 
 
 class Notebook:
-    """A kernel of Jupyter, in a folder, as a notebook there starts it."""
+    """A Jupyter kernel in a folder, started like that of a notebook there."""
 
     def __init__(self, folder: Path) -> None:
         from jupyter_client.manager import start_new_kernel
@@ -75,21 +75,21 @@ class Notebook:
         return str(self.client.execute(code))
 
     def finish(self, message: str, timeout: float = 240) -> dict[str, Any]:
-        """What a cell gave: the status and error of its reply, its text, and the data that it displays."""
-        found: dict[str, Any] = {"text": "", "data": {}}
+        """The text of a cell, the data that it displays, and the error that it raised."""
+        output: dict[str, Any] = {"text": "", "data": {}}
         while True:
-            said = self.client.get_iopub_msg(timeout=timeout)
-            if said["parent_header"].get("msg_id") != message:
+            received = self.client.get_iopub_msg(timeout=timeout)
+            if received["parent_header"].get("msg_id") != message:
                 continue
-            content = said["content"]
-            if said["msg_type"] == "stream":
-                found["text"] += content["text"]
-            elif said["msg_type"] == "execute_result":
-                found["data"] = content["data"]
-            elif said["msg_type"] == "error":
-                found |= {"ename": content["ename"], "evalue": content["evalue"]}
-            elif said["msg_type"] == "status" and content["execution_state"] == "idle":
-                return found
+            content = received["content"]
+            if received["msg_type"] == "stream":
+                output["text"] += content["text"]
+            elif received["msg_type"] == "execute_result":
+                output["data"] = content["data"]
+            elif received["msg_type"] == "error":
+                output |= {"ename": content["ename"], "evalue": content["evalue"]}
+            elif received["msg_type"] == "status" and content["execution_state"] == "idle":
+                return output
 
     def run(self, code: str) -> dict[str, Any]:
         return self.finish(self.start(code))
@@ -116,7 +116,7 @@ def test_a_search_in_a_notebook_is_stopped_resumed_in_a_thread_and_shown(
     notebook: Notebook, folder: Path
 ) -> None:
     setting = notebook.run(f"import os; print(os.environ['MPLBACKEND'])\n{PLAN}")
-    assert "matplotlib_inline" in setting["text"], "this is not what a notebook sets"
+    assert "matplotlib_inline" in setting["text"], "a notebook sets another backend"
     cell = notebook.start("ub.search(plan, trials=3000)")
     until = time.monotonic() + 240
     while rows(folder / "results") < 2:
@@ -125,20 +125,20 @@ def test_a_search_in_a_notebook_is_stopped_resumed_in_a_thread_and_shown(
     notebook.interrupt()
     stopped = notebook.finish(cell)
     assert stopped["ename"] == "Interrupted", stopped
-    kept = rows(folder / "results")
-    assert f"interrupted: {kept} of 3000 trials are done and kept in results" in stopped["evalue"]
+    finished = rows(folder / "results")
+    assert f"interrupted: {finished} of 3000 trials are done and kept in results" in stopped["evalue"]
 
-    resumed = notebook.run(IN_A_THREAD.format(trials=kept + 1))
-    assert f"{kept} of {kept + 1} trials are done already, resuming" in resumed["text"], resumed
+    resumed = notebook.run(IN_A_THREAD.format(trials=finished + 1))
+    assert f"{finished} of {finished + 1} trials are done already, resuming" in resumed["text"], resumed
     assert "\x1b" not in resumed["text"], "lines that move the cursor"
     assert "<table>" in resumed["data"]["text/html"]
     assert "finetune" in resumed["data"]["text/plain"]
-    *_, card, _, line = notebook.run("print(found)")["text"].splitlines()
+    *_, card, _, line = notebook.run("print(result)")["text"].splitlines()
     assert card == "search of plan cell in results"
-    assert line.split()[:3] == ["finetune", "8", f"{kept + 1}/{kept + 1}"]
-    best = notebook.run("import json; print(json.dumps([found.best(), len(found.trials)]))")
+    assert line.split()[:3] == ["finetune", "8", f"{finished + 1}/{finished + 1}"]
+    best = notebook.run("import json; print(json.dumps([result.best(), len(result.trials)]))")
     parameters, trials = json.loads(best["text"])
-    assert trials == kept + 1
+    assert trials == finished + 1
     table = pd.read_parquet(folder / "results" / "trials")
     assert parameters["lr"] == table.sort_values(["gap", "trial_number"]).param_lr.iloc[0]
 
@@ -146,7 +146,9 @@ def test_a_search_in_a_notebook_is_stopped_resumed_in_a_thread_and_shown(
     assert (folder / page["text"].strip()).is_file(), page
     wrong = notebook.run("ub.search(plan, 'elsewhere', trials=0)")
     assert (wrong["ename"], wrong["evalue"]) == ("PlanError", "trials is 0; it can be 1 to 100000")
-    assert notebook.run("import search; print(search.__name__)")["text"] == "search\n", "the kernel goes on"
+    assert notebook.run("import search; print(search.__name__)")["text"] == "search\n", (
+        "the kernel still runs"
+    )
     assert not_imported_by_workers(folder)
 
 
@@ -154,7 +156,7 @@ def test_a_search_in_a_notebook_is_stopped_resumed_in_a_thread_and_shown(
 def test_the_page_on_python_is_a_script_that_runs_without_a_main_guard(folder: Path) -> None:
     examples = blocks("docs/python.md", "python")
     (folder / "script.py").write_text("\n".join(examples))
-    with one_core():
+    with single_core():
         done = subprocess.run(
             [sys.executable, "script.py"],
             cwd=folder,

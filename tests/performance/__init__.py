@@ -1,1 +1,1 @@
-"""Speed and memory beside the plain way of doing the same, measured in one run: `make bench`."""
+"""Speed and memory compared with a plain implementation, measured in one run: `make bench`."""

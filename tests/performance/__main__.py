@@ -33,11 +33,11 @@ from tests.real_data import restored
 
 
 def _all(folder: Path) -> Iterator[Figure]:
-    """First what users wait for: searches, evaluation, tables. Then single parts."""
+    """First the parts that users wait for (searches, evaluation, tables), then details."""
     yield from search_speed.measure(folder)
     real = restored()
     if real is None:
-        print("no CIFAR-100 here: its measurements are left out")
+        print("CIFAR-100 is missing: its measurements are left out")
     else:
         with mock.patch.dict(os.environ, UNLEARN_DATA=str(real)):
             yield from reuse_speed.measure(folder)

@@ -1,4 +1,4 @@
-"""An SVM attack on one number per image, and the plain way: every image a point of the machine's problem."""
+"""An SVM attack on one number per image, and the plain way: fit the SVM to every image."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ ROUNDS = 3
 
 
 def measure() -> Iterator[Figure]:
-    """The ratio of the two ways of the attack on confidence, and how many images they answer differently."""
+    """The ratio of both ways for the attack on confidence, and the largest difference of their answers."""
     ratios, differences = [], []
     for seed in range(ROUNDS):
         draw = np.random.default_rng(seed)

@@ -61,7 +61,7 @@ def measure() -> Iterator[Figure]:
 
 
 def _confident(model: torch.nn.Module) -> torch.nn.Module:
-    """An untrained model whose entropies differ as a trained one's do; else the attack has nothing to fit."""
+    """An untrained model whose entropies differ as a trained one's do; otherwise the attack cannot fit."""
     last = [layer for layer in model.modules() if isinstance(layer, torch.nn.Linear)][-1]
     with torch.no_grad():
         last.weight *= 100
@@ -100,7 +100,7 @@ def _plain(model: torch.nn.Module, splits: Splits) -> dict[str, float]:
     def entropy(*names: str) -> np.ndarray:
         return np.array([[float(torch.special.entr(z.softmax(1)).sum())] for z, _ in outputs(*names)])
 
-    found = {
+    accuracies = {
         "retain_acc": accuracy("retain_test"),
         "forget_acc": accuracy("forget_test"),
         "test_acc": accuracy("retain_test", "forget_test"),
@@ -111,7 +111,7 @@ def _plain(model: torch.nn.Module, splits: Splits) -> dict[str, float]:
     attack = LogisticRegression(class_weight="balanced", C=2.0, solver="newton-cholesky", tol=1e-10).fit(
         np.concatenate([members, others]), np.r_[np.ones(len(members)), np.zeros(len(others))]
     )
-    return {**found, "mia": 100 * float(attack.predict(entropy("forget_train")).mean())}
+    return {**accuracies, "mia": 100 * float(attack.predict(entropy("forget_train")).mean())}
 
 
 def _same(ours: dict[str, float], plain: dict[str, float]) -> None:

@@ -1,4 +1,4 @@
-"""What a measurement found, and whether it reaches its aim."""
+"""The result of a measurement, and whether it reaches its aim."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Figure:
-    """One line of the table; `aim` is the least (or, for `at_most`, the most) that is wanted."""
+    """One line of the table; `aim` is the wanted minimum (or, with `at_most`, the maximum)."""
 
     name: str
     value: float

@@ -19,27 +19,27 @@ from tests.performance.figures import Figure
 
 ROUNDS = 3
 SHAPES = {"8x8, 10 classes": (1, 8, 10), "28x28, 10 classes": (1, 28, 10), "32x32, 20 classes": (3, 32, 20)}
-IMAGES, FEW = 256, 32  # the loop gets fewer images, for its time per image is the same for any number
+IMAGES, FEW = 256, 32  # the loop gets fewer images; its time per image does not depend on their number
 
 
 def measure() -> Iterator[Figure]:
-    """How many times as long as ours the loop takes, for three kinds of images."""
+    """The time of the loop relative to ours, for three kinds of images."""
     for name, (channels, side, classes) in SHAPES.items():
         with seeded(0):
             model = models.get("cnn2").build(classes, channels, side).eval()
             images = _images(channels, side)
         few = images.subset(torch.arange(FEW))
-        found, expected = fisher_diagonal(model, few, lambda f, b: None), _one_by_one(model, few)
-        off = max(float((found[k] - v).abs().max() / v.abs().max()) for k, v in expected.items())
+        diagonal, expected = fisher_diagonal(model, few, lambda f, b: None), _image_by_image(model, few)
+        off = max(float((diagonal[k] - v).abs().max() / v.abs().max()) for k, v in expected.items())
         ours = partial(fisher_diagonal, model, images, lambda f, b: None)
-        loop = partial(_one_by_one, model, few)
+        loop = partial(_image_by_image, model, few)
         rounds = [(_seconds(ours), _seconds(loop) * IMAGES / FEW) for _ in range(ROUNDS)]
         ratio = statistics.median(theirs / mine for mine, theirs in rounds)
         note = f"{IMAGES} images in {rounds[0][0]:.2g} s; the same to {off:.0e}"
         yield Figure(f"Fisher diagonal, loop over ours, {name}", ratio, "times", 10, note=note)
 
 
-def _one_by_one(model: nn.Module, images: ImageSet) -> dict[str, torch.Tensor]:
+def _image_by_image(model: nn.Module, images: ImageSet) -> dict[str, torch.Tensor]:
     names, parameters = zip(*model.named_parameters(), strict=True)
     total = [torch.zeros_like(p) for p in parameters]
     for x, _ in images.batches(1):

@@ -1,12 +1,13 @@
-"""Seconds of JiT and of boundary shrink, by the published numbers of passes, on the same images.
+"""Seconds of JiT and of boundary shrink, with the published numbers of passes, on the same images.
 
-JiT takes N = 25 noised copies and one pass over the forget images, boundary shrink ten epochs. Ours attacks
-once; the published code attacks anew in every epoch, for the same labels, and that is measured too. Beside
-each ratio stands what the passes alone would give, a backward pass counted as two forward passes: per forget
-image JiT takes 26 forward and 1 backward, 28; boundary shrink 12 and 11, 34; as published 30 and 20, 70.
+JiT uses N = 25 noised copies and one pass over the forget images, boundary shrink ten epochs. Our boundary
+shrink attacks once; the published code attacks again in every epoch, for the same labels, which is measured
+too. Each ratio is printed with the ratio of the passes, in which a backward pass counts as two forward
+passes. Per forget image JiT has 26 forward and 1 backward passes (28), boundary shrink 12 and 11 (34), and
+the published version 30 and 20 (70).
 
-The ratios of the seconds lie above those of the passes: JiT's copies go through in large passes that keep
-nothing for a gradient, and it makes a tenth of the optimiser's steps or fewer.
+The ratios of the seconds are higher than those of the passes: JiT's copies go through the network in large
+passes without gradients, and JiT makes at most a tenth of the optimiser's steps.
 """
 
 from __future__ import annotations
@@ -58,7 +59,7 @@ class AttackedEveryStep(BoundaryShrink):
 
 
 def measure(folder: Path) -> Iterator[Figure]:
-    """For each network the seconds of JiT, and how many times as long boundary shrink takes."""
+    """For each network the seconds of JiT, and the time of boundary shrink relative to it."""
     os.environ["UNLEARN_DATA"] = str(folder)
     datasets.add(_noise())
     jit: tuple[Method, dict[str, Any]] = (methods.get("jit"), {"lr": 1e-6})
@@ -93,7 +94,7 @@ def _passes(cost: Cost) -> int:
 
 
 def _noise() -> DataSource:
-    """Random images of 32x32 pixels: how long a pass takes does not depend on what they show."""
+    """Random images of 32x32 pixels: the time of a pass does not depend on their content."""
 
     def read(_folder: Path) -> tuple[Images, Images]:
         draw = np.random.default_rng(0)

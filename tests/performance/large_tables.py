@@ -1,4 +1,4 @@
-"""Folders of results as large as years of work leave them: the real columns, made-up figures."""
+"""Results folders as large as after years of work: the real columns with made-up figures."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ Rows = dict[str, Any]
 
 @dataclass(frozen=True)
 class FileOfRows:
-    """One file: what a driver wrote for one method in one run.
+    """One file of a driver, for one method in one run.
 
     Attributes:
         kind: search, benchmark or reference.
@@ -238,7 +238,7 @@ def _common(rng: np.random.Generator, file: FileOfRows, count: int) -> Rows:
 
 def _figures(rng: np.random.Generator, gap: np.ndarray, failed: np.ndarray) -> Rows:
     count = len(gap)
-    own = {
+    measured = {
         "retain_acc": RETRAINED["retain_acc"] - gap + rng.normal(0.0, 0.3, count),
         "forget_acc": RETRAINED["forget_acc"] + gap * rng.random(count),
         "mia": RETRAINED["mia"] + gap * rng.random(count),
@@ -258,7 +258,7 @@ def _figures(rng: np.random.Generator, gap: np.ndarray, failed: np.ndarray) -> R
     targets |= {f"target_{name}": value for name, value in RETRAINED.items()}
     return {
         name: [None if lost else v for v, lost in zip(values.tolist(), failed, strict=True)]
-        for name, values in own.items()
+        for name, values in measured.items()
     } | targets
 
 

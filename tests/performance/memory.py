@@ -14,7 +14,7 @@ WORKERS = 4
 
 
 def _private_growth(data: Any) -> float:
-    """MiB of private memory that reading every pixel through a worker's tensors costs."""
+    """MiB by which private memory grows when a worker's tensors read every pixel."""
     import psutil
 
     from benchmarks import Scenario

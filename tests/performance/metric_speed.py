@@ -17,7 +17,7 @@ ROUNDS = 3
 
 
 def measurements() -> Iterator[Figure]:
-    """The fastest of a few rounds, each with predictions of which nothing is known yet."""
+    """The fastest of a few rounds, each with new predictions, for which nothing is cached."""
     draw = np.random.default_rng(0)
     labels = {name: draw.integers(CLASSES, size=count) for name, count in IMAGES.items()}
     logits = [

@@ -1,4 +1,4 @@
-"""A search as one would write it without Unlearnbench, after the manuals of Ray Tune and Optuna.
+"""A search as a user would write it without Unlearnbench, following the manuals of Ray Tune and Optuna.
 
 A function trainable that imports torch, loads data and checkpoint, unlearns with JiT, evaluates and reports.
 Run as a script: `plain_search.py CHECKPOINT TRIALS WORKERS` prints the seconds of `ray.init` and of `fit`.

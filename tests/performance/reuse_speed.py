@@ -25,12 +25,14 @@ search: {{forget: rocket, trials: {trials}}}
 UNLEARN = "from search.cli import main; main()"
 SSD = "from benchmarks.methods import methods; ssd = type(methods.get('ssd'))"
 WITHOUT = f"{SSD}; ssd.shares_work = False; {UNLEARN}"
-PREPARE = f"{SSD}; ssd.kept = (); {UNLEARN}"  # or the search would find the importance beside the model
+PREPARE = (
+    f"{SSD}; ssd.kept = (); {UNLEARN}"  # otherwise the search would read the importance stored with the model
+)
 MEASURED = ("retain_acc", "forget_acc", "test_acc", "mia", "gap", "samples_forward", "samples_backward")
 
 
 def measure(folder: Path, trials: int = TRIALS) -> Iterator[Figure]:
-    """Run both in a folder; the data lie in UNLEARN_DATA, where the models go, too.
+    """Run both in a folder; the data and the models are in UNLEARN_DATA.
 
     Args:
         trials: Of the search with reuse; both are scaled to 250.
@@ -69,7 +71,7 @@ def _search(folder: Path, code: str, trials: int) -> tuple[float, pd.DataFrame]:
 
 
 def _scaled(phase: float, rows: pd.DataFrame, trials: int) -> float:
-    """Seconds of the trials, as if they were 250: what is computed once is not multiplied."""
+    """Seconds of the trials, scaled to 250 trials; work that is computed once is not multiplied."""
     once = float(rows.shared_s.max()) if rows.reused_s.max() > 0 else 0.0
     return once + (phase - once) * TRIALS / trials
 

@@ -1,9 +1,9 @@
-"""TPE beside random and quasi-random points: `python -m tests.performance.sampler_study`.
+"""TPE compared with random and quasi-random points: `python -m tests.performance.sampler_study`.
 
 JiT on digits, 250 trials over ten seeds, without published values among the points. Trials run one after the
-other in this process, so that a sampler knows every earlier one. Printed is the best objective so far after
-some numbers of trials, with its 95 % bootstrap interval over the seeds, and when TPE has what random points
-have at the end.
+other in this process, so a sampler knows all earlier ones. The output is the best objective so far
+after some numbers of trials, with its 95 % bootstrap interval over the seeds, and the trial at which TPE
+reaches the final value of random points.
 """
 
 from __future__ import annotations
@@ -88,7 +88,7 @@ def report(curves: pd.DataFrame) -> None:
     reached = curves[curves["sampler"] == "random"]
     tpe = curves[curves["sampler"] == "tpe"]["mean"].to_numpy()
     sooner = np.flatnonzero(tpe <= reached["mean"].iloc[-1])
-    print(f"TPE reaches what random has at the end after {sooner[0] + 1 if len(sooner) else 'more'} trials")
+    print(f"TPE reaches the last value of random after {sooner[0] + 1 if len(sooner) else 'more'} trials")
     sys.stdout.flush()
 
 

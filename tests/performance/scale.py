@@ -1,4 +1,4 @@
-"""Bookkeeping at scale: what a trial costs beside the trial, at 100, 1,000 and 10,000 of them."""
+"""Bookkeeping at scale: the overhead of a trial, for 100, 1,000 and 10,000 trials."""
 
 from __future__ import annotations
 
@@ -32,9 +32,9 @@ from tests.performance.figures import Figure
 
 COUNTS = (100, 1_000, 10_000)
 ALONE = 400
-STUDY = 250  # trials of a search, after which TPE asks no more
+STUDY = 250  # trials of a search
 MANY = 64
-WORKER_MIB = 450  # of its own; importing torch alone takes 290 of them
+WORKER_MIB = 450  # private memory; importing torch takes 290 of it
 SCENARIO = Scenario("digits", "cnn2", "full_class", "8")
 
 
@@ -47,27 +47,33 @@ def measure(folder: Path) -> Iterator[Figure]:
 
 
 def _bookkeeping() -> Iterator[Figure]:
-    """Trials that do nothing (`original`), handed out by one driver to two workers."""
+    """Trials that do nothing (`original`), sent by one driver to two workers."""
     slots = Slots(2, 1, 0)
-    found = {}
+    milliseconds = {}
     with session(slots):
         shared = _prepared(slots)
         for count in COUNTS:
-            found[count] = 1e3 * _seconds(shared, slots, count) / count
-            yield Figure(f"bookkeeping, {count:,} trials", found[count], "ms per trial")
+            milliseconds[count] = 1e3 * _seconds(shared, slots, count) / count
+            yield Figure(f"bookkeeping, {count:,} trials", milliseconds[count], "ms per trial")
         before = time.process_time()
         alone = _seconds(shared, slots, ALONE, trial_timeout=600.0) / ALONE
         cpu = (time.process_time() - before) / ALONE
     memory = psutil.Process().memory_info().rss / 2**20
-    yield Figure("  the last over the first", found[COUNTS[-1]] / found[COUNTS[0]], "times", 2, at_most=True)
+    yield Figure(
+        "  the last over the first",
+        milliseconds[COUNTS[-1]] / milliseconds[COUNTS[0]],
+        "times",
+        2,
+        at_most=True,
+    )
     yield Figure("  the driver's memory after them", memory, "MiB")
-    yield Figure("bookkeeping, one trial to a hand as when they are long", 1e3 * alone, "ms per trial")
+    yield Figure("bookkeeping, single trials as for long ones", 1e3 * alone, "ms per trial")
     yield Figure("  of which the driver's own processor time", 1e3 * cpu, "ms per trial")
     yield from thousand_gpus.figures(cpu)
 
 
 def _sampling() -> Iterator[Figure]:
-    """What TPE itself takes for a trial, in a study of its own without Ray."""
+    """The time of TPE for a trial, in a study without Ray."""
     jit = methods.get("jit")
     study = Study(
         "s",
@@ -83,13 +89,13 @@ def _sampling() -> Iterator[Figure]:
         began = time.perf_counter()
         assignment = study.ask()
         assert assignment is not None
-        study.tell(assignment, {**assignment.identity, "state": "complete", "gap": float(number % 17)})
+        study.report(assignment, {**assignment.identity, "state": "complete", "gap": float(number % 17)})
         times.append(1e3 * (time.perf_counter() - began))
     yield Figure("TPE, the last 25 of 250 trials", statistics.fmean(times[-25:]), "ms per trial")
 
 
 def _many_workers() -> Iterator[Figure]:
-    """Many more workers on this machine than it has cores: 64, if its memory holds them."""
+    """Many more workers than this machine has cores: 64, if they fit into its memory."""
     many = min(MANY, int(psutil.virtual_memory().available / 2**20 * 0.8) // WORKER_MIB)
     slots = Slots(many, 1, 0)
     with session(slots):
@@ -100,7 +106,7 @@ def _many_workers() -> Iterator[Figure]:
 
 
 def sent() -> Iterator[Figure]:
-    """What crosses the network to a machine with four workers, beside the size of the images."""
+    """The data sent to a machine with four workers, relative to the size of the images."""
     import ray
     from ray.cluster_utils import Cluster
 
@@ -123,7 +129,7 @@ def sent() -> Iterator[Figure]:
         cluster.shutdown()
 
 
-def _touch(item: tuple[int, dict[str, Any]], tell: Notify) -> int:
+def _touch(item: tuple[int, dict[str, Any]], report: Notify) -> int:
     time.sleep(0.5)  # so that every worker gets some
     return len(fetched(item[1]["cifar100"]).train)
 

@@ -69,7 +69,7 @@ def _stamps(command: Sequence[str | Path], environment: Mapping[str, str]) -> di
 
 
 def _timeline(trials: pd.DataFrame, stamps: Mapping[str, float]) -> Iterator[Figure]:
-    """When what happened after the command was started."""
+    """The seconds of each event after the start of the command."""
     ends = [moment.timestamp() for moment in (trials.finished_at.min(), trials.finished_at.max())]
     moments = {
         "the plan is read": stamps["Reading digits ..."],
@@ -88,7 +88,7 @@ def _timeline(trials: pd.DataFrame, stamps: Mapping[str, float]) -> Iterator[Fig
 
 
 def _efficiency(trials: pd.DataFrame, workers: int, wall: float) -> Iterator[Figure]:
-    """Where the workers' time went between the first trial's start and the last one's end."""
+    """The use of the workers' time between the first trial's start and the last one's end."""
     assert (trials.state == "complete").sum() > 0.9 * TRIALS
     phase = (trials.finished_at.max() - trials.started_at.min()).total_seconds()
     slots = workers * phase

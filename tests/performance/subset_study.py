@@ -1,8 +1,8 @@
-"""What subsets of images do to a search, on CIFAR-100: `python -m tests.performance.subset_study`.
+"""The effect of image subsets on a search, on CIFAR-100: `python -m tests.performance.subset_study`.
 
-A hundred trials that TPE draws in four searches, each model measured twice: as a search does, and on all
-images. Printed is how the two gaps agree, what the subsets' best is worth on all images, and what a
-measurement takes of a processor. With seeds as arguments only their searches are run.
+TPE draws a hundred trials in four searches. Each model is measured twice: as in a search, and on all images.
+The output is the agreement of the two gaps, the gap of the subsets' best on all images, and the processor
+time of a measurement. If seeds are given as arguments, only their searches are run.
 """
 
 from __future__ import annotations
@@ -46,12 +46,12 @@ class Trial:
 def seconds(model: nn.Module, ready: Prepared, extent: Extent) -> float:
     """Processor seconds of measuring a model."""
     before = time.process_time()
-    found = measurement(model, ready, "validation", extent)
-    measure(found.evaluation, found.references)
+    outputs = measurement(model, ready, "validation", extent)
+    measure(outputs.evaluation, outputs.references)
     return time.process_time() - before
 
 
-def search(ready: Prepared, seed: int, tell: Callable[[str], None]) -> Iterator[Trial]:
+def search(ready: Prepared, seed: int, report: Callable[[str], None]) -> Iterator[Trial]:
     """The trials of one search by TPE, which learns from the subsets; each model is measured twice."""
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     space = search_space(methods.get(METHOD).Params, None)
@@ -64,31 +64,31 @@ def search(ready: Prepared, seed: int, tell: Callable[[str], None]) -> Iterator[
         )
         if part.model is None or part.evaluation is None:
             study.tell(trial, state=optuna.trial.TrialState.FAIL)
-            tell(f"{seed}.{number}: {part.error}")
+            report(f"{seed}.{number}: {part.error}")
             continue
         study.tell(trial, part.metrics["gap"])
-        found = measurement(part.model, ready, "validation", "all")
-        whole, aims = measure(found.evaluation, found.references), ready.targets("validation")
+        outputs = measurement(part.model, ready, "validation", "all")
+        whole, aims = measure(outputs.evaluation, outputs.references), ready.targets("validation")
         yield Trial(
             (whole["gap"], part.metrics["gap"]),
             (
                 tuple(whole[name] - aims[name] for name in PARTS),
                 tuple(part.metrics[name] - part.targets[name] for name in PARTS),
             ),
-            (found.evaluation.images, part.evaluation.images),
+            (outputs.evaluation.images, part.evaluation.images),
             bool(part.eval_ended),
         )
-        tell(f"{seed}.{number}: {whole['gap']:.3f} {part.metrics['gap']:.3f} {part.eval_ended}")
+        report(f"{seed}.{number}: {whole['gap']:.3f} {part.metrics['gap']:.3f} {part.eval_ended}")
 
 
 def sentences(trials: Sequence[Trial]) -> Iterator[str]:
-    """What came of it."""
+    """The results, a sentence each."""
     whole, part = np.array([trial.gaps for trial in trials]).T
-    kept = np.array([not trial.ended for trial in trials])
-    yield f"{len(trials)} trials with figures, {np.sum(~kept)} ended early"
+    complete = np.array([not trial.ended for trial in trials])
+    yield f"{len(trials)} trials with figures, {np.sum(~complete)} ended early"
     for name, chosen in (
         ("all of them", np.ones(len(trials), bool)),
-        ("those not ended early", kept),
+        ("those not ended early", complete),
         ("the better half", whole <= np.median(whole)),
         ("the best tenth", whole <= np.quantile(whole, 0.1)),
     ):
@@ -104,7 +104,7 @@ def sentences(trials: Sequence[Trial]) -> Iterator[str]:
         f"{whole[picked]:.3f}: {whole[picked] - whole[best]:.3f} points worse"
     )
     for i, name in enumerate(PARTS):
-        off = np.array([trial.parts[1][i] - trial.parts[0][i] for trial in trials])[kept]
+        off = np.array([trial.parts[1][i] - trial.parts[0][i] for trial in trials])[complete]
         yield f"{name} off by {off.mean():+.3f} ± {off.std():.3f}, at most {np.abs(off).max():.2f} points"
     images = np.median([trial.images for trial in trials if not trial.ended], axis=0)
     yield f"images of a trial: {images[0]:,.0f} and {images[1]:,.0f}"

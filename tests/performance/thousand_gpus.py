@@ -1,7 +1,7 @@
-"""A simulation, from the measured cost of a trial in the driver: when is one driver too few for a cluster?
+"""A simulation of the largest cluster that one driver can serve, from its measured time for a trial.
 
-A driver is one process that records a trial and starts the next, one after another; a shard of a plan has a
-driver of its own, its own studies and its part of the slots. A study runs eight trials at once at most.
+A driver is a process that records a trial and then starts the next. A shard of a plan has a driver, studies
+and a part of the slots. A study runs at most eight trials at once.
 """
 
 from __future__ import annotations
@@ -47,11 +47,11 @@ def busy(slots: int, mean_s: float, driver_s: float, drivers: int, studies: int 
         mean_s: Seconds of a trial on average; single ones take between a half and one and a half of it.
         studies: Of the whole plan; None for a benchmark, all of whose trials may run at once.
     """
-    own = slots // drivers
-    at_once = own if studies is None else min(own, MAX_RUNNING * (studies // drivers))
+    driver_slots = slots // drivers
+    at_once = driver_slots if studies is None else min(driver_slots, MAX_RUNNING * (studies // drivers))
     draw = random.Random(0)
-    trials: list[tuple[float, float]] = []  # when each begins and ends
-    running: list[float] = []  # when they end
+    trials: list[tuple[float, float]] = []  # begin and end of each
+    running: list[float] = []  # their ends
     free_at = 0.0
 
     def start(now: float) -> None:
@@ -68,4 +68,4 @@ def busy(slots: int, mean_s: float, driver_s: float, drivers: int, studies: int 
         start(ends[-1])
     first, last = ends[2 * at_once], ends[-1]
     worked = sum(max(0.0, min(end, last) - max(begin, first)) for begin, end in trials)
-    return worked / ((last - first) * own)
+    return worked / ((last - first) * driver_slots)

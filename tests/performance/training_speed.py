@@ -66,7 +66,7 @@ def _ours(scenario: Scenario, seed: int) -> tuple[float, float]:
 
 
 def _plain(scenario: Scenario, seed: int) -> tuple[float, float]:
-    """The same network and recipe, the way that tutorials write it."""
+    """The same network and recipe, as in tutorials."""
     source = scenario.source
     last = [transforms.ToTensor(), transforms.Normalize(source.mean, source.std)]
     first = [transforms.RandomCrop(32, 4), transforms.RandomHorizontalFlip(), transforms.RandomRotation(15)]

@@ -20,7 +20,7 @@ ROUNDS = 3
 
 
 def measure() -> Iterator[Figure]:
-    """Images per second of an evaluation, and the memory that images take on the way."""
+    """Images per second of an evaluation, and the memory for its images."""
     import psutil
 
     scenario, cpu = Scenario("cifar100", "vit_b16", "full_class", "sea"), torch.device("cpu")

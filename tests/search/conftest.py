@@ -1,4 +1,4 @@
-"""A tiny real scenario, real results folders and one real Ray session for the tests of this room."""
+"""A tiny real scenario, real results folders and a real Ray session for the tests of this package."""
 
 from __future__ import annotations
 
@@ -44,13 +44,13 @@ def scenario() -> Scenario:
 
 @pytest.fixture(scope="package")  # not the session: tests elsewhere start Ray in the same process
 def ray_session() -> Iterator[Slots]:
-    """What a run may use; two workers have room, as `replace(ray_session, workers=2)`."""
+    """The slots of a run; the session has capacity for two workers, `replace(ray_session, workers=2)`."""
     with ExitStack() as stack:
         for tries_left in (2, 1, 0):
             try:
                 stack.enter_context(session(replace(SLOTS, workers=2)))
                 break
-            except ClusterError:  # Ray waits 30 s for its processes, too little on a very busy machine
+            except ClusterError:  # Ray waits 30 s for its processes, too short on a very busy machine
                 if not tries_left:
                     raise
         yield SLOTS

@@ -1,4 +1,4 @@
-"""Results of real searches without training anything: real studies and files, figures made up."""
+"""Results of searches without training: real studies and files with made-up figures."""
 
 from __future__ import annotations
 
@@ -19,15 +19,15 @@ from search.studies.study import Study
 START = datetime.datetime(2026, 1, 1, tzinfo=datetime.UTC)
 
 
-def write_search(place: Path | str, plan: Plan, trials: int | None = None) -> list[dict[str, Any]]:
-    """Run the plan's search on a smooth landscape, or so many more trials of every study; its rows."""
-    return list(search_in_steps(place, plan, trials))
+def write_search(location: Path | str, plan: Plan, trials: int | None = None) -> list[dict[str, Any]]:
+    """Run the plan's search on a smooth function, or that many more trials of each study; its rows."""
+    return list(search_in_steps(location, plan, trials))
 
 
-def search_in_steps(place: Path | str, plan: Plan, trials: int | None = None) -> Iterator[dict[str, Any]]:
-    """As `write_search`, a trial whenever the next row is asked for."""
+def search_in_steps(location: Path | str, plan: Plan, trials: int | None = None) -> Iterator[dict[str, Any]]:
+    """Like `write_search`, but yield row by row; a trial runs when its row is requested."""
     identity = search_identity(plan)
-    with Results(place, identity.run_id) as results:
+    with Results(location, identity.run_id) as results:
         results.save_plan({"version": "test", "plan": plan.model_dump(mode="json"), **identity.record()})
         for method, scenario in studies_of(plan):
             study = study_of(
@@ -50,7 +50,7 @@ def _trials(study: Study, count: int | None) -> Iterator[dict[str, Any]]:
 
 
 def row_of(a: Assignment) -> dict[str, Any]:
-    """Each seventh trial failed, and each eleventh pruned."""
+    """The row of a trial; every seventh has failed, and every eleventh was pruned."""
     state = "failed" if a.number % 7 == 6 else "pruned" if a.number % 11 == 10 else "complete"
     lr = float(a.params.get("lr", 1e-3))
     gap = abs(math.log10(lr) + 3)

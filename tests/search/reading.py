@@ -9,30 +9,30 @@ from typing import Any
 
 
 @contextmanager
-def read_in_a_loop(read: Callable[[str], Any], place: str) -> Iterator[list[int]]:
-    """Reads again and again while the body runs; afterwards the numbers of rows it saw, in order.
+def read_in_a_loop(read: Callable[[str], Any], location: str) -> Iterator[list[int]]:
+    """Read repeatedly while the body runs; yields the list of numbers of rows, in order.
 
-    Every read must succeed, and no row that was seen may be missing later.
+    Every read must succeed, and rows may not disappear.
     """
     context = multiprocessing.get_context("spawn")
-    found, stop = context.Queue(), context.Event()
-    reader = context.Process(target=_read, args=(read, place, found, stop))
+    counts_read, stop = context.Queue(), context.Event()
+    reader = context.Process(target=_read, args=(read, location, counts_read, stop))
     reader.start()
     try:
-        counts = [found.get(timeout=60)]
+        counts = [counts_read.get(timeout=60)]
         yield counts
     finally:
         stop.set()
         reader.join(60)
-    while not found.empty():
-        counts.append(found.get())
+    while not counts_read.empty():
+        counts.append(counts_read.get())
     assert all(isinstance(c, int) for c in counts), [c for c in counts if not isinstance(c, int)]
     assert counts == sorted(counts)
 
 
-def _read(read: Callable[[str], Any], place: str, found: Any, stop: Any) -> None:
+def _read(read: Callable[[str], Any], location: str, counts_read: Any, stop: Any) -> None:
     while not stop.is_set():
         try:
-            found.put(len(read(place)))
+            counts_read.put(len(read(location)))
         except Exception as error:
-            found.put(repr(error))
+            counts_read.put(repr(error))

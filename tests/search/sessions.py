@@ -24,10 +24,10 @@ def quiet_session(
     console: Console | None = None,
     **setting: Any,
 ) -> Session:
-    """A session that prints nothing, and that leaves Ray as it is.
+    """A session that prints nothing and does not start or stop Ray.
 
     Args:
-        setting: More of what `Setting` takes.
+        setting: Further arguments of `Setting`.
     """
     return Session(
         Setting(plan, results, slots, **setting),

@@ -1,4 +1,4 @@
-"""The command as a user runs it: one line for every mistake, and nothing lost when it is cut off."""
+"""The command as a user runs it: one line for every mistake, and no loss on interruptions."""
 
 from __future__ import annotations
 
@@ -26,9 +26,9 @@ from cluster.slots import Slots
 from search.cli import main
 from search.plans.files import load
 from tests.benchmarks.datasets.image_files import class_tree
-from tests.marks import OWN_RAY
+from tests.marks import STARTS_RAY
 
-pytestmark = OWN_RAY
+pytestmark = STARTS_RAY
 UNLEARN = [sys.executable, "-c", "from search.cli import main; main()"]
 
 
@@ -54,8 +54,7 @@ Unlearn = Callable[..., tuple[Any, str, str]]
 
 @pytest.fixture
 def unlearn_here(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> Unlearn:
-    """The command in this process, with its exit code and what it prints; where it needs Ray, in the session
-    that is open."""
+    """Run the command in this process and return its exit code and output; it uses an open Ray session."""
 
     def call(*arguments: str | Path) -> tuple[Any, str, str]:
         monkeypatch.setattr(sys, "argv", ["unlearn", *map(str, arguments)])
@@ -80,16 +79,16 @@ def wait_for_rows(process: subprocess.Popen[str], folder: Path, count: int) -> N
 
 
 def session(leader: int) -> list[str]:
-    """What is left of a process and those that it has started, a few seconds after its end."""
+    """The remaining processes of a session, a few seconds after its leader has ended."""
     until = time.monotonic() + 10
     while True:
-        left = [p for p in psutil.process_iter(["cmdline"]) if _session_of(p.pid) == leader]
+        left = [p for p in psutil.process_iter(["cmdline"]) if _session_leader(p.pid) == leader]
         if not left or time.monotonic() > until:
             return [str(p.info["cmdline"]) for p in left]
         time.sleep(0.1)
 
 
-def _session_of(pid: int) -> int:
+def _session_leader(pid: int) -> int:
     try:
         return os.getsid(pid)
     except ProcessLookupError:
@@ -98,13 +97,13 @@ def _session_of(pid: int) -> int:
 
 @pytest.fixture
 def broken_results(tmp_path: Path) -> Path:
-    place = tmp_path / "broken" / "trials"
-    place.mkdir(parents=True)
-    (place / "x.parquet").write_text("no table")
+    folder = tmp_path / "broken" / "trials"
+    folder.mkdir(parents=True)
+    (folder / "x.parquet").write_text("no table")
     return tmp_path / "broken"
 
 
-def test_mistakes_are_one_line_that_helps(
+def test_mistakes_are_one_helpful_line(
     unlearn_here: Unlearn, plan_file: Path, broken_results: Path, tmp_path: Path
 ) -> None:
     typo = tmp_path / "typo.yaml"
@@ -142,7 +141,7 @@ def test_mistakes_are_one_line_that_helps(
     assert "Traceback" in err
 
 
-def test_what_was_taken_of_a_folder_is_told_before_anything_runs(
+def test_the_images_of_a_folder_are_reported_before_anything_runs(
     plan_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     from search.commands.opening import opened
@@ -174,7 +173,7 @@ def test_a_corrupt_model_in_the_cache_is_named(
 def test_a_search_is_interrupted_then_killed_and_resumed_to_exactly_all_trials(
     unlearn_here: Unlearn, plan_file: Path, tmp_path: Path
 ) -> None:
-    """Mode d: Ctrl-C is answered at once; neither it nor SIGKILL loses or doubles a finished trial."""
+    """Ctrl-C is handled at once; neither it nor SIGKILL loses or doubles a finished trial."""
     folder = tmp_path / "results"
     process = start("search", plan_file, "--results", folder, "--trials", "500", "--workers", "1")
     wait_for_rows(process, folder, 4)
@@ -184,7 +183,7 @@ def test_a_search_is_interrupted_then_killed_and_resumed_to_exactly_all_trials(
     assert "stopping: running trials have 10 s to finish; Ctrl-C again to stop at once" in out
     message = re.fullmatch(r"error: interrupted: (\d+) of 1000 trials are done and kept in .*\n", err)
     assert message, err
-    assert "the same command again goes on" in err
+    assert "the same command again resumes from there" in err
     interrupted = rows(folder)
     assert 4 <= int(message[1]) == interrupted < 1000
 
@@ -193,8 +192,8 @@ def test_a_search_is_interrupted_then_killed_and_resumed_to_exactly_all_trials(
     wait_for_rows(killed, folder, interrupted + 8)
     os.killpg(killed.pid, signal.SIGKILL)
     killed.communicate()
-    kept = pd.read_parquet(folder / "trials")
-    assert interrupted + 8 <= len(kept) < 60
+    before = pd.read_parquet(folder / "trials")
+    assert interrupted + 8 <= len(before) < 60
     status, out, err = unlearn(*command)
     assert status == 0, err
     assert "resuming run" in out
@@ -202,14 +201,14 @@ def test_a_search_is_interrupted_then_killed_and_resumed_to_exactly_all_trials(
     assert Counter(table.method) == {"jit": 30, "finetune": 30}
     assert not table.trial_id.duplicated().any()
     assert not table.duplicated(["method", "trial_number"]).any()
-    same = kept.merge(table, on=["trial_id", "finished_at"])
-    assert len(same) == len(kept), "finished trials were run again"
+    same = before.merge(table, on=["trial_id", "finished_at"])
+    assert len(same) == len(before), "finished trials were run again"
     status, out, _ = unlearn_here(*command)
     assert status == 0
     assert "all 60 trials are done, nothing to do" in out
 
 
-def test_other_signals_are_answered_alike_and_a_second_one_ends_trials_that_are_long(
+def test_other_signals_are_handled_alike_and_a_second_one_ends_long_trials(
     plan_file: Path, tmp_path: Path
 ) -> None:
     text = (
@@ -222,7 +221,7 @@ def test_other_signals_are_answered_alike_and_a_second_one_ends_trials_that_are_
     for line in process.stdout:
         out.append(line)
         if "running: " in line:
-            os.killpg(process.pid, signal.SIGQUIT)  # to Ray's processes too, which must not end by it
+            os.killpg(process.pid, signal.SIGQUIT)  # also to Ray's processes, which must survive it
         if line.startswith("stopping: "):
             process.send_signal(signal.SIGTERM)
     _, err = process.communicate(timeout=120)
@@ -230,11 +229,11 @@ def test_other_signals_are_answered_alike_and_a_second_one_ends_trials_that_are_
     assert err.startswith("error: interrupted: 0 of 6 trials are done and kept in ")
     assert len(err.splitlines()) == 1, "Ray adds a stack trace to SIGTERM"
     assert len([line for line in out if line.startswith("stopping: ")]) == 1
-    assert session(process.pid) == [], "Ray's processes are gone"
+    assert session(process.pid) == [], "Ray's processes have ended"
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_signals_before_the_first_trial_are_answered_too(
+def test_signals_before_the_first_trial_are_handled_too(
     number: signal.Signals, plan_file: Path, tmp_path: Path
 ) -> None:
     process = start("search", plan_file, "--results", tmp_path / "results", "--workers", "1")
@@ -242,14 +241,14 @@ def test_signals_before_the_first_trial_are_answered_too(
     while not (tmp_path / "results" / "_runs").exists():  # then Ray is started and models are trained
         assert time.monotonic() < until
         time.sleep(0.02)
-    time.sleep(1)  # while Ray starts, which has an answer of its own to SIGTERM
+    time.sleep(1)  # while Ray starts, which handles SIGTERM itself
     process.send_signal(number)
     _, err = process.communicate(timeout=120)
     assert process.returncode == 130
     assert err == "error: interrupted; the same command again resumes from the finished trials\n"
 
 
-def test_the_whole_way_prints_tables_and_a_report(
+def test_all_stages_print_tables_and_a_report(
     unlearn_here: Unlearn,
     ray_session: Slots,
     plan_file: Path,
@@ -283,7 +282,7 @@ def test_the_whole_way_prints_tables_and_a_report(
     )
     assert (status, err) == (0, "")
     assert "distance" in out
-    assert "trials are done" not in out, "only what was found"
+    assert "trials are done" not in out, "only results are printed"
     status, out, err = unlearn_here("benchmark", plan_file, "--results", folder, "--json")
     assert "trials are done" in err
     document = json.loads(out)
@@ -296,7 +295,7 @@ def test_the_whole_way_prints_tables_and_a_report(
     assert r"\toprule" in out
 
 
-def test_what_was_closed_leads_nowhere() -> None:
+def test_closed_streams_are_replaced_by_the_null_device() -> None:
     shell = ["bash", "-c", 'exec "$@" 2>&-', "bash"]
     done = subprocess.run([*shell, *UNLEARN, "list", "modelss"], capture_output=True, text=True)
     assert (done.returncode, done.stdout, done.stderr) == (2, "", "")

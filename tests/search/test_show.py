@@ -1,4 +1,4 @@
-"""`unlearn show`: a page on anything that has a name, and plans to copy."""
+"""`unlearn show`: pages about anything that has a name, and plans to copy."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def test_a_methods_page(typed: Typed) -> None:
 
 
 @pytest.mark.parametrize("name", shipped())
-def test_a_plan_is_printed_as_it_stands(name: str, typed: Typed) -> None:
+def test_a_plan_is_printed_unchanged(name: str, typed: Typed) -> None:
     status, out, err = typed("show", name)
     assert (status, out, err) == (0, shipped()[name].read_text(), "")
     assert parse(out)
@@ -71,7 +71,7 @@ def test_a_plan_of_your_own(typed: Typed, tmp_path: Path) -> None:
         ("cifar10@3", "after the @ write a number of training images"),
     ],
 )
-def test_other_names_are_refused_with_what_was_meant(name: str, message: str, typed: Typed) -> None:
+def test_other_names_are_refused_with_a_suggestion(name: str, message: str, typed: Typed) -> None:
     status, out, err = typed("show", name)
     assert (status, out) == (2, "")
     assert message in err

@@ -1,4 +1,4 @@
-"""What a plan would train and run, and how long that takes: numbers worked out by hand."""
+"""Forecasts of a plan's trainings and trials, compared with numbers calculated by hand."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ def ran(**more: Any) -> dict[str, Any]:
     }
 
 
-def test_a_trial_takes_the_median_of_those_that_ran_to_their_end(plan: Plan) -> None:
+def test_the_time_of_a_trial_is_the_median_of_complete_ones(plan: Plan) -> None:
     rows = pd.DataFrame([ran(), ran(unlearn_s=2.0), ran(unlearn_s=9.0), ran(unlearn_s=99.0, state="failed")])
     assert estimate(plan, "jit", rows) == Estimate(2.75, 3, "cpu")
     assert estimate(plan, "finetune", rows) is None
@@ -86,7 +86,7 @@ def test_the_nearest_trials_count_and_are_named(plan: Plan) -> None:
     assert estimate(plan, "jit", pd.DataFrame([strange])) is None
 
 
-def test_where_a_search_evaluates_a_subset_its_trials_tell_little_of_a_benchmark(
+def test_trials_of_a_search_on_a_subset_are_less_similar_to_a_benchmark(
     plan: Plan, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     rows = pd.DataFrame([ran(kind="search"), ran(kind="benchmark", eval_s=8.5)])
@@ -97,7 +97,7 @@ def test_where_a_search_evaluates_a_subset_its_trials_tell_little_of_a_benchmark
     assert estimate(plan, "jit", rows[:1], "benchmark") == Estimate(1.75, 1, "cpu", "another stage")
 
 
-def test_times_of_two_devices_are_not_mixed_and_a_gpu_has_its_memory(plan: Plan) -> None:
+def test_times_of_two_devices_are_not_mixed_and_a_gpu_has_memory(plan: Plan) -> None:
     later = pd.Timestamp("2026-02-01", tz="UTC")
     gpu = {"device": "H100", "finished_at": later, "unlearn_s": 0.25}
     rows = pd.DataFrame([ran(), ran(), ran(**gpu, gpu_peak_mb=2000.0), ran(**gpu, gpu_peak_mb=2500.0)])
@@ -106,7 +106,7 @@ def test_times_of_two_devices_are_not_mixed_and_a_gpu_has_its_memory(plan: Plan)
     assert estimate(plan, "jit", without) == Estimate(1.0, 2, "H100", "", 900.0)
 
 
-def test_a_training_takes_its_epochs_as_long_as_those_of_the_cache(plan: Plan) -> None:
+def test_the_time_of_a_training_comes_from_epochs_in_the_cache(plan: Plan) -> None:
     def made(dataset: str, epochs: int, seconds: float, **more: Any) -> dict[str, Any]:
         identity = {"dataset": dataset, "model": "cnn2", "recipe": {"epochs": epochs}, **more}
         return {"identity": identity, "report": {"seconds": seconds, "device": "cpu"}}
@@ -118,7 +118,7 @@ def test_a_training_takes_its_epochs_as_long_as_those_of_the_cache(plan: Plan) -
     assert training_estimate(plan, [{"identity": {}, "report": {}}]) is None
 
 
-def test_workers_share_the_work_but_one_piece_takes_its_time() -> None:
+def test_workers_share_the_work_but_a_long_trial_limits_the_time() -> None:
     quick, slow = Estimate(2.0, 1, "cpu"), Estimate(30.0, 1, "cpu")
     assert wall_seconds([(10, quick), (1, slow), (5, None)], 5) == 30.0
     assert wall_seconds([(100, quick), (1, slow)], 5) == 46.0
@@ -129,7 +129,7 @@ def test_the_work_of_each_method_is_counted(plan: Plan) -> None:
     study = search_identity(plan).study_id("jit")
     rows = pd.DataFrame([ran(run_id=study), ran(run_id=study), ran()])
     work = {(w.stage, w.method): (w.trials, w.done) for w in forecast(plan, rows).work}
-    # 2 forget sets x 2 originals x 2 seeds; published values and those that are found of each
+    # 2 forget sets x 2 originals x 2 seeds; published and tuned values of each
     assert work == {
         ("search", "jit"): (6, 2),
         ("search", "finetune"): (6, 0),
@@ -171,12 +171,12 @@ def test_nothing_is_downloaded(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) 
     assert [model.available for model in known.models] == [None] * 6
 
 
-def test_a_model_of_the_users_is_theirs(tmp_path: Path, plan: Plan) -> None:
+def test_a_users_checkpoint_is_not_trained(tmp_path: Path, plan: Plan) -> None:
     from benchmarks.training.networks import build_network
 
     torch.save(build_network(plan.scenario("8"), 0).state_dict(), tmp_path / "m.pt")
-    one = TEXT.replace("originals: 2", "originals: 1")
-    known = forecast(parse(f"{one}checkpoint: {tmp_path}/m.pt\n")[0])
+    single = TEXT.replace("originals: 2", "originals: 1")
+    known = forecast(parse(f"{single}checkpoint: {tmp_path}/m.pt\n")[0])
     assert (known.models[0].name, known.models[0].epochs, known.models[0].available) == (
         "your checkpoint",
         0,
@@ -184,7 +184,7 @@ def test_a_model_of_the_users_is_theirs(tmp_path: Path, plan: Plan) -> None:
     )
     (tmp_path / "m.pt").write_bytes(b"no weights")
     with pytest.raises(DataError, match=r"cannot be read|holds"):
-        forecast(parse(f"{one}checkpoint: {tmp_path}/m.pt\n")[0])
+        forecast(parse(f"{single}checkpoint: {tmp_path}/m.pt\n")[0])
 
 
 def test_the_stages_are_summed_and_priced(plan: Plan) -> None:
@@ -196,7 +196,7 @@ def test_the_stages_are_summed_and_priced(plan: Plan) -> None:
     )
     known = Forecast(plan, (), work, 2)
     assert list(summary(known, 2.5)) == [
-        "models: all are there",
+        "models: nothing left to train",
         "search: 10 trials, about 2 h 0 min on 2 workers, and 6 trials of unknown length",
         "benchmark: nothing left to do",
         "in all: at least 2 h 0 min",
@@ -217,7 +217,7 @@ def test_the_command_reads_a_plan_as_search_does(plan: Plan, tmp_path: Path) -> 
     assert any(line.startswith("retrained without 3, seed 1\t2 epochs, about ") for line in lines)
     assert "jit\t6\t16\tunknown\t" in lines
     assert "search: 12 trials, unknown on 4 workers" in lines
-    assert "a trial of the search is evaluated on all 1,150 training and 287 validation images" in lines
+    assert "search trials are evaluated on all 1,150 training and 287 validation images" in lines
     assert not (tmp_path / "nowhere").exists()
     (tmp_path / "bad.yaml").write_text(TEXT.replace("jit", "jot"))
     for command in ("check", "search"):

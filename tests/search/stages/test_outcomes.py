@@ -1,4 +1,4 @@
-"""What a stage gives to a Python user, on tables written here; `tests/test_notebook.py` runs real ones."""
+"""Results of stages for Python users, on tables written here; `tests/test_notebook.py` runs real ones."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from tests.search.results.test_writer import trial
 
 @pytest.fixture
 def searched(plan: Plan, tmp_path: Path) -> SearchResult:
-    """A search in which every trial of finetune failed, beside one of another plan."""
+    """A search in which every trial of finetune failed, in a folder with a search of another plan."""
     identity = search_identity(plan)
     other = plan.model_copy(update={"search": plan.search.model_copy(update={"seed": 7})})
     for known in (identity, search_identity(other)):
@@ -43,7 +43,7 @@ def test_the_best_are_parameters_of_the_lowest_gap(searched: SearchResult) -> No
     assert (studies.trials["jit"], studies.complete["finetune"], studies.gap["jit"]) == (3, 0, 1.0)
 
 
-def test_what_cannot_be_given_says_why(searched: SearchResult) -> None:
+def test_missing_choices_and_results_are_refused_with_a_reason(searched: SearchResult) -> None:
     with pytest.raises(PlanError, match="several choices of 'method'; name one of jit, finetune"):
         searched.best()
     with pytest.raises(PlanError, match="has no method 'jitt'; did you mean 'jit'"):

@@ -1,4 +1,4 @@
-"""The values of a sensitivity analysis, by hand."""
+"""The values of a sensitivity analysis, compared with values calculated by hand."""
 
 from __future__ import annotations
 
@@ -27,14 +27,14 @@ def test_sides_share_the_points_by_their_length_and_each_has_its_end() -> None:
     assert around(Range(0.0, 1.0, False), 0.0, 4) == pytest.approx([0.0, 0.0625, 0.25, 1.0])
 
 
-def test_whole_numbers_are_whole_and_each_is_there_once() -> None:
+def test_whole_numbers_are_whole_and_unique() -> None:
     values = around(Range(1, 5, False), 2, 9, whole=True)
     assert values == sorted(set(values))
     assert {1, 2, 5} <= set(values)
     assert all(isinstance(value, int) for value in values)
 
 
-def test_a_centre_outside_the_range_stays_a_point_beside_evenly_spaced_ones() -> None:
+def test_a_centre_outside_the_range_is_added_to_evenly_spaced_points() -> None:
     assert around(Range(0.0, 1.0, False), 3.0, 4) == [0.0, 0.5, 1.0, 3.0]
 
 

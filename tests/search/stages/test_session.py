@@ -1,4 +1,4 @@
-"""A session of this machine's own, with everything that its processes are told and leave."""
+"""A local Ray session: the arguments, environment and files of its processes."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ import pytest
 from cluster.facts import listeners
 from cluster.slots import Slots
 from cluster.tasks import Notify, in_parallel
-from tests.marks import OWN_RAY
+from tests.marks import STARTS_RAY
 
-pytestmark = OWN_RAY
+pytestmark = STARTS_RAY
 
 
 @pytest.fixture
@@ -23,18 +23,22 @@ def processes(ray_session: Slots) -> list[psutil.Process]:
 
 @pytest.fixture
 def folder(processes: list[psutil.Process]) -> Path:
-    """Where the session lies, from the command line of its raylet."""
+    """The folder of the session, from the command line of its raylet."""
     option = "--raylet_socket_name="
     name = next(part for process in processes for part in process.cmdline() if part.startswith(option))
     return Path(name.removeprefix(option).partition("/r/session_")[0])
 
 
-def test_every_server_asks_for_the_token_and_only_their_environment_holds_it(
+def test_every_server_requires_the_token_and_only_environments_contain_it(
     processes: list[psutil.Process], folder: Path
 ) -> None:
     token = os.environ["RAY_AUTH_TOKEN"]
     family = {process.pid for process in processes}
-    servers = {found.server: found.token for found in listeners() if found.server and found.pid in family}
+    servers = {
+        listener.server: listener.token
+        for listener in listeners()
+        if listener.server and listener.pid in family
+    }
     assert {"GCS", "raylet"} <= set(servers)
     assert all(servers.values()), servers
     assert not [process for process in processes if token in " ".join(process.cmdline())]
@@ -45,20 +49,20 @@ def test_every_server_asks_for_the_token_and_only_their_environment_holds_it(
     assert not stored.exists() or stored.read_text() != token
 
 
-def test_its_files_lie_in_a_folder_that_only_this_user_can_enter(folder: Path) -> None:
+def test_its_files_are_in_a_folder_that_only_this_user_can_enter(folder: Path) -> None:
     assert folder.name.startswith("unl-")
     assert folder.stat().st_mode & 0o077 == 0
 
 
-def test_workers_look_for_modules_of_the_users_last(ray_session: Slots, tmp_path: Path) -> None:
+def test_workers_search_user_folders_last(ray_session: Slots, tmp_path: Path) -> None:
     (tmp_path / "nets.py").write_text("ANSWER = 42")
     slots = Slots(1, 1, 0, code=(str(tmp_path),))
     ((_, (path, answer)),) = in_parallel(_look, ["nets"], slots)
     assert (path[-1], answer) == (str(tmp_path), 42)
-    assert path[0] != str(Path.cwd())  # where Ray by itself puts the driver's current folder
+    assert path[0] != str(Path.cwd())  # where Ray puts the driver's current folder by default
 
 
-def _look(name: str, tell: Notify) -> tuple[list[str], int]:
+def _look(name: str, report: Notify) -> tuple[list[str], int]:
     import importlib
     import sys
 
