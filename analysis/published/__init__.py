@@ -12,11 +12,13 @@ import difflib
 import re
 from functools import cache
 from importlib.resources import files
-
-import pandas as pd
+from typing import TYPE_CHECKING
 
 from analysis.errors import AnalysisError
 from analysis.published.tables import plain_name, printed_tables
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 __all__ = [
     "AGGREGATE",
@@ -128,6 +130,8 @@ def _without_figures(name: str, names: list[str]) -> str:
 
 @cache
 def _read() -> pd.DataFrame:
+    import pandas as pd
+
     path = files("analysis.published") / "published.csv"
     with path.open(encoding="utf-8") as stream:
         frame = pd.read_csv(stream, dtype=str, keep_default_na=False)
