@@ -62,8 +62,9 @@ def differences(claims: pd.DataFrame, palette: Mapping[str, str] | None = None) 
         axes.grid(axis="y", visible=False)
     for axes in places[len(metrics) :]:
         axes.set_visible(False)
-    names = shortened([variant(*key) for key in lines], 30)
-    places[0].set_yticks(range(len(lines)), names)
+    is_shared = len({key[1:] for key in lines}) == 1  # where the parameters come from
+    names = [variant(key[0]) if is_shared else variant(*key) for key in lines]
+    places[0].set_yticks(range(len(lines)), shortened(names, 30))
     places[0].set_ylim(len(lines) - 0.45, -0.55)
     for axes in grid[-1]:
         axes.set_xlabel("Difference to retraining (margins)")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 import pandas as pd
 
@@ -29,9 +29,10 @@ def claims(trials: pd.DataFrame, range_of: RangeOf, palette: Mapping[str, str]) 
         range_of: The range in which a study searched a parameter column, if it is known.
         palette: Method -> colour.
     """
-    blocks = [*_against_retraining(trials, palette), *against_each_other(trials, palette)]
+    ranked = against_each_other(trials, palette)
+    blocks = [*_against_retraining(trials, palette), *ranked]
     surroundings = neighbourhoods(trials, range_of)
-    blocks += _robust(surroundings, palette)
+    blocks += _robust(surroundings, trials.loc[trials["kind"] == "search", "method"].unique(), palette)
     if not blocks:
         return None
     text = [
@@ -40,6 +41,11 @@ def claims(trials: pd.DataFrame, range_of: RangeOf, palette: Mapping[str, str]) 
         "suffice. Spread over seeds, over draws and original models, and over forget sets answer different "
         "questions; each caption names its own."
     ]
+    if not ranked:
+        text.append(
+            "The methods are not ranked: no two of them ran on the same two forget sets with parameters that "
+            "were searched on each of these sets, or with default or published ones."
+        )
     if not surroundings:
         text.append(
             "The robustness of the best points is unknown: there are fewer than "
@@ -80,7 +86,8 @@ def _against_retraining(trials: pd.DataFrame, palette: Mapping[str, str]) -> lis
                 f"{name}: mean difference to other retrained models in margins, one mark per forget set. "
                 f"Lines are 95 % intervals over {over}; they do not cover other forget sets. Inside the "
                 "band a mean differs by less than two retrained models typically do; hollow marks have too "
-                f"few runs to show this. {_margin_sentence(drawn)}",
+                "few runs to show this. Marks at the edge are further away, or differ where retrained models "
+                f"do not vary. {_margin_sentence(drawn)}{_source_sentence(drawn)}",
             )
         )
         single = shown(rows).drop(columns=LINE)
@@ -131,6 +138,13 @@ def _margin_sentence(rows: pd.DataFrame) -> str:
         for metric, group in known.groupby("metric", sort=False)
     ]
     return f"A margin is, in points: {', '.join(spans)}."
+
+
+def _source_sentence(rows: pd.DataFrame) -> str:
+    """Where the parameters of all methods come from, if it is the same for all."""
+    sources = list(rows[VARIANT[1:]].drop_duplicates().itertuples(index=False, name=None))
+    source = variant("", *sources[0]).strip(" ()") if len(sources) == 1 else ""
+    return f" Parameters: {source}." if source else ""
 
 
 def _lines(every: pd.DataFrame) -> list[tuple[str, ...]]:
@@ -230,7 +244,9 @@ def _budgets(comparison: Standing, spent: pd.DataFrame, trials: pd.DataFrame) ->
     return table(caption, heads, rows, set(heads[1:]))
 
 
-def _robust(surroundings: list[Neighbourhood], palette: Mapping[str, str]) -> list[Block]:
+def _robust(
+    surroundings: list[Neighbourhood], searched: Iterable[str], palette: Mapping[str, str]
+) -> list[Block]:
     if not surroundings:
         return []
     caption = (
@@ -239,6 +255,7 @@ def _robust(surroundings: list[Neighbourhood], palette: Mapping[str, str]) -> li
         "sides, on the scale of the range. Bands are bootstrap 95 % intervals over the trials of a search or "
         "the seeds of a sensitivity run. Single trials are noisy and the best of many is lucky, so shares "
         f"from a search tend to be too low. {_cliff_sentence(surroundings)}"
+        f"{_too_few_sentence(surroundings, searched)}"
     )
     return [picture(claims_charts.robustness(surroundings, palette), caption), _robust_table(surroundings)]
 
@@ -258,6 +275,14 @@ def _cliff_sentence(surroundings: list[Neighbourhood]) -> str:
     return (
         f"On a cliff, with less than half of the neighbourhood within {WITHIN:g} points: {', '.join(cliffs)}."
     )
+
+
+def _too_few_sentence(surroundings: list[Neighbourhood], searched: Iterable[str]) -> str:
+    """Which searched methods are not in the picture."""
+    missing = sorted({*searched} - {near.study.method for near in surroundings})
+    if not missing:
+        return ""
+    return f" Not shown, with fewer than {FEWEST} trials that close to their best: {', '.join(missing)}."
 
 
 def _robust_table(surroundings: list[Neighbourhood]) -> Table:

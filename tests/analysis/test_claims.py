@@ -22,6 +22,7 @@ from analysis.claims import (
     together,
 )
 from analysis.errors import AnalysisError
+from analysis.report.claims import claims as chapter
 from analysis.report.claims_sentences import how_to_read, shown, verdict
 from tests.analysis.conftest import Row, frame, measured, write
 
@@ -206,3 +207,19 @@ def test_a_row_of_each_forget_set_in_words() -> None:
     [line] = shown(claim).to_dict("records")
     assert (line["Verdict"], line["Difference"], line["Runs"]) == ("differs", "-9.0", "10 and 10")
     assert "over seeds" in how_to_read(claim, None)
+
+
+def test_the_chapter_says_when_methods_are_not_ranked() -> None:
+    rows = []
+    for forget in ("2", "8"):
+        rows += runs("retrain", RETRAINED, forget)
+        rows += runs("jit", [v + 0.1 for v in RETRAINED], forget)
+        rows += runs("ssd", [v - 9 for v in RETRAINED], forget)
+    each, one = (
+        chapter(frame(some), lambda study, name: None, {})
+        for some in (rows, [row for row in rows if row["forget"] == "8"])
+    )
+    assert each is not None
+    assert one is not None
+    assert not any("not ranked" in text for text in each.text)
+    assert any("not ranked" in text for text in one.text)
