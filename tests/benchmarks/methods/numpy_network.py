@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+import pytest
 import torch
 from torch import nn
 from torch.nn import functional as F
@@ -95,7 +96,7 @@ class Batch:
     training: bool
 
 
-def watch(monkeypatch, model: nn.Module, x: torch.Tensor) -> list[Batch]:
+def watch(monkeypatch: pytest.MonkeyPatch, model: nn.Module, x: torch.Tensor) -> list[Batch]:
     """A list to which every batch with a cross-entropy is added.
 
     Args:
@@ -106,7 +107,7 @@ def watch(monkeypatch, model: nn.Module, x: torch.Tensor) -> list[Batch]:
     cross_entropy = F.cross_entropy
     model.register_forward_pre_hook(lambda _, inputs: latest.append(inputs[0]))
 
-    def loss(logits, labels, **how):
+    def loss(logits: torch.Tensor, labels: torch.Tensor, **how: object) -> torch.Tensor:
         equal = (latest[-1].flatten(1)[:, None] == x.flatten(1)[None]).all(dim=2)
         assert (equal.sum(dim=1) == 1).all()
         seen.append(Batch(equal.int().argmax(dim=1).tolist(), labels.clone(), model.training))

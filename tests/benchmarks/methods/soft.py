@@ -29,7 +29,9 @@ class SoftNetwork(Network):
         below = (delta @ w2) * (1 - hidden**2)
         return [below.T @ x, below.sum(axis=0), delta.T @ hidden, delta.sum(axis=0)]
 
-    def divergence_gradients(self, x: torch.Tensor, teacher: np.ndarray, temperature: float):
+    def divergence_gradients(
+        self, x: torch.Tensor, teacher: np.ndarray, temperature: float
+    ) -> list[np.ndarray]:
         """Gradients of KL(teacher || this network) at a temperature, averaged over images."""
         delta = softmax(self.logits(x) / temperature) - softmax(teacher / temperature)
         return self.pulled_back(x, delta / temperature / len(x))
@@ -38,7 +40,9 @@ class SoftNetwork(Network):
 class Adam:
     """Adam with bias correction; weight decay is in the gradient, or with `decoupled` in the weights."""
 
-    def __init__(self, network: Network, lr: float, weight_decay: float = 0.0, decoupled: bool = False):
+    def __init__(
+        self, network: Network, lr: float, weight_decay: float = 0.0, decoupled: bool = False
+    ) -> None:
         self.network, self.lr, self.decay, self.decoupled = network, lr, weight_decay, decoupled
         self.first = [np.zeros_like(w) for w in network.weights]
         self.second = [np.zeros_like(w) for w in network.weights]

@@ -36,7 +36,7 @@ X, Y = images(21)
 RETAIN = [i for i in range(len(X)) if i not in FORGET]
 
 
-def convolutions(seed=0):
+def convolutions(seed: int = 0) -> nn.Module:
     """1x3x3 images -> 6 maps of 3x3 -> 8 maps of 2x2 -> 10 units -> classes: three ReLUs."""
     with torch.random.fork_rng():
         torch.manual_seed(seed)
@@ -45,26 +45,32 @@ def convolutions(seed=0):
         return nn.Sequential(*layers).double().eval()
 
 
-def unlearn(params, model=None, x=X, forget=FORGET, y=Y):
+def unlearn(
+    params: ActivationPruningParams,
+    model: nn.Module | None = None,
+    x: torch.Tensor = X,
+    forget: list[int] = FORGET,
+    y: torch.Tensor = Y,
+) -> nn.Module:
     model = convolutions() if model is None else model
     return PRUNING.unlearn(model, tiny_data(PRUNING, x, y, forget, num_classes=CLASSES), params, rng())
 
 
-def masks(model):
+def masks(model: nn.Module) -> list[np.ndarray]:
     return [layer.mask.numpy() for layer in model.modules() if isinstance(layer, MaskedReLU)]
 
 
-def outputs(model, x, kept):
+def outputs(model: nn.Module, x: torch.Tensor, kept: Kept) -> None:
     """Means over x of the output of each of the three ReLUs, with each mask applied before the next layer."""
     w = {name: p.detach().numpy() for name, p in model.named_parameters()}
     x, means = x.numpy(), []
 
-    def convolve(x, weight, bias):
+    def convolve(x: np.ndarray, weight: np.ndarray, bias: np.ndarray) -> np.ndarray:
         size = weight.shape[-1]
         windows = np.lib.stride_tricks.sliding_window_view(x, (size, size), axis=(2, 3))
         return np.einsum("bchwij,ocij->bohw", windows, weight) + bias[:, None, None]
 
-    def relu(z, number):
+    def relu(z: np.ndarray, number: int) -> np.ndarray:
         a = np.maximum(z, 0)
         means.append(a.mean(axis=0))
         kept(number, means[-1])
@@ -78,10 +84,10 @@ def outputs(model, x, kept):
 class Kept:
     """Masks from which every call removes the values of a mean above a quantile."""
 
-    def __init__(self, shares, whole):
+    def __init__(self, shares: list[float], whole: bool) -> None:
         self.shares, self.whole, self.masks = shares, whole, {}
 
-    def __call__(self, number, mean):
+    def __call__(self, number: int, mean: np.ndarray) -> None:
         values = np.sort(mean.reshape(1, -1) if self.whole else mean.reshape(len(mean), -1).T, axis=1)
         rank = (1 - self.shares[number]) * (values.shape[1] - 1)
         low, part = int(rank), rank - int(rank)
@@ -144,7 +150,7 @@ def test_shares_lie_on_a_line_unless_they_are_given() -> None:
         (17, [0] + [1] * 4 + [2] * 4 + [3] * 4 + [4] * 4),  # and with two
     ],
 )
-def test_five_depths_are_spread_over_any_number_of_relus(relus: int, depths) -> None:
+def test_five_depths_are_spread_over_any_number_of_relus(relus: int, depths: list[int]) -> None:
     layers = [nn.Flatten(), nn.Linear(9, 100), nn.ReLU()]
     for _ in range(relus - 1):
         layers += [nn.Linear(100, 100, bias=False), nn.ReLU()]
@@ -160,11 +166,11 @@ def test_five_depths_are_spread_over_any_number_of_relus(relus: int, depths) -> 
 class Beside(nn.Module):
     """A network with a ReLU whose output is not used."""
 
-    def __init__(self, inner):
+    def __init__(self, inner: nn.Module) -> None:
         super().__init__()
         self.inner, self.relu = inner, nn.ReLU()
 
-    def forward(self, x):
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
         self.relu(x)
         return self.inner(x)
 
@@ -193,7 +199,7 @@ def test_pruning_is_in_eval_mode_and_on_forget_images_alone() -> None:
     seen = []
 
     class Spy(nn.Flatten):
-        def forward(self, x):
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
             seen.append((self.training, torch.is_grad_enabled(), len(x)))
             return super().forward(x)
 
@@ -243,7 +249,7 @@ def test_the_model_it_was_copied_from_stays_without_masks_and_a_second_run_start
 class Twice(nn.Module):
     """A ReLU that is used twice, under one name or two."""
 
-    def __init__(self, width, names):
+    def __init__(self, width: int, names: int) -> None:
         super().__init__()
         self.first, self.second = nn.Linear(9, 6), nn.Linear(6, width)
         self.last = nn.Linear(width, CLASSES)
@@ -251,7 +257,7 @@ class Twice(nn.Module):
         if names == 2:
             self.again = self.relu
 
-    def forward(self, x):
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
         x = self.relu(self.first(x.flatten(1)))
         return self.last(getattr(self, "again", self.relu)(self.second(x)))
 
@@ -298,7 +304,9 @@ def test_every_variant_gives_other_weights() -> None:
 
 
 @pytest.mark.parametrize("params", [{"prune_rounds": 1, "epochs": 2}, {"prune_rounds": 3, "epochs": 1}])
-def test_a_trial_counts_its_samples_tells_its_steps_and_repeats(digits: Prepared, params) -> None:
+def test_a_trial_counts_its_samples_tells_its_steps_and_repeats(
+    digits: Prepared, params: dict[str, int]
+) -> None:
     shares = []
     first = run_trial(digits, PRUNING, params, observe=lambda share, _: shares.append(share))
     second = run_trial(digits, PRUNING, params)

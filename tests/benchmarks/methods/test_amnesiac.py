@@ -29,7 +29,7 @@ def test_it_trains_on_all_images_once_per_epoch_with_labels_drawn_once(
     model = copy.deepcopy(digits.original)
     model.register_forward_pre_hook(lambda m, x: seen.append([m.training, x[0].flatten(1), None]))
 
-    def loss(logits, labels):
+    def loss(logits: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
         seen[-1][2] = labels
         return cross_entropy(logits, labels)
 

@@ -36,7 +36,7 @@ VARIANTS = {
 }
 
 
-def updates(model, size=0.3):
+def updates(model: nn.Module, size: float = 0.3) -> dict[str, torch.Tensor]:
     """Updates to subtract, different for every parameter."""
     draw = np.random.default_rng(5)
     return {
@@ -44,14 +44,16 @@ def updates(model, size=0.3):
     }
 
 
-def unlearn(params, model=None, size=0.3):
+def unlearn(params: AmnesiacDeltaParams, model: nn.Module | None = None, size: float = 0.3) -> nn.Module:
     model = Network().in_torch() if model is None else model
     data = tiny_data(DELTA, X, Y, FORGET, num_classes=CLASSES, updates=updates(model, size))
     return DELTA.unlearn(model, data, params, rng())
 
 
 @pytest.mark.parametrize("changes", VARIANTS.values(), ids=VARIANTS)
-def test_the_weights_are_those_of_the_equation(monkeypatch: pytest.MonkeyPatch, changes) -> None:
+def test_the_weights_are_those_of_the_equation(
+    monkeypatch: pytest.MonkeyPatch, changes: dict[str, float]
+) -> None:
     params = replace(BASE, **changes)
     network = Network()
     model = network.in_torch()
@@ -100,7 +102,7 @@ def test_without_a_recorded_training_the_trial_says_so(digits: Prepared) -> None
 
 
 @pytest.fixture(scope="module")
-def recorded():
+def recorded() -> dict[str, Prepared]:
     """Two scenarios: with forget images in every batch, and in a few."""
     how = Recipe(epochs=3)
     return {
@@ -109,8 +111,10 @@ def recorded():
     }
 
 
-def test_if_every_batch_had_a_forget_image_little_more_than_the_initial_weights_remains(recorded) -> None:
-    def left(task):
+def test_if_every_batch_had_a_forget_image_little_more_than_the_initial_weights_remains(
+    recorded: dict[str, Prepared],
+) -> None:
+    def left(task: str) -> float:
         prepared = recorded[task]
         start = weights(build_network(prepared.scenario, prepared.scenario.seed))
         end = weights(prepared.original)
@@ -122,7 +126,9 @@ def test_if_every_batch_had_a_forget_image_little_more_than_the_initial_weights_
 
 
 @pytest.mark.parametrize("epochs", [1, 2])
-def test_a_trial_counts_its_samples_tells_its_steps_and_repeats(recorded, epochs: int) -> None:
+def test_a_trial_counts_its_samples_tells_its_steps_and_repeats(
+    recorded: dict[str, Prepared], epochs: int
+) -> None:
     shares = []
     prepared, params = recorded["random"], {"repair_epochs": epochs}
     first = run_trial(prepared, DELTA, params, observe=lambda share, _: shares.append(share))
@@ -134,7 +140,7 @@ def test_a_trial_counts_its_samples_tells_its_steps_and_repeats(recorded, epochs
 
 
 @pytest.mark.parametrize("task", ["full_class", "random"])
-def test_it_forgets_two_classes_and_keeps_the_rest(recorded, task: str) -> None:
+def test_it_forgets_two_classes_and_keeps_the_rest(recorded: dict[str, Prepared], task: str) -> None:
     result = run_trial(recorded[task], DELTA, {"repair_epochs": 5})
     assert result.metrics["retain_acc"] > 88
     if task == "full_class":

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -42,11 +43,17 @@ VARIANTS = {
 }
 
 
-def bad():
+def bad() -> SoftNetwork:
     return SoftNetwork(seed=5)
 
 
-def unlearn(params, model=None, seed=0, shared_seed=0, new_model=lambda: bad().in_torch().train()):
+def unlearn(
+    params: BadTeacherParams,
+    model: nn.Module | None = None,
+    seed: int = 0,
+    shared_seed: int = 0,
+    new_model: Callable[..., object] = lambda: bad().in_torch().train(),
+) -> nn.Module:
     model = SoftNetwork().in_torch() if model is None else model
     data = tiny_data(BAD_TEACHER, X, Y, FORGET, num_classes=CLASSES, new_model=new_model)
     work = SharedWork("bad_teacher", Meter(torch.device("cpu")), shared_seed)
@@ -54,7 +61,7 @@ def unlearn(params, model=None, seed=0, shared_seed=0, new_model=lambda: bad().i
 
 
 @pytest.mark.parametrize("changes", VARIANTS.values(), ids=VARIANTS)
-def test_weights_and_gradients_are_those_of_the_equation(changes) -> None:
+def test_weights_and_gradients_are_those_of_the_equation(changes: dict[str, float | str]) -> None:
     params = replace(BASE, **changes)
     network = SoftNetwork()
     model = network.in_torch()
@@ -128,7 +135,7 @@ def test_each_teacher_computes_the_logits_of_its_images_once_in_eval_mode() -> N
 
 
 def test_batch_norm_follows_the_student_only() -> None:
-    def network():
+    def network() -> nn.Module:
         torch.manual_seed(0)
         return nn.Sequential(nn.Flatten(), nn.BatchNorm1d(9), nn.Linear(9, CLASSES)).double()
 

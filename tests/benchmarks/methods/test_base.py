@@ -6,12 +6,12 @@ import pytest
 
 from benchmarks.errors import InvalidScenario, UnknownName
 from benchmarks.hyperparameters import build
-from benchmarks.methods import methods
+from benchmarks.methods import Method, methods
 from tests.benchmarks.helpers import function_method
 
 
 @pytest.fixture
-def method():
+def method() -> Method:
     made = function_method(None)
     type(made).tasks = ("full_class", "sub_class")
     return made
@@ -25,7 +25,7 @@ def test_a_preset_by_name() -> None:
         jit.preset("cnn")
 
 
-def test_a_task_that_a_method_is_not_defined_for_is_an_error(method) -> None:
+def test_a_task_that_a_method_is_not_defined_for_is_an_error(method: Method) -> None:
     method.check_task("sub_class")
     with pytest.raises(
         InvalidScenario, match="'own' is not defined for task 'random', only for full_class and"

@@ -12,6 +12,7 @@ import torch
 from torch import nn
 
 from benchmarks import run_trial
+from benchmarks.access import TrialData
 from benchmarks.errors import UnsuitableModel
 from benchmarks.methods import methods
 from benchmarks.methods.boundary_expand import BoundaryExpandParams, shadow_class
@@ -20,6 +21,8 @@ from tests.benchmarks.methods.test_boundary_shrink import descend
 
 if TYPE_CHECKING:
     from benchmarks.trial.prepared import Prepared
+
+Problem = tuple[list[np.ndarray], np.ndarray, np.ndarray]
 
 
 EXPAND = methods.get("boundary_expand")
@@ -37,13 +40,13 @@ VARIANTS = {
 
 
 @pytest.fixture
-def problem():
+def problem() -> Problem:
     draw = np.random.default_rng(0)
     w = [draw.normal(size=s) for s in ((HIDDEN, SIZE), (HIDDEN,), (CLASSES, HIDDEN), (CLASSES,))]
     return w, draw.normal(size=(IMAGES, SIZE)), draw.integers(CLASSES, size=IMAGES)
 
 
-def network(w):
+def network(w: list[np.ndarray]) -> nn.Module:
     first, last = (nn.Linear(w[i].shape[1], w[i].shape[0], dtype=torch.float64) for i in (0, 2))
     model = nn.Sequential(nn.Flatten(), first, nn.Tanh(), last)
     for p, value in zip(model.parameters(), w, strict=True):
@@ -51,14 +54,16 @@ def network(w):
     return model.eval()
 
 
-def handle(problem, forget=FORGET):
+def handle(problem: Problem, forget: list[int] = FORGET) -> TrialData:
     _, x, y = problem
     images = torch.from_numpy(x).view(IMAGES, 1, 2, 3)
     return tiny_data(EXPAND, images, torch.from_numpy(y), forget, num_classes=CLASSES, task="random")
 
 
 @pytest.mark.parametrize("changes", VARIANTS.values(), ids=VARIANTS)
-def test_the_weights_are_those_of_the_widened_network_without_its_last_row(problem, changes) -> None:
+def test_the_weights_are_those_of_the_widened_network_without_its_last_row(
+    problem: Problem, changes: dict[str, float]
+) -> None:
     params = replace(BASE, **changes)
     w, x, _ = problem
     draw = rng(5)
@@ -76,7 +81,7 @@ def test_the_weights_are_those_of_the_widened_network_without_its_last_row(probl
         assert not np.allclose(old, value, rtol=1e-4)
 
 
-def test_every_variant_gives_other_weights(problem) -> None:
+def test_every_variant_gives_other_weights(problem: Problem) -> None:
     result = {
         weights(EXPAND.unlearn(network(problem[0]), handle(problem), replace(BASE, **changes), rng()))
         .numpy()
@@ -88,7 +93,7 @@ def test_every_variant_gives_other_weights(problem) -> None:
 
 @pytest.mark.parametrize(("mode", "training"), [("train", True), ("eval", False)])
 def test_the_network_has_an_extra_output_while_it_learns_but_never_in_an_evaluation(
-    problem, mode: str, training: bool
+    problem: Problem, mode: str, training: bool
 ) -> None:
     widths = []
     model = network(problem[0])
@@ -97,7 +102,7 @@ def test_the_network_has_an_extra_output_while_it_learns_but_never_in_an_evaluat
     images = data.forget.pixels(data.forget.index)
     observed = []
 
-    def observe(tracked, share):
+    def observe(tracked: nn.Module, share: float) -> None:
         modes = [m.training for m in tracked.modules()]
         observed.append(tracked.eval()(images).shape[1])
         widths.pop()
@@ -114,7 +119,7 @@ def test_the_network_has_an_extra_output_while_it_learns_but_never_in_an_evaluat
     assert not any(m._forward_hooks for m in list(unlearned.modules())[1:])
 
 
-def test_labels_are_not_used(problem) -> None:
+def test_labels_are_not_used(problem: Problem) -> None:
     w, x, y = problem
     result = [
         weights(EXPAND.unlearn(network(w), handle((w, x, labels)), BASE, rng()))
@@ -133,7 +138,7 @@ def test_the_shadow_class_starts_as_a_row_of_a_xavier_matrix() -> None:
 
 
 @pytest.mark.parametrize("mode", ["train", "eval"])
-def test_batch_norms_statistics_move_in_train_mode_only(problem, mode: str) -> None:
+def test_batch_norms_statistics_move_in_train_mode_only(problem: Problem, mode: str) -> None:
     model = nn.Sequential(nn.BatchNorm2d(1, dtype=torch.float64), *network(problem[0])).eval()
     data = handle(problem, FORGET[:4])  # batches of two, as a single image has no statistics
     model = EXPAND.unlearn(model, data, replace(BASE, mode=mode), rng())

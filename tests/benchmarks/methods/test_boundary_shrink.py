@@ -16,7 +16,9 @@ import torch
 from torch import nn
 
 from benchmarks import run_trial
+from benchmarks.access import TrialData
 from benchmarks.methods import methods
+from benchmarks.methods.boundary_expand import BoundaryExpandParams
 from benchmarks.methods.boundary_shrink import (
     BoundaryShrinkParams,
     attacked,
@@ -27,6 +29,8 @@ from tests.benchmarks.helpers import data_for, rng, tiny_data, weights
 
 if TYPE_CHECKING:
     from benchmarks.trial.prepared import Prepared
+
+Problem = tuple[list[np.ndarray], np.ndarray, np.ndarray]
 
 
 SHRINK = methods.get("boundary_shrink")
@@ -51,16 +55,16 @@ VARIANTS = {
 }
 
 
-def softmax(z):
+def softmax(z: np.ndarray) -> np.ndarray:
     e = np.exp(z - z.max(axis=1, keepdims=True))
     return e / e.sum(axis=1, keepdims=True)
 
 
-def logits(w, x):
+def logits(w: list[np.ndarray], x: np.ndarray) -> np.ndarray:
     return np.tanh(x @ w[0].T + w[1]) @ w[2].T + w[3]
 
 
-def gradients(w, x, labels):
+def gradients(w: list[np.ndarray], x: np.ndarray, labels: np.ndarray) -> tuple[list[np.ndarray], np.ndarray]:
     """Gradients of the mean cross-entropy for the four weights, and of its sum for x."""
     h = np.tanh(x @ w[0].T + w[1])
     error = softmax(h @ w[2].T + w[3]) - np.eye(len(w[3]))[labels]
@@ -69,7 +73,13 @@ def gradients(w, x, labels):
     return [inner.T @ x / n, inner.mean(axis=0), error.T @ h / n, error.mean(axis=0)], inner @ w[0]
 
 
-def descend(w, x, labels, params, draw):
+def descend(
+    w: list[np.ndarray],
+    x: np.ndarray,
+    labels: np.ndarray,
+    params: BoundaryExpandParams | BoundaryShrinkParams,
+    draw: torch.Generator,
+) -> list[np.ndarray]:
     """The weights after SGD with momentum, in an order drawn from a generator."""
     w, speed = [v.copy() for v in w], [np.zeros_like(v) for v in w]
     for _ in range(params.epochs):
@@ -82,7 +92,7 @@ def descend(w, x, labels, params, draw):
     return w
 
 
-def moved(w, x, y, params):
+def moved(w: list[np.ndarray], x: np.ndarray, y: np.ndarray, params: BoundaryShrinkParams) -> np.ndarray:
     """The attacked images, pixel by pixel."""
     step = params.epsilon / params.attack_steps
     x = x.copy()
@@ -106,7 +116,13 @@ def moved(w, x, y, params):
     return x
 
 
-def nearest(w, x, y, params, forgotten):
+def nearest(
+    w: list[np.ndarray],
+    x: np.ndarray,
+    y: np.ndarray,
+    params: BoundaryShrinkParams,
+    forgotten: tuple[int, ...],
+) -> np.ndarray:
     result = []
     for z, true in zip(logits(w, moved(w, x, y, params)), y, strict=True):
         ranked = [c for c in np.argsort(-z) if c != true and c not in forgotten]
@@ -115,7 +131,7 @@ def nearest(w, x, y, params, forgotten):
 
 
 @pytest.fixture
-def problem():
+def problem() -> Problem:
     """Weights, images within the pixels' range, and labels that the network mostly gets right."""
     draw = np.random.default_rng(3)
     size = int(np.prod(SHAPE))
@@ -127,7 +143,7 @@ def problem():
     return w, x, y
 
 
-def network(w):
+def network(w: list[np.ndarray]) -> nn.Module:
     first, last = (nn.Linear(w[i].shape[1], w[i].shape[0], dtype=torch.float64) for i in (0, 2))
     model = nn.Sequential(nn.Flatten(), first, nn.Tanh(), last)
     for p, value in zip(model.parameters(), w, strict=True):
@@ -135,7 +151,7 @@ def network(w):
     return model.eval()
 
 
-def handle(problem, forget_classes=(), task="random"):
+def handle(problem: Problem, forget_classes: tuple[int, ...] = (), task: str = "random") -> TrialData:
     _, x, y = problem
     data = tiny_data(
         SHRINK,
@@ -150,14 +166,16 @@ def handle(problem, forget_classes=(), task="random"):
     return replace(data, _forget=replace(data._forget, scale=(high - low) / 255, shift=low))
 
 
-def forgotten(problem):
+def forgotten(problem: Problem) -> Problem:
     w, x, y = problem
     return w, x[FORGET].reshape(len(FORGET), -1), y[FORGET]
 
 
 @pytest.mark.parametrize("forget_classes", [(), (0,), (1, 4), tuple(range(CLASSES))])
 @pytest.mark.parametrize("changes", VARIANTS.values(), ids=VARIANTS)
-def test_attacked_images_and_labels_are_those_of_the_equation(problem, changes, forget_classes) -> None:
+def test_attacked_images_and_labels_are_those_of_the_equation(
+    problem: Problem, changes: dict[str, float | str], forget_classes: tuple[int, ...]
+) -> None:
     params = replace(BASE, **changes)
     w, x, y = forgotten(problem)
     data = handle(problem, forget_classes)
@@ -169,7 +187,7 @@ def test_attacked_images_and_labels_are_those_of_the_equation(problem, changes, 
 
 
 @pytest.mark.parametrize("changes", VARIANTS.values(), ids=VARIANTS)
-def test_the_weights_are_those_of_the_equation(problem, changes) -> None:
+def test_the_weights_are_those_of_the_equation(problem: Problem, changes: dict[str, float | str]) -> None:
     params = replace(BASE, **changes)
     w, x, y = forgotten(problem)
     model = SHRINK.unlearn(network(w), handle(problem), params, rng(5))
@@ -178,7 +196,7 @@ def test_the_weights_are_those_of_the_equation(problem, changes) -> None:
         assert np.allclose(p.detach().numpy(), value, rtol=1e-6, atol=1e-12)
 
 
-def test_every_variant_gives_other_weights(problem) -> None:
+def test_every_variant_gives_other_weights(problem: Problem) -> None:
     """An option without effect would not be noticed by the comparison above."""
     result = {
         weights(SHRINK.unlearn(network(problem[0]), handle(problem), replace(BASE, **changes), rng()))
@@ -189,7 +207,9 @@ def test_every_variant_gives_other_weights(problem) -> None:
     assert len(result) == len(VARIANTS)
 
 
-def test_a_failed_attack_gives_the_next_likely_class_or_with_an_option_the_true_class(problem) -> None:
+def test_a_failed_attack_gives_the_next_likely_class_or_with_an_option_the_true_class(
+    problem: Problem,
+) -> None:
     w, x, y = forgotten(problem)
     params = replace(BASE, epsilon=1e-9)
     ranked = np.argsort(-logits(w, x), axis=1)
@@ -201,7 +221,7 @@ def test_a_failed_attack_gives_the_next_likely_class_or_with_an_option_the_true_
     assert (same == ranked[:, 0]).all()
 
 
-def test_no_label_is_a_forgotten_class(problem) -> None:
+def test_no_label_is_a_forgotten_class(problem: Problem) -> None:
     for classes in ((2,), (0, 3), (1, 2, 3, 4, 5, 6, 7)):
         result = nearest_labels(network(problem[0]), handle(problem, classes), replace(BASE, epsilon=3.0))
         assert not set(result.tolist()) & set(classes)
@@ -209,13 +229,13 @@ def test_no_label_is_a_forgotten_class(problem) -> None:
 
 @pytest.mark.parametrize(("mode", "training"), [("train", True), ("eval", False)])
 def test_labels_come_from_the_original_in_eval_mode_before_it_learns(
-    problem, mode: str, training: bool
+    problem: Problem, mode: str, training: bool
 ) -> None:
     w, _, _ = problem
     seen = []
 
     class Spy(nn.Flatten):
-        def forward(self, x):
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
             seen.append((self.training, weights(model).clone()))
             return super().forward(x)
 
@@ -231,7 +251,7 @@ def test_labels_come_from_the_original_in_eval_mode_before_it_learns(
 
 
 @pytest.mark.parametrize("mode", ["train", "eval"])
-def test_batch_norms_statistics_move_in_train_mode_only(problem, mode: str) -> None:
+def test_batch_norms_statistics_move_in_train_mode_only(problem: Problem, mode: str) -> None:
     w, _, _ = problem
     model = nn.Sequential(nn.BatchNorm2d(SHAPE[0], dtype=torch.float64), *network(w)).eval()
     before = model[0].running_mean.clone()

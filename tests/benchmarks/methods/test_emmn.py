@@ -13,6 +13,7 @@ from torch import nn
 from torch.nn import functional as F
 
 from benchmarks import Scenario, prepare, run_trial
+from benchmarks.access import TrialData
 from benchmarks.hyperparameters import build
 from benchmarks.methods import methods
 from benchmarks.methods.emmn import EmmnParams
@@ -57,7 +58,7 @@ VARIANTS = {
 }
 
 
-def tiny(forget_labels=(3,)):
+def tiny(forget_labels: tuple[int, ...] = (3,)) -> TrialData:
     """Trial data with five classes and without images."""
     x = torch.zeros(reference.CLASSES, *reference.SHAPE).double()
     data = tiny_data(
@@ -66,7 +67,7 @@ def tiny(forget_labels=(3,)):
     return replace(data, _forget=None, _retain=None, _validation=None)
 
 
-def expected(model, forget_labels, params):
+def expected(model: nn.Module, forget_labels: tuple[int, ...], params: EmmnParams) -> np.ndarray:
     """All weights after the noise of every class and the impair phase."""
     generator, start = rng(), reference.weights_of(model)
     others = [c for c in range(reference.CLASSES) if c not in forget_labels]
@@ -102,7 +103,9 @@ def expected(model, forget_labels, params):
 
 @pytest.mark.parametrize("changes", VARIANTS.values(), ids=VARIANTS)
 @pytest.mark.parametrize("forget_labels", [(3,), (1, 4)])
-def test_the_weights_are_those_of_both_phases(changes, forget_labels) -> None:
+def test_the_weights_are_those_of_both_phases(
+    changes: dict[str, bool | float | str], forget_labels: tuple[int, ...]
+) -> None:
     params = replace(BASE, **changes)
     model = reference.network()
     wanted = expected(model, forget_labels, params)
@@ -179,7 +182,7 @@ def test_every_step_on_the_network_is_reported() -> None:
 def test_noise_looks_like_its_class_unless_that_is_to_be_forgotten(
     digits: Prepared, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def check(model, images, labels, **how):
+    def check(model: nn.Module, images: torch.Tensor, labels: torch.Tensor, **how: object) -> None:
         model.eval()
         logits = model(images)
         forgotten = labels == 8

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NoReturn
 
 import numpy as np
 import pytest
@@ -12,6 +12,7 @@ import torch
 from torch import nn
 
 from benchmarks import run_trial
+from benchmarks.access import TrialData
 from benchmarks.errors import AccessDenied
 from benchmarks.methods import methods
 from benchmarks.methods.fisher import FisherParams, fisher_diagonal
@@ -26,18 +27,18 @@ CLASSES = 3
 
 
 @pytest.fixture
-def problem():
+def problem() -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     draw = np.random.default_rng(0)
     return draw.normal(size=(CLASSES, 4)), draw.normal(size=CLASSES), draw.normal(size=(7, 1, 2, 2))
 
 
-def linear(w, b):
+def linear(w: np.ndarray, b: np.ndarray) -> nn.Module:
     layer = nn.Linear(4, CLASSES, dtype=torch.float64)
     layer.weight.data, layer.bias.data = torch.from_numpy(w.copy()), torch.from_numpy(b.copy())
     return nn.Sequential(nn.Flatten(), layer)
 
 
-def diagonal(w, b, x):
+def diagonal(w: np.ndarray, b: np.ndarray, x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """E_y[(d log p_y)^2] with d log p_y / dz = e_y - p, so that each logit has p_i (1 - p_i) in total."""
     flat = x.reshape(len(x), -1)
     z = flat @ w.T + b
@@ -46,7 +47,9 @@ def diagonal(w, b, x):
     return spread.T @ flat**2 / len(x), spread.mean(0)
 
 
-def test_the_diagonal_is_the_exact_expectation_over_labels_drawn_from_the_model(problem) -> None:
+def test_the_diagonal_is_the_exact_expectation_over_labels_drawn_from_the_model(
+    problem: tuple[np.ndarray, np.ndarray, np.ndarray],
+) -> None:
     w, b, x = problem
     data = tiny_data(FISHER, torch.from_numpy(x), torch.zeros(7, dtype=torch.int64), [], num_classes=3)
     result = fisher_diagonal(linear(w, b), data.retain, data.count)
@@ -56,7 +59,11 @@ def test_the_diagonal_is_the_exact_expectation_over_labels_drawn_from_the_model(
 
 
 @pytest.mark.parametrize("forgotten", [(1,), (0, 2), ()])
-def test_the_noise_of_the_last_layer(problem, monkeypatch: pytest.MonkeyPatch, forgotten) -> None:
+def test_the_noise_of_the_last_layer(
+    problem: tuple[np.ndarray, np.ndarray, np.ndarray],
+    monkeypatch: pytest.MonkeyPatch,
+    forgotten: tuple[int, ...],
+) -> None:
     w, b, x = problem
     x = x * np.array([1.0, 0.05, 1.0, 0.0]).reshape(2, 2)  # little and no information about two columns
     y = torch.arange(7) % CLASSES
@@ -77,7 +84,7 @@ def test_the_noise_of_the_last_layer(problem, monkeypatch: pytest.MonkeyPatch, f
     noise = torch.Generator().manual_seed(9)
     drawn: list[np.ndarray] = []
 
-    def randn(shape, generator, device):
+    def randn(shape: torch.Size, generator: torch.Generator, device: torch.device) -> torch.Tensor:
         drawn.append(torch.randn(list(shape), generator=noise).numpy().astype(np.float64))
         return torch.from_numpy(drawn[-1])
 
@@ -98,13 +105,13 @@ def test_the_noise_of_the_last_layer(problem, monkeypatch: pytest.MonkeyPatch, f
     assert np.allclose(result[1].bias.detach(), mean_bias + np.sqrt(10 * v_bias) * drawn[1], rtol=1e-6)
 
 
-def deep():
+def deep() -> nn.Module:
     """A hidden layer with as many units as there are classes."""
     torch.manual_seed(0)
     return nn.Sequential(nn.Flatten(), nn.Linear(4, CLASSES), nn.ReLU(), nn.Linear(CLASSES, CLASSES)).double()
 
 
-def deep_data():
+def deep_data() -> TrialData:
     torch.manual_seed(1)
     x = torch.randn(9, 1, 2, 2, dtype=torch.float64)
     return tiny_data(FISHER, x, torch.arange(9) % CLASSES, [0, 3, 6], num_classes=CLASSES)
@@ -140,7 +147,7 @@ def test_less_information_means_more_noise_up_to_a_bound() -> None:
 def test_it_reads_no_forget_image(digits: Prepared) -> None:
     class NoForget(type(data_for(digits, FISHER))):
         @property
-        def forget(self):
+        def forget(self) -> NoReturn:
             raise AccessDenied("read")
 
     given = data_for(digits, FISHER)

@@ -13,12 +13,12 @@ from torch import nn
 from torch.nn import functional as F
 
 from benchmarks import run_trial
-from benchmarks.access import Access
+from benchmarks.access import Access, TrialData
 from benchmarks.errors import AccessDenied, UnsuitableModel
 from benchmarks.evaluation import Predictions
 from benchmarks.methods import gkt, methods
 from benchmarks.methods.gkt import GktParams
-from tests.benchmarks.helpers import data_for, rng, tiny_data, weights
+from tests.benchmarks.helpers import FloatImages, data_for, rng, tiny_data, weights
 
 if TYPE_CHECKING:
     from benchmarks.trial.prepared import Prepared
@@ -38,7 +38,7 @@ BASE = GktParams(
 )
 
 
-def network(seed, inplace=False):
+def network(seed: int, inplace: bool = False) -> nn.Module:
     """Two convolutions and a linear layer, with weights large enough for confident predictions."""
     with torch.random.fork_rng():
         torch.manual_seed(seed)
@@ -55,14 +55,14 @@ def network(seed, inplace=False):
     return model
 
 
-def generator(_shape):
+def generator(_shape: tuple[int, int, int] | None) -> nn.Module:
     """A single linear layer in place of the real generator."""
     with torch.random.fork_rng():
         torch.manual_seed(5)
         return nn.Sequential(nn.Linear(128, SIDE * SIDE), nn.Unflatten(1, (1, SIDE, SIDE)))
 
 
-def handle(student=1, **more):
+def handle(student: int = 1, **more: object) -> TrialData:
     x = torch.zeros(3, 1, SIDE, SIDE, dtype=torch.float64)
     return tiny_data(
         GKT,
@@ -76,20 +76,20 @@ def handle(student=1, **more):
 
 
 @pytest.fixture
-def images():
+def images() -> torch.Tensor:
     return torch.randn(9, 1, SIDE, SIDE, generator=rng(3)).double() * 2
 
 
 # Every loss in NumPy ---------------------------------------------------------------------------------------
 
 
-def reference(model, x):
+def reference(model: nn.Module, x: torch.Tensor) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Outputs of both convolutions and the logits of `network`, in NumPy."""
     first, second, last = (
         [p.detach().numpy() for p in (layer.weight, layer.bias)] for layer in (model[0], model[2], model[5])
     )
 
-    def convolve(images, weight, bias):
+    def convolve(images: np.ndarray, weight: np.ndarray, bias: np.ndarray) -> np.ndarray:
         size = weight.shape[2]
         windows = np.lib.stride_tricks.sliding_window_view(images, (size, size), axis=(2, 3))
         return np.einsum("nchwij,ocij->nohw", windows, weight) + bias[:, None, None]
@@ -99,23 +99,23 @@ def reference(model, x):
     return first_map, second_map, np.maximum(second_map, 0).reshape(len(x), -1) @ last[0].T + last[1]
 
 
-def softmax(logits):
+def softmax(logits: np.ndarray) -> np.ndarray:
     e = np.exp(logits - logits.max(axis=1, keepdims=True))
     return e / e.sum(axis=1, keepdims=True)
 
 
-def kl(teacher, student, temperature):
+def kl(teacher: np.ndarray, student: np.ndarray, temperature: float) -> float:
     p, q = softmax(teacher / temperature), softmax(student / temperature)
     return (p * np.log(p / q)).sum(axis=1).mean()
 
 
-def js(teacher, student, temperature):
+def js(teacher: np.ndarray, student: np.ndarray, temperature: float) -> float:
     p, q = softmax(teacher / temperature), softmax(student / temperature)
     m = (p + q) / 2
     return ((p * np.log(p / m)).sum(axis=1).mean() + (q * np.log(q / m)).sum(axis=1).mean()) / 2
 
 
-def attention(a, b):
+def attention(a: list[np.ndarray], b: list[np.ndarray]) -> float:
     total = 0.0
     for s, t in zip(a, b, strict=True):
         maps = []
@@ -127,7 +127,7 @@ def attention(a, b):
 
 
 @pytest.mark.parametrize("forget", [[1], [0, 3], [0, 1, 2]])
-def test_the_gate_lets_through_what_is_below_the_threshold_for_every_forget_class(forget) -> None:
+def test_the_gate_lets_through_what_is_below_the_threshold_for_every_forget_class(forget: list[int]) -> None:
     logits = torch.randn(200, CLASSES, generator=rng(1)).double() * 2
     p = softmax(logits.numpy())
     expected = np.prod([p[:, i] < 0.2 for i in forget], axis=0).astype(bool)
@@ -140,7 +140,9 @@ def test_the_gate_lets_through_what_is_below_the_threshold_for_every_forget_clas
     [{}, {"beta": 0.0}, {"beta": 250.0}, {"temperature": 0.5}, {"divergence": "per_entry"}],
     ids=str,
 )
-def test_the_students_loss_is_that_of_the_equation(images, changes) -> None:
+def test_the_students_loss_is_that_of_the_equation(
+    images: torch.Tensor, changes: dict[str, float | str]
+) -> None:
     params = replace(BASE, **changes)
     teacher, student = network(0), network(1)
     logits, maps = gkt.observed(teacher, images, params.beta)
@@ -154,7 +156,9 @@ def test_the_students_loss_is_that_of_the_equation(images, changes) -> None:
 
 
 @pytest.mark.parametrize("changes", [{}, {"temperature": 2.0}, {"divergence": "per_entry"}], ids=str)
-def test_the_generators_loss_is_the_negative_divergence_of_what_passes(images, changes) -> None:
+def test_the_generators_loss_is_the_negative_divergence_of_what_passes(
+    images: torch.Tensor, changes: dict[str, float | str]
+) -> None:
     params = replace(BASE, **changes)
     teacher, student = network(0), network(1)
     loss = gkt.generator_loss(images, teacher, student, [1], params)
@@ -166,7 +170,7 @@ def test_the_generators_loss_is_the_negative_divergence_of_what_passes(images, c
     assert loss.item() == pytest.approx(expected, rel=1e-9)
 
 
-def test_both_losses_take_the_jensen_shannon_divergence_where_it_is_asked_for(images) -> None:
+def test_both_losses_take_the_jensen_shannon_divergence_where_it_is_asked_for(images: torch.Tensor) -> None:
     params = replace(BASE, discrepancy="js", beta=0.0, temperature=2.0)
     teacher, student = network(0), network(1)
     target, mine = reference(teacher, images)[-1], reference(student, images)[-1]
@@ -189,7 +193,7 @@ def test_js_is_symmetric_bounded_and_finite_if_a_network_is_certain() -> None:
     assert other.grad.isfinite().all()
 
 
-def test_the_generator_may_also_maximise_the_difference_of_attention(images) -> None:
+def test_the_generator_may_also_maximise_the_difference_of_attention(images: torch.Tensor) -> None:
     params = replace(BASE, generator_attention=True)
     teacher, student = network(0), network(1)
     *theirs, target = reference(teacher, images)
@@ -204,7 +208,9 @@ def test_the_generator_may_also_maximise_the_difference_of_attention(images) -> 
     assert not torch.allclose(gradient, torch.autograd.grad(plain, images)[0])
 
 
-def test_where_nothing_passes_the_generators_loss_is_the_log_odds_of_the_forget_classes(images) -> None:
+def test_where_nothing_passes_the_generators_loss_is_the_log_odds_of_the_forget_classes(
+    images: torch.Tensor,
+) -> None:
     params = replace(BASE, threshold=1e-9)
     loss = gkt.generator_loss(images, network(0), network(1), [1, 3], params)
     p = softmax(reference(network(0), images)[-1])
@@ -219,12 +225,12 @@ def test_where_nothing_passes_the_generators_loss_is_the_log_odds_of_the_forget_
 class Adam:
     """Adam and gradient clipping."""
 
-    def __init__(self, values, lr, clip):
+    def __init__(self, values: list[torch.Tensor], lr: float, clip: float | None) -> None:
         self.values, self.lr, self.clip, self.t = values, lr, clip, 0
         self.m = [torch.zeros_like(v) for v in values]
         self.v = [torch.zeros_like(v) for v in values]
 
-    def step(self, loss):
+    def step(self, loss: torch.Tensor) -> None:
         grads = torch.autograd.grad(loss, self.values)
         norm = sum(g.square().sum() for g in grads).sqrt()
         self.t += 1
@@ -238,13 +244,13 @@ class Adam:
                 self.values[i] -= self.lr * m / (v.sqrt() + 1e-8)
 
 
-def forward(values, x):
+def forward(values: list[torch.Tensor], x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
     first_map = F.conv2d(x, values[0], values[1], padding=1)
     second_map = F.conv2d(first_map.relu(), values[2], values[3])
     return first_map, second_map, second_map.relu().flatten(1) @ values[4].T + values[5]
 
 
-def replay(params, forget=FORGET):
+def replay(params: GktParams, forget: tuple[int, ...] = FORGET) -> tuple[torch.Tensor, torch.Tensor, int]:
     """Weights of the student and of the generator after a run, and the number of images that passed."""
     t, s = ([p.detach().clone() for p in network(seed).parameters()] for seed in (0, 1))
     draw, passed = rng(), 0
@@ -259,12 +265,12 @@ def replay(params, forget=FORGET):
         p.requires_grad_()
     learn, provoke = Adam(s, params.lr, params.grad_clip), Adam(g, params.generator_lr, params.grad_clip)
 
-    def divergence(target, mine):
+    def divergence(target: torch.Tensor, mine: torch.Tensor) -> torch.Tensor:
         p, q = (target / params.temperature).softmax(1), (mine / params.temperature).softmax(1)
         terms = p * (p / q).log()
         return terms.sum() / len(p) if params.divergence == "per_image" else terms.mean()
 
-    def made(z):
+    def made(z: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
         x = (z @ g[0].T + g[1]).view(-1, 1, SIDE, SIDE)
         p = forward(t, x)[2].softmax(1)
         return x, (p[:, list(forget)] < params.threshold).all(1), p
@@ -315,14 +321,14 @@ VARIANTS = {
 
 
 @pytest.fixture
-def small(monkeypatch: pytest.MonkeyPatch):
+def small(monkeypatch: pytest.MonkeyPatch) -> list[nn.Module]:
     """The small generator, kept for inspection."""
     made = []
     monkeypatch.setattr(gkt, "new_generator", lambda shape: made.append(generator(shape)) or made[-1])
     return made
 
 
-def test_every_pseudo_batch_is_reported_with_the_student_as_it_stands(small) -> None:
+def test_every_pseudo_batch_is_reported_with_the_student_as_it_stands(small: list[nn.Module]) -> None:
     seen = []
     data = replace(handle(), _observe=lambda model, share: seen.append((model, share)))
     student = GKT.unlearn(network(0), data, replace(BASE, pseudo_batches=4), rng())
@@ -331,7 +337,9 @@ def test_every_pseudo_batch_is_reported_with_the_student_as_it_stands(small) -> 
 
 
 @pytest.mark.parametrize("changes", VARIANTS.values(), ids=VARIANTS)
-def test_the_weights_are_those_of_the_algorithm(small, changes) -> None:
+def test_the_weights_are_those_of_the_algorithm(
+    small: list[nn.Module], changes: dict[str, bool | float | str]
+) -> None:
     params = replace(BASE, **changes)
     student = GKT.unlearn(network(0), handle(), params, rng())
     expected, expected_generator, _ = replay(params)
@@ -348,13 +356,13 @@ def test_every_variant_gives_other_weights() -> None:
     assert students["collapsed"] != students["collapsed_and_left"]
 
 
-def test_several_classes_are_held_back_together(small) -> None:
+def test_several_classes_are_held_back_together(small: list[nn.Module]) -> None:
     student = GKT.unlearn(network(0), handle(forget_classes=(1, 3)), BASE, rng())
     assert torch.allclose(weights(student), replay(BASE, (1, 3))[0], rtol=1e-6, atol=1e-12)
     assert not torch.equal(replay(BASE, (1, 3))[0], replay(BASE)[0])
 
 
-def test_a_collapsed_generator_is_led_back_until_images_pass(small) -> None:
+def test_a_collapsed_generator_is_led_back_until_images_pass(small: list[nn.Module]) -> None:
     params = replace(BASE, threshold=0.02, pseudo_batches=40)
     _, _, left = replay(replace(params, steer=False))
     _, _, led = replay(params)
@@ -367,17 +375,19 @@ def test_a_collapsed_generator_is_led_back_until_images_pass(small) -> None:
 # Networks --------------------------------------------------------------------------------------------------
 
 
-def test_inplace_activations_change_nothing(small, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_inplace_activations_change_nothing(small: list[nn.Module], monkeypatch: pytest.MonkeyPatch) -> None:
     expected = weights(GKT.unlearn(network(0), handle(), BASE, rng()))
     data = replace(handle(), new_model=lambda: network(1, inplace=True))
     result = weights(GKT.unlearn(network(0, inplace=True), data, BASE, rng()))
     assert torch.equal(result, expected)
 
 
-def test_the_teacher_runs_in_eval_mode_the_student_in_train_mode_and_no_hook_stays(small) -> None:
+def test_the_teacher_runs_in_eval_mode_the_student_in_train_mode_and_no_hook_stays(
+    small: list[nn.Module],
+) -> None:
     modes = {"teacher": set(), "student": set()}
 
-    def watched(name, seed):
+    def watched(name: str, seed: int) -> nn.Module:
         model = network(seed)
         model.append(nn.Dropout(0.0))
         model[-1].register_forward_pre_hook(lambda layer, _: modes[name].add(layer.training))
@@ -392,13 +402,13 @@ def test_the_teacher_runs_in_eval_mode_the_student_in_train_mode_and_no_hook_sta
     assert not any(layer._forward_hooks for model in (teacher, student) for layer in model.modules())
 
 
-def flat(seed):
+def flat(seed: int) -> nn.Module:
     with torch.random.fork_rng():
         torch.manual_seed(seed)
         return nn.Sequential(nn.Flatten(), nn.Linear(SIDE * SIDE, CLASSES)).double()
 
 
-def test_a_network_without_attention_maps_needs_beta_0(small) -> None:
+def test_a_network_without_attention_maps_needs_beta_0(small: list[nn.Module]) -> None:
     data = replace(handle(), new_model=lambda: flat(1))
     with pytest.raises(UnsuitableModel, match="beta=0"):
         GKT.unlearn(flat(0), data, BASE, rng())
@@ -406,7 +416,7 @@ def test_a_network_without_attention_maps_needs_beta_0(small) -> None:
     assert not torch.equal(weights(student), weights(flat(1)))
 
 
-def test_linear_layers_over_tokens_have_attention_maps_too(images) -> None:
+def test_linear_layers_over_tokens_have_attention_maps_too(images: torch.Tensor) -> None:
     layer = nn.Linear(SIDE, 3).double()
     model = nn.Sequential(nn.Flatten(1, 2), layer, nn.Flatten(), nn.Linear(3 * SIDE, CLASSES).double())
     _, (result,) = gkt.observed(model, images, 1.0)
@@ -415,7 +425,9 @@ def test_linear_layers_over_tokens_have_attention_maps_too(images) -> None:
 
 
 @pytest.mark.parametrize("shape", [(1, 8, 8), (1, 28, 28), (3, 32, 32), (3, 30, 30), (2, 7, 5), (1, 4, 4)])
-def test_the_generator_makes_images_of_every_shape_on_the_normalised_scale(shape) -> None:
+def test_the_generator_makes_images_of_every_shape_on_the_normalised_scale(
+    shape: tuple[int, int, int],
+) -> None:
     with torch.random.fork_rng():
         torch.manual_seed(0)
         x = gkt.new_generator(shape)(torch.randn(16, 128))
@@ -483,14 +495,14 @@ def test_choosing_by_real_images_needs_and_declares_access_to_them(digits: Prepa
 
 
 def test_the_best_student_is_returned_and_rates_are_halved_on_a_plateau(
-    small, monkeypatch: pytest.MonkeyPatch
+    small: list[nn.Module], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Evaluates validation (retain) and forget images in turn; the scripted accuracies choose the fourth."""
     retain = [0.2, 0.9, 0.4, 0.6, 0.5, 0.5]
     forget = [0.0, 0.5, 0.0, 0.0, 0.0, 0.5]
     students, script = [], iter([v for pair in zip(retain, forget, strict=True) for v in pair])
 
-    def predict(model, images):
+    def predict(model: nn.Module, images: FloatImages) -> Predictions:
         students.append(weights(model).clone())
         right = int(10 * next(script))
         logits = np.zeros((10, CLASSES), np.float32)

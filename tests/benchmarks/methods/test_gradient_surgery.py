@@ -15,7 +15,7 @@ from benchmarks.methods import methods
 from benchmarks.methods.gradient_surgery import GradientSurgeryParams, orthogonal
 from tests.benchmarks.helpers import rng, tiny_data, weights
 from tests.benchmarks.methods.adam import Adam
-from tests.benchmarks.methods.numpy_network import CLASSES, Network, images, watch
+from tests.benchmarks.methods.numpy_network import CLASSES, Batch, Network, images, watch
 
 if TYPE_CHECKING:
     from benchmarks.training.recipes import Recipe
@@ -46,24 +46,31 @@ VARIANTS = {
 }
 
 
-def flat(tensors):
+def flat(tensors: list[np.ndarray]) -> np.ndarray:
     return np.concatenate([np.asarray(t).ravel() for t in tensors])
 
 
-def unlearn(params, model=None, x=X, y=Y):
+def unlearn(
+    params: GradientSurgeryParams,
+    model: nn.Module | None = None,
+    x: torch.Tensor = X,
+    y: torch.Tensor = Y,
+) -> nn.Module:
     model = Network().in_torch() if model is None else model
     return SURGERY.unlearn(model, tiny_data(SURGERY, x, y, FORGET, num_classes=CLASSES), params, rng())
 
 
 @pytest.mark.parametrize("changes", VARIANTS.values(), ids=VARIANTS)
-def test_the_weights_are_those_of_the_equation(monkeypatch: pytest.MonkeyPatch, changes) -> None:
+def test_the_weights_are_those_of_the_equation(
+    monkeypatch: pytest.MonkeyPatch, changes: dict[str, float | str]
+) -> None:
     params = replace(BASE, **changes)
     network = Network()
     model = network.in_torch()
     seen = watch(monkeypatch, model, X)
     unlearn(params, model)
 
-    def gradients(batch):
+    def gradients(batch: Batch) -> list[np.ndarray]:
         return network.gradients(X[batch.positions], Y[batch.positions])
 
     climbs = params.epochs * -(-len(FORGET) // params.batch_size)
@@ -125,7 +132,7 @@ def test_a_small_step_raises_the_forget_loss_and_leaves_that_of_the_retain_batch
     model = network.in_torch().double()
     f, r = (X[FORGET], Y[FORGET]), (X[RETAIN], Y[RETAIN])
 
-    def loss(batch):
+    def loss(batch: tuple[torch.Tensor, torch.Tensor]) -> torch.Tensor:
         return nn.functional.cross_entropy(model(batch[0]), batch[1])
 
     before = loss(f), loss(r)
@@ -157,12 +164,12 @@ def test_both_phases_are_in_train_mode_and_every_pass_is_shuffled(monkeypatch: p
 
 def test_a_network_with_batch_norm_and_a_weight_out_of_use_is_fine() -> None:
     class Wide(nn.Module):
-        def __init__(self):
+        def __init__(self) -> None:
             super().__init__()
             self.body = nn.Sequential(nn.Flatten(), nn.Linear(9, 6), nn.BatchNorm1d(6), nn.Linear(6, CLASSES))
             self.idle = nn.Parameter(torch.ones(3))
 
-        def forward(self, x):
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
             return self.body(x)
 
     model = unlearn(replace(BASE, l1=0.0, weight_decay=1e-5), Wide().double())
@@ -172,7 +179,9 @@ def test_a_network_with_batch_norm_and_a_weight_out_of_use_is_fine() -> None:
 
 
 @pytest.mark.parametrize("params", [{"epochs": 1}, {"epochs": 2, "batch_size": 50, "repair_epochs": 3}])
-def test_a_trial_counts_its_samples_tells_its_steps_and_repeats(digits: Prepared, params) -> None:
+def test_a_trial_counts_its_samples_tells_its_steps_and_repeats(
+    digits: Prepared, params: dict[str, int]
+) -> None:
     shares = []
     first = run_trial(digits, SURGERY, params, observe=lambda share, _: shares.append(share))
     second = run_trial(digits, SURGERY, params)

@@ -8,6 +8,7 @@ held constant, and u (x - x')^T / |x - x'| and 0 when it is not.
 from __future__ import annotations
 
 import copy
+from collections.abc import Callable, Iterator
 from dataclasses import asdict, replace
 from types import SimpleNamespace
 from typing import TYPE_CHECKING
@@ -27,6 +28,8 @@ from tests.benchmarks.helpers import data_for, rng, weights
 if TYPE_CHECKING:
     from benchmarks.trial.prepared import Prepared
 
+Problem = tuple[np.ndarray, np.ndarray, np.ndarray]
+
 
 JIT = methods.get("jit")
 CLASSES, SHAPE, IMAGES = 4, (1, 3, 3), 7
@@ -36,16 +39,20 @@ BASE = JitParams(lr=0.05, sigma=0.6, n_samples=5, batch_size=3)
 class Noise:
     """A replacement for torch.randn that returns recorded noise, copy by copy, for passes of any size."""
 
-    def __init__(self):
+    def __init__(self) -> None:
         self.draw = np.random.default_rng(1)
         self.calls = []
 
-    def __call__(self, shape, generator, device):
+    def __call__(
+        self, shape: tuple[int, ...], generator: torch.Generator, device: torch.device
+    ) -> torch.Tensor:
         self.calls.append(shape[0])
         return torch.stack([torch.from_numpy(self.draw.normal(size=shape[1:])) for _ in range(shape[0])])
 
 
-def reference(w, b, images, params):
+def reference(
+    w: np.ndarray, b: np.ndarray, images: np.ndarray, params: JitParams
+) -> tuple[list[float], np.ndarray, np.ndarray]:
     """Losses of all steps, and W and b after them."""
     draw = np.random.default_rng(1)
     size = np.prod(SHAPE)
@@ -92,13 +99,13 @@ def reference(w, b, images, params):
 
 
 @pytest.fixture
-def problem():
+def problem() -> Problem:
     draw = np.random.default_rng(0)
     images = draw.uniform(-1, 1, (IMAGES, *SHAPE))
     return draw.normal(size=(CLASSES, int(np.prod(SHAPE)))), draw.normal(size=CLASSES), images
 
 
-def linear(w, b):
+def linear(w: np.ndarray, b: np.ndarray) -> nn.Module:
     layer = nn.Linear(w.shape[1], w.shape[0], dtype=torch.float64)
     layer.weight.data, layer.bias.data = torch.from_numpy(w.copy()), torch.from_numpy(b.copy())
     return nn.Sequential(nn.Flatten(), layer)
@@ -107,14 +114,14 @@ def linear(w, b):
 class Forget:
     """Forget images without labels, in batches."""
 
-    def __init__(self, images):
+    def __init__(self, images: np.ndarray) -> None:
         self.images = torch.from_numpy(images)
 
-    def batches(self, size):
+    def batches(self, size: int) -> Iterator[tuple[torch.Tensor, None]]:
         return ((x, None) for x in self.images.split(size))
 
 
-def unlearn(problem, params):
+def unlearn(problem: Problem, params: JitParams) -> tuple[np.ndarray, np.ndarray]:
     w, b, images = problem
     data = SimpleNamespace(forget=Forget(images))
     model = JIT.unlearn(linear(w, b), data, params, rng())
@@ -141,14 +148,16 @@ VARIANTS = {
 
 
 @pytest.fixture
-def noise(monkeypatch: pytest.MonkeyPatch):
+def noise(monkeypatch: pytest.MonkeyPatch) -> Noise:
     made = Noise()
     monkeypatch.setattr(torch, "randn", made)
     return made
 
 
 @pytest.mark.parametrize("changes", VARIANTS.values(), ids=VARIANTS)
-def test_the_weights_are_those_of_the_equation(problem, noise, changes) -> None:
+def test_the_weights_are_those_of_the_equation(
+    problem: Problem, noise: Noise, changes: dict[str, bool | float | str]
+) -> None:
     params = replace(BASE, **changes)
     w, b = unlearn(problem, params)
     _, expected_w, expected_b = reference(*problem, params)
@@ -156,7 +165,9 @@ def test_the_weights_are_those_of_the_equation(problem, noise, changes) -> None:
     assert np.allclose(b, expected_b, rtol=1e-6, atol=0)
 
 
-def test_every_variant_but_three_gives_other_weights(problem, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_every_variant_but_three_gives_other_weights(
+    problem: Problem, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """An option without effect would not be noticed by the comparison above."""
     variants = {}
     for name, changes in VARIANTS.items():
@@ -168,7 +179,9 @@ def test_every_variant_but_three_gives_other_weights(problem, monkeypatch: pytes
 
 
 @pytest.mark.parametrize("changes", VARIANTS.values(), ids=VARIANTS)
-def test_the_loss_is_that_of_the_equation(problem, noise, changes) -> None:
+def test_the_loss_is_that_of_the_equation(
+    problem: Problem, noise: Noise, changes: dict[str, bool | float | str]
+) -> None:
     w, b, images = problem
     params = replace(BASE, **changes)
     loss = sensitivity(linear(w, b), torch.from_numpy(images[: params.batch_size]), params, rng())
@@ -177,7 +190,7 @@ def test_the_loss_is_that_of_the_equation(problem, noise, changes) -> None:
 
 @pytest.mark.parametrize(("fits", "calls"), [(1, [1] * 5), (6, [2, 2, 1]), (9, [3, 2]), (1000, [5])])
 def test_copies_in_several_passes_give_the_result_of_a_single_pass(
-    problem, noise, monkeypatch: pytest.MonkeyPatch, fits: int, calls
+    problem: Problem, noise: Noise, monkeypatch: pytest.MonkeyPatch, fits: int, calls: list[int]
 ) -> None:
     monkeypatch.setattr(image_sets, "per_pass", lambda shape, device: fits)
     w, b = unlearn(problem, replace(BASE, batch_size=3))
@@ -189,12 +202,12 @@ def test_copies_in_several_passes_give_the_result_of_a_single_pass(
 
 @pytest.mark.parametrize(("mode", "training"), [("eval", False), ("train", True)])
 def test_the_mode_holds_for_both_passes_and_the_result_is_in_eval_mode(
-    problem, mode: str, training: bool
+    problem: Problem, mode: str, training: bool
 ) -> None:
     modes = []
 
     class Spy(nn.Flatten):
-        def forward(self, x):
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
             modes.append(self.training)
             return super().forward(x)
 
@@ -207,7 +220,7 @@ def test_the_mode_holds_for_both_passes_and_the_result_is_in_eval_mode(
     assert not model.training
 
 
-def test_dropout_is_drawn_for_every_copy_in_train_mode_only(problem) -> None:
+def test_dropout_is_drawn_for_every_copy_in_train_mode_only(problem: Problem) -> None:
     w, b, images = problem
     x = torch.from_numpy(images)
     model = nn.Sequential(nn.Flatten(), nn.Dropout(0.5), linear(w, b)[1])
@@ -234,7 +247,7 @@ def test_as_coded_gradients_pile_up_and_only_vgg_draws_dropout() -> None:
 def test_labels_are_not_used_and_images_come_in_stored_order(digits: Prepared) -> None:
     params = JitParams(lr=1e-3, n_samples=5)
 
-    def run(change):
+    def run(change: Callable[..., object]) -> torch.Tensor:
         data = data_for(digits, JIT)
         data = replace(data, _forget=change(data._forget))
         return weights(JIT.unlearn(copy.deepcopy(digits.original), data, params, rng()))

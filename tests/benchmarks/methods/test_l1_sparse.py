@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 import torch
+from torch import nn
 
 from benchmarks import run_trial
 from benchmarks.methods import methods
@@ -37,14 +38,16 @@ VARIANTS = {
 }
 
 
-def unlearn(params, model=None):
+def unlearn(params: L1SparseParams, model: nn.Module | None = None) -> nn.Module:
     model = Network().in_torch() if model is None else model
     data = tiny_data(L1_SPARSE, X, Y, FORGET, num_classes=CLASSES)
     return L1_SPARSE.unlearn(model, data, params, rng())
 
 
 @pytest.mark.parametrize("changes", VARIANTS.values(), ids=VARIANTS)
-def test_the_weights_are_those_of_the_equation(monkeypatch: pytest.MonkeyPatch, changes) -> None:
+def test_the_weights_are_those_of_the_equation(
+    monkeypatch: pytest.MonkeyPatch, changes: dict[str, float | str]
+) -> None:
     params = replace(BASE, **changes)
     network = Network()
     model = network.in_torch()

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 LFSSD = methods.get("lfssd")
 
 
-def importance(w, x, batch_size):
+def importance(w: np.ndarray, x: np.ndarray, batch_size: int) -> np.ndarray:
     """|gradient| of the mean over a batch of |Wx|^2, which is 2 W x x^T, averaged over batches."""
     parts = []
     for start in range(0, len(x), batch_size):

@@ -34,13 +34,15 @@ VARIANTS = {
 }
 
 
-def unlearn(params, model=None, seed=0):
+def unlearn(params: NeggradParams, model: nn.Module | None = None, seed: int = 0) -> nn.Module:
     model = Network().in_torch() if model is None else model
     return NEGGRAD.unlearn(model, tiny_data(NEGGRAD, X, Y, FORGET, num_classes=CLASSES), params, rng(seed))
 
 
 @pytest.mark.parametrize("changes", VARIANTS.values(), ids=VARIANTS)
-def test_the_weights_are_those_of_ascent_in_numpy(monkeypatch: pytest.MonkeyPatch, changes) -> None:
+def test_the_weights_are_those_of_ascent_in_numpy(
+    monkeypatch: pytest.MonkeyPatch, changes: dict[str, float]
+) -> None:
     params = replace(BASE, **changes)
     network = Network()
     model = network.in_torch()

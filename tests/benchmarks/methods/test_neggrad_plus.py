@@ -37,14 +37,18 @@ VARIANTS = {
 }
 
 
-def unlearn(params, model=None, forget=FORGET):
+def unlearn(
+    params: NeggradPlusParams, model: nn.Module | None = None, forget: list[int] = FORGET
+) -> nn.Module:
     model = Network().in_torch() if model is None else model
     data = tiny_data(NEGGRAD_PLUS, X, Y, forget, num_classes=CLASSES)
     return NEGGRAD_PLUS.unlearn(model, data, params, rng())
 
 
 @pytest.mark.parametrize("changes", VARIANTS.values(), ids=VARIANTS)
-def test_the_weights_are_those_of_the_equation(monkeypatch: pytest.MonkeyPatch, changes) -> None:
+def test_the_weights_are_those_of_the_equation(
+    monkeypatch: pytest.MonkeyPatch, changes: dict[str, float]
+) -> None:
     params = replace(BASE, **changes)
     network = Network()
     model = network.in_torch()
@@ -66,7 +70,7 @@ def test_every_variant_gives_other_weights() -> None:
 
 @pytest.mark.parametrize("forget", [FORGET, FORGET[:1], list(range(16))])
 def test_an_epoch_is_a_pass_over_the_retain_images_while_forget_images_repeat(
-    monkeypatch: pytest.MonkeyPatch, forget
+    monkeypatch: pytest.MonkeyPatch, forget: list[int]
 ) -> None:
     model = Network().in_torch()
     seen = watch(monkeypatch, model, X)

@@ -7,12 +7,13 @@ from typing import TYPE_CHECKING
 
 import pytest
 import torch
+from torch import nn
 
 from benchmarks import run_trial
 from benchmarks.methods import methods
 from benchmarks.toolbox.relabelling import RandomLabelsParams
 from tests.benchmarks.helpers import rng, tiny_data, weights
-from tests.benchmarks.methods.numpy_network import CLASSES, Descent, Network, images, watch
+from tests.benchmarks.methods.numpy_network import CLASSES, Batch, Descent, Network, images, watch
 
 if TYPE_CHECKING:
     from benchmarks.trial.prepared import Prepared
@@ -36,13 +37,15 @@ VARIANTS = {
 }
 
 
-def unlearn(params, model=None, forget=FORGET, **more):
+def unlearn(
+    params: RandomLabelsParams, model: nn.Module | None = None, forget: list[int] = FORGET, **more: object
+) -> nn.Module:
     model = Network().in_torch() if model is None else model
     data = tiny_data(RANDOM_LABELS, X, Y, forget, num_classes=CLASSES, **more)
     return RANDOM_LABELS.unlearn(model, data, params, rng())
 
 
-def seen_in(monkeypatch, params, **more):
+def seen_in(monkeypatch: pytest.MonkeyPatch, params: RandomLabelsParams, **more: object) -> list[list[Batch]]:
     """The batches of every epoch."""
     model = Network().in_torch()
     seen = watch(monkeypatch, model, X)
@@ -51,13 +54,15 @@ def seen_in(monkeypatch, params, **more):
     return [seen[i : i + per_epoch] for i in range(0, len(seen), per_epoch)]
 
 
-def labelled(epoch):
+def labelled(epoch: list[Batch]) -> dict[int, int]:
     """Position -> label, over the batches of an epoch."""
     return {i: int(y) for batch in epoch for i, y in zip(batch.positions, batch.labels, strict=True)}
 
 
 @pytest.mark.parametrize("changes", VARIANTS.values(), ids=VARIANTS)
-def test_the_weights_are_those_of_descent_in_numpy(monkeypatch: pytest.MonkeyPatch, changes) -> None:
+def test_the_weights_are_those_of_descent_in_numpy(
+    monkeypatch: pytest.MonkeyPatch, changes: dict[str, float | str]
+) -> None:
     params = replace(BASE, **changes)
     network = Network()
     model = network.in_torch()

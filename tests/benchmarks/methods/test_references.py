@@ -28,7 +28,7 @@ def test_the_original_costs_nothing_and_is_unchanged(digits: Prepared) -> None:
 
 
 def test_retraining_owes_nothing_to_the_original_weights(digits: Prepared) -> None:
-    def retrained(model):
+    def retrained(model: torch.nn.Module) -> torch.Tensor:
         data = replace(data_for(digits, RETRAIN), recipe=replace(digits.packed.recipe, epochs=1))
         with torch.random.fork_rng():
             torch.manual_seed(0)

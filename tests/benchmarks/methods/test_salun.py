@@ -12,6 +12,7 @@ import torch
 from torch import nn
 
 from benchmarks import run_trial
+from benchmarks.access import TrialData
 from benchmarks.methods import methods
 from benchmarks.methods.salun import SalunParams, largest, ranked, saliency
 from benchmarks.toolbox.relabelling import RandomLabelsParams
@@ -38,16 +39,16 @@ VARIANTS = {
 }
 
 
-def data():
+def data() -> TrialData:
     return tiny_data(SALUN, X, Y, FORGET, num_classes=CLASSES)
 
 
-def unlearn(params, model=None):
+def unlearn(params: SalunParams, model: nn.Module | None = None) -> nn.Module:
     model = Network().in_torch() if model is None else model
     return SALUN.unlearn(model, data(), params, rng())
 
 
-def reference_masks(network, fraction):
+def reference_masks(network: Network, fraction: float) -> list[np.ndarray]:
     """1 for the largest |sum of the gradient over single forget images|, over all weights."""
     total = [np.zeros_like(w) for w in network.weights]
     for i in FORGET:
@@ -101,7 +102,9 @@ def test_of_equal_saliencies_the_first_are_taken() -> None:
 
 
 @pytest.mark.parametrize("changes", VARIANTS.values(), ids=VARIANTS)
-def test_the_weights_are_those_of_descent_inside_the_mask(monkeypatch: pytest.MonkeyPatch, changes) -> None:
+def test_the_weights_are_those_of_descent_inside_the_mask(
+    monkeypatch: pytest.MonkeyPatch, changes: dict[str, float | str]
+) -> None:
     params = replace(BASE, **changes)
     network = Network()
     masks = reference_masks(network, params.mask_fraction)

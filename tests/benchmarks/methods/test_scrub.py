@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -55,14 +56,18 @@ VARIANTS = {
 }
 
 
-def unlearn(params, model=None, observe=lambda model, share: None):
+def unlearn(
+    params: ScrubParams,
+    model: nn.Module | None = None,
+    observe: Callable[..., object] = lambda model, share: None,
+) -> nn.Module:
     model = SoftNetwork().in_torch() if model is None else model
     data = tiny_data(SCRUB, X, Y, FORGET, num_classes=CLASSES)
     return SCRUB.unlearn(model, replace(data, _observe=observe), params, rng())
 
 
 @pytest.mark.parametrize("changes", VARIANTS.values(), ids=VARIANTS)
-def test_the_weights_are_those_of_the_equation(changes) -> None:
+def test_the_weights_are_those_of_the_equation(changes: dict[str, float | str]) -> None:
     params = replace(BASE, **changes)
     network = SoftNetwork()
     model, teacher = network.in_torch(), network.logits(X)
@@ -131,7 +136,7 @@ def test_without_weight_decay_the_first_max_pass_does_nothing() -> None:
         ("5,8,9", [1, 1, 1, 1, 1, 0.1, 0.1, 0.1, 0.01, 0.001]),
     ],
 )
-def test_the_learning_rate_falls_after_the_published_epochs(decay_after: str, expected) -> None:
+def test_the_learning_rate_falls_after_the_published_epochs(decay_after: str, expected: list[float]) -> None:
     params = replace(BASE, lr=1.0, decay_after=decay_after)
     assert [learning_rate(params, epoch) for epoch in range(10)] == pytest.approx(expected)
 

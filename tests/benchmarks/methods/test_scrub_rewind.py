@@ -5,14 +5,17 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+import numpy as np
 import pytest
 import torch
 from torch import nn
 
 from benchmarks import run_trial
+from benchmarks.access import TrialData
 from benchmarks.errors import InvalidScenario
 from benchmarks.methods import methods
-from benchmarks.methods.scrub_rewind import expected_error
+from benchmarks.methods.scrub import Scrub
+from benchmarks.methods.scrub_rewind import ScrubRewind, expected_error
 from benchmarks.toolbox.scrubbing import ScrubParams
 from tests.benchmarks.helpers import rng, tiny_data, weights
 from tests.benchmarks.methods.numpy_network import CLASSES, images
@@ -31,16 +34,16 @@ VALIDATION = list(range(28, 40))
 EPOCHS = PARAMS.forget_epochs + PARAMS.repair_epochs
 
 
-def whole_class(label):
+def whole_class(label: int) -> tuple[list[int], list[int]]:
     """The training images to forget, and the held-out images that remain."""
     return [i for i in range(28) if Y[i] == label], [i for i in VALIDATION if Y[i] != label]
 
 
-def handle(method, task, forget, validation):
+def handle(method: Scrub | ScrubRewind, task: str, forget: list[int], validation: list[int]) -> TrialData:
     return tiny_data(method, X, Y, forget, num_classes=CLASSES, task=task, validation=validation)
 
 
-def after_every_epoch(task, forget, validation):
+def after_every_epoch(task: str, forget: list[int], validation: list[int]) -> list[torch.Tensor]:
     """The weights at the end of every epoch of plain SCRUB on the same problem."""
     steps, epochs = [], []
     data = handle(SCRUB, task, forget, validation)
@@ -54,7 +57,7 @@ def after_every_epoch(task, forget, validation):
     return epochs
 
 
-def predicted(vector, positions):
+def predicted(vector: torch.Tensor, positions: list[int]) -> np.ndarray:
     network = SoftNetwork()
     shapes = [w.shape for w in network.weights]
     parts = vector.split([w.size for w in network.weights])
@@ -72,7 +75,7 @@ def predicted(vector, positions):
     ],
 )
 def test_it_returns_the_epoch_whose_forget_error_is_closest_to_the_expected_error(
-    task, forget, validation, last
+    task: str, forget: list[int], validation: list[int], last: bool
 ) -> None:
     epochs = after_every_epoch(task, forget, validation)
     predictions = predicted(epochs[-1], validation)
@@ -94,11 +97,13 @@ def test_it_returns_the_epoch_whose_forget_error_is_closest_to_the_expected_erro
 class Spoken(nn.Module):
     """Predicts the class that the image encodes."""
 
-    def forward(self, x):
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
         return x.flatten(1)
 
 
-def spoken(true, predictions, forget, validation, task="random"):
+def spoken(
+    true: list[int], predictions: list[int], forget: list[int], validation: list[int], task: str = "random"
+) -> float:
     x = nn.functional.one_hot(torch.tensor(predictions), 3).double().view(-1, 1, 1, 3)
     data = tiny_data(REWIND, x, torch.tensor(true), forget, num_classes=3, task=task, validation=validation)
     return expected_error(Spoken().eval(), data)
@@ -123,11 +128,11 @@ def test_it_is_not_defined_for_sub_classes() -> None:
 
 
 def test_batch_norm_statistics_are_wound_back_too() -> None:
-    def network():
+    def network() -> nn.Module:
         torch.manual_seed(0)
         return nn.Sequential(nn.Flatten(), nn.BatchNorm1d(9), nn.Linear(9, CLASSES)).double().eval()
 
-    def observe(model, share):
+    def observe(model: nn.Module, share: float) -> None:
         steps.append((weights(model).clone(), model[1].running_mean.clone()))
 
     steps = []

@@ -50,13 +50,15 @@ VARIANTS = {
 }
 
 
-def unlearn(params, model=None):
+def unlearn(params: SoftRelabelingParams, model: nn.Module | None = None) -> nn.Module:
     model = SoftNetwork().in_torch() if model is None else model
     data = tiny_data(SOFT, X, Y, FORGET, num_classes=CLASSES)
     return SOFT.unlearn(model, data, params, rng())
 
 
-def mixed(forget, retain, labels, temperature):
+def mixed(
+    forget: np.ndarray, retain: np.ndarray, labels: np.ndarray | torch.Tensor, temperature: float
+) -> np.ndarray:
     """Labels for the embeddings of forget images, image by image."""
     result = []
     for h in forget:
@@ -92,7 +94,7 @@ def test_autocast_does_not_round_labels() -> None:
 
 
 @pytest.mark.parametrize("name", [n for n in VARIANTS if n != "retain_batch_size"])
-def test_the_weights_are_those_of_the_equation(name) -> None:
+def test_the_weights_are_those_of_the_equation(name: str) -> None:
     params = replace(BASE, **VARIANTS[name])
     network = SoftNetwork()
     model, embedded = network.in_torch(), network.logits(X)
@@ -131,7 +133,9 @@ def test_every_step_compares_with_other_retain_images_of_the_asked_number(
 ) -> None:
     batches = []
 
-    def spy(forget, retain, labels, temperature):
+    def spy(
+        forget: torch.Tensor, retain: torch.Tensor, labels: torch.Tensor, temperature: float
+    ) -> torch.Tensor:
         batches.append((retain, labels))
         return soft_labels(forget, retain, labels, temperature)
 
@@ -153,7 +157,7 @@ def test_every_step_compares_with_other_retain_images_of_the_asked_number(
 def test_no_forgotten_class_is_ever_in_a_label(monkeypatch: pytest.MonkeyPatch) -> None:
     made = []
 
-    def spy(*arguments):
+    def spy(*arguments: float | torch.Tensor) -> torch.Tensor:
         made.append(soft_labels(*arguments))
         return made[-1]
 

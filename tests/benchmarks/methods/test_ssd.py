@@ -27,19 +27,19 @@ BASE = SsdParams(alpha=0.9, dampening=0.8, batch_size=2)
 
 
 @pytest.fixture
-def problem():
+def problem() -> tuple[np.ndarray, ...]:
     draw = np.random.default_rng(0)
     x, y = draw.normal(size=(9, 1, 2, 2)), np.array([0, 0, 0, 1, 2, 1, 2, 1, 2])
     return draw.normal(size=(CLASSES, SIZE)), draw.normal(size=CLASSES), x, y
 
 
-def linear(w, b):
+def linear(w: np.ndarray, b: np.ndarray) -> nn.Module:
     layer = nn.Linear(SIZE, CLASSES, dtype=torch.float64)
     layer.weight.data, layer.bias.data = torch.from_numpy(w.copy()), torch.from_numpy(b.copy())
     return nn.Sequential(nn.Flatten(), layer)
 
 
-def gradients(w, b, x, y):
+def gradients(w: np.ndarray, b: np.ndarray, x: np.ndarray, y: np.ndarray) -> np.ndarray:
     """Gradients of each image's cross-entropy, for weight and bias together: shape (n, classes, size + 1)."""
     inputs = np.concatenate([x.reshape(len(x), -1), np.ones((len(x), 1))], axis=1)
     z = inputs @ np.concatenate([w, b[:, None]], axis=1).T
@@ -48,7 +48,7 @@ def gradients(w, b, x, y):
     return p[:, :, None] * inputs[:, None, :]
 
 
-def importance(w, b, x, y, params):
+def importance(w: np.ndarray, b: np.ndarray, x: np.ndarray, y: np.ndarray, params: SsdParams) -> np.ndarray:
     each = gradients(w, b, x, y)
     if params.importance == "per_image":
         return (each**2).mean(0)
@@ -56,7 +56,7 @@ def importance(w, b, x, y, params):
     return np.mean(parts, axis=0)
 
 
-def expected(problem, params, order):
+def expected(problem: tuple[np.ndarray, ...], params: SsdParams, order: np.ndarray) -> np.ndarray:
     w, b, x, y = problem
     of_all = importance(w, b, x[order], y[order], params)
     of_forget = importance(w, b, x[FORGET], y[FORGET], params)
@@ -79,7 +79,7 @@ VARIANTS = {
 }
 
 
-def unlearn(problem, params):
+def unlearn(problem: tuple[np.ndarray, ...], params: SsdParams) -> np.ndarray:
     w, b, x, y = problem
     data = tiny_data(SSD, torch.from_numpy(x), torch.from_numpy(y), FORGET, num_classes=CLASSES)
     model = SSD.unlearn(linear(w, b), data, params, rng(3))
@@ -88,7 +88,9 @@ def unlearn(problem, params):
 
 
 @pytest.mark.parametrize("changes", VARIANTS.values(), ids=VARIANTS)
-def test_the_weights_are_those_of_the_rule(problem, changes) -> None:
+def test_the_weights_are_those_of_the_rule(
+    problem: tuple[np.ndarray, ...], changes: dict[str, float | str]
+) -> None:
     params = replace(BASE, **changes)
     order = np.array([3, 4, 5, 6, 7, 8, *FORGET])
     if params.order == "shuffled":
@@ -97,17 +99,17 @@ def test_the_weights_are_those_of_the_rule(problem, changes) -> None:
     assert np.allclose(unlearn(problem, params), expected(problem, params, order), rtol=1e-6, atol=0)
 
 
-def test_every_variant_gives_other_weights(problem) -> None:
+def test_every_variant_gives_other_weights(problem: tuple[np.ndarray, ...]) -> None:
     result = {name: unlearn(problem, replace(BASE, **v)).tobytes() for name, v in VARIANTS.items()}
     assert len(set(result.values())) == len(VARIANTS)
 
 
-def test_batches_of_a_single_image_give_the_importance_per_image(problem) -> None:
+def test_batches_of_a_single_image_give_the_importance_per_image(problem: tuple[np.ndarray, ...]) -> None:
     single = unlearn(problem, replace(BASE, batch_size=1))
     assert np.allclose(single, unlearn(problem, replace(BASE, importance="per_image")), rtol=1e-9)
 
 
-def test_unimportant_and_equally_important_weights_stay_bit_for_bit(problem) -> None:
+def test_unimportant_and_equally_important_weights_stay_bit_for_bit(problem: tuple[np.ndarray, ...]) -> None:
     w, b, x, y = problem
     x = x.copy()
     x[:, 0, 0, 0] = 0  # no gradient ever reaches the first column: 0 > alpha * 0 is false
@@ -139,12 +141,12 @@ def test_it_forgets_digits_and_counts_its_passes(digits: Prepared, importance: s
     assert result.cost.samples_forward == result.cost.samples_backward == retain + 2 * forget
 
 
-def digits_gap(digits):
+def digits_gap(digits: Prepared) -> float:
     return run_trial(digits, "original").metrics["gap"]
 
 
 def test_the_shared_seed_decides_and_the_trial_seed_does_not(digits: Prepared) -> None:
-    def run(**seeds):
+    def run(**seeds: object) -> torch.Tensor:
         return weights(run_trial(digits, "ssd", **seeds).model)
 
     assert torch.equal(run(seed=0, shared_seed=5), run(seed=1, shared_seed=5))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from collections.abc import Iterator
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -13,6 +14,7 @@ from torch import nn
 from torch.nn import functional as F
 
 from benchmarks import Scenario, prepare, run_trial
+from benchmarks.access import TrialData
 from benchmarks.hyperparameters import build
 from benchmarks.methods import methods
 from benchmarks.methods.unsir import UnsirParams, sample
@@ -63,7 +65,9 @@ VARIANTS = {
 }
 
 
-def problem(forget_labels=(3,), task="full_class"):
+def problem(
+    forget_labels: tuple[int, ...] = (3,), task: str = "full_class"
+) -> tuple[TrialData, np.ndarray, np.ndarray, list[int]]:
     draw = np.random.default_rng(0)
     labels = np.arange(30) % reference.CLASSES
     images = draw.normal(size=(30, *reference.SHAPE))
@@ -72,7 +76,14 @@ def problem(forget_labels=(3,), task="full_class"):
     return tiny_data(UNSIR, x, y, forget, num_classes=reference.CLASSES, task=task), images, labels, forget
 
 
-def expected(model, images, labels, forget, forget_labels, params):
+def expected(
+    model: nn.Module,
+    images: np.ndarray,
+    labels: np.ndarray,
+    forget: list[int],
+    forget_labels: tuple[int, ...],
+    params: UnsirParams,
+) -> np.ndarray:
     """All weights after the three phases."""
     generator, pixels = rng(), images.reshape(len(images), -1)
     start = reference.weights_of(model)
@@ -104,7 +115,9 @@ def expected(model, images, labels, forget, forget_labels, params):
     x = np.concatenate([noise, pixels[chosen]])
     y = np.concatenate([noise_labels, labels[chosen]])
 
-    def batches(x, y, epochs, size):
+    def batches(
+        x: np.ndarray, y: np.ndarray, epochs: int, size: int
+    ) -> Iterator[tuple[np.ndarray, np.ndarray]]:
         for _ in range(epochs):
             for part in reference.shuffled(len(y), size, generator):
                 yield x[part], y[part]
@@ -116,7 +129,9 @@ def expected(model, images, labels, forget, forget_labels, params):
 
 @pytest.mark.parametrize("changes", VARIANTS.values(), ids=VARIANTS)
 @pytest.mark.parametrize("forget_labels", [(3,), (1, 4)])
-def test_the_weights_are_those_of_the_three_phases(changes, forget_labels) -> None:
+def test_the_weights_are_those_of_the_three_phases(
+    changes: dict[str, bool | float | str], forget_labels: tuple[int, ...]
+) -> None:
     params = replace(BASE, **changes)
     data, images, labels, forget = problem(forget_labels)
     model = reference.network()
@@ -178,10 +193,10 @@ def test_every_variant_gives_other_weights() -> None:
 class Forbidden:
     """A set of images that must not be read."""
 
-    def __getattr__(self, name):
+    def __getattr__(self, name: str) -> object:
         raise AssertionError(f"it reads {name} of the forget images")
 
-    def __len__(self):
+    def __len__(self) -> int:
         raise AssertionError("it counts the forget images")
 
 
