@@ -18,7 +18,7 @@ def part(*right: bool) -> Predictions:
     return Predictions(logits, np.array([1 if r else 2 for r in right], np.int64))
 
 
-def evaluation(task):
+def evaluation(task: str) -> Evaluation:
     return Evaluation(
         held_out="test",
         task=task,
@@ -37,7 +37,7 @@ def evaluation(task):
         ("random", {"retain_acc": 200 / 3, "forget_acc": 50, "test_acc": 200 / 3}),
     ],
 )
-def test_accuracies_equal_counts(task: str, expected) -> None:
+def test_accuracies_equal_counts(task: str, expected: dict[str, float]) -> None:
     e = evaluation(task)
     got = measure(e, References(e, e), [*expected, "retain_train_acc", "forget_train_acc"])
     assert got == pytest.approx({**expected, "retain_train_acc": 75, "forget_train_acc": 50})

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 import pytest
@@ -16,24 +17,24 @@ if TYPE_CHECKING:
 
 
 @pytest.fixture
-def slow():
+def slow() -> Iterator[Metric]:
     yield metrics.add(Metric("slow", "s", "s", "%", lambda e, _: 1.0, measured="named"))
     metrics.remove("slow")
 
 
 @pytest.fixture
-def medium():
+def medium() -> Iterator[Metric]:
     yield metrics.add(Metric("medium", "s", "s", "%", lambda e, _: 2.0, measured="benchmarks"))
     metrics.remove("medium")
 
 
-def test_metrics_that_have_to_be_named_are_left_out_unless_they_are(digits: Prepared, slow) -> None:
+def test_metrics_that_have_to_be_named_are_left_out_unless_they_are(digits: Prepared, slow: Metric) -> None:
     references = digits.references("test")
     assert "slow" not in measure(references.original, references)
     assert measure(references.original, references, ["slow"]) == {"slow": 1.0}
 
 
-def test_a_benchmark_measures_more_than_a_search(slow, medium) -> None:
+def test_a_benchmark_measures_more_than_a_search(slow: Metric, medium: Metric) -> None:
     assert {"slow", "medium"}.isdisjoint(default_metrics())
     assert {*default_metrics(), "medium"} <= {*benchmark_metrics()}
     assert {*benchmark_metrics(["slow", "gap"])} - {*benchmark_metrics()} == {"slow"}

@@ -16,16 +16,18 @@ from benchmarks.metrics.mia import mia, mia_threshold
 class Entropies(Predictions):
     """Predictions with only entropies."""
 
-    def __init__(self, entropy):
+    def __init__(self, entropy: list[float] | np.ndarray) -> None:
         object.__setattr__(self, "labels", np.zeros(len(entropy), np.int64))
         self.__dict__["entropy"] = np.asarray(entropy, np.float64)
 
 
-def evaluation(retain, forget, *held_out):
+def evaluation(
+    retain: list[float] | np.ndarray, forget: list[float] | np.ndarray, *held_out: list[float] | np.ndarray
+) -> Evaluation:
     return Evaluation("test", "full_class", *map(Entropies, (retain, forget, *held_out)))
 
 
-def softmax_regression(member, other):
+def softmax_regression(member: np.ndarray, other: np.ndarray) -> tuple[float, float]:
     """Slope and intercept for "member" of the two-class softmax regression, C = 1, classes balanced.
 
     Each class has a weight and a bias, both weights are penalised: the published attack.
@@ -34,7 +36,7 @@ def softmax_regression(member, other):
     y = np.arange(len(x)) < len(member)
     balance = np.where(y, len(x) / (2 * len(member)), len(x) / (2 * len(other)))
 
-    def loss(theta):
+    def loss(theta: np.ndarray) -> tuple[float, np.ndarray]:
         z = np.outer(x, theta[:2]) + theta[2:]
         log_p = z - np.logaddexp(z[:, :1], z[:, 1:])
         residual = balance[:, None] * (np.exp(log_p) - np.stack([~y, y], axis=1))
@@ -65,7 +67,7 @@ def test_the_answers_for_every_set_come_from_the_same_threshold() -> None:
     e = evaluation(retain, forget, *outside)
     threshold = mia_threshold(e)
 
-    def measured(name):
+    def measured(name: str) -> float:
         return metrics.get(name).compute(e, None)
 
     below = {
@@ -111,7 +113,7 @@ def test_confident_forget_images_count_as_members() -> None:
     "sizes", [(30, 10, 3, 5), (900, 90, 10, 90), (40500, 4500, 500, 4500), (40500, 9000, 1000, 4500)]
 )
 @pytest.mark.parametrize("entropy", [0.0, 0.7, 1e-7, math.log(10)])
-def test_of_equal_entropies_no_image_is_a_member(sizes, entropy) -> None:
+def test_of_equal_entropies_no_image_is_a_member(sizes: tuple[int, ...], entropy: float) -> None:
     retain, retain_held_out, forget_held_out, forget = ([entropy] * size for size in sizes)
     e = evaluation(retain, forget, retain_held_out, forget_held_out)
     assert mia(e) == 0

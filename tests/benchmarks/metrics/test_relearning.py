@@ -22,12 +22,12 @@ if TYPE_CHECKING:
 NAMES = ["relearn_steps", "relearned", "anamnesis_index"]
 
 
-def evaluation(relearned, accuracy=80, asked=None):
+def evaluation(relearned: Relearned, accuracy: int = 80, asked: list[float] | None = None) -> Evaluation:
     """The evaluation of a model with that accuracy on the forget images and that relearning result."""
     right = np.arange(100) < accuracy
     part = Predictions(np.eye(2, dtype=np.float32)[right.astype(int)], np.ones(100, np.int64))
 
-    def relearn(goal):
+    def relearn(goal: float) -> Relearned:
         if asked is not None:
             asked.append(goal)
         return relearned
@@ -45,7 +45,9 @@ def evaluation(relearned, accuracy=80, asked=None):
         (Relearned(3, True), Relearned(0, True), [3, 100, math.nan]),
     ],
 )
-def test_the_index_is_the_ratio_of_steps_if_both_reach_the_goal(unlearned, retrained, expected) -> None:
+def test_the_index_is_the_ratio_of_steps_if_both_reach_the_goal(
+    unlearned: Relearned, retrained: Relearned, expected: list[float]
+) -> None:
     references = References(evaluation(unlearned), evaluation(retrained))
     result = measure(evaluation(unlearned), references, NAMES)
     assert list(result.values()) == pytest.approx(expected, nan_ok=True)
@@ -74,13 +76,13 @@ def test_the_goal_is_95_percent_of_the_original_accuracy() -> None:
 
 
 @pytest.fixture(scope="module", params=["full_class", "sequence"])
-def ready(short: Recipe, request: pytest.FixtureRequest):
+def ready(short: Recipe, request: pytest.FixtureRequest) -> Prepared:
     forget = {"full_class": "8", "sequence": "8>3"}[request.param]
     scenario = Scenario("digits", "cnn2", request.param, forget)
     return prepare(scenario, recipe=short, keep_retrained=True)
 
 
-def test_real_models(ready) -> None:
+def test_real_models(ready: Prepared) -> None:
     results = {
         name: run_trial(ready, name, seed=1, metrics=NAMES) for name in ("original", "retrain", "finetune")
     }

@@ -23,18 +23,20 @@ FEATURES = {
 }
 
 
-def softmax(p):
+def softmax(p: Predictions) -> np.ndarray:
     z = np.exp(p.logits.astype(np.float64))
     return z / z.sum(1, keepdims=True)
 
 
-def predictions(draw, count, sharpness, classes=4):
+def predictions(draw: np.random.Generator, count: int, sharpness: float, classes: int = 4) -> Predictions:
     labels = draw.integers(classes, size=count)
     logits = draw.normal(size=(count, classes)) + sharpness * np.eye(classes)[labels]
     return Predictions(logits.astype(np.float32), labels)
 
 
-def evaluation(seed=0, sizes=(30, 40, 30, 10), forgotten=2.0, task="full_class"):
+def evaluation(
+    seed: int = 0, sizes: tuple[int, ...] = (30, 40, 30, 10), forgotten: float = 2.0, task: str = "full_class"
+) -> Evaluation:
     draw = np.random.default_rng(seed)
     sharpness = (3.0, forgotten, 1.5, 0.5)
     return Evaluation(
@@ -42,10 +44,10 @@ def evaluation(seed=0, sizes=(30, 40, 30, 10), forgotten=2.0, task="full_class")
     )
 
 
-def dual_machine(x, member, forgotten):
+def dual_machine(x: np.ndarray, member: np.ndarray, forgotten: np.ndarray) -> np.ndarray:
     """Members by a kernel machine: its dual problem, solved by sequential quadratic steps."""
 
-    def kernel(a, b):
+    def kernel(a: np.ndarray, b: np.ndarray) -> np.ndarray:
         return np.exp(-((a[:, None] - b[None]) ** 2).sum(-1) / x.shape[1])
 
     sign = np.where(member, 1.0, -1.0)
@@ -67,7 +69,7 @@ def dual_machine(x, member, forgotten):
 
 
 @pytest.mark.parametrize("name", ATTACKS)
-def test_against_the_dual_problem(name) -> None:
+def test_against_the_dual_problem(name: str) -> None:
     e = evaluation()
     parts = (e.retain_train, e.retain_held_out, e.forget_train)
     inside, outside, forgotten = (FEATURES[name](p).reshape(len(p), -1) for p in parts)
@@ -78,7 +80,7 @@ def test_against_the_dual_problem(name) -> None:
 
 @pytest.mark.parametrize("name", ["confidence", "entropy", "modified_entropy"])
 @pytest.mark.parametrize("seed", range(3))
-def test_steps_of_a_thousandth_change_next_to_nothing(name: str, seed) -> None:
+def test_steps_of_a_thousandth_change_next_to_nothing(name: str, seed: int) -> None:
     e = evaluation(seed, sizes=(800, 500, 800, 300))
     parts = (e.retain_train, e.retain_held_out)
     x = np.concatenate([FEATURES[name](p) for p in parts])[:, None]
@@ -123,7 +125,7 @@ def test_more_is_more_forgotten() -> None:
 
 
 @pytest.mark.parametrize("name", ATTACKS)
-def test_held_out_images_of_a_forgotten_class_are_not_used(name) -> None:
+def test_held_out_images_of_a_forgotten_class_are_not_used(name: str) -> None:
     e = evaluation()
     assert ATTACKS[name](replace(e, forget_held_out=e.forget_train)) == ATTACKS[name](e)
 
@@ -140,7 +142,7 @@ def test_the_gap_is_the_mean_over_the_printed_four() -> None:
     assert measure(retrained, references, ["mia_gap"]) == {"mia_gap": 0}
 
 
-def constant(count, right):
+def constant(count: int, right: int) -> Predictions:
     """`count` images with `right` correct ones, for which the model has only two outputs."""
     labels = (np.arange(count) >= right).astype(np.int64)
     return Predictions(np.tile(np.float32([2.0, 0.5, 0.0]), (count, 1)), labels)
@@ -149,7 +151,7 @@ def constant(count, right):
 # Sizes at which the machine's answer to a tie is -1e-12 for one of its two inputs, or both
 @pytest.mark.parametrize(("count", "right"), [(331, 152), (1790, 1545), (4608, 3621), (101, 101), (500, 0)])
 @pytest.mark.parametrize("name", ATTACKS)
-def test_a_tie_is_a_member_in_spite_of_rounding(name, count: int, right: int) -> None:
+def test_a_tie_is_a_member_in_spite_of_rounding(name: str, count: int, right: int) -> None:
     same = constant(count, right)
     e = Evaluation("test", "full_class", same, constant(40, 20), same, constant(7, 3))
     assert ATTACKS[name](e) == 0

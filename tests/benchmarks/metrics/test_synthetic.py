@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 @pytest.fixture(scope="module")
-def kept(digits: Prepared):
+def kept(digits: Prepared) -> Prepared:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(inversion, "STEPS", 60)
         prepared = prepare(digits.scenario, recipe=digits.packed.recipe, keep_retrained=True)
@@ -27,14 +27,16 @@ def kept(digits: Prepared):
     return prepared
 
 
-def test_the_images_are_of_every_class_and_the_original_knows_them(kept) -> None:
+def test_the_images_are_of_every_class_and_the_original_knows_them(kept: Prepared) -> None:
     images = kept._synthetic
     assert images.labels.tolist() == [label for label in range(10) for _ in range(IMAGES)]
     right = kept.original(images.ready(images.pixels(images.index))).argmax(1) == images.labels
     assert right.float().mean() > 0.8
 
 
-def test_the_figures_are_accuracies_on_the_images_of_retained_and_of_forgotten_classes(kept) -> None:
+def test_the_figures_are_accuracies_on_the_images_of_retained_and_of_forgotten_classes(
+    kept: Prepared,
+) -> None:
     result = run_trial(kept, "finetune", {"epochs": 1}, metrics=NAMES)
     images = kept._synthetic
     with torch.inference_mode():
@@ -48,7 +50,7 @@ def test_the_figures_are_accuracies_on_the_images_of_retained_and_of_forgotten_c
     assert result.targets["synthetic_forget_acc"] == 0, "the retrained model never predicts the class"
 
 
-def test_they_are_measured_during_the_run_if_they_are_named(kept) -> None:
+def test_they_are_measured_during_the_run_if_they_are_named(kept: Prepared) -> None:
     named = ["gap", "retain_acc", "forget_acc", "mia", *NAMES]
     result = run_trial(kept, "finetune", {"epochs": 1}, metrics=named, points=2)
     assert len(result.course) == 2

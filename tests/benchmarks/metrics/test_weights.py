@@ -11,6 +11,7 @@ import torch
 from torch import nn
 
 from benchmarks import run_trial
+from benchmarks.access import TrialData
 from benchmarks.metrics import measure
 from benchmarks.weights.change import weight_change
 from tests.benchmarks.helpers import function_method
@@ -78,7 +79,7 @@ def test_a_network_of_other_parameters_has_no_figure() -> None:
 
 
 def test_a_trial_measures_what_its_method_did(digits: Prepared) -> None:
-    def change_row(model, data, rng):
+    def change_row(model: nn.Module, data: TrialData, rng: torch.Generator) -> nn.Module:
         with torch.no_grad():
             next(model.parameters())[0] += 1
         return model

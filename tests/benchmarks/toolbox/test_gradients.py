@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import pytest
 import torch
 from torch import nn
@@ -18,29 +20,29 @@ CLASSES = 4
 class Raw(nn.Module):
     """A parameter outside any layer, for example a class token."""
 
-    def __init__(self):
+    def __init__(self) -> None:
         super().__init__()
         self.shift = nn.Parameter(torch.randn(2, 1, 1))
 
-    def forward(self, x):
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
         return x * self.shift
 
 
 class Tokens(nn.Module):
     """Pixels as a sequence of tokens of two channels."""
 
-    def forward(self, x):
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
         return x.flatten(2).transpose(1, 2)
 
 
 class Twice(nn.Module):
     """A layer that is used twice in a pass."""
 
-    def __init__(self):
+    def __init__(self) -> None:
         super().__init__()
         self.layer = nn.Linear(2 * 36, 2 * 36)
 
-    def forward(self, x):
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
         return self.layer(self.layer(x.flatten(1)).tanh())
 
 
@@ -63,7 +65,7 @@ NETWORKS = {
 }
 
 
-def network(name):
+def network(name: str) -> nn.Module:
     torch.manual_seed(0)
     made = nn.Sequential(*NETWORKS[name]()).double()
     for module in made.modules():
@@ -75,21 +77,23 @@ def network(name):
     return made.eval()
 
 
-def problem():
+def problem() -> tuple[torch.Tensor, torch.Tensor]:
     draw = torch.Generator().manual_seed(1)
     x = torch.randn((7, 2, 6, 6), generator=draw, dtype=torch.float64)
     return x, torch.randint(CLASSES, (7,), generator=draw)
 
 
-def images(x, y):
+def images(x: torch.Tensor, y: torch.Tensor) -> FloatImages:
     return FloatImages(x, y, torch.arange(len(x)), x.new_ones(1), x.new_zeros(1), x.shape[-1])
 
 
-def nothing(forward, backward):
+def nothing(forward: int, backward: int) -> None:
     """Counts nothing."""
 
 
-def image_by_image(model, x, y, losses):
+def image_by_image(
+    model: nn.Module, x: torch.Tensor, y: torch.Tensor, losses: Callable[..., object]
+) -> dict[str, torch.Tensor]:
     total = {name: torch.zeros_like(p) for name, p in model.named_parameters() if p.requires_grad}
     for i in range(len(x)):
         for value in losses(model(x[i : i + 1]), y[i : i + 1]):
@@ -101,17 +105,17 @@ def image_by_image(model, x, y, losses):
     return total
 
 
-def cross_entropy(logits, y):
+def cross_entropy(logits: torch.Tensor, y: torch.Tensor) -> list[torch.Tensor]:
     return [F.cross_entropy(logits, y, reduction="none")]
 
 
-def three(logits, y):
+def three(logits: torch.Tensor, y: torch.Tensor) -> list[torch.Tensor]:
     return [logits[:, i] ** 2 for i in range(3)]
 
 
 @pytest.mark.parametrize("losses", [cross_entropy, three])
 @pytest.mark.parametrize("name", NETWORKS)
-def test_they_are_those_of_a_backward_pass_per_image(name, losses) -> None:
+def test_they_are_those_of_a_backward_pass_per_image(name: str, losses: Callable[..., object]) -> None:
     model, (x, y) = network(name), problem()
     result = squared_gradients(model, images(x, y), losses, nothing)
     expected = image_by_image(model, x, y, losses)
@@ -156,11 +160,11 @@ def test_layers_that_are_frozen_are_no_obstacle() -> None:
 class Beside(nn.Module):
     """A layer that runs but does not affect the logits."""
 
-    def __init__(self):
+    def __init__(self) -> None:
         super().__init__()
         self.aside, self.head = nn.Linear(72, 3), nn.Linear(72, CLASSES)
 
-    def forward(self, x):
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
         self.aside(x.flatten(1))
         return self.head(x.flatten(1))
 

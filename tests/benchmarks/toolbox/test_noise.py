@@ -14,15 +14,17 @@ from tests.benchmarks.helpers import FloatImages, rng, weights
 from tests.benchmarks.noise_reference import SHAPE, network, noise_of_class, normal, weights_of
 
 
-def least_wrong(logits, x, y):
+def least_wrong(logits: torch.Tensor, x: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
     return F.cross_entropy(logits, y, reduction="none")
 
 
-def most_wrong(logits, x, y):
+def most_wrong(logits: torch.Tensor, x: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
     return 0.01 * x.square().sum(dim=(1, 2, 3)) - least_wrong(logits, x, y)
 
 
-def expected(model, classes, images, **how):
+def expected(
+    model: nn.Module, classes: tuple[int, int, int], images: int, **how: object
+) -> tuple[np.ndarray, list[list[float]]]:
     start = normal(len(classes), images, rng())
     made = [
         noise_of_class(weights_of(model), pixels, label, **how)
