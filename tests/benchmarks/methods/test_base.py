@@ -28,6 +28,6 @@ def test_a_preset_by_name() -> None:
 def test_a_task_that_a_method_is_not_defined_for_is_an_error(method: Method) -> None:
     method.check_task("sub_class")
     with pytest.raises(
-        InvalidScenario, match="'own' is not defined for task 'random', only for full_class and"
+        InvalidScenario, match="'function' is not defined for task 'random', only for full_class and"
     ):
         method.check_task("random")
