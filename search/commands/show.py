@@ -22,7 +22,7 @@ Json = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
 def show(name: Name, as_json: Json = False) -> None:
     """Describe a method, network, data set, metric or plan.
 
-    A plan is printed unchanged, so that you can copy it: unlearn show demo > mine.yaml
+    A plan is printed unchanged, to copy it: unlearn show demo > mine.yaml
     """
     from analysis.published.tables import plain_name, printed_tables
     from benchmarks.errors import UnknownName
