@@ -54,6 +54,7 @@ class Metric:
         measured: When it is measured: "always", also in searches, because it is cheap and a search or its
             report needs it; in "benchmarks" and sensitivity analyses; or only if it is "named".
         needs_models: Whether it needs the models themselves, so that the scenario keeps the retrained one.
+        compares: Whether it compares the model with the retrained one, so that it is missing without one.
         of_samples: The same metric from the forget images only, if they are sufficient: `unlearn measure` can
             then add it to finished runs.
     """
@@ -66,6 +67,7 @@ class Metric:
     ideal: str = "retrained"
     measured: Measured = "always"
     needs_models: bool = False
+    compares: bool = False
     of_samples: Callable[[Samples], float] | None = None
 
 

@@ -107,6 +107,7 @@ for _kind, (_unit, _what, _source) in _KINDS.items():
                 unit=_unit,
                 compute=partial(distance, _kind, _parts),
                 ideal="zero",
+                compares=True,
                 measured="benchmarks",
             )
         )

@@ -59,6 +59,7 @@ metrics.add(
         unit="points",
         compute=gap,
         ideal="zero",
+        compares=True,
     )
 )
 metrics.add(
@@ -69,6 +70,7 @@ metrics.add(
         unit="deviations",
         compute=gap_in_spreads,
         ideal="zero",
+        compares=True,
         measured="benchmarks",
     )
 )

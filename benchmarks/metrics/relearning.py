@@ -68,5 +68,6 @@ for function, unit in ((relearn_steps, "steps"), (relearned, "%"), (anamnesis_in
             compute=function,
             measured="named",
             needs_models=True,
+            compares=function is anamnesis_index,
         )
     )

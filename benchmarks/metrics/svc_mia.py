@@ -151,6 +151,7 @@ metrics.add(
         unit="points",
         compute=mia_gap,
         ideal="zero",
+        compares=True,
         measured="named",
     )
 )

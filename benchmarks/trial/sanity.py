@@ -43,8 +43,11 @@ def near_chance(test: Predictions, classes: Sequence[str]) -> str | None:
 def compared(validation: References, test: References) -> Iterator[str]:
     """Warnings about a user-defined original model, compared with the retrained model.
 
-    Only retained images are compared, on which the two models should agree.
+    Only retained images are compared, on which the two models should agree. Without a retrained model there
+    are no warnings.
     """
+    if test.first is None:
+        return
     original, retrained = (_percent(e.retain_held_out) for e in (test.original, test.retrained))
     if abs(original - retrained) > max(_FAR, 3 * _error(test)):
         yield (

@@ -170,15 +170,16 @@ class Progress:
         top = self._top()
         if top is None or not with_best:
             return text
-        return f"{text}, best gap {top[1]['gap']:.2f} ({top[1]['method']} on {printable(top[1]['forget'])})"
+        name, value = _figure(top[1])
+        return f"{text}, best {name} {value:.2f} ({top[1]['method']} on {printable(top[1]['forget'])})"
 
     def _top(self) -> tuple[Source, Row] | None:
-        """The source with the smallest gap, and the trial that has it."""
+        """The source with the best trial, and that trial."""
         bests = [(source, source.best) for source in self._sources]
-        return min(((s, row) for s, row in bests if row), key=lambda pair: pair[1]["gap"], default=None)
+        return min(((s, row) for s, row in bests if row), key=lambda pair: _figure(pair[1])[1], default=None)
 
     def _best(self) -> str:
-        """The parameters with which the best gap was reached."""
+        """The parameters of the best trial."""
         top = self._top()
         if top is None or not top[0].searched:
             return ""
@@ -215,3 +216,9 @@ class Progress:
         from rich.text import Text
 
         return Text("\n".join(self.lines(self._console.width, self._console.height - 1)), no_wrap=True)
+
+
+def _figure(row: Row) -> tuple[str, float]:
+    """The gap of a complete trial; its objective where there is no retrained model, and so no gap."""
+    name = "gap" if row["gap"] is not None else "objective"
+    return name, row[name]

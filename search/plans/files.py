@@ -245,6 +245,7 @@ def _check(plan: Plan, at: Callable[..., str]) -> None:
     _check_published(plan, at)
     _check_repetitions(plan, at)
     _check_weights(plan, at)
+    _check_no_references(plan, at)
 
 
 def _check_recipe(plan: Plan, at: Callable[..., str]) -> None:
@@ -255,6 +256,22 @@ def _check_recipe(plan: Plan, at: Callable[..., str]) -> None:
         raise PlanError(
             f"{at('training', 'original')}: there are no published weights of '{plan.model}' that this "
             "package knows; write 'original: trained', or give your own weights as 'checkpoint'"
+        )
+
+
+def _check_no_references(plan: Plan, at: Callable[..., str]) -> None:
+    """A plan without retrained models asks for nothing that is compared with them."""
+    if plan.references != 0:
+        return
+    if plan.objective().needs_retrained:
+        raise PlanError(
+            f"{at('references')}: the objective compares with a retrained model, and 'references: 0' has "
+            "none; use an objective without one such as 'objective: {keep: 2}', or leave 'references' out"
+        )
+    if plan.benchmark is not None:
+        raise PlanError(
+            f"{at('references')}: a benchmark compares with retrained models, and 'references: 0' has none; "
+            "leave 'benchmark' out, or leave 'references' out"
         )
 
 

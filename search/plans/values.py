@@ -59,9 +59,9 @@ def _references(value: Any) -> Any:
         ValueError: with what is valid.
     """
     value = numeric(value)
-    whole = isinstance(value, int) and not isinstance(value, bool) and 1 <= value <= limits.REFERENCES
+    whole = isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= limits.REFERENCES
     if not whole and value != "auto":
-        raise ValueError(f"write auto, or a number from 1 to {limits.REFERENCES}")
+        raise ValueError(f"write auto, or a number from 0 to {limits.REFERENCES}")
     return value
 
 

@@ -113,7 +113,8 @@ class SearchResult(StageResult):
 
         lines = []
         for row in self.studies.to_dict("records"):
-            gap = "all failed" if pd.isna(row["gap"]) else f"{row['gap']:.2f}"
+            gap = "-" if pd.isna(row["gap"]) else f"{row['gap']:.2f}"
+            gap = gap if row["complete"] else "all failed"
             values = {str(key): value for key, value in row.items() if not pd.isna(value)}
             shown = " ".join(
                 f"{key.removeprefix('param_')}={value if isinstance(value, str) else f'{value:.4g}'}"

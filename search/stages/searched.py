@@ -76,8 +76,10 @@ def best_lines(setting: Setting) -> Iterator[str]:
             continue
         space = plan.space(method)
         shown = " ".join(f"{name}={_text(top[f'param_{name}'])}" for name in space.varied)
-        by = "" if plan.objective().name != "weighted" else f"objective {top['objective']:.2f}, "
-        yield f"best of {method.name} on {scenario.forget}: {by}gap {_text(top['gap'], '.2f')}, {shown}"
+        names = ["objective"] if plan.objective().name == "weighted" else []
+        names += ["gap"] if top["gap"] is not None else []
+        figures = ", ".join(f"{name} {_text(top[name], '.2f')}" for name in names)
+        yield f"best of {method.name} on {scenario.forget}: {figures}, {shown}"
         trials = rows_of(identity, method, scenario, rows)
         if stopped(trials, plan.search.stop):
             yield (

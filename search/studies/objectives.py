@@ -60,6 +60,13 @@ class Objective:
         """The metrics that it reads."""
         return tuple(term.metric for term in self.terms) + (("retain_drop",) if self.keep is not None else ())
 
+    @property
+    def needs_retrained(self) -> bool:
+        """Whether it cannot be worked out without a retrained model."""
+        terms = self.terms
+        compared = any(term.aim == "retrained" or metrics.get(term.metric).compares for term in terms)
+        return self.name in OBJECTIVES or compared
+
     def of(self, row: Row) -> list[float] | None:
         """The parts of a finished trial, or None for a trial that failed or has a part that is not finite."""
         if row["state"] != "complete":

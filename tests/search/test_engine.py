@@ -29,6 +29,7 @@ from search.errors import ResultsError, RunError
 from search.plans.plan import Minimised, Plan
 from search.results.writer import Finished, Results
 from search.stages.benchmark import benchmark
+from search.stages.outcomes import SearchResult
 from search.stages.search import search
 from search.stages.sensitivity import Design, chosen_stars, sensitivity
 from search.stages.session import kept_line
@@ -419,6 +420,24 @@ def test_pareto_keeps_every_part(
     for _ in range(2):
         search(quiet_session(pareto, tmp_path, ray_session, shared=prepared))
     assert len(pd.read_parquet(tmp_path / "trials")) == 12
+
+
+def test_a_search_without_a_retrained_model(plan: Plan, ray_session: Slots, tmp_path: Path) -> None:
+    kept = {"objective": Minimised(keep=2), "trials": 3, "space": {}}
+    alone = plan.model_copy(
+        update={"benchmark": None, "references": 0, "search": plan.search.model_copy(update=kept)}
+    )
+    output = io.StringIO()
+    session = quiet_session(alone, tmp_path, ray_session, console=Console(file=output, width=300))
+    card = str(SearchResult(alone, str(tmp_path), search(session)))
+    rows = pd.read_parquet(tmp_path / "trials")
+    assert rows[["gap", "target_retain_acc"]].isna().all(axis=None)
+    assert rows["objective"].notna().all()
+    assert set(rows["state"]) == {"complete"}
+    assert [model.needed.role for model in session.trained] == ["original"]
+    assert "best objective" in output.getvalue()
+    assert "3/3" in card
+    assert "all failed" not in card
 
 
 def test_benchmark_before_search_says_what_to_do(plan: Plan, ray_session: Slots, tmp_path: Path) -> None:

@@ -150,6 +150,14 @@ def test_metrics_that_need_a_retrained_model_are_missing_without_it() -> None:
     assert "nan" in repr(none)
 
 
+def test_metrics_that_compare_are_those_that_are_missing_without_one(three: Prepared) -> None:
+    none = prepare(SCENARIO, recipe=RECIPE, eval_limit=100, references=0)
+    names = [metric.name for metric in metrics if not metric.needs_models]
+    known, left = (run_trial(ready, "original", metrics=names).metrics for ready in (three, none))
+    missing = {name for name in names if math.isnan(left[name]) and not math.isnan(known[name])}
+    assert missing == {name for name in names if metrics.get(name).compares}
+
+
 def test_a_user_defined_retrained_model_is_a_reference(three: Prepared) -> None:
     from benchmarks.training.models import original_model, retrained_model
 

@@ -88,3 +88,8 @@ def test_a_few_images_are_not_judged() -> None:
     fewer = SimpleNamespace(retain_train=predictions(1.0), retain_held_out=predictions(0.5, 8))
     small = References(few, fewer)  # type: ignore[arg-type]
     assert lines(small, references(0.95, 0.93)) == []
+
+
+def test_without_a_retrained_model_there_is_nothing_to_compare() -> None:
+    alone = References(references(0.9, 0.5).original, None)
+    assert lines(alone, alone) == []

@@ -120,6 +120,18 @@ def test_numbers_and_names_both_name_a_class() -> None:
             "benchmark: {forget: [0, 1, 2, 3, 4, 5, 6, 7, 8], seeds: 10000}",
             r"mine.yaml:8: .* 540000 tr",
         ),
+        ("name: mine", "references: -1\nname: mine", r"mine.yaml:1: .* a number from 0 to 50$"),
+        ("name: mine", "references: 0\nname: mine", r"mine.yaml:1: the objective compares .*\{keep: 2\}"),
+        (
+            "  trials: 10",
+            "  objective: {metrics: {js_forget: 1}}\nreferences: 0",
+            r"mine.yaml:9: the objective compares with a retrained model",
+        ),
+        (
+            "  trials: 10",
+            "  objective: {keep: 2}\nbenchmark: {forget: [3]}\nreferences: 0",
+            r"mine.yaml:10: a benchmark compares with retrained models, .*; leave 'benchmark' out",
+        ),
         ("trials: 10", "space: {jit: {n_samples: 1e12}}", r"mine.yaml:8: 'n_samples' must be at most 1e\+09"),
         ("trials: 10", "space: {jit: {lr: [1e-5, 1e300]}}", r"mine.yaml:8: 'lr' must be at most 1e\+15"),
     ],

@@ -106,6 +106,19 @@ def test_what_may_be_kept_needs_no_retrained_model(drop: float, expected: float)
     assert wanted.of({**row, "retain_drop": None}) is None
 
 
+def test_distances_and_values_to_match_need_a_retrained_model() -> None:
+    with_one = (
+        "gap",
+        "pareto",
+        {"metrics": {"mia": {}}},
+        {"metrics": {"gap": {}}},
+        {"metrics": {"kl_test": {}}},
+    )
+    without = ({"keep": 2}, {"metrics": {"mia": {"aim": "low"}, "retain_acc": {"aim": "high"}}})
+    assert [objective(spec).needs_retrained for spec in with_one] == [True] * len(with_one)
+    assert [objective(spec).needs_retrained for spec in without] == [False] * len(without)
+
+
 def test_the_column_is_the_objective_and_for_pareto_the_gap() -> None:
     assert objective("gap").scalar(row(0, 3.5)) == 3.5
     assert objective("pareto").scalar(row(0, 3.5)) == 3.5
