@@ -43,8 +43,8 @@ def near_chance(test: Predictions, classes: Sequence[str]) -> str | None:
 def compared(validation: References, test: References) -> Iterator[str]:
     """Warnings about a user-defined original model, compared with the retrained model.
 
-    Only retained images are compared, on which the two models should agree. Without a retrained model there
-    are no warnings.
+    Only retained images are compared, on which the two models should agree. Without a retrained model
+    nothing is compared.
     """
     if test.first is None:
         return

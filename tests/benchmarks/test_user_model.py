@@ -163,5 +163,5 @@ def test_nan_in_weights_that_are_not_used_is_reported(digits: Prepared, tmp_path
 
 def test_a_recipe_that_diverges_on_other_pixels_says_what_helps(file) -> None:
     model = user_model(SCENARIO, Checkpoint(file, preprocessing=Preprocessing.of(std=1e-4)))
-    with pytest.raises(TrainingError, match=r"diverged.*made for normalised pixels.*'training.max_lr'"):
+    with pytest.raises(TrainingError, match=r"diverged.*recipes assume normalised pixels.*'training.max_lr'"):
         prepare(SCENARIO, recipe=Recipe(epochs=1), original=model)

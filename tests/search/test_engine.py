@@ -322,12 +322,12 @@ def test_draws_and_originals_are_measured_apart_and_continue_earlier_trials(
 def test_a_benchmark_measures_the_metrics_that_its_plan_names(
     plan: Plan, ray_session: Slots, tmp_path: Path
 ) -> None:
-    benchmark = {"forget": ("8",), "seeds": 1, "beside": (), "metrics": ("mia_confidence", "anamnesis_index")}
+    named = {"forget": ("8",), "seeds": 1, "beside": (), "metrics": ("mia_confidence", "anamnesis_index")}
     small = plan.model_copy(
         update={
             "methods": ("finetune",),
             "search": plan.search.model_copy(update={"trials": 1}),
-            "benchmark": plan.benchmark.model_copy(update=benchmark),  # type: ignore[union-attr]
+            "benchmark": plan.benchmark.model_copy(update=named),  # type: ignore[union-attr]
         }
     )
     both = quiet_session(small, tmp_path, ray_session)

@@ -129,7 +129,7 @@ class Broken(nn.Module):
 @pytest.mark.parametrize(
     ("does", "error"),
     [
-        (raises(ValueError, "a\n  b"), r"ValueError: a b \(test_trial.py:\d+\)"),
+        (raises(ValueError, "a\n  b"), r"ValueError: a b \(test_run.py:\d+\)"),
         (raises(AssertionError), "AssertionError: no message"),
         (raises(MemoryError), "MemoryError"),
         (raises(torch.OutOfMemoryError, "tried to allocate 9 GiB"), "out of memory: tried to allocate 9 GiB"),
