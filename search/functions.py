@@ -59,7 +59,7 @@ def prepare(
     from search.models.kept_models import write_models
     from search.models.table import listing
 
-    with _session(plan, Options(None, workers, address)) as session:
+    with _session(plan, Options(results=None, workers=workers, address=address)) as session:
         session.prepare(session.plan.scenarios())
         header, rows = listing(session.trained)
         if to is not None:
@@ -94,7 +94,15 @@ def search(
         RunError: if it could not be finished; finished trials are kept.
         BenchmarkError, ClusterError, SearchError: one line that says what to do.
     """
-    options = Options(str(results), workers, address, trials, seed, timeout, retry_failed=retry_failed)
+    options = Options(
+        results=str(results),
+        workers=workers,
+        address=address,
+        trials=trials,
+        seed=seed,
+        timeout=timeout,
+        retry_failed=retry_failed,
+    )
     with _session(plan, options) as session:
         return SearchResult(session.plan, str(results), search_stage.search(session))
 
@@ -118,7 +126,15 @@ def benchmark(
         PlanError: also if the plan has no benchmark.
         RunError: also if its search is not finished.
     """
-    options = Options(str(results), workers, address, trials, seed, timeout, retry_failed=retry_failed)
+    options = Options(
+        results=str(results),
+        workers=workers,
+        address=address,
+        trials=trials,
+        seed=seed,
+        timeout=timeout,
+        retry_failed=retry_failed,
+    )
     with _session(plan, options) as session:
         return BenchmarkResult(session.plan, str(results), benchmark_stage.benchmark(session))
 
@@ -161,7 +177,8 @@ def sensitivity(
     design = sensitivity_stage.Design(
         _listed(method), _listed(forget), _listed(parameters), dict(ranges or {}), grid, points, seeds, around
     )
-    with _session(plan, Options(str(results), workers, address, seed=seed, timeout=timeout)) as session:
+    options = Options(results=str(results), workers=workers, address=address, seed=seed, timeout=timeout)
+    with _session(plan, options) as session:
         return SensitivityResult(session.plan, str(results), sensitivity_stage.sensitivity(session, design))
 
 
@@ -181,7 +198,10 @@ def run(
     from analysis.report.render import write_report
 
     location = str(results)
-    with _session(plan, Options(location, workers, address, trials, retry_failed=retry_failed)) as session:
+    options = Options(
+        results=location, workers=workers, address=address, trials=trials, retry_failed=retry_failed
+    )
+    with _session(plan, options) as session:
         session.prepare(session.plan.scenarios())
         searched = SearchResult(session.plan, location, search_stage.search(session))
         measured = None

@@ -18,7 +18,7 @@ _BOUNDS = {
 }
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Options:
     """How plans are run, and the changes to them for this run.
 
