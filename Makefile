@@ -9,7 +9,7 @@ READY := $(VENV)/.ready
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-14s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
 
-demo: $(READY)  ## set up, then search, benchmark and report on bundled data (about 1 minute)
+demo: $(READY)  ## set up, then search, benchmark and report on bundled data (about 2 minutes)
 	$(BIN)/unlearn demo
 
 # Each file runs as a whole, in the order of tests/conftest.py. Files that pytest compiles are kept, even if the
