@@ -54,9 +54,9 @@ def head(cores: int) -> Iterator[str]:
 def free_ports(count: int) -> list[int]:
     """Ports of the loopback that nothing uses, so that another Ray on this machine is left alone."""
     sockets = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
-    ports = [found.getsockname()[1] for found in sockets]
-    for found in sockets:
-        found.close()
+    ports = [server.getsockname()[1] for server in sockets]
+    for server in sockets:
+        server.close()
     return ports
 
 
@@ -67,8 +67,8 @@ def end(process: psutil.Popen) -> None:
     family = [*process.children(recursive=True), process]
     process.terminate()
     _, alive = psutil.wait_procs(family, timeout=15)
-    for one in alive:
-        one.kill()
+    for survivor in alive:
+        survivor.kill()
     psutil.wait_procs(alive, timeout=5)
 
 
@@ -85,9 +85,9 @@ def main(trials: str = "12", cores: str = "2") -> None:
     )
     with head(int(cores)) as address:
         print(f"Ray runs at {address}")
-        found = ub.search(plan, "results-cluster", address=address)
-    print(found)
-    print("best:", found.best("jit"))
+        searched = ub.search(plan, "results-cluster", address=address)
+    print(searched)
+    print("best:", searched.best("jit"))
 
 
 if __name__ == "__main__":

@@ -62,9 +62,9 @@ def main(trials: str = "12") -> None:
         search={"forget": "8", "trials": int(trials)},
         references=1,
     )
-    found = ub.search(plan, "results-mine")
-    print(found)
-    print("best:", found.best("jit"))
+    searched = ub.search(plan, "results-mine")
+    print(searched)
+    print("best:", searched.best("jit"))
 
 
 if __name__ == "__main__":

@@ -23,9 +23,9 @@ def main(trials: str = "25", points: str = "9") -> None:
         search={"forget": "8", "trials": int(trials)},
         references=1,
     )
-    found = ub.search(plan)
+    searched = ub.search(plan)
     varied = ub.sensitivity(plan, "jit", parameters=["lr", "sigma"], points=int(points), seeds=2)
-    print(f"best of {len(found.trials)} trials: {found.best('jit')}")
+    print(f"best of {len(searched.trials)} trials: {searched.best('jit')}")
     print(f"{len(varied.trials)} trials around it")
     for plot in ub.plots.sensitivity("results"):
         plot.save(f"{plot.name}.png")

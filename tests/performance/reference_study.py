@@ -89,9 +89,9 @@ def figures(values: dict[str, float]) -> list[float]:
     return [values[part.__name__] for part in PARTS]
 
 
-def gaps(found: np.ndarray, target: np.ndarray) -> np.ndarray:
+def gaps(measured: np.ndarray, target: np.ndarray) -> np.ndarray:
     """Mean absolute differences over the last axis, the parts."""
-    distances: np.ndarray = np.abs(found - target).mean(axis=-1)
+    distances: np.ndarray = np.abs(measured - target).mean(axis=-1)
     return distances
 
 
@@ -102,7 +102,7 @@ def search(ready: Prepared, name: str, trials: int, seed: int) -> tuple[list[dic
     logging.set_verbosity(logging.WARNING)
     space, work = search_space(methods.get(name).Params, None), Works()
     study = create_study(sampler=samplers.RandomSampler(seed=seed))
-    points, found = [], []
+    points, measured = [], []
     for number in range(trials):
         point = {**space.fixed, **study.ask(dict(space.varied)).params}
         result = run_trial(
@@ -110,13 +110,13 @@ def search(ready: Prepared, name: str, trials: int, seed: int) -> tuple[list[dic
         )
         if result.state == "complete" and not result.eval_ended:
             points.append(point)
-            found.append(figures(result.metrics))
-    return points, np.array(found)
+            measured.append(figures(result.metrics))
+    return points, np.array(measured)
 
 
 def choices(ready: Prepared, name: str, setting: Setting, seed: int) -> Iterator[Choice]:
     """What one search would have chosen for each of the models, and for each block of them."""
-    points, found = search(aimed(ready, range(FRESH)), name, setting.trials, seed)
+    points, measured = search(aimed(ready, range(FRESH)), name, setting.trials, seed)
     fresh, worth = aimed(ready, range(FRESH)), {}
 
     def judged(number: int) -> float:
@@ -129,7 +129,7 @@ def choices(ready: Prepared, name: str, setting: Setting, seed: int) -> Iterator
         models = range(FRESH + SEVERAL * block, FRESH + SEVERAL * (block + 1))
         each = np.array([figures(aimed(ready, [model]).targets("validation")) for model in models])
         for targets in (*each[:, None], each):
-            distances = gaps(found, targets.mean(axis=0))
+            distances = gaps(measured, targets.mean(axis=0))
             best = int(distances.argmin())
             yield Choice(block, len(targets), points[best], float(distances[best]), judged(best))
 
