@@ -40,12 +40,13 @@ class Footprint:
     Attributes:
         peak_mb: Peak memory in MiB, with the CUDA context.
         total_mb: Memory of the GPU in MiB.
-        busy: Share of the time in which the GPU computed, from 0 to 1.
+        busy: Share of the time in which the GPU computed, from 0 to 1; None if the trial was too short to
+            measure it.
     """
 
     peak_mb: float
     total_mb: float
-    busy: float
+    busy: float | None
 
 
 @dataclass(frozen=True)
@@ -63,13 +64,13 @@ class Share:
 def share_of(footprint: Footprint) -> Share:
     """As many trials as fit into a GPU's memory with a margin, and as keep it busy; at least one."""
     fit = int((1 - MARGIN) * footprint.total_mb / max(footprint.peak_mb, 1))
-    fill = math.ceil(1 / max(footprint.busy, 1 / MOST_PER_GPU))
-    per_gpu = max(1, min(fit, fill, MOST_PER_GPU))
-    why = (
-        f"alone it took {footprint.peak_mb:,.0f} of {footprint.total_mb:,.0f} MiB "
-        f"and kept the GPU busy {100 * footprint.busy:.0f} % of the time"
-    )
-    return Share(per_gpu, why)
+    memory = f"alone it took {footprint.peak_mb:,.0f} of {footprint.total_mb:,.0f} MiB"
+    if footprint.busy is None:
+        fill, use = MOST_PER_GPU, "too briefly to measure how busy it keeps the GPU"
+    else:
+        fill = math.ceil(1 / max(footprint.busy, 1 / MOST_PER_GPU))
+        use = f"and kept the GPU busy {100 * footprint.busy:.0f} % of the time"
+    return Share(max(1, min(fit, fill, MOST_PER_GPU)), f"{memory} {use}")
 
 
 def fixed_share(gpus: float) -> Share:

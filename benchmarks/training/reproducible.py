@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
 
 
 @contextmanager
@@ -18,8 +17,14 @@ def seeded(seed: int) -> Iterator[None]:
         yield
 
 
-def repeatable() -> Any:
-    """A context in which cuDNN is deterministic."""
-    import torch
+@contextmanager
+def repeatable() -> Iterator[None]:
+    """A context in which cuDNN is deterministic; its other settings, such as TF32, stay the user's."""
+    from torch.backends import cudnn
 
-    return torch.backends.cudnn.flags(enabled=True, benchmark=False, deterministic=True)
+    before = cudnn.benchmark, cudnn.deterministic
+    cudnn.benchmark, cudnn.deterministic = False, True
+    try:
+        yield
+    finally:
+        cudnn.benchmark, cudnn.deterministic = before

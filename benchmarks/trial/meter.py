@@ -12,7 +12,7 @@ from typing import TypeVar
 import torch
 from torch import nn
 
-from benchmarks.trial.energy import joules
+from benchmarks.trial.gpu_counters import joules
 
 T = TypeVar("T")
 

@@ -42,7 +42,7 @@ class TrialActor(tune.Trainable):
         config: dict[str, Any],
         packed: dict[str, Any] | None = None,
         data: dict[str, Any] | None = None,
-        gpu: str = "cuda",
+        gpu: str = "cuda:0",
         code: tuple[str, ...] = (),
         ledger: Any = None,
     ) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import statistics
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
 
 CONTEXT_MB = 512  # of a process, in addition to torch's memory
 _SAMPLE_EVERY_S = 0.1
+_PERIOD_S = 1.0  # the longest time before a sample that the driver counts in it
 
 
 def keep_to(share: float, device: torch.device) -> None:
@@ -27,12 +29,16 @@ def keep_to(share: float, device: torch.device) -> None:
 
 @dataclass
 class Usage:
-    """The use of a GPU during a trial: `busy` are percentages over time."""
+    """The use of a GPU during a trial.
+
+    Attributes:
+        busy: Percentages over time, each of a period inside the trial; none of a trial that is shorter.
+    """
 
     device: torch.device
     busy: list[float] = field(default_factory=list)
 
-    def footprint(self) -> dict[str, float]:
+    def footprint(self) -> dict[str, float | None]:
         """The columns of the trials table; memory, with the CUDA context, since torch's last reset."""
         import torch
 
@@ -41,16 +47,16 @@ class Usage:
         free, total = torch.cuda.mem_get_info(self.device)
         context = total - free - torch.cuda.memory_reserved(self.device)
         peak = context + torch.cuda.max_memory_reserved(self.device)
-        busy = statistics.fmean(self.busy) if self.busy else 100.0
+        busy = statistics.fmean(self.busy) if self.busy else None
         return {"gpu_peak_mb": peak / 2**20, "gpu_total_mb": total / 2**20, "gpu_busy": busy}
 
 
 @contextmanager
 def watched(device: torch.device) -> Iterator[Usage]:
     """Measure the utilization of a GPU while the body runs."""
-    import torch
+    from benchmarks.trial.gpu_counters import utilization
 
-    usage = Usage(device)
+    usage, began = Usage(device), time.monotonic()
     if device.type != "cuda":
         yield usage
         return
@@ -58,7 +64,9 @@ def watched(device: torch.device) -> Iterator[Usage]:
 
     def sample() -> None:
         while not done.wait(_SAMPLE_EVERY_S):
-            usage.busy.append(float(torch.cuda.utilization(device)))
+            percent = utilization(device)
+            if percent is not None and time.monotonic() - began >= _PERIOD_S:
+                usage.busy.append(percent)
 
     thread = threading.Thread(target=sample, daemon=True)
     thread.start()

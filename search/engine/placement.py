@@ -28,10 +28,10 @@ class Learned(Shares):
         work = _work(row)
         if row.get("gpu_out_of_memory"):
             self.too_small(work, kind, row["gpu_out_of_memory"])
-        if all(row.get(name) for name in ("gpu_peak_mb", "gpu_total_mb")) and row.get("gpu_busy") is not None:
-            self.measured(
-                work, kind, Footprint(row["gpu_peak_mb"], row["gpu_total_mb"], row["gpu_busy"] / 100)
-            )
+        if row.get("gpu_peak_mb") and row.get("gpu_total_mb"):
+            percent = row.get("gpu_busy")
+            busy = None if percent is None else percent / 100
+            self.measured(work, kind, Footprint(row["gpu_peak_mb"], row["gpu_total_mb"], busy))
             self._report(work, kind)
 
     def _report(self, work: Work, kind: str) -> None:

@@ -26,13 +26,17 @@ def averaged(rows: Sequence[Row]) -> Row:
     names = (*(m.name for m in metrics), *targets, "objective", *_COSTS)
     row |= {name: _mean([r[name] for r in rows]) for name in names if name in row}
     row |= {name: round(statistics.fmean(r[name] for r in rows)) for name in _COUNTS if name in row}
-    row |= {name: max(r[name] for r in rows) for name in _PEAKS if row.get(name) is not None}
+    row |= {name: _largest([r[name] for r in rows]) for name in _PEAKS if name in row}
     objectives = [r["objective"] for r in rows]
     if None not in objectives:
         row["objective_std"] = statistics.stdev(objectives)
     row["eval_ended"] = next((r["eval_ended"] for r in rows if r["eval_ended"]), "")
     row["finished_at"] = rows[-1]["finished_at"]
     return row
+
+
+def _largest(values: Sequence[float | None]) -> float | None:
+    return max((v for v in values if v is not None), default=None)
 
 
 def _mean(values: Sequence[float | None]) -> float | None:

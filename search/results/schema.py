@@ -194,7 +194,12 @@ _COST = (
     Column("gpu_kind", _TEXT, "Kind of that GPU, as Ray names it; missing on a CPU"),
     Column("gpu_peak_mb", _REAL, "Peak with the CUDA context, if the trial had a whole GPU", "MiB"),
     Column("gpu_total_mb", _REAL, "Memory of that GPU", "MiB"),
-    Column("gpu_busy", _REAL, "Share of the time in which that GPU computed", "percent"),
+    Column(
+        "gpu_busy",
+        _REAL,
+        "Share of the time in which that GPU computed; missing if the trial took less than a second",
+        "percent",
+    ),
     Column("gpu_out_of_memory", _REAL, "Share of a GPU with which memory ran out, if it did", "GPU"),
 )
 _PROVENANCE = (

@@ -19,10 +19,12 @@ JIT = Work("jit", "vgg11", "cifar100")
         (9_000, 16_000, 0.1, 1),
         (20_000, 16_000, 0.1, 1),
         (1_000, 16_000, 1.0, 1),
+        (3_000, 16_000, None, 4),  # it ran too briefly to measure its use
+        (1_000, 80_000, None, MOST_PER_GPU),
     ],
 )
 def test_as_many_share_a_gpu_as_fit_and_keep_it_busy(
-    peak: float, total: float, busy: float, per_gpu: int
+    peak: float, total: float, busy: float | None, per_gpu: int
 ) -> None:
     assert share_of(Footprint(peak, total, busy)).per_gpu == per_gpu
 

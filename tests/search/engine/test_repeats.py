@@ -27,6 +27,12 @@ def test_figures_are_means_and_peaks_the_highest() -> None:
     assert spent(mean) == pytest.approx(3 * (3.0 - 0.5 + 0.25))
 
 
+def test_a_peak_that_some_seeds_lack_is_that_of_the_others() -> None:
+    brief, long = row(1, 2.0, gpu_busy=None), row(2, 2.0, gpu_busy=40.0)
+    assert averaged([brief, long])["gpu_busy"] == 40.0
+    assert averaged([brief, brief])["gpu_busy"] is None
+
+
 def test_a_seed_that_fails_or_lacks_a_figure_is_not_averaged_away() -> None:
     failed = row(2, None, state="failed", error="boom")
     assert averaged([row(1, 2.0), failed, row(3, 9.0)]) is failed

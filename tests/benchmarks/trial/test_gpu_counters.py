@@ -1,4 +1,4 @@
-"""Joules as the driver counts them, with a driver's library made of Python; nothing where there is none."""
+"""Joules and use as the driver counts them, with a driver's library made of Python; nothing without one."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from types import SimpleNamespace
 import pytest
 import torch
 
-from benchmarks.trial import energy, meter
+from benchmarks.trial import gpu_counters, meter
 from benchmarks.trial.meter import Meter
 
 GPU = torch.device("cuda", 0)
@@ -32,40 +32,50 @@ class Driver:
         value._obj.value = self.millijoules  # type: ignore[attr-defined]
         return 0
 
+    def nvmlDeviceGetUtilizationRates(self, handle: object, value: object) -> int:  # noqa: N802
+        value._obj.gpu, value._obj.memory = 80, 30  # type: ignore[attr-defined]
+        return 0
+
 
 @pytest.fixture
 def driver(monkeypatch: pytest.MonkeyPatch) -> Iterator[Driver]:
     made = Driver()
-    monkeypatch.setattr(energy, "_library", lambda: made)
+    monkeypatch.setattr(gpu_counters, "_library", lambda: made)
     monkeypatch.setattr(torch.cuda, "get_device_properties", lambda device: SimpleNamespace(uuid="1"))
-    energy._handle.cache_clear()
+    gpu_counters._gpu.cache_clear()
     yield made
-    energy._handle.cache_clear()
+    gpu_counters._gpu.cache_clear()
 
 
 def test_joules_are_those_of_the_driver(driver: Driver) -> None:
     driver.millijoules = 12_500
-    assert energy.joules(GPU) == 12.5
+    assert gpu_counters.joules(GPU) == 12.5
+
+
+def test_a_gpu_is_as_busy_as_the_driver_counts(driver: Driver) -> None:
+    assert gpu_counters.utilization(GPU) == 80.0
+    assert gpu_counters.utilization(torch.device("cpu")) is None
 
 
 def test_a_gpu_that_does_not_count_has_none(driver: Driver) -> None:
     driver.millijoules = -1
-    assert energy.joules(GPU) is None
+    assert gpu_counters.joules(GPU) is None
 
 
 def test_a_gpu_that_the_library_does_not_know_has_none(
     driver: Driver, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(torch.cuda, "get_device_properties", lambda device: SimpleNamespace(uuid="2"))
-    assert energy.joules(GPU) is None
+    assert gpu_counters.joules(GPU) is None
 
 
 def test_without_the_library_no_counter_is_returned(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(energy, "_LIBRARY", "libabsent.so.1")
+    monkeypatch.setattr(gpu_counters, "_LIBRARY", "libabsent.so.1")
     monkeypatch.setattr(torch.cuda, "get_device_properties", lambda device: SimpleNamespace(uuid="1"))
-    energy._handle.cache_clear()
-    assert energy.joules(GPU) is None
-    energy._handle.cache_clear()
+    gpu_counters._gpu.cache_clear()
+    assert gpu_counters.joules(GPU) is None
+    assert gpu_counters.utilization(GPU) is None
+    gpu_counters._gpu.cache_clear()
 
 
 def test_a_cpu_has_none() -> None:
