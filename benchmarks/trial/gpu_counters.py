@@ -44,7 +44,7 @@ def _read(device: torch.device, function: str, value: Any) -> bool:
     if gpu is None:
         return False
     nvml, handle = gpu
-    return getattr(nvml, function)(handle, ctypes.byref(value)) == 0
+    return bool(getattr(nvml, function)(handle, ctypes.byref(value)) == 0)
 
 
 def _uuid(device: torch.device) -> str:
