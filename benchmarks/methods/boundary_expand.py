@@ -106,11 +106,9 @@ def shadow_class(last: nn.Linear, rng: torch.Generator) -> nn.Linear:
     """An additional output for a layer, initialised like a row of a layer with that many outputs."""
     from torch import nn
 
-    shadow = nn.Linear(
-        last.in_features, 1, last.bias is not None, device=last.weight.device, dtype=last.weight.dtype
-    )
+    shadow = nn.Linear(last.in_features, 1, last.bias is not None, device=rng.device, dtype=last.weight.dtype)
     std = (2 / (last.in_features + last.out_features + 1)) ** 0.5
     nn.init.normal_(shadow.weight, std=std, generator=rng)
     if last.bias is not None:
         nn.init.zeros_(shadow.bias)
-    return shadow
+    return shadow.to(last.weight.device)

@@ -81,4 +81,4 @@ def test_a_metric_is_that_of_a_cpu(name: str, on_cpu: Prepared, on_gpu: Prepared
     """Of the original model, so that only the measurement differs."""
     on_each = [run_trial(prepared, "original", metrics=[name]).metrics for prepared in (on_cpu, on_gpu)]
     print(f"{name}: {on_each[0][name]:.6g} {on_each[1][name]:.6g}")
-    assert on_each[1][name] == pytest.approx(on_each[0][name], rel=1e-3, abs=1e-3, nan_ok=True)
+    assert on_each[1][name] == pytest.approx(on_each[0][name], rel=0.01, abs=0.01, nan_ok=True)
