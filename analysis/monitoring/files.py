@@ -9,13 +9,14 @@ from typing import Any
 
 import yaml
 
+from analysis.results.layout import RUN
+
 FOLDER = "_runs"
 _LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _FILE = re.compile(
     rf"{FOLDER}/(?P<run>[^/]+?)(\.(?P<shard>\d+of\d+))?(\.(?P<life>\d{{8}}T\d{{6}}-[0-9a-f]{{8}}))?\.yaml",
     re.DOTALL,
 )
-_RUN = re.compile(r"(?P<plan>.+)-(?P<stage>search|benchmark|sensitivity)-[0-9a-f]{8}", re.DOTALL)
 
 
 @dataclass(frozen=True)
@@ -62,7 +63,7 @@ def run_of(file: str) -> str:
 
 def parts_of(run: str) -> tuple[str, str]:
     """The plan's name and the stage in a run's name; without them, the whole name and an empty stage."""
-    named = _RUN.fullmatch(run)
+    named = RUN.fullmatch(run)
     return (named["plan"], named["stage"]) if named else (run, "")
 
 

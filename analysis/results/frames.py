@@ -13,9 +13,10 @@ import pyarrow.compute as pc
 
 from analysis.results.columns import declared, identity, ordered
 from analysis.results.duplicates import KEYS, distinct_trials, foreign, superseded, writers_of
-from analysis.results.layout import PARTITIONS, partition
+from analysis.results.layout import PARTITIONS, kinds_of, partition
 from analysis.results.parquet import Selection
-from analysis.results.table_files import files_of, newest_first, read_each, read_file
+from analysis.results.store import Store
+from analysis.results.table_files import files_of, newest_first, read_each, read_file, schema_of
 from analysis.results.united import Parts, United, read_parts, read_united, together
 
 Wanted = Callable[[str], bool]
@@ -36,6 +37,8 @@ def rows_of(location: str, name: str, wanted: Wanted, kinds: frozenset[str] | No
         AnalysisError: if the location is missing or cannot be read, or a file there is not such a table.
     """
     store, files = files_of(location, name)
+    if kinds is not None:
+        files = {file: at for file, at in files.items() if _may_hold(file, kinds)}
     read = read_united(store, name, files, _selection(name, wanted, kinds))
     table = read.table
     if name == "trials":
@@ -47,7 +50,11 @@ def rows_of(location: str, name: str, wanted: Wanted, kinds: frozenset[str] | No
 
 @dataclass(frozen=True)
 class Folders:
-    """The trials of a location by the values in their folders' names; files' schemas, the newest first."""
+    """The trials of a location by the values in their folders' names.
+
+    Attributes:
+        schemas: Of files that together describe every column of the tables, the newest first.
+    """
 
     tables: dict[tuple[str, ...], pa.Table]
     schemas: Mapping[str, pa.Schema]
@@ -62,14 +69,16 @@ def by_folder(location: str, wanted: Wanted, kinds: frozenset[str]) -> Folders:
         AnalysisError: as `rows_of`.
     """
     store, files = files_of(location, "trials")
-    parts = read_parts(store, files, _selection("trials", wanted, kinds))
+    parts = read_parts(
+        store, (file for file in files if _may_hold(file, kinds)), _selection("trials", wanted, kinds)
+    )
     groups: dict[tuple[str, ...], dict[str, pa.Table]] = {}
     apart = _apart(parts)
     for file, part in parts.tables.items():
         values = partition(file)
         groups.setdefault(tuple(values[key] for key in PARTITIONS) if apart else (), {})[file] = part
     tables = {key: together(store, "trials", groups.pop(key)) for key in list(groups)}
-    schemas = {file: parts.schemas[file] for file in newest_first(files) if file in parts.schemas}
+    schemas = _describing(store, newest_first(files), parts.schemas)
     if not tables:
         return Folders({}, schemas)
     lost = superseded(pa.concat_tables(table.select(KEYS) for table in tables.values()))
@@ -78,6 +87,30 @@ def by_folder(location: str, wanted: Wanted, kinds: frozenset[str]) -> Folders:
         tables[key] = _counted(table, lost[start : start + len(table)], kinds)
         start += len(table)
     return Folders(tables, schemas)
+
+
+def _may_hold(file: str, kinds: frozenset[str]) -> bool:
+    """Whether a file of trials may have rows of some kinds; most names exclude that."""
+    of_file = kinds_of(file)
+    return of_file is None or not kinds.isdisjoint(of_file)
+
+
+def _describing(store: Store, files: list[str], known: Mapping[str, pa.Schema]) -> dict[str, pa.Schema]:
+    """The first files that together have every column of the known ones, with their schemas.
+
+    Args:
+        files: All files of a table, of which some are known.
+    """
+    different = {id(schema): schema for schema in known.values()}
+    missing = {name for schema in different.values() for name in schema.names}
+    schemas: dict[str, pa.Schema] = {}
+    for file in files:
+        if not missing:
+            break
+        schemas |= {file: known[file]} if file in known else read_each(store, schema_of, [file])
+        if file in schemas:
+            missing -= set(schemas[file].names)
+    return schemas
 
 
 def _apart(parts: Parts) -> bool:

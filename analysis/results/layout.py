@@ -23,6 +23,11 @@ PARTITIONS = {  # the columns in the names of folders, which no file repeats, an
     "method": "Unlearning method, or the reference models original and retrain",
 }
 STATES = ("complete", "pruned", "failed")
+STAGES = {"search": ("search",), "benchmark": ("benchmark", "reference"), "sensitivity": ("sensitivity",)}
+RUN = re.compile(rf"(?P<plan>.+)-(?P<stage>{'|'.join(STAGES)})-[0-9a-f]{{8}}", re.DOTALL)  # a run's name
+FILE = re.compile(  # the name of a file that a driver of a run wrote
+    r"(?P<run>.+?)(\.(?P<shard>\d+of\d+))?(\.(?P<life>\d{8}T\d{6}-[0-9a-f]{8}))?(\.\d+)?\.parquet", re.DOTALL
+)
 
 
 class BadTable(Exception):
@@ -36,6 +41,13 @@ def partition(file: str) -> dict[str, str]:
     """The columns in the names of a file's folders."""
     pairs = (part.split("=", 1) for part in file.split("/")[:-1] if "=" in part)
     return {key: unquote(value) for key, value in pairs}
+
+
+def kinds_of(file: str) -> tuple[str, ...] | None:
+    """The kinds of a file's trials by its name, which names the run and so its stage; None if it does not."""
+    named = FILE.fullmatch(file.rpartition("/")[2])
+    run = RUN.fullmatch(named["run"]) if named else None
+    return STAGES[run["stage"]] if run else None
 
 
 def version(schema: pa.Schema) -> int:

@@ -18,7 +18,7 @@ from analysis.errors import AnalysisError
 from analysis.results.columns import identity
 from analysis.results.fields import Described, united_fields
 from analysis.results.frames import as_frame, by_folder, every, rows_of
-from analysis.results.layout import PARTITIONS
+from analysis.results.layout import PARTITIONS, STAGES
 from analysis.results.ranges import Range as Range
 from analysis.results.ranges import Ranges
 from analysis.results.store import store_at
@@ -26,11 +26,6 @@ from analysis.results.table_files import fields_of, files_of, newest_first, read
 
 Locations = Path | str | Sequence[Path | str]
 Trials = pd.DataFrame | Locations  # a table of trials, or results, of which only the used columns are read
-STAGES = {
-    "search": ("search",),
-    "benchmark": ("benchmark", "reference"),
-    "sensitivity": ("sensitivity",),
-}
 
 
 def trials(
@@ -46,7 +41,7 @@ def trials(
             or several of them; a column `results` then names that of each row.
         stage: Only the trials of one stage, because stages must not be mixed in a mean: `search` and
             `sensitivity` are measured on validation images, `benchmark` (with the reference models) on test
-            images.
+            images. Files that runs of other stages wrote are not opened.
         columns: Only these, which is much faster if there are many trials.
 
     Raises:

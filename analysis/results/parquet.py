@@ -46,7 +46,7 @@ class Schemas:
 
     def __init__(self, selection: Selection) -> None:
         self.selection = selection
-        self._known: dict[frozenset[tuple[bytes, bytes]], tuple[pa.Schema, list[str]]] = {}
+        self._known: list[tuple[dict[bytes, bytes], tuple[pa.Schema, list[str]]]] = []
 
     def of(self, opened: pq.ParquetFile) -> tuple[pa.Schema, list[str]]:
         """The schema of an open file and the names of its selected columns.
@@ -57,10 +57,11 @@ class Schemas:
         metadata = opened.metadata.metadata or {}
         if b"ARROW:schema" not in metadata:
             return self._decoded(opened)
-        key = frozenset(metadata.items())
-        if key not in self._known:
-            self._known[key] = self._decoded(opened)
-        return self._known[key]
+        for written, decoded in self._known:  # few, and comparing is faster than hashing 100 kB
+            if written == metadata:
+                return decoded
+        self._known.append((metadata, self._decoded(opened)))
+        return self._known[-1][1]
 
     def _decoded(self, opened: pq.ParquetFile) -> tuple[pa.Schema, list[str]]:
         schema = _checked(opened.schema_arrow)
@@ -122,8 +123,8 @@ def read_selected(store: Store, file: str, schemas: Schemas) -> Content:
     if of_kind is not None and not pc.all(of_kind).as_py():
         table = table.filter(of_kind)
     columns = zip(table.column_names, table.itercolumns(), strict=True)
-    empty = [name for name, column in columns if column.null_count == len(column)]
-    return Content(table.drop_columns([name for name in empty if name not in selection.always]), schema)
+    filled = [name for name, column in columns if column.null_count < len(column) or name in selection.always]
+    return Content(table.select(filled), schema)
 
 
 def _of_kind(opened: pq.ParquetFile, schema: pa.Schema, kinds: frozenset[str] | None) -> pa.Array | None:

@@ -13,9 +13,10 @@ import pandas as pd
 import yaml
 
 from analysis.errors import AnalysisError
+from analysis.results.layout import STAGES
 from analysis.results.store import reason, store_at
 
-_STAGE = r"-(?:search|benchmark|sensitivity)-[0-9a-f]{8}"
+_STAGE = rf"-(?:{'|'.join(STAGES)})-[0-9a-f]{{8}}"
 _RUN = rf"(.+){_STAGE}(?:/.*)?"
 _RECORD = re.compile(rf"_runs/(.+){_STAGE}(?:\.[^/]+)?\.yaml")
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import TypeVar
@@ -13,7 +12,7 @@ import pyarrow.parquet as pq
 
 from analysis.monitoring.files import FOLDER, run_of
 from analysis.results.columns import beyond_calendar
-from analysis.results.layout import PARTITIONS, STATES, BadTable, Row, newer, partition
+from analysis.results.layout import FILE, PARTITIONS, STATES, BadTable, Row, newer, partition
 from analysis.results.parquet import data_files, read_schema, read_table
 from analysis.results.store import Store, reason
 from analysis.results.table_files import read_existing
@@ -22,9 +21,6 @@ from search.results.schema import TABLES, schema
 from search.results.shards import WHOLE, Shard
 
 T = TypeVar("T")
-_NAME = re.compile(
-    r"(?P<run>.+?)(\.(?P<shard>\d+of\d+))?(\.(?P<life>\d{8}T\d{6}-[0-9a-f]{8}))?(\.\d+)?\.parquet", re.DOTALL
-)
 _PLAIN = (
     pa.types.is_boolean,
     pa.types.is_integer,
@@ -58,7 +54,7 @@ def part(run: str, shard: Shard = WHOLE) -> Part:
 
 def part_of(file: str) -> Part:
     """The part of a run whose driver wrote a file."""
-    name = _NAME.fullmatch(file.rpartition("/")[2])
+    name = FILE.fullmatch(file.rpartition("/")[2])
     return Part(name["run"], name["shard"] or "") if name else Part("")
 
 

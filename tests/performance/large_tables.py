@@ -80,17 +80,17 @@ def _million() -> Iterator[FileOfRows]:
     for scenario, name, part in product(scenarios, [*names[:19], "retrain"], range(5)):
         sets = _CLASSES[4 * part : 4 * part + 4]
         kind = "reference" if name == "retrain" else "benchmark"
-        yield FileOfRows(scenario, name, kind, sets, 250, f"large-benchmark-{part}")
+        yield FileOfRows(scenario, name, kind, sets, 250, f"large-benchmark-{part:08x}")
 
 
 def _searches() -> Iterator[FileOfRows]:
     scenario, sets = ("cifar100", "vgg11", "full_class"), _CLASSES[:12]
     names = ("jit", "ssd", "finetune", "random_labels", "neggrad")
     for name, forget in product(names, sets):
-        yield FileOfRows(scenario, name, "search", [forget], 162, f"wide-search-{forget}")
+        yield FileOfRows(scenario, name, "search", [forget], 162, f"wide-search-{hash_of(forget):08x}")
     for name in (*names, "retrain"):
         kind = "reference" if name == "retrain" else "benchmark"
-        yield FileOfRows(scenario, name, kind, sets, 250, "wide-benchmark")
+        yield FileOfRows(scenario, name, kind, sets, 250, f"wide-benchmark-{0:08x}")
 
 
 def _write(folder: Path, files: list[FileOfRows]) -> int:

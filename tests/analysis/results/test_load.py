@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import math
+import os
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -270,6 +271,28 @@ def test_a_stage_is_apart_with_its_references(results: Path, tmp_path: Path) -> 
     write(tmp_path, [trial(0)])
     with pytest.raises(AnalysisError, match=r"no benchmark in .* yet; run 'unlearn benchmark PLAN' into it"):
         load.trials(tmp_path, "benchmark")
+
+
+def test_a_stage_does_not_open_the_files_of_other_stages(tmp_path: Path) -> None:
+    [searched] = write(tmp_path, [trial(run_id="plan-search-0123abcd")])
+    write(tmp_path, [measured("jit", 1, run_id="plan-benchmark-0123abcd")])
+    write(tmp_path, [measured("jit", 2, run_id="a-name-without-a-stage")])
+    searched.write_bytes(b"damaged")
+    assert set(load.trials(tmp_path, "benchmark")["seed"]) == {1, 2}
+    for stage in ("search", None):
+        with pytest.raises(AnalysisError, match="not a readable Parquet file"):
+            load.trials(tmp_path, stage)
+
+
+def test_ranges_of_searches_are_those_of_the_newest_file_of_any_stage(tmp_path: Path) -> None:
+    [searched] = write(tmp_path, [trial(run_id="plan-search-0123abcd")])
+    [newest] = write(tmp_path, [measured("jit", 1, run_id="plan-benchmark-0123abcd")])
+    assert load.searches(tmp_path, ())[1] == load.ranges(tmp_path)
+    change = _described(b"ranges", b'{"jit": [1, 2, false]}')
+    pq.write_table(change(pq.read_table(newest, partitioning=None)), newest)
+    os.utime(searched, (1, 1))
+    assert load.searches(tmp_path, ())[1] == load.ranges(tmp_path)
+    assert load.ranges(tmp_path)["param_lr"] == {"jit": load.Range(1, 2, False)}
 
 
 def test_only_the_columns_that_are_named(results: Path) -> None:
