@@ -6,7 +6,7 @@
         check_method(Shrink())
 
 Each function runs all checks of its kind and raises one AssertionError that lists every broken rule. They
-need no test framework, and run on the digits data set with tiny models.
+need no test framework, and run on 400 images of digits with tiny models.
 """
 
 from benchmarks.testing.datasets import check_dataset

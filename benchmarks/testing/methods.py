@@ -235,5 +235,5 @@ def _prepared(task: str, forget: str = "") -> Prepared:
     from benchmarks.training.recipes import Recipe
     from benchmarks.trial.prepared import prepare
 
-    scenario = Scenario("digits", "cnn2", task, forget or _FORGET[task])
+    scenario = Scenario("digits@400", "cnn2", task, forget or _FORGET[task])
     return prepare(scenario, recipe=Recipe(epochs=2), record=True)
