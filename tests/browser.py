@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -45,6 +46,13 @@ def browser() -> Iterator[Browser]:
 @pytest.fixture
 def visit(browser: Browser) -> Iterator[Callable[..., Visit]]:
     """Opens a file or an address: `visit(path, width=390, color_scheme="dark")`, options as Playwright's."""
+    with visits(browser) as open_:
+        yield open_
+
+
+@contextmanager
+def visits(browser: Browser) -> Iterator[Callable[..., Visit]]:
+    """The same without a fixture; pages are closed at the end."""
     contexts = []
 
     def open_(target: Path | str, *, width: int = 1280, height: int = 800, **options: Any) -> Visit:

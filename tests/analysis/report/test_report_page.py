@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from itertools import pairwise
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
 from analysis.report.render import write_report
 from tests.analysis.conftest import class_rows, measured, sample_rows, search_rows, sensitivity_rows, write
-from tests.browser import Visit
+from tests.browser import Visit, visits
 from tests.marks import BROWSER
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser
 
 pytestmark = BROWSER
 Visiting = Callable[..., Visit]
@@ -41,6 +45,21 @@ def report(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return Path(write_report(folder))
 
 
+@pytest.fixture(scope="module")
+def page(report: Path, browser: Browser) -> Iterator[Visit]:
+    """A page that tests share, because drawing its figures takes seconds."""
+    with visits(browser) as visit:
+        yield visit(report)
+
+
+@pytest.fixture
+def opened(page: Visit) -> Visit:
+    """The shared page at its top, in light colours, for tests that change neither tables nor figures."""
+    page.page.emulate_media(media="screen", color_scheme="light")
+    page.page.evaluate("scrollTo(0, 0)")
+    return page
+
+
 def drawn(opened: Visit, kind: str) -> str:
     """The selector of the first figure of a kind, once it is drawn."""
     figure = f"figure.{kind}"
@@ -49,24 +68,21 @@ def drawn(opened: Visit, kind: str) -> str:
     return figure
 
 
-def test_nothing_is_asked_for_and_nothing_goes_wrong(report: Path, visit: Visiting) -> None:
-    opened = visit(report)
+def test_nothing_is_asked_for_and_nothing_goes_wrong(opened: Visit) -> None:
     for kind in ("answer", "history", "pareto", "slices", "contour", "parallel", "importance"):
         drawn(opened, kind)
     assert opened.errors == []
     assert opened.requests == []
 
 
-def test_the_answer_is_seen_before_anything_is_scrolled(report: Path, visit: Visiting) -> None:
-    opened = visit(report)
+def test_the_answer_is_seen_before_anything_is_scrolled(opened: Visit) -> None:
     box = opened.page.locator(".sentence").first.bounding_box()
     assert box is not None
-    assert box["y"] + box["height"] < 400
+    assert 0 <= box["y"] < 400 - box["height"]
     assert "Nearest to retraining: jit on" in opened.page.inner_text(".sentence")
 
 
-def test_touching_a_dot_shows_its_trial(report: Path, visit: Visiting) -> None:
-    opened = visit(report)
+def test_touching_a_dot_shows_its_trial(opened: Visit) -> None:
     figure = drawn(opened, "history")
     opened.page.locator(f"{figure} .points path").first.hover(force=True)
     text = opened.page.locator(f"{figure} .hovertext").first.text_content() or ""
@@ -114,17 +130,17 @@ def test_tables_sort_by_a_click_and_by_a_key_and_filter(report: Path, visit: Vis
     assert shown[0].startswith("param_lr")
 
 
-def test_ranks_of_cells(report: Path, visit: Visiting) -> None:
-    ranks = visit(report).page.evaluate(
+def test_ranks_of_cells(opened: Visit) -> None:
+    ranks = opened.page.evaluate(
         "['2 h 5 min', '12.5 s', '88.4 ± 0.6', '-4.0 to +1', '30%', '1e-6', 'lr = 3', '3, 5'].map(rank)"
     )
     assert ranks == [7500, 12.5, 88.4, -4, 30, 1e-6, "lr = 3", "3, 5"]
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_text_stands_out_from_its_ground(report: Path, visit: Visiting, scheme: str) -> None:
+def test_text_stands_out_from_its_ground(opened: Visit, scheme: str) -> None:
     """At least 4.5 to 1, for all letters (WCAG AA)."""
-    opened = visit(report, color_scheme=scheme)
+    opened.page.emulate_media(color_scheme=scheme)  # type: ignore[arg-type]
     drawn(opened, "answer")
     weakest = opened.page.evaluate(_CONTRAST)
     assert weakest["ratio"] >= 4.5, weakest
@@ -132,11 +148,10 @@ def test_text_stands_out_from_its_ground(report: Path, visit: Visiting, scheme: 
     assert (ground == "rgb(255, 255, 255)") == (scheme == "light")
 
 
-def test_figures_follow_a_change_of_scheme(report: Path, visit: Visiting) -> None:
-    opened = visit(report)
+def test_figures_follow_a_change_of_scheme(opened: Visit) -> None:
     figure = drawn(opened, "answer")
     ink = f"document.querySelector('{figure} .plot').layout.font.color"
-    assert opened.page.evaluate(ink) == "#1f2328"
+    opened.page.wait_for_function(f"{ink} === '#1f2328'")
     opened.page.emulate_media(color_scheme="dark")
     opened.page.wait_for_function(f"{ink} === '#e6e9ee'")
 
@@ -159,8 +174,7 @@ def test_a_phone_shows_the_distance_and_never_scrolls_the_page_sideways(
     assert cut == 0
 
 
-def test_headings_are_in_order_and_pictures_have_words(report: Path, visit: Visiting) -> None:
-    opened = visit(report)
+def test_headings_are_in_order_and_pictures_have_words(opened: Visit) -> None:
     levels = opened.page.evaluate("all('h1, h2, h3, h4').map((h) => Number(h.tagName[1]))")
     assert levels.count(1) == 1
     assert levels[0] == 1
@@ -180,8 +194,7 @@ def test_the_command_is_copied(report: Path, visit: Visiting) -> None:
     assert copied == f"unlearn run mine.yaml --results {report.parent.name}"
 
 
-def test_names_do_nothing_in_figures(report: Path, visit: Visiting) -> None:
-    opened = visit(report)
+def test_names_do_nothing_in_figures(opened: Visit) -> None:
     figure = drawn(opened, "answer")
     opened.page.locator(f"{figure} .points path.point").last.hover(force=True)
     opened.page.wait_for_function(
@@ -190,8 +203,7 @@ def test_names_do_nothing_in_figures(report: Path, visit: Visiting) -> None:
     assert opened.page.locator("img[src='x']").count() == 0
 
 
-def test_print_shows_still_pictures_and_folded_chapters(report: Path, visit: Visiting) -> None:
-    opened = visit(report)
+def test_print_shows_still_pictures_and_folded_chapters(opened: Visit) -> None:
     figure = drawn(opened, "answer")
     opened.page.emulate_media(media="print")
     assert opened.page.locator(f"{figure} .still").first.is_visible()
