@@ -6,7 +6,7 @@ import asyncio
 import os
 import time
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -111,18 +111,31 @@ def started(ray_session: Slots) -> Iterator[list]:
         ray.kill(worker)
 
 
+@pytest.fixture(scope="module")
+def ledger(ray_session: Slots) -> Iterator[Sharing]:
+    """A ledger that tests share, because it is a process too."""
+    with sharing(0.3) as values:
+        yield values
+
+
 @pytest.fixture
-def team(started: list) -> Team:
-    """Some workers with a new ledger; new workers if an earlier test killed some."""
+def team(started: list, ledger: Sharing) -> Team:
+    """Some workers that know no value yet; new workers if an earlier test killed some.
+
+    A share of the memory means a ledger of their own.
+    """
 
     @contextmanager
-    def opened(count: int = 2, share: float = 0.3) -> Iterator[tuple[Sharing, list]]:
-        with sharing(share) as values:
+    def opened(count: int = 2, share: float | None = None) -> Iterator[tuple[Sharing, list]]:
+        with nullcontext(ledger) if share is None else sharing(share) as values:
             started[:] = filter(alive, started)
             started.extend(Worker.remote() for _ in range(count - len(started)))
             workers = started[:count]
             ray.get([worker.join.remote(values.ledger) for worker in workers])
             yield values, workers
+            if share is None:
+                values.end("ssd")
+                until_freed(values)
 
     return opened
 
@@ -283,7 +296,7 @@ def test_a_value_that_was_changed_is_not_handed_out_again(team: Team, log: Path)
 
 
 def test_without_its_ledger_a_worker_computes_itself(team: Team, log: Path) -> None:
-    with team() as (values, workers):
+    with team(share=0.3) as (values, workers):
         ray.get(workers[0].get.remote(log))
         ray.kill(values.ledger)
         assert [ray.get(w.get.remote(log))[2] for w in workers] == [False, False]
