@@ -5,9 +5,12 @@ from __future__ import annotations
 import datetime
 import math
 from collections.abc import Iterator
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from benchmarks.hyperparameters import build
+from benchmarks.methods import methods
 from search.plans.identity import search_identity
 from search.plans.plan import Plan
 from search.plans.trials import study_of
@@ -55,6 +58,7 @@ def row_of(a: Assignment) -> dict[str, Any]:
     lr = float(a.params.get("lr", 1e-3))
     gap = abs(math.log10(lr) + 3)
     started = START + datetime.timedelta(seconds=10 * a.number)
+    method = methods.get(a.method)
     row: dict[str, Any] = {
         "dataset": a.scenario.dataset,
         "model": a.scenario.model,
@@ -67,7 +71,7 @@ def row_of(a: Assignment) -> dict[str, Any]:
         "seed": a.seed,
         "state": state,
         "error": "" if state == "complete" else "made up",
-        **{f"param_{name}": value for name, value in a.params.items()},
+        **{f"param_{name}": value for name, value in asdict(build(method.Params, a.params)).items()},
         "started_at": started,
         "finished_at": started + datetime.timedelta(seconds=5),
         "unlearn_s": 1.0 + lr,

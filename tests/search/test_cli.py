@@ -171,7 +171,7 @@ def test_a_corrupt_model_in_the_cache_is_named(
 
 
 def test_a_search_is_interrupted_then_killed_and_resumed_to_exactly_all_trials(
-    unlearn_here: Unlearn, plan_file: Path, tmp_path: Path
+    unlearn_here: Unlearn, ray_session: Slots, plan_file: Path, tmp_path: Path
 ) -> None:
     """Ctrl-C is handled at once; neither it nor SIGKILL loses or doubles a finished trial."""
     folder = tmp_path / "results"
@@ -194,7 +194,7 @@ def test_a_search_is_interrupted_then_killed_and_resumed_to_exactly_all_trials(
     killed.communicate()
     before = pd.read_parquet(folder / "trials")
     assert interrupted + 8 <= len(before) < 60
-    status, out, err = unlearn(*command)
+    status, out, err = unlearn_here(*command)
     assert status == 0, err
     assert "resuming run" in out
     table = pd.read_parquet(folder / "trials")

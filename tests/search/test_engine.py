@@ -35,6 +35,7 @@ from search.stages.sensitivity import Design, chosen_stars, sensitivity
 from search.stages.session import kept_line
 from search.studies.assignments import Assignment, FixedList, Source
 from search.studies.objectives import best
+from tests.search.made_searches import write_search
 from tests.search.results.test_writer import trial
 from tests.search.sessions import quiet_session
 
@@ -74,34 +75,13 @@ def workers() -> set[int]:
     return actors
 
 
-def test_every_trial_completes_and_bad_ones_are_rows_too_on_the_same_warm_workers(
-    prepared: preparation.Shared, ray_session: Slots, tmp_path: Path
-) -> None:
-    """Modes a, b, j and k: NaN, an exception, no checkpoints, and a raising trial under reuse."""
-    exploding, raising = {"lr": 1e15}, {"method": "finetune", "momentum": -1.0}
-    trials = [jit(n, **(exploding if n % 4 == 1 else raising if n % 4 == 3 else {})) for n in range(12)]
-    seen: set[int] = set()
-    two = replace(ray_session, workers=2)
-    rows = run(trials, prepared, two, tmp_path, lambda source, row: seen.update(workers()))
-    assert [r["state"] for r in rows] == ["complete", "failed"] * 6
-    assert "not finite" in rows[1]["error"]
-    assert rows[1]["gap"] is None
-    assert rows[3]["error"].startswith("ValueError: Invalid momentum")
-    assert all(math.isfinite(r["gap"]) for r in rows[::2])
-    for row in rows:
-        took = (row["finished_at"] - row["started_at"]).total_seconds()
-        parts = row["unlearn_s"] + row["eval_s"] + row["overhead_s"]
-        assert took == pytest.approx(parts, abs=2e-6), "no negative seconds after a clock was set back"
-    assert 1 <= len(seen) <= 2, "a failed trial must not cost its worker"
-    chosen = best(rows)
-    assert chosen is not None
-    assert chosen["state"] == "complete"
-
-
-def test_a_worker_that_starts_late_is_waited_for_while_others_work(
+def test_bad_trials_are_rows_too_on_the_same_warm_workers_and_a_worker_that_starts_late_is_waited_for(
     prepared: preparation.Shared, ray_session: Slots, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Tune gives the trial of a starting worker to a free one, and ends the starting worker."""
+    """Modes a, b, j and k: NaN, an exception, no checkpoints, and a raising trial under reuse.
+
+    Tune gives the trial of a starting worker to a free one, and ends the starting worker.
+    """
     others_work = tmp_path / "others-work"
 
     class LateTrialActor(actors.TrialActor):
@@ -118,30 +98,24 @@ def test_a_worker_that_starts_late_is_waited_for_while_others_work(
             others_work.touch()
 
     monkeypatch.setattr(actors, "TrialActor", LateTrialActor)
-    two = replace(ray_session, workers=2)
-    rows = run([jit(n) for n in range(24)], prepared, two, tmp_path / "results", report)
-    assert [row["state"] for row in rows] == ["complete"] * 24
-    assert len(seen) == 2, "no worker replaced another"
+    exploding, raising = {"lr": 1e15}, {"method": "finetune", "momentum": -1.0}
+    trials = [jit(n, **(exploding if n % 4 == 1 else raising if n % 4 == 3 else {})) for n in range(32)]
+    rows = run(trials, prepared, replace(ray_session, workers=2), tmp_path / "results", report)
+    assert [r["state"] for r in rows] == ["complete", "failed"] * 16
+    assert "not finite" in rows[1]["error"]
+    assert rows[1]["gap"] is None
+    assert rows[3]["error"].startswith("ValueError: Invalid momentum")
+    assert all(math.isfinite(r["gap"]) for r in rows[::2])
+    for row in rows:
+        took = (row["finished_at"] - row["started_at"]).total_seconds()
+        parts = row["unlearn_s"] + row["eval_s"] + row["overhead_s"]
+        assert took == pytest.approx(parts, abs=2e-6), "no negative seconds after a clock was set back"
+    assert len(seen) == 2, "neither a failed trial nor a late start may cost a worker"
     times = sorted((row["started_at"], row["finished_at"]) for row in rows)
     assert any(later[0] < earlier[1] for earlier, later in itertools.pairwise(times)), "both ran trials"
-
-
-def test_a_killed_worker_costs_nothing_but_time(
-    prepared: preparation.Shared, ray_session: Slots, tmp_path: Path
-) -> None:
-    killed: list[int] = []
-
-    def kill_once(source: Source, row: Row) -> None:
-        if not killed and row["trial_number"] >= 2:
-            victim = next(iter(workers()))
-            killed.append(victim)
-            os.kill(victim, 9)
-
-    trials = [jit(n, method="finetune", epochs=5) for n in range(8)]
-    rows = run(trials, prepared, ray_session, tmp_path, kill_once)
-    assert killed
-    assert [r["trial_number"] for r in rows] == list(range(8))
-    assert {r["state"] for r in rows} == {"complete"}
+    chosen = best(rows)
+    assert chosen is not None
+    assert chosen["state"] == "complete"
 
 
 class _Unloadable:
@@ -151,11 +125,11 @@ class _Unloadable:
         return __import__, ("no_such_module",)
 
 
-def test_the_end_of_a_run_is_reported_and_the_next_run_resumes(
+def test_the_end_of_a_run_is_reported_the_next_run_resumes_and_a_killed_worker_costs_nothing_but_time(
     prepared: preparation.Shared, ray_session: Slots, tmp_path: Path
 ) -> None:
     """Mode h: first workers that cannot start, which leave no row, then a failure in a callback."""
-    trials = [jit(n) for n in range(6)]
+    trials = [jit(n, method="finetune", epochs=5) for n in range(8)]
     broken = preparation.Shared({SCENARIO.key: _Unloadable()}, prepared.data)  # type: ignore[dict-item]
     with pytest.raises(RunError, match=r"workers died before they could run a trial: .*no_such_module"):
         run(trials, broken, ray_session, tmp_path)
@@ -168,7 +142,18 @@ def test_the_end_of_a_run_is_reported_and_the_next_run_resumes(
         run(trials, prepared, ray_session, tmp_path, fails)
     kept = len(pd.read_parquet(tmp_path / "trials"))
     assert 1 <= kept < 6
-    assert len(run(trials, prepared, ray_session, tmp_path)) == 6
+    killed: list[int] = []
+
+    def kill_once(source: Source, row: Row) -> None:
+        if not killed and row["trial_number"] >= 2:
+            victim = next(iter(workers()))
+            killed.append(victim)
+            os.kill(victim, 9)
+
+    rows = run(trials, prepared, ray_session, tmp_path, kill_once)
+    assert killed
+    assert [r["trial_number"] for r in rows] == list(range(8))
+    assert {r["state"] for r in rows} == {"complete"}
 
 
 def test_a_search_that_only_fails_stops_says_why_and_can_be_tried_again(
@@ -291,8 +276,8 @@ def test_draws_and_originals_are_measured_apart_and_continue_earlier_trials(
             "benchmark": single,
         }
     )
+    write_search(tmp_path, few)
     first = quiet_session(few, tmp_path, ray_session)
-    search(first)
     benchmark(first)
     before = pd.read_parquet(tmp_path / "trials").set_index("trial_id")
     more = single.model_copy(update={"draws": 2, "originals": 2})
@@ -402,24 +387,17 @@ def test_the_kept_trials_are_counted_in_the_table(tmp_path: Path) -> None:
         assert "2 of the finished trials are no longer in" in kept_line(tmp_path, results, cut_off)
 
 
-def test_time_up_is_reported_and_the_next_run_resumes(
+def test_time_up_is_reported_and_the_next_run_resumes_also_with_several_objectives(
     plan: Plan, prepared: preparation.Shared, ray_session: Slots, tmp_path: Path
 ) -> None:
-    late = quiet_session(plan, tmp_path, ray_session, shared=prepared, timeout=0.0)
+    pareto = plan.search.model_copy(update={"objective": Minimised(name="pareto")})
+    parts = plan.model_copy(update={"search": pareto})
+    late = quiet_session(parts, tmp_path, ray_session, shared=prepared, timeout=0.0)
     with pytest.raises(RunError, match=r"time is up: \d+ of 12 trials are done and kept"):
         search(late)
-    search(replace(late, setting=replace(late.setting, timeout=None)))
-    assert len(pd.read_parquet(tmp_path / "trials")) == 12
-
-
-def test_pareto_keeps_every_part(
-    plan: Plan, prepared: preparation.Shared, ray_session: Slots, tmp_path: Path
-) -> None:
-    pareto = plan.model_copy(update={"methods": ("jit",), "search": plan.search.model_copy(
-        update={"objective": Minimised(name="pareto"), "trials": 12, "space": {}})})  # fmt: skip
     for _ in range(2):
-        search(quiet_session(pareto, tmp_path, ray_session, shared=prepared))
-    assert len(pd.read_parquet(tmp_path / "trials")) == 12
+        search(replace(late, setting=replace(late.setting, timeout=None)))
+        assert len(pd.read_parquet(tmp_path / "trials")) == 12
 
 
 def test_a_search_without_a_retrained_model(plan: Plan, ray_session: Slots, tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import struct
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -139,15 +140,21 @@ def test_a_request_runs_from_the_file_to_the_table(folder: Path, ray_session: Sl
         file.unlink()
     prepared = preparation.prepare(read.searched(), read.recipe(), None, ray_session, lambda model: None)
     scenario = read.searched()[0]
-    trial = Assignment(
-        "run", 0, scenario, "jit", {"lr": 1e-3}, 1, "benchmark", "published", held_out="test", details=True
+    searched = Assignment("run", 0, scenario, "jit", {"lr": 1e-3}, 1, "search", "tuned")
+    measured = replace(
+        searched, number=1, kind="benchmark", regime="published", held_out="test", details=True
     )
     with Results(tmp_path / "results", "run") as results:
-        work = FixedList("list", [trial], results.rows())
+        work = FixedList("list", [searched, measured], results.rows())
         shares = Learned(ray_session.shares, lambda line: None)
         runner.run([work], prepared, results, ray_session, shares, lambda source, row: None)
-    (row,) = pd.read_parquet(tmp_path / "results" / "trials").to_dict("records")
-    assert (row["state"], row["forget"], row["forget_count"]) == ("complete", NAME, 5), row["error"]
-    assert row["retrained_from"] == "fresh"
+    trials = pd.read_parquet(tmp_path / "results" / "trials").to_dict("records")
+    assert sorted((row["kind"], row["eval_split"]) for row in trials) == [
+        ("benchmark", "test"),
+        ("search", "validation"),
+    ]
+    for row in trials:
+        assert (row["state"], row["forget"], row["forget_count"]) == ("complete", NAME, 5), row["error"]
+        assert row["retrained_from"] == "fresh"
     samples = pd.read_parquet(tmp_path / "results" / "samples")
     assert sorted(samples["image"]) == list(FORGOTTEN)
