@@ -3,31 +3,49 @@
 from __future__ import annotations
 
 import base64
+import io
+import json
 import os
+import runpy
 import struct
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import redirect_stdout
 from pathlib import Path
 from typing import Any
 
 import psutil
 import pytest
 
+from cluster.connect import session
+from cluster.slots import Slots
 from tests.cores import single_core
 from tests.marks import STARTS_RAY
 
 ROOT = Path(__file__).parents[1]
 NOTEBOOK = ROOT / "examples" / "analysis.ipynb"
+FEWER = {
+    '"epochs": 6': '"epochs": 2',
+    '"trials": 12': '"trials": 3',
+    '"forget": ["3", "8"], "seeds": 3': '"forget": ["8"], "seeds": 2',
+    "points=7": "points=3",
+}
 
 
 @pytest.fixture(scope="module")
 def executed(tmp_path_factory: pytest.TempPathFactory) -> Any:
-    """The notebook with its outputs, run in a new folder."""
+    """The notebook with its outputs, run in a new folder with fewer trials and epochs."""
     pytest.importorskip("ipykernel", reason="ipykernel is not installed (pip install 'unlearnbench[dev]')")
     nbformat = pytest.importorskip("nbformat")
     nbclient = pytest.importorskip("nbclient")
     folder = tmp_path_factory.mktemp("example")
-    notebook = nbformat.read(NOTEBOOK, as_version=4)
+    text = NOTEBOOK.read_text()
+    for many, few in FEWER.items():
+        escaped, fewer = (json.dumps(value)[1:-1] for value in (many, few))
+        assert text.count(escaped) == 1
+        text = text.replace(escaped, fewer)
+    notebook = nbformat.reads(text, as_version=4)
     client = nbclient.NotebookClient(notebook, timeout=400, resources={"metadata": {"path": str(folder)}})
     with single_core():
         client.execute()
@@ -60,8 +78,6 @@ def test_the_notebook_runs_and_shows_tables_and_figures(executed: Any) -> None:
 
 
 def test_it_is_stored_without_outputs() -> None:
-    import json
-
     cells = json.loads(NOTEBOOK.read_text())["cells"]
     assert not any(cell.get("outputs") or cell.get("execution_count") for cell in cells)
 
@@ -76,9 +92,25 @@ def run(folder: Path, example: str, *arguments: str) -> str:
     return done.stdout
 
 
-@STARTS_RAY
+def run_here(folder: Path, example: str, *arguments: str) -> str:
+    """The same in this process, which saves the imports, and uses the Ray session that is open."""
+    path, output = str(ROOT / "examples" / example), io.StringIO()
+    with pytest.MonkeyPatch.context() as patch, redirect_stdout(output):
+        patch.chdir(folder)
+        patch.setattr(sys, "argv", [path, *arguments])
+        runpy.run_path(path, run_name="__main__")
+    return output.getvalue()
+
+
+@pytest.fixture(scope="module")
+def ray_session() -> Iterator[None]:
+    with session(Slots(workers=1, cpus=1, gpus=0)):
+        yield
+
+
+@pytest.mark.usefixtures("ray_session")
 def test_a_search_on_your_own_checkpoint(tmp_path: Path) -> None:
-    output = run(tmp_path, "own_checkpoint.py", "3")
+    output = run_here(tmp_path, "own_checkpoint.py", "3")
     assert "your checkpoint: test accuracy 9" in output
     assert "best: {'lr': " in output
 
@@ -90,29 +122,20 @@ def test_a_new_method_in_one_file(tmp_path: Path) -> None:
     assert gaps["reset_head", "0.01"] < gaps["finetune", "0.02"]
 
 
-@pytest.fixture(scope="module")
-def analysed(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
-    """The folder where the sensitivity analysis ran, and its output."""
-    folder = tmp_path_factory.mktemp("sensitivity")
-    return folder, run(folder, "sensitivity_analysis.py", "3", "3")
-
-
-@STARTS_RAY
 @pytest.mark.timeout(900)
-def test_a_sensitivity_analysis_with_the_tables_and_the_picture_of_its_results(
-    analysed: tuple[Path, str],
-) -> None:
-    folder, output = analysed
+@pytest.mark.usefixtures("ray_session")
+def test_a_sensitivity_analysis_with_the_tables_and_the_picture_of_its_results(tmp_path: Path) -> None:
+    output = run_here(tmp_path, "sensitivity_analysis.py", "3", "3")
     assert "best of 3 trials: {'lr': " in output
     assert "one parameter at a time" in output
-    assert list(folder.glob("sensitivity-*.png"))
+    assert list(tmp_path.glob("sensitivity-*.png"))
 
-    tables = run(folder, "results_in_pandas.py")
+    tables = run_here(tmp_path, "results_in_pandas.py")
     assert "the best trial of every search" in tables
     assert "'unit': 'points'" in tables
 
-    run(folder, "readme_picture.py")
-    width, height = struct.unpack(">II", (folder / "sensitivity.png").read_bytes()[16:24])
+    run_here(tmp_path, "readme_picture.py")
+    width, height = struct.unpack(">II", (tmp_path / "sensitivity.png").read_bytes()[16:24])
     assert width > 2 * height
 
 
