@@ -146,8 +146,13 @@ def make_schedule(
     from torch.optim import lr_scheduler
 
     if not recipe.milestones:
+        lowest, highest = recipe.momentum_range or (recipe.momentum, recipe.momentum)
         return lr_scheduler.OneCycleLR(
-            optimiser, recipe.max_lr, total_steps=steps * recipe.epochs, cycle_momentum=False
+            optimiser,
+            recipe.max_lr,
+            total_steps=steps * recipe.epochs,
+            base_momentum=lowest,
+            max_momentum=highest,
         )
     falls = lr_scheduler.MultiStepLR(optimiser, [(m - 1) * steps for m in recipe.milestones], recipe.gamma)
     if not recipe.warmup:

@@ -23,8 +23,9 @@ class Recipe:
         epochs: Passes over the training images.
         batch_size: Images per step.
         max_lr: Peak learning rate.
-        momentum: Of SGD; for Adam the decay rate of the first moment. It is constant: by default torch's
-            cycle would vary it between .95 and .85.
+        momentum: Of SGD; for Adam the decay rate of the first moment.
+        momentum_range: Its lowest and highest value, if it varies: it falls while the learning rate of a
+            cycle rises, and the reverse.
         weight_decay: Factor on the weights that is added to their gradient, by Adam too.
         milestones: Epochs, counted from 1, that begin with the learning rate multiplied by `gamma`.
         warmup: Before milestones: epochs in which the learning rate rises linearly from 0.
@@ -40,6 +41,7 @@ class Recipe:
     batch_size: int = 64
     max_lr: float = 0.1
     momentum: float = 0.9
+    momentum_range: tuple[float, float] | None = None
     weight_decay: float = 5e-4
     augmentation: Augmentation = "none"
     optimiser: Literal["sgd", "adam"] = "sgd"
@@ -54,17 +56,20 @@ class Recipe:
 
     @property
     def identity(self) -> dict[str, Any]:
-        """The plain values that affect weights; `original` is left out if the original is trained."""
+        """The plain values that affect weights; without `original` and `momentum_range` where they do not."""
         values = asdict(self)
-        return (
-            values if self.original == "published" else {k: v for k, v in values.items() if k != "original"}
-        )
+        if self.original == "trained":
+            del values["original"]
+        if self.momentum_range is None:
+            del values["momentum_range"]
+        return values
 
 
 def _jit(epochs: int) -> Recipe:
-    # JiT: SGD at .1 under one cycle. In the first epoch of its code a separate warm-up conflicts with the
-    # cycle; the text has only the cycle, which includes a warm-up.
-    return Recipe(epochs)
+    # JiT: SGD at .1 under the cycle of Smith and Topin, which also varies the momentum, as its code does. In
+    # the first epoch of its code a separate warm-up conflicts with the cycle; the text has only the cycle,
+    # which includes a warm-up.
+    return Recipe(epochs, momentum_range=(0.85, 0.95))
 
 
 def _ssd(epochs: int, *milestones: int, pretrained: bool = False) -> Recipe:

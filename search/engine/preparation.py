@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from benchmarks.trial.packed import Packed
     from benchmarks.weights.checkpoint import Checkpoint, Preprocessing
 
+_CHANCE = 1.1  # times the share of a class: the test accuracy of a model that has learned nothing
 _Role = Literal["original", "user", "retrained", "user_retrained", "recorded"]
 
 
@@ -111,7 +112,8 @@ class Trained:
         if "steps" in report:
             parts.append(f"{report['steps']} training steps")
         if "test_acc" in report:
-            parts.append(f"test accuracy {report['test_acc']:.1f} %")
+            learned = report["test_acc"] > _CHANCE * 100 / len(s.classes)
+            parts.append(f"test accuracy {report['test_acc']:.1f} %{'' if learned else ', which is chance'}")
             if "seconds" in report:
                 parts.append(f"best of {self.epochs} epochs was {report['best_epoch']}")
         if self.from_cache:

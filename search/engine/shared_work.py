@@ -14,15 +14,34 @@ from benchmarks.trial.kept_work import read
 from benchmarks.trial.shared_work import Key, Work, Works, tensors
 from cluster.shared_values import Name, SharedValues
 
+_MOST_ON_GPU = 2**31  # bytes
+
 
 class WorkerWorks(Works):
-    """Shared values of all workers of a machine. On a CPU they are read in place, without a copy."""
+    """Shared values of all workers of a machine.
+
+    On a CPU they are read in place, without a copy. On a GPU a worker keeps its copies of a method's values,
+    up to 2 GiB: on an H100, SSD with a network of 133 million weights took .04 s, and copying its importances
+    in every trial another .2 s.
+    """
 
     def __init__(self, values: SharedValues) -> None:
         super().__init__()
         self._values = values
 
     def get(self, key: Key, compute: Callable[[], Work], device: torch.device) -> tuple[Work, bool]:
+        if key in self.known:
+            return self.known[key], True
+        work, reused = self._of_machine(key, compute, device)
+        if device.type != "cpu":
+            self._keep(key, work)
+        return work, reused
+
+    def drop(self, key: Key) -> None:
+        super().drop(key)
+        self._values.drop(_name(key))
+
+    def _of_machine(self, key: Key, compute: Callable[[], Work], device: torch.device) -> tuple[Work, bool]:
         kept: list[Work] = []
 
         def read_or_computed() -> Work:
@@ -35,8 +54,12 @@ class WorkerWorks(Works):
         )
         return work, reused or bool(kept)
 
-    def drop(self, key: Key) -> None:
-        self._values.drop(_name(key))
+    def _keep(self, key: Key, work: Work) -> None:
+        """Keep a value in place of other methods' values, and of older ones if there is no room."""
+        values = {k: w for k, w in self.known.items() if k.method == key.method} | {key: work}
+        while sum(map(_size, values.values())) > _MOST_ON_GPU:
+            del values[next(iter(values))]
+        self.known = values
 
 
 def works(ledger: Any) -> WorkerWorks | None:
@@ -50,8 +73,11 @@ def _name(key: Key) -> Name:
 
 def _packed(work: Work) -> tuple[Any, int]:
     """A value as arrays, and its size in bytes."""
-    size = sum(tensor.nbytes for tensor in tensors(work.value))
-    return (_arrays(work.value), work.spent), size
+    return (_arrays(work.value), work.spent), _size(work)
+
+
+def _size(work: Work) -> int:
+    return sum(tensor.nbytes for tensor in tensors(work.value))
 
 
 def _unpacked(sent: Any, device: torch.device) -> Work:

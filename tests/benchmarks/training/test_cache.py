@@ -230,6 +230,7 @@ def test_the_identity_changes_with_all_that_determines_the_weights(monkeypatch: 
         "batch_size": 32,
         "max_lr": 0.2,
         "momentum": 0.8,
+        "momentum_range": (0.85, 0.95),
         "weight_decay": 0.0,
         "augmentation": "crop",
         "optimiser": "adam",

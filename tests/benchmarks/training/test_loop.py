@@ -41,8 +41,9 @@ def rng(seed=0):
     return torch.Generator().manual_seed(seed)
 
 
-def test_the_learning_rate_is_a_cosine_cycle_and_the_momentum_stays(
-    sets, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("momentum_range", [None, (0.85, 0.95)])
+def test_the_learning_rate_is_a_cosine_cycle_and_the_momentum_runs_against_it_or_stays(
+    momentum_range: tuple[float, float] | None, sets, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     seen = []
 
@@ -52,7 +53,8 @@ def test_the_learning_rate_is_a_cosine_cycle_and_the_momentum_stays(
             return super().step(closure)
 
     monkeypatch.setattr(torch.optim, "SGD", Spy)
-    train(network(), *sets, Recipe(epochs=3, batch_size=64, max_lr=0.1), rng())
+    recipe = Recipe(epochs=3, batch_size=64, max_lr=0.1, momentum_range=momentum_range)
+    train(network(), *sets, recipe, rng())
     steps, peak = 12, 0.1
 
     def cosine(start, end, share):
@@ -66,7 +68,13 @@ def test_the_learning_rate_is_a_cosine_cycle_and_the_momentum_stays(
         for i in range(steps)
     ]
     assert [lr for lr, _, _ in seen] == pytest.approx(expected, rel=1e-9)
-    assert {(momentum, decay) for _, momentum, decay in seen} == {(0.9, 5e-4)}
+    low, high = momentum_range or (0.9, 0.9)
+    against = [
+        cosine(high, low, i / top) if i <= top else cosine(low, high, (i - top) / (steps - 1 - top))
+        for i in range(steps)
+    ]
+    assert [momentum for _, momentum, _ in seen] == pytest.approx(against, rel=1e-9)
+    assert {decay for _, _, decay in seen} == {5e-4}
 
 
 def test_the_best_validation_epoch_is_kept_and_later_ones_win_ties(

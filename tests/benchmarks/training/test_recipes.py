@@ -17,7 +17,7 @@ def test_jits_vgg() -> None:
         epochs=210,
         batch_size=64,
         max_lr=0.1,
-        momentum=0.9,
+        momentum_range=(0.85, 0.95),
         weight_decay=5e-4,
         augmentation="crop_flip_rotate",
     )
@@ -134,4 +134,5 @@ def test_milestones_keep_their_share_of_a_shorter_training(model: str, epochs: i
 
 
 def test_a_cycle_over_fewer_epochs_is_a_whole_cycle() -> None:
-    assert over(published_recipe("vgg11", "cifar10"), 3) == Recipe(3, augmentation="crop_flip_rotate")
+    expected = Recipe(3, augmentation="crop_flip_rotate", momentum_range=(0.85, 0.95))
+    assert over(published_recipe("vgg11", "cifar10"), 3) == expected

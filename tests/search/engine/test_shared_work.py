@@ -19,6 +19,7 @@ from benchmarks.trial.meter import Spent
 from benchmarks.trial.shared_work import Key, Work
 from cluster.shared_values import Ledger, Name, SharedValues, Sharing, sharing
 from cluster.slots import Slots
+from search.engine import shared_work
 from search.engine.shared_work import WorkerWorks
 
 CPU = torch.device("cpu")
@@ -52,6 +53,25 @@ class Worker:
 
         work, reused = self.works.get(key(name), compute, CPU)
         return work.value, work.spent, reused
+
+    def get_on_another_device(self, *keys: Key, most: int) -> tuple[list[bool], list[str]]:
+        """Get values twice each on a device that is not a CPU and keeps so many bytes.
+
+        Returns:
+            whether the second is the same copy as the first, and the names of the values that are kept.
+        """
+        shared_work._MOST_ON_GPU = most
+
+        def compute() -> Work:
+            raise AssertionError("another worker has computed it")
+
+        def get(wanted: Key) -> Work:
+            work, reused = self.works.get(wanted, compute, torch.device("meta"))
+            assert reused
+            assert work.value.device.type == "meta"
+            return work
+
+        return [get(k) is get(k) for k in keys], [k.name for k in self.works.known]
 
     def get_without_an_answer(self, log: Path) -> tuple[Any, Any, bool]:
         """Compute a value alone, because the ledger does not answer in time."""
@@ -199,6 +219,16 @@ def test_a_worker_computes_and_the_other_waits(team: Team, log: Path) -> None:
         assert not ray.get(workers[0].get.remote(log))[2]
         values.end("ssd")
         until_freed(values)
+
+
+def test_a_worker_keeps_its_copies_on_a_gpu(team: Team, log: Path) -> None:
+    with team() as (_, (first, second)):
+        for name in "abc":
+            ray.get(first.get.remote(log, name, size=100))
+        ask = second.get_on_another_device.remote
+        assert ray.get(ask(key("a"), key("b"), key("a"), most=200)) == ([True] * 3, ["a", "b"])
+        assert ray.get(ask(key("c"), most=200)) == ([True], ["b", "c"]), "the oldest makes room"
+        assert ray.get(ask(key("a"), most=99)) == ([False], []), "too large to keep"
 
 
 def test_another_worker_computes_if_the_first_is_killed(team: Team, log: Path) -> None:

@@ -27,6 +27,14 @@ def test_an_original_model_has_the_published_accuracies_next_to_it() -> None:
     assert lines[1]["kept epoch"] == lines[1]["seconds"] == lines[2]["printed"] == ""
 
 
+def test_a_model_that_has_learned_nothing_is_called_so() -> None:
+    line = str(Trained(Needed("retrained", SCENARIO), 4, {"test_acc": 1.01}))
+    assert (
+        line == "vgg11_133m on cifar100@1000, retrained without rocket: test accuracy 1.0 %, which is chance"
+    )
+    assert "chance" not in str(Trained(Needed("retrained", SCENARIO), 4, {"test_acc": 2.0}))
+
+
 def test_a_model_is_described_in_a_line() -> None:
     line = str(Trained(Needed("recorded", SCENARIO), 4, {"steps": 7, "seconds": 1.0}))
     assert line == "vgg11_133m on cifar100@1000, recorded steps of rocket: 7 training steps, trained in 1.0 s"
