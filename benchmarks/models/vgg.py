@@ -33,7 +33,7 @@ def _features(counts: tuple[int, ...], batch_norm: bool, channels: int) -> list[
     return layers
 
 
-def _initialise(network: nn.Module, linear_std: float) -> nn.Module:
+def _initialise(network: nn.Sequential, linear_std: float) -> nn.Sequential:
     """Apply He initialisation to convolutions, a stack of which does not train without it.
 
     Args:
