@@ -6,6 +6,7 @@ A table is a folder of Parquet files, in a folder per data set, network, task an
 
 from __future__ import annotations
 
+import json
 import re
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
 Row = dict[str, Any]  # column -> value
 VERSION = 1
 VERSION_KEY = b"unlearnbench.schema"  # in the metadata of a file's schema
+FILLED_KEY = b"unlearnbench.filled"  # in the metadata of a file, see `filled_entry`
 PARTITIONS = {  # the columns in the names of folders, which no file repeats, and what they mean
     "dataset": "Data set",
     "model": "Network",
@@ -48,6 +50,27 @@ def kinds_of(file: str) -> tuple[str, ...] | None:
     named = FILE.fullmatch(file.rpartition("/")[2])
     run = RUN.fullmatch(named["run"]) if named else None
     return STAGES[run["stage"]] if run else None
+
+
+def filled_entry(columns: list[str], size: int) -> bytes:
+    """The value of `FILLED_KEY`: the columns with values, and the size of the file before its footer.
+
+    Other tools copy metadata to the files that they write; the size shows that an entry is not of its file.
+    """
+    return json.dumps({"columns": columns, "size": size}).encode()
+
+
+def filled(entry: bytes, size: int) -> frozenset[str] | None:
+    """The columns with values by a file's entry; None if the entry is not of this file.
+
+    Args:
+        size: Of the file before its footer, in bytes.
+    """
+    try:
+        content = json.loads(entry)
+        return frozenset(content["columns"]) if content["size"] == size else None
+    except (ValueError, TypeError, KeyError, RecursionError):
+        return None
 
 
 def version(schema: pa.Schema) -> int:

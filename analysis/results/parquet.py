@@ -12,10 +12,11 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from analysis.results.layout import BadTable
+from analysis.results.layout import FILLED_KEY, BadTable, filled, kinds_of
 from analysis.results.store import Store
 
 _DAMAGE = (pa.ArrowException, OSError, ValueError, TypeError, KeyError, OverflowError)
+_END = 8  # bytes after a footer: its size and a mark
 
 
 @dataclass(frozen=True)
@@ -48,13 +49,27 @@ class Schemas:
         self.selection = selection
         self._known: list[tuple[dict[bytes, bytes], tuple[pa.Schema, list[str]]]] = []
 
-    def of(self, opened: pq.ParquetFile) -> tuple[pa.Schema, list[str]]:
+    def of(self, opened: pq.ParquetFile, size: int) -> tuple[pa.Schema, list[str]]:
         """The schema of an open file and the names of its selected columns.
+
+        Columns that are empty according to the file's own list are left out.
+
+        Args:
+            size: Of the file, in bytes.
 
         Raises:
             BadTable: for a file with a column twice.
         """
         metadata = opened.metadata.metadata or {}
+        entry = metadata.pop(FILLED_KEY, None)
+        schema, names = self._of(opened, metadata)
+        before_footer = size - opened.metadata.serialized_size - _END
+        known = None if entry is None else filled(entry, before_footer)
+        if known is not None:
+            names = [name for name in names if name in known or name in self.selection.always]
+        return schema, names
+
+    def _of(self, opened: pq.ParquetFile, metadata: dict[bytes, bytes]) -> tuple[pa.Schema, list[str]]:
         if b"ARROW:schema" not in metadata:
             return self._decoded(opened)
         for written, decoded in self._known:  # few, and comparing is faster than hashing 100 kB
@@ -97,16 +112,16 @@ def read_table(store: Store, file: str, columns: Sequence[str] | None = None) ->
         BadTable: for a file with a column twice.
         OSError: if the store cannot be read.
     """
-    with _opened(store, file) as content:
+    with _parquet(store.read(file)) as content:
         return _columns(content, columns)
 
 
 def read_selected(store: Store, file: str, schemas: Schemas) -> Content:
     """The selected rows of a file, with the selected columns that are not empty.
 
-    If a file has no rows of the selected kinds, nothing else is decoded. The statistics of the file's parts
-    (smallest and largest values, numbers of nulls) are not used: pyarrow ends the process if they are
-    damaged.
+    If a file has no rows of the selected kinds, nothing else is decoded. If its name says that all of them
+    are of these kinds, all of its rows are selected. The statistics of the file's parts (smallest and largest
+    values, numbers of nulls) are not used: pyarrow ends the process if they are damaged.
 
     Raises:
         NotParquet: for any other file.
@@ -114,9 +129,10 @@ def read_selected(store: Store, file: str, schemas: Schemas) -> Content:
         OSError: if the store cannot be read.
     """
     selection = schemas.selection
-    with _opened(store, file) as content:
-        schema, names = schemas.of(content)
-        of_kind = _of_kind(content, schema, selection.kinds)
+    data = store.read(file)
+    with _parquet(data) as content:
+        schema, names = schemas.of(content, data.size)
+        of_kind = None if _is_of(file, selection.kinds) else _of_kind(content, schema, selection.kinds)
         if of_kind is not None and len(of_kind) and not pc.any(of_kind).as_py():
             return Content(None, schema)
         table = _columns(content, names)
@@ -125,6 +141,12 @@ def read_selected(store: Store, file: str, schemas: Schemas) -> Content:
     columns = zip(table.column_names, table.itercolumns(), strict=True)
     filled = [name for name, column in columns if column.null_count < len(column) or name in selection.always]
     return Content(table.select(filled), schema)
+
+
+def _is_of(file: str, kinds: frozenset[str] | None) -> bool:
+    """Whether all rows of a file are of some kinds, by its name."""
+    of_file = kinds_of(file)
+    return kinds is not None and of_file is not None and kinds.issuperset(of_file)
 
 
 def _of_kind(opened: pq.ParquetFile, schema: pa.Schema, kinds: frozenset[str] | None) -> pa.Array | None:
@@ -165,11 +187,10 @@ def metadata(field: pa.Field) -> dict[str, str]:
 
 
 @contextmanager
-def _opened(store: Store, file: str) -> Iterator[pq.ParquetFile]:
-    """An open file that refuses damaged pages; damage raises NotParquet, also inside the context."""
-    content = pa.BufferReader(store.read(file))
+def _parquet(data: pa.Buffer) -> Iterator[pq.ParquetFile]:
+    """A file's content that refuses damaged pages; damage raises NotParquet, also inside the context."""
     try:
-        yield pq.ParquetFile(content, page_checksum_verification=True)
+        yield pq.ParquetFile(pa.BufferReader(data), page_checksum_verification=True)
     except _DAMAGE as error:
         raise NotParquet from error
 
@@ -178,11 +199,11 @@ def _columns(opened: pq.ParquetFile, names: Sequence[str] | None) -> pa.Table:
     """Some or all columns of an open file, checked."""
     table = opened.read(names, use_threads=False)  # files are many and small
     table.validate(full=True)
-    _checked(table.schema)
-    return table
+    return table.replace_schema_metadata(_checked(table.schema).metadata)
 
 
 def _checked(schema: pa.Schema) -> pa.Schema:
+    """The schema without what is only true of its file."""
     try:
         names = schema.names
     except UnicodeDecodeError as error:
@@ -190,4 +211,5 @@ def _checked(schema: pa.Schema) -> pa.Schema:
     twice = [name for name, count in Counter(names).items() if count > 1]
     if twice:
         raise BadTable(f"has the column '{twice[0]}' twice")
-    return schema
+    metadata = dict(schema.metadata or {})
+    return schema.with_metadata(metadata) if metadata.pop(FILLED_KEY, None) is not None else schema

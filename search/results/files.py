@@ -12,7 +12,17 @@ import pyarrow.parquet as pq
 
 from analysis.monitoring.files import FOLDER, run_of
 from analysis.results.columns import beyond_calendar
-from analysis.results.layout import FILE, PARTITIONS, STATES, BadTable, Row, newer, partition
+from analysis.results.layout import (
+    FILE,
+    FILLED_KEY,
+    PARTITIONS,
+    STATES,
+    BadTable,
+    Row,
+    filled_entry,
+    newer,
+    partition,
+)
 from analysis.results.parquet import data_files, read_schema, read_table
 from analysis.results.store import Store, reason
 from analysis.results.table_files import read_existing
@@ -169,9 +179,20 @@ def rows(tables: Mapping[str, pa.Table]) -> list[Row]:
 
 
 def serialised(table: pa.Table) -> pa.Buffer:
-    """A table as Parquet, with checksums so that readers notice damaged pages."""
+    """A table as Parquet, with checksums so that readers notice damaged pages.
+
+    Every column has a part in the footer, which is most of a file with few rows. Statistics and dictionaries
+    of numbers, of no use in so few rows, would enlarge it.
+    """
     sink = pa.BufferOutputStream()
-    pq.write_table(table, sink, write_page_checksum=True)
+    texts = [field.name for field in table.schema if pa.types.is_string(field.type)]
+    columns = zip(table.column_names, table.itercolumns(), strict=True)
+    names = [name for name, column in columns if column.null_count < len(column)]
+    with pq.ParquetWriter(
+        sink, table.schema, use_dictionary=texts, write_statistics=False, write_page_checksum=True
+    ) as writer:
+        writer.write_table(table)
+        writer.add_key_value_metadata({FILLED_KEY: filled_entry(names, sink.tell())})
     return sink.getvalue()
 
 

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from analysis.results.layout import kinds_of
+from analysis.results.layout import filled, filled_entry, kinds_of
 
 FOLDER = "trials/dataset=digits/model=cnn2/task=full_class/method=jit"
 
@@ -25,3 +25,11 @@ def test_the_name_of_a_file_gives_the_kinds_of_its_trials(name: str, kinds: tupl
 
 def test_a_folder_does_not_name_a_run() -> None:
     assert kinds_of("trials/plan-search-0123abcd.parquet/rows.parquet") is None
+
+
+def test_the_list_of_columns_with_values_counts_for_the_file_of_its_size() -> None:
+    entry = filled_entry(["a", "b"], 20)
+    assert filled(entry, 20) == {"a", "b"}
+    assert filled(entry, 21) is None
+    for damaged in (b"", b"[]", b"\xff", b'{"size": 20}', b'{"columns": [[]], "size": 20}'):
+        assert filled(damaged, 20) is None

@@ -16,7 +16,8 @@ import pyarrow.parquet as pq
 import pytest
 import yaml
 
-from analysis.results.layout import VERSION_KEY
+from analysis.results.layout import FILLED_KEY, VERSION_KEY, filled
+from analysis.results.load import trials
 from benchmarks.hyperparameters import declared
 from benchmarks.methods import methods
 from search.errors import ResultsError
@@ -43,6 +44,35 @@ def trial(number: int, method: str = "jit", run_id: str = "run", **more: Any) ->
         "gap": 1.0 + number,
         **more,
     }
+
+
+def _written(folder: Path) -> Path:
+    """The file of a single trial."""
+    with Results(folder, "run") as results:
+        results.append([Finished(trial(0, param_sigma=0.5))])
+    [file] = (folder / "trials").rglob("*.parquet")
+    return file
+
+
+def test_a_file_lists_its_columns_with_values(tmp_path: Path) -> None:
+    file = _written(tmp_path)
+    opened = pq.ParquetFile(file)
+    table, entry = opened.read(), opened.metadata.metadata[FILLED_KEY]
+    named = filled(entry, file.stat().st_size - opened.metadata.serialized_size - 8)
+    assert named == {name for name in table.column_names if table[name].null_count == 0}
+    assert trials(tmp_path)["param_sigma"].tolist() == [0.5]
+    file.write_bytes(file.read_bytes().replace(b'"param_sigma"', b'"param_delta"'))
+    assert "param_sigma" not in trials(tmp_path), "readers decode what the list names"
+
+
+def test_the_list_of_another_file_does_not_hide_values(tmp_path: Path) -> None:
+    file = _written(tmp_path)
+    table = pq.ParquetFile(file).read()
+    assert FILLED_KEY in table.schema.metadata
+    at = table.column_names.index("param_lr")
+    pq.write_table(table.set_column(at, table.schema.field(at), pa.array([0.25])), file)
+    assert FILLED_KEY in pq.read_metadata(file).metadata
+    assert trials(tmp_path)[["param_sigma", "param_lr"]].to_numpy().tolist() == [[0.5, 0.25]]
 
 
 def test_a_folder_that_mixes_methods_reads_with_the_columns_of_both(tmp_path: Path) -> None:
