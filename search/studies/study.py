@@ -36,8 +36,9 @@ def stopped(rows: Iterable[Row], stop: float | None) -> bool:
 class Study:
     """TPE over one method's space.
 
-    A failed trial becomes FAIL in Optuna, so the sampler neither learns from it nor waits for it. With one
-    worker and a seed, the trials repeat exactly; with more, they depend on the order in which they finish.
+    A failed trial becomes PRUNED in Optuna, like one that was ended early: worse than all complete trials.
+    TPE ignores those that are FAIL, and draws again and again from a region where the method diverges. With
+    one worker and a seed, the trials repeat exactly; with more, they depend on the order in which they finish.
 
     Args:
         name: Unique in the run; shown to users and in optuna-dashboard.
@@ -172,10 +173,8 @@ class Study:
     def tell(self, assignment: Assignment, row: Row) -> None:
         trial = self._running.pop(assignment.number)
         values = self._values(row)
-        if row["state"] == "pruned":
+        if row["state"] == "pruned" or values is None:
             self._study.tell(trial, state=TrialState.PRUNED)
-        elif values is None:
-            self._study.tell(trial, state=TrialState.FAIL)
         else:
             self._study.tell(trial, values)
         self._rows.append(row)
@@ -222,11 +221,10 @@ class Study:
     def _as_trial(self, row: Row) -> optuna.trial.FrozenTrial:
         params = {name: row[f"param_{name}"] for name in self._space.varied}
         values = self._values(row)
-        ended = TrialState.PRUNED if row["state"] == "pruned" else TrialState.FAIL
         gaps = measured(row)
         try:
             return create_trial(
-                state=ended if values is None else TrialState.COMPLETE,
+                state=TrialState.PRUNED if values is None else TrialState.COMPLETE,
                 values=values,
                 params=params,
                 distributions=dict(self._space.varied),

@@ -32,7 +32,7 @@ WITHOUT = f"{SSD}; ssd.shares_work = False; {UNLEARN}"
 PREPARE = (
     f"{SSD}; ssd.kept = (); {UNLEARN}"  # otherwise the search would read the importance stored with the model
 )
-MEASURED = ("retain_acc", "forget_acc", "test_acc", "mia", "gap", "samples_forward", "samples_backward")
+FIGURES = ("retain_acc", "forget_acc", "test_acc", "mia", "gap", "samples_forward", "samples_backward")
 
 
 def measure(folder: Path, trials: int = MEASURED) -> Iterator[Figure]:
@@ -46,7 +46,7 @@ def measure(folder: Path, trials: int = MEASURED) -> Iterator[Figure]:
     without, alone = _search(folder, WITHOUT, ALONE)
     both = reused.merge(alone, on=["trial_number", "seed", "shared_seed", "param_alpha", "param_dampening"])
     assert len(both) == ALONE, "the searches have drawn other parameters"
-    differing = sum(int((both[f"{name}_x"] != both[f"{name}_y"]).sum()) for name in MEASURED)
+    differing = sum(int((both[f"{name}_x"] != both[f"{name}_y"]).sum()) for name in FIGURES)
     shared, rest = reused.shared_s.median(), (reused.unlearn_s - reused.shared_s).median()
     yield Figure("search of 250 SSD trials, importance shared", with_reuse, "s", note=f"{trials} trials")
     yield Figure("search of 250 SSD trials, importance in each", without, "s", note=f"{ALONE} trials, scaled")

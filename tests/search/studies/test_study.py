@@ -38,14 +38,15 @@ def row(a: Assignment, gap: float | None, state: str = "complete") -> dict[str, 
     return {"trial_number": a.number, "state": state, "gap": gap, "preset": a.preset, **params}
 
 
-def play(s: Study, count: int) -> list[dict[str, Any]]:
-    """Run some trials in sequence on a smooth artificial landscape."""
+def play(s: Study, count: int, diverges_at: float = math.inf) -> list[dict[str, Any]]:
+    """Run some trials in sequence on a smooth artificial landscape, which fails from a learning rate on."""
     rows = []
     for _ in range(count):
         a = s.ask()
         if a is None:
             break
-        rows.append(row(a, abs(math.log10(a.params["lr"]) + 3) + abs(math.log10(a.params["sigma"]) + 1)))
+        gap = abs(math.log10(a.params["lr"]) + 3) + abs(math.log10(a.params["sigma"]) + 1)
+        rows.append(row(a, gap) if a.params["lr"] < diverges_at else row(a, None, "failed"))
         s.tell(a, rows[-1])
     return rows
 
@@ -96,6 +97,15 @@ def test_it_learns() -> None:
     assert statistics.median(gaps[40:]) < statistics.median(gaps[:10]) / 2
 
 
+@pytest.mark.parametrize("known", [0, 20])
+def test_it_learns_where_a_method_diverges(known: int) -> None:
+    """The best is next to the edge; `known` trials were run before, by a search that was resumed."""
+    before = play(study(trials=80, presets=False), known, 2e-3)
+    rows = play(study(trials=80, presets=False, done=before), 80 - known, 2e-3)
+    assert sum(r["state"] == "failed" for r in rows[-40:]) < 20
+    assert min(r["gap"] for r in rows if r["gap"] is not None) < 0.1
+
+
 def test_never_more_than_the_cap_run_at_once() -> None:
     s = study()
     asked = [s.ask() for _ in range(MAX_RUNNING + 3)]
@@ -111,7 +121,7 @@ def test_a_result_that_is_not_finite_counts_as_failed_and_leaves_nothing_running
     while (a := s.ask()) is not None:
         s.tell(a, row(a, gap))
     states = {t.state for t in s._study.trials}
-    assert states == {optuna.trial.TrialState.FAIL}
+    assert states == {optuna.trial.TrialState.PRUNED}
     assert s.done == 5
     assert s.best is None
 
