@@ -37,8 +37,10 @@ class Study:
     """TPE over one method's space.
 
     A failed trial becomes PRUNED in Optuna, like one that was ended early: worse than all complete trials.
-    TPE ignores those that are FAIL, and draws again and again from a region where the method diverges. With
-    one worker and a seed, the trials repeat exactly; with more, they depend on the order in which they finish.
+    TPE ignores those that are FAIL, and draws again and again from a region where the method diverges.
+
+    With one worker and a seed, the trials repeat exactly; with more, they depend on the order in which they
+    finish.
 
     Args:
         name: Unique in the run; shown to users and in optuna-dashboard.
