@@ -47,6 +47,38 @@ def test_styles_that_many_have_stand_once() -> None:
     assert "*{a: b}.c0{fill:#ffffff;stroke:none}</style>" in drawn
 
 
+def test_groups_without_attributes_are_left_out() -> None:
+    drawn = svg('<g id="a"><g class="b"><g><rect/></g></g></g><g><g/><g class="e"/><g class="c"></g></g>')
+    inside = drawn.partition("</defs>")[2]
+    assert inside.endswith('<g class="b"><rect/></g><g class="e"/><g class="c"></g></svg>')
+    assert ElementTree.fromstring(drawn) is not None
+
+
+def test_upright_lines_have_one_x() -> None:
+    drawn = svg('<path d="M 1.5 2 L 1.5 3.25 L 4 5 "/><path d="M 1.5 2 L 1.55 3 "/>')
+    assert '<path d="M1.5 2V3.25L4 5"/><path d="M1.5 2L1.55 3"/>' in drawn
+
+
+@pytest.mark.parametrize("colours", [3, 200, 256])
+@pytest.mark.parametrize("opaque", [True, False])
+def test_an_image_with_few_colours_keeps_them(colours: int, opaque: bool) -> None:
+    rng = np.random.default_rng(0)
+    palette = rng.integers(0, 256, (colours, 4), np.uint8)
+    if opaque:
+        palette[:, 3] = 255
+    pixels = palette[rng.integers(colours, size=(40, 40))]
+    stream = io.BytesIO()
+    Image.fromarray(pixels).save(stream, "png")
+    code = base64.b64encode(stream.getvalue()).decode()
+    [smaller_code] = re.findall(
+        r"base64,([^\"]*)", svg(f'<image xlink:href="data:image/png;base64,{code}"/>')
+    )
+    image = Image.open(io.BytesIO(base64.b64decode(smaller_code)))
+    assert image.mode == "P"
+    assert (np.asarray(image.convert("RGBA")) == pixels).all()
+    assert len(smaller_code) < len(code)
+
+
 @pytest.mark.parametrize(("grey", "fewer"), [(False, False), (True, True)])
 def test_an_image_has_a_palette_where_that_is_not_seen(grey: bool, fewer: bool) -> None:
     pixels = np.random.default_rng(0).integers(0, 256, (40, 40, 1 if grey else 3), np.uint8)

@@ -243,7 +243,7 @@ def test_what_else_was_measured_and_forgetting_quality_have_their_tables(tmp_pat
     assert "every other metric" in results
     assert "80.0 ± 0.0" in results
     quality = page.split('<section id="quality">')[1].split("</section>")[0]
-    cells = re.findall(r"<td>(retrain|jit \(tuned\))" + r"<td class=number>([\d.]+)" * 4, quality)
+    cells = re.findall(r"<td>(retrain|jit \(tuned\))" + r"<td class=n>([\d.]+)" * 4, quality)
     assert cells[0] == ("retrain", "8", "1.00", "1.00", "1.00")
     # Of jit every threshold is wrong about nobody, of retrain about a half at best
     ours, theirs = (2 ** (-12 / (1 + rate / 0.8)) for rate in (0.1, 0.9))
