@@ -7,7 +7,9 @@ seed is counted twice, and no two choices of parameters are averaged on one forg
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
 
 import pandas as pd
 
@@ -22,6 +24,8 @@ COLUMNS = [  # the columns that `benchmarked` uses, in addition to those of ever
     *(*SCENARIO, "forget", *VARIANT, *UNIT, "preset_paper", "preset_differs"),
     *("run_id", "trial_id", "kind", "state", "finished_at"),
 ]
+# id of a table -> the table, because the id of a deleted one may be used again, and its rows
+_known: ContextVar[dict[int, tuple[pd.DataFrame, pd.DataFrame]] | None] = ContextVar("known", default=None)
 SOURCES = " | "  # separates the forget sets in `tuned_on` whose searches chose the same values
 
 
@@ -38,6 +42,25 @@ def benchmarked(trials: pd.DataFrame) -> pd.DataFrame:
     searched forget set per run, so it is the set with tuned rows. Files from before the column `draw` only
     have the first draw.
     """
+    known = _known.get()
+    if known is None:
+        return _benchmarked(trials)
+    if id(trials) not in known:
+        known[id(trials)] = trials, _benchmarked(trials)
+    return known[id(trials)][1].copy()
+
+
+@contextmanager
+def computed_once() -> Iterator[None]:
+    """In this context, in which no table may be changed, `benchmarked` computes the rows of a table once."""
+    token = _known.set({})
+    try:
+        yield
+    finally:
+        _known.reset(token)
+
+
+def _benchmarked(trials: pd.DataFrame) -> pd.DataFrame:
     rows = trials[trials["kind"].isin(["benchmark", "reference"])].reset_index(drop=True)
     texts = ["regime", "tuned_on", "preset", "preset_paper", "preset_differs"]
     rows = numbered(rows.reindex(columns=rows.columns.union(texts, sort=False)))

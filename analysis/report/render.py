@@ -15,7 +15,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined, Template
 from markupsafe import Markup
 
 from analysis.answer import PART, answer
-from analysis.breakdown import natural
+from analysis.breakdown import computed_once, natural
 from analysis.drawing.style import colours
 from analysis.errors import AnalysisError
 from analysis.report import benchmark as benchmark_sections
@@ -82,11 +82,14 @@ def render(results: Locations) -> str:
     trials = pd.concat(list(tables.values()), ignore_index=True)
     seen: set[str] = set()
     alone = len(locations) == 1
-    parts = [part for location, rows in tables.items() for part in _parts(location, rows, seen, alone)]
+    with computed_once():
+        parts = [part for location, rows in tables.items() for part in _parts(location, rows, seen, alone)]
+        sections = [
+            section for location, rows in tables.items() for section in _common(location, rows, alone)
+        ]
     if len(parts) > 1:
         parts = [replace(part, anchor=f"part{i}-") for i, part in enumerate(parts, 1)]
     overview = matrix([(part.title, part.lines) for part in parts]) if len(parts) > 1 else None
-    sections = [section for location, rows in tables.items() for section in _common(location, rows, alone)]
     sections.append(run_sections.dictionary(load.columns(results)))
     known = {key: study for part in parts for key, study in part.studies.items()}
     charts = any(part.summary or part.studies for part in parts)

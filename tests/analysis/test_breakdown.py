@@ -7,7 +7,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from analysis.breakdown import benchmarked, by_class, collateral, overall, per_image
+from analysis.breakdown import benchmarked, by_class, collateral, computed_once, overall, per_image
 from analysis.results import load
 from tests.analysis.conftest import (
     START,
@@ -30,6 +30,20 @@ def test_by_class_has_mean_and_deviation_over_seeds_in_the_papers_order() -> Non
     tuned = table.iloc[6]
     assert (tuned["gap_mean"], tuned["n"], tuned["failed"]) == (13.0, 2, 0)
     assert tuned["gap_std"] == pytest.approx(math.sqrt(2))  # of 12 and 14, ddof = 1
+
+
+def test_rows_computed_once_are_those_of_their_table() -> None:
+    first, second = frame(benchmark_rows()), frame([*benchmark_rows(), measured("ssd", 1)])
+    with computed_once():
+        rows = benchmarked(first)
+        rows["gap"] = 0.0
+        for table in (first, second):
+            again = benchmarked(table)
+            with pytest.MonkeyPatch.context() as patch:
+                patch.setattr("analysis.breakdown._benchmarked", lambda trials: pytest.fail("again"))
+                pd.testing.assert_frame_equal(benchmarked(table), again)
+    pd.testing.assert_frame_equal(benchmarked(second), again)
+    assert (benchmarked(first)["gap"] > 0).any()
 
 
 def test_overall_adds_both_searched_regimes_together() -> None:
