@@ -91,11 +91,12 @@ def _with_similar_colours(image: Image.Image) -> Image.Image:
 
 def _with_its_colours(image: Image.Image) -> Image.Image | None:
     """The image with a palette of its own colours; None if there are more than 256."""
-    pixels = np.asarray(image)
-    colours, numbers = np.unique(pixels.reshape(-1, pixels.shape[2]), axis=0, return_inverse=True)
-    if len(colours) > 256:
+    pixels = np.asarray(image.convert("RGBA"))
+    codes, numbers = np.unique(pixels.view(np.uint32), return_inverse=True)
+    if len(codes) > 256:
         return None
     few = Image.fromarray(numbers.reshape(pixels.shape[:2]).astype(np.uint8))
-    missing = max(0, _WHOLE_BYTES - len(colours))
+    colours = codes.view(np.uint8).reshape(-1, 4)[:, : len(image.mode)]
+    missing = max(0, _WHOLE_BYTES - len(codes))
     few.putpalette(np.pad(colours, ((0, missing), (0, 0))).tobytes(), image.mode)
     return few
