@@ -15,6 +15,7 @@ from typing import Any
 from cluster.addresses import LOCAL
 from cluster.capacity import machines, usable
 from cluster.errors import ASKS_FOR_A_TOKEN, ClusterError, one_line
+from cluster.imports import imports_kept
 from cluster.isolation import absolute_pythonpath, isolated_job, session_token
 from cluster.processes import children, copies, end, of_session
 from cluster.scratch import scratch, session_base
@@ -26,13 +27,18 @@ _REACH_S = 5.0
 _TOO_SLOW = "timed out during startup"  # in Ray's words
 _STARTS = 3  # Ray gives up a start after half a minute; a busy machine may need longer
 # Read by Ray when it starts: no usage report, no repeated-line folding, no accelerator warning; no workers
-# before there is work, as Ray would start one per core, and others when work comes before they are ready; and
-# the output of trials is limited to some megabytes, in files that are overwritten in turn.
+# before there is work, as Ray would start one per core, and others when work comes before they are ready; a
+# raylet that looks for its object store 20 times a second for ten seconds, where Ray looks once a second;
+# workers that stay in their folder during a trial; and the output of trials is limited to some megabytes, in
+# files that are overwritten in turn.
 _QUIET = {
     "RAY_USAGE_STATS_ENABLED": "0",
     "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
     "RAY_DISABLE_METRICS_COLLECTION": "1",
     "RAY_prestart_worker_first_driver": "0",
+    "RAY_raylet_client_connect_timeout_milliseconds": "50",
+    "RAY_raylet_client_num_connect_attempts": "200",
+    "RAY_CHDIR_TO_TRIAL_DIR": "0",
     "RAY_ROTATION_MAX_BYTES": str(4 * 2**20),
     "RAY_ROTATION_BACKUP_COUNT": "1",
 }
@@ -53,7 +59,8 @@ def session(wanted: Slots, imports: Sequence[str] = ()) -> Iterator[None]:
             the GPUs that are requested.
     """
     os.environ.update({k: v for k, v in _QUIET.items() if k not in os.environ})
-    import ray
+    with imports_kept():
+        import ray
 
     if ray.is_initialized():
         raise ClusterError("Ray already runs in this process; call ray.shutdown() first")
@@ -71,13 +78,12 @@ def _session_here(wanted: Slots) -> Iterator[None]:
     import ray
 
     session_cores = wanted.workers * wanted.cpus if wanted.workers else cores()
-    with scratch(session_base()) as folder, session_token(), absolute_pythonpath():
+    with scratch(session_base()) as folder, session_token(), absolute_pythonpath(), needed_services():
         inner = folder / "r"  # Ray makes it writable for everybody
         before = children()
         for left in reversed(range(_STARTS)):
             try:
-                with needed_services():
-                    _init(LOCAL, num_cpus=session_cores, include_dashboard=False, _temp_dir=str(inner))
+                _init(LOCAL, num_cpus=session_cores, include_dashboard=False, _temp_dir=str(inner))
                 break
             except KeyboardInterrupt:
                 end([*copies(excluded=before), *of_session(folder)])
@@ -122,9 +128,10 @@ def _init(address: str, **options: Any) -> None:
 
 
 def _import(modules: Sequence[str]) -> None:
-    for name in modules:
-        with suppress(Exception):  # raised again where the module is used
-            importlib.import_module(name)
+    with imports_kept():
+        for name in modules:
+            with suppress(Exception):  # raised again where the module is used
+                importlib.import_module(name)
 
 
 def running() -> bool:

@@ -2,34 +2,92 @@
 
 from __future__ import annotations
 
+import inspect
+import socket
+import sys
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager
+from pathlib import Path
 from typing import Any
+
+_IDLE_AGENT = Path(__file__).with_name("idle_agent.py")
 
 
 @contextmanager
 def needed_services() -> Iterator[None]:
-    """Ray starts here without its autoscaler, its log monitor and its API server, and without the web server
-    of its agent.
+    """Ray starts here without its autoscaler, its log monitor and its API server. An idle process stands in
+    for the agent of the dashboard, and the raylet does not wait for the agent of runtime environments.
 
     Each is a Python process that imports for a second of processor time or more, while workers do the same.
-    A session of this machine does not use them: it does not grow, its logs stay in their files, and it has
-    no dashboard. Ray has no option for that. Another version of Ray may lack these functions; it then starts
-    all of its services, which only costs time.
+    A session of this machine does not use them: it does not grow, its logs stay in their files, it has no
+    dashboard, and its workers have the environment of the session. Ray has no option for that. Another
+    version of Ray may lack these functions; it then starts all of its services, which only costs time.
     """
-    from ray._private import node, services, utils
+    from ray._private import node, services
 
-    replacements: list[tuple[Any, str, Any]] = [
-        (node.Node, "start_monitor", lambda node: None),
-        (node.Node, "start_log_monitor", lambda node: None),
-        (services, "start_api_server", lambda *_, **__: ("", None)),
-        # The answer of a Ray without its dashboard's dependencies; the agent then only serves the raylet
-        (utils, "get_dashboard_dependency_error", lambda: ImportError("not wanted")),
-    ]
     with ExitStack() as stack:
+        replacements: list[tuple[Any, str, Any]] = [
+            (node.Node, "start_monitor", lambda node: None),
+            (node.Node, "start_log_monitor", lambda node: None),
+            (services, "start_api_server", lambda *_, **__: ("", None)),
+            *_without_agents(stack),
+        ]
         for owner, name, function in replacements:
             stack.enter_context(replaced(owner, name, function))
         yield
+
+
+def _without_agents(ports: ExitStack) -> list[tuple[Any, str, Any]]:
+    """Replacements with which a raylet starts at once, where it would wait for its agents for seconds.
+
+    Args:
+        ports: Reserves the port of the agent of runtime environments until it is closed.
+    """
+    from ray import _raylet
+    from ray._private import ray_constants, services
+
+    compiled: Any = _raylet
+    command_name = "_build_python_executable_command_memory_profileable"
+    try:
+        command, start = getattr(services, command_name), services.start_raylet
+        dashboard_agent, persist = ray_constants.PROCESS_TYPE_DASHBOARD_AGENT, compiled.persist_port
+        unused = (
+            compiled.METRICS_AGENT_PORT_NAME,
+            compiled.METRICS_EXPORT_PORT_NAME,
+            compiled.DASHBOARD_AGENT_LISTEN_PORT_NAME,
+        )
+    except AttributeError:
+        return []
+    signature = inspect.signature(start)
+    if not {"session_dir", "node_id", "node_ip_address", "runtime_env_agent_port"} <= {*signature.parameters}:
+        return []
+
+    def agent_command(component: str, *args: Any, **options: Any) -> list[str]:
+        if component == dashboard_agent:
+            return [sys.executable, "-IS", str(_IDLE_AGENT)]
+        return list(command(component, *args, **options))
+
+    def start_raylet(*args: Any, **options: Any) -> Any:
+        call = signature.bind(*args, **options)
+        given = call.arguments
+        for name in unused:
+            persist(
+                given["session_dir"], given["node_id"], name, -1
+            )  # what Ray's agent writes without a server
+        given["runtime_env_agent_port"] = ports.enter_context(_reserved(given["node_ip_address"]))
+        return start(*call.args, **call.kwargs)
+
+    return [(services, command_name, agent_command), (services, "start_raylet", start_raylet)]
+
+
+@contextmanager
+def _reserved(address: str) -> Iterator[int]:
+    """A port of an address that only a process which sets SO_REUSEADDR can bind meanwhile, as Ray's do."""
+    family, kind, protocol, _, where = socket.getaddrinfo(address, 0, type=socket.SOCK_STREAM)[0]
+    with socket.socket(family, kind, protocol) as held:
+        held.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        held.bind(where)
+        yield held.getsockname()[1]
 
 
 def callbacks_uncounted() -> AbstractContextManager[None]:
@@ -38,6 +96,23 @@ def callbacks_uncounted() -> AbstractContextManager[None]:
     from ray.air._internal import usage
 
     return replaced(usage, "tag_callbacks", lambda callbacks: False)
+
+
+@contextmanager
+def environment_inherited() -> Iterator[None]:
+    """Ray Tune's actors have the environment of their session.
+
+    Tune would set variables in it. Ray then asks its agent of runtime environments for each actor, and starts
+    one more Python process, which becomes the actor's. Workers of a session of this machine inherit these
+    variables from the driver.
+    """
+    from ray.tune.execution import class_cache
+
+    with (
+        replaced(class_cache, "DEFAULT_ENV_VARS", {}),
+        replaced(class_cache, "ENV_VARS_TO_PROPAGATE", frozenset()),
+    ):
+        yield
 
 
 @contextmanager

@@ -14,12 +14,14 @@ if TYPE_CHECKING:
 @contextmanager
 def opened(name: str, options: Options) -> Iterator[list[Session]]:
     """A session for each plan in a file; see `search.stages.session.opened`."""
+    from cluster.imports import imports_kept
     from search.display.screen import announced, terminal
 
     console = terminal(quiet=options.quiet, stderr=options.as_json)
     with announced(console, f"Loading plan {name}"):
-        from search.plans.files import load, note
-        from search.stages import session
+        with imports_kept():
+            from search.plans.files import load, note
+            from search.stages import session
 
         notify = (lambda line: None) if options.quiet else note
         plans = load(name, options.scale, options.allow_code, notify, options.changes)

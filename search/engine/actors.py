@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from ray import tune
 
 from cluster.capacity import Slot
+from cluster.imports import imports_kept
 from cluster.isolation import importable
 from cluster.tasks import shared
 from search.engine.background import Background
@@ -46,11 +47,12 @@ class TrialActor(tune.Trainable):
         code: tuple[str, ...] = (),
         ledger: Any = None,
     ) -> None:
-        import torch
-
-        from search.engine.shared_work import works
-
         importable(code)
+        with imports_kept():
+            import torch
+
+            from search.engine.shared_work import works
+
         torch.set_num_threads(config["slot"].cpus)
         self._packed = packed or {}
         self._data = data or {}

@@ -6,7 +6,6 @@ import logging
 import os
 import time
 from collections.abc import Callable, Sequence
-from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,7 +13,7 @@ from cluster.addresses import LOCAL
 from cluster.capacity import Capacity
 from cluster.demand import demand
 from cluster.scratch import scratch, session_base
-from cluster.services import callbacks_uncounted
+from cluster.services import callbacks_uncounted, environment_inherited
 from cluster.signals import answered
 from cluster.slots import Slots
 from search.engine.observer import Observer
@@ -32,7 +31,6 @@ _TUNE_SETTINGS = {
     "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",
     "TUNE_GLOBAL_CHECKPOINT_S": "1000000",
     "TUNE_WARN_EXCESSIVE_EXPERIMENT_CHECKPOINT_SYNC_THRESHOLD_S": "0",
-    "RAY_CHDIR_TO_TRIAL_DIR": "0",
     "RAY_AIR_NEW_OUTPUT": "0",
     "TUNE_DISABLE_SIGINT_HANDLER": "1",
 }
@@ -123,9 +121,9 @@ def run(
                 callbacks=[Watchdog(trial_timeout, searcher.began, searcher.overdue), stopping],
             ),
         )
-        growing = nullcontext() if slots.address == LOCAL else demand(wanted)
+        surroundings = environment_inherited() if slots.address == LOCAL else demand(wanted)
         try:
-            with growing, answered(stopping.answer), callbacks_uncounted():
+            with surroundings, answered(stopping.answer), callbacks_uncounted():
                 tuner.fit()
         except KeyboardInterrupt:
             searcher.interrupt()

@@ -1,10 +1,13 @@
-"""Things that a start omits: unused services of Ray, and torch in the driver."""
+"""Things that a start omits: unused services of Ray, torch in the driver, and pandas before Ray starts."""
 
 from __future__ import annotations
 
 import pickle
 import pickletools
+import subprocess
+import sys
 from contextlib import suppress
+from pathlib import Path
 
 import psutil
 
@@ -13,7 +16,12 @@ from cluster.slots import Slots
 from search.results.rows import sample_rows, trial_row
 from search.results.writer import Finished
 
-NOT_NEEDED = ("log_monitor.py", "dashboard/dashboard.py", "autoscaler/_private/monitor.py")
+NOT_NEEDED = (
+    "log_monitor.py",
+    "dashboard/dashboard.py",
+    "autoscaler/_private/monitor.py",
+    "ray::DashboardAgent",
+)
 
 
 def test_a_session_of_this_machine_has_no_service_that_trials_do_not_need(ray_session: Slots) -> None:
@@ -21,7 +29,9 @@ def test_a_session_of_this_machine_has_no_service_that_trials_do_not_need(ray_se
     for process in psutil.Process().children(recursive=True):
         with suppress(psutil.NoSuchProcess):  # ended meanwhile, as a worker of an earlier test may
             commands.append(" ".join(process.cmdline()))
-    assert any("raylet" in command for command in commands)
+    raylet = next(command for command in commands if "--raylet_socket_name" in command)
+    assert "--runtime_env_agent_port=0" not in raylet, "it would wait until the agent has chosen a port"
+    assert sum("idle_agent.py" in command for command in commands if command != raylet) == 1
     assert not [c for c in commands if "--raylet_socket_name" not in c and any(n in c for n in NOT_NEEDED)]
 
 
@@ -31,3 +41,17 @@ def test_a_row_is_read_without_torch(digits: Prepared) -> None:
     words = {str(argument).split(".")[0] for _, argument, _ in pickletools.genops(sent)}
     assert "search" in words  # the module of Finished, so modules are seen here
     assert "torch" not in words
+
+
+def test_pandas_is_imported_only_while_ray_starts(tmp_path: Path) -> None:
+    """Nothing needs it before the results of a new run are open."""
+    script = "import sys, search.stages.search; from search.results.writer import Results; "
+    script += "Results(sys.argv[1], 'run').close(); print('pandas' in sys.modules, 'pyarrow' in sys.modules)"
+    done = subprocess.run(
+        [sys.executable, "-c", script, str(tmp_path)],
+        check=True,
+        text=True,
+        stdout=subprocess.PIPE,
+        cwd=Path(__file__).parents[2],
+    )
+    assert done.stdout.split() == ["False", "True"]
