@@ -58,7 +58,7 @@ _LEADING = (
     *("method", "regime", "tuned_on", "started_from", "access"),
     *("preset", "preset_paper", "preset_differs", "precision", "shared_seed"),
 )
-_FIRST, _LAST = (pa.scalar(datetime(year, 12, 30, tzinfo=UTC), _TIME) for year in (1, 9998))
+_FIRST, _LAST = (datetime(year, 12, 30, tzinfo=UTC) for year in (1, 9998))
 _LARGEST = 1e100  # the squares of larger figures are infinite
 
 
@@ -125,7 +125,7 @@ def beyond_calendar(times: pa.ChunkedArray) -> bool:
     """Whether some time is outside the years 1 to 9999, the limits of Python's calendar."""
     if times.type.unit == "ns":  # which ends in the years 1677 and 2262
         return False
-    first, last = (bound.cast(times.type) for bound in (_FIRST, _LAST))
+    first, last = (pa.scalar(bound, _TIME).cast(times.type) for bound in (_FIRST, _LAST))
     return bool(pc.any(pc.or_(pc.less(times, first), pc.greater(times, last))).as_py())
 
 

@@ -29,6 +29,8 @@ def distinct_trials(tables: Mapping[str, pa.Table]) -> dict[str, pa.Table]:
     Args:
         tables: By file name; their columns trial_id, state and finished_at are of the declared types.
     """
+    if not tables:
+        return {}
     keys = _united(tables, KEYS)
     return _without(tables, superseded(keys))
 

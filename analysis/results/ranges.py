@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-import pandas as pd
-
-from analysis.studies import varied
+if TYPE_CHECKING:
+    import pandas as pd
 
 NEAR = 0.05  # of a range, counted on its scale
 
@@ -62,6 +62,8 @@ def log_parameters(frame: pd.DataFrame, method: str, ranges: Ranges) -> set[str]
 
     These are the declared ones; without a declaration, those whose largest value is 50 times the smallest.
     """
+    from analysis.studies import varied
+
     names = set()
     for name in varied(frame):
         low, high = float(frame[name].min()), float(frame[name].max())

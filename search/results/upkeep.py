@@ -92,13 +92,15 @@ def drop_details(
     Args:
         writers: See `writers_of`.
     """
+    files = files_of(store, table, part.run)
+    if not files:
+        return
     known = pa.array([*writers, None], pa.string())  # rows without a trial are never deleted
 
     def kept(tables: Mapping[str, pa.Table]) -> dict[str, pa.Table]:
         distinct = distinct_details(tables, lambda: writers)
         return {file: rows.filter(pc.is_in(rows["trial_id"], known)) for file, rows in distinct.items()}
 
-    files = files_of(store, table, part.run)
     ids = read_each(store, partial(read_as, pa.schema([declared.field("trial_id")])), files)
     if sum(map(len, kept(ids).values())) == sum(map(len, ids.values())):
         return
