@@ -1,4 +1,4 @@
-"""Turns off the parts of Ray that no run needs: some of its services, and its count of callbacks."""
+"""Turns off the parts of Ray that no run needs: some of its services, and records of Ray Tune."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import inspect
 import socket
 import sys
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -90,12 +90,21 @@ def _reserved(address: str) -> Iterator[int]:
         yield held.getsockname()[1]
 
 
-def callbacks_uncounted() -> AbstractContextManager[None]:
-    """Ray Tune counts the callbacks that a run uses. For that it imports wandb and mlflow, where they are
-    installed, which takes seconds. The counts are not sent anywhere."""
-    from ray.air._internal import usage
+@contextmanager
+def nothing_recorded() -> Iterator[None]:
+    """Ray Tune neither counts the callbacks of a run nor describes its trials in a snapshot at the end.
 
-    return replaced(usage, "tag_callbacks", lambda callbacks: False)
+    For the counts, which are not sent anywhere, it imports wandb and mlflow, where they are installed, which
+    takes seconds. The description, which nobody reads, takes some ten milliseconds for each trial.
+    """
+    from ray.air._internal import usage
+    from ray.tune.execution.tune_controller import TuneController
+
+    with (
+        replaced(usage, "tag_callbacks", lambda callbacks: False),
+        replaced(TuneController, "_get_trial_checkpoints", lambda controller: {}),
+    ):
+        yield
 
 
 @contextmanager

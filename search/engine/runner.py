@@ -13,7 +13,7 @@ from cluster.addresses import LOCAL
 from cluster.capacity import Capacity
 from cluster.demand import demand
 from cluster.scratch import scratch, session_base
-from cluster.services import callbacks_uncounted, environment_inherited
+from cluster.services import environment_inherited, nothing_recorded
 from cluster.signals import answered
 from cluster.slots import Slots
 from search.engine.observer import Observer
@@ -123,7 +123,7 @@ def run(
         )
         surroundings = environment_inherited() if slots.address == LOCAL else demand(wanted)
         try:
-            with surroundings, answered(stopping.answer), callbacks_uncounted():
+            with surroundings, answered(stopping.answer), nothing_recorded():
                 tuner.fit()
         except KeyboardInterrupt:
             searcher.interrupt()

@@ -6,13 +6,14 @@ import subprocess
 import sys
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import psutil
 import pytest
 
 from cluster import idle_agent
 from cluster.connect import session
-from cluster.services import _reserved, environment_inherited, replaced
+from cluster.services import _reserved, environment_inherited, nothing_recorded, replaced
 from cluster.slots import Slots
 
 
@@ -78,3 +79,12 @@ def test_actors_of_tune_have_the_environment_of_their_session() -> None:
         with environment_inherited():
             actor = _ActorClassCache().get(Probe).remote()
         assert ray.get(actor.surroundings.remote()) == ("{}", str(Path.cwd()), "0")
+
+
+def test_the_snapshot_of_tune_describes_no_trial() -> None:
+    from ray.tune.execution.tune_controller import TuneController
+
+    controller: Any = SimpleNamespace(_trials_to_cache=set(), _trial_metadata={"1": "a trial"})
+    assert TuneController._get_trial_checkpoints(controller) == {"1": "a trial"}
+    with nothing_recorded():
+        assert TuneController._get_trial_checkpoints(controller) == {}
