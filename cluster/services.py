@@ -23,13 +23,14 @@ def needed_services() -> Iterator[None]:
     dashboard, and its workers have the environment of the session. Ray has no option for that. Another
     version of Ray may lack these functions; it then starts all of its services, which only costs time.
     """
-    from ray._private import node, services
+    from ray._private import node, services, utils
 
     with ExitStack() as stack:
         replacements: list[tuple[Any, str, Any]] = [
             (node.Node, "start_monitor", lambda node: None),
             (node.Node, "start_log_monitor", lambda node: None),
             (services, "start_api_server", lambda *_, **__: ("", None)),
+            (utils, "set_sigterm_handler", lambda handler: None),  # an exit that Ray itself may swallow
             *_without_agents(stack),
         ]
         for owner, name, function in replacements:
