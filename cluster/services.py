@@ -1,4 +1,4 @@
-"""Turns off the parts of Ray that no run needs: some of its services, and records of Ray Tune."""
+"""Turns off the parts of Ray that no run needs: some of its services, and its count of callbacks."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import inspect
 import socket
 import sys
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -91,38 +91,12 @@ def _reserved(address: str) -> Iterator[int]:
         yield held.getsockname()[1]
 
 
-@contextmanager
-def nothing_recorded() -> Iterator[None]:
-    """Ray Tune neither counts the callbacks of a run nor describes its trials in a snapshot at the end.
-
-    For the counts, which are not sent anywhere, it imports wandb and mlflow, where they are installed, which
-    takes seconds. The description, which nobody reads, takes some ten milliseconds for each trial.
-    """
+def callbacks_uncounted() -> AbstractContextManager[None]:
+    """Ray Tune counts the callbacks that a run uses. For that it imports wandb and mlflow, where they are
+    installed, which takes seconds. The counts are not sent anywhere."""
     from ray.air._internal import usage
-    from ray.tune.execution.tune_controller import TuneController
 
-    with (
-        replaced(usage, "tag_callbacks", lambda callbacks: False),
-        replaced(TuneController, "_get_trial_checkpoints", lambda controller: {}),
-    ):
-        yield
-
-
-@contextmanager
-def environment_inherited() -> Iterator[None]:
-    """Ray Tune's actors have the environment of their session.
-
-    Tune would set variables in it. Ray then asks its agent of runtime environments for each actor, and starts
-    one more Python process, which becomes the actor's. Workers of a session of this machine inherit these
-    variables from the driver.
-    """
-    from ray.tune.execution import class_cache
-
-    with (
-        replaced(class_cache, "DEFAULT_ENV_VARS", {}),
-        replaced(class_cache, "ENV_VARS_TO_PROPAGATE", frozenset()),
-    ):
-        yield
+    return replaced(usage, "tag_callbacks", lambda callbacks: False)
 
 
 @contextmanager

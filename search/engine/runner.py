@@ -13,9 +13,10 @@ from cluster.addresses import LOCAL
 from cluster.capacity import Capacity
 from cluster.demand import demand
 from cluster.scratch import scratch, session_base
-from cluster.services import environment_inherited, nothing_recorded
+from cluster.services import callbacks_uncounted
 from cluster.signals import answered
 from cluster.slots import Slots
+from search.engine.lean_tune import environment_inherited, trials_undescribed
 from search.engine.observer import Observer
 from search.engine.placement import Learned
 from search.engine.preparation import Shared
@@ -123,7 +124,7 @@ def run(
         )
         surroundings = environment_inherited() if slots.address == LOCAL else demand(wanted)
         try:
-            with surroundings, answered(stopping.answer), nothing_recorded():
+            with surroundings, answered(stopping.answer), callbacks_uncounted(), trials_undescribed():
                 tuner.fit()
         except KeyboardInterrupt:
             searcher.interrupt()
