@@ -66,7 +66,7 @@ def share_of(footprint: Footprint) -> Share:
     fit = int((1 - MARGIN) * footprint.total_mb / max(footprint.peak_mb, 1))
     memory = f"alone it took {footprint.peak_mb:,.0f} of {footprint.total_mb:,.0f} MiB"
     if footprint.busy is None:
-        fill, use = MOST_PER_GPU, "too briefly to measure how busy it keeps the GPU"
+        fill, use = MOST_PER_GPU, "and ended too soon to measure how busy it keeps the GPU"
     else:
         fill = math.ceil(1 / max(footprint.busy, 1 / MOST_PER_GPU))
         use = f"and kept the GPU busy {100 * footprint.busy:.0f} % of the time"

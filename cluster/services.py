@@ -71,10 +71,8 @@ def _without_agents(ports: ExitStack) -> list[tuple[Any, str, Any]]:
     def start_raylet(*args: Any, **options: Any) -> Any:
         call = signature.bind(*args, **options)
         given = call.arguments
-        for name in unused:
-            persist(
-                given["session_dir"], given["node_id"], name, -1
-            )  # what Ray's agent writes without a server
+        for name in unused:  # Ray's agent writes the same if it has no server
+            persist(given["session_dir"], given["node_id"], name, -1)
         given["runtime_env_agent_port"] = ports.enter_context(_reserved(given["node_ip_address"]))
         return start(*call.args, **call.kwargs)
 

@@ -9,14 +9,11 @@ from typing import Any
 
 import yaml
 
-from analysis.results.layout import RUN
+from analysis.results.layout import DRIVER, RUN
 
 FOLDER = "_runs"
 _LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-_FILE = re.compile(
-    rf"{FOLDER}/(?P<run>[^/]+?)(\.(?P<shard>\d+of\d+))?(\.(?P<life>\d{{8}}T\d{{6}}-[0-9a-f]{{8}}))?\.yaml",
-    re.DOTALL,
-)
+_FILE = re.compile(rf"{FOLDER}/(?P<run>[^/]+?){DRIVER}\.yaml", re.DOTALL)
 
 
 @dataclass(frozen=True)

@@ -27,9 +27,8 @@ PARTITIONS = {  # the columns in the names of folders, which no file repeats, an
 STATES = ("complete", "pruned", "failed")
 STAGES = {"search": ("search",), "benchmark": ("benchmark", "reference"), "sensitivity": ("sensitivity",)}
 RUN = re.compile(rf"(?P<plan>.+)-(?P<stage>{'|'.join(STAGES)})-[0-9a-f]{{8}}", re.DOTALL)  # a run's name
-FILE = re.compile(  # the name of a file that a driver of a run wrote
-    r"(?P<run>.+?)(\.(?P<shard>\d+of\d+))?(\.(?P<life>\d{8}T\d{6}-[0-9a-f]{8}))?(\.\d+)?\.parquet", re.DOTALL
-)
+DRIVER = r"(\.(?P<shard>\d+of\d+))?(\.(?P<life>\d{8}T\d{6}-[0-9a-f]{8}))?"  # follows the run in a file's name
+FILE = re.compile(rf"(?P<run>.+?){DRIVER}(\.\d+)?\.parquet", re.DOTALL)  # that a driver of a run wrote
 
 
 class BadTable(Exception):

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import statistics
 import threading
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -56,16 +55,17 @@ def watched(device: torch.device) -> Iterator[Usage]:
     """Measure the utilization of a GPU while the body runs."""
     from benchmarks.trial.gpu_counters import utilization
 
-    usage, began = Usage(device), time.monotonic()
+    usage = Usage(device)
     if device.type != "cuda":
         yield usage
         return
     done = threading.Event()
 
     def sample() -> None:
+        done.wait(_PERIOD_S)
         while not done.wait(_SAMPLE_EVERY_S):
             percent = utilization(device)
-            if percent is not None and time.monotonic() - began >= _PERIOD_S:
+            if percent is not None:
                 usage.busy.append(percent)
 
     thread = threading.Thread(target=sample, daemon=True)
