@@ -16,13 +16,14 @@ def test_jits_vgg() -> None:
     assert published_recipe("vgg11", "cifar100") == Recipe(
         epochs=210,
         batch_size=64,
-        max_lr=0.1,
+        max_lr=0.02,
         momentum_range=(0.85, 0.95),
         weight_decay=5e-4,
         augmentation="crop_flip_rotate",
     )
-    epochs = [published_recipe("vgg11", d).epochs for d in ("cifar10", "cifar20", "pins", "pins_published")]
-    assert epochs == [25, 50, 250, 250]
+    others = [published_recipe("vgg11", d) for d in ("cifar10", "cifar20", "pins", "pins_published")]
+    assert [recipe.epochs for recipe in others] == [25, 50, 250, 250]
+    assert {recipe.max_lr for recipe in others} == {0.1}
 
 
 @pytest.mark.parametrize(
