@@ -1,7 +1,9 @@
-"""CIFAR-10, CIFAR-100 and CIFAR-20 (CIFAR-100 with its 20 superclasses), through torchvision."""
+"""CIFAR-10, CIFAR-100 and CIFAR-20 (CIFAR-100 with its 20 superclasses)."""
 
 from __future__ import annotations
 
+import pickle
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -61,26 +63,25 @@ _CIFAR100_MEAN, _CIFAR100_STD = (0.5071, 0.4865, 0.4409), (0.2673, 0.2564, 0.276
 _KRIZHEVSKY = "A. Krizhevsky: Learning Multiple Layers of Features from Tiny Images, 2009"
 
 
-def _images(raw: Any) -> Images:
-    return Images(raw.data, np.array(raw.targets, dtype=np.int64))
-
-
 def _read(name: str, md5: dict[str, str], archive: str, folder: Path) -> tuple[Images, Images]:
-    """Both splits of a torchvision class; `archive` is the file to unpack after a manual download."""
-    import torchvision.datasets
+    """The training and the test images; `archive` is the file to unpack after a manual download."""
 
-    files = getattr(torchvision.datasets, name.upper())
+    def download() -> None:
+        import torchvision.datasets
 
-    def split(train: bool, missing: bool) -> Images:
-        return _images(files(str(folder), train=train, download=missing))
+        getattr(torchvision.datasets, name.upper())(str(folder), download=True)
 
-    return fetch(
-        name,
-        folder,
-        md5,
-        lambda missing: (split(True, missing), split(False, missing)),
-        f"unpack {archive} into {folder}",
-    )
+    fetch(name, folder, md5, download, f"unpack {archive} into {folder}")
+    batches = [folder / path for path in md5 if not path.endswith("meta")]  # the last one is the test images
+    return _images(batches[:-1]), _images(batches[-1:])
+
+
+def _images(batches: Sequence[Path]) -> Images:
+    """The images of pickled batches. Importing torchvision to read them would take several seconds."""
+    contents = [pickle.loads(batch.read_bytes(), encoding="latin1") for batch in batches]
+    x = np.concatenate([content["data"] for content in contents]).reshape(-1, 3, 32, 32)
+    labels = [label for content in contents for label in content.get("fine_labels") or content["labels"]]
+    return Images(x.transpose(0, 2, 3, 1), np.array(labels, dtype=np.int64))
 
 
 _read_cifar10 = partial(

@@ -8,13 +8,11 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from http.client import HTTPException
 from pathlib import Path
-from typing import TypeVar
 
 from filelock import FileLock
 
 from benchmarks.errors import DataError
 
-T = TypeVar("T")
 _DOWNLOADS: ContextVar[bool] = ContextVar("downloads", default=True)
 
 
@@ -29,37 +27,39 @@ def without_downloads() -> Iterator[None]:
 
 
 def fetch(
-    name: str, folder: Path, expected: Mapping[str, str | int], read: Callable[[bool], T], manual: str
-) -> T:
-    """The result of `read`, after a check of the existing files.
+    name: str,
+    folder: Path,
+    expected: Mapping[str, str | int],
+    download: Callable[[], object],
+    manual: str,
+) -> None:
+    """Check the files of a data set, after a download if some are missing.
 
     Args:
         name: The data set, for messages.
         folder: The data folder.
         expected: Relative path -> md5, or size in bytes where no checksum is known, of the files
             unpacked in the folder.
-        read: Reads the files; its argument says whether some are missing and must be downloaded first.
+        download: Downloads and unpacks the files that are missing.
         manual: The files to put into the folder if there is no network, for the message.
 
     Raises:
         DataError: for a corrupt file (named) or a download that fails.
     """
+    if all(_intact(folder / path, mark) for path, mark in expected.items()):
+        return
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        with FileLock(folder / f".{name}.lock"):
-            missing = False
+        with FileLock(folder / f".{name}.lock"):  # another process may be downloading them
+            missing = [path for path in expected if not (folder / path).exists()]
             for path, mark in expected.items():
-                if not (folder / path).exists():
-                    missing = True
-                elif isinstance(mark, int):
-                    _must_be(
-                        (folder / path).stat().st_size == mark, folder / path, f"size is not {mark} bytes"
-                    )
-                else:
-                    _must_be(_md5(folder / path) == mark, folder / path, f"md5 is not {mark}")
+                if path not in missing and not _intact(folder / path, mark):
+                    wrong = f"size is not {mark} bytes" if isinstance(mark, int) else f"md5 is not {mark}"
+                    raise DataError(f"{folder / path} is corrupt (its {wrong}); delete it and run again")
             if missing and not _DOWNLOADS.get():
                 raise DataError(f"data set '{name}' is not in {folder} yet")
-            return read(missing)
+            if missing:
+                download()
     except (OSError, RuntimeError, EOFError, HTTPException) as error:
         why = " ".join(str(error).split())
         raise DataError(
@@ -68,11 +68,11 @@ def fetch(
         ) from error
 
 
-def _must_be(right: bool, path: Path, wrong: str) -> None:
-    if not right:
-        raise DataError(f"{path} is corrupt (its {wrong}); delete it and run again")
-
-
-def _md5(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "md5").hexdigest()
+def _intact(path: Path, mark: str | int) -> bool:
+    try:
+        if isinstance(mark, int):
+            return path.stat().st_size == mark
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "md5").hexdigest() == mark
+    except FileNotFoundError:
+        return False
