@@ -90,7 +90,7 @@ _PUBLISHED = {
     ("vgg11", "cifar10"): _jit(25),
     ("vgg11", "cifar20"): _jit(50),
     # At the published peak of .1 the VGG11 of JiT's tables diverged in epoch 46; with peaks of .02 and .05 it
-    # classified 61.0 and 60.7 % of the test images after 45 epochs (66.6 % in print, after 210).
+    # classified 61.0 and 60.7 % of the test images after 45 epochs (the paper: 66.6 % after 210).
     ("vgg11", "cifar100"): replace(_jit(210), max_lr=0.02),
     ("vgg11", "pins"): _jit(250),
     ("cnn2", "cifar10"): _jit(30),
