@@ -21,7 +21,7 @@ from search.results.records import records
 from search.results.schema import TABLES, trial_columns
 from search.results.writer import Finished, Results, finished_trials
 from search.studies.spaces import search_space
-from tests.search.results.test_writer import trial
+from tests.search.results.made_trials import trial
 from tests.search.studies.test_study import JIT, play, study
 from tests.search.test_foreign_files import DEEP
 

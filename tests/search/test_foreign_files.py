@@ -25,7 +25,7 @@ from search.errors import ResultsError
 from search.results.claims import claim, to_json
 from search.results.storage import probe
 from search.results.writer import Finished, Results, finished_trials
-from tests.search.results.test_writer import trial
+from tests.search.results.made_trials import trial
 
 DEEP = "dataset=digits/model=cnn2/task=full_class/method=jit"
 
@@ -128,7 +128,7 @@ _KILLED = """
     import os, signal
     from pathlib import Path
     from search.results.writer import Finished, Results
-    from tests.search.results.test_writer import trial
+    from tests.search.results.made_trials import trial
     def stop(self, target):
         os.kill(os.getpid(), signal.SIG{how})
         return rename(self, target)

@@ -20,8 +20,8 @@ import pytest
 from analysis.results import load
 from analysis.results.store import store_at
 from search.results.writer import Finished, Results, finished_trials
+from tests.search.results.made_trials import trial
 from tests.search.results.test_lease import BEAT_S, STALE_S, location, server  # noqa: F401 (fixtures)
-from tests.search.results.test_writer import trial
 
 CLASS = {"split": "test", "class": "1", "forgotten": False, "correct": 1, "total": 2}
 STEP = {"step": 1, "request": "8"}
@@ -43,7 +43,7 @@ def asleep_in_a_write(location: str, table: str, number: int) -> Iterator[subpro
         from pathlib import Path
         from analysis.results import store
         from search.results import claims, lease, writer
-        from tests.search.results.test_writer import trial
+        from tests.search.results.made_trials import trial
 
         rename, upload = Path.replace, store.Bucket.write
         count = 0

@@ -15,7 +15,7 @@ from search.plans.identity import Identity, benchmark_identity, search_identity
 from search.plans.plan import Plan
 from search.plans.repetitions import repetitions
 from search.results.writer import Finished, Results
-from tests.search.results.test_writer import trial
+from tests.search.results.made_trials import trial
 
 
 def kept(plan: Plan, identity: Identity) -> bytes:

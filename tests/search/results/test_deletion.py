@@ -15,7 +15,7 @@ from search.commands import runs as command
 from search.errors import ResultsError
 from search.results.deletion import delete_run
 from search.results.writer import Finished, Results
-from tests.search.results.test_writer import trial
+from tests.search.results.made_trials import trial
 
 CLASS = {"split": "test", "class": "1", "forgotten": True, "correct": 4, "total": 5}
 

@@ -24,7 +24,7 @@ from search.results.lease import Lease, LeaseLost
 from search.results.shards import WHOLE, Shard
 from search.results.writer import Finished, Results
 from tests import s3
-from tests.search.results.test_writer import trial
+from tests.search.results.made_trials import trial
 
 BEAT_S, STALE_S = 0.1, 1.0
 
@@ -62,7 +62,7 @@ def driver(location: str, machine: str | None = None) -> Iterator[subprocess.Pop
     code = f"""
         import sys
         from search.results import claims, lease, writer
-        from tests.search.results.test_writer import trial
+        from tests.search.results.made_trials import trial
         {f"claims.processes.this_machine = lambda: {machine!r}" if machine else ""}
         lease.Lease.__init__.__defaults__ = ({BEAT_S}, {STALE_S})
         with writer.Results({location!r}, "run") as held:

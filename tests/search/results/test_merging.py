@@ -17,7 +17,7 @@ from analysis.results.store import Folder
 from search.errors import ResultsError
 from search.results.merging import merge
 from search.results.writer import Finished, Results
-from tests.search.results.test_writer import trial
+from tests.search.results.made_trials import trial
 
 CLASS = {"split": "test", "class": "1", "forgotten": True, "correct": 4, "total": 5}
 

@@ -27,7 +27,7 @@ from tests import s3
 from tests.search.conftest import PLAN
 from tests.search.made_searches import write_search
 from tests.search.reading import read_in_a_loop
-from tests.search.results.test_writer import trial
+from tests.search.results.made_trials import trial
 from tests.search.test_lives import CLASS
 
 

@@ -17,7 +17,7 @@ from search.errors import ResultsError
 from search.results import upkeep
 from search.results.stored_metrics import measure_stored
 from search.results.writer import Finished, Results
-from tests.search.results.test_writer import trial
+from tests.search.results.made_trials import trial
 
 CLASSES = ("ant", "bee", "cat")
 FUNCTIONS = (largest_wrong_class, predicted_entropy, forget_loss, forget_log_odds)

@@ -8,7 +8,6 @@ import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pandas as pd
 import pyarrow as pa
@@ -24,26 +23,7 @@ from search.errors import ResultsError
 from search.results.schema import TABLES, schema, trial_columns
 from search.results.writer import Finished, Results
 from tests.search.reading import read_in_a_loop
-
-
-def trial(number: int, method: str = "jit", run_id: str = "run", **more: Any) -> dict[str, Any]:
-    return {
-        "dataset": "digits",
-        "model": "cnn2",
-        "task": "full_class",
-        "method": method,
-        "run_id": run_id,
-        "trial_id": f"{run_id}:{method}:{number}",
-        "trial_number": number,
-        "kind": "search",
-        "seed": number,
-        "scenario_seed": 0,
-        "draw": 0,
-        "forget": "8",
-        "state": "complete",
-        "gap": 1.0 + number,
-        **more,
-    }
+from tests.search.results.made_trials import trial
 
 
 def _written(folder: Path) -> Path:

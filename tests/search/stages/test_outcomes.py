@@ -11,7 +11,7 @@ from search.plans.identity import search_identity
 from search.plans.plan import Plan
 from search.results.writer import Finished, Results
 from search.stages.outcomes import SearchResult
-from tests.search.results.test_writer import trial
+from tests.search.results.made_trials import trial
 
 
 @pytest.fixture
