@@ -103,7 +103,9 @@ def _normalised(num_classes: int, channels: int, image_size: int) -> nn.Module:
 def normalised() -> Iterator[Prepared]:
     """Two classes to forget at once, from a network with batch norm and dropout."""
     models.add(Model("normalised", "made by a test", "nobody", _normalised, min_size=4))
-    yield prepare(Scenario("digits", "normalised", "full_class", "3+8"), recipe=Recipe(epochs=2), record=True)
+    yield prepare(
+        Scenario("digits@400", "normalised", "full_class", "3+8"), recipe=Recipe(epochs=2), record=True
+    )
     models.remove("normalised")
 
 

@@ -21,11 +21,11 @@ from search.plans.plan import Plan
 SLOTS = Slots(workers=1, cpus=1, gpus=0)  # a second worker costs 6 s of a core in every run
 PLAN = """
 name: tiny
-dataset: digits
+dataset: digits@400
 model: cnn2
 task: full_class
 methods: [jit, finetune]
-training: {epochs: 2, batch_size: 128}
+training: {epochs: 2, batch_size: 16}
 search: {forget: "8", trials: 6, space: {finetune: {epochs: 1}}}
 benchmark: {forget: ["3", "8"], seeds: 2, beside: [amnesiac]}
 references: 1
@@ -39,7 +39,7 @@ def plan() -> Plan:
 
 @pytest.fixture
 def scenario() -> Scenario:
-    return Scenario("digits", "cnn2", "full_class", "8")
+    return Scenario("digits@400", "cnn2", "full_class", "8")
 
 
 @pytest.fixture(scope="package")  # not the session: tests elsewhere start Ray in the same process
@@ -58,8 +58,8 @@ def ray_session() -> Iterator[Slots]:
 
 @pytest.fixture(scope="package")
 def prepared(ray_session: Slots) -> preparation.Shared:
-    scenarios = [Scenario("digits", "cnn2", "full_class", forget) for forget in ("3", "8")]
-    recipe = Recipe(epochs=2, batch_size=128)
+    scenarios = [Scenario("digits@400", "cnn2", "full_class", forget) for forget in ("3", "8")]
+    recipe = Recipe(epochs=2, batch_size=16)
     return preparation.prepare(scenarios, recipe, None, SLOTS, lambda line: None)
 
 

@@ -26,20 +26,23 @@ from cluster.slots import Slots
 from search.engine import actors, preparation, runner
 from search.engine.placement import Learned
 from search.errors import ResultsError, RunError
+from search.plans.files import parse
 from search.plans.plan import Minimised, Plan
 from search.results.writer import Finished, Results
 from search.stages.benchmark import benchmark
 from search.stages.outcomes import SearchResult
 from search.stages.search import search
 from search.stages.sensitivity import Design, chosen_stars, sensitivity
-from search.stages.session import kept_line
+from search.stages.session import Session, kept_line
 from search.studies.assignments import Assignment, FixedList, Source
 from search.studies.objectives import best
+from tests.search.conftest import PLAN
 from tests.search.made_searches import write_search
-from tests.search.results.test_writer import trial
+from tests.search.results.made_trials import trial
 from tests.search.sessions import quiet_session
 
-SCENARIO = Scenario("digits", "cnn2", "full_class", "8")
+SCENARIO = Scenario("digits@400", "cnn2", "full_class", "8")
+NAMED = ("mia_confidence", "anamnesis_index")
 
 
 def nothing(source: Source, row: Row) -> None:
@@ -227,39 +230,89 @@ def test_studies_of_a_plan_stay_apart_share_workers_and_resume(
     assert ends.equals(bench.set_index("trial_id").gap.reindex(ends.index))
 
     [best_sigma] = set(bench.param_sigma[(bench.method == "jit") & (bench.regime == "tuned")])
-    for points, count in ((3, 6), (5, 10)):  # the ends and the centre are points of both
+    for points, values in ((3, {3}), (5, {5, 6})):  # points of both run once: the centre, and an end or two
         sensitivity(whole, Design(["jit"], parameters=["sigma"], points=points, seeds=2))
         table = pd.read_parquet(tmp_path / "trials")
         lines = table[table.kind == "sensitivity"]
-        assert (len(lines), lines.param_sigma.nunique(), lines.param_lr.nunique()) == (count, points, 1)
-        assert sorted(lines.trial_number) == list(range(count))
+        assert lines.param_sigma.nunique() in values
+        assert lines.groupby("param_sigma").seed.agg(list).map(len).eq(2).all()
+        assert lines.param_lr.nunique() == 1
+        assert sorted(lines.trial_number) == list(range(len(lines)))
         assert set(lines.param_sigma[lines.regime == "tuned"]) == {best_sigma}
     assert [star.name for star in chosen_stars(whole, Design())] == ["jit on 8", "finetune on 8"]
 
 
-def test_the_best_of_each_searched_set_runs_on_every_set(
-    plan: Plan, prepared: preparation.Shared, ray_session: Slots, tmp_path: Path
-) -> None:
-    two_sets = plan.search.model_copy(update={"forget": ("3", "8"), "trials": 2})
-    both = plan.model_copy(update={"search": two_sets, "methods": ("jit",), "logging": ("tensorboard",)})
-    search(quiet_session(both, tmp_path, ray_session, shared=prepared))
-    benchmark(quiet_session(both, tmp_path, ray_session, shared=prepared))
-    table = pd.read_parquet(tmp_path / "trials")
+@pytest.fixture(scope="module")
+def of_two_sets(
+    prepared: preparation.Shared, ray_session: Slots, tmp_path_factory: pytest.TempPathFactory
+) -> Session:
+    """A search on two sets, and the benchmark of its best points with the metrics that the plan names."""
+    plan = parse(PLAN)[0]
+    assert plan.benchmark is not None
+    searched = {"forget": ("3", "8"), "trials": 2, "space": {"jit": {"n_samples": 30}}}  # nobody published 30
+    both = plan.model_copy(
+        update={
+            "methods": ("jit",),
+            "logging": ("tensorboard",),
+            "search": plan.search.model_copy(update=searched),
+            "benchmark": plan.benchmark.model_copy(update={"seeds": 1, "beside": (), "metrics": NAMED}),
+        }
+    )
+    folder = tmp_path_factory.mktemp("two-sets")
+    search(quiet_session(both, folder, ray_session, shared=prepared))
+    session = quiet_session(both, folder, ray_session)
+    benchmark(session)
+    return session
+
+
+def table_of(session: Session) -> pd.DataFrame:
+    return pd.read_parquet(Path(session.setting.results) / "trials")
+
+
+def test_the_best_of_each_searched_set_runs_on_every_set(of_two_sets: Session) -> None:
+    table = table_of(of_two_sets)
     bench = table[(table.kind == "benchmark") & table.regime.isin(["tuned", "transferred"])]
     counted = Counter(zip(bench.tuned_on, bench.forget, bench.regime, strict=True))
     assert counted == {
-        ("3", "3", "tuned"): 2,
-        ("3", "8", "transferred"): 2,
-        ("8", "3", "transferred"): 2,
-        ("8", "8", "tuned"): 2,
+        ("3", "3", "tuned"): 1,
+        ("3", "8", "transferred"): 1,
+        ("8", "3", "transferred"): 1,
+        ("8", "8", "tuned"): 1,
     }
     assert bench.groupby("tuned_on").param_lr.nunique().eq(1).all()
-    stars = [star.name for star in chosen_stars(quiet_session(both, tmp_path, ray_session), Design())]
-    assert stars == ["jit on 3", "jit on 8"]
+    assert [star.name for star in chosen_stars(of_two_sets, Design())] == ["jit on 3", "jit on 8"]
     assert not table.trial_id.duplicated().any()
     assert table.scale.eq(1).all()
-    logged = {path.parent for path in (tmp_path / "_tensorboard").rglob("events.*")}
-    assert len(logged) == len(table), "every trial of both stages has a run"
+
+
+def test_every_trial_of_both_stages_is_logged(of_two_sets: Session) -> None:
+    logged = (Path(of_two_sets.setting.results) / "_tensorboard").rglob("events.*")
+    assert len({path.parent for path in logged}) == len(table_of(of_two_sets))
+
+
+def test_a_benchmark_measures_the_metrics_that_its_plan_names(of_two_sets: Session) -> None:
+    table = table_of(of_two_sets)
+    bench = table[table.kind != "search"]
+    assert bench.error.eq("").all()
+    assert bench.anamnesis_index[bench.method == "original"].eq(0).all()
+    for name in NAMED:
+        assert table[name][table.kind == "search"].isna().all()
+        assert bench.groupby("forget")[f"target_{name}"].nunique().eq(1).all()
+    assert bench.target_anamnesis_index.eq(1).all()
+    assert bench.mia_confidence.between(0, 100).all()
+    assert bench.mia_entropy.isna().all()
+
+
+def test_a_benchmark_runs_each_published_value_once(of_two_sets: Session) -> None:
+    """Also if the searched method is named beside itself."""
+    plan = of_two_sets.plan
+    assert plan.benchmark is not None
+    every = plan.benchmark.model_copy(update={"metrics": (), "presets": "all", "beside": ("jit",)})
+    published = [p for p in methods.get("jit").presets if p.task in ("*", "full_class")]
+    count = 2 * (4 + len(published))  # on both sets: original, retrain, the best of both sets, and these
+    late = replace(of_two_sets.setting, plan=plan.model_copy(update={"benchmark": every}), timeout=0.0)
+    with pytest.raises(RunError, match=f"time is up: 0 of {count} trials"):
+        benchmark(replace(of_two_sets, setting=late))
 
 
 def test_draws_and_originals_are_measured_apart_and_continue_earlier_trials(
@@ -302,41 +355,6 @@ def test_draws_and_originals_are_measured_apart_and_continue_earlier_trials(
     images = samples.groupby(["scenario_seed", "draw"]).image.agg(lambda numbers: tuple(sorted(set(numbers))))
     assert images.map(len).eq(40).all()
     assert images.is_unique
-
-
-def test_a_benchmark_measures_the_metrics_that_its_plan_names(
-    plan: Plan, ray_session: Slots, tmp_path: Path
-) -> None:
-    named = {"forget": ("8",), "seeds": 1, "beside": (), "metrics": ("mia_confidence", "anamnesis_index")}
-    small = plan.model_copy(
-        update={
-            "methods": ("finetune",),
-            "search": plan.search.model_copy(update={"trials": 1}),
-            "benchmark": plan.benchmark.model_copy(update=named),  # type: ignore[union-attr]
-        }
-    )
-    both = quiet_session(small, tmp_path, ray_session)
-    search(both)
-    benchmark(both)
-    table = pd.read_parquet(tmp_path / "trials")
-    bench = table[table.kind != "search"].set_index("method")
-    assert bench.error.eq("").all()
-    assert bench.anamnesis_index["original"] == 0
-    for name in ("mia_confidence", "anamnesis_index"):
-        assert table[name][table.kind == "search"].isna().all()
-        assert bench[f"target_{name}"].nunique() == 1
-    assert bench.target_anamnesis_index.eq(1).all()
-    assert bench.mia_confidence.between(0, 100).all()
-    assert bench.mia_entropy.isna().all()
-
-    other = {"metrics": (), "presets": "all", "beside": ("finetune",)}
-    without = small.model_copy(
-        update={"benchmark": small.benchmark.model_copy(update=other)}  # type: ignore[union-attr]
-    )
-    published = [p for p in methods.get("finetune").presets if p.task in ("*", "full_class")]
-    count = 3 + len(published)  # original, retrain, tuned, and each published value once
-    with pytest.raises(RunError, match=f"time is up: 0 of {count} trials"):
-        benchmark(replace(both, setting=replace(both.setting, plan=without, timeout=0.0)))
 
 
 def test_a_sequence_writes_how_it_went_on(plan: Plan, ray_session: Slots, tmp_path: Path) -> None:
@@ -430,4 +448,4 @@ def test_images_are_in_memory_once(prepared: preparation.Shared, ray_session: Sl
     def owns(data: Any) -> bool:
         return bool(data.train.x.flags.owndata or data.train.x.flags.writeable)
 
-    assert not ray.get(owns.remote(prepared.data["digits"])), "a worker copied the images"
+    assert not ray.get(owns.remote(prepared.data["digits@400"])), "a worker copied the images"

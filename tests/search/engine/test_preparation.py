@@ -11,6 +11,7 @@ from rich.console import Console
 from benchmarks.scenarios.scenario import Scenario
 from benchmarks.training.recipes import Recipe
 from benchmarks.trial.prepared import prepare
+from cluster import tasks
 from cluster.slots import Slots
 from search.display import screen as display
 from search.engine import preparation
@@ -22,7 +23,8 @@ RECIPE = Recipe(epochs=60, batch_size=96)
 def test_models_report_their_progress_and_whether_they_were_cached(
     ray_session: Slots, scenario: Scenario, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(display, "LINE_EVERY_S", 0.2)
+    monkeypatch.setattr(display, "LINE_EVERY_S", 0.05)
+    monkeypatch.setattr(tasks, "_POLL_S", 0.05)
     models: list[preparation.Trained] = []
     console = Console(file=io.StringIO(), width=200)
     preparation.prepare([scenario], RECIPE, 100, ray_session, models.append, console=console)

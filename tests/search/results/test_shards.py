@@ -22,7 +22,7 @@ from search.stages.benchmark import benchmark
 from search.stages.search import search
 from search.stages.searched import best_lines
 from search.stages.session import Session
-from tests.search.results.test_writer import trial
+from tests.search.results.made_trials import trial
 from tests.search.sessions import quiet_session
 
 WORK = ["jit", "finetune"]
@@ -124,7 +124,7 @@ def test_a_benchmark_names_the_searches_that_are_not_finished(plan: Plan, tmp_pa
 def test_a_benchmark_says_how_to_take_a_search_that_was_done_on_all_images(
     plan: Plan, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("benchmarks.scenarios.subsets.ENOUGH", 500)
+    monkeypatch.setattr("benchmarks.scenarios.subsets.ENOUGH", 200)
     identity = search_identity(plan.with_all_images())
     assert identity.run_id != search_identity(plan).run_id
     with Results(tmp_path, identity.run_id) as opened:
@@ -152,7 +152,7 @@ def test_a_plan_done_in_shards_has_every_trial_once(
         search(driver(shard))
         assert Counter(pd.read_parquet(table).method) == methods
     lines = best_lines(driver("1/2").setting)
-    assert [line.split(":")[0] for line in lines] == ["best of jit on 8"]
+    assert {line.removeprefix("best of ").split(":")[0] for line in lines} == {"jit on 8"}
 
     for shard in ("1/2", "2/2"):
         benchmark(driver(shard))

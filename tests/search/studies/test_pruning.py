@@ -25,7 +25,7 @@ from search.studies.spaces import search_space
 from search.studies.study import Study
 from tests.search.conftest import PLAN
 
-SCENARIO = Scenario("digits", "cnn2", "full_class", "8")
+SCENARIO = Scenario("digits@400", "cnn2", "full_class", "8")
 FINETUNE = methods.get("finetune")
 
 
