@@ -15,6 +15,7 @@ from typing import Any
 from cluster.addresses import LOCAL
 from cluster.capacity import machines, usable
 from cluster.errors import ASKS_FOR_A_TOKEN, ClusterError, one_line
+from cluster.forking import NOTHING, ForkServer, Preloads, fork_server
 from cluster.imports import imports_kept
 from cluster.isolation import absolute_pythonpath, isolated_job, session_token
 from cluster.processes import children, copies, end, of_session
@@ -45,7 +46,7 @@ _QUIET = {
 
 
 @contextmanager
-def session(wanted: Slots, imports: Sequence[str] = ()) -> Iterator[None]:
+def session(wanted: Slots, imports: Sequence[str] = (), preloads: Preloads = NOTHING) -> Iterator[None]:
     """A Ray session for these slots. At the end, a local session is shut down; a cluster is disconnected.
 
     A local session has capacity for exactly the workers wanted; if there are more workers than cores, they
@@ -53,32 +54,41 @@ def session(wanted: Slots, imports: Sequence[str] = ()) -> Iterator[None]:
 
     Args:
         imports: Modules that this process needs next; they are imported while Ray's processes start.
+        preloads: Modules that all workers need; those of a local session are then imported only once.
 
     Raises:
         ClusterError: if Ray does not start, or nothing answers at the address; if this machine has none of
             the GPUs that are requested.
     """
     os.environ.update({k: v for k, v in _QUIET.items() if k not in os.environ})
-    with imports_kept():
-        import ray
+    here = wanted.address == LOCAL
+    with fork_server(preloads if here else NOTHING) as server:
+        with imports_kept():
+            import ray
 
-    if ray.is_initialized():
-        raise ClusterError("Ray already runs in this process; call ray.shutdown() first")
-    importing = threading.Thread(target=_import, args=(imports,), daemon=True)
-    importing.start()
-    try:
-        with _session_here(wanted) if wanted.address == LOCAL else _session_of_a_cluster(wanted.address):
-            yield
-    finally:
-        importing.join()  # a process that ends in the middle of an import may crash
+        if ray.is_initialized():
+            raise ClusterError("Ray already runs in this process; call ray.shutdown() first")
+        importing = threading.Thread(target=_import, args=(imports,), daemon=True)
+        importing.start()
+        try:
+            with _session_here(wanted, server) if here else _session_of_a_cluster(wanted.address):
+                yield
+        finally:
+            importing.join()  # a process that ends in the middle of an import may crash
 
 
 @contextmanager
-def _session_here(wanted: Slots) -> Iterator[None]:
+def _session_here(wanted: Slots, server: ForkServer) -> Iterator[None]:
     import ray
 
     session_cores = wanted.workers * wanted.cpus if wanted.workers else cores()
-    with scratch(session_base()) as folder, session_token(), absolute_pythonpath(), needed_services():
+    with (
+        scratch(session_base()) as folder,
+        session_token(),
+        absolute_pythonpath(),
+        needed_services(),
+        server.answering(folder),
+    ):
         inner = folder / "r"  # Ray makes it writable for everybody
         before = children()
         for left in reversed(range(_STARTS)):
@@ -94,9 +104,10 @@ def _session_here(wanted: Slots) -> Iterator[None]:
                     raise ClusterError(_why(LOCAL, error)) from error
         try:
             _check_gpus(wanted)
+            server.serve()
             yield
         finally:
-            processes = of_session(folder)
+            processes = [*of_session(folder), *server.workers()]
             try:
                 ray.shutdown()
             finally:  # also if a second Ctrl-C interrupts the shutdown

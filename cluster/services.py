@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import inspect
 import socket
 import sys
@@ -68,6 +69,7 @@ def _without_agents(ports: ExitStack) -> list[tuple[Any, str, Any]]:
             return [sys.executable, "-IS", str(_IDLE_AGENT)]
         return list(command(component, *args, **options))
 
+    @functools.wraps(start)
     def start_raylet(*args: Any, **options: Any) -> Any:
         call = signature.bind(*args, **options)
         given = call.arguments

@@ -17,6 +17,7 @@ from benchmarks.training.cache import writable_model_folder
 from cluster.addresses import LOCAL
 from cluster.connect import running, session
 from cluster.errors import GpusGone
+from cluster.forking import Preloads
 from cluster.slots import slots
 from cluster.tasks import first_machine
 from search.display.progress import Progress
@@ -45,6 +46,10 @@ _RUNNING = (
     "search.engine.stopping",
     "search.engine.watchdog",
 )  # modules that trials import
+_PRELOADS = Preloads(
+    plain=("benchmarks.trial.run", "benchmarks.trial.prepared", "search.results.rows", "pandas"),
+    with_ray=("search.engine.actors", "search.engine.shared_work"),
+)  # modules that workers import
 
 
 @dataclass(eq=False)
@@ -95,7 +100,7 @@ class Session:
         slots = self.setting.slots
         start = "Starting Ray" if slots.address == LOCAL else f"Joining the cluster at {slots.address}"
         with activity(self.console, start):
-            self.ray.enter_context(session(slots, _RUNNING))
+            self.ray.enter_context(session(slots, _RUNNING, _PRELOADS))
         with patience(self.console, "Waiting for a machine of the cluster"):
             first_machine(slots, self.console.print)
 

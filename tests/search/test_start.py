@@ -1,4 +1,4 @@
-"""Things that a start omits: unused services of Ray, torch in the driver, and pandas before Ray starts."""
+"""Things that a start omits: unused services of Ray, torch in the driver, pandas before Ray, and imports."""
 
 from __future__ import annotations
 
@@ -55,3 +55,19 @@ def test_pandas_is_imported_only_while_ray_starts(tmp_path: Path) -> None:
         cwd=Path(__file__).parents[2],
     )
     assert done.stdout.split() == ["False", "True"]
+
+
+def test_workers_are_copies_of_a_process_that_has_their_modules() -> None:
+    """Ray is loaded last: a process that has loaded it outside its session would refuse every request."""
+    script = "import importlib, sys; from search.stages.session import _PRELOADS as preloads; "
+    script += "before = {*sys.modules}; [importlib.import_module(name) for name in preloads.plain]; "
+    script += "print('torch' in before, 'ray' in sys.modules, 'torch' in sys.modules); "
+    script += "[importlib.import_module(name) for name in preloads.with_ray]; print('ray' in sys.modules)"
+    done = subprocess.run(
+        [sys.executable, "-c", script],
+        check=True,
+        text=True,
+        stdout=subprocess.PIPE,
+        cwd=Path(__file__).parents[2],
+    )
+    assert done.stdout.split() == ["False", "False", "True", "True"]

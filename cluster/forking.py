@@ -1,0 +1,149 @@
+"""Starts the workers of a local session as copies of one process that has imported what they need.
+
+Importing torch, Ray and Ray Tune takes 2.5 s of a core in every worker. A copy (fork) starts in some
+hundredths, and shares the memory of what was imported. Ray starts workers with a command of its own; here the
+command asks the fork server for a copy. Wherever that fails, it starts the worker as Ray would.
+"""
+
+from __future__ import annotations
+
+import functools
+import inspect
+import json
+import os
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import psutil
+
+from cluster.isolation import absolute_pythonpath
+from cluster.services import replaced
+from cluster.slots import gpu_count
+
+_SERVER, _REQUEST = (Path(__file__).with_name(f"fork_{part}.py") for part in ("server", "request"))
+_FLAGS = {"no_site": "-S", "no_user_site": "-s"}  # of this interpreter, which Ray also passes on
+
+
+@dataclass(frozen=True)
+class Preloads:
+    """Modules that every worker needs.
+
+    Attributes:
+        plain: Modules that do not import Ray; they are imported while Ray starts.
+        with_ray: Modules that do, imported afterwards: Ray reads its session from the environment when it is
+            loaded.
+    """
+
+    plain: Sequence[str] = ()
+    with_ray: Sequence[str] = ()
+
+
+NOTHING = Preloads()
+
+
+class ForkServer:
+    """The process that workers are copies of. This one does not exist; workers start as Ray starts them."""
+
+    def answering(self, folder: Path) -> AbstractContextManager[None]:
+        """A raylet that starts here asks this process for its workers.
+
+        Args:
+            folder: Accessible only to this user; for the socket.
+        """
+        return nullcontext()
+
+    def serve(self) -> None:
+        """Let it start workers; Ray must be up."""
+
+    def workers(self) -> list[psutil.Process]:
+        """Its copies, with their descendants; until it ends, it removes the ones that have ended."""
+        return []
+
+
+@contextmanager
+def fork_server(preloads: Preloads) -> Iterator[ForkServer]:
+    """A process that imports these modules from now on, ended at the end; its workers must have ended before.
+
+    There is none without modules, and on machines with GPUs, where trials are long and CUDA forbids copies of
+    processes that use it. If a module cannot be imported, the process ends, and workers start without it.
+    """
+    if preloads == NOTHING or sys.platform != "linux" or gpu_count():
+        yield ForkServer()
+        return
+    with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as listener:
+        with absolute_pythonpath():
+            process = subprocess.Popen(
+                _command(preloads, listener),
+                stdin=subprocess.PIPE,
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.DEVNULL,
+                pass_fds=[listener.fileno()],
+            )
+        try:
+            yield _Running(process, listener)
+        finally:
+            process.kill()
+            process.communicate()
+
+
+def _command(preloads: Preloads, listener: socket.socket) -> list[str]:
+    flags = [flag for name, flag in _FLAGS.items() if getattr(sys.flags, name)]
+    modules = [" ".join(preloads.plain), " ".join(preloads.with_ray)]
+    # -P: no module is imported from the script's folder
+    return [sys.executable, "-P", *flags, str(_SERVER), str(listener.fileno()), *modules]
+
+
+class _Running(ForkServer):
+    def __init__(self, process: subprocess.Popen[bytes], listener: socket.socket) -> None:
+        self._process = process
+        self._listener = listener
+        self._raylet: int | None = None
+
+    @contextmanager
+    def answering(self, folder: Path) -> Iterator[None]:
+        from ray._private import services
+
+        start = services.start_raylet
+        signature = inspect.signature(start)
+        if not {"worker_path", "env_updates"} <= {*signature.parameters}:  # another version of Ray
+            yield
+            return
+        address = str(folder / "f")
+        self._listener.bind(address)
+        self._listener.listen(socket.SOMAXCONN)
+        self._listener.close()  # only the server has it now: if it ends, its clients notice that
+
+        @functools.wraps(start)
+        def start_raylet(*args: Any, **options: Any) -> Any:
+            call = signature.bind(*args, **options)
+            given = call.arguments
+            places = {"UNLEARN_FORK_SERVER": address, "UNLEARN_RAY_WORKER": given["worker_path"]}
+            given["env_updates"] = {**(given.get("env_updates") or {}), **places}
+            given["worker_path"] = str(_REQUEST)
+            started = start(*call.args, **call.kwargs)
+            self._raylet = started.process.pid
+            return started
+
+        with replaced(services, "start_raylet", start_raylet):
+            yield
+
+    def serve(self) -> None:
+        import ray
+
+        session = {"RAY_JOB_ID": ray.get_runtime_context().get_job_id(), "RAY_RAYLET_PID": str(self._raylet)}
+        assert self._process.stdin is not None
+        with suppress(BrokenPipeError):  # it has ended, and workers start without it
+            self._process.stdin.write(json.dumps({**os.environ, **session}).encode() + b"\n")
+            self._process.stdin.flush()
+
+    def workers(self) -> list[psutil.Process]:
+        with suppress(psutil.NoSuchProcess):
+            workers: list[psutil.Process] = psutil.Process(self._process.pid).children(recursive=True)
+            return workers
+        return []
