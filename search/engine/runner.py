@@ -16,7 +16,7 @@ from cluster.scratch import scratch, session_base
 from cluster.services import callbacks_uncounted
 from cluster.signals import answered
 from cluster.slots import Slots
-from search.engine.lean_tune import environment_inherited, trials_undescribed
+from search.engine.lean_tune import environment_inherited, one_empty_snapshot
 from search.engine.observer import Observer
 from search.engine.placement import Learned
 from search.engine.preparation import Shared
@@ -124,7 +124,7 @@ def run(
         )
         surroundings = environment_inherited() if slots.address == LOCAL else demand(wanted)
         try:
-            with surroundings, answered(stopping.answer), callbacks_uncounted(), trials_undescribed():
+            with surroundings, answered(stopping.answer), callbacks_uncounted(), one_empty_snapshot():
                 tuner.fit()
         except KeyboardInterrupt:
             searcher.interrupt()

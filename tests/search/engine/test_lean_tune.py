@@ -6,7 +6,7 @@ from types import SimpleNamespace
 from typing import Any
 
 from cluster.slots import Slots
-from search.engine.lean_tune import environment_inherited, trials_undescribed
+from search.engine.lean_tune import environment_inherited, one_empty_snapshot
 
 
 class Probe:
@@ -29,10 +29,23 @@ def test_actors_of_tune_have_the_environment_of_their_session(ray_session: Slots
     assert ray.get(actor.surroundings.remote()) == ("{}", str(Path.cwd()), "0")
 
 
-def test_the_snapshot_of_tune_describes_no_trial() -> None:
+def test_tune_makes_one_snapshot_without_trials_at_the_end() -> None:
     from ray.tune.execution.tune_controller import TuneController
 
-    controller: Any = SimpleNamespace(_trials_to_cache=set(), _trial_metadata={"1": "a trial"})
+    made: list[bool] = []
+    manager = SimpleNamespace(sync_up_experiment_state=lambda save_fn, force, wait: made.append(force))
+    controller: Any = SimpleNamespace(
+        _trials_to_cache=set(),
+        _trial_metadata={"1": "a trial"},
+        _checkpoint_manager=manager,
+        save_to_dir=None,
+    )
     assert TuneController._get_trial_checkpoints(controller) == {"1": "a trial"}
-    with trials_undescribed():
+    TuneController.checkpoint(controller)
+    assert made == [False]
+    with one_empty_snapshot():
         assert TuneController._get_trial_checkpoints(controller) == {}
+        TuneController.checkpoint(controller)
+        assert made == [False]
+        TuneController.checkpoint(controller, force=True, wait=True)
+    assert made == [False, True]
