@@ -15,7 +15,7 @@ from typing import Any
 from cluster.addresses import LOCAL
 from cluster.capacity import machines, usable
 from cluster.errors import ASKS_FOR_A_TOKEN, ClusterError, one_line
-from cluster.forking import NOTHING, ForkServer, Preloads, fork_server
+from cluster.forking import NO_FORK_SERVER, ForkServer
 from cluster.imports import imports_kept
 from cluster.isolation import absolute_pythonpath, isolated_job, session_token
 from cluster.processes import children, copies, end, of_session
@@ -46,7 +46,9 @@ _QUIET = {
 
 
 @contextmanager
-def session(wanted: Slots, imports: Sequence[str] = (), preloads: Preloads = NOTHING) -> Iterator[None]:
+def session(
+    wanted: Slots, imports: Sequence[str] = (), server: ForkServer = NO_FORK_SERVER
+) -> Iterator[None]:
     """A Ray session for these slots. At the end, a local session is shut down; a cluster is disconnected.
 
     A local session has capacity for exactly the workers wanted; if there are more workers than cores, they
@@ -54,27 +56,26 @@ def session(wanted: Slots, imports: Sequence[str] = (), preloads: Preloads = NOT
 
     Args:
         imports: Modules that this process needs next; they are imported while Ray's processes start.
-        preloads: Modules that all workers need; those of a local session are then imported only once.
+        server: The workers of a local session are its copies.
 
     Raises:
         ClusterError: if Ray does not start, or nothing answers at the address; if this machine has none of
             the GPUs that are requested.
     """
     os.environ.update({k: v for k, v in _QUIET.items() if k not in os.environ})
-    here = wanted.address == LOCAL
-    with fork_server(preloads if here else NOTHING) as server:
-        with imports_kept():
-            import ray
+    with imports_kept():
+        import ray
 
-        if ray.is_initialized():
-            raise ClusterError("Ray already runs in this process; call ray.shutdown() first")
-        importing = threading.Thread(target=_import, args=(imports,), daemon=True)
-        importing.start()
-        try:
-            with _session_here(wanted, server) if here else _session_of_a_cluster(wanted.address):
-                yield
-        finally:
-            importing.join()  # a process that ends in the middle of an import may crash
+    if ray.is_initialized():
+        raise ClusterError("Ray already runs in this process; call ray.shutdown() first")
+    importing = threading.Thread(target=_import, args=(imports,), daemon=True)
+    importing.start()
+    here = wanted.address == LOCAL
+    try:
+        with _session_here(wanted, server) if here else _session_of_a_cluster(wanted.address):
+            yield
+    finally:
+        importing.join()  # a process that ends in the middle of an import may crash
 
 
 @contextmanager

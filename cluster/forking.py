@@ -66,6 +66,9 @@ class ForkServer:
         return []
 
 
+NO_FORK_SERVER = ForkServer()
+
+
 @contextmanager
 def fork_server(preloads: Preloads) -> Iterator[ForkServer]:
     """A process that imports these modules from now on, ended at the end; its workers must have ended before.
@@ -74,7 +77,7 @@ def fork_server(preloads: Preloads) -> Iterator[ForkServer]:
     processes that use it. If a module cannot be imported, the process ends, and workers start without it.
     """
     if preloads == NOTHING or sys.platform != "linux" or gpu_count():
-        yield ForkServer()
+        yield NO_FORK_SERVER
         return
     with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as listener:
         with absolute_pythonpath():

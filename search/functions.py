@@ -18,6 +18,7 @@ from search.stages import search as search_stage
 from search.stages import sensitivity as sensitivity_stage
 from search.stages.outcomes import BenchmarkResult, PlanResult, SearchResult, SensitivityResult
 from search.stages.session import Session, opened
+from search.stages.workers import workers_of
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -215,7 +216,11 @@ def _session(plan: PlanLike, options: Options) -> Iterator[Session]:
     """A session for one plan; an interrupt before the first trial is also raised as `Interrupted`."""
     loaded = plan if isinstance(plan, Plan) else Plan.load(plan)
     try:
-        with answered(interrupt), opened([loaded], options, terminal()) as (session,):
+        with (
+            answered(interrupt),
+            workers_of(options) as server,
+            opened([loaded], options, terminal(), server) as (session,),
+        ):
             yield session
     except KeyboardInterrupt:
         raise Interrupted("interrupted; the same call again resumes from the finished trials") from None

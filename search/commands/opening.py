@@ -16,14 +16,16 @@ def opened(name: str, options: Options) -> Iterator[list[Session]]:
     """A session for each plan in a file; see `search.stages.session.opened`."""
     from cluster.imports import imports_kept
     from search.display.screen import announced, terminal
+    from search.stages.workers import workers_of
 
-    console = terminal(quiet=options.quiet, stderr=options.as_json)
-    with announced(console, f"Loading plan {name}"):
-        with imports_kept():
-            from search.plans.files import load, note
-            from search.stages import session
+    with workers_of(options) as server:
+        console = terminal(quiet=options.quiet, stderr=options.as_json)
+        with announced(console, f"Loading plan {name}"):
+            with imports_kept():
+                from search.plans.files import load, note
+                from search.stages import session
 
-        notify = (lambda line: None) if options.quiet else note
-        plans = load(name, options.scale, options.allow_code, notify, options.changes)
-    with session.opened(plans, options, console) as sessions:
-        yield sessions
+            notify = (lambda line: None) if options.quiet else note
+            plans = load(name, options.scale, options.allow_code, notify, options.changes)
+        with session.opened(plans, options, console, server) as sessions:
+            yield sessions

@@ -17,7 +17,7 @@ from benchmarks.training.cache import writable_model_folder
 from cluster.addresses import LOCAL
 from cluster.connect import running, session
 from cluster.errors import GpusGone
-from cluster.forking import Preloads
+from cluster.forking import NO_FORK_SERVER, ForkServer
 from cluster.slots import slots
 from cluster.tasks import first_machine
 from search.display.progress import Progress
@@ -46,10 +46,6 @@ _RUNNING = (
     "search.engine.stopping",
     "search.engine.watchdog",
 )  # modules that trials import
-_PRELOADS = Preloads(
-    plain=("benchmarks.trial.run", "benchmarks.trial.prepared", "search.results.rows", "pandas"),
-    with_ray=("search.engine.actors", "search.engine.shared_work"),
-)  # modules that workers import
 
 
 @dataclass(eq=False)
@@ -60,6 +56,7 @@ class Session:
         shares: The GPU memory that trials need, as far as it is known.
         console: Must have `markup=False, emoji=False`, because names and paths are printed on it.
         ray: Holds the Ray session once a stage has needed it; the creator closes it.
+        server: The process that the workers of a local session are copies of.
         shared: Scenarios that a stage has prepared, for the stages after it.
         trained: The models of these scenarios.
     """
@@ -68,6 +65,7 @@ class Session:
     shares: Learned
     console: Console
     ray: ExitStack
+    server: ForkServer = NO_FORK_SERVER
     shared: preparation.Shared = field(default_factory=preparation.Shared)
     trained: list[preparation.Trained] = field(default_factory=list)
 
@@ -100,7 +98,7 @@ class Session:
         slots = self.setting.slots
         start = "Starting Ray" if slots.address == LOCAL else f"Joining the cluster at {slots.address}"
         with activity(self.console, start):
-            self.ray.enter_context(session(slots, _RUNNING, _PRELOADS))
+            self.ray.enter_context(session(slots, _RUNNING, self.server))
         with patience(self.console, "Waiting for a machine of the cluster"):
             first_machine(slots, self.console.print)
 
@@ -238,10 +236,15 @@ def kept_line(location: Path | str, results: Results, outcome: runner.Outcome) -
 
 
 @contextmanager
-def opened(plans: Sequence[Plan], options: Options, console: Console) -> Iterator[list[Session]]:
+def opened(
+    plans: Sequence[Plan], options: Options, console: Console, server: ForkServer
+) -> Iterator[list[Session]]:
     """A session for each plan, with the options' changes; Ray is stopped at the end.
 
     A test file is written to the results before anything is trained.
+
+    Args:
+        server: See `search.stages.workers`.
 
     Raises:
         PlanError: if the changed plan has more work than a driver can hold.
@@ -275,6 +278,7 @@ def opened(plans: Sequence[Plan], options: Options, console: Console) -> Iterato
                 shares,
                 console,
                 ray,
+                server,
             )
             for plan in changed
         ]

@@ -121,14 +121,14 @@ SEARCH = """
 import os, sys
 import psutil
 from cluster.connect import session
-from cluster.forking import Preloads
+from cluster.forking import Preloads, fork_server
 from cluster.slots import Slots
 
 def look():
     parent = psutil.Process().parent()
     return "colorsys" in sys.modules, any("fork_server" in part for part in parent.cmdline()), os.getpid()
 
-with session(Slots(1, 1, 0), preloads=Preloads(("colorsys", *sys.argv[1:]))):
+with fork_server(Preloads(("colorsys", *sys.argv[1:]))) as server, session(Slots(1, 1, 0), server=server):
     import ray
     print(*ray.get(ray.remote(look).remote()))
     ours = psutil.Process().children(recursive=True)

@@ -59,7 +59,7 @@ def test_pandas_is_imported_only_while_ray_starts(tmp_path: Path) -> None:
 
 def test_workers_are_copies_of_a_process_that_has_their_modules() -> None:
     """Ray is loaded last: a process that has loaded it outside its session would refuse every request."""
-    script = "import importlib, sys; from search.stages.session import _PRELOADS as preloads; "
+    script = "import importlib, sys; from search.stages.workers import PRELOADS as preloads; "
     script += "before = {*sys.modules}; [importlib.import_module(name) for name in preloads.plain]; "
     script += "print('torch' in before, 'ray' in sys.modules, 'torch' in sys.modules); "
     script += "[importlib.import_module(name) for name in preloads.with_ray]; print('ray' in sys.modules)"
