@@ -108,11 +108,12 @@ def _session_here(wanted: Slots, server: ForkServer) -> Iterator[None]:
             server.serve()
             yield
         finally:
-            processes = [*of_session(folder), *server.workers()]
+            workers, processes = server.workers(), of_session(folder)
             try:
+                end(workers)  # a raylet waits a second for workers that are not its children
                 ray.shutdown()
             finally:  # also if a second Ctrl-C interrupts the shutdown
-                end(processes)
+                end([*processes, *workers])
 
 
 @contextmanager
