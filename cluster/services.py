@@ -16,8 +16,8 @@ _IDLE_AGENT = Path(__file__).with_name("idle_agent.py")
 
 @contextmanager
 def needed_services() -> Iterator[None]:
-    """Ray starts here without its autoscaler, its log monitor and its API server. An idle process stands in
-    for the agent of the dashboard, and the raylet does not wait for the agent of runtime environments.
+    """Ray starts here without its autoscaler, its log monitor and its API server. Idle processes stand in for
+    the agents of the dashboard and of runtime environments; the second becomes the agent when it is needed.
 
     Each is a Python process that imports for a second of processor time or more, while workers do the same.
     A session of this machine does not use them: it does not grow, its logs stay in their files, it has no
@@ -52,7 +52,11 @@ def _without_agents(ports: ExitStack) -> list[tuple[Any, str, Any]]:
     command_name = "_build_python_executable_command_memory_profileable"
     try:
         command, start = getattr(services, command_name), services.start_raylet
-        dashboard_agent, persist = ray_constants.PROCESS_TYPE_DASHBOARD_AGENT, compiled.persist_port
+        agents = (
+            ray_constants.PROCESS_TYPE_DASHBOARD_AGENT,
+            ray_constants.PROCESS_TYPE_RUNTIME_ENV_AGENT,
+        )
+        persist = compiled.persist_port
         unused = (
             compiled.METRICS_AGENT_PORT_NAME,
             compiled.METRICS_EXPORT_PORT_NAME,
@@ -65,7 +69,7 @@ def _without_agents(ports: ExitStack) -> list[tuple[Any, str, Any]]:
         return []
 
     def agent_command(component: str, *args: Any, **options: Any) -> list[str]:
-        if component == dashboard_agent:
+        if component in agents:
             return [sys.executable, "-IS", str(_IDLE_AGENT)]
         return list(command(component, *args, **options))
 

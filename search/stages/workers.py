@@ -5,6 +5,7 @@ from __future__ import annotations
 from contextlib import AbstractContextManager
 
 from cluster.addresses import LOCAL
+from cluster.connect import running
 from cluster.forking import NOTHING, ForkServer, Preloads, fork_server
 from search.options import Options
 
@@ -15,8 +16,8 @@ PRELOADS = Preloads(
 
 
 def workers_of(options: Options) -> AbstractContextManager[ForkServer]:
-    """A process that imports what workers need, if a run with these options has its workers on this machine.
+    """A process that imports what workers need, if a run with these options starts a session of this machine.
 
     The run's session must be opened, and closed, inside.
     """
-    return fork_server(PRELOADS if options.address == LOCAL else NOTHING)
+    return fork_server(PRELOADS if options.address == LOCAL and not running() else NOTHING)

@@ -3,6 +3,9 @@ from __future__ import annotations
 import socket
 import subprocess
 import sys
+import time
+from contextlib import suppress
+from pathlib import Path
 from types import SimpleNamespace
 
 import psutil
@@ -52,3 +55,19 @@ def test_the_idle_agent_ends_with_the_process_that_started_it() -> None:
             agent.wait(1.5)
         process.communicate("\n")
     agent.wait(30)
+
+
+def test_the_idle_agent_becomes_the_agent_when_something_connects(tmp_path: Path) -> None:
+    agent = tmp_path / "agent.py"
+    agent.write_text("import os, sys; print(os.getpid(), *sys.argv[1:])")
+    with _reserved("127.0.0.1") as port:
+        arguments = ["--node-ip-address=127.0.0.1", f"--runtime-env-agent-port={port}"]
+        with subprocess.Popen(
+            [sys.executable, idle_agent.__file__, agent, *arguments], text=True, stdout=subprocess.PIPE
+        ) as process:
+            while process.poll() is None:
+                with suppress(OSError):  # it does not listen yet
+                    socket.create_connection(("127.0.0.1", port), timeout=1).close()
+                time.sleep(0.05)
+            assert process.stdout is not None
+            assert process.stdout.read().split() == [str(process.pid), *arguments]

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import pickle
 import pickletools
 import subprocess
 import sys
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 import psutil
 
@@ -21,6 +23,7 @@ NOT_NEEDED = (
     "dashboard/dashboard.py",
     "autoscaler/_private/monitor.py",
     "ray::DashboardAgent",
+    "ray::RuntimeEnvAgent",
 )
 
 
@@ -31,8 +34,19 @@ def test_a_session_of_this_machine_has_no_service_that_trials_do_not_need(ray_se
             commands.append(" ".join(process.cmdline()))
     raylet = next(command for command in commands if "--raylet_socket_name" in command)
     assert "--runtime_env_agent_port=0" not in raylet, "it would wait until the agent has chosen a port"
-    assert sum("idle_agent.py" in command for command in commands if command != raylet) == 1
+    assert sum("idle_agent.py" in command for command in commands if command != raylet) == 2
     assert not [c for c in commands if "--raylet_socket_name" not in c and any(n in c for n in NOT_NEEDED)]
+
+
+def test_tasks_may_have_an_environment_of_their_own(ray_session: Slots) -> None:
+    """The raylet has it made by its agent, which is idle until then."""
+    import ray
+
+    def own() -> str | None:
+        return os.environ.get("OWN")
+
+    task: Any = ray.remote(own).options(runtime_env={"env_vars": {"OWN": "1"}})
+    assert ray.get(task.remote(), timeout=120) == "1"
 
 
 def test_a_row_is_read_without_torch(digits: Prepared) -> None:
