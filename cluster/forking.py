@@ -2,7 +2,7 @@
 
 Importing torch, Ray and Ray Tune takes 2.5 s of a core in every worker. A copy (fork) starts in some
 hundredths, and shares the memory of what was imported. Ray starts workers with a command of its own; here the
-command asks the fork server for a copy. Wherever that fails, it starts the worker as Ray would.
+command asks the fork server for a copy. If that fails, it starts the worker as Ray would.
 """
 
 from __future__ import annotations
