@@ -142,9 +142,10 @@ def importance(results: Results, as_json: Json = False) -> None:
         typer.echo(printable(f"{study.method} on {study.scenario} ({answer.trials} complete trials)"))
         if answer.reason:
             typer.echo(printable(f"  none: {answer.reason}"))
-        for row in answer.table.itertuples():
-            name = printable(str(row.parameter).removeprefix("param_"))
-            typer.echo(f"  {name:<16} {row.importance:6.1%}   90 % interval {row.low:.1%} to {row.high:.1%}")
+        for share in answer.shares:
+            name = printable(share.parameter.removeprefix("param_"))
+            interval = f"{share.low:.1%} to {share.high:.1%}"
+            typer.echo(f"  {name:<16} {share.importance:6.1%}   90 % interval {interval}")
 
 
 def register(app: typer.Typer) -> None:

@@ -129,10 +129,10 @@ def importance(studies: Searches, shares: Sequence[Importance]) -> Section | Non
     for (study, _), known in zip(studies, shares, strict=True):
         if known.reason:
             without.append([study.method, study.forget, known.reason])
-        for i, line in enumerate(known.table.to_dict("records")):
-            interval = f"{line['low']:.0%} to {line['high']:.0%}"
-            share = [title(line["parameter"]), f"{line['importance']:.0%}", interval]
-            rows.append([study.method, study.forget, str(i + 1), *share])
+        for i, share in enumerate(known.shares):
+            interval = f"{share.low:.0%} to {share.high:.0%}"
+            figures = [title(share.parameter), f"{share.importance:.0%}", interval]
+            rows.append([study.method, study.forget, str(i + 1), *figures])
     blocks: Blocks = []
     heads = ["Method", "Forget set", "Rank", "Parameter", "Share", "90 % interval"]
     if rows:

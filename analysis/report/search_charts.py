@@ -12,7 +12,7 @@ from analysis.drawing import overviews
 from analysis.drawing.style import FAINT
 from analysis.report.page import Chart, picture
 from analysis.results.ranges import Ranges, log_parameters
-from analysis.searches.importance import Importance
+from analysis.searches.importance import Importance, Share
 from analysis.searches.sensitivity import target
 from analysis.studies import METRICS, Study, best, varied
 from analysis.text.labels import label, shortened, title
@@ -95,7 +95,7 @@ def as_data(
         seen[name] = seen.get(name, 0) + 1
         labels[i] = name if seen[name] == 1 else f"{name}, run {seen[name]}"
     return {
-        key_of(study): _data(study, rows, name, palette, ranges, known.table)
+        key_of(study): _data(study, rows, name, palette, ranges, known.shares)
         for (study, rows), name, known in zip(studies, labels, shares, strict=True)
     }
 
@@ -116,7 +116,7 @@ def _data(
     name: str,
     palette: Mapping[str, str],
     ranges: Ranges,
-    shares: pd.DataFrame,
+    shares: Sequence[Share],
 ) -> dict[str, Any]:
     log, winner, names = log_parameters(rows, study.method, ranges), best(rows), varied(rows)
     metrics = [metric for metric in METRICS if rows[metric].notna().any()]
@@ -142,7 +142,6 @@ def _data(
             {"name": title(column), "log": column in log, "values": rows[column]} for column in names
         ],
         "importance": [
-            {"name": title(str(row.parameter)), "share": row.importance, "low": row.low, "high": row.high}
-            for row in shares.itertuples()
+            {"name": title(s.parameter), "share": s.importance, "low": s.low, "high": s.high} for s in shares
         ],
     }

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import astuple, dataclass
+from functools import partial
+from itertools import chain
 
 import numpy as np
 import pandas as pd
@@ -12,11 +14,12 @@ from analysis.results.load import Locations, searches
 from analysis.results.ranges import Range, Ranges
 from analysis.searches import ped_anova
 from analysis.searches.ped_anova import Array, Integers
+from analysis.searches.threads import in_threads
 from analysis.studies import SCENARIO, Study, by_study, differing, numbers, numeric_parameters, published
 
 FEWEST = 20
 _RESAMPLES = 40
-_AT_ONCE = 100  # searches per pass, whose samples take some 30 MB
+_AT_ONCE = 10  # searches per pass, whose samples fit into the cache of a core
 _NOTHING = 1e-20  # divergences below it are rounding errors of equal densities
 _COLUMNS = frozenset(
     (*SCENARIO, "forget", "method", "run_id", "trial_number", "state", "objective", "preset")
@@ -25,21 +28,38 @@ _HEADER = ["parameter", "importance", "low", "high"]
 
 
 @dataclass(frozen=True)
+class Share:
+    """The importance of a parameter among all, with the ends of its 90 % bootstrap interval over trials."""
+
+    parameter: str
+    importance: float
+    low: float
+    high: float
+
+
+@dataclass(frozen=True)
 class Importance:
     """Shares of the parameters, or the reason why there are none.
 
     Attributes:
-        table: parameter, importance (shares that sum to 1, largest first), low and high (the 90 % bootstrap
-            interval over trials).
-        reason: Why the table is empty; empty when it is not.
+        shares: The largest first; they sum to 1.
+        reason: Why there are no shares; empty when there are.
         trials: Complete trials used.
         quantile: The share of the trials that count as good.
     """
 
-    table: pd.DataFrame
+    shares: tuple[Share, ...]
     reason: str
     trials: int
     quantile: float
+
+    @property
+    def table(self) -> pd.DataFrame:
+        """The shares, a row each: parameter, importance, low and high.
+
+        Made on request, because it takes as long as everything else about a search.
+        """
+        return pd.DataFrame(list(map(astuple, self.shares)), columns=_HEADER)
 
 
 def importance(
@@ -91,15 +111,18 @@ def of_searches(results: Locations) -> list[tuple[Study, Importance]]:
         AnalysisError: if the results cannot be read, or contain no search.
     """
     frames, ranges = searches(results, _COLUMNS)
-    answers: list[tuple[Study, Importance]] = []
-    for frame in frames:
-        rows, parts = by_study(frame)
-        samples = list(_samples(rows, [part for _, part in parts], ranges, "objective"))
-        for start in range(0, len(parts), _AT_ONCE):
-            known = _answers(samples[start : start + _AT_ONCE], _RESAMPLES, 0)
-            at_once = parts[start : start + _AT_ONCE]
-            answers += [(study, answer) for (study, _), answer in zip(at_once, known, strict=True)]
+    answers = chain.from_iterable(in_threads(partial(_of_table, ranges=ranges), frames))
     return sorted(answers, key=lambda answer: astuple(answer[0]))
+
+
+def _of_table(frame: pd.DataFrame, ranges: Ranges) -> list[tuple[Study, Importance]]:
+    """The importance of every search in a table."""
+    rows, parts = by_study(frame)
+    samples = list(_samples(rows, [part for _, part in parts], ranges, "objective"))
+    answers: list[Importance] = []
+    for start in range(0, len(samples), _AT_ONCE):
+        answers += _answers(samples[start : start + _AT_ONCE], _RESAMPLES, 0)
+    return [(study, answer) for (study, _), answer in zip(parts, answers, strict=True)]
 
 
 @dataclass(frozen=True)
@@ -187,17 +210,17 @@ def _answers(samples: Sequence[_Sample], resamples: int, seed: int) -> list[Impo
 def _answer(sample: _Sample, shares: Array | None) -> Importance:
     trials = len(sample.metric)
     if shares is None:
-        return Importance(pd.DataFrame(columns=_HEADER), sample.reason, trials, sample.quantile)
+        return Importance((), sample.reason, trials, sample.quantile)
     whole, draws = shares[0], shares[1:]
     if not whole.any():
         reason = "no parameter separates the best trials from the others"
-        return Importance(pd.DataFrame(columns=_HEADER), reason, trials, sample.quantile)
+        return Importance((), reason, trials, sample.quantile)
     draws = draws[draws.any(axis=1)]
     low, high = np.quantile(draws, [0.05, 0.95], axis=0) if len(draws) else (whole * np.nan,) * 2
     order = np.argsort(-whole, kind="stable")
     names = [sample.names[i] for i in order]
-    columns = {"parameter": names, "importance": whole[order], "low": low[order], "high": high[order]}
-    return Importance(pd.DataFrame(columns), "", trials, sample.quantile)
+    columns = (values[order].tolist() for values in (whole, low, high))
+    return Importance(tuple(map(Share, names, *columns)), "", trials, sample.quantile)
 
 
 def _reason(values: Array, names: list[str], metric: str) -> str:
