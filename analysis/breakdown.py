@@ -11,6 +11,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 
+import numpy as np
 import pandas as pd
 
 from analysis.results.load import Trials, used
@@ -215,8 +216,7 @@ def per_image(trials: pd.DataFrame, samples: pd.DataFrame, column: str) -> pd.Da
 def _claims(rows: pd.DataFrame) -> pd.DataFrame:
     """A row for each forget set on which a trial's values were tuned, and one for an equal preset."""
     searched = rows["regime"].isin(["tuned", "transferred"])
-    by_source = rows[searched].assign(tuned_on=rows["tuned_on"].str.split(SOURCES, regex=False), preset="")
-    by_source = by_source.explode("tuned_on")
+    by_source = _by_source(rows[searched]).assign(preset="")
     elsewhere = (by_source["tuned_on"] != by_source["forget"]) & (by_source["tuned_on"] != "")
     by_source["regime"] = (
         by_source["regime"]
@@ -227,6 +227,15 @@ def _claims(rows: pd.DataFrame) -> pd.DataFrame:
     return pd.concat([rows[~searched], by_source, published], ignore_index=True)
 
 
+def _by_source(rows: pd.DataFrame) -> pd.DataFrame:
+    """A row for each forget set in `tuned_on`; each text is split once, because many rows share it."""
+    codes, texts = pd.factorize(rows["tuned_on"])
+    sources = [str(text).split(SOURCES) for text in texts]
+    counts = np.array([len(names) for names in sources], dtype=np.int64)[codes]
+    named = [name for code in codes.tolist() for name in sources[code]]
+    return rows.iloc[np.repeat(np.arange(len(rows)), counts)].assign(tuned_on=np.array(named, dtype=object))
+
+
 def _finished_last(rows: pd.DataFrame) -> pd.DataFrame:
     return rows.sort_values("state", key=lambda state: state == "complete", kind="stable")
 
@@ -235,10 +244,14 @@ def _searched_set(rows: pd.DataFrame) -> pd.Series:
     """The forget set on which the parameters were searched; for tuned rows the forget set itself."""
     tuned = rows["regime"] == "tuned"
     run = [*SCENARIO, "method", "run_id"]
-    single = rows[tuned].groupby(run)["forget"].agg(lambda sets: sets.iloc[0] if sets.nunique() == 1 else "")
-    only = rows[run].merge(single.rename("set").reset_index(), on=run, how="left")["set"].fillna("")
     unknown = (rows["regime"] == "transferred") & (rows["tuned_on"] == "")
-    return rows["tuned_on"].where(~unknown, only).where(~tuned, rows["forget"])
+    searched = rows["tuned_on"]
+    if unknown.any():
+        sets = rows[tuned].groupby(run)["forget"]
+        single = sets.first().where(sets.nunique() == 1, "")
+        only = rows[run].merge(single.rename("set").reset_index(), on=run, how="left")["set"].fillna("")
+        searched = searched.where(~unknown, only)
+    return searched.where(~tuned, rows["forget"])
 
 
 def _summary(rows: pd.DataFrame, keys: list[str], metrics: Sequence[str]) -> pd.DataFrame:
@@ -253,9 +266,7 @@ def _summary(rows: pd.DataFrame, keys: list[str], metrics: Sequence[str]) -> pd.
     done = complete(rows)
     table = rows.drop_duplicates("_line").set_index("_line")[keys].sort_index()
     if sets:
-        pairs = rows[["_line", "forget"]].drop_duplicates()
-        names = pairs.groupby("_line")["forget"].agg(lambda names: sorted(names, key=natural))
-        table["forget"], table["forget_sets"] = names.map(", ".join), names.map(len)
+        table["forget"], table["forget_sets"] = _forget_sets(rows)
     table["n"] = done.groupby("_line").size()
     table["failed"] = (rows["state"] == "failed").groupby(rows["_line"]).sum()
     table = table.join(counts_by(done, "_line"))
@@ -265,6 +276,18 @@ def _summary(rows: pd.DataFrame, keys: list[str], metrics: Sequence[str]) -> pd.
     for part, values in (("mean", independent.mean()), ("std", independent.std())):
         table = table.join(values.add_suffix(f"_{part}"))
     return ordered(table.reset_index(drop=True)[header], keys)
+
+
+def _forget_sets(rows: pd.DataFrame) -> tuple[list[str], list[int]]:
+    """The names of each line's forget sets, as a text, and their number."""
+    pairs = rows[["_line", "forget"]].drop_duplicates()
+    keys = {name: natural(name) for name in pairs["forget"].unique()}
+    place = {key: number for number, key in enumerate(sorted(set(keys.values())))}
+    names, lines = pairs["forget"].to_numpy(dtype=object), pairs["_line"].to_numpy()
+    order = np.lexsort([np.array([place[keys[name]] for name in names]), lines])
+    starts = np.flatnonzero(np.diff(lines[order], prepend=-1))
+    sets = np.split(names[order], starts[1:])
+    return [", ".join(line) for line in sets], [len(line) for line in sets]
 
 
 def ordered(frame: pd.DataFrame, keys: list[str]) -> pd.DataFrame:

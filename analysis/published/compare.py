@@ -10,8 +10,10 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Collection, Mapping
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 
 from analysis.breakdown import COLUMNS, JOINT_REGIME, benchmarked, merge_tuned, regime_rank, with_joint_regime
@@ -152,16 +154,21 @@ def agreement(ranked: pd.DataFrame) -> pd.DataFrame:
 def _ours(trials: pd.DataFrame) -> pd.DataFrame:
     """The rows of the benchmark stage, with the papers' names of data sets and networks, and `TIME`."""
     rows = benchmarked(trials)
-    networks = list(zip(rows["dataset"], rows["model"], strict=True))
-    known = {network: as_printed(*network) for network in set(networks)}
-    names = [known[network] for network in networks]
+    networks, number = _distinct(rows, ["dataset", "model"])
+    names = pd.DataFrame([as_printed(*network) for network in networks], columns=["dataset", "model"])
     return rows.assign(
         our_dataset=rows["dataset"],
         our_model=rows["model"],
-        dataset=[dataset for dataset, _ in names],
-        model=[model for _, model in names],
+        dataset=names["dataset"].array.take(number),
+        model=names["model"].array.take(number),
         **{TIME: rows["unlearn_s"] + rows["eval_s"]},
     )
+
+
+def _distinct(rows: pd.DataFrame, names: list[str]) -> tuple[list[tuple[str, ...]], npt.NDArray[Any]]:
+    """The different values of some columns together, and the number of each row's in them."""
+    number = rows.groupby(names, sort=False, dropna=False).ngroup().to_numpy()
+    return list(rows[names].drop_duplicates().itertuples(index=False, name=None)), number
 
 
 def _printed(rows: pd.DataFrame, wanted: pd.DataFrame, keys: list[str]) -> pd.DataFrame:
@@ -191,9 +198,9 @@ def _as_sampled(rows: pd.DataFrame, printed: _Samples) -> pd.DataFrame:
         forget = listed[1] if listed and listed[1] in sets else forget
         return sets[0] if "@" in dataset and len(sets) == 1 else forget
 
-    keys = list(rows[[*OURS, "task", "forget"]].itertuples(index=False, name=None))
-    names = {key: name(*key) for key in set(keys)}
-    return rows.assign(forget=[names[key] for key in keys])
+    keys, number = _distinct(rows, [*OURS, "task", "forget"])
+    names = pd.Series([name(*key) for key in keys], dtype="str")
+    return rows.assign(forget=names.array.take(number))
 
 
 def _standing_for(rows: pd.DataFrame, wanted: pd.DataFrame) -> pd.DataFrame:
