@@ -46,11 +46,14 @@ def counted(positions: Integers, metric: Array, quantile: float, picks: Integers
     last = math.ceil(quantile * drawn.shape[1]) - 1
     best = drawn <= np.partition(drawn, last, axis=1)[:, last : last + 1]
     shape = len(picks), len(positions), CELLS
-    row = CELLS * np.arange(len(picks) * len(positions)).reshape(len(picks), len(positions), 1)
-    flat = row + positions[:, picks].transpose(1, 0, 2)
-    of_best = flat[np.broadcast_to(best[:, None, :], flat.shape)]
+    row = CELLS * np.arange(len(picks) * len(positions)).reshape(len(picks), len(positions)).T
+    flat = positions[:, picks]
+    flat += row[:, :, None]
+    sample, trial = np.nonzero(best)
     size = math.prod(shape)
-    top, every = (np.bincount(part.ravel(), minlength=size).reshape(shape) for part in (of_best, flat))
+    top, every = (
+        np.bincount(part.ravel(), minlength=size).reshape(shape) for part in (flat[:, sample, trial], flat)
+    )
     return top.astype(float), every.astype(float)
 
 
@@ -74,8 +77,11 @@ def _densities(counts: Array) -> Array:
 
     total = counts.sum(axis=1, keepdims=True)
     kernel, normaliser = _kernels(_widths(counts, total))
-    weights = rfft(counts / normaliser, _PERIOD, axis=1)
-    sums = irfft(weights * rfft(kernel, _PERIOD, axis=1), _PERIOD, axis=1)[:, CELLS - 1 : 2 * CELLS - 1]
+    weights = np.zeros_like(kernel)
+    np.divide(counts, normaliser, out=weights[:, :CELLS])
+    spectra = rfft(kernel, axis=1)
+    spectra *= rfft(weights, axis=1)  # an expression of large arrays may swap its factors, and a last digit
+    sums = irfft(spectra, _PERIOD, axis=1)[:, CELLS - 1 : 2 * CELLS - 1]
     densities: Array = (sums + _prior()) / (total + 1.0)
     return densities
 
@@ -94,13 +100,16 @@ def _widths(counts: Array, total: Array) -> Array:
 
 
 def _kernels(widths: Array) -> tuple[Array, Array]:
-    """For each width, a kernel's mass in the cells -49 to 49, and its mass inside the grid by its cell."""
+    """For each width, a kernel's mass in the cells -49 to 49 and a zero, and its mass inside the grid by its
+    cell."""
     from scipy.special import ndtr
 
     below = ndtr((_POSITIONS + 0.5) / widths)  # up to the far edge of the cell, 0 to 49 cells away
-    away = np.diff(below, axis=1)
-    middle = 2.0 * below[:, :1] - 1.0
-    return np.hstack([away[:, ::-1], middle, away]), below[:, ::-1] + below - 1.0
+    kernels = np.zeros((len(widths), _PERIOD))
+    away = np.subtract(below[:, 1:], below[:, :-1], out=kernels[:, CELLS : _PERIOD - 1])
+    kernels[:, : CELLS - 1] = away[:, ::-1]
+    kernels[:, CELLS - 1] = 2.0 * below[:, 0] - 1.0
+    return kernels, below[:, ::-1] + below - 1.0
 
 
 @lru_cache(maxsize=1)

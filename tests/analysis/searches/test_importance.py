@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from analysis.results.load import Range, ranges, trials
-from analysis.searches.importance import importance, of_searches
+from analysis.searches.importance import importance, importances, of_searches
 from analysis.studies import studies
 from tests.analysis.conftest import benchmark_rows, frame, search_rows, trial, write
 
@@ -65,6 +65,12 @@ def test_every_search_of_some_results_has_the_importance_of_its_rows(tmp_path: P
         alone = importance(rows, ranges(tmp_path))
         assert alone.reason == answer.reason
         pd.testing.assert_frame_equal(answer.table, alone.table, check_exact=True)
+
+
+def test_a_search_has_the_same_figures_however_many_are_computed_together() -> None:
+    rows = frame(search_rows())
+    [alone], together = importances([rows], RANGES), importances([rows] * 12, RANGES)
+    assert [answer.shares for answer in together] == [alone.shares] * 12
 
 
 def test_the_logging_of_optuna_is_left_as_it_was(capfd: pytest.CaptureFixture[str]) -> None:
