@@ -12,6 +12,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from analysis.results.footers import ARROW, LEFT_OUT, arrow_schema
 from analysis.results.layout import FILLED_KEY, BadTable, filled, kinds_of
 from analysis.results.store import Store
 
@@ -48,39 +49,45 @@ class Schemas:
     def __init__(self, selection: Selection) -> None:
         self.selection = selection
         self._known: list[tuple[dict[bytes, bytes], tuple[pa.Schema, list[str]]]] = []
+        self._needless: list[bytes] = []  # Arrow schemas with no other types than Parquet's own schema
 
-    def of(self, opened: pq.ParquetFile, size: int) -> tuple[pa.Schema, list[str]]:
-        """The schema of an open file and the names of its selected columns.
+    def open(self, data: pa.Buffer) -> tuple[pq.ParquetFile, pa.Schema, list[str]]:
+        """A file's content, its schema and the names of its selected columns.
 
         Columns that are empty according to the file's own list are left out.
-
-        Args:
-            size: Of the file, in bytes.
 
         Raises:
             BadTable: for a file with a column twice.
         """
+        arrow = arrow_schema(data)
+        content = data if arrow is None or arrow.text not in self._needless else arrow.left_out()
+        opened = _opened(content)
         metadata = opened.metadata.metadata or {}
         entry = metadata.pop(FILLED_KEY, None)
-        schema, names = self._of(opened, metadata)
-        before_footer = size - opened.metadata.serialized_size - _END
+        before_footer = content.size - opened.metadata.serialized_size - _END
+        if arrow is not None and content is not data:
+            metadata = {ARROW: arrow.text} | {key: text for key, text in metadata.items() if key != LEFT_OUT}
+        decoded = self._decoded_before(metadata)
+        if decoded is None:
+            opened = opened if content is data else _opened(data)
+            schema = _checked(opened.schema_arrow)
+            decoded = schema, [name for name in schema.names if self.selection.column(name)]
+            if arrow is not None:
+                self._known.append((metadata, decoded))
+                if _opened(arrow.left_out()).schema_arrow.types == schema.types:
+                    self._needless.append(arrow.text)
+        schema, names = decoded
         known = None if entry is None else filled(entry, before_footer)
         if known is not None:
             names = [name for name in names if name in known or name in self.selection.always]
-        return schema, names
+        return opened, schema, names
 
-    def _of(self, opened: pq.ParquetFile, metadata: dict[bytes, bytes]) -> tuple[pa.Schema, list[str]]:
-        if b"ARROW:schema" not in metadata:
-            return self._decoded(opened)
-        for written, decoded in self._known:  # few, and comparing is faster than hashing 100 kB
-            if written == metadata:
-                return decoded
-        self._known.append((metadata, self._decoded(opened)))
-        return self._known[-1][1]
-
-    def _decoded(self, opened: pq.ParquetFile) -> tuple[pa.Schema, list[str]]:
-        schema = _checked(opened.schema_arrow)
-        return schema, [name for name in schema.names if self.selection.column(name)]
+    def _decoded_before(self, metadata: dict[bytes, bytes]) -> tuple[pa.Schema, list[str]] | None:
+        """The result for an earlier file with the same schema."""
+        if ARROW not in metadata:
+            return None
+        # few, and comparing is faster than hashing 100 kB
+        return next((decoded for written, decoded in self._known if written == metadata), None)
 
 
 class NotParquet(BadTable):
@@ -112,8 +119,8 @@ def read_table(store: Store, file: str, columns: Sequence[str] | None = None) ->
         BadTable: for a file with a column twice.
         OSError: if the store cannot be read.
     """
-    with _parquet(store.read(file)) as content:
-        return _columns(content, columns)
+    with _refused():
+        return _columns(_opened(store.read(file)), columns)
 
 
 def read_selected(store: Store, file: str, schemas: Schemas) -> Content:
@@ -130,8 +137,8 @@ def read_selected(store: Store, file: str, schemas: Schemas) -> Content:
     """
     selection = schemas.selection
     data = store.read(file)
-    with _parquet(data) as content:
-        schema, names = schemas.of(content, data.size)
+    with _refused():
+        content, schema, names = schemas.open(data)
         of_kind = None if _is_of(file, selection.kinds) else _of_kind(content, schema, selection.kinds)
         if of_kind is not None and len(of_kind) and not pc.any(of_kind).as_py():
             return Content(None, schema)
@@ -186,11 +193,16 @@ def metadata(field: pa.Field) -> dict[str, str]:
         raise BadTable(f"has a description of '{field.name}' that is not text") from error
 
 
+def _opened(data: pa.Buffer) -> pq.ParquetFile:
+    """A file's content that refuses damaged pages."""
+    return pq.ParquetFile(pa.BufferReader(data), page_checksum_verification=True)
+
+
 @contextmanager
-def _parquet(data: pa.Buffer) -> Iterator[pq.ParquetFile]:
-    """A file's content that refuses damaged pages; damage raises NotParquet, also inside the context."""
+def _refused() -> Iterator[None]:
+    """Damage raises NotParquet."""
     try:
-        yield pq.ParquetFile(pa.BufferReader(data), page_checksum_verification=True)
+        yield
     except _DAMAGE as error:
         raise NotParquet from error
 
