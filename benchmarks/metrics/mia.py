@@ -17,10 +17,16 @@ If all entropies are equal, as for a collapsed model, they contain no informatio
 slope and an intercept of rounding size. Their sign depends on the sizes of the sets, so the answer would be
 0 or 100 by chance. The published solver stops at its start in this case, with slope and intercept 0, and
 calls no image a member: `mia` is 0, and `mia_threshold` is missing.
+
+A model that does not know its training images better than others has members and non-members with nearly
+the same entropies. The sign of the slope is then a matter of the drawn images, and with the other sign the
+attack calls the other images members: p % become 100 - p %.
 """
 
 from __future__ import annotations
 
+import math
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -34,6 +40,8 @@ if TYPE_CHECKING:
 _SOURCE = "Chundawat et al.: Can Bad Teaching Induce Forgetting?, 2023; Foster et al.: SSD, 2024"
 _SETS = "Chundawat et al.: Zero-Shot Machine Unlearning, 2023, table VII"
 _LEAST_SLOPE = 1e-3  # per nat; the published solver stops at its start if its solution is below 2e-4
+_CHANGE = 3.0  # points of `mia` by which it may change if the members' mean entropy does by ...
+_ERRORS = 2.5  # ... its standard errors
 
 
 def mia(e: Evaluation) -> float:
@@ -43,10 +51,14 @@ def mia(e: Evaluation) -> float:
 
 def members(e: Evaluation, *splits: Predictions) -> float:
     """Percent of the images of some splits that the attack calls members; NaN without images."""
+    return _members(splits, _attack(e))
+
+
+def _members(splits: Sequence[Predictions], attack: tuple[float, float]) -> float:
     total = sum(split.weight * len(split) for split in splits)
     if not total:
         return float("nan")
-    slope, bias = _attack(e)
+    slope, bias = attack
     called = [split.weight * int(np.count_nonzero(slope * split.entropy + bias > 0)) for split in splits]
     return 100 * float(sum(called) / total)
 
@@ -60,11 +72,38 @@ def mia_threshold(e: Evaluation) -> float:
     return -bias / slope if slope else float("nan")
 
 
+def settled(e: Evaluation) -> bool:
+    """Whether the images of an evaluation are enough for `mia`; True if it has all images.
+
+    The members' mean entropy on a subset differs from that on all images by a standard error, as does the
+    mean of the held-out images if they are a subset too. The attack is fitted again to the members' entropies
+    two and a half such errors lower and higher.
+    """
+    error = math.hypot(*(_error(part) for part in (e.retain_train, e.retain_held_out)))
+    if not error or not len(e.forget_train):
+        return True
+    answers = [_members([e.forget_train], _fit(e, shift * error)) for shift in (-_ERRORS, _ERRORS)]
+    return max(abs(answer - mia(e)) for answer in answers) <= _CHANGE
+
+
+def _error(split: Predictions) -> float:
+    """Standard error of a subset's mean entropy, compared with that of the whole split, in nats."""
+    if split.weight == 1 or len(split) < 2:
+        return 0.0
+    return float(split.entropy.std(ddof=1)) * math.sqrt((1 - 1 / split.weight) / len(split))
+
+
 @once
 def _attack(e: Evaluation) -> tuple[float, float]:
     """Slope and intercept of the fitted regression, both 0 if degenerate; a positive value means member."""
+    return _fit(e)
+
+
+def _fit(e: Evaluation, shift: float = 0.0) -> tuple[float, float]:
+    """The attack, as `_attack`, with members whose entropies are larger by a shift."""
     parts = [e.retain_train, e.retain_held_out, e.forget_held_out]
     entropy = np.concatenate([part.entropy for part in parts])
+    entropy[: len(e.retain_train)] += shift
     weight = np.concatenate([np.full(len(part), part.weight) for part in parts])
     member = np.arange(len(entropy)) < len(e.retain_train)
     total = weight.sum()

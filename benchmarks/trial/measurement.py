@@ -2,7 +2,7 @@
 
 A search does not need exact results of a model at chance: if the model is right about no more of the first
 few hundred retained images than chance, and the retrained model is far above that, it is measured only on
-these images and the forget set.
+these images and the forget set. A model for which the subset is too small is measured on all images.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ import numpy as np
 from torch import nn
 
 from benchmarks.evaluation import Evaluation, HeldOut, Predictions, References, evaluate, predict
+from benchmarks.metrics.mia import settled
 from benchmarks.scenarios.subsets import Extent
 
 if TYPE_CHECKING:
@@ -43,8 +44,8 @@ def measurement(model: nn.Module, scenario: Prepared, held_out: HeldOut, extent:
     """The measurement of a model on the images of a scenario.
 
     Args:
-        extent: `auto`: a subset if that is enough, and only the first images if they show that the model is
-            at chance.
+        extent: `auto`: a subset if that is enough (`benchmarks.metrics.mia.settled`), and only the first
+            images if they show that the model is at chance.
 
     Raises:
         ArithmeticError: if a logit is not finite.
@@ -58,9 +59,16 @@ def measurement(model: nn.Module, scenario: Prepared, held_out: HeldOut, extent:
         first = predict(model, scenario.images("first")[f"retain_{held_out}"])
         ended = at_chance(first, other.retain_held_out, "retrained" if references.first else "original")
         extent = "first" if ended else extent
-    images, weights = scenario.images(extent), scenario.weights(extent)
-    evaluation = evaluate(model, images, scenario.scenario.task, held_out, weights)
+    evaluation = _evaluated(model, scenario, held_out, extent)
+    if extent == "auto" and not settled(evaluation):
+        extent = "all"
+        evaluation = _evaluated(model, scenario, held_out, extent)
     return Measurement(evaluation, scenario.references(held_out, extent), extent, ended)
+
+
+def _evaluated(model: nn.Module, scenario: Prepared, held_out: HeldOut, extent: Extent) -> Evaluation:
+    images, weights = scenario.images(extent), scenario.weights(extent)
+    return evaluate(model, images, scenario.scenario.task, held_out, weights)
 
 
 def at_chance(first: Predictions, other: Predictions, whose: str = "retrained") -> str:

@@ -10,14 +10,15 @@ from scipy.optimize import minimize
 
 from benchmarks.evaluation import Evaluation, Predictions
 from benchmarks.metrics import metrics
-from benchmarks.metrics.mia import mia, mia_threshold
+from benchmarks.metrics.mia import mia, mia_threshold, settled
 
 
 class Entropies(Predictions):
     """Predictions with only entropies."""
 
-    def __init__(self, entropy: list[float] | np.ndarray) -> None:
+    def __init__(self, entropy: list[float] | np.ndarray, weight: float = 1.0) -> None:
         object.__setattr__(self, "labels", np.zeros(len(entropy), np.int64))
+        object.__setattr__(self, "weight", weight)
         self.__dict__["entropy"] = np.asarray(entropy, np.float64)
 
 
@@ -146,3 +147,41 @@ def test_both_figures_share_a_fit(monkeypatch: pytest.MonkeyPatch) -> None:
     mia(e)
     mia_threshold(e)
     assert len(fits) == 1
+
+
+def drawn(draw: np.random.Generator, apart: float) -> tuple[Evaluation, Evaluation]:
+    """A model's evaluations on all images and on a fifth of the members.
+
+    Args:
+        apart: Mean entropy of the members less that of the others, in standard deviations.
+    """
+    retain, held_out = draw.normal(2 + apart, 1, 10_000), draw.normal(2, 1, 2_000)
+    forget = draw.normal(2.4, 1, 400)
+    whole = Evaluation("test", "full_class", *map(Entropies, (retain, forget, held_out, [])))
+    some = Entropies(retain[:2_000], weight=5.0)
+    return whole, Evaluation("test", "full_class", some, *map(Entropies, (forget, held_out, [])))
+
+
+@pytest.mark.parametrize("apart", [-1.0, -0.3, 0.3])
+def test_a_subset_is_enough_where_the_attack_tells_members_from_others(apart: float) -> None:
+    whole, part = drawn(np.random.default_rng(0), apart)
+    assert settled(part)
+    assert mia(part) == pytest.approx(mia(whole), abs=2)
+
+
+def test_a_subset_is_not_enough_where_its_images_decide_the_sign() -> None:
+    """With entropies alike, the attack on the subset often calls exactly the other images members."""
+    draw = np.random.default_rng(1)
+    reversed_signs = 0
+    for _ in range(40):
+        whole, part = drawn(draw, apart=0.0)
+        wrong = abs(mia(part) - mia(whole)) > 10
+        reversed_signs += wrong
+        assert not (wrong and settled(part))
+    assert reversed_signs >= 5
+
+
+def test_all_images_are_always_enough() -> None:
+    whole, _ = drawn(np.random.default_rng(2), apart=0.0)
+    assert settled(whole)
+    assert settled(evaluation([1.0, 1.0], [1.0], [1.0], [1.0]))

@@ -105,6 +105,17 @@ def test_many_test_images_do_not_change_what_a_search_evaluates(
     assert some.eval_limit("auto", "test") == 200, "the training images are all evaluated, and more of them"
 
 
+def test_a_model_for_which_the_subset_is_too_small_is_measured_on_all_images(
+    some, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("benchmarks.trial.measurement.settled", lambda evaluation: False)
+    whole = run_trial(some, "original", held_out="validation")
+    searched = run_trial(some, "original", held_out="validation", evaluate="auto")
+    assert (searched.metrics, searched.targets) == (whole.metrics, whole.targets)
+    assert searched.evaluation.images == whole.evaluation.images
+    assert (searched.eval_limit, searched.eval_ended) == (168, ""), "the limit is that of the search"
+
+
 def test_a_model_at_chance_is_measured_on_the_first_images_and_the_forget_set(some) -> None:
     model = Counting()
     measured = measurement(model, some, "validation", "auto")
