@@ -21,6 +21,8 @@ def some(digits: Prepared, monkeypatch: pytest.MonkeyPatch):
     """Digits as if they were too many to evaluate in a search."""
     monkeypatch.setattr("benchmarks.scenarios.subsets.ENOUGH", 200)
     monkeypatch.setattr("benchmarks.scenarios.subsets.FIRST", 60)
+    # So few images are too few for the attack
+    monkeypatch.setattr("benchmarks.trial.measurement.settled", lambda evaluation: True)
     return Prepared.unpack(digits.packed, digits.data)
 
 
