@@ -21,7 +21,7 @@ the error is that of m images from a split without end, however large the split 
   where most entropies of members are next to 0. The answer moves by the density of the forget images'
   entropies there: with that of the held-out images' by .15 to .2 points in the first case and .5 in the
   second. A forget set whose entropies lie closer together than those, around the threshold, moves by more.
-  So does the answer of an attack that hardly tells members from others: with the sign of its slope, which
+  So does the answer of an attack that hardly separates members from others: with the sign of its slope, which
   the drawn images then decide, p % become 100 - p %. Such a model is measured on all images
   (`benchmarks.metrics.mia.settled`).
 
