@@ -17,7 +17,7 @@ demo: $(READY)  ## set up, then search, benchmark and report on bundled data (ab
 # nodes are too heavy for a third one.
 PYTEST := PYTHONDONTWRITEBYTECODE= $(BIN)/python -m pytest --dist loadfile --no-loadscope-reorder
 
-test: $(READY) compiled  ## set up, then run all tests except those of test-cluster (about 18 minutes)
+test: $(READY) compiled  ## set up, then run all tests except those of test-cluster (about 10 minutes)
 	$(PYTEST) -n 3 -m "not several_nodes"
 
 test-cluster: $(READY) compiled  ## run the tests that start several Ray nodes or drivers on this machine
