@@ -1,6 +1,6 @@
 """The process whose copies are the workers of a local session, see `cluster.forking`.
 
-Run as a script with the number of a listening socket and two lists of modules. Its standard input stays open
+Run as a script with the number of a listening socket and the names of modules. Its standard input stays open
 as long as the session.
 """
 
@@ -26,15 +26,17 @@ _FIXED = ("RAY_JOB_ID", "RAY_RAYLET_PID")
 def main() -> None:
     """Import the modules, then start a worker for each request until the session ends."""
     listener = socket.socket(fileno=int(sys.argv[1]))
-    plain, with_ray = (names.split() for names in sys.argv[2:])
     signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})  # as in Ray's processes: Ctrl-C is the driver's
     gc.disable()
-    _import(plain)
+    for name in sys.argv[2:]:
+        importlib.import_module(name)
     environment = sys.stdin.buffer.readline()
     if not environment:
         return
     _replace_environment(json.loads(environment))
-    _import([_WORKER, *with_ray])
+    importlib.import_module(_WORKER)
+    if not independent():
+        return
     gc.freeze()  # a search for garbage would copy the pages that workers share
     gc.enable()
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # the system removes workers that have ended
@@ -46,9 +48,27 @@ def main() -> None:
             _answer(listener)
 
 
-def _import(modules: list[str]) -> None:
-    for name in modules:
-        importlib.import_module(name)
+def independent() -> bool:
+    """Whether copies of this process draw different random ids.
+
+    Ray's generator has its state in the process from its first number on, and a class under `ray.remote`
+    draws one when it is defined. Workers would then give different tasks and objects the same ids.
+    """
+    return _drawn_by_a_copy() != _drawn_by_a_copy()
+
+
+def _drawn_by_a_copy() -> bytes:
+    from ray import WorkerID
+
+    reading, writing = os.pipe()
+    copy = os.fork()
+    if not copy:
+        os.write(writing, WorkerID.from_random().binary())
+        os._exit(0)
+    os.close(writing)
+    os.waitpid(copy, 0)
+    with os.fdopen(reading, "rb") as pipe:
+        return pipe.read()
 
 
 def _replace_environment(values: dict[str, str]) -> None:

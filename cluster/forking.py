@@ -1,6 +1,6 @@
 """Starts the workers of a local session as copies of one process that has imported what they need.
 
-Importing torch, Ray and Ray Tune takes 2.5 s of a core in every worker. A copy (fork) starts in some
+Importing torch, pandas and Ray takes three seconds of a core in every worker. A copy (fork) starts in some
 hundredths, and shares the memory of what was imported. Ray starts workers with a command of its own; here the
 command asks the fork server for a copy. If that fails, it starts the worker as Ray would.
 """
@@ -16,7 +16,6 @@ import subprocess
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -28,23 +27,6 @@ from cluster.slots import gpu_count
 
 _SERVER, _REQUEST = (Path(__file__).with_name(f"fork_{part}.py") for part in ("server", "request"))
 _FLAGS = {"no_site": "-S", "no_user_site": "-s"}  # of this interpreter, which Ray also passes on
-
-
-@dataclass(frozen=True)
-class Preloads:
-    """Modules that every worker needs.
-
-    Attributes:
-        plain: Modules that do not import Ray; they are imported while Ray starts.
-        with_ray: Modules that do, imported afterwards: Ray reads its session from the environment when it is
-            loaded.
-    """
-
-    plain: Sequence[str] = ()
-    with_ray: Sequence[str] = ()
-
-
-NOTHING = Preloads()
 
 
 class ForkServer:
@@ -70,19 +52,22 @@ NO_FORK_SERVER = ForkServer()
 
 
 @contextmanager
-def fork_server(preloads: Preloads) -> Iterator[ForkServer]:
+def fork_server(modules: Sequence[str]) -> Iterator[ForkServer]:
     """A process that imports these modules from now on, ended at the end; its workers must have ended before.
 
     There is none without modules, and on machines with GPUs, where trials are long and CUDA forbids copies of
     processes that use it. If a module cannot be imported, the process ends, and workers start without it.
+
+    Args:
+        modules: They must not import Ray, which reads its session from the environment when it is loaded.
     """
-    if preloads == NOTHING or sys.platform != "linux" or gpu_count():
+    if not modules or sys.platform != "linux" or gpu_count():
         yield NO_FORK_SERVER
         return
     with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as listener:
         with absolute_pythonpath():
             process = subprocess.Popen(
-                _command(preloads, listener),
+                _command(modules, listener),
                 stdin=subprocess.PIPE,
                 stdout=subprocess.DEVNULL,
                 stderr=subprocess.DEVNULL,
@@ -95,9 +80,8 @@ def fork_server(preloads: Preloads) -> Iterator[ForkServer]:
             process.communicate()
 
 
-def _command(preloads: Preloads, listener: socket.socket) -> list[str]:
+def _command(modules: Sequence[str], listener: socket.socket) -> list[str]:
     flags = [flag for name, flag in _FLAGS.items() if getattr(sys.flags, name)]
-    modules = [" ".join(preloads.plain), " ".join(preloads.with_ray)]
     # -P: no module is imported from the script's folder
     return [sys.executable, "-P", *flags, str(_SERVER), str(listener.fileno()), *modules]
 

@@ -6,12 +6,16 @@ from contextlib import AbstractContextManager
 
 from cluster.addresses import LOCAL
 from cluster.connect import running
-from cluster.forking import NOTHING, ForkServer, Preloads, fork_server
+from cluster.forking import ForkServer, fork_server
 from search.options import Options
 
-PRELOADS = Preloads(
-    plain=("benchmarks.trial.run", "benchmarks.trial.prepared", "search.results.rows", "pandas"),
-    with_ray=("search.engine.actors", "search.engine.shared_work"),
+# Not ray.tune, which imports Ray and defines remote classes
+MODULES = (
+    "benchmarks.trial.run",
+    "benchmarks.trial.prepared",
+    "search.results.rows",
+    "search.engine.shared_work",
+    "pandas",
 )
 
 
@@ -20,4 +24,4 @@ def workers_of(options: Options) -> AbstractContextManager[ForkServer]:
 
     The run's session must be opened, and closed, inside.
     """
-    return fork_server(PRELOADS if options.address == LOCAL and not running() else NOTHING)
+    return fork_server(MODULES if options.address == LOCAL and not running() else ())

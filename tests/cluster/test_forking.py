@@ -15,7 +15,7 @@ import psutil
 import pytest
 
 from cluster import forking
-from cluster.forking import NOTHING, Preloads, fork_server
+from cluster.forking import fork_server
 
 WORKER = """
 import json, os, signal, sys
@@ -28,6 +28,7 @@ print(json.dumps({
     "job": os.environ["RAY_JOB_ID"],
     "more": os.environ.get("MORE"),
     "imported": "colorsys" in sys.modules,
+    "drawn": sys.modules["ray"].WorkerID.from_random().hex() if "ray" in sys.modules else "",
     "children": signal.getsignal(signal.SIGCHLD) == signal.SIG_DFL,
     "interrupt": signal.SIGINT in signal.pthread_sigmask(signal.SIG_BLOCK, ()),
 }))
@@ -39,7 +40,7 @@ SESSION = {"RAY_JOB_ID": "01000000", "RAY_RAYLET_PID": "1"}
 def serving(folder: Path) -> Iterator[subprocess.Popen[bytes]]:
     """A server that has the module `colorsys`, with a socket in the folder."""
     with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as listener:
-        command = forking._command(Preloads(("colorsys",)), listener)
+        command = forking._command(["colorsys"], listener)
         listener.bind(str(folder / "f"))
         listener.listen()
         process = subprocess.Popen(command, stdin=subprocess.PIPE, pass_fds=[listener.fileno()])
@@ -73,6 +74,7 @@ def test_a_worker_is_a_copy_with_the_modules_and_otherwise_as_requested(tmp_path
         workers = [request(tmp_path, {"MORE": more})[1] for more in ("a", "b")]
         assert [worker["more"] for worker in workers] == ["a", "b"]
         assert workers[0]["pid"] != workers[1]["pid"]
+        assert workers[0]["drawn"] != workers[1]["drawn"], "ids of tasks and objects would coincide"
     for worker in workers:
         assert worker["parent"] == server.pid
         assert worker["imported"]
@@ -98,6 +100,20 @@ def test_without_a_server_a_worker_starts_as_usual(tmp_path: Path) -> None:
     assert (worker["pid"], worker["arguments"], worker["imported"]) == (pid, ["--one", "two words"], False)
 
 
+def test_copies_are_independent_until_a_random_id_is_drawn() -> None:
+    """As by a remote class when it is defined; the server then ends before it makes copies."""
+    script = "import ray; from cluster.fork_server import independent; print(independent()); "
+    script += "ray.remote(type('Remote', (), {})); print(independent())"
+    done = subprocess.run(
+        [sys.executable, "-c", script],
+        check=True,
+        text=True,
+        stdout=subprocess.PIPE,
+        cwd=Path(__file__).parents[2],
+    )
+    assert done.stdout.split() == ["True", "False"]
+
+
 def test_the_server_ends_with_the_process_that_started_it(tmp_path: Path) -> None:
     with serving(tmp_path) as server:
         request(tmp_path, {})
@@ -109,11 +125,11 @@ def test_the_server_ends_with_the_process_that_started_it(tmp_path: Path) -> Non
 def test_there_is_no_server_where_trials_use_gpus(monkeypatch: pytest.MonkeyPatch) -> None:
     before = psutil.Process().children()
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "0")
-    with fork_server(Preloads(("colorsys",))) as server:
+    with fork_server(["colorsys"]) as server:
         assert psutil.Process().children() == before
         assert server.workers() == []
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
-    with fork_server(NOTHING) as server:
+    with fork_server(()) as server:
         assert psutil.Process().children() == before
 
 
@@ -121,14 +137,14 @@ SEARCH = """
 import os, sys
 import psutil
 from cluster.connect import session
-from cluster.forking import Preloads, fork_server
+from cluster.forking import fork_server
 from cluster.slots import Slots
 
 def look():
     parent = psutil.Process().parent()
     return "colorsys" in sys.modules, any("fork_server" in part for part in parent.cmdline()), os.getpid()
 
-with fork_server(Preloads(("colorsys", *sys.argv[1:]))) as server, session(Slots(1, 1, 0), server=server):
+with fork_server(["colorsys", *sys.argv[1:]]) as server, session(Slots(1, 1, 0), server=server):
     import ray
     print(*ray.get(ray.remote(look).remote()))
     ours = psutil.Process().children(recursive=True)

@@ -72,11 +72,15 @@ def test_pandas_is_imported_only_while_ray_starts(tmp_path: Path) -> None:
 
 
 def test_workers_are_copies_of_a_process_that_has_their_modules() -> None:
-    """Ray is loaded last: a process that has loaded it outside its session would refuse every request."""
-    script = "import importlib, sys; from search.stages.workers import PRELOADS as preloads; "
-    script += "before = {*sys.modules}; [importlib.import_module(name) for name in preloads.plain]; "
-    script += "print('torch' in before, 'ray' in sys.modules, 'torch' in sys.modules); "
-    script += "[importlib.import_module(name) for name in preloads.with_ray]; print('ray' in sys.modules)"
+    """Ray is loaded last: a process that has loaded it outside its session would refuse every request.
+
+    And copies of it draw different random ids; otherwise there would be none.
+    """
+    script = "import importlib, sys; from search.stages.workers import MODULES; before = {*sys.modules}; "
+    script += "[importlib.import_module(name) for name in MODULES]; "
+    script += "print('torch' in before, 'torch' in sys.modules, 'ray' in sys.modules); "
+    script += "importlib.import_module('ray._private.workers.default_worker'); "
+    script += "from cluster.fork_server import independent; print(independent())"
     done = subprocess.run(
         [sys.executable, "-c", script],
         check=True,
@@ -84,4 +88,4 @@ def test_workers_are_copies_of_a_process_that_has_their_modules() -> None:
         stdout=subprocess.PIPE,
         cwd=Path(__file__).parents[2],
     )
-    assert done.stdout.split() == ["False", "False", "True", "True"]
+    assert done.stdout.split() == ["False", "True", "False", "True"]
