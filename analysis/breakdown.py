@@ -282,9 +282,9 @@ def _forget_sets(rows: pd.DataFrame) -> tuple[list[str], list[int]]:
     """The names of each line's forget sets, as a text, and their number."""
     pairs = rows[["_line", "forget"]].drop_duplicates()
     keys = {name: natural(name) for name in pairs["forget"].unique()}
-    place = {key: number for number, key in enumerate(sorted(set(keys.values())))}
+    rank = {key: number for number, key in enumerate(sorted(set(keys.values())))}
     names, lines = pairs["forget"].to_numpy(dtype=object), pairs["_line"].to_numpy()
-    order = np.lexsort([np.array([place[keys[name]] for name in names]), lines])
+    order = np.lexsort([np.array([rank[keys[name]] for name in names]), lines])
     starts = np.flatnonzero(np.diff(lines[order], prepend=-1))
     sets = np.split(names[order], starts[1:])
     return [", ".join(line) for line in sets], [len(line) for line in sets]

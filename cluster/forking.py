@@ -110,8 +110,8 @@ class _Running(ForkServer):
         def start_raylet(*args: Any, **options: Any) -> Any:
             call = signature.bind(*args, **options)
             given = call.arguments
-            places = {"UNLEARN_FORK_SERVER": address, "UNLEARN_RAY_WORKER": given["worker_path"]}
-            given["env_updates"] = {**(given.get("env_updates") or {}), **places}
+            variables = {"UNLEARN_FORK_SERVER": address, "UNLEARN_RAY_WORKER": given["worker_path"]}
+            given["env_updates"] = {**(given.get("env_updates") or {}), **variables}
             given["worker_path"] = str(_REQUEST)
             started = start(*call.args, **call.kwargs)
             self._raylet = started.process.pid

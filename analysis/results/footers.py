@@ -25,7 +25,7 @@ class ArrowSchema:
     """The Arrow schema in a file.
 
     Attributes:
-        start, end: The place of its key and text in the file, in bytes.
+        start, end: Where its key and text begin and end in the file, in bytes.
         text: The schema in base64.
     """
 

@@ -16,6 +16,7 @@ import pytest
 
 from cluster import forking
 from cluster.forking import fork_server
+from tests.scripts import words_printed
 
 WORKER = """
 import json, os, signal, sys
@@ -58,10 +59,10 @@ def request(folder: Path, environment: dict[str, str]) -> tuple[int, dict[str, o
     """The worker that a request starts; and the id of the request's process."""
     script = folder / "worker.py"
     script.write_text(WORKER)
-    places = {"UNLEARN_FORK_SERVER": str(folder / "f"), "UNLEARN_RAY_WORKER": str(script)}
+    variables = {"UNLEARN_FORK_SERVER": str(folder / "f"), "UNLEARN_RAY_WORKER": str(script)}
     with subprocess.Popen(
         [sys.executable, forking._REQUEST, "--one", "two words"],
-        env={**os.environ, **SESSION, **places, **environment},
+        env={**os.environ, **SESSION, **variables, **environment},
         cwd=folder,
         stdout=subprocess.PIPE,
     ) as process:
@@ -104,14 +105,7 @@ def test_copies_are_independent_until_a_random_id_is_drawn() -> None:
     """As by a remote class when it is defined; the server then ends before it makes copies."""
     script = "import ray; from cluster.fork_server import independent; print(independent()); "
     script += "ray.remote(type('Remote', (), {})); print(independent())"
-    done = subprocess.run(
-        [sys.executable, "-c", script],
-        check=True,
-        text=True,
-        stdout=subprocess.PIPE,
-        cwd=Path(__file__).parents[2],
-    )
-    assert done.stdout.split() == ["True", "False"]
+    assert words_printed(script) == ["True", "False"]
 
 
 def test_the_server_ends_with_the_process_that_started_it(tmp_path: Path) -> None:
@@ -154,12 +148,6 @@ assert not any(process.is_running() for process in ours), ours
 
 @pytest.mark.parametrize(("broken", "copied"), [((), "True True"), (("no_such_module",), "False False")])
 def test_rays_workers_are_copies_unless_a_module_is_missing(broken: tuple[str, ...], copied: str) -> None:
-    done = subprocess.run(
-        [sys.executable, "-c", SEARCH, *broken],
-        check=True,
-        text=True,
-        stdout=subprocess.PIPE,
-        cwd=Path(__file__).parents[2],
-    )
-    assert done.stdout.startswith(copied)
-    assert not psutil.pid_exists(int(done.stdout.split()[-1]))
+    *answers, worker = words_printed(SEARCH, *broken)
+    assert " ".join(answers) == copied
+    assert not psutil.pid_exists(int(worker))

@@ -5,8 +5,6 @@ from __future__ import annotations
 import os
 import pickle
 import pickletools
-import subprocess
-import sys
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -17,6 +15,7 @@ from benchmarks import Prepared, run_trial
 from cluster.slots import Slots
 from search.results.rows import sample_rows, trial_row
 from search.results.writer import Finished
+from tests.scripts import words_printed
 
 NOT_NEEDED = (
     "log_monitor.py",
@@ -61,14 +60,7 @@ def test_pandas_is_imported_only_while_ray_starts(tmp_path: Path) -> None:
     """Nothing needs it before the results of a new run are open."""
     script = "import sys, search.stages.search; from search.results.writer import Results; "
     script += "Results(sys.argv[1], 'run').close(); print('pandas' in sys.modules, 'pyarrow' in sys.modules)"
-    done = subprocess.run(
-        [sys.executable, "-c", script, str(tmp_path)],
-        check=True,
-        text=True,
-        stdout=subprocess.PIPE,
-        cwd=Path(__file__).parents[2],
-    )
-    assert done.stdout.split() == ["False", "True"]
+    assert words_printed(script, str(tmp_path)) == ["False", "True"]
 
 
 def test_workers_are_copies_of_a_process_that_has_their_modules() -> None:
@@ -81,11 +73,4 @@ def test_workers_are_copies_of_a_process_that_has_their_modules() -> None:
     script += "print('torch' in before, 'torch' in sys.modules, 'ray' in sys.modules); "
     script += "importlib.import_module('ray._private.workers.default_worker'); "
     script += "from cluster.fork_server import independent; print(independent())"
-    done = subprocess.run(
-        [sys.executable, "-c", script],
-        check=True,
-        text=True,
-        stdout=subprocess.PIPE,
-        cwd=Path(__file__).parents[2],
-    )
-    assert done.stdout.split() == ["False", "True", "False", "True"]
+    assert words_printed(script) == ["False", "True", "False", "True"]

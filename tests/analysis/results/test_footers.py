@@ -77,5 +77,5 @@ def test_damaged_files_have_no_arrow_schema_or_one_inside_the_file(seed: int) ->
     for _ in range(rng.randrange(1, 4)):
         content[-rng.randrange(1, 60)] = rng.randrange(256)
     for data in (bytes(content), bytes(content)[: rng.randrange(len(content))], bytes(content)[-12:], b""):
-        found = arrow_schema(pa.py_buffer(data))
-        assert found is None or 0 < found.start < found.end <= len(data)
+        schema = arrow_schema(pa.py_buffer(data))
+        assert schema is None or 0 < schema.start < schema.end <= len(data)
