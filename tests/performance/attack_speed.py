@@ -22,12 +22,16 @@ def measure() -> Iterator[Figure]:
     ratios, differences = [], []
     for seed in range(ROUNDS):
         draw = np.random.default_rng(seed)
-        parts = [_predictions(draw, n, s) for n, s in ((IMAGES, 3), (2_000, 2), (IMAGES, 1), (0, 1))]
-        evaluation = Evaluation("test", "random", *parts)
+        members, forgotten, outside = (
+            _predictions(draw, images, sharpness)
+            for images, sharpness in ((IMAGES, 3), (2_000, 2), (IMAGES, 1))
+        )
+        nothing = _predictions(draw, 0, 1)
+        evaluation = Evaluation("test", "random", members, forgotten, outside, nothing)
         began = time.perf_counter()
         ours = ATTACKS["confidence"](evaluation)
         middle = time.perf_counter()
-        plain = _plain(*parts[:3])
+        plain = _plain(members, forgotten, outside)
         ratios.append((time.perf_counter() - middle) / (middle - began))
         differences.append(abs(ours - plain))
     name = f"SVM attack on {2 * IMAGES:,} images, plain over ours"

@@ -266,7 +266,7 @@ def _drawn(rng: np.random.Generator, method: str, count: int) -> Iterator[tuple[
     """The parameters of a method: of its first four with a range drawn values, of others the default."""
     left = 4
     for p in declared(methods.get(method).Params):
-        if p.has_range and left:
+        if p.low is not None and p.high is not None and left:
             left -= 1
             u = rng.random(count)
             values = p.low * (p.high / p.low) ** u if p.log else p.low + (p.high - p.low) * u

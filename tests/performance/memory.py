@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from typing import Any
 
@@ -16,15 +17,18 @@ WORKERS = 4
 def _private_growth(data: Any) -> float:
     """MiB by which private memory grows when a worker's tensors read every pixel."""
     import psutil
+    import torch
 
     from benchmarks import Scenario
     from benchmarks.training.models import all_images
 
-    images = all_images(Scenario("cifar100", "cnn2", "full_class", "rocket"), data, "cpu")  # type: ignore[arg-type]
-    before = psutil.Process().memory_full_info().uss
-    total = sum(int(part.x.sum()) for part in images.values())
-    assert total > 0
-    return (psutil.Process().memory_full_info().uss - before) / 2**20
+    images = all_images(Scenario("cifar100", "cnn2", "full_class", "rocket"), data, torch.device("cpu"))
+    before: int = psutil.Process().memory_full_info().uss
+    for part in images.values():
+        assert isinstance(part.x, torch.Tensor)
+        assert part.x.sum() > 0
+    after: int = psutil.Process().memory_full_info().uss
+    return (after - before) / 2**20
 
 
 def measure() -> Iterator[Figure]:
@@ -32,7 +36,7 @@ def measure() -> Iterator[Figure]:
     import ray
 
     data = load("cifar100")
-    size = (data.train.x.nbytes + data.test.x.nbytes) / 2**20
+    size = (math.prod(data.train.x.shape) + math.prod(data.test.x.shape)) / 2**20
     with session(Slots(WORKERS, 1, 0)):
         shared = ray.put(data)
         task = ray.remote(num_cpus=1)(_private_growth)

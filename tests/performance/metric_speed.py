@@ -26,10 +26,7 @@ def measurements() -> Iterator[Figure]:
     untrained = Predictions(_logits(draw, labels["forget_train"], 0.0), labels["forget_train"])
     seconds = []
     for _ in range(ROUNDS):
-        model, original, retrained = (
-            Evaluation("test", "full_class", **{name: Predictions(z[name], y) for name, y in labels.items()})
-            for z in logits
-        )
+        model, original, retrained = (_evaluation(z, labels) for z in logits)
         began = time.perf_counter()
         measure(model, References(original, retrained, lambda: untrained), benchmark_metrics())
         seconds.append(time.perf_counter() - began)
@@ -38,6 +35,19 @@ def measurements() -> Iterator[Figure]:
     yield Figure(name, min(seconds), "s", 2, at_most=True, note=note)
 
 
+def _evaluation(logits: dict[str, np.ndarray], labels: dict[str, np.ndarray]) -> Evaluation:
+    parts = {name: Predictions(logits[name], y) for name, y in labels.items()}
+    return Evaluation(
+        "test",
+        "full_class",
+        parts["retain_train"],
+        parts["forget_train"],
+        parts["retain_held_out"],
+        parts["forget_held_out"],
+    )
+
+
 def _logits(draw: np.random.Generator, labels: np.ndarray, sharpness: float) -> np.ndarray:
     noise = 2 * draw.normal(size=(len(labels), CLASSES))
-    return (noise + sharpness * np.eye(CLASSES)[labels]).astype(np.float32)  # type: ignore[no-any-return]
+    logits: np.ndarray = noise + sharpness * np.eye(CLASSES)[labels]
+    return logits.astype(np.float32)

@@ -6,6 +6,7 @@ Run as a script: `plain_search.py CHECKPOINT TRIALS WORKERS` prints the seconds 
 
 from __future__ import annotations
 
+import logging
 import sys
 import tempfile
 import time
@@ -86,7 +87,7 @@ def main(checkpoint: str, trials: int, workers: int) -> None:
     from ray.tune.search.optuna import OptunaSearch
 
     began = time.perf_counter()
-    ray.init(num_cpus=workers, include_dashboard=False, logging_level="ERROR", log_to_driver=False)
+    ray.init(num_cpus=workers, include_dashboard=False, logging_level=logging.ERROR, log_to_driver=False)
     ready = time.perf_counter()
     with tempfile.TemporaryDirectory() as scratch:
         tune.Tuner(
