@@ -1,7 +1,7 @@
 """The footers of Parquet files without the Arrow schema, which is most of them.
 
 pyarrow also stores the schema of a table as a text, with the descriptions of the columns: 110 kB for trials.
-Decoding it takes a third of the time of opening a file of a few hundred rows, and the files of one version
+Decoding it takes half of the time of opening a file of a few hundred rows, and the files of one version
 have the same text.
 """
 

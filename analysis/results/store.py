@@ -63,7 +63,10 @@ class Store(ABC):
 
     Attributes:
         name: The location as users write it; nothing in it is secret.
+        readers: Files to read at once.
     """
+
+    readers: int
 
     def __init__(self, name: str, filesystem: FileSystem, root: str) -> None:
         self.name = name
@@ -144,6 +147,9 @@ class Folder(Store):
 
     Temporary files are at its top, outside the tables: some readers take every file inside a table's folder.
     """
+
+    # Decoding takes longer than the file system, and more threads than cores wait for the interpreter
+    readers = min(4, os.cpu_count() or 1)
 
     def __init__(self, folder: Path) -> None:
         from pyarrow.fs import LocalFileSystem
@@ -231,6 +237,8 @@ def _strange(entry: os.DirEntry[str]) -> str:
 
 class Bucket(Store):
     """A prefix of a bucket; an object becomes visible when its upload is complete."""
+
+    readers = 16  # it answers slowly, but many requests at a time
 
     def read(self, file: str) -> pa.Buffer:
         """As for a folder. An object has no handle: a reader asks first for the size and then for the bytes,

@@ -18,7 +18,6 @@ from analysis.results.parquet import data_files, read_schema, read_table
 from analysis.results.store import Store, reason, store_at
 
 T = TypeVar("T")
-_READERS = 16  # files read at once: a bucket answers slowly, but many requests at a time
 
 
 def read_existing(store: Store, read: Callable[[Store, str], T], files: Iterable[str]) -> dict[str, T]:
@@ -35,7 +34,7 @@ def read_existing(store: Store, read: Callable[[Store, str], T], files: Iterable
             return None
 
     files = list(files)
-    with ThreadPoolExecutor(_READERS) as pool:
+    with ThreadPoolExecutor(store.readers) as pool:
         contents = zip(files, pool.map(attempt, files), strict=True)
         return {file: content for file, content in contents if content is not None}
 
