@@ -97,12 +97,12 @@ RULES = (
 def problems(text: str) -> list[Problem]:
     """The phrases of a plain text, by line; `code` in backticks and URLs are left out."""
     prose = _without_code(text)
-    found = [
+    matches = [
         Problem(_line(prose, match.start()), " ".join(match.group().split()), rule.advice)
         for rule in RULES
         for match in rule.search(prose)
     ]
-    return sorted(found)
+    return sorted(matches)
 
 
 def markdown_problems(text: str) -> list[Problem]:

@@ -150,8 +150,8 @@ def test_a_page_is_checked_outside_its_code() -> None:
             "word " * 21,
         ]
     )
-    found = [(problem.line, problem.phrase) for problem in markdown_problems(page)]
-    assert found == [(11, "goes on"), (12, "thus"), (13, "105 characters")]
+    phrases = [(problem.line, problem.phrase) for problem in markdown_problems(page)]
+    assert phrases == [(11, "goes on"), (12, "thus"), (13, "105 characters")]
 
 
 def test_a_module_is_checked_in_comments_docstrings_and_messages() -> None:
@@ -165,8 +165,8 @@ It is whatever it is.
 whatever = "beside"
 thus = f"the file {whatever} is no table"
 '''
-    found = [(problem.line, problem.phrase) for problem in python_problems(source)]
-    assert found == [(3, "whatever"), (6, "goes on"), (9, "is no table")]
+    phrases = [(problem.line, problem.phrase) for problem in python_problems(source)]
+    assert phrases == [(3, "whatever"), (6, "goes on"), (9, "is no table")]
 
 
 def test_the_command_prints_a_line_per_problem(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
