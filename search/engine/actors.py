@@ -17,6 +17,7 @@ from cluster.imports import imports_kept
 from cluster.isolation import importable
 from cluster.tasks import shared
 from search.engine.background import Background
+from search.engine.cores import use_cores
 from search.engine.gpu_use import keep_to, watched
 from search.engine.memory import give_back_memory
 from search.engine.repeats import averaged
@@ -53,7 +54,7 @@ class TrialActor(tune.Trainable):
 
             from search.engine.shared_work import works
 
-        torch.set_num_threads(config["slot"].cpus)
+        use_cores(config["slot"].cpus)
         self._packed = packed or {}
         self._data = data or {}
         self._prepared: dict[str, Any] = {}

@@ -18,6 +18,7 @@ from cluster.addresses import LOCAL
 from cluster.slots import Slots
 from cluster.tasks import Notify, in_parallel, on_gpus, share, shared
 from search.display.board import Board
+from search.engine.cores import use_cores
 
 if TYPE_CHECKING:
     import torch
@@ -332,7 +333,7 @@ class _Common:
         """Prepare this process for a scenario, with its data and the driver's models; returns the device."""
         import torch
 
-        torch.set_num_threads(self.cpus)
+        use_cores(self.cpus)
         provide(shared(self.data[scenario.dataset]))
         if _cache_identity() != self.cache:
             for model in models.values():

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from cluster.tasks import Notify, in_parallel, on_gpus, shared
+from search.engine.cores import use_cores
 from search.stages.session import Session
 from search.studies.study import SEEDS_PER_STUDY
 
@@ -49,14 +50,12 @@ def keep_work(session: Session) -> Iterator[str]:
 
 
 def _keep(job: _Job, report: Notify) -> list[str]:
-    import torch
-
     from benchmarks.datasets import provide
     from benchmarks.trial.kept_work import Keeping
     from benchmarks.trial.prepared import Prepared
     from benchmarks.trial.run import run_trial
 
-    torch.set_num_threads(job.cpus)
+    use_cores(job.cpus)
     data = shared(job.data)
     provide(data)
     works = Keeping()
