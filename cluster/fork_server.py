@@ -16,9 +16,11 @@ import signal
 import socket
 import sys
 from contextlib import suppress
+from pathlib import Path
 from typing import Any
 
 _WORKER = "ray._private.workers.default_worker"  # which Ray runs as a script
+_OOM_SCORE = Path("/proc/self/oom_score_adj")
 # Ray reads these when it is loaded, so a copy cannot take other values
 _FIXED = ("RAY_JOB_ID", "RAY_RAYLET_PID")
 
@@ -26,7 +28,8 @@ _FIXED = ("RAY_JOB_ID", "RAY_RAYLET_PID")
 def main() -> None:
     """Import the modules, then start a worker for each request until the session ends."""
     listener = socket.socket(fileno=int(sys.argv[1]))
-    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})  # as in Ray's processes: Ctrl-C is the driver's
+    # As in all processes of a session, see cluster.signals: these are for the driver
+    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGHUP, signal.SIGQUIT})
     gc.disable()
     for name in sys.argv[2:]:
         importlib.import_module(name)
@@ -98,6 +101,10 @@ def _answer(listener: socket.socket) -> None:
             os._exit(1)
     os.chdir(request["folder"])
     _replace_environment(request["environment"])
+    with suppress(OSError):
+        _OOM_SCORE.write_text(request["oom_score"])
+    if "numpy" in sys.modules:  # like the module random, whose copies are seeded by Python
+        sys.modules["numpy"].random.seed()
     sys.argv = request["command"]
     runpy.run_path(sys.argv[0], run_name="__main__")
     sys.exit()

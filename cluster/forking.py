@@ -21,12 +21,12 @@ from typing import Any
 
 import psutil
 
+from cluster.fork_request import site_flags
 from cluster.isolation import absolute_pythonpath
 from cluster.services import replaced
 from cluster.slots import gpu_count
 
 _SERVER, _REQUEST = (Path(__file__).with_name(f"fork_{part}.py") for part in ("server", "request"))
-_FLAGS = {"no_site": "-S", "no_user_site": "-s"}  # of this interpreter, which Ray also passes on
 
 
 class ForkServer:
@@ -81,9 +81,8 @@ def fork_server(modules: Sequence[str]) -> Iterator[ForkServer]:
 
 
 def _command(modules: Sequence[str], listener: socket.socket) -> list[str]:
-    flags = [flag for name, flag in _FLAGS.items() if getattr(sys.flags, name)]
     # -P: no module is imported from the script's folder
-    return [sys.executable, "-P", *flags, str(_SERVER), str(listener.fileno()), *modules]
+    return [sys.executable, "-P", *site_flags(), str(_SERVER), str(listener.fileno()), *modules]
 
 
 class _Running(ForkServer):
@@ -123,8 +122,11 @@ class _Running(ForkServer):
     def serve(self) -> None:
         import ray
 
-        session = {"RAY_JOB_ID": ray.get_runtime_context().get_job_id(), "RAY_RAYLET_PID": str(self._raylet)}
         assert self._process.stdin is not None
+        if self._raylet is None:  # nothing asks it for workers, so it ends
+            self._process.stdin.close()
+            return
+        session = {"RAY_JOB_ID": ray.get_runtime_context().get_job_id(), "RAY_RAYLET_PID": str(self._raylet)}
         with suppress(BrokenPipeError):  # it has ended, and workers start without it
             self._process.stdin.write(json.dumps({**os.environ, **session}).encode() + b"\n")
             self._process.stdin.flush()

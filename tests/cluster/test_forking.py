@@ -9,6 +9,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 
 import psutil
@@ -31,7 +32,10 @@ print(json.dumps({
     "imported": "colorsys" in sys.modules,
     "drawn": sys.modules["ray"].WorkerID.from_random().hex() if "ray" in sys.modules else "",
     "children": signal.getsignal(signal.SIGCHLD) == signal.SIG_DFL,
-    "interrupt": signal.SIGINT in signal.pthread_sigmask(signal.SIG_BLOCK, ()),
+    "blocked": sorted(signal.pthread_sigmask(signal.SIG_BLOCK, ())),
+    "oom_score": int(open("/proc/self/oom_score_adj").read()),
+    "sample": sys.modules["numpy"].random.random() if "numpy" in sys.modules else 0.0,
+    "flags": sys.flags.no_user_site,
 }))
 """
 SESSION = {"RAY_JOB_ID": "01000000", "RAY_RAYLET_PID": "1"}
@@ -39,9 +43,9 @@ SESSION = {"RAY_JOB_ID": "01000000", "RAY_RAYLET_PID": "1"}
 
 @contextmanager
 def serving(folder: Path) -> Iterator[subprocess.Popen[bytes]]:
-    """A server that has the module `colorsys`, with a socket in the folder."""
+    """A server that has the modules `colorsys` and numpy, with a socket in the folder."""
     with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as listener:
-        command = forking._command(["colorsys"], listener)
+        command = forking._command(["colorsys", "numpy"], listener)
         listener.bind(str(folder / "f"))
         listener.listen()
         process = subprocess.Popen(command, stdin=subprocess.PIPE, pass_fds=[listener.fileno()])
@@ -61,10 +65,11 @@ def request(folder: Path, environment: dict[str, str]) -> tuple[int, dict[str, o
     script.write_text(WORKER)
     variables = {"UNLEARN_FORK_SERVER": str(folder / "f"), "UNLEARN_RAY_WORKER": str(script)}
     with subprocess.Popen(
-        [sys.executable, forking._REQUEST, "--one", "two words"],
+        [sys.executable, "-s", forking._REQUEST, "--one", "two words"],
         env={**os.environ, **SESSION, **variables, **environment},
         cwd=folder,
         stdout=subprocess.PIPE,
+        preexec_fn=partial(Path("/proc/self/oom_score_adj").write_text, "500"),
     ) as process:
         assert process.stdout is not None
         return process.pid, json.loads(process.stdout.read())
@@ -76,6 +81,7 @@ def test_a_worker_is_a_copy_with_the_modules_and_otherwise_as_requested(tmp_path
         assert [worker["more"] for worker in workers] == ["a", "b"]
         assert workers[0]["pid"] != workers[1]["pid"]
         assert workers[0]["drawn"] != workers[1]["drawn"], "ids of tasks and objects would coincide"
+        assert workers[0]["sample"] != workers[1]["sample"], "random numbers would coincide"
     for worker in workers:
         assert worker["parent"] == server.pid
         assert worker["imported"]
@@ -83,7 +89,8 @@ def test_a_worker_is_a_copy_with_the_modules_and_otherwise_as_requested(tmp_path
         assert worker["arguments"] == ["--one", "two words"]
         assert worker["folder"] == str(tmp_path)
         assert worker["children"], "code of trials waits for its own processes"
-        assert worker["interrupt"], "Ctrl-C in a terminal would end it"
+        assert worker["blocked"] == [1, 2, 3], "Ctrl-C, or the end of a terminal, would end it"
+        assert worker["oom_score"] == 500, "the driver would be ended first"
 
 
 def test_a_worker_of_another_job_is_not_a_copy(tmp_path: Path) -> None:
@@ -99,6 +106,7 @@ def test_without_a_server_a_worker_starts_as_usual(tmp_path: Path) -> None:
         server.wait()
         pid, worker = request(tmp_path, {})
     assert (worker["pid"], worker["arguments"], worker["imported"]) == (pid, ["--one", "two words"], False)
+    assert worker["flags"] == 1, "it would have packages that its driver does not have"
 
 
 def test_copies_are_independent_until_a_random_id_is_drawn() -> None:
@@ -114,6 +122,14 @@ def test_the_server_ends_with_the_process_that_started_it(tmp_path: Path) -> Non
         assert server.stdin is not None
         server.stdin.close()
         assert server.wait(30) == 0
+
+
+def test_the_server_ends_if_ray_starts_its_workers_without_it() -> None:
+    """As with a version of Ray whose start is different."""
+    with fork_server(["colorsys"]) as server:
+        assert isinstance(server, forking._Running)
+        server.serve()
+        assert server._process.wait(30) == 0
 
 
 def test_there_is_no_server_where_trials_use_gpus(monkeypatch: pytest.MonkeyPatch) -> None:
