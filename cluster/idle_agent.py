@@ -18,7 +18,8 @@ _ADDRESS, _PORT = "--node-ip-address=", "--runtime-env-agent-port="
 
 def main() -> None:
     """Wait for the end of the parent, or become the agent."""
-    parent = os.getppid()
+    # The raylet names itself, because it may have ended before this process can look
+    parent = int(os.environ.get("RAY_RAYLET_PID") or os.getppid())
     address, port = _option(_ADDRESS), _option(_PORT)
     listener = _listening(address, int(port)) if address and port else None
     while os.getppid() == parent:

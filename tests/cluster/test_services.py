@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 import socket
 import subprocess
 import sys
@@ -55,6 +56,13 @@ def test_the_idle_agent_ends_with_the_process_that_started_it() -> None:
             agent.wait(1.5)
         process.communicate("\n")
     agent.wait(30)
+
+
+def test_the_idle_agent_ends_if_its_raylet_ended_before_it_could_look() -> None:
+    with subprocess.Popen([sys.executable, "-c", ""]) as raylet:
+        raylet.wait()
+    environment = os.environ | {"RAY_RAYLET_PID": str(raylet.pid)}
+    assert subprocess.run([sys.executable, idle_agent.__file__], env=environment, timeout=30).returncode == 0
 
 
 def test_the_idle_agent_becomes_the_agent_when_something_connects(tmp_path: Path) -> None:
