@@ -44,7 +44,7 @@ def fetch(
         manual: The files to put into the folder if there is no network, for the message.
 
     Raises:
-        DataError: for a corrupt file (named) or a download that fails.
+        DataError: for a file that is corrupt or cannot be read (named), or a download that fails.
     """
     if all(_intact(folder / path, mark) for path, mark in expected.items()):
         return
@@ -76,3 +76,5 @@ def _intact(path: Path, mark: str | int) -> bool:
             return hashlib.file_digest(file, "md5").hexdigest() == mark
     except FileNotFoundError:
         return False
+    except OSError as error:
+        raise DataError(f"{path} cannot be read ({error.strerror}); correct that or delete it") from error

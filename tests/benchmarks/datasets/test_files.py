@@ -53,6 +53,15 @@ def test_a_corrupt_file_is_named_and_nothing_is_downloaded(tmp_path: Path, first
         fetch("tiny", tmp_path, GOOD, never, "")
 
 
+def test_a_file_that_cannot_be_read_is_named_and_nothing_is_downloaded(tmp_path: Path) -> None:
+    put(tmp_path, one="one")
+    (tmp_path / "a" / "two").mkdir()
+    with pytest.raises(
+        DataError, match=r"a/two cannot be read \(Is a directory\); correct that or delete it"
+    ):
+        fetch("tiny", tmp_path, GOOD, never, "")
+
+
 def test_files_that_another_process_is_downloading_are_waited_for(tmp_path: Path) -> None:
     put(tmp_path, one="on")
 
