@@ -43,10 +43,17 @@ def read_each(store: Store, read: Callable[[Store, str], T], files: Iterable[str
     """Like `read_existing`, for results.
 
     Raises:
-        AnalysisError: if the store cannot be read.
+        AnalysisError: if a file or the store cannot be read.
     """
+
+    def named(store: Store, file: str) -> T:
+        try:
+            return read(store, file)
+        except PermissionError as error:
+            raise AnalysisError(f"cannot read {store.at(file)}: {reason(error)}") from error
+
     try:
-        return read_existing(store, read, files)
+        return read_existing(store, named, files)
     except OSError as error:
         raise AnalysisError(f"cannot read the results in {store}: {reason(error)}") from error
 

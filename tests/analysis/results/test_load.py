@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import errno
 import math
 import os
 import subprocess
@@ -19,7 +20,7 @@ from analysis.report import render as report
 from analysis.report.render import write_report
 from analysis.results import load
 from analysis.results.layout import VERSION_KEY
-from analysis.results.store import store_at
+from analysis.results.store import Folder, store_at
 from tests import s3
 from tests.analysis.conftest import (
     benchmark_rows,
@@ -369,6 +370,20 @@ def bucket(results: Path) -> Iterator[str]:
         for file in store_at(results).files():
             store_at(address).write(file, store_at(results).read(file))
         yield address
+
+
+def test_a_file_that_its_reader_may_not_open_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    [file] = write(tmp_path, [trial()])
+
+    def denied(store: Folder, name: str) -> pa.NativeFile:
+        raise PermissionError(errno.EACCES, "denied")
+
+    monkeypatch.setattr(Folder, "open", denied)  # root, who runs some tests, may open every file
+    with pytest.raises(AnalysisError) as error:
+        load.trials(tmp_path)
+    assert str(error.value) == f"cannot read {file}: Permission denied"
 
 
 def test_a_home_folder_that_the_shell_left_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
