@@ -88,6 +88,13 @@ def session(leader: int) -> list[str]:
         time.sleep(0.1)
 
 
+def workers(leader: int) -> list[int]:
+    """The processes of a session that run trials."""
+    processes = psutil.process_iter(["cmdline"])
+    pids = [p.pid for p in processes if " ".join(p.info["cmdline"] or ()).startswith("ray::")]
+    return [pid for pid in pids if _session_leader(pid) == leader]
+
+
 def _session_leader(pid: int) -> int:
     try:
         return os.getsid(pid)
@@ -221,8 +228,10 @@ def test_other_signals_are_handled_alike_and_a_second_one_ends_long_trials(
     for line in process.stdout:
         out.append(line)
         if "running: " in line:
+            before = workers(process.pid)
             os.killpg(process.pid, signal.SIGQUIT)  # also to Ray's processes, which must survive it
         if line.startswith("stopping: "):
+            assert workers(process.pid) == before != []
             process.send_signal(signal.SIGTERM)
     _, err = process.communicate(timeout=120)
     assert process.returncode == 130, err
