@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from contextlib import suppress
 from pathlib import Path
 
 import psutil
@@ -17,31 +18,35 @@ pytestmark = STARTS_RAY
 
 
 @pytest.fixture
-def processes(ray_session: Slots) -> list[psutil.Process]:
-    return psutil.Process().children(recursive=True)
+def commands(ray_session: Slots) -> dict[int, list[str]]:
+    """The command lines of the session's processes; some of them end soon."""
+    lines: dict[int, list[str]] = {}
+    for process in psutil.Process().children(recursive=True):
+        with suppress(psutil.NoSuchProcess):
+            lines[process.pid] = process.cmdline()
+    return lines
 
 
 @pytest.fixture
-def folder(processes: list[psutil.Process]) -> Path:
+def folder(commands: dict[int, list[str]]) -> Path:
     """The folder of the session, from the command line of its raylet."""
     option = "--raylet_socket_name="
-    name = next(part for process in processes for part in process.cmdline() if part.startswith(option))
+    name = next(part for line in commands.values() for part in line if part.startswith(option))
     return Path(name.removeprefix(option).partition("/r/session_")[0])
 
 
 def test_every_server_requires_the_token_and_only_environments_contain_it(
-    processes: list[psutil.Process], folder: Path
+    commands: dict[int, list[str]], folder: Path
 ) -> None:
     token = os.environ["RAY_AUTH_TOKEN"]
-    family = {process.pid for process in processes}
     servers = {
         listener.server: listener.token
         for listener in listeners()
-        if listener.server and listener.pid in family
+        if listener.server and listener.pid in commands
     }
     assert {"GCS", "raylet"} <= set(servers)
     assert all(servers.values()), servers
-    assert not [process for process in processes if token in " ".join(process.cmdline())]
+    assert not [line for line in commands.values() if token in " ".join(line)]
     files = [path for path in folder.rglob("*") if path.is_file()]
     assert len(files) > 5
     assert not [path for path in files if token.encode() in path.read_bytes()]
